@@ -1,0 +1,63 @@
+"""Everything that can go wrong, as one tree. A message names the value, the wish and the next step.
+
+CxrError
+├── UnreadableImage      the file is no film we can read
+├── ModelError           a model's name, folder or weights
+│   ├── UnknownModel     no such name
+│   ├── ModelUnavailable it exists, but cannot be fetched now
+│   └── BadModel         the files are there, but are not a model of ours
+├── UnknownLabel         a finding the model does not predict
+├── BadSetting           a method's setting outside its range, or no such setting or method
+├── DataError            a training table, folder or split that cannot be used
+└── Stopped              a computation ended early; its last complete map stands
+    ├── Cancelled        somebody asked for it
+    └── DeadlinePassed   the time given was used up
+"""
+
+
+class CxrError(Exception):
+    """Base of all errors meant for a person to read."""
+
+
+class UnreadableImage(CxrError):
+    """The file is no film we can read."""
+
+
+class ModelError(CxrError):
+    """A model's name, folder or weights."""
+
+
+class UnknownModel(ModelError):
+    """No model goes by this name."""
+
+
+class ModelUnavailable(ModelError):
+    """The model exists, but cannot be fetched now."""
+
+
+class BadModel(ModelError):
+    """The files are there, but are not a model of ours."""
+
+
+class UnknownLabel(CxrError):
+    """A finding the model does not predict."""
+
+
+class BadSetting(CxrError):
+    """A method's setting outside its range, or no such setting or method."""
+
+
+class DataError(CxrError):
+    """A training table, folder or split that cannot be used."""
+
+
+class Stopped(CxrError):
+    """A computation ended early; its last complete map stands."""
+
+
+class Cancelled(Stopped):
+    """Somebody asked for it to end."""
+
+
+class DeadlinePassed(Stopped):
+    """The time given was used up."""
