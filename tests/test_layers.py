@@ -12,10 +12,15 @@ ROOT = Path(__file__).parent.parent
 #: Lowest first; a module may import from rows above its own, never from below.
 LAYERS = [
     {"types", "errors"},
-    {"decode", "image", "phantom", "render"},
+    {"dicom", "render"},
+    {"decode"},
+    {"image"},
+    {"phantom"},
     {"classifier"},
-    {"modelfolder", "hub"},
-    {"scoring", "sources"},
+    {"modelfolder"},
+    {"hub"},
+    {"scoring", "zoo"},
+    {"sources"},
     {"methods"},
     {"explain"},
     {"report"},

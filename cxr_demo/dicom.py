@@ -1,0 +1,169 @@
+"""DICOM -> grey values in [0, 1] as a viewer would show them. No tag's value leaves this module."""
+
+from __future__ import annotations
+
+import io
+import logging
+import warnings
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pydicom
+from pydicom import uid
+from pydicom.multival import MultiValue
+from pydicom.pixels import apply_modality_lut, apply_voi, get_decoder, pixel_array
+
+from cxr_demo.errors import UnreadableImage
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
+    from pydicom.pixels.decoders.base import DecodeRunner
+
+# its warnings quote the values of tags, which may name a patient
+logging.getLogger("pydicom").addHandler(logging.NullHandler())
+logging.getLogger("pydicom").propagate = False
+warnings.filterwarnings("ignore", module=r"pydicom\.")
+
+#: Compressions that Pillow does not know. GDCM does, but damaged files make it end the whole process.
+DECODER_DEPENDENCIES = {
+    uid.JPEGExtended12Bit: ("imagecodecs",),
+    uid.JPEGLossless: ("imagecodecs",),
+    uid.JPEGLosslessSV1: ("imagecodecs",),
+    uid.JPEGLSLossless: ("imagecodecs",),
+    uid.JPEGLSNearLossless: ("imagecodecs",),
+}
+
+#: Files without the preamble start with an element of one of these groups.
+BARE = (b"\x02\x00", b"\x08\x00")
+
+Notes = tuple[str, ...]
+
+
+def is_available(syntax: str) -> bool:
+    """What pydicom asks a decoder: whether it knows a compression."""
+    return syntax in DECODER_DEPENDENCIES
+
+
+def decode_frame(source: bytes, runner: DecodeRunner) -> bytes:
+    """One grey frame, for pydicom; whatever the stream says, it is no larger than the file's header does."""
+    import imagecodecs
+
+    if runner.samples_per_pixel != 1:
+        raise NotImplementedError("colour")
+    frame = np.empty((runner.rows, runner.columns), np.uint8 if runner.bits_stored <= 8 else np.uint16)
+    by = imagecodecs.jpegls_decode if "LS" in runner.transfer_syntax.keyword else imagecodecs.jpeg8_decode
+    by(source, out=frame)
+    runner.set_option("bits_allocated", frame.itemsize * 8)
+    return frame.tobytes()
+
+
+for _syntax in DECODER_DEPENDENCIES:
+    get_decoder(_syntax).add_plugin("imagecodecs", (__name__, decode_frame.__name__))
+
+
+def looks_like(data: bytes) -> bool:
+    """True for what is, or may be, DICOM."""
+    return data[128:132] == b"DICM" or data[:2] in BARE
+
+
+def decode(data: bytes, name: str, most_pixels: int) -> tuple[np.ndarray, Notes]:
+    """Grey values (H, W) float32 in [0, 1], black is air; UnreadableImage where it is not one grey picture."""
+    dataset = pydicom.dcmread(io.BytesIO(data), force=data[128:132] != b"DICM")
+    _check(dataset, name, most_pixels)
+    try:
+        stored = pixel_array(dataset)
+    except (NotImplementedError, RuntimeError, AttributeError) as error:
+        raise UnreadableImage(f"{name} is DICOM whose picture cannot be decoded; export it uncompressed.") from error
+    if stored.ndim == 3:
+        luma = stored @ np.array([0.299, 0.587, 0.114])
+        return (luma / (2 ** int(dataset.BitsStored) - 1)).astype(np.float32), ()
+    values, notes = _shown(stored, dataset)
+    if dataset.PhotometricInterpretation == "MONOCHROME1":
+        values = 1 - values
+    padding = dataset.get("PixelPaddingValue")
+    if padding is not None:
+        values = np.where(stored == padding, 0, values)
+    return values.astype(np.float32), notes
+
+
+def _check(dataset: Dataset, name: str, most_pixels: int) -> None:
+    if "PixelData" not in dataset or not dataset.get("Rows") or not dataset.get("Columns"):
+        raise UnreadableImage(f"{name} is DICOM without a picture in it; choose the file that holds the film.")
+    if int(dataset.get("NumberOfFrames") or 1) > 1:
+        raise UnreadableImage(f"{name} is DICOM with several frames; export the one you mean as a single picture.")
+    if int(dataset.Rows) * int(dataset.Columns) > most_pixels:
+        raise UnreadableImage(f"{name} has more than {most_pixels // 10**6} megapixels. Make it smaller first.")
+    kind = dataset.get("PhotometricInterpretation", "")
+    if not kind.startswith(("MONOCHROME", "RGB", "YBR")):
+        raise UnreadableImage(f"{name} is DICOM with colours by palette; export it in grey.")
+    if "TransferSyntaxUID" not in getattr(dataset, "file_meta", {}):
+        # a file without its header is little endian, or could not have been read so far
+        dataset.file_meta = pydicom.dataset.FileMetaDataset()
+        implicit = dataset.original_encoding[0]
+        syntax = uid.ImplicitVRLittleEndian if implicit else uid.ExplicitVRLittleEndian
+        dataset.file_meta.TransferSyntaxUID = syntax
+
+
+def _shown(stored: np.ndarray, dataset: Dataset) -> tuple[np.ndarray, Notes]:
+    """Stored values through the modality's and the display's transformation, in [0, 1]."""
+    rescaled = np.asarray(apply_modality_lut(stored, dataset))
+    values = rescaled.astype(np.float64)
+    try:
+        if "VOILUTSequence" in dataset:
+            shown = apply_voi(rescaled, dataset) / (2.0 ** int(dataset.VOILUTSequence[0].LUTDescriptor[2]) - 1)
+        elif "WindowCenter" in dataset and "WindowWidth" in dataset:
+            shown = _windowed(values, dataset)
+        else:
+            return _whole_range(values, stored, dataset)
+    except (ValueError, TypeError, IndexError, KeyError):
+        shown = np.zeros(1)
+    if np.isfinite(shown).all() and np.ptp(shown) > 0:
+        return shown, ()
+    plain, notes = _whole_range(values, stored, dataset)
+    return plain, (*notes, "The display window in the file hides everything; the full range of values is shown.")
+
+
+def _windowed(values: np.ndarray, dataset: Dataset) -> np.ndarray:
+    """The first display window (PS3.3, C.11.2.1.2); ValueError for a width that none may have.
+
+    Not pydicom's: where the rescale slope is negative, it swaps black and white.
+    """
+    centre, width = (
+        float(entry[0] if isinstance(entry, MultiValue) else entry)
+        for entry in (dataset.WindowCenter, dataset.WindowWidth)
+    )
+    function = dataset.get("VOILUTFunction", "LINEAR")
+    if not width > 0 or (function == "LINEAR" and width < 1):
+        raise ValueError("window width")
+    if function == "SIGMOID":
+        sigmoid: np.ndarray = 1 / (1 + np.exp((-4 * (values - centre) / width).clip(-500, 500)))
+        return sigmoid
+    if function == "LINEAR":
+        centre, width = centre - 0.5, max(width - 1, np.finfo(float).tiny)
+    with np.errstate(over="ignore"):  # a width of 1 is a step
+        return ((values - centre) / width + 0.5).clip(0, 1)
+
+
+def _modality_range(dataset: Dataset, *ends: float) -> tuple[float, float]:
+    slope, intercept = float(dataset.get("RescaleSlope", 1)), float(dataset.get("RescaleIntercept", 0))
+    low, high = sorted(slope * end + intercept for end in ends)
+    return low, high
+
+
+def _whole_range(values: np.ndarray, stored: np.ndarray, dataset: Dataset) -> tuple[np.ndarray, Notes]:
+    """Without a display window: from the range that the bits have, or that the values have where they are signed."""
+    notes: Notes = ()
+    if dataset.PixelRepresentation or "ModalityLUTSequence" in dataset:
+        low, high = float(values.min()), float(values.max())
+    else:
+        top, notes = full_scale(int(stored.max()), int(dataset.BitsStored))
+        low, high = _modality_range(dataset, 0, top)
+    return (values - low) / max(high - low, np.finfo(float).tiny), notes
+
+
+def full_scale(largest: int, bits: int) -> tuple[int, tuple[str, ...]]:
+    """White in a file of so many bits: less where its upper bits are all unused, as of 12 bit kept in 16."""
+    used = max(8, largest.bit_length())
+    if used >= bits:
+        return 2**bits - 1, ()
+    return 2**used - 1, (f"The file has {bits} bits but uses {used}: white was taken to be {2**used - 1}.",)

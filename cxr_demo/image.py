@@ -1,0 +1,96 @@
+"""From a file's bytes to the model's input: reading, the one geometry, the one resizer."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from cxr_demo import decode as decoders
+from cxr_demo.errors import UnreadableImage
+from cxr_demo.types import Crop, Radiograph
+
+#: Sides and shapes outside these limits are no radiographs, and no decoder gets to see them.
+MOST_PIXELS = decoders.MOST_PIXELS
+SHORTEST_SIDE = 32
+LONGEST_SHAPE = 4
+
+#: Below this the film has less detail than the models were trained on.
+DETAILED_SIDE = 224
+
+
+def read(path: str | Path) -> Radiograph:
+    """The film in a file; UnreadableImage names the file, what is wrong and what is accepted."""
+    path = Path(path)
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise UnreadableImage(f"{decoders.shown(path.name)} cannot be opened: {error.strerror}.") from None
+    return decode(data, path.name)
+
+
+def decode(data: bytes, name: str) -> Radiograph:
+    """The film in a file's bytes: what it is follows from them, not from its name. Raises only UnreadableImage."""
+    name = decoders.shown(name)
+    pixels, notes = decoders.decode(data, name)
+    height, width = pixels.shape
+    if min(height, width) < SHORTEST_SIDE:
+        raise UnreadableImage(f"{name} is {width} x {height} pixels; a film needs {SHORTEST_SIDE} on its short side.")
+    if max(height, width) > LONGEST_SHAPE * min(height, width):
+        raise UnreadableImage(f"{name} is {width} x {height} pixels; no chest film is so long and narrow.")
+    if np.ptp(pixels) == 0:
+        raise UnreadableImage(f"{name} shows nothing: all its pixels are equal.")
+    pixels = np.ascontiguousarray(pixels, np.float32)
+    pixels.flags.writeable = False
+    crop = centre_square(height, width)
+    warnings = (*notes, *_shortcomings(height, width, crop))
+    return Radiograph(pixels, crop, name, hashlib.sha256(data).hexdigest(), warnings)
+
+
+def _shortcomings(height: int, width: int, crop: Crop) -> list[str]:
+    found = []
+    unseen = 1 - crop.side / max(height, width)
+    if unseen >= 0.005:
+        where = "left and right" if width > height else "top and bottom"
+        found.append(f"The film is not square: the model does not see {unseen:.0%} of it, at {where}.")
+    if crop.side < DETAILED_SIDE:
+        found.append(f"The film has only {width} x {height} pixels: small findings may be lost.")
+    return found
+
+
+def centre_square(height: int, width: int) -> Crop:
+    """The largest centred square of a film, as torchxrayvision crops."""
+    side = min(height, width)
+    return Crop((height - side) // 2, (width - side) // 2, side)
+
+
+def resize(pixels: np.ndarray, size: int) -> np.ndarray:
+    """A square picture (P, P) at (size, size): by area where it shrinks, bilinear where it grows."""
+    how = cv2.INTER_AREA if pixels.shape[0] > size else cv2.INTER_LINEAR
+    resized: np.ndarray = cv2.resize(pixels, (size, size), interpolation=how)
+    return resized
+
+
+def view(film: Radiograph, size: int) -> np.ndarray:
+    """What a model of this input size sees of the film: (size, size) float32 in [0, 1]."""
+    c = film.crop
+    return resize(film.pixels[c.top : c.top + c.side, c.left : c.left + c.side], size)
+
+
+def model_input(film: Radiograph, size: int, pixel_range: tuple[float, float] = (-1024.0, 1024.0)) -> np.ndarray:
+    """The model's input (1, 1, size, size) float32 in its pixel range; black is the lower end."""
+    low, high = pixel_range
+    return (view(film, size) * (high - low) + low)[None, None].astype(np.float32)
+
+
+def place(values: np.ndarray, film: Radiograph, *, smooth: bool = True) -> np.ndarray:
+    """A map (S, S) laid over the whole film (H, W); nan where the model saw nothing."""
+    c = film.crop
+    how = cv2.INTER_LINEAR if smooth else cv2.INTER_NEAREST_EXACT
+    placed = np.full(film.pixels.shape, np.nan, np.float32)
+    placed[c.top : c.top + c.side, c.left : c.left + c.side] = cv2.resize(
+        values.astype(np.float32), (c.side, c.side), interpolation=how
+    )
+    return placed

@@ -1,0 +1,401 @@
+"""Reading: every kind of file gives the same film, nothing else gets through, and a place stays the same place."""
+
+import hashlib
+import io
+import random
+import tracemalloc
+import zlib
+
+import cv2
+import imagecodecs
+import numpy as np
+import pydicom
+import pytest
+from PIL import Image
+from pydicom.encaps import encapsulate
+from pydicom.uid import (
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    JPEG2000Lossless,
+    JPEGBaseline8Bit,
+    JPEGExtended12Bit,
+    JPEGLosslessSV1,
+    JPEGLSLossless,
+    RLELossless,
+)
+
+from cxr_demo import dicom, image
+from cxr_demo.errors import UnreadableImage
+from cxr_demo.types import Radiograph
+
+
+def scene(height: int = 60, width: int = 80) -> np.ndarray:
+    """An asymmetric picture (H, W) in [0, 1] with both ends in it."""
+    y, x = np.mgrid[:height, :width]
+    values = 0.8 * x / width * (y / height) + 0.1
+    values[5:15, 8:20] = 1
+    values[-8:, -10:] = 0
+    return values
+
+
+EIGHT = np.rint(scene() * 255).astype(np.uint8)
+SIXTEEN = np.rint(scene() * 65535).astype(np.uint16)
+
+
+def saved(pixels: np.ndarray | Image.Image, form: str, **options: object) -> bytes:
+    file = io.BytesIO()
+    picture = pixels if isinstance(pixels, Image.Image) else Image.fromarray(pixels)
+    picture.save(file, form, **options)
+    return file.getvalue()
+
+
+def by_opencv(pixels: np.ndarray, ending: str) -> bytes:
+    return cv2.imencode(ending, pixels)[1].tobytes()
+
+
+def as_dicom(pixels: np.ndarray, syntax: str = ExplicitVRLittleEndian, **tags: object) -> bytes:
+    """A film as DICOM, its tags overridden by name; None leaves one out."""
+    ds = pydicom.Dataset()
+    ds.file_meta = pydicom.dataset.FileMetaDataset()
+    ds.file_meta.TransferSyntaxUID = syntax
+    ds.file_meta.MediaStorageSOPClassUID = ds.SOPClassUID = pydicom.uid.DigitalXRayImageStorageForPresentation
+    ds.file_meta.MediaStorageSOPInstanceUID = ds.SOPInstanceUID = pydicom.uid.generate_uid()
+    ds.PatientName, ds.PatientID = "Secret^Person", "4711"
+    ds.Rows, ds.Columns = pixels.shape[:2]
+    ds.SamplesPerPixel = 1 if pixels.ndim == 2 else 3
+    ds.PhotometricInterpretation = "MONOCHROME2" if pixels.ndim == 2 else "RGB"
+    ds.BitsAllocated = ds.BitsStored = pixels.dtype.itemsize * 8
+    ds.PixelRepresentation = int(pixels.dtype.kind == "i")
+    if pixels.ndim == 3:
+        ds.PlanarConfiguration = 0
+    for name, value in tags.items():
+        if value is not None:
+            setattr(ds, name, value)
+    ds.HighBit = ds.BitsStored - 1
+    encoded = tags.get("PixelData") or pixels.tobytes()
+    ds.PixelData = encoded + b"\0" * (len(encoded) % 2)
+    if syntax == RLELossless:
+        ds.compress(RLELossless, pixels)
+    for name, value in tags.items():
+        if value is None:
+            delattr(ds, name)
+    file = io.BytesIO()
+    ds.save_as(file, enforce_file_format=True)
+    return file.getvalue()
+
+
+def encapsulated(frame: bytes) -> bytes:
+    return encapsulate([frame])
+
+
+TWELVE = np.rint(scene() * 4095).astype(np.uint16)
+
+#: Files that all show the scene, and how far their values may be from it.
+SAME = {
+    "png": (saved(EIGHT, "PNG"), 0.5 / 255),
+    "png 16": (saved(SIXTEEN, "PNG"), 0.5 / 65535),
+    "png rgb": (saved(np.dstack([EIGHT] * 3), "PNG"), 1 / 255),
+    "png rgba": (saved(np.dstack([EIGHT] * 3 + [np.full_like(EIGHT, 255)]), "PNG"), 1 / 255),
+    "png grey alpha": (saved(Image.fromarray(EIGHT).convert("LA"), "PNG"), 1 / 255),
+    "png palette": (saved(Image.fromarray(EIGHT).convert("P"), "PNG"), 4 / 255),
+    "png rgb 16": (by_opencv(np.dstack([SIXTEEN] * 3), ".png"), 2 / 65535),
+    "png rgba 16": (by_opencv(np.dstack([SIXTEEN] * 3 + [np.full_like(SIXTEEN, 65535)]), ".png"), 2 / 65535),
+    "jpeg": (saved(EIGHT, "JPEG", quality=100, subsampling=0), 8 / 255),
+    "jpeg cmyk": (saved(Image.fromarray(EIGHT).convert("CMYK"), "JPEG", quality=100, subsampling=0), 12 / 255),
+    "tiff": (saved(EIGHT, "TIFF"), 0.5 / 255),
+    "tiff lzw 16": (saved(SIXTEEN, "TIFF", compression="tiff_lzw"), 0.5 / 65535),
+    "tiff rgb 16": (by_opencv(np.dstack([SIXTEEN] * 3), ".tiff"), 2 / 65535),
+    "tiff float": (saved(scene().astype(np.float32) * 7 - 2, "TIFF"), 1e-6),
+    "bmp": (saved(EIGHT, "BMP"), 0.5 / 255),
+    "webp": (saved(EIGHT, "WEBP", lossless=True), 1 / 255),
+    "dicom": (as_dicom(EIGHT), 0.5 / 255),
+    "dicom implicit": (as_dicom(EIGHT, ImplicitVRLittleEndian), 0.5 / 255),
+    "dicom 16": (as_dicom(SIXTEEN), 0.5 / 65535),
+    "dicom 12 of 16": (as_dicom(TWELVE, BitsStored=12), 0.5 / 4095),
+    "dicom monochrome1": (as_dicom(255 - EIGHT, PhotometricInterpretation="MONOCHROME1"), 0.5 / 255),
+    "dicom signed": (as_dicom((TWELVE.astype(np.int16) - 2048), BitsStored=12), 0.5 / 4095),
+    "dicom rgb": (as_dicom(np.dstack([EIGHT] * 3)), 1 / 255),
+    "dicom rle": (as_dicom(SIXTEEN, RLELossless), 0.5 / 65535),
+    "dicom jpeg": (
+        as_dicom(EIGHT, JPEGBaseline8Bit, PixelData=encapsulated(saved(EIGHT, "JPEG", quality=100))), 8 / 255,
+    ),
+    "dicom jpeg lossless": (
+        as_dicom(SIXTEEN, JPEGLosslessSV1, PixelData=encapsulated(imagecodecs.jpeg8_encode(SIXTEEN, lossless=True))),
+        0.5 / 65535,
+    ),
+    "dicom jpeg-ls": (
+        as_dicom(TWELVE, JPEGLSLossless, BitsStored=12, PixelData=encapsulated(imagecodecs.jpegls_encode(TWELVE))),
+        0.5 / 4095,
+    ),
+    "dicom jpeg 12": (
+        as_dicom(
+            TWELVE, JPEGExtended12Bit, BitsStored=12,
+            PixelData=encapsulated(imagecodecs.jpeg8_encode(TWELVE, level=100, bitspersample=12)),
+        ),
+        8 / 255,
+    ),
+    "dicom jpeg 2000": (
+        as_dicom(SIXTEEN, JPEG2000Lossless, PixelData=encapsulated(saved(SIXTEEN, "JPEG2000", no_jp2=True))),
+        0.5 / 65535,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", SAME)
+def test_every_kind_of_file_shows_the_same_film(kind):
+    data, tolerance = SAME[kind]
+    film = image.decode(data, f"film.{kind}")
+    assert film.pixels.shape == (60, 80)
+    assert film.pixels.dtype == np.float32
+    assert not film.pixels.flags.writeable
+    assert np.abs(film.pixels - scene()).max() <= tolerance + 1e-6
+    assert film.sha256 == hashlib.sha256(data).hexdigest()
+
+
+def test_sixteen_bits_keep_their_depth():
+    ramp = np.arange(64 * 64, dtype=np.uint16).reshape(64, 64) * 16
+    film = image.decode(saved(ramp, "PNG"), "ramp.png")
+    assert len(np.unique(film.pixels)) == 64 * 64
+    assert np.allclose(film.pixels, ramp / 65535)
+
+
+def test_twelve_bits_in_a_16_bit_file_are_not_nearly_black_and_it_is_said():
+    film = image.decode(saved(TWELVE, "PNG"), "film.png")
+    assert np.abs(film.pixels - scene()).max() < 1 / 4095
+    assert any("4095" in warning for warning in film.warnings)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("deep", [False, True])
+def test_every_exif_orientation_is_turned_upright(orientation, deep):
+    stored_as = {
+        1: lambda a: a, 2: np.fliplr, 3: lambda a: np.rot90(a, 2), 4: np.flipud, 5: np.transpose,
+        6: np.rot90, 7: lambda a: np.rot90(a, 2).T, 8: lambda a: np.rot90(a, -1),
+    }[orientation]  # fmt: skip
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    if deep:
+        plain = by_opencv(np.dstack([stored_as(SIXTEEN)] * 3), ".png")
+        chunk = b"eXIf" + exif.tobytes().removeprefix(b"Exif\0\0")
+        inserted = (len(chunk) - 4).to_bytes(4, "big") + chunk + zlib.crc32(chunk).to_bytes(4, "big")
+        data = plain[:33] + inserted + plain[33:]  # right behind IHDR
+    else:
+        data = saved(np.ascontiguousarray(stored_as(EIGHT)), "PNG", exif=exif)
+    assert np.abs(image.decode(data, "turned.png").pixels - scene()).max() < 1 / 255
+
+
+def test_what_is_transparent_is_black_and_colours_count_by_luma():
+    rgba = np.zeros((40, 40, 4), np.uint8)
+    rgba[:, :20] = (255, 0, 0, 255)
+    rgba[:, 20:] = (255, 255, 255, 0)
+    pixels = image.decode(saved(rgba, "PNG"), "x.png").pixels
+    assert pixels[0, 0] == pytest.approx(0.299, abs=0.003)
+    assert pixels[0, 39] == 0
+
+
+def test_a_display_window_is_applied_as_the_standard_says():
+    c, w = 1500.0, 1000.0
+    film = image.decode(as_dicom(TWELVE, BitsStored=12, WindowCenter=c, WindowWidth=w), "film.dcm")
+    by_hand = np.clip((TWELVE - (c - 0.5)) / (w - 1) + 0.5, 0, 1)  # PS3.3, C.11.2.1.2
+    assert np.abs(film.pixels - by_hand).max() < 1e-6
+
+
+@pytest.mark.parametrize(
+    ("function", "by_hand"),
+    [
+        ("LINEAR_EXACT", np.clip((TWELVE - 1500.0) / 1000 + 0.5, 0, 1)),
+        ("SIGMOID", 1 / (1 + np.exp(-4 * (TWELVE - 1500.0) / 1000))),
+    ],
+)
+def test_other_window_functions(function, by_hand):
+    tags = {"BitsStored": 12, "WindowCenter": [1500, 99], "WindowWidth": [1000, 99], "VOILUTFunction": function}
+    assert np.abs(image.decode(as_dicom(TWELVE, **tags), "film.dcm").pixels - by_hand).max() < 1e-6
+
+
+def test_rescaling_comes_before_the_window():
+    tags = {"BitsStored": 12, "RescaleSlope": -2, "RescaleIntercept": 8190, "RescaleType": "US"}
+    film = image.decode(as_dicom(4095 - TWELVE, **tags), "film.dcm")
+    assert np.abs(film.pixels - scene()).max() < 1 / 4095
+    windowed = image.decode(as_dicom(4095 - TWELVE, **tags, WindowCenter=3000, WindowWidth=2000), "film.dcm")
+    by_hand = np.clip((2.0 * TWELVE - 2999.5) / 1999 + 0.5, 0, 1)
+    assert np.abs(windowed.pixels - by_hand).max() < 1e-6
+
+
+def test_a_lookup_table_is_applied():
+    table = pydicom.Dataset()
+    table.LUTDescriptor, table.LUTData = [256, 0, 16], (np.arange(256, dtype="<u2") ** 2).tobytes()
+    film = image.decode(as_dicom(EIGHT, VOILUTSequence=[table]), "film.dcm")
+    assert np.abs(film.pixels - EIGHT.astype(float) ** 2 / 65535).max() < 1e-6
+
+
+def test_an_absurd_window_is_ignored_and_said():
+    for tags in ({"WindowCenter": 10**7, "WindowWidth": 1}, {"WindowCenter": 5, "WindowWidth": 0}):
+        film = image.decode(as_dicom(EIGHT, **tags), "film.dcm")
+        assert np.abs(film.pixels - scene()).max() < 1 / 255
+        assert any("window" in warning for warning in film.warnings)
+
+
+def test_padding_is_black_also_where_white_is_low():
+    pixels = EIGHT.copy()
+    pixels[:10] = 7
+    tags = {"PixelPaddingValue": 7, "PhotometricInterpretation": "MONOCHROME1"}
+    assert (image.decode(as_dicom(pixels, **tags), "film.dcm").pixels[:10] == 0).all()
+
+
+def test_dicom_without_its_preamble_is_read():
+    assert np.abs(image.decode(as_dicom(EIGHT)[132:], "film").pixels - scene()).max() < 1 / 255
+
+
+def test_no_patient_appears_in_anything_that_leaves():
+    film = image.decode(as_dicom(EIGHT, WindowCenter=5, WindowWidth=0), "film.dcm")
+    assert "Secret" not in repr(film)
+    with pytest.raises(UnreadableImage) as refused:
+        image.decode(as_dicom(EIGHT, NumberOfFrames=3, PixelData=EIGHT.tobytes() * 3), "film.dcm")
+    assert "Secret" not in str(refused.value)
+
+
+def pages(form: str) -> bytes:
+    return saved(EIGHT, form, save_all=True, append_images=[Image.fromarray(255 - EIGHT)])
+
+
+#: Files that are no film, and words that the refusal must hold.
+REFUSED = {
+    "empty": (b"", "is empty"),
+    "text": (b"a film, I swear", "no picture"),
+    "svg": (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "no picture"),
+    "pdf": (b"%PDF-1.7 ...", "no picture"),
+    "gif": (saved(EIGHT, "GIF"), "no picture"),
+    "cut png": (SAME["png"][0][:-60], "damaged"),
+    "cut jpeg": (SAME["jpeg"][0][:400], "damaged"),
+    "pages": (pages("TIFF"), "2 pictures"),
+    "animation": (pages("PNG"), "2 pictures"),
+    "constant": (saved(np.full((60, 60), 9, np.uint8), "PNG"), "shows nothing"),
+    "tiny": (saved(EIGHT[:20], "PNG"), "80 x 20"),
+    "narrow": (saved(np.tile(EIGHT[:40], (1, 3)), "PNG"), "long and narrow"),
+    "nan": (saved(np.full((60, 60), np.nan, np.float32), "TIFF"), "not finite"),
+    "frames": (as_dicom(EIGHT, NumberOfFrames=2, PixelData=EIGHT.tobytes() * 2), "several frames"),
+    "no pixels": (as_dicom(EIGHT, Rows=None), "without a picture"),
+    "palette": (as_dicom(EIGHT, PhotometricInterpretation="PALETTE COLOR"), "palette"),
+    "unknown syntax": (as_dicom(EIGHT, "1.2.840.10008.1.2.4.201", PixelData=encapsulated(b"xx")), "cannot be decoded"),
+    "many pixels": (as_dicom(EIGHT, Rows=10000, Columns=6000), "megapixels"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+def test_anything_else_is_refused_by_name_with_what_to_do(kind):
+    data, words = REFUSED[kind]
+    with pytest.raises(UnreadableImage, match=words) as refused:
+        image.decode(data, f"folder/{kind}.\x07png")
+    assert str(refused.value).startswith(f"{kind}.png")
+
+
+@pytest.mark.parametrize("megapixels", [51, 100, 200])
+def test_bombs_are_refused_by_their_header(megapixels):
+    side = int((megapixels * 1e6) ** 0.5)
+    rows = zlib.compress(b"\0" * (side // 8 + 2) * side, 9)
+
+    def chunk(kind: bytes, body: bytes) -> bytes:
+        return len(body).to_bytes(4, "big") + kind + body + zlib.crc32(kind + body).to_bytes(4, "big")
+
+    header = side.to_bytes(4, "big") * 2 + bytes([1, 0, 0, 0, 0])
+    bomb = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+    tracemalloc.start()
+    try:
+        with pytest.raises(UnreadableImage, match="50 megapixels"):
+            image.decode(bomb, "bomb.png")
+        assert tracemalloc.get_traced_memory()[1] < 5e6
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_missing_file_and_a_folder_are_named(tmp_path):
+    with pytest.raises(UnreadableImage, match=r"^gone\.png cannot be opened: No such file"):
+        image.read(tmp_path / "gone.png")
+    with pytest.raises(UnreadableImage, match="cannot be opened"):
+        image.read(tmp_path)
+
+
+def test_damaged_files_give_a_film_or_our_error():
+    rng = random.Random(0)
+    kinds = [data for data, _ in SAME.values()]
+    outcomes = {True: 0, False: 0}
+    for i in range(400):
+        data = bytearray(kinds[i % len(kinds)])
+        if i % 3 == 0:
+            del data[rng.randrange(len(data)) :]
+        else:
+            for _ in range(rng.randrange(1, 9)):
+                # most of what matters stands at the start
+                data[rng.randrange(min(len(data), 700 if i % 3 == 1 else len(data)))] ^= 1 << rng.randrange(8)
+        try:
+            film = image.decode(bytes(data), "x")
+        except UnreadableImage:
+            outcomes[False] += 1
+        else:
+            outcomes[True] += 1
+            assert np.isfinite(film.pixels).all()
+            assert 0 <= film.pixels.min() <= film.pixels.max() <= 1
+    assert min(outcomes.values()) > 40
+
+
+def film_of(pixels: np.ndarray) -> Radiograph:
+    return Radiograph(pixels.astype(np.float32), image.centre_square(*pixels.shape), "made", "0")
+
+
+@pytest.mark.parametrize(("height", "width"), [(300, 400), (400, 300), (301, 448)])
+def test_a_place_seen_by_the_model_goes_back_to_where_it_was(height, width):
+    film = film_of(np.zeros((height, width)))
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        y = film.crop.top + int(rng.integers(20, film.crop.side - 20))
+        x = film.crop.left + int(rng.integers(20, film.crop.side - 20))
+        pixels = np.zeros((height, width))
+        cv2.circle(pixels, (x, y), 6, 1, -1)
+        seen = image.view(film_of(pixels), 56)
+        back = np.nan_to_num(image.place(seen, film))
+        rows, columns = np.mgrid[:height, :width]
+        centre = (back * rows).sum() / back.sum(), (back * columns).sum() / back.sum()
+        assert centre == pytest.approx((y, x), abs=0.5)
+
+
+def test_cells_lie_where_half_pixel_centres_put_them():
+    placed = image.place(np.eye(7, dtype=np.float32), film_of(np.zeros((224, 300))), smooth=False)
+    assert np.isnan(placed[:, :38]).all()
+    assert np.isnan(placed[:, 262:]).all()
+    by_hand = np.kron(np.eye(7), np.ones((32, 32)))
+    assert (placed[:, 38:262] == by_hand).all()
+
+
+def test_the_models_input_is_the_middle_of_the_film_in_its_range():
+    pixels = np.zeros((100, 140))
+    pixels[:, 20:120] = np.linspace(0, 1, 100)[:, None]
+    x = image.model_input(film_of(pixels), 100, (-1024, 1024))
+    assert x.shape == (1, 1, 100, 100)
+    assert x.dtype == np.float32
+    assert np.allclose(x[0, 0], np.linspace(-1024, 1024, 100)[:, None], atol=1e-3)
+
+
+def test_shrinking_averages_and_hides_nothing():
+    stripes = np.tile([0.0, 1.0], (64, 32))
+    assert np.allclose(image.resize(stripes.astype(np.float32), 32), 0.5)
+
+
+def test_a_wide_film_says_what_is_not_seen():
+    (warning,) = image.decode(saved(np.tile(EIGHT, (5, 5)), "PNG"), "wide.png").warnings
+    assert "25%" in warning
+    assert "left and right" in warning
+
+
+def test_full_scale_is_the_least_number_of_bits_that_holds_the_values():
+    assert [dicom.full_scale(n, 16)[0] for n in (1, 255, 256, 4095, 4096, 65535)] == [255, 255, 511, 4095, 8191, 65535]
+
+
+@pytest.mark.films
+def test_real_files_are_read(films):
+    read = {path.name: image.read(path) for path in (films / "xrays").iterdir()}
+    assert len(read) == 15
+    for film in read.values():
+        assert film.pixels.std() > 0.05
+    inverted = read["Fake_MONOHR1.dcm"].pixels
+    plain = next(f.pixels for name, f in read.items() if name.endswith(".dcm") and name != "Fake_MONOHR1.dcm")
+    assert np.allclose(plain, 1 - inverted, atol=1e-6)
