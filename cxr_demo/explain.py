@@ -1,0 +1,151 @@
+"""From a film to a prediction and to maps: one place that times, checks and wraps what methods return."""
+
+from __future__ import annotations
+
+import time
+from contextlib import closing
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import torch
+
+from cxr_demo import image
+from cxr_demo.errors import CxrError, ModelError, Stopped
+from cxr_demo.methods.base import values_of
+from cxr_demo.scoring import Budget, Scorer, first_pass, logits_of
+from cxr_demo.types import Explanation, Prediction
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Mapping
+
+    from torch import Tensor
+
+    from cxr_demo.classifier import Classifier
+    from cxr_demo.methods.base import Method, Step
+    from cxr_demo.types import Radiograph
+
+#: The first pass of each film, shared by its prediction and its maps. It lives as long as the film's object,
+#: so that nobody is served from another visitor's film.
+_PASSES: WeakKeyDictionary[Classifier, WeakKeyDictionary[Radiograph, tuple[Tensor, Tensor]]] = WeakKeyDictionary()
+
+
+def predict(classifier: Classifier, film: Radiograph) -> Prediction:
+    """What a model says of a film; ModelError where its answer is not a number."""
+    _, features = _pass(classifier, film)
+    logits = logits_of(classifier, features)
+    if not np.isfinite(logits).all():
+        raise ModelError(f"{classifier.name} gives no finite logits for {film.name}; its weights may be damaged.")
+    return Prediction(
+        labels=classifier.labels,
+        logits=_frozen(logits),
+        probabilities=_frozen(classifier.probabilities(logits)),
+        thresholds=_frozen(classifier.thresholds),
+        model=classifier.name,
+    )
+
+
+def explain(
+    classifier: Classifier, film: Radiograph, method: Method, *, budget: Budget | None = None
+) -> Generator[Explanation, None, None]:
+    """One method's maps of all findings, coarse first; each stands for itself.
+
+    The last is `complete`, or says in `stopped` why it is not; its map is then the last that was finished,
+    or zero where none was. BadSetting for a setting out of range. Closing the iterator ends the work at once.
+    """
+    return _explain(classifier, film, method, values_of(method), budget or Budget())
+
+
+def _explain(
+    classifier: Classifier, film: Radiograph, method: Method, settings: Mapping[str, Any], budget: Budget
+) -> Generator[Explanation, None, None]:
+    started = time.perf_counter()
+    record = _Record(classifier, method, settings)
+    last: Explanation | None = None
+    try:
+        budget.check()
+        x, features = _pass(classifier, film)
+        scorer = Scorer(classifier, x, budget, features)
+        held = False
+        with closing(_steps(method, scorer)) as steps:
+            for step in steps:
+                if held and last is not None:
+                    yield last
+                last = record(step, scorer, time.perf_counter() - started)
+                # a map after which nothing remains to be scored is most likely the last: wait for the word
+                held = scorer.steps[0] == scorer.steps[1]
+                if not held:
+                    yield last
+    except Stopped as stop:
+        yield replace(last or record.empty(time.perf_counter() - started), stopped=str(stop))
+        return
+    if last is None:
+        raise CxrError(f"{method.title} returned no map.")
+    yield replace(last, seconds=time.perf_counter() - started, complete=True)
+
+
+def _steps(method: Method, scorer: Scorer) -> Generator[Step, None, None]:
+    """A method's steps, as a generator whatever kind of iterator it returns: closing it closes that one."""
+    yield from method.attribute(scorer, scorer.x)
+
+
+@dataclass(frozen=True)
+class _Record:
+    """Wraps one run's maps as Explanations, after checking them."""
+
+    classifier: Classifier
+    method: Method
+    settings: Mapping[str, Any]
+
+    def __call__(self, step: Step, scorer: Scorer, seconds: float) -> Explanation:
+        found, model = self.empty(seconds), self.classifier
+        values = np.asarray(step.values)
+        largest = np.finfo(np.float32).max
+        if values.shape != found.values.shape or values.dtype.kind != "f" or not (np.abs(values) <= largest).all():
+            raise CxrError(
+                f"{self.method.title} of {model.name} must be finite numbers of shape {found.values.shape}; "
+                f"got {values.dtype} of shape {values.shape}."
+            )
+        return replace(
+            found,
+            values=_frozen(values),
+            forwards=scorer.forwards,
+            steps=scorer.steps,
+            fidelity=None if step.fidelity is None else _frozen(step.fidelity),
+        )
+
+    def empty(self, seconds: float) -> Explanation:
+        """A map of zeros, for a run that has not got anywhere."""
+        model = self.classifier
+        return Explanation(
+            method=self.method.key,
+            labels=model.labels,
+            values=_frozen(np.zeros((len(model.labels), model.size, model.size))),
+            unit=self.method.unit,
+            seconds=seconds,
+            forwards=0,
+            steps=(0, 0),
+            settings=self.settings,
+            model=model.name,
+            precision=Scorer.precision,
+        )
+
+
+def _pass(classifier: Classifier, film: Radiograph) -> tuple[Tensor, Tensor]:
+    """The model's input and its feature map, computed once per film object."""
+    passes = _PASSES.setdefault(classifier, WeakKeyDictionary())
+    known = passes.get(film)
+    if known is None:
+        weight, _ = classifier.head
+        pixels = image.model_input(film, classifier.size, classifier.spec.pixel_range)
+        x = torch.from_numpy(pixels).to(weight)
+        known = passes[film] = x, first_pass(classifier, x)
+    return known
+
+
+def _frozen(values: np.ndarray) -> np.ndarray:
+    """A float32 copy that cannot be written to."""
+    copy = np.array(values, np.float32)
+    copy.flags.writeable = False
+    return copy

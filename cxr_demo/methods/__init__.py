@@ -1,0 +1,31 @@
+"""The methods that can be chosen. A new one is a file beside these and a name in `METHODS`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from cxr_demo.errors import BadSetting
+from cxr_demo.methods.base import Method, Setting, Step, configure, setting, settings_of, values_of
+from cxr_demo.methods.cam import GradCAM, GradCAMPlusPlus, LayerCAM
+from cxr_demo.methods.lime import LIME
+from cxr_demo.methods.occlusion import Occlusion
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = [
+    "DEFAULTS", "METHODS", "Method", "Setting", "Step", "configure", "method", "setting", "settings_of", "values_of",
+]  # fmt: skip
+
+METHODS: tuple[type[Method], ...] = (GradCAM, LIME, Occlusion, GradCAMPlusPlus, LayerCAM)
+
+#: Those shown side by side when nothing is said.
+DEFAULTS = METHODS[:3]
+
+
+def method(key: str, settings: Mapping[str, Any]) -> Method:
+    """The method of this key with these settings; BadSetting where one of them is unknown or out of range."""
+    for kind in METHODS:
+        if kind.key == key:
+            return configure(kind, settings)
+    raise BadSetting(f"Unknown method {key!r}; choose one of {', '.join(kind.key for kind in METHODS)}.")

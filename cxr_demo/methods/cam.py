@@ -1,0 +1,142 @@
+"""Class activation maps, from the one feature map that the prediction rests on; no hook on the shared model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from cxr_demo.methods.base import Step
+from cxr_demo.types import REFERENCE_AREA, Cost, Unit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from torch import Tensor
+
+    from cxr_demo.scoring import Scorer
+
+
+@dataclass(frozen=True)
+class GradCAM:
+    """Each cell's share of the logit, exact: `mean(map) / REFERENCE_AREA + bias == logit`.
+
+    For a network that ends in a mean and a linear layer, Grad-CAM (Selvaraju et al. 2017) is the class
+    activation map (Zhou et al. 2016). Departs from the paper: signed, in logits, and not smoothed.
+    """
+
+    key: ClassVar[str] = "gradcam"
+    title: ClassVar[str] = "Grad-CAM"
+    unit: ClassVar[Unit] = Unit.LOGIT
+    paper: ClassVar[str] = "arXiv:1610.02391"
+    cost: ClassVar[Cost] = Cost.INSTANT
+    signed: ClassVar[bool] = True
+    class_specific: ClassVar[bool] = True
+    reading: ClassVar[str] = (
+        "How much each cell of the last feature map adds to the finding's score; together the cells are the whole "
+        "score. A cell is coarse and has seen its surroundings, so the cause may lie beside it."
+    )
+
+    def attribute(self, scorer: Scorer, x: Tensor) -> Iterator[Step]:
+        """One step."""
+        weight, _ = scorer.classifier.head
+        cells = np.einsum("lc,chw->lhw", weight.cpu().numpy(), scorer.features[0].cpu().numpy())
+        yield Step(spread(cells * REFERENCE_AREA, x.shape[-1]))
+
+
+@dataclass(frozen=True)
+class GradCAMPlusPlus:
+    """Grad-CAM++ (Chattopadhyay et al. 2018) by the grad-cam package, each map scaled to its own maximum.
+
+    The package guards a division with 1e-6, which is not small beside the squared gradients here: channels with
+    small weights count for less than in the paper.
+    """
+
+    key: ClassVar[str] = "gradcampp"
+    title: ClassVar[str] = "Grad-CAM++"
+    unit: ClassVar[Unit] = Unit.RANKING
+    paper: ClassVar[str] = "arXiv:1710.11063"
+    cost: ClassVar[Cost] = Cost.INSTANT
+    signed: ClassVar[bool] = False
+    class_specific: ClassVar[bool] = True
+    reading: ClassVar[str] = (
+        "Ranks the cells that speak for the finding, weighting channels that respond in several places more evenly. "
+        "Every map reaches full strength, even for a finding that the model rules out, so compare places only."
+    )
+
+    def attribute(self, scorer: Scorer, x: Tensor) -> Iterator[Step]:
+        """One step."""
+        from pytorch_grad_cam import GradCAMPlusPlus
+
+        yield Step(spread(packaged(GradCAMPlusPlus, scorer), x.shape[-1]))
+
+
+@dataclass(frozen=True)
+class LayerCAM:
+    """LayerCAM (Jiang et al. 2021) by the grad-cam package, each map scaled to its own maximum."""
+
+    key: ClassVar[str] = "layercam"
+    title: ClassVar[str] = "LayerCAM"
+    unit: ClassVar[Unit] = Unit.RANKING
+    paper: ClassVar[str] = "doi:10.1109/TIP.2021.3089943"
+    cost: ClassVar[Cost] = Cost.INSTANT
+    signed: ClassVar[bool] = False
+    class_specific: ClassVar[bool] = True
+    reading: ClassVar[str] = (
+        "Ranks the cells by what speaks for the finding alone, leaving out what speaks against it. "
+        "Every map reaches full strength, even for a finding that the model rules out, so compare places only."
+    )
+
+    def attribute(self, scorer: Scorer, x: Tensor) -> Iterator[Step]:
+        """One step."""
+        from pytorch_grad_cam import LayerCAM
+
+        yield Step(spread(packaged(LayerCAM, scorer), x.shape[-1]))
+
+
+def spread(cells: np.ndarray, size: int) -> np.ndarray:
+    """Maps of cells (L, h, w) at (L, size, size): each pixel takes the cells it lies on, by area.
+
+    So the mean is kept exactly whatever the sizes, and no smoothing suggests detail that a cell does not have.
+    """
+    rows, columns = (_shares(side, size) for side in cells.shape[1:])
+    spread_out: np.ndarray = rows @ cells.astype(np.float64) @ columns.T
+    return spread_out
+
+
+def _shares(cells: int, size: int) -> np.ndarray:
+    """How much of each pixel lies on each cell: (size, cells), rows sum to 1, columns to size / cells."""
+    edges = np.arange(size + 1)[:, None] * cells / size  # of the pixels, in cells
+    cell = np.arange(cells)
+    return (np.clip(edges[1:] - cell, 0, 1) - np.clip(edges[:-1] - cell, 0, 1)) * size / cells
+
+
+def packaged(kind: type[Any], scorer: Scorer) -> np.ndarray:
+    """Maps (L, h, w) in [0, 1] of a class of the grad-cam package, on a head made for this call.
+
+    The package hangs hooks on the network it explains, and hooks on a shared network mix up the maps of
+    concurrent callers. So it gets a network of its own: the frozen head over the feature map known already.
+    """
+    import torch
+    from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
+
+    head = _private_head(scorer)
+    labels = len(scorer.base)
+    with torch.enable_grad():
+        features = scorer.features.float().repeat(labels, 1, 1, 1).requires_grad_()
+        targets = [ClassifierOutputTarget(i) for i in range(labels)]
+        # not in a `with`: the package's swallows an IndexError
+        maps: np.ndarray = kind(head, [head[0]])(features, targets)
+    return maps
+
+
+def _private_head(scorer: Scorer) -> Any:
+    """Identity (the layer to explain), global mean and a linear layer that shares the frozen weights."""
+    from torch import nn
+
+    weight, bias = scorer.classifier.head
+    linear = nn.Linear(weight.shape[1], weight.shape[0], device="meta")  # draws no weights
+    linear.weight = nn.Parameter(weight.float(), requires_grad=False)
+    linear.bias = nn.Parameter(bias.float(), requires_grad=False)
+    return nn.Sequential(nn.Identity(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), linear)

@@ -1,0 +1,101 @@
+"""The only place where a map gets colours, and where numbers are packed for a page that colours them itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from cxr_demo.types import Unit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+#: Colours (position, red, green, blue) by what a map's numbers mean; between them, linear.
+#: Signed maps: blue speaks against, orange for, told apart by every kind of colour vision. Rankings: viridis.
+STOPS: dict[Unit, tuple[tuple[float, int, int, int], ...]] = {
+    Unit.LOGIT: (
+        (-1.0, 40, 110, 235),
+        (-0.5, 65, 145, 245),
+        (0.0, 215, 215, 215),
+        (0.5, 250, 140, 45),
+        (1.0, 235, 90, 10),
+    ),
+    Unit.RANKING: (
+        (0.0, 68, 1, 84),
+        (0.25, 59, 82, 139),
+        (0.5, 33, 145, 140),
+        (0.75, 94, 201, 98),
+        (1.0, 253, 231, 37),
+    ),
+}
+
+#: No scale ends below this, so that a map of nothing but rounding errors looks empty. In logits per reference
+#: area: as strong everywhere, such evidence would move a probability by about one percent.
+SMALLEST_LIMIT = 1e-3
+
+
+def limit_of(maps: Iterable[np.ndarray]) -> float:
+    """The end of a scale shared by these maps: their largest absolute value, so nothing is clipped."""
+    largest = max((float(np.nanmax(np.abs(m), initial=0)) for m in maps), default=0.0)
+    return max(largest, SMALLEST_LIMIT)
+
+
+def rgba(values: np.ndarray, *, limit: float, unit: Unit) -> np.ndarray:
+    """A map (...) in colour (..., 4) uint8. Alpha is |value| / limit: zero, and nan, are transparent.
+
+    Rounds half to even, as a browser's Uint8ClampedArray does.
+    """
+    lowest = STOPS[unit][0][0]
+    shade = np.clip(np.nan_to_num(np.asarray(values, np.float64)) / limit, lowest, 1)
+    stops = np.array(STOPS[unit], np.float64)
+    colours = [np.interp(shade, stops[:, 0], stops[:, channel]) for channel in (1, 2, 3)]
+    coloured: np.ndarray = np.rint(np.stack([*colours, 255 * np.abs(shade)], axis=-1)).astype(np.uint8)
+    return coloured
+
+
+def overlay(
+    film_pixels: np.ndarray,
+    placed: np.ndarray,
+    *,
+    limit: float,
+    unit: Unit,
+    opacity: float = 0.6,
+    smooth: bool = False,
+) -> np.ndarray:
+    """A film (H, W) in [0, 1] under a map (H, W), which is nan outside the model's view: (H, W, 3) uint8.
+
+    What the model did not see is dimmed and hatched. `smooth` blurs the map, for the eye, by a third of a cell.
+    """
+    seen = np.isfinite(placed)
+    colour = rgba(_blurred(placed, seen) if smooth else placed, limit=limit, unit=unit).astype(np.float32)
+    alpha = colour[..., 3:] / 255 * opacity
+    grey = 255 * np.where(seen, film_pixels, _hatched(film_pixels))[..., None]
+    mixed: np.ndarray = np.rint(grey * (1 - alpha) + colour[..., :3] * alpha).clip(0, 255).astype(np.uint8)
+    return mixed
+
+
+def quantise(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Maps (L, S, S) as int8 planes and float32 scales (L,): values == planes * scale, to half a scale."""
+    scales = (np.abs(values).max((1, 2)) / 127).astype(np.float32)
+    divisors = np.where(scales > 0, scales, 1)[:, None, None]
+    return np.rint(values / divisors).clip(-127, 127).astype(np.int8), scales
+
+
+def _hatched(pixels: np.ndarray) -> np.ndarray:
+    """The picture at a third of its brightness, under slanted lines."""
+    height, width = pixels.shape
+    period = max(6, max(height, width) // 64)
+    line = (np.arange(height)[:, None] + np.arange(width)) % period < max(1, period // 6)
+    hatched: np.ndarray = np.where(line, 0.45, pixels / 3)
+    return hatched
+
+
+def _blurred(placed: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    """The map blurred within the model's view, a rectangle; nothing leaks from outside."""
+    rows, columns = np.flatnonzero(seen.any(1)), np.flatnonzero(seen.any(0))
+    view = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    blurred = placed.copy()
+    blurred[view] = cv2.GaussianBlur(placed[view], (0, 0), len(rows) / 21, borderType=cv2.BORDER_REFLECT)
+    return blurred

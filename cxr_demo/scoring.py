@@ -1,0 +1,149 @@
+"""The logits of many altered copies of one image: what every perturbation method asks for.
+
+One computation runs at a time in a process. The turn is taken per batch, not per request, first come
+first served, and a new film's prediction goes before anyone's next batch.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from contextlib import contextmanager
+from enum import IntEnum
+from typing import TYPE_CHECKING, Protocol
+
+import torch
+
+from cxr_demo.errors import Cancelled, DeadlinePassed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy as np
+    from torch import Tensor
+
+    from cxr_demo.classifier import Classifier
+
+#: Copies per batch at 224 pixels. Larger inputs get fewer, so that no turn lasts long.
+BATCH = 16
+
+
+class Priority(IntEnum):
+    """Who goes first when several wait for the model; the lower number does."""
+
+    PREDICTION = 0
+    EXPLANATION = 1
+
+
+class Turns:
+    """A fair lock: among those who wait, priority decides, then who came first."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._tickets = itertools.count()
+        self._waiting: list[tuple[Priority, int]] = []
+        self._busy = False
+
+    @contextmanager
+    def take(self, priority: Priority) -> Iterator[None]:
+        """Wait for one's turn and hold it."""
+        with self._changed:
+            ticket = (priority, next(self._tickets))
+            self._waiting.append(ticket)
+            try:
+                self._changed.wait_for(lambda: not self._busy and min(self._waiting) == ticket)
+            finally:  # an interrupted wait must not leave a ticket that nobody redeems
+                self._waiting.remove(ticket)
+                self._changed.notify_all()
+            self._busy = True
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._busy = False
+                self._changed.notify_all()
+
+
+#: The turns of this process: one model runs at a time.
+TURNS = Turns()
+
+
+class Budget:
+    """How long a computation may go on: until a time has passed or somebody calls it off."""
+
+    def __init__(self, seconds: float | None = None, cancelled: threading.Event | None = None) -> None:
+        self._seconds = seconds
+        self._started = time.monotonic()
+        self._cancelled = cancelled
+
+    def check(self) -> None:
+        """Nothing while it may go on; Cancelled or DeadlinePassed where it must end."""
+        if self._cancelled is not None and self._cancelled.is_set():
+            raise Cancelled("Stopped on request.")
+        if self._seconds is not None and time.monotonic() - self._started >= self._seconds:
+            raise DeadlinePassed(f"Stopped after the {self._seconds:g} seconds given.")
+
+
+class Masks(Protocol):
+    """Covers for copies of one image, made batch by batch; 1 is covered, 0 left as it is."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, where: slice, /) -> np.ndarray:
+        """(n, S, S) float32 in [0, 1]."""
+        ...
+
+
+class Scorer:
+    """What the model says of one image and of its altered copies.
+
+    `features` (1, C, h, w) and `base` (L,) are of the image itself, from one pass, which `forwards` counts.
+    `steps` tells how many of the altered copies asked for so far are scored.
+    """
+
+    precision = "float32"
+
+    def __init__(self, classifier: Classifier, x: Tensor, budget: Budget, features: Tensor | None = None) -> None:
+        self.classifier = classifier
+        self.x = x
+        self.features = first_pass(classifier, x) if features is None else features
+        self.base = logits_of(classifier, self.features)
+        self.forwards = 1
+        self._budget = budget
+        self._done = self._asked = 0
+
+    @property
+    def steps(self) -> tuple[int, int]:
+        """(altered copies scored, asked for so far)."""
+        return self._done, self._asked
+
+    def scores(self, masks: Masks, fill: Tensor) -> Iterator[tuple[slice, np.ndarray]]:
+        """Logits (n, L) of `x * (1 - mask) + fill * mask`, batch by batch; fill is (1, 1, S, S).
+
+        Raises Cancelled or DeadlinePassed before a batch that the budget does not allow.
+        """
+        self._asked += len(masks)
+        batch = max(1, min(BATCH, BATCH * 224**2 // self.x.shape[-1] ** 2))
+        for start in range(0, len(masks), batch):
+            where = slice(start, min(start + batch, len(masks)))
+            covers = torch.from_numpy(masks[where])[:, None].to(self.x)
+            with TURNS.take(Priority.EXPLANATION):
+                self._budget.check()
+                logits = self.classifier.logits(torch.lerp(self.x, fill, covers))
+            self.forwards += len(covers)
+            self._done += len(covers)
+            yield where, logits.float().cpu().numpy()
+
+
+def first_pass(classifier: Classifier, x: Tensor) -> Tensor:
+    """The feature map (1, C, h, w) of the image itself, in the turn of a prediction."""
+    with TURNS.take(Priority.PREDICTION):
+        return classifier.features(x)
+
+
+def logits_of(classifier: Classifier, features: Tensor) -> np.ndarray:
+    """Logits (L,) float32 of a feature map (1, C, h, w)."""
+    weight, bias = classifier.head
+    logits: np.ndarray = (features.mean((2, 3)) @ weight.T + bias)[0].float().cpu().numpy()
+    return logits

@@ -1,0 +1,127 @@
+"""Occlusion against a plain loop over windows, and against what is known of a linear model."""
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from cxr_demo import explain
+from cxr_demo.errors import BadSetting
+from cxr_demo.methods import Occlusion, method
+from cxr_demo.methods.fill import fill_of
+from cxr_demo.methods.occlusion import Windows
+from cxr_demo.scoring import Budget, Scorer
+from tests import planted
+
+SETTINGS = [(32, 16), (32, 32), (24, 16), (16, 4), (96, 64)]
+
+
+def final(model, film, **settings):
+    *_, result = explain.explain(model, film, Occlusion(**settings))
+    return result
+
+
+def plain_loop(film, size, window, stride):
+    """One copy at a time with a black window, on the numbers of the film alone."""
+    carried = planted.density(film.pixels)
+    sums, counts = np.zeros_like(carried), np.zeros((size, size))
+    for top in range(stride - window, size, stride):
+        for left in range(stride - window, size, stride):
+            place = np.s_[max(top, 0) : max(top + window, 0), max(left, 0) : max(left + window, 0)]
+            area = counts[place].size
+            drop = carried[(..., *place)].sum((1, 2))
+            sums[(..., *place)] += drop[:, None, None] * (size**2 / 49) / area
+            counts[place] += 1
+    return sums / counts, counts
+
+
+@pytest.mark.parametrize(("window", "stride"), SETTINGS)
+def test_a_linear_model_loses_what_the_window_covers(window, stride):
+    film = planted.film()
+    result = final(planted.classifier(), film, window=window, stride=stride, fill="black")
+    expected, _ = plain_loop(film, planted.SIZE, window, stride)
+    np.testing.assert_allclose(result.values, expected, atol=2e-5)
+    assert result.forwards == 1 + len(range(stride - window, planted.SIZE, stride)) ** 2
+
+
+@pytest.mark.parametrize("fill", ["blurred", "mean", "black"])
+def test_the_drop_is_that_of_the_altered_film(fill):
+    """The model itself on whole films put together by hand, for each kind of cover."""
+    model, film = planted.classifier(), planted.film()
+    covers = {
+        "black": np.zeros_like(film.pixels),
+        "mean": np.full_like(film.pixels, film.pixels.mean()),
+        "blurred": cv2.GaussianBlur(film.pixels, (0, 0), planted.SIZE / 16, borderType=cv2.BORDER_REFLECT),
+    }
+    whole = explain.predict(model, film).logits
+    sums, counts = np.zeros((4, 128, 128)), np.zeros((128, 128))
+    for top in range(0, 128, 32):
+        for left in range(0, 128, 32):
+            place = np.s_[top : top + 32, left : left + 32]
+            altered = film.pixels.copy()
+            altered[place] = covers[fill][place]
+            sums[(..., *place)] = (whole - explain.predict(model, planted.film(altered)).logits)[:, None, None]
+            counts[place] += 1
+    result = final(model, film, window=32, stride=32, fill=fill)
+    np.testing.assert_allclose(result.values, sums * 16 / 49, atol=2e-5)  # a window is 1/16 of the view
+
+
+@pytest.mark.parametrize(("window", "stride"), [(32, 16), (32, 32), (16, 4)])
+@pytest.mark.parametrize("fill", ["blurred", "black"])
+def test_windows_add_up_to_covering_everything(window, stride, fill):
+    """No place counts more than another, the border neither: then the map adds up as a class activation map does."""
+    model, film = planted.classifier(), planted.film(np.random.default_rng(0).random((128, 128)))
+    result = final(model, film, window=window, stride=stride, fill=fill)
+    x = torch.from_numpy(film.pixels * 2048 - 1024)[None, None]
+    covered = model.logits(fill_of(fill, Scorer(model, x, Budget())))[0].numpy()
+    lost = explain.predict(model, film).logits - covered
+    np.testing.assert_allclose(49 * result.values.mean((1, 2)), lost, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("size", [100, 128])
+@pytest.mark.parametrize(("window", "stride"), SETTINGS)
+def test_every_pixel_is_covered_equally_often(size, window, stride):
+    windows = Windows(size, window, stride)
+    times = windows[: len(windows)].sum(0)
+    first = windows[: windows.cover].sum(0)
+    assert times.min() >= 1
+    assert first.min() >= 1
+    if window % stride == 0:
+        assert times.max() == times.min() == (window // stride) ** 2
+        assert first.max() == 1
+    assert len(set(zip(windows.row, windows.column, strict=True))) == len(windows)  # none twice
+    assert windows.spans.any(1).all()  # none beside the film
+
+
+def test_a_coarse_map_is_that_of_windows_side_by_side():
+    model, film = planted.classifier(), planted.film()
+    windows = Windows(128, 32, 16)
+    x = torch.from_numpy(film.pixels * 2048 - 1024)[None, None]
+    scorer = Scorer(model, x, Budget())
+    drops = np.concatenate([scorer.base - s for _, s in scorer.scores(windows, torch.full_like(x, -1024))])
+    coarse = windows.average(drops[: windows.cover])
+    carried = planted.density(film.pixels)
+    for mask in windows[: windows.cover].astype(bool):
+        expected = (carried * mask).sum((1, 2)) * (128**2 / 49) / mask.sum()
+        np.testing.assert_allclose(coarse[:, mask], np.broadcast_to(expected[:, None], (4, mask.sum())), atol=2e-5)
+
+
+def test_each_map_shown_is_the_average_so_far():
+    model, film = planted.classifier(), planted.film()
+    runs = list(explain.explain(model, film, Occlusion(window=32, stride=8, fill="black")))
+    total = 19**2
+    assert [e.steps[1] for e in runs] == [total] * len(runs)
+    done = [e.steps[0] / total for e in runs]
+    assert 25 / total <= done[0] < 25 / total + 16 / total  # windows side by side, to the end of their batch
+    assert done[1] == pytest.approx(0.5, abs=0.05)
+    assert done[2] == pytest.approx(0.75, abs=0.05)
+    assert done[3] == 1
+    expected, _ = plain_loop(film, 128, 32, 8)
+    errors = [np.abs(e.values - expected).mean() for e in runs]
+    assert errors[0] > errors[-1]
+    assert errors[-1] < 1e-6
+
+
+def test_a_stride_beyond_the_window_is_refused():
+    with pytest.raises(BadSetting, match=r"stride=32 leaves gaps between windows of 16"):
+        method("occlusion", {"window": "16", "stride": "32"})

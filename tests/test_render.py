@@ -1,0 +1,160 @@
+import json
+
+import numpy as np
+import pytest
+
+from cxr_demo import image, render
+from cxr_demo.render import STOPS, limit_of, overlay, quantise, rgba
+from cxr_demo.types import Unit
+from tests import planted
+
+#: What the two kinds of red-green blindness and blue-yellow blindness leave of linear RGB (Machado et al. 2009).
+BLINDNESS = {
+    "protan": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
+    "deutan": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
+    "tritan": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]],
+}
+
+
+def luminance(colours):
+    return np.asarray(colours, float) @ [0.2126, 0.7152, 0.0722]
+
+
+def signed(values, limit=1.0):
+    return rgba(np.array(values, float), limit=limit, unit=Unit.LOGIT).astype(int)
+
+
+@pytest.mark.parametrize("unit", Unit)
+def test_every_unit_has_colours_that_a_page_can_be_told(unit):
+    stops = STOPS[unit]
+    positions = [stop[0] for stop in stops]
+    assert positions == sorted(set(positions))
+    assert positions[-1] == 1
+    assert json.loads(json.dumps(stops)) == [list(stop) for stop in stops]
+    assert 0 in positions
+
+
+@pytest.mark.parametrize("unit", Unit)
+def test_the_stops_are_the_colours(unit):
+    for position, *colour in STOPS[unit]:
+        *got, alpha = rgba(np.array(position * 3.0), limit=3.0, unit=unit)
+        assert got == colour
+        assert alpha == round(255 * abs(position) + 1e-9)
+
+
+def test_between_stops_colours_are_mixed_evenly():
+    (_, *low), (_, *high) = STOPS[Unit.LOGIT][3:]
+    np.testing.assert_allclose(signed(0.75)[:3], (np.array(low) + high) / 2, atol=0.5)
+
+
+def test_no_evidence_has_no_colour():
+    assert signed([0.0, -0.0, np.nan])[:, 3].tolist() == [0, 0, 0]
+
+
+def test_more_evidence_covers_more():
+    alpha = signed(np.linspace(-1, 1, 201))[:, 3]
+    np.testing.assert_allclose(alpha, np.abs(np.linspace(-255, 255, 201)), atol=0.5)
+
+
+def test_beyond_the_limit_is_the_limit():
+    np.testing.assert_array_equal(signed([5, -7], limit=2), signed([2, -2], limit=2))
+
+
+def test_rankings_have_no_negative_side():
+    assert rgba(np.array(-1.0), limit=1, unit=Unit.RANKING)[3] == 0
+
+
+@pytest.mark.parametrize("kind", BLINDNESS)
+@pytest.mark.parametrize("strength", [0.5, 1.0])
+def test_for_and_against_differ_for_every_eye(kind, strength):
+    against, towards = (signed([-strength, strength])[:, :3] / 255) ** 2.2 @ np.transpose(BLINDNESS[kind])
+    assert np.abs(against - towards).max() > 0.25
+
+
+def test_rankings_grow_brighter_steadily():
+    shades = luminance(rgba(np.linspace(0, 1, 50), limit=1, unit=Unit.RANKING)[:, :3])
+    assert (np.diff(shades) > 0).all()
+
+
+def test_for_and_against_are_about_as_bright():
+    against, towards = luminance(signed([-1, 1])[:, :3])
+    assert abs(against - towards) < 30
+
+
+def test_a_limit_is_shared_and_clips_nothing():
+    assert limit_of([np.array([[1.0, -4.0]]), np.array([3.0])]) == 4
+    assert limit_of([np.array([np.nan, 0.5])]) == 0.5
+
+
+@pytest.mark.parametrize("maps", [[], [np.zeros((2, 3, 3))], [np.full((2, 2), 1e-7)], [np.full(3, np.nan)]])
+def test_an_empty_map_stays_empty(maps):
+    limit = limit_of(maps)
+    assert limit == render.SMALLEST_LIMIT
+    for values in maps:
+        assert signed(values, limit)[..., 3].max() == 0
+
+
+def test_quantised_maps_are_true_to_half_a_step():
+    values = (
+        np.random.default_rng(0).normal(size=(3, 20, 20)).astype(np.float32) * np.array([1, 1e-6, 1e4])[:, None, None]
+    )
+    planes, scales = quantise(values)
+    assert (planes.dtype, scales.dtype) == (np.int8, np.float32)
+    assert planes.shape == values.shape
+    assert scales.shape == (3,)
+    back = planes * scales[:, None, None]
+    assert (np.abs(back - values).max((1, 2)) <= 0.5001 * scales).all()
+    assert np.abs(planes).max((1, 2)).tolist() == [127, 127, 127]
+
+
+@pytest.mark.parametrize("value", [0.0, 1e-45])
+def test_quantised_nothing_is_nothing(value):
+    planes, scales = quantise(np.full((2, 4, 4), value, np.float32))
+    assert not planes.any()
+    np.testing.assert_array_equal(scales, 0)
+
+
+def grey(film):
+    return np.repeat(np.rint(film * 255)[..., None], 3, axis=2)
+
+
+@pytest.mark.parametrize("smooth", [False, True])
+def test_an_empty_map_leaves_the_film_as_it_is(smooth):
+    film = planted.pixels().clip(0, 1)
+    picture = overlay(film, np.zeros_like(film), limit=1, unit=Unit.LOGIT, smooth=smooth)
+    assert (picture.dtype, picture.shape) == (np.uint8, (128, 128, 3))
+    np.testing.assert_array_equal(picture, grey(film))
+
+
+def test_opacity_is_how_much_full_evidence_covers():
+    film = np.full((8, 8), 0.5, np.float32)
+    half = overlay(film, np.ones((8, 8)), limit=1, unit=Unit.LOGIT, opacity=0.5)
+    expected = 0.5 * 127.5 + 0.5 * np.array(STOPS[Unit.LOGIT][-1][1:])
+    np.testing.assert_allclose(half[3, 3], expected, atol=1)
+    none = overlay(film, np.ones((8, 8)), limit=1, unit=Unit.LOGIT, opacity=0)
+    np.testing.assert_array_equal(none, np.full((8, 8, 3), 128))
+
+
+@pytest.mark.parametrize("smooth", [False, True])
+@pytest.mark.parametrize("shape", [(90, 60), (60, 90)])
+def test_what_the_model_did_not_see_is_dimmed_and_hatched(shape, smooth):
+    film = planted.film(np.full(shape, 0.9))
+    placed = image.place(np.ones((10, 10), np.float32), film)
+    picture = overlay(film.pixels, placed, limit=1, unit=Unit.LOGIT, smooth=smooth).astype(int)
+    unseen = np.isnan(placed)
+    assert unseen.sum() == 30 * 60
+    assert not np.ptp(picture[unseen], axis=1).any()
+    assert len(np.unique(picture[unseen])) == 2
+    assert picture[unseen].mean() < 0.5 * 255 * 0.9
+    assert (picture[~unseen][:, 0] > picture[~unseen][:, 2] + 50).all()  # orange to the border of the view
+
+
+def test_smoothing_is_for_the_eye_within_the_view():
+    placed = np.full((70, 100), np.nan, np.float32)
+    placed[:, 15:85] = 0
+    placed[30:40, 45:55] = 1
+    blurred = render._blurred(placed, np.isfinite(placed))
+    np.testing.assert_array_equal(np.isnan(blurred), np.isnan(placed))
+    assert np.nansum(blurred) == pytest.approx(100, rel=0.01)
+    assert 0.2 < np.nanmax(blurred) < 0.9
+    assert placed[35, 50] == 1  # the map itself is untouched
