@@ -1,0 +1,243 @@
+"""The trainer: tables, folds, loss, figures, and a run end to end on films whose truth is planted."""
+
+import csv
+import dataclasses
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from sklearn.metrics import roc_auc_score
+
+from cxr_demo import image, modelfolder
+from cxr_demo.errors import DataError
+from train import augment, cache, calibrate, data, evaluate, finetune, runs, splits
+
+LABELS = ("Effusion", "Mass")
+TINY = finetune.Recipe(
+    growth_rate=4, block_config=(2, 2), num_init_features=8, size=32, coarse_size=16, coarse_epochs=2, epochs=6,
+    batch=16, rate=3e-2, fine_rate=2e-2, ema=0.9, precision="float32", rotate=3.0, shift=0.02, scale=1.02,
+)  # fmt: skip
+
+
+def plant(folder: Path, films: int = 160, seed: int = 0) -> Path:
+    """A table of films in which Effusion is a bright base and Mass a bright disc at the top."""
+    rng = np.random.default_rng(seed)
+    (folder / "images").mkdir(parents=True)
+    with (folder / "labels.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["file", "patient_id", "source_set", *LABELS])
+        for i in range(films):
+            truth = rng.integers(0, 2, 2)
+            pixels = rng.normal(90, 12, (64, 64))
+            pixels[48:] += 90 * truth[0]
+            cv2.circle(pixels, (32, 14), 9, float(90 + 120 * truth[1]), -1)
+            cv2.imwrite(str(folder / "images" / f"{i:03}.png"), pixels.clip(0, 255).astype(np.uint8))
+            writer.writerow([f"{i:03}.png", f"p{i // 2}", "ab"[i % 2], *truth])
+    return folder / "labels.csv"
+
+
+def table(folder: Path, text: str) -> Path:
+    (folder / "images").mkdir(exist_ok=True)
+    cv2.imwrite(str(folder / "images" / "a.png"), np.eye(64, dtype=np.uint8) * 255)
+    path = folder / "labels.csv"
+    path.write_text(text)
+    return path
+
+
+def test_unknown_labels_are_masked_not_negative(tmp_path):
+    path = table(tmp_path, "file,patient_id,Effusion,Mass\na.png,1,-1,\n")
+    assert np.isnan(data.read_tables([path], LABELS).targets).all()
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("file,patient_id,Effusion\na.png,1,0\n", "Mass"),
+        ("file,patient_id,Effusion,Mass\nb.png,1,0,0\n", "b.png"),
+        ("file,patient_id,Effusion,Mass\na.png,1,0,2\n", "line 2, Mass: '2'"),
+        ("file,patient_id,Effusion,Mass\na.png,1,0,0\na.png,1,0,0\n", "twice"),
+        ("file,patient_id,Effusion,Mass\n", "No film"),
+    ],
+)
+def test_a_wrong_table_is_refused_by_name(tmp_path, text, named):
+    with pytest.raises(DataError, match=named):
+        data.read_tables([table(tmp_path, text)], LABELS)
+
+
+def test_no_patient_is_in_two_folds_and_rare_findings_are_in_all():
+    rng = np.random.default_rng(0)
+    patients = rng.integers(0, 200, 600)
+    targets = (rng.random((600, 3)) < [0.3, 0.1, 0.02]).astype(np.float32)
+    fold = splits.patient_folds(patients, targets, 4, seed=1)
+    for patient in range(200):
+        assert len(set(fold[patients == patient])) <= 1
+    positives = np.array([[(targets[fold == k, i] == 1).sum() for i in range(3)] for k in range(4)])
+    assert positives.min() >= 1
+    assert np.bincount(fold).min() > 0.7 * 600 / 4
+    assert (fold == splits.patient_folds(patients, targets, 4, seed=1)).all()
+
+
+def test_the_cache_holds_what_the_page_would_show_the_model(tmp_path):
+    films = data.read_tables([plant(tmp_path, 4)], LABELS)
+    views = cache.load(films, 32, tmp_path / "cache")
+    served = image.model_input(image.read(films.paths[2]), 32)[0, 0]
+    trained = finetune.to_input(views[2:3])[0, 0].numpy() * 2048 - 1024
+    assert np.abs(served - trained).max() <= 2048 / 255 / 2 + 1e-3
+    assert cache.load(films, 32, tmp_path / "cache").tobytes() == views.tobytes()
+
+
+def test_masked_loss_is_the_mean_over_known_labels_and_pulls_at_no_unknown_one():
+    logits = torch.tensor([[0.3, -1.2], [2.0, 0.1]], requires_grad=True)
+    targets = torch.tensor([[1.0, float("nan")], [0.0, float("nan")]])
+    loss = finetune.masked_bce(logits, targets)
+    by_hand = (np.log1p(np.exp(-0.3)) + np.log1p(np.exp(2.0))) / 2
+    assert loss.item() == pytest.approx(by_hand, rel=1e-6)
+    loss.backward()
+    assert (logits.grad[:, 1] == 0).all()
+    assert finetune.masked_bce(logits, torch.full((2, 2), float("nan"))).item() == 0
+
+
+def test_source_offsets_average_to_nothing():
+    offsets = finetune.SourceOffsets(np.array(["a", "a", "a", "b"]), 2)
+    with torch.no_grad():
+        offsets.values.copy_(torch.tensor([[1.0, 5.0], [9.0, -3.0]]))
+    assert offsets(torch.arange(4)).mean(0).abs().max() < 1e-6
+    assert offsets(torch.tensor([0, 3])).diff(dim=0).tolist() == [[8.0, -8.0]]
+
+
+def test_augmentation_without_strength_changes_nothing():
+    x = torch.rand(3, 1, 24, 24)
+    still = dataclasses.replace(TINY, rotate=0, scale=1, shift=0, mirror=0, gamma=0, contrast=0)
+    same = augment.augment(x, still, torch.Generator().manual_seed(0))
+    assert torch.allclose(same, x, atol=1e-5)
+    mirrored = augment.augment(x, dataclasses.replace(still, mirror=1), torch.Generator().manual_seed(0))
+    assert torch.allclose(mirrored, x.flip(3), atol=1e-5)
+
+
+def test_auroc_agrees_with_scikit_learn_and_knows_what_it_cannot_say():
+    rng = np.random.default_rng(3)
+    truth, scores = rng.integers(0, 2, 300).astype(float), rng.integers(0, 20, 300).astype(float)
+    assert evaluate.auroc(truth, scores) == pytest.approx(roc_auc_score(truth, scores), abs=1e-12)
+    truth[::3] = np.nan
+    known = ~np.isnan(truth)
+    assert evaluate.auroc(truth, scores) == pytest.approx(roc_auc_score(truth[known], scores[known]), abs=1e-12)
+    assert np.isnan(evaluate.auroc(np.ones(5), np.arange(5.0)))
+    assert np.isnan(evaluate.aurocs(np.array([[1.0]] * 9 + [[0.0]] * 90), np.zeros((99, 1)))).all()
+
+
+def test_intervals_by_patient_are_wider_where_films_of_a_patient_repeat():
+    rng = np.random.default_rng(0)
+    truth = rng.integers(0, 2, 60).astype(float)
+    scores = truth + rng.normal(0, 1.5, 60)
+    often = 6
+    films = (np.repeat(truth, often)[:, None], np.repeat(scores, often)[:, None])
+
+    def width(patients: np.ndarray) -> float:
+        score = evaluate.score(("Mass",), *films, patients, "all", resamples=300)[0]
+        assert score.low < score.value < score.high
+        return score.high - score.low
+
+    by_patient, by_film = width(np.repeat(np.arange(60), often)), width(np.arange(60 * often))
+    assert by_patient > 1.7 * by_film
+
+
+def test_platt_recovers_the_distortion_of_calibrated_logits():
+    rng = np.random.default_rng(0)
+    honest = rng.normal(-1, 2, (40000, 1))
+    truth = (rng.random((40000, 1)) < 1 / (1 + np.exp(-honest))).astype(float)
+    ((slope, intercept),) = calibrate.platt(honest * 2 - 3, truth, ("Mass",))
+    assert slope == pytest.approx(0.5, abs=0.03)
+    assert intercept == pytest.approx(1.5, abs=0.08)
+    with pytest.raises(DataError, match="Mass"):
+        calibrate.platt(honest, np.zeros_like(truth), ("Mass",))
+
+
+def test_the_operating_point_is_where_youdens_index_peaks():
+    truth = np.array([0, 0, 0, 1, 0, 1, 1, 1.0])[:, None]
+    scores = np.array([0.1, 0.2, 0.3, 0.35, 0.4, 0.6, 0.7, 0.8])[:, None]
+    gain = [((s <= scores) == truth).mean() for s in scores[:, 0]]  # classes are even here
+    assert calibrate.operating_points(scores, truth)[0] in scores[np.flatnonzero(np.array(gain) == max(gain)), 0]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A small run through the command line."""
+    folder = tmp_path_factory.mktemp("run")
+    path = plant(folder / "films")
+    flags = [
+        (f"--{k.replace('_', '-')}", *(map(str, v) if isinstance(v, tuple | list) else [str(v)]))
+        for k, v in dataclasses.asdict(TINY).items() if not isinstance(v, bool)
+    ]  # fmt: skip
+    command = [sys.executable, "-m", "train", "fit", str(path), "--out", str(folder / "run"), "--name", "planted"]
+    command += ["--folds", "2", "--trained-on", "planted films", "--labels", *LABELS]
+    command += [word for flag in flags for word in flag]
+    subprocess.run(command, check=True, cwd=Path(__file__).parent.parent)
+    return folder
+
+
+def test_a_run_learns_what_was_planted_and_says_so(run):
+    model = modelfolder.read(run / "run" / "all", "planted")
+    means = [s for s in model.spec.scores if s.finding == "mean" and s.subset == "all sources"]
+    assert means[0].value > 0.9
+    assert means[0].films == 160
+    card = (run / "run" / "all" / "README.md").read_text()
+    assert f"{means[0].value:.2f} [{means[0].low:.2f}-{means[0].high:.2f}]" in card
+    assert "python -m train fit" in card
+    assert "planted films" in card
+
+
+def test_the_model_is_calibrated_and_sees_films_as_the_trainer_did(run):
+    model = modelfolder.read(run / "run" / "all", "planted")
+    films = data.read_tables([run / "films" / "labels.csv"], LABELS)
+    x = np.concatenate([image.model_input(image.read(p), 32) for p in films.paths])
+    probabilities = model.probabilities(model.logits(torch.from_numpy(x)).numpy())
+    assert (evaluate.aurocs(films.targets, probabilities) > 0.9).all()
+    hits = ((probabilities >= model.thresholds) == films.targets).mean()
+    assert hits > 0.85
+
+
+def test_out_of_fold_scores_come_from_the_model_that_never_saw_the_patient(run):
+    stored = np.load(run / "run" / "out_of_fold.npz")
+    films = data.read_tables([run / "films" / "labels.csv"], LABELS)
+    views = cache.load(films, 32, run / "run" / "cache")
+    own = modelfolder.read(run / "run" / "fold-1", "fold")
+    rows = stored["fold"] == 1
+    logits = own.logits(finetune.to_input(views[rows]) * 2048 - 1024).numpy()
+    assert np.allclose(logits, stored["logits"][rows], atol=1e-4)
+    with (run / "run" / "folds.csv").open() as file:
+        folds = {row["patient"]: row["fold"] for row in csv.DictReader(file)}
+    assert len(folds) == 80
+
+
+def test_an_interrupted_run_goes_on_and_another_recipe_is_refused(run):
+    films = data.read_tables([run / "films" / "labels.csv"], LABELS)
+    views = cache.load(films, 32, run / "run" / "cache")
+    before = (run / "run" / "weights" / "fold-0.safetensors").stat().st_mtime_ns
+    (run / "run" / "weights" / "all.safetensors").unlink()
+    again = runs.Run(run / "run", "planted", TINY, 2, "planted films", "again")
+    said: list[str] = []
+    runs.fit(again, films, views, said.append)
+    assert (run / "run" / "weights" / "fold-0.safetensors").stat().st_mtime_ns == before
+    assert any(line.startswith("all: training") for line in said)
+    other = dataclasses.replace(again, recipe=dataclasses.replace(TINY, rate=1e-3))
+    with pytest.raises(DataError, match="another recipe"):
+        runs.fit(other, films, views, said.append)
+
+
+def test_a_run_can_start_from_another_fold_by_fold(run, tmp_path):
+    films = data.read_tables([run / "films" / "labels.csv"], ("Mass",))
+    views = cache.load(films, 32, run / "run" / "cache")
+    still = dataclasses.replace(TINY, coarse_epochs=0, epochs=1, fine_rate=1e-6)
+    second = runs.Run(tmp_path / "second", "mass", still, 2, "", "", start=run / "run")
+    runs.fit(second, films, views, lambda _: None)
+    for name in ("fold-0", "all"):
+        first = modelfolder.read(run / "run" / name, "first")
+        then = modelfolder.read(tmp_path / "second" / name, "then")
+        x = finetune.to_input(views[:4]) * 2048 - 1024
+        then_seen, seen = then.features(x), first.features(x)
+        assert (then_seen - seen).norm() < 0.1 * seen.norm()  # batch norms move a little
+    assert (tmp_path / "second" / "folds.csv").read_text() == (run / "run" / "folds.csv").read_text()

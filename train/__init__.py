@@ -1,0 +1,1 @@
+"""Train a classifier for the page, after its films and labels were checked."""
