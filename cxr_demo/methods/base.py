@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from cxr_demo.types import Cost, Unit
 
 
+#: Shares of the altered copies after which a method that takes seconds shows its map so far.
+SHOWN = tuple(n / 10 for n in range(1, 11))
+
+
 @dataclass(frozen=True)
 class Setting:
     """A field of a method, as the page's controls, the command line and the API see it."""

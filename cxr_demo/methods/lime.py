@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from cxr_demo.methods.base import Step, setting
+from cxr_demo.methods.base import SHOWN, Step, setting
 from cxr_demo.methods.fill import fill_of, fill_setting
 from cxr_demo.types import REFERENCE_AREA, Cost, Unit
 
@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from cxr_demo.scoring import Scorer
-
-#: Shares of the samples after which the surrogates are fitted and shown.
-SHOWN = (0.1, 0.25, 0.5, 0.75, 1.0)
 
 
 @dataclass(frozen=True)

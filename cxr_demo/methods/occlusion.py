@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from cxr_demo.errors import BadSetting
-from cxr_demo.methods.base import Step, setting, values_of
+from cxr_demo.methods.base import SHOWN, Step, setting, values_of
 from cxr_demo.methods.fill import fill_of, fill_setting
 from cxr_demo.types import REFERENCE_AREA, Cost, Unit
 
@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from cxr_demo.scoring import Scorer
-
-#: Shares of the windows after which a finer map is shown, besides the first complete cover.
-SHOWN = (0.5, 0.75, 1.0)
 
 
 @dataclass(frozen=True)
