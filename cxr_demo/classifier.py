@@ -78,6 +78,9 @@ ARCHITECTURES: dict[str, Callable[..., Network]] = {
     "ResNet101": _resnet("resnet101"),
 }
 
+#: What torchxrayvision says of its own weights, by name: labels, operating points, size, what they were trained on.
+PUBLISHED: Mapping[str, Mapping[str, Any]] = xrv.models.model_urls
+
 #: Guards torch's global generator while a network draws its initial weights.
 _building = threading.Lock()
 

@@ -1,0 +1,256 @@
+"""The Hugging Face Hub: model folders up and down, public example films. The only importer of huggingface_hub.
+
+HF_ENDPOINT, HF_TOKEN, HF_HOME and HF_HUB_OFFLINE count as in the library. Its errors become sentences of ours.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import threading
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cxr_demo import modelfolder
+from cxr_demo.errors import BadModel, ModelUnavailable, UnknownModel, UnreadableImage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+#: Seconds to wait for a first answer.
+PATIENCE = 10.0
+
+COMMIT = re.compile("[0-9a-f]{40}")
+
+#: Guards the file of recorded checksums.
+_recording = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Pulled:
+    """Files of a repository at one commit, in a local folder that nobody writes to."""
+
+    folder: Path
+    commit: str  # 40 hex digits
+
+
+@dataclass(frozen=True)
+class ExampleFilm:
+    """A public film that is fetched when somebody asks for it; the checksum decides that it is the one."""
+
+    name: str
+    title: str
+    credit: str
+    space: str
+    path: str
+    sha256: str
+
+
+EXAMPLES = (
+    ExampleFilm(
+        name="16747_3_1.jpg",
+        title="Public example film",
+        credit="16747_3_1.jpg, the example film of torchxrayvision (Cohen et al.), Apache-2.0",
+        space="torchxrayvision/torchxrayvision-classifier",
+        path="16747_3_1.jpg",
+        sha256="17dae3a0d41049d5582fb3c05fddaf57a854839f58bb89f55e888be262659d34",
+    ),
+)
+
+
+def endpoint() -> str:
+    """The Hub's address: HF_ENDPOINT, or else the public one."""
+    return (os.environ.get("HF_ENDPOINT") or "https://huggingface.co").rstrip("/")
+
+
+def pull(
+    repo: str, files: Sequence[str], *, revision: str = "main", optional: Sequence[str] = (), kind: str = "model"
+) -> Pulled:
+    """These files of a repository, all of one commit; with a commit as the revision nothing is asked twice.
+
+    A branch is looked up each time, and is as it was last seen while the Hub is down or offline.
+    UnknownModel: no such repository or revision. BadModel: it has no such file, or what arrived is not what the
+    Hub lists. ModelUnavailable: it cannot be fetched now, and is not in the cache either.
+    """
+    import httpx2
+
+    with _sentences(repo, revision):
+        folder = _cached(repo, files, revision, kind)
+        if folder is None or not COMMIT.fullmatch(revision):
+            try:
+                folder = _fetched(repo, [*files, *optional], revision, kind)
+            except (httpx2.HTTPError, OSError) as error:
+                if folder is None or _status(error) < 500:
+                    raise
+    for name in files:
+        if not (folder / name).is_file():
+            raise BadModel(f"{repo} at {revision} has no {name}: it is no model that can be used here.")
+        _compare(folder / name, repo)
+    return Pulled(folder, folder.name)
+
+
+def _fetched(repo: str, files: Sequence[str], revision: str, kind: str) -> Path:
+    """The folder of a revision with what there is of these files, now that the Hub has answered."""
+    from huggingface_hub import HfApi, snapshot_download
+
+    # asked first, because the download itself waits for an answer for ever, or tries for half a minute
+    HfApi(endpoint=endpoint()).repo_info(repo, revision=revision, repo_type=kind, timeout=PATIENCE)
+    return Path(
+        snapshot_download(repo, revision=revision, repo_type=kind, allow_patterns=list(files), endpoint=endpoint())
+    )
+
+
+def _cached(repo: str, files: Sequence[str], revision: str, kind: str) -> Path | None:
+    """The folder of a revision in the cache, if all these files are there."""
+    from huggingface_hub import try_to_load_from_cache
+
+    found = [try_to_load_from_cache(repo, name, revision=revision, repo_type=kind) for name in files]
+    if not all(isinstance(path, str) for path in found):
+        return None
+    return Path(str(found[0])).parents[len(Path(files[0]).parts) - 1]
+
+
+def _compare(path: Path, repo: str) -> None:
+    """BadModel for a large file whose bytes are not those that the Hub lists; the library compares sizes only.
+
+    The cache keeps a large file under its sha256, and links to it; where it cannot link, nothing is compared.
+    """
+    blob = path.resolve()
+    if re.fullmatch("[0-9a-f]{64}", blob.name) and _sha256(blob) != blob.name:
+        blob.unlink()
+        path.unlink()
+        raise BadModel(f"{path.name} of {repo} arrived damaged and was thrown away; try again.")
+
+
+def push(folder: Path, repo: str, *, private: bool = False, message: str = "Publish a model") -> str:
+    """Publish a model folder as one commit of a repository, made where it is missing; returns the commit.
+
+    BadModel where the folder would not load; ModelUnavailable where the Hub refuses or cannot be reached.
+    """
+    from huggingface_hub import CommitOperationAdd, HfApi
+
+    folder = Path(folder)
+    modelfolder.read(folder, repo)
+    names = [n for n in (modelfolder.CONFIG, modelfolder.WEIGHTS, modelfolder.CARD) if (folder / n).is_file()]
+    api = HfApi(endpoint=endpoint())
+    with _sentences(repo, "main"):
+        api.create_repo(repo, private=private, exist_ok=True)
+        files = [CommitOperationAdd(name, folder / name) for name in names]
+        commit: str = api.create_commit(repo, files, commit_message=message).oid
+    return commit
+
+
+def example_films() -> tuple[ExampleFilm, ...]:
+    """The public films a visitor may ask for."""
+    return EXAMPLES
+
+
+def fetch_example(name: str) -> Path:
+    """A public example film by its name, from the cache where it is there; UnreadableImage where it cannot be had."""
+    from huggingface_hub import try_to_load_from_cache
+
+    film = next((f for f in EXAMPLES if f.name == name), None)
+    if film is None:
+        raise UnreadableImage(f"There is no example {name!r}; there are {', '.join(f.name for f in EXAMPLES)}.")
+    cached = try_to_load_from_cache(film.space, film.path, repo_type="space")
+    if isinstance(cached, str) and _sha256(Path(cached)) == film.sha256:
+        return Path(cached)
+    try:
+        path = pull(film.space, [film.path], kind="space").folder / film.path
+    except (BadModel, ModelUnavailable, UnknownModel) as error:
+        raise UnreadableImage(f"The example film {name} cannot be fetched: {error}") from None
+    if _sha256(path) != film.sha256:
+        raise UnreadableImage(f"{film.space} holds another film under the name {name} than it did; it is not shown.")
+    return path
+
+
+def trust(path: Path, key: str, sha256: str | None) -> None:
+    """BadModel unless a file has this checksum; without one, unless it has that of the first file under this key.
+
+    The first is recorded in the Hub's cache, so that weights nobody published a checksum of cannot change unseen.
+    """
+    found = _sha256(path)
+    if sha256 is None:
+        sha256, record = _recorded(key, found)
+        hint = f"If its authors did publish other weights, delete the line of {key} in {record}."
+    else:
+        hint = f"Delete {path.resolve()} and try again; if it stays so, the file is not the one that was published."
+    if found != sha256:
+        raise BadModel(f"{key} has the sha256 {found[:12]}..., should have {sha256[:12]}...: refused. {hint}")
+
+
+def _recorded(key: str, found: str) -> tuple[str, Path]:
+    """The checksum recorded for a key, this one if there is none yet; and the file of records."""
+    from huggingface_hub import constants
+
+    path = Path(constants.HF_HOME) / "cxr_demo" / "checksums.json"
+    with _recording:
+        known: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
+        if key not in known:
+            known[key] = found
+            path.parent.mkdir(parents=True, exist_ok=True)
+            partial = path.with_name(f"{path.name}.{os.getpid()}")
+            partial.write_text(json.dumps(known, indent=2, sort_keys=True))
+            partial.replace(path)
+        return known[key], path
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        digest = hashlib.sha256()
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+@contextmanager
+def _sentences(repo: str, revision: str) -> Iterator[None]:
+    """The library's errors about a repository as ours."""
+    import httpx2
+    from huggingface_hub import errors
+
+    hub = endpoint()
+    try:
+        yield
+    except errors.GatedRepoError:
+        raise ModelUnavailable(
+            f"{repo} is gated: accept its conditions at {hub}/{repo}, then set HF_TOKEN to a token of that account."
+        ) from None
+    except (errors.RepositoryNotFoundError, errors.HFValidationError):
+        raise UnknownModel(
+            f"{hub} has no repository {repo!r}; check the name, or set HF_TOKEN if it is a private one."
+        ) from None
+    except errors.RevisionNotFoundError:
+        raise UnknownModel(
+            f"{repo} has no revision {revision!r}; give a branch, a tag, or a commit with all its 40 digits."
+        ) from None
+    except errors.OfflineModeIsEnabled:
+        raise ModelUnavailable(
+            f"{repo} is not in the cache, and HF_HUB_OFFLINE forbids to fetch it: unset it, or choose another."
+        ) from None
+    except errors.LocalTokenNotFoundError:
+        raise ModelUnavailable(f"{hub} wants to know who writes {repo}: set HF_TOKEN.") from None
+    except (httpx2.HTTPError, OSError, RuntimeError, ValueError) as error:
+        # RuntimeError: an upload, with the reason behind it; ValueError: an answer that is not the Hub's
+        raise ModelUnavailable(f"{repo} cannot be reached: {_reason(error.__cause__ or error, hub)}") from None
+
+
+def _status(error: BaseException) -> int:
+    """The status that the Hub answered with; 599 where it did not answer."""
+    response = getattr(error, "response", None)
+    return 599 if response is None else response.status_code
+
+
+def _reason(error: BaseException, hub: str) -> str:
+    """What came back from the Hub, and what to do about it."""
+    status = _status(error)
+    if status in (401, 403):
+        return f"{hub} refused ({status}). Set HF_TOKEN to a token that may do this."
+    if status != 599:
+        return f"{hub} answered with an error ({status}). Try again later."
+    why = str(error) or type(error).__name__
+    return f"the connection to {hub} failed or broke off ({why}). Check the network and try again."

@@ -1,0 +1,186 @@
+"""A model's name -> Classifier.
+
+bundled:nih14               in this repository (the default), or bundled:pneumothorax
+./folder                    a model folder, such as `python -m train` writes
+owner/name@revision         a model folder on the Hugging Face Hub; without a revision, its main branch
+xrv:densenet121-res224-all  torchxrayvision's weights, see zoo.ZOO
+
+Behind any of them `@revision` may stand, as in a Classifier's own name; what is found must then be that revision.
+Importing this, and listing, needs no torch.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cxr_demo import hub, image, modelfolder, zoo
+from cxr_demo.errors import BadModel, ModelUnavailable, UnknownModel
+
+if TYPE_CHECKING:
+    from cxr_demo.classifier import Classifier
+
+BUNDLED = Path(__file__).parent / "bundled"
+
+#: The models of this repository and what a list says of them; the first is the default.
+BUNDLED_TITLES = {"nih14": "14 findings of NIH ChestX-ray14", "pneumothorax": "Pneumothorax alone"}
+
+#: What a visitor may choose where CXR_MODELS does not say.
+OFFERED = (*(f"bundled:{name}" for name in BUNDLED_TITLES), *(f"xrv:{name}" for name in list(zoo.ZOO)[:2]))
+
+#: How far `verify` lets an output be from the one its authors print; films are made smaller in another way here.
+TOLERANCE = 0.15
+
+_loaded: dict[str, Classifier] = {}
+_locks: dict[str, threading.Lock] = {}
+_guard = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Source:
+    """A model that may be chosen: its name for `load`, and a line for people."""
+
+    name: str
+    title: str
+
+
+def choices() -> tuple[Source, ...]:
+    """What a visitor may choose, the default first: CXR_MODEL, then CXR_MODELS (comma separated). Loads nothing."""
+    listed = [name.strip() for name in os.environ.get("CXR_MODELS", "").split(",")]
+    names = [os.environ.get("CXR_MODEL", "").strip(), *(listed if any(listed) else OFFERED)]
+    return tuple(Source(name, _title(name)) for name in dict.fromkeys(names) if name)
+
+
+def load(name: str | None = None) -> Classifier:
+    """The model of a name, the default of `choices` without one; loaded once per process, from any thread.
+
+    UnknownModel: there is no such model. ModelUnavailable: it cannot be had now. BadModel: its files are wrong.
+    """
+    name = name or choices()[0].name
+    with _guard:
+        lock = _locks.setdefault(name, threading.Lock())
+    with lock:
+        if name not in _loaded:
+            model = _read(name)
+            # by its full name too, which results and the page ask for
+            _loaded[name] = _loaded.setdefault(model.name, model)
+        return _loaded[name]
+
+
+def card(name: str) -> str:
+    """What there is to know of a model, as Markdown: its card, or a few lines where it brought none."""
+    kind, place, revision = _parse(name)
+    text = ""
+    if kind in ("bundled", "folder"):
+        text = modelfolder.read_card(_folder(kind, place))
+    elif kind == "hub":
+        text = modelfolder.read_card(_pulled(place, revision).folder)
+    # front matter is for the Hub
+    text = re.sub(r"\A---\n.*?\n---\n", "", text, flags=re.DOTALL).strip()
+    return text or _own_card(load(name))
+
+
+def verify(name: str) -> str:
+    """Load a model for real and try it on a film that is known; a sentence that says what was found.
+
+    BadModel where its outputs are not what they should be; otherwise the errors of `load` and `hub.fetch_example`.
+    """
+    import numpy as np
+    import torch
+
+    model = load(name)
+    film = image.read(hub.fetch_example(hub.EXAMPLES[0].name))
+    logits = model.logits(torch.from_numpy(image.model_input(film, model.size, model.spec.pixel_range)))[0].numpy()
+    if not np.isfinite(logits).all():
+        raise BadModel(f"{model.name} gives numbers that are not finite for {film.name}.")
+    probabilities = model.probabilities(logits)
+    highest = int(probabilities.argmax())
+    found = f"{model.name}: loads, and runs on {film.name} ({model.labels[highest]} {probabilities[highest]:.2f})"
+    printed = zoo.PRINTED.get(_parse(name)[1], {})
+    if not printed:
+        return f"{found}; no outputs are published to compare with."
+    outputs = zoo.rescaled(probabilities, model.thresholds)
+    apart = max(abs(float(outputs[model.labels.index(label)]) - value) for label, value in printed.items())
+    if apart > TOLERANCE:
+        raise BadModel(f"{model.name} is up to {apart:.2f} from the outputs that its authors print for {film.name}.")
+    return f"{found}; within {apart:.2f} of the outputs that its authors print."
+
+
+def _title(name: str) -> str:
+    kind, _, place = name.partition(":")
+    if kind == "bundled" and place in BUNDLED_TITLES:
+        return f"{BUNDLED_TITLES[place]} (bundled)"
+    return zoo.title(place) if kind == "xrv" and place in zoo.ZOO else name
+
+
+def _parse(name: str) -> tuple[str, str, str]:
+    """A name's kind, what stands behind it, and the revision ("" for none); UnknownModel with what there is."""
+    bare, at, revision = name.rpartition("@")
+    if not at or _path(name).is_dir():
+        bare, revision = name, ""
+    prefix, _, place = bare.partition(":")
+    if prefix == "bundled" and place in BUNDLED_TITLES:
+        return "bundled", place, revision
+    if prefix == "xrv" and place in zoo.ZOO:
+        return "xrv", place, revision
+    if bare.startswith(("./", "../", "/", "~")) or _path(bare).is_dir():
+        return "folder", bare, revision
+    if re.fullmatch(r"[\w.-]+/[\w.-]+", bare):
+        return "hub", bare, revision
+    known = [*(f"bundled:{n}" for n in BUNDLED_TITLES), *(f"xrv:{n}" for n in zoo.ZOO)]
+    near = difflib.get_close_matches(bare, known, n=1)
+    raise UnknownModel(
+        f"There is no model {name!r}.{f' Did you mean {near[0]}?' if near else ''} There are {', '.join(known)}, "
+        "./folder for a model folder, and owner/name@revision for one on the Hugging Face Hub."
+    )
+
+
+def _read(name: str) -> Classifier:
+    kind, place, revision = _parse(name)
+    if kind == "hub":
+        pulled = _pulled(place, revision)
+        # the whole commit: a shortened one cannot be fetched again
+        return modelfolder.read(pulled.folder, place, revision=pulled.commit)
+    if kind == "xrv":
+        model = zoo.load(place)
+    else:
+        model = modelfolder.read(_folder(kind, place), f"bundled:{place}" if kind == "bundled" else place)
+    found = model.name.rpartition("@")[2]
+    if not found.startswith(revision):
+        raise ModelUnavailable(
+            f"{name} is not here: what goes by this name now is revision {found}. Leave out @{revision} to use that."
+        )
+    return model
+
+
+def _folder(kind: str, place: str) -> Path:
+    """Where a bundled model or a folder lies; errors where nothing is there."""
+    folder = BUNDLED / place if kind == "bundled" else _path(place)
+    if not folder.is_dir():
+        if kind == "folder":
+            raise UnknownModel(f"There is no folder {place}.")
+        raise ModelUnavailable(f"bundled:{place} is missing in this copy; get the whole repository again.")
+    return folder
+
+
+def _path(name: str) -> Path:
+    try:
+        return Path(name).expanduser()
+    except RuntimeError:  # no such user
+        return Path(name)
+
+
+def _pulled(repo: str, revision: str) -> hub.Pulled:
+    files = (modelfolder.CONFIG, modelfolder.WEIGHTS)
+    return hub.pull(repo, files, revision=revision or "main", optional=(modelfolder.CARD,))
+
+
+def _own_card(model: Classifier) -> str:
+    spec = model.spec
+    findings = ", ".join(label.replace("_", " ") for label in spec.labels)
+    return f"# {spec.name}\n\n`{model.name}`\n\n{spec.trained_on}\n\nFindings: {findings}.\n\nLicence: {spec.licence}."

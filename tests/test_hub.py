@@ -1,0 +1,267 @@
+"""Up to a Hub and down again, over its real protocol, with everything that can go wrong on the way."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from huggingface_hub import constants, file_download
+
+from cxr_demo import hub as client
+from cxr_demo import modelfolder
+from cxr_demo.errors import BadModel, ModelUnavailable, UnknownModel, UnreadableImage
+from tests import hub_server
+from tests.test_modelfolder import SPEC, network
+
+# huggingface_hub 2.4 sends large files with an argument that its own HTTP library calls old
+pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
+
+hub = hub_server.hub
+
+REPO = "someone/tiny"
+FILES = ("config.json", "model.safetensors")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    modelfolder.save(tmp_path / "own" / "tiny", SPEC, network(), "# Card\n")
+    (tmp_path / "own" / "tiny" / "curves.csv").write_text("for people")
+    return tmp_path / "own" / "tiny"
+
+
+@pytest.fixture
+def published(hub, folder):
+    return client.push(folder, REPO)
+
+
+@torch.no_grad()
+def test_what_is_pushed_comes_back(hub, folder, published):
+    pulled = client.pull(REPO, FILES, optional=("README.md",))
+    assert pulled.commit == published
+    x = torch.randn(1, 1, 64, 64)
+    here, there = (modelfolder.read(f, "tiny") for f in (folder, pulled.folder))
+    assert torch.equal(here.logits(x), there.logits(x))
+    assert modelfolder.read_card(pulled.folder) == "# Card\n"
+
+
+def test_a_push_is_one_commit_of_the_three_files(hub, folder, published):
+    repo = hub.repos["models", REPO]
+    assert list(repo.commits) == [published]
+    assert set(repo.commits[published]) == {"config.json", "model.safetensors", "README.md"}
+    assert hub.stored  # the weights went to large file storage
+
+
+def test_a_second_push_goes_on_from_the_first(hub, folder, published):
+    modelfolder.save(folder, SPEC, network(seed=1), "# Second\n")
+    second = client.push(folder, REPO)
+    assert second != published
+    assert client.pull(REPO, FILES).commit == second
+    assert client.pull(REPO, FILES, revision=published).commit == published
+
+
+def test_what_is_no_model_folder_is_not_pushed(hub, folder):
+    (folder / "model.safetensors").write_bytes(b"no weights")
+    with pytest.raises(BadModel, match="not a whole safetensors file"):
+        client.push(folder, REPO)
+    assert hub.log == []
+
+
+@pytest.mark.parametrize("token", ["", "hf_wrong"])
+def test_a_push_without_leave_says_what_to_set(hub, folder, token, monkeypatch):
+    monkeypatch.setenv("HF_TOKEN", token)
+    monkeypatch.setattr(constants, "HF_TOKEN_PATH", "/nowhere")
+    with pytest.raises(ModelUnavailable, match="HF_TOKEN"):
+        client.push(folder, REPO)
+
+
+def test_a_commit_in_the_cache_asks_nothing(hub, published):
+    client.pull(REPO, FILES, revision=published)
+    hub.log.clear()
+    client.pull(REPO, FILES, revision=published)
+    assert hub.log == []
+
+
+def test_a_branch_follows_the_hub_and_holds_without_it(hub, folder, published):
+    assert client.pull(REPO, FILES).commit == published
+    modelfolder.save(folder, SPEC, network(seed=1), "")
+    second = client.push(folder, REPO)
+    assert client.pull(REPO, FILES).commit == second
+    hub.stop()
+    assert client.pull(REPO, FILES).commit == second
+
+
+def test_offline_serves_the_cache_and_nothing_else(hub, published, monkeypatch):
+    client.pull(REPO, FILES)
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    hub.log.clear()
+    assert client.pull(REPO, FILES).commit == published
+    with pytest.raises(ModelUnavailable, match="someone/other is not in the cache, and HF_HUB_OFFLINE forbids"):
+        client.pull("someone/other", FILES)
+    assert hub.log == []
+
+
+@pytest.mark.parametrize("revision", ["main", "a" * 40])
+def test_a_server_that_is_gone_is_a_sentence_at_once(hub, revision, monkeypatch):
+    monkeypatch.setattr(file_download.time, "sleep", lambda _: pytest.fail("it waited to try again"))
+    hub.stop()
+    with pytest.raises(ModelUnavailable) as refused:
+        client.pull(REPO, FILES, revision=revision)
+    assert f"{REPO} cannot be reached: the connection to {hub.url} failed" in str(refused.value)
+    assert "Check the network" in str(refused.value)
+
+
+def test_a_server_that_does_not_answer_is_a_sentence_or_the_cache(hub, published, monkeypatch):
+    monkeypatch.setattr(client, "PATIENCE", 0.1)
+    hub.slow = 0.5
+    with pytest.raises(ModelUnavailable, match=f"{REPO} cannot be reached: the connection to {hub.url} failed"):
+        client.pull(REPO, FILES)
+    hub.slow = 0
+    client.pull(REPO, FILES)
+    hub.slow = 0.5
+    assert client.pull(REPO, FILES).commit == published
+
+
+@pytest.mark.parametrize("revision", ["main", "a" * 40])
+def test_a_server_in_trouble_is_a_sentence(hub, published, revision):
+    hub.broken = True
+    with pytest.raises(ModelUnavailable, match=r"answered with an error \(500\). Try again later"):
+        client.pull(REPO, FILES, revision=revision)
+
+
+@pytest.mark.parametrize("revision", ["main", "a" * 40])
+def test_an_answer_that_is_not_the_hubs_is_a_sentence(hub, revision):
+    hub.portal = True
+    with pytest.raises(ModelUnavailable, match="Check the network"):
+        client.pull(REPO, FILES, revision=revision)
+
+
+def test_a_hub_in_trouble_leaves_what_is_in_the_cache_and_a_refusal_does_not(hub, published):
+    client.pull(REPO, FILES)
+    hub.broken = True
+    assert client.pull(REPO, FILES).commit == published
+    hub.broken = False
+    hub.repos["models", REPO].gated = True
+    with pytest.raises(ModelUnavailable, match="is gated"):
+        client.pull(REPO, FILES)
+
+
+def test_names_that_do_not_exist(hub, published):
+    with pytest.raises(UnknownModel, match="has no repository 'someone/other'"):
+        client.pull("someone/other", FILES)
+    with pytest.raises(UnknownModel, match=f"{REPO} has no revision 'v9'"):
+        client.pull(REPO, FILES, revision="v9")
+    with pytest.raises(UnknownModel, match="has no repository 'some--one/x'"):
+        client.pull("some--one/x", FILES)
+    with pytest.raises(BadModel, match=f"{REPO} at main has no model.onnx"):
+        client.pull(REPO, ["model.onnx"])
+
+
+def test_a_gated_repository_says_where_to_ask(hub, published):
+    hub.repos["models", REPO].gated = True
+    with pytest.raises(ModelUnavailable, match=f"{REPO} is gated: accept its conditions at {hub.url}/{REPO}"):
+        client.pull(REPO, FILES)
+
+
+def test_a_cut_download_goes_on_where_it_stopped(hub, folder, published):
+    hub.cut["model.safetensors"] = 2
+    pulled = client.pull(REPO, FILES)
+    assert (pulled.folder / "model.safetensors").read_bytes() == (folder / "model.safetensors").read_bytes()
+    assert sum("GET" in line and "model.safetensors" in line for line in hub.log) == 3
+
+
+def test_a_download_that_is_always_cut_is_a_sentence_and_leaves_no_model(hub, published):
+    hub.cut["config.json"] = 1000
+    with pytest.raises(ModelUnavailable, match="broke off"):
+        client.pull(REPO, FILES)
+    hub.cut.clear()
+    client.pull(REPO, FILES)
+
+
+def test_bytes_that_are_not_those_the_hub_lists_are_thrown_away(hub, published):
+    hub.damaged.add("model.safetensors")
+    with pytest.raises(BadModel, match=r"model\.safetensors of someone/tiny arrived damaged"):
+        client.pull(REPO, FILES)
+    hub.damaged.clear()
+    modelfolder.read(client.pull(REPO, FILES).folder, "tiny")
+
+
+def test_the_environment_decides_in_a_process_of_its_own(hub, published, tmp_path):
+    """As a user has it: nothing patched, only variables set; then offline on the same cache."""
+    code = (
+        "import sys; from cxr_demo import hub\n"
+        "assert 'torch' not in sys.modules\n"
+        f"print(hub.pull({REPO!r}, {FILES!r}).folder)"
+    )
+    own = {**os.environ, "HF_HOME": str(tmp_path / "home"), "HF_HUB_DISABLE_XET": "1"}
+    folders = [
+        subprocess.run([sys.executable, "-c", code], env=own | more, check=True, capture_output=True, text=True).stdout
+        for more in ({}, {"HF_HUB_OFFLINE": "1", "HF_ENDPOINT": "http://127.0.0.1:9"})
+    ]
+    assert folders[0] == folders[1]
+    assert Path(folders[0].strip()).is_relative_to(tmp_path / "home")
+
+
+@pytest.fixture
+def film(hub, monkeypatch):
+    """The table's example film, here some bytes of ours."""
+    import dataclasses
+    import hashlib
+
+    data = b"a film"
+    example = dataclasses.replace(client.EXAMPLES[0], sha256=hashlib.sha256(data).hexdigest())
+    monkeypatch.setattr(client, "EXAMPLES", (example,))
+    hub.repo(example.space, "spaces").commit({example.path: data, "app.py": b"other"})
+    return example
+
+
+def test_an_example_film_is_fetched_once(hub, film):
+    path = client.fetch_example(film.name)
+    assert path.read_bytes() == b"a film"
+    assert not any("app.py" in line for line in hub.log if "resolve" in line)
+    hub.log.clear()
+    assert client.fetch_example(film.name) == path
+    assert hub.log == []
+
+
+def test_another_film_under_the_same_name_is_not_shown(hub, film):
+    hub.repo(film.space, "spaces").commit({film.path: b"other film"})
+    for _ in range(2):  # not from the cache either
+        with pytest.raises(UnreadableImage, match="holds another film"):
+            client.fetch_example(film.name)
+
+
+def test_an_example_that_cannot_be_had_is_a_sentence(hub, film):
+    with pytest.raises(UnreadableImage, match="There is no example 'nothing'; there are 16747"):
+        client.fetch_example("nothing")
+    hub.stop()
+    with pytest.raises(UnreadableImage, match=r"The example film 16747_3_1\.jpg cannot be fetched"):
+        client.fetch_example(film.name)
+
+
+def test_the_tables_example_is_the_film_it_says(films):
+    import hashlib
+
+    example = client.EXAMPLES[0]
+    assert hashlib.sha256((films / "xrays" / example.path).read_bytes()).hexdigest() == example.sha256
+
+
+def test_checksums_known_and_recorded(hub, tmp_path):
+    import hashlib
+
+    file, digest = tmp_path / "w.pt", hashlib.sha256(b"first").hexdigest()
+    file.write_bytes(b"first")
+    client.trust(file, "a/w.pt", digest)
+    with pytest.raises(BadModel, match="should have 000"):
+        client.trust(file, "a/w.pt", "0" * 64)
+    client.trust(file, "b/w.pt", None)
+    client.trust(file, "b/w.pt", None)
+    record = Path(constants.HF_HOME) / "cxr_demo" / "checksums.json"
+    assert json.loads(record.read_text()) == {"b/w.pt": digest}
+    file.write_bytes(b"second")
+    with pytest.raises(BadModel, match=r"b/w.pt has the sha256 .* delete the line of b/w.pt in .*checksums.json"):
+        client.trust(file, "b/w.pt", None)
+    client.trust(file, "c/w.pt", None)
+    assert list(record.parent.iterdir()) == [record]
