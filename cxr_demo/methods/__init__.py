@@ -11,10 +11,11 @@ from cxr_demo.methods.lime import LIME
 from cxr_demo.methods.occlusion import Occlusion
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 __all__ = [
-    "DEFAULTS", "METHODS", "Method", "Setting", "Step", "configure", "method", "setting", "settings_of", "values_of",
+    "DEFAULTS", "METHODS", "Method", "Setting", "Step", "choose", "configure", "method", "setting", "settings_of",
+    "values_of",
 ]  # fmt: skip
 
 METHODS: tuple[type[Method], ...] = (GradCAM, LIME, Occlusion, GradCAMPlusPlus, LayerCAM)
@@ -29,3 +30,14 @@ def method(key: str, settings: Mapping[str, Any]) -> Method:
         if kind.key == key:
             return configure(kind, settings)
     raise BadSetting(f"Unknown method {key!r}; choose one of {', '.join(kind.key for kind in METHODS)}.")
+
+
+def choose(keys: Sequence[str], settings: Mapping[str, Any]) -> list[Method]:
+    """The methods of these keys with settings named `method.setting`; BadSetting for one of a method not chosen."""
+    values: dict[str, dict[str, Any]] = {key: {} for key in keys}
+    for name, value in settings.items():
+        key, dot, setting_name = name.partition(".")
+        if not dot or key not in values:
+            raise BadSetting(f"{name!r} is no setting of {', '.join(keys)}; settings are named method.setting.")
+        values[key][setting_name] = value
+    return [method(key, given) for key, given in values.items()]

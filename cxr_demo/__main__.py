@@ -1,0 +1,7 @@
+"""`python -m cxr_demo`."""
+
+import sys
+
+from cxr_demo.cli import main
+
+sys.exit(main())

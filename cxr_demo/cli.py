@@ -1,0 +1,222 @@
+"""The command line: predict, explain, methods, models.
+
+Exit status 0: all done. 1: some files failed, each named with its reason on stderr, the others are complete.
+2: nothing could start. Nothing heavy is imported before the arguments are known to be good.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cxr_demo.errors import BadSetting, CxrError, ModelError, UnknownLabel, UnreadableImage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from cxr_demo.classifier import Classifier
+    from cxr_demo.methods.base import Method
+    from cxr_demo.types import Explanation, Prediction, Radiograph
+
+#: Errors of the request itself: no file could do better.
+CANNOT_START = (ModelError, BadSetting, UnknownLabel)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit status."""
+    arguments, rest = _parser().parse_known_args(argv)
+    try:
+        if rest and arguments.command != "explain":
+            raise BadSetting(f"Unknown argument {rest[0]!r}; see python -m cxr_demo {arguments.command} --help.")
+        if arguments.command == "explain":
+            arguments.settings = _settings(rest)
+        status: int = arguments.run(arguments)
+    except CANNOT_START as error:
+        _complain(error)
+        return 2
+    except KeyboardInterrupt:
+        _complain("Interrupted; what was written before is complete.")
+        return 130
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("python -m cxr_demo", description="Findings on chest X-rays, and maps of why.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def command(name: str, run: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=text, description=text, allow_abbrev=False)
+        sub.set_defaults(run=run)
+        return sub
+
+    predict = command("predict", _predict, "What the model says of each film.")
+    predict.add_argument("--json", action="store_true", help="one JSON object per line")
+    explain = command("explain", _explain, "Maps of why, written to a folder per film.")
+    explain.epilog = "A method's settings are flags too, e.g. --occlusion.window 32; `methods` lists them."
+    explain.add_argument("--out", type=Path, required=True, metavar="DIR", help="where the folders go")
+    explain.add_argument("--method", action="append", metavar="KEY", help="default: gradcam, lime, occlusion")
+    explain.add_argument("--label", action="append", metavar="NAME", help="pictures of it; default: the top three")
+    explain.add_argument("--from", dest="source", type=Path, metavar="result.json", help="repeat what this says")
+    for sub in (predict, explain):
+        sub.add_argument("files", nargs="+", type=Path, metavar="FILE", help="a film, or a folder of films")
+        sub.add_argument("--model", metavar="NAME", help="default: CXR_MODEL, or else bundled:nih14")
+    command("methods", _methods, "The methods and their settings.")
+    models = command("models", _models, "The models a visitor may choose.")
+    models.add_argument("--verify", action="store_true", help="fetch each and try it on a known film")
+    return parser
+
+
+def _settings(rest: Sequence[str]) -> dict[str, str]:
+    """`--method.setting value` pairs by name."""
+    words = [part for word in rest for part in (word.split("=", 1) if word.startswith("--") else [word])]
+    found: dict[str, str] = {}
+    pairs = iter(words)
+    for flag in pairs:
+        value = next(pairs, None)
+        if not flag.startswith("--") or "." not in flag or value is None:
+            raise BadSetting(f"Unknown argument {flag!r}; settings are given as --method.setting value.")
+        found[flag.removeprefix("--")] = value
+    return found
+
+
+def _films(given: Sequence[Path]) -> Iterator[Path]:
+    for path in given:
+        if path.is_dir():
+            yield from sorted(p for p in path.iterdir() if p.is_file() and not p.name.startswith("."))
+        else:
+            yield path
+
+
+def _each(paths: Sequence[Path], work: Callable[[Path, Radiograph], None]) -> int:
+    """Do the work for every film; 1 if some failed, each named on stderr."""
+    from cxr_demo import image
+
+    failed = 0
+    for path in _films(paths):
+        try:
+            work(path, image.read(path))
+        except UnreadableImage as error:
+            failed = 1
+            _complain(error)
+        except OSError as error:
+            failed = 1
+            _complain(f"{path.name}: {error}")
+    return failed
+
+
+def _predict(arguments: argparse.Namespace) -> int:
+    from cxr_demo import explain, report, sources
+
+    model = sources.load(arguments.model)
+
+    def work(path: Path, film: Radiograph) -> None:
+        prediction = explain.predict(model, film)
+        if arguments.json:
+            print(json.dumps({**report.prediction_fields(film, prediction), "file": str(path)}), flush=True)
+        else:
+            print(_table(path, prediction), flush=True)
+        for warning in () if arguments.json else film.warnings:
+            _complain(f"{path.name}: {warning}")
+
+    return _each(arguments.files, work)
+
+
+def _table(path: Path, prediction: Prediction) -> str:
+    lines = [f"{path}  ({prediction.model})"]
+    for i in prediction.ranked():
+        probability, threshold = prediction.probabilities[i], prediction.thresholds[i]
+        mark = "*" if probability >= threshold else " "
+        lines.append(f"  {mark} {prediction.labels[i]:<28} {probability:6.3f}   operating point {threshold:.3f}")
+    return "\n".join(lines)
+
+
+def _explain(arguments: argparse.Namespace) -> int:
+    recipe = _recorded(arguments.source) if arguments.source else None
+    methods = _chosen(arguments, recipe)  # before torch is loaded: a misspelt setting is answered at once
+
+    from cxr_demo import explain, report, sources
+
+    model = sources.load(arguments.model or (recipe["model"] if recipe else None))
+    for label in arguments.label or ():
+        report.index_of(model.labels, label)
+    taken: set[Path] = set()
+
+    def work(path: Path, film: Radiograph) -> None:
+        if recipe and film.sha256 != recipe["sha256"]:
+            raise UnreadableImage(f"{path.name} is not the film that {arguments.source} was made from.")
+        prediction = explain.predict(model, film)
+        explanations = [_last(model, film, method) for method in methods]
+        labels = arguments.label or [prediction.labels[i] for i in prediction.ranked()[:3]]
+        folder = _free(arguments.out / path.stem, taken)
+        report.save(folder, film, prediction, explanations, labels)
+        print(folder, flush=True)
+
+    return _each(arguments.files, work)
+
+
+def _recorded(path: Path) -> dict[str, Any]:
+    try:
+        recorded: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return {"model": recorded["model"], "sha256": recorded["sha256"], "methods": recorded["methods"]}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BadSetting(f"{path} is not a result.json of `explain`: {error}.") from None
+
+
+def _chosen(arguments: argparse.Namespace, recipe: Mapping[str, Any] | None) -> list[Method]:
+    from cxr_demo import methods
+
+    if recipe is None:
+        return methods.choose(arguments.method or [kind.key for kind in methods.DEFAULTS], arguments.settings)
+    if arguments.method or arguments.settings:
+        raise BadSetting("--from repeats what was done; leave out --method and settings.")
+    return [methods.method(key, done["settings"]) for key, done in recipe["methods"].items()]
+
+
+def _last(model: Classifier, film: Radiograph, method: Method) -> Explanation:
+    from cxr_demo import explain
+
+    *_, last = explain.explain(model, film, method)
+    return last
+
+
+def _free(folder: Path, taken: set[Path]) -> Path:
+    """The folder, or one with a number behind it where this run has used the name."""
+    free, number = folder, 1
+    while free in taken:
+        number += 1
+        free = folder.with_name(f"{folder.name}-{number}")
+    taken.add(free)
+    return free
+
+
+def _methods(_: argparse.Namespace) -> int:
+    from cxr_demo import methods
+
+    for kind in methods.METHODS:
+        print(f"{kind.key:<14} {kind.title} ({kind.unit.value}; {kind.paper})")
+        for s in methods.settings_of(kind):
+            reach = " | ".join(s.choices) if s.choices else f"{s.low:g} to {s.high:g}"
+            print(f"    --{kind.key}.{s.name} {s.default}   {s.help} ({reach})")
+    return 0
+
+
+def _models(arguments: argparse.Namespace) -> int:
+    from cxr_demo import sources
+
+    failed = 0
+    for choice in sources.choices():
+        print(f"{choice.name:<32} {choice.title}")
+        if arguments.verify:
+            try:
+                print(f"    {sources.verify(choice.name)}")
+            except CxrError as error:
+                failed = 1
+                _complain(f"{choice.name}: {error}")
+    return failed
+
+
+def _complain(message: object) -> None:
+    print(message, file=sys.stderr, flush=True)

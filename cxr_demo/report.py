@@ -1,0 +1,129 @@
+"""What leaves the program: the fields of a prediction and of a result, map files and pictures."""
+
+from __future__ import annotations
+
+import json
+import platform
+from importlib import metadata
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+
+import cxr_demo
+from cxr_demo import image, render
+from cxr_demo.errors import UnknownLabel
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from cxr_demo.types import Explanation, Prediction, Radiograph
+
+#: Packages whose version may change a map.
+LIBRARIES = (
+    "torch",
+    "torchvision",
+    "torchxrayvision",
+    "grad-cam",
+    "lime",
+    "scikit-image",
+    "numpy",
+    "opencv-python-headless",
+)
+
+
+def prediction_fields(film: Radiograph, prediction: Prediction) -> dict[str, Any]:
+    """A prediction as plain JSON values; lists in the order of `labels`, null where a threshold is unknown."""
+    return {
+        "file": film.name,
+        "sha256": film.sha256,
+        "model": prediction.model,
+        "labels": list(prediction.labels),
+        "logits": _numbers(prediction.logits),
+        "probabilities": _numbers(prediction.probabilities),
+        "thresholds": _numbers(prediction.thresholds),
+        "warnings": [*film.warnings, *prediction.warnings],
+    }
+
+
+def explanation_fields(explanation: Explanation) -> dict[str, Any]:
+    """What was done for one method's maps, as plain JSON values."""
+    done, total = explanation.steps
+    return {
+        "settings": dict(explanation.settings),
+        "unit": explanation.unit.value,
+        "seconds": round(explanation.seconds, 3),
+        "forwards": explanation.forwards,
+        "samples": {"done": done, "asked": total},
+        "precision": explanation.precision,
+        "complete": explanation.complete,
+        "stopped": explanation.stopped,
+        "fidelity": None if explanation.fidelity is None else _numbers(explanation.fidelity),
+        **explanation.notes,
+    }
+
+
+def result_fields(film: Radiograph, prediction: Prediction, explanations: Sequence[Explanation]) -> dict[str, Any]:
+    """All that a reader needs to know to repeat the maps: the prediction, per method what was done, versions."""
+    return {
+        **prediction_fields(film, prediction),
+        "methods": {e.method: explanation_fields(e) for e in explanations},
+        "versions": versions(),
+    }
+
+
+def versions() -> dict[str, str]:
+    """Versions of everything that may change a map."""
+    known = {"cxr_demo": cxr_demo.__version__, "python": platform.python_version()}
+    return known | {name: metadata.version(name) for name in LIBRARIES}
+
+
+def write_maps(path: Path, explanations: Sequence[Explanation]) -> None:
+    """`maps.npz`: one array (L, S, S) float32 per method key, and `labels` (L,)."""
+    arrays: dict[str, Any] = {e.method: e.values for e in explanations}
+    if explanations:
+        arrays["labels"] = np.array(explanations[0].labels)
+    np.savez_compressed(path, **arrays)
+
+
+def save(
+    folder: Path,
+    film: Radiograph,
+    prediction: Prediction,
+    explanations: Sequence[Explanation],
+    labels: Sequence[str],
+) -> None:
+    """Write `maps.npz`, a PNG per method and label, and last `result.json`, which so says that all is there.
+
+    A method's pictures share one scale, so that its findings can be compared by eye; `full_colour` under
+    `pictures` in result.json says which value gets full colour.
+    """
+    indices = [index_of(prediction.labels, label) for label in labels]
+    folder.mkdir(parents=True, exist_ok=True)
+    write_maps(folder / "maps.npz", explanations)
+    full_colour = {}
+    for explanation in explanations:
+        limit = full_colour[explanation.method] = render.limit_of(explanation.values[indices])
+        for i in indices:
+            placed = image.place(explanation.values[i], film)
+            picture = render.overlay(film.pixels, placed, limit=limit, unit=explanation.unit)
+            name = f"{explanation.method}-{prediction.labels[i].replace(' ', '_')}.png"
+            cv2.imwrite(str(folder / name), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+    fields = result_fields(film, prediction, explanations)
+    fields["pictures"] = {"labels": [prediction.labels[i] for i in indices], "full_colour": full_colour}
+    text = json.dumps(fields, indent=2, allow_nan=False)
+    (folder / "result.json").write_text(text + "\n", encoding="utf-8")
+
+
+def index_of(labels: Sequence[str], label: str) -> int:
+    """Where a finding stands among the model's labels, however it is spelled; UnknownLabel lists them."""
+    wanted = label.lower().replace(" ", "_")
+    for i, known in enumerate(labels):
+        if known.lower().replace(" ", "_") == wanted:
+            return i
+    raise UnknownLabel(f"{label!r} is not predicted by this model; choose one of {', '.join(labels)}.")
+
+
+def _numbers(values: np.ndarray) -> list[float | None]:
+    return [float(v) if np.isfinite(v) else None for v in values]

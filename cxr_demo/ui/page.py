@@ -1,0 +1,195 @@
+"""The page: builds it, binds the viewer's events, and serves it.
+
+Every answer to the browser is a small record of numbers (`viewer.py`); the handlers below only read the request,
+call the engine and pass on its sentences where something cannot be done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator  # noqa: TC003 - gradio reads the handlers' annotations
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+
+from cxr_demo import explain as engine
+from cxr_demo import hub, methods, phantom, sources
+from cxr_demo.scoring import Budget
+from cxr_demo.ui import api, text, viewer
+from cxr_demo.ui.api import DEADLINE
+from cxr_demo.ui.asked import film_of, offered, sentence
+from cxr_demo.ui.sessions import Sessions
+from cxr_demo.ui.zero import FORKS, gpu
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Mapping
+    from threading import Event
+
+    from cxr_demo.classifier import Classifier
+    from cxr_demo.methods.base import Method
+    from cxr_demo.types import Radiograph
+
+#: Megabytes that one file may have.
+MEGABYTES = 100
+
+#: What the file chooser offers; the reader decides by content.
+ACCEPTED = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".dcm", ".dicom")
+
+sessions = Sessions()
+
+
+def build() -> gr.Blocks:
+    """The page with its queue, ready to launch; the page's own model is loaded, or its error raised."""
+    own = offered()
+    kinds = methods.METHODS
+    with gr.Blocks(title=text.TITLE, analytics_enabled=False, delete_cache=(3600, 3600), fill_width=True) as page:
+        shown = viewer.show(_about(own), kinds)
+        with gr.Accordion("How to read the bars and the maps", open=False):
+            gr.Markdown(text.HOW_TO_READ)
+        with gr.Accordion("About this model", open=False):
+            card = gr.Markdown(sources.card(sources.choices()[0].name))
+        with gr.Accordion("Your films and this service", open=False):
+            gr.Markdown(text.LIMITS)
+        with gr.Column(elem_classes="channels"):
+            film_channel = viewer.channel()
+            channels = [viewer.channel() for _ in kinds]
+        for kind, channel in zip(kinds, channels, strict=True):
+            _wire(shown, viewer.run_event(kind), _run_handler(kind), [channel], kind.key, concurrency_limit=4)
+        _wire(shown, "film", open_film, [film_channel, card], "film", concurrency_limit=8)
+        _wire(shown, "stop", stop, None, "stop", queue=False)
+        page.unload(leave)
+        gr.api(api.predict, api_name="predict", concurrency_limit=4)
+        gr.api(api.explain, api_name="explain", concurrency_limit=2)
+    return page.queue(max_size=64)
+
+
+def _wire(shown: gr.HTML, event: str, handler: Any, outputs: Any, name: str, **more: Any) -> Any:
+    """Bind an event of the viewer; where Gradio refuses to serve it, the viewer is told."""
+    bound = getattr(shown, event)(
+        handler, None, outputs, show_progress="hidden", api_visibility="private", trigger_mode="multiple", **more
+    )
+    bound.failure(None, js=viewer.failure_script(name), api_visibility="private", show_progress="hidden")
+    return bound
+
+
+def serve(page: gr.Blocks, **launch: Any) -> Any:
+    """Launch on 127.0.0.1:7860, or where Gradio's own environment variables say (as on a Space)."""
+    look = {"theme": theme(), "css_paths": [viewer.ASSETS / "viewer.css"], "footer_links": ["api"]}
+    limits = {"run_history": False, "show_error": False, "max_file_size": MEGABYTES * 1024 * 1024}
+    return page.launch(**{**look, **limits, **launch})
+
+
+def theme() -> gr.themes.Base:
+    """Calm and dense, with the visitor's own fonts, so that nothing is fetched."""
+    fonts = ["system-ui", "Segoe UI", "Roboto", "Helvetica", "Arial", "sans-serif"]
+    return gr.themes.Base(primary_hue="blue", neutral_hue="slate", font=fonts, font_mono=["ui-monospace", "monospace"])
+
+
+def _about(own: Classifier) -> dict[str, Any]:
+    """What the viewer knows before any film."""
+    return {
+        "title": text.TITLE,
+        "tagline": text.TAGLINE,
+        "notice": text.NOTICE,
+        "model": sources.choices()[0].name,
+        "models": [{"name": choice.name, "title": choice.title} for choice in sources.choices()],
+        "spec": viewer.spec_fields(own),
+        "methods": [viewer.method_fields(kind, on=kind in methods.DEFAULTS) for kind in methods.METHODS],
+        "stops": viewer.stops(),
+        "opacity": 0.6,
+        "phantoms": [{"key": key, "title": item.title} for key, item in phantom.PHANTOMS.items()],
+        "examples": [{"key": e.name, "title": e.title, "credit": e.credit} for e in hub.example_films()],
+        "accepts": list(ACCEPTED),
+        "megabytes": MEGABYTES,
+        "refused": text.REFUSED,
+    }
+
+
+# ------------------------------------------------------------------ what the browser asks
+
+
+def open_film(event: gr.EventData, request: gr.Request) -> tuple[dict[str, Any], Any]:
+    """Answer a dropped film, or a change of the model, with what the model is and what it says of the film."""
+    asked, visitor = event._data, _visitor(request)
+    answer: dict[str, Any] = {"turn": asked.get("turn")}
+    sessions.end(visitor, _number(asked))
+    card = gr.skip()
+    try:
+        model = offered(asked.get("model"))
+        answer["spec"] = viewer.spec_fields(model)
+        card = sources.card(asked["model"])
+        if asked.get("source"):
+            answer |= _seen(str(asked["model"]), dict(asked["source"]), visitor)
+    except Exception as error:
+        answer["error"] = sentence(error)
+    return answer, card
+
+
+def _run_handler(kind: type[Method]) -> Callable[..., Iterator[dict[str, Any]]]:
+    """The handler of one method's own event, so that each card streams and ends by itself."""
+
+    def run(event: gr.EventData, request: gr.Request) -> Iterator[dict[str, Any]]:
+        asked, visitor = event._data, _visitor(request)
+        flag = sessions.begin(visitor, kind.key, _number(asked))
+        head = {"method": kind.key, "run": asked.get("run")}
+        try:
+            model, source = str(asked.get("model")), dict(asked.get("source") or {})
+            settings = dict(asked.get("settings") or {})
+            answers = _maps(model, source, visitor, kind.key, settings, None if FORKS else flag)
+            with closing(answers):
+                for at, answer in enumerate(answers):
+                    # where the work is in another process, the flag is seen only here
+                    over = {"stopped": text.STOPPED} if FORKS and flag.is_set() else {}
+                    yield {**head, "at": at, **answer, **over}
+                    if over:
+                        return
+        except Exception as error:
+            yield {**head, "error": sentence(error)}
+        finally:
+            flag.set()
+
+    return run
+
+
+@gpu(seconds=30)
+def _seen(model: str, source: Mapping[str, Any], visitor: str) -> dict[str, Any]:
+    """The film and what the model says of it, in the browser's form."""
+    film = _film(visitor, source)
+    return viewer.prediction_fields(film, engine.predict(offered(model), film))
+
+
+@gpu(seconds=DEADLINE)
+def _maps(
+    model: str, source: Mapping[str, Any], visitor: str, key: str, settings: Mapping[str, Any], flag: Event | None
+) -> Generator[dict[str, Any]]:
+    """A method's maps as they get better, in the browser's form."""
+    method = methods.method(key, settings)
+    budget = Budget(seconds=DEADLINE, cancelled=flag)
+    explanations = engine.explain(offered(model), _film(visitor, source), method, budget=budget)
+    with closing(explanations):
+        for explanation in explanations:
+            yield {**viewer.progress_fields(explanation), "maps": viewer.map_fields(explanation)}
+
+
+def _film(visitor: str, source: Mapping[str, Any]) -> Radiograph:
+    return sessions.film(visitor, tuple(sorted(source.items())), lambda: film_of(source))
+
+
+def stop(event: gr.EventData, request: gr.Request) -> None:
+    """End one of the visitor's methods, or all of them."""
+    sessions.end(_visitor(request), _number(event._data), event._data.get("method"))
+
+
+def leave(request: gr.Request) -> None:
+    """End what a visitor who closed the page left behind."""
+    sessions.forget(_visitor(request))
+
+
+def _visitor(request: gr.Request) -> str:
+    return request.session_hash or ""
+
+
+def _number(asked: Mapping[str, Any]) -> int:
+    """The number of the run that a request is about; of the latest one, where it is about a film."""
+    run = asked.get("run")
+    return run if isinstance(run, int) else 0

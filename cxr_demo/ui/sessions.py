@@ -1,0 +1,85 @@
+"""What the page remembers of each visitor: the film they look at, and flags that end what they have under way.
+
+A visitor's browser numbers its runs upwards. Requests may overtake one another on their way, so ending is by number:
+it never ends a later run, and an earlier one that arrives afterwards is over before it begins.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+
+    from cxr_demo.types import Radiograph
+
+#: Visitors remembered at most; the one who was away longest is forgotten, and so costs one more reading.
+MOST = 32
+
+
+@dataclass
+class _Session:
+    flags: dict[str, tuple[int, threading.Event]] = field(default_factory=dict)  # by method: its latest run
+    over: dict[str | None, int] = field(default_factory=dict)  # by method, None for all: runs up to here are over
+    film: tuple[Hashable, Radiograph] | None = None
+
+
+class Sessions:
+    """Visitors by their session's name. Nothing of one is ever shown to another."""
+
+    def __init__(self, most: int = MOST) -> None:
+        self._lock = threading.Lock()
+        self._sessions: OrderedDict[str, _Session] = OrderedDict()
+        self._most = most
+
+    def begin(self, visitor: str, method: str, run: int) -> threading.Event:
+        """A run's flag; earlier runs of the same method for the same visitor end."""
+        flag = threading.Event()
+        session = self._of(visitor)
+        with self._lock:
+            latest, earlier = session.flags.get(method, (-1, None))
+            if run <= max(session.over.get(None, -1), session.over.get(method, -1), latest):
+                flag.set()
+            else:
+                session.flags[method] = run, flag
+                if earlier is not None:
+                    earlier.set()
+        return flag
+
+    def end(self, visitor: str, run: int, method: str | None = None) -> None:
+        """End the runs of one method, or of all, up to this number: at their next batch."""
+        session = self._of(visitor)
+        with self._lock:
+            session.over[method] = max(run, session.over.get(method, -1))
+            for key, (number, flag) in session.flags.items():
+                if number <= run and method in (None, key):
+                    flag.set()
+
+    def film(self, visitor: str, key: Hashable, read: Callable[[], Radiograph]) -> Radiograph:
+        """The visitor's film, read once: its prediction and all its maps then share the model's first pass."""
+        session = self._of(visitor)
+        known = session.film
+        if known is None or known[0] != key:
+            known = session.film = (key, read())
+        return known[1]
+
+    def forget(self, visitor: str) -> None:
+        """End and drop everything of a visitor who has left."""
+        with self._lock:
+            _end_all(self._sessions.pop(visitor, None))
+
+    def _of(self, visitor: str) -> _Session:
+        with self._lock:
+            session = self._sessions.setdefault(visitor, _Session())
+            self._sessions.move_to_end(visitor)
+            while len(self._sessions) > self._most:
+                _end_all(self._sessions.popitem(last=False)[1])
+        return session
+
+
+def _end_all(session: _Session | None) -> None:
+    for _, flag in session.flags.values() if session else ():
+        flag.set()

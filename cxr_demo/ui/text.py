@@ -1,0 +1,33 @@
+"""The page's sentences that belong to no method and no model."""
+
+TITLE = "Chest X-ray: findings, and three views of why"
+TAGLINE = "One film, one finding, several explanations side by side."
+NOTICE = "Research demo · not for clinical use"
+
+HOW_TO_READ = """
+**The bars.** Each bar is the model's calibrated probability of a finding on this film, each by itself: they
+need not add up to 100 %. The upright line is the operating point, chosen on films the model was not trained
+on; ▲ marks findings above it.
+
+**The maps.** Colour says which places spoke *for* the chosen finding and which *against* it, and the colour
+bar below each picture says how much. For methods in *logits per 1/49 of the view*, a value of +0.5 means: an
+area as large as one cell of a 7 × 7 grid, at this place, raises the finding's log-odds by 0.5. No colour
+means no evidence. Methods in *ranking only* order the places, and their numbers mean nothing beyond that.
+
+**The scale.** *Each its own* shows where each method finds its evidence; a line under the colour bar says where one
+is much fainter than another. *Same for all methods* gives equal numbers equal colours, so strengths can be compared
+by eye. Hatched strips were never seen by the model.
+
+**What no map can tell.** A map shows what moved this model's number, not where the disease is, and not
+whether the model is right. Where methods disagree, trust none of them alone.
+"""
+
+LIMITS = """
+Films are kept only in this session's folder and deleted within an hour or two. Nothing is logged or shared.
+Programs call the same model through the endpoints `/predict` and `/explain`: see *Use via API* at the foot of
+the page.
+"""
+
+FAILED = "Something went wrong on our side, not with your film. Please try again."
+REFUSED = "This could not be done just now; too many may be waiting. Please try again."
+STOPPED = "Stopped on request."

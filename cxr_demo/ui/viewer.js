@@ -1,0 +1,718 @@
+// The viewer: film, findings and cards. Python sends numbers, this colours them; choosing another finding, opacity, scale
+// or colours asks nobody. Gradio calls this file with `element`, `trigger`, `props` and `upload`; Python puts EVENTS and
+// CHANNEL before it. Text from outside (file names, errors, model cards) only ever goes through textContent.
+
+const page = props.about;
+const state = {
+  films: [], film: null, model: page.model, turn: 0, run: 0,
+  seen: null, chosen: null,
+  opacity: page.opacity, scale: 'own', side: 'both',
+};
+const cards = new Map();  // method key -> card
+
+// ------------------------------------------------------------------ small helpers
+
+function make(tag, attributes = {}, ...children) {
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name.startsWith('on')) node.addEventListener(name.slice(2), value);
+    else if (name === 'class') node.className = value;
+    else if (value === true) node.setAttribute(name, '');
+    else if (value !== false && value !== null && value !== undefined) node.setAttribute(name, value);
+  }
+  node.append(...children.filter(present));
+  return node;
+}
+
+function present(child) { return child !== null && child !== undefined; }
+
+const say = (node, text) => { if (node.textContent !== text) node.textContent = text; };
+const readable = label => label.replaceAll('_', ' ');
+const percent = p => p < 0.0995 ? `${(100 * p).toFixed(1)} %` : `${Math.round(100 * p)} %`;
+
+function signed(value, reference = Math.abs(value)) {
+  const digits = reference >= 10 ? 1 : reference >= 1 ? 2 : reference >= 0.1 ? 3 : 4;
+  const text = Math.abs(value).toFixed(digits);
+  return Number(text) === 0 ? '0' : (value > 0 ? '+' : '\u2212') + text;
+}
+
+const clamp = (value, low, high) => Math.min(high, Math.max(low, value));
+
+// ------------------------------------------------------------------ maps: from bytes to colours
+
+async function inflate(text) {
+  const bytes = Uint8Array.from(atob(text), letter => letter.charCodeAt(0));
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream('deflate'));
+  return new Int8Array(await new Response(stream).arrayBuffer());
+}
+
+// One finding's values: int8 in steps of `scale[i]`.
+const plane = (maps, i) => maps.planes.subarray(i * maps.side ** 2, (i + 1) * maps.side ** 2);
+const valueAt = (maps, i, x, y) => plane(maps, i)[y * maps.side + x] * maps.scale[i];
+
+// Colour of t: straight lines between the stops that Python handed over; how much it covers is |t|.
+function shade(stops, t) {
+  let k = 1;
+  while (k < stops.length - 1 && stops[k][0] < t) k++;
+  const [low, high] = [stops[k - 1], stops[k]];
+  const share = (t - low[0]) / (high[0] - low[0]);
+  return [1, 2, 3].map(j => low[j] + share * (high[j] - low[j]));
+}
+
+// A visitor may look at one side only; the other is then as if there were nothing.
+const hidden = t => (state.side === 'for' && t < 0) || (state.side === 'against' && t > 0);
+
+function palette(maps, i, limit, stops) {
+  const bytes = new Uint8ClampedArray(4 * 256);  // RGBA by the value's byte
+  for (let q = -127; q < 128; q++) {
+    const t = clamp(q * maps.scale[i] / limit, stops[0][0], 1);
+    bytes.set([...shade(stops, t), hidden(t) ? 0 : 255 * Math.abs(t) * state.opacity], 4 * (q & 255));
+  }
+  return new Uint32Array(bytes.buffer);
+}
+
+function paint(maps, i, limit, stops) {
+  const table = palette(maps, i, limit, stops);
+  const picture = new ImageData(maps.side, maps.side);
+  const pixels = new Uint32Array(picture.data.buffer);
+  const values = plane(maps, i);
+  for (let k = 0; k < pixels.length; k++) pixels[k] = table[values[k] & 255];
+  maps.canvas ??= make('canvas', {width: maps.side, height: maps.side});
+  maps.canvas.getContext('2d').putImageData(picture, 0, 0);
+  return maps.canvas;
+}
+
+// ------------------------------------------------------------------ drawing
+
+// The film at the size a canvas has now; kept, since only the map above it changes.
+function filmAt(result, width, height) {
+  if (result.drawn?.width !== width || result.drawn.height !== height) {
+    result.drawn = make('canvas', {width, height});
+    const pen = result.drawn.getContext('2d');
+    pen.imageSmoothingQuality = 'high';
+    pen.drawImage(result.image, 0, 0, width, height);
+  }
+  return result.drawn;
+}
+
+function fit(canvas, {width, height}) {
+  const box = canvas.parentElement.clientWidth || 320;
+  const dense = Math.min(window.devicePixelRatio || 1, 2);
+  const k = box / Math.max(width, height);
+  const w = Math.max(1, Math.round(Math.min(width, width * k * dense)));
+  const h = Math.max(1, Math.round(w * height / width));
+  if (canvas.width !== w || canvas.height !== h) Object.assign(canvas, {width: w, height: h});
+  canvas.style.width = `${Math.round(width * k)}px`;
+  canvas.style.height = `${Math.round(height * k)}px`;
+}
+
+// Strips of the film that the model never saw: dimmed and hatched.
+function hatch(pen, {width, height}, crop) {
+  const [left, top, side] = [crop.left * width, crop.top * height, crop.width * width];
+  const bottom = top + crop.height * height;
+  const strips = [[0, 0, left, height], [left + side, 0, width - left - side, height],
+    [left, 0, side, top], [left, bottom, side, height - bottom]].filter(([, , w, h]) => w > 0.5 && h > 0.5);
+  const period = Math.max(6, Math.round(Math.max(width, height) / 64));
+  for (const [x, y, w, h] of strips) {
+    pen.save();
+    pen.beginPath(); pen.rect(x, y, w, h); pen.clip();
+    pen.fillStyle = 'rgb(0 0 0 / .67)'; pen.fill();
+    pen.strokeStyle = 'rgb(115 115 115)'; pen.lineWidth = Math.max(1, period / 8);
+    pen.beginPath();
+    for (let d = x; d < x + w + h; d += period) { pen.moveTo(d, y); pen.lineTo(d - h, y + h); }
+    pen.stroke(); pen.restore();
+  }
+}
+
+function picture(canvas, result, maps, limit, stops) {
+  const pen = canvas.getContext('2d');
+  const {width, height} = canvas;
+  const {crop} = result.seen.film;
+  pen.drawImage(filmAt(result, width, height), 0, 0);
+  if (maps) {
+    pen.imageSmoothingEnabled = true;
+    pen.drawImage(paint(maps, state.chosen, limit, stops),
+      crop.left * width, crop.top * height, crop.width * width, crop.height * height);
+  }
+  hatch(pen, canvas, crop);
+}
+
+const current = () => state.film?.results.get(state.model) ?? null;
+const entryOf = card => current()?.entries.get(card.method.key) ?? null;
+const shown = () => [...cards.values()].filter(card => card.on);
+
+// The value that gets full colour: one for all cards that share the unit, or the card's own.
+function limitOf(card, maps) {
+  const own = maps.limit[state.chosen];
+  if (state.scale === 'own' || !card.method.comparable) return own;
+  return Math.max(own, ...shown().filter(c => c.method.comparable).map(c => entryOf(c)?.maps?.limit[state.chosen] ?? 0));
+}
+
+function drawCard(card) {
+  const result = current();
+  const entry = entryOf(card);
+  card.stage.classList.toggle('blank', !result?.image);
+  if (!result?.image) return;
+  fit(card.canvas, result.image);
+  const maps = entry?.maps;
+  const limit = maps ? limitOf(card, maps) : null;
+  picture(card.canvas, result, maps, limit, page.stops[card.method.unit]);
+  scaleBar(card, maps, limit);
+  describe(card, entry, limit);
+  if (state.pointer) readOut(card);
+}
+
+function scaleBar(card, maps, limit) {
+  const stops = page.stops[card.method.unit];
+  const low = stops[0][0];
+  const parts = Array.from({length: 17}, (_, k) => low + (1 - low) * k / 16).map(t => {
+    const cover = hidden(t) ? 0 : Math.abs(t) * state.opacity;
+    return `rgb(${shade(stops, t).map(Math.round).join(' ')} / ${cover.toFixed(3)})`;
+  });
+  card.ramp.style.backgroundImage = `linear-gradient(90deg, ${parts.join(', ')})`;
+  const number = value => !maps ? '' : signed(value, limit);
+  say(card.low, number(low * limit));
+  say(card.middle, low < 0 ? '0' : number(limit / 2));
+  say(card.high, number(limit));
+}
+
+function describe(card, entry, limit) {
+  const label = readable(current().seen.labels[state.chosen]);
+  const maps = entry?.maps;
+  let words = `${card.method.title}, ${label}: no map yet`;
+  if (maps) {
+    const values = plane(maps, state.chosen);
+    let [least, most] = [0, 0];
+    for (const q of values) { if (q < least) least = q; else if (q > most) most = q; }
+    const unit = maps.scale[state.chosen];
+    const empty = Math.max(most, -least) * unit < 0.02 * limit || limit === 0;
+    card.stage.classList.toggle('empty', empty);
+    words = `${card.method.title}, ${label}: from ${signed(least * unit)} to ${signed(most * unit)} ${card.method.unit}`;
+    if (empty) words = `${card.method.title}, ${label}: nothing to see at this scale`;
+  }
+  card.canvas.setAttribute('aria-label', words);
+  const fidelity = entry?.fidelity?.[state.chosen];
+  const fits = fidelity === null || fidelity === undefined ? '' : `fits the model on its samples: R\u00b2 ${fidelity.toFixed(2)}`;
+  say(card.fidelity, [maps ? faintness(card, maps) : '', fits].filter(Boolean).join(' \u00b7 '));
+}
+
+// Colours of cards with scales of their own do not tell how strong a map is, so words do.
+function faintness(card, maps) {
+  if (!card.method.comparable) return '';
+  const limitIn = c => entryOf(c)?.maps?.limit[state.chosen] ?? 0;
+  const [strongest] = shown().filter(c => c.method.comparable).sort((a, b) => limitIn(b) - limitIn(a));
+  const ratio = limitIn(strongest) / maps.limit[state.chosen];
+  return ratio >= 2 ? `${ratio.toFixed(0)} times fainter than ${strongest.method.title}` : '';
+}
+
+function draw() {
+  const result = current();
+  filmStage.classList.toggle('blank', !result?.image);
+  if (result?.image) {
+    fit(filmCanvas, result.image);
+    picture(filmCanvas, result);
+    filmCanvas.setAttribute('aria-label', `The film ${result.seen.film.name}`);
+  }
+  shown().forEach(drawCard);
+}
+
+// ------------------------------------------------------------------ the value under the pointer, in all cards at once
+
+function point(stage, x, y) {
+  if (!current()?.image) return;
+  state.pointer = x === null ? null : {x: clamp(x, 0, 1), y: clamp(y, 0, 1)};
+  for (const cross of element.querySelectorAll('.cross')) {
+    cross.hidden = !state.pointer;
+    if (state.pointer) {
+      const canvas = cross.parentElement.querySelector('canvas');
+      cross.style.left = `${canvas.offsetLeft + state.pointer.x * canvas.offsetWidth}px`;
+      cross.style.top = `${canvas.offsetTop + state.pointer.y * canvas.offsetHeight}px`;
+    }
+  }
+  shown().forEach(readOut);
+}
+
+function readOut(card) {
+  const maps = entryOf(card)?.maps;
+  if (!maps || !state.pointer) return say(card.readout, '');
+  const {crop} = current().seen.film;
+  const [x, y] = [(state.pointer.x - crop.left) / crop.width, (state.pointer.y - crop.top) / crop.height];
+  if (x < 0 || x >= 1 || y < 0 || y >= 1) return say(card.readout, 'not seen by the model');
+  const value = valueAt(maps, state.chosen, Math.floor(x * maps.side), Math.floor(y * maps.side));
+  say(card.readout, `here ${signed(value, maps.limit[state.chosen])}`);
+}
+
+function pointing(stage, canvas) {
+  const at = event => {
+    const box = canvas.getBoundingClientRect();
+    point(stage, (event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height);
+  };
+  const STEPS = {ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1]};
+  canvas.addEventListener('pointermove', at);
+  canvas.addEventListener('pointerdown', at);
+  canvas.addEventListener('pointerleave', () => point(stage, null));
+  canvas.addEventListener('blur', () => point(stage, null));
+  canvas.addEventListener('keydown', event => {
+    const step = STEPS[event.key];
+    if (!step) return;
+    event.preventDefault();
+    const from = state.pointer ?? {x: 0.5, y: 0.5};
+    point(stage, from.x + step[0] / 56, from.y + step[1] / 56);
+  });
+}
+
+// ------------------------------------------------------------------ asking Python
+
+function askFilm(film) {
+  state.turn += 1;
+  trigger(EVENTS.film, {turn: state.turn, run: state.run, source: film?.source ?? null, model: state.model});
+}
+
+function askRun(card) {
+  const result = current();
+  if (!result?.image) return;
+  state.run += 1;
+  result.entries.set(card.method.key, {run: state.run, state: 'running', began: performance.now()});
+  refresh(card);
+  trigger(EVENTS[card.method.key], {
+    run: state.run, source: state.film.source, model: state.model, settings: settingsOf(card)});
+}
+
+function stop(card) {
+  const entry = entryOf(card);
+  if (entry?.state !== 'running') return;
+  entry.state = 'stopping';
+  refresh(card);
+  trigger(EVENTS.stop, {method: card.method.key, run: entry.run});
+}
+
+// What a film still lacks of the cards that are switched on.
+function complete() {
+  for (const card of shown()) if (!entryOf(card)) askRun(card);
+}
+
+async function heardFilm(answer) {
+  if (answer.turn !== state.turn) return;
+  const film = state.film;
+  if (answer.spec) showModel(answer.spec);
+  if (!film) return;
+  film.busy = false;
+  film.error = answer.error ?? null;
+  if (!answer.error) {
+    const image = new Image();
+    image.src = answer.film.png;
+    await image.decode();
+    const result = {seen: answer, image, entries: new Map()};
+    film.results.set(state.model, result);
+    film.thumb ??= thumbnail(image);
+    if (answer.turn !== state.turn) return;
+    settle(result);
+    complete();
+  }
+  showFilm();
+}
+
+async function heardMethod(answer) {
+  const card = cards.get(answer.method);
+  const result = current();
+  const entry = card && entryOf(card);
+  if (!entry || entry.run !== answer.run) return;
+  const maps = answer.maps && {...answer.maps, planes: await inflate(answer.maps.data), data: null};
+  if (result !== current() || entryOf(card) !== entry || (entry.at ?? 0) > answer.at) return;
+  const ended = answer.error || answer.stopped ? 'stopped' : answer.complete ? 'done' : entry.state;
+  Object.assign(entry, answer, {state: ended, maps: maps ?? entry.maps});
+  refresh(card);
+  // one card's new maximum is everybody's new scale
+  if (maps) shown().forEach(drawCard); // a shared scale, or how faint the others are beside it, may have changed
+}
+
+// An event that Gradio could not serve, e.g. because too many wait: no answer comes, so the page says it itself.
+function heardFailure({failed}) {
+  const card = cards.get(failed);
+  const entry = card && entryOf(card);
+  if (entry) { Object.assign(entry, {state: 'stopped', error: page.refused}); refresh(card); }
+  if (!card && state.film?.busy) { Object.assign(state.film, {busy: false, error: page.refused}); showFilm(); }
+}
+
+document.addEventListener(CHANNEL, ({detail}) => {
+  if (!detail) return;
+  if (detail.failed) heardFailure(detail);
+  else if (detail.method) heardMethod(detail);
+  else heardFilm(detail);
+});
+
+// ------------------------------------------------------------------ the film, and several of them
+
+const KINDS = page.accepts;
+const filmCanvas = make('canvas', {role: 'img', tabindex: 0, 'aria-label': 'No film yet'});
+const picker = make('input', {type: 'file', multiple: true, accept: KINDS.join(','), class: 'picker', tabindex: -1,
+  'aria-label': 'Choose films', onchange: () => { addFiles(picker.files); picker.value = ''; }});
+const invite = make('div', {class: 'invite'},
+  make('strong', {}, 'Drop chest X-rays here'),
+  make('span', {}, 'or paste them, or choose files: PNG, JPEG, TIFF, BMP, WebP, DICOM'));
+const veil = make('div', {class: 'veil', hidden: true}, make('span', {class: 'spinner'}), make('span', {class: 'words'}));
+const filmStage = make('div', {class: 'stage blank'}, filmCanvas, make('i', {class: 'cross', hidden: true}), invite, veil);
+const filmName = make('div', {class: 'filmname'});
+const filmNotes = make('div', {class: 'notes', role: 'alert'});
+const strip = make('div', {class: 'strip', role: 'group', 'aria-label': 'Films', hidden: true});
+
+function thumbnail(image) {
+  const k = 56 / Math.max(image.width, image.height);
+  const small = make('canvas', {width: Math.round(image.width * k), height: Math.round(image.height * k)});
+  small.getContext('2d').drawImage(image, 0, 0, small.width, small.height);
+  return small;
+}
+
+function addFilm(name, source) {
+  const film = {name, source, results: new Map(), thumb: null, error: null, busy: true};
+  state.films.push(film);
+  return film;
+}
+
+async function addFiles(files) {
+  const added = [...files].map(file => ({file, film: addFilm(file.name, null)}));
+  if (!added.length) return;
+  choose(added[0].film);
+  for (const {file, film} of added) {
+    try {
+      film.source = {kind: 'file', path: (await upload(file)).path, name: file.name};
+    } catch (error) {
+      film.busy = false;
+      film.error = `${file.name} could not be sent; files up to ${page.megabytes} MB are accepted.`;
+    }
+    if (film === state.film) choose(film); else film.busy = false;
+    showStrip();
+  }
+}
+
+function addBuiltIn(kind, item) {
+  const known = state.films.find(f => f.source?.kind === kind && f.source.key === item.key);
+  choose(known ?? addFilm(item.title, {kind, key: item.key}));
+}
+
+function choose(film) {
+  const running = shown().some(card => ['running', 'stopping'].includes(entryOf(card)?.state));
+  if (running) {  // what was under way is ended by the server, and asked for again on return
+    for (const card of shown()) if (entryOf(card)?.state !== 'done') current().entries.delete(card.method.key);
+    trigger(EVENTS.stop, {run: state.run});
+  }
+  state.film = film;
+  state.pointer = null;
+  const result = current();
+  if (result) {
+    state.turn += 1;
+    settle(result);
+    complete();
+  } else if (film.source && !film.error) {
+    film.busy = true;
+    askFilm(film);
+  }
+  showFilm();
+}
+
+function settle(result) {
+  const before = state.label;
+  const kept = result.seen.labels.indexOf(before);
+  state.chosen = state.picked && kept >= 0 ? kept : result.seen.ranked[0];
+  state.label = result.seen.labels[state.chosen];
+  showFindings();
+}
+
+function showFilm() {
+  const film = state.film;
+  const result = current();
+  veil.hidden = !film?.busy;
+  say(veil.querySelector('.words'), !film?.busy ? '' : film.source ? 'Reading the film\u2026' : 'Sending the film\u2026');
+  invite.hidden = Boolean(film?.busy || result);
+  const seen = result?.seen.film;
+  filmName.replaceChildren(...(!film ? [] : [make('b', {title: film.name}, film.name),
+    make('span', {}, seen ? `${seen.width} \u00d7 ${seen.height} pixels` : '')]));
+  const notes = film?.error ? [film.error] : result?.seen.warnings ?? [];
+  filmNotes.replaceChildren(...notes.map(text => make('p', {}, text)));
+  filmNotes.classList.toggle('bad', Boolean(film?.error));
+  showStrip();
+  draw();
+  for (const card of cards.values()) refresh(card);
+}
+
+function showStrip() {
+  strip.hidden = state.films.length < 2;
+  strip.replaceChildren(...state.films.map(film => make('button', {
+    type: 'button', class: `thumb${film.error ? ' bad' : ''}`, title: film.name, 'aria-label': film.name,
+    'aria-pressed': String(film === state.film), onclick: () => choose(film)},
+  film.thumb ?? make('span', {class: 'empty'}, film.error ? '!' : '\u2026'), make('span', {class: 'name'}, film.name))));
+}
+
+function button(text, attributes, onclick) {
+  return make('button', {type: 'button', ...attributes, onclick}, text);
+}
+
+const examples = make('div', {class: 'examples'},
+  make('span', {class: 'lead'}, 'Phantoms, drawn by this program'),
+  make('div', {class: 'chips'}, ...page.phantoms.map(item =>
+    button(item.title, {class: 'chip', 'data-phantom': item.key}, () => addBuiltIn('phantom', item)))),
+  page.examples.length ? make('span', {class: 'lead'}, 'Public films, fetched when clicked') : null,
+  make('div', {class: 'chips'}, ...page.examples.map(item =>
+    button(item.title, {class: 'chip', title: item.credit}, () => addBuiltIn('example', item)))));
+
+const filmPane = make('section', {class: 'film', 'aria-label': 'Film'},
+  filmStage,
+  make('div', {class: 'filmbar'}, filmName, button('Choose films', {class: 'quiet'}, () => picker.click()), picker),
+  filmNotes, strip, examples);
+
+invite.addEventListener('click', () => picker.click());
+const carries = event => [...(event.dataTransfer?.types ?? [])].includes('Files');
+const dropping = on => filmStage.classList.toggle('dropping', on);
+document.addEventListener('dragover', event => { if (carries(event)) { event.preventDefault(); dropping(true); } });
+document.addEventListener('dragleave', event => { if (!event.relatedTarget) dropping(false); });
+document.addEventListener('drop', event => {
+  if (!carries(event)) return;
+  event.preventDefault();
+  dropping(false);
+  addFiles(event.dataTransfer.files);
+});
+document.addEventListener('paste', event => {
+  if (event.clipboardData?.files.length) { event.preventDefault(); addFiles(event.clipboardData.files); }
+});
+
+// ------------------------------------------------------------------ findings
+
+const list = make('div', {class: 'list', role: 'listbox', tabindex: 0, 'aria-label': 'Findings, the most probable first'});
+const chooser = make('select', {id: 'cxr-finding', onchange: () => pick(Number(chooser.value), true)});
+const facts = make('section', {class: 'facts', 'aria-label': 'The model and how good it was measured to be'});
+let spec = page.spec;
+
+function row(i, place, seen) {
+  const p = seen?.probabilities[i];
+  const threshold = seen?.thresholds[i] ?? null;
+  const above = threshold !== null && p >= threshold;
+  const auroc = spec.auroc[seen?.labels[i] ?? spec.labels[i]];
+  const words = seen ? `${readable(seen.labels[i])}: ${percent(p)}, operating point ${threshold === null ? 'unknown' : percent(threshold)}` : '';
+  return make('div', {class: `row${above ? ' above' : ''}`, role: 'option', id: `cxr-row-${i}`, 'data-finding': i,
+    'aria-selected': String(i === state.chosen), 'aria-label': words || null, onclick: () => pick(i, true)},
+  make('span', {class: 'label'}, readable(seen?.labels[i] ?? spec.labels[i])),
+  make('span', {class: 'track'},
+    make('span', {class: 'fill', style: `width:${100 * (p ?? 0)}%`}),
+    threshold === null ? null : make('span', {class: 'mark', style: `left:${100 * threshold}%`, title: `operating point ${percent(threshold)}`})),
+  make('span', {class: 'number'}, seen ? percent(p) : '\u2013'),
+  make('span', {class: 'point'}, threshold === null ? '' : above ? `\u25b2 ${percent(threshold)}` : percent(threshold)),
+  make('span', {class: 'auroc', title: auroc ? `AUROC ${auroc.subset}: ${auroc.value.toFixed(2)} (${auroc.low.toFixed(2)} to ${auroc.high.toFixed(2)}), ${auroc.positives} of ${auroc.films} films` : null},
+    auroc ? auroc.value.toFixed(2) : ''));
+}
+
+function showFindings() {
+  const seen = current()?.seen ?? null;
+  const order = seen?.ranked ?? spec.labels.map((_, i) => i);
+  list.replaceChildren(...order.map((i, place) => row(i, place, seen)));
+  chooser.replaceChildren(...order.map(i => make('option', {value: i}, readable((seen ?? spec).labels[i]))));
+  chooser.disabled = !seen;
+  mark();
+}
+
+function mark() {
+  for (const node of list.children) node.setAttribute('aria-selected', String(Number(node.dataset.finding) === state.chosen));
+  if (state.chosen === null) return;
+  list.setAttribute('aria-activedescendant', `cxr-row-${state.chosen}`);
+  chooser.value = String(state.chosen);
+}
+
+function pick(i, byHand) {
+  const seen = current()?.seen;
+  if (!seen) return;
+  state.chosen = i;
+  state.label = seen.labels[i];
+  state.picked ||= byHand;
+  mark();
+  shown().forEach(drawCard);
+}
+
+list.addEventListener('keydown', event => {
+  const ranked = current()?.seen.ranked;
+  if (!ranked) return;
+  const at = ranked.indexOf(state.chosen);
+  const to = {ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: ranked.length - 1}[event.key];
+  if (to === undefined) return;
+  event.preventDefault();
+  pick(ranked[clamp(to, 0, ranked.length - 1)], true);
+});
+
+function showModel(next) {
+  spec = next;
+  const unmeasured = spec.means.length ? null : make('p', {class: 'soft'}, 'How good it is was not measured here.');
+  facts.replaceChildren(...[
+    make('h3', {}, spec.title),
+    make('p', {class: 'soft'}, make('code', {}, spec.revision)),
+    ...spec.means.map(s => make('p', {class: 'measured'},
+      make('b', {}, `${s.metric} ${s.value.toFixed(2)}`),
+      make('span', {class: 'soft'}, ` (${s.low.toFixed(2)} to ${s.high.toFixed(2)}), mean of all findings, ${s.subset}`))),
+    unmeasured,
+    spec.scored_on ? make('p', {class: 'soft'}, spec.scored_on) : null,
+    make('p', {class: 'soft'}, spec.trained_on),
+  ].filter(present));
+  if (!current()) showFindings();
+}
+
+const findingPane = make('section', {class: 'findings', 'aria-label': 'Findings'},
+  make('div', {class: 'row head', 'aria-hidden': 'true'},
+    make('span', {class: 'label'}, 'Finding'), make('span', {class: 'track'}), make('span', {class: 'number'}, 'Probability'),
+    make('span', {class: 'point', title: 'operating point, on the probability'}, 'Threshold'), make('span', {class: 'auroc', title: 'how well the model tells films with the finding from films without'}, 'AUROC')),
+  list);
+
+// ------------------------------------------------------------------ controls over all cards
+
+function radio(value, text) {
+  return make('label', {}, make('input', {type: 'radio', name: 'cxr-scale', value, checked: state.scale === value,
+    onchange: () => { state.scale = value; draw(); }}), text);
+}
+
+const opacity = make('input', {type: 'range', min: 0, max: 1, step: 0.01, value: state.opacity, id: 'cxr-opacity',
+  oninput: () => { state.opacity = Number(opacity.value); say(opacityNumber, percent(state.opacity)); draw(); }});
+const opacityNumber = make('output', {for: 'cxr-opacity'}, percent(state.opacity));
+const side = make('select', {id: 'cxr-side', onchange: () => { state.side = side.value; draw(); }},
+  ...[['both', 'for and against'], ['for', 'for only'], ['against', 'against only']]
+    .map(([value, words]) => make('option', {value}, words)));
+const controls = make('section', {class: 'controls', 'aria-label': 'How the maps are shown'},
+  group(make('label', {for: 'cxr-finding'}, 'Finding'), chooser),
+  group(make('label', {for: 'cxr-opacity'}, 'Opacity'), opacity, opacityNumber),
+  group('Scale', radio('own', 'each its own'), radio('same', 'same for all methods')),
+  group(make('label', {for: 'cxr-side'}, 'Colours'), side),
+  group('Methods', ...page.methods.map(toggle)));
+
+function group(name, ...members) {
+  const several = typeof name === 'string';
+  return make('div', {class: 'group', role: several ? 'group' : null, 'aria-label': several ? name : null},
+    several ? make('span', {}, name) : name, ...members);
+}
+
+function toggle(method) {
+  const box = make('input', {type: 'checkbox', checked: method.on, 'data-method': method.key, onchange: () => {
+    const card = cards.get(method.key);
+    card.on = box.checked;
+    card.node.hidden = !box.checked;
+    if (!box.checked) stop(card);
+    else complete();
+    arrange();
+  }});
+  return make('label', {}, box, method.title);
+}
+
+// ------------------------------------------------------------------ cards
+
+function control(card, s) {
+  const id = `cxr-${card.method.key}-${s.name}`;
+  const label = make('label', {for: id, title: s.help}, readable(s.name));
+  const field = s.choices.length
+    ? make('select', {id}, ...s.choices.map(c => make('option', {value: c, selected: c === s.default}, c)))
+    : make('input', {id, type: 'number', min: s.low, max: s.high, step: s.step ?? 'any', value: s.default});
+  card.fields.set(s.name, field);
+  return make('div', {class: 'setting'}, label, field, make('small', {}, s.help));
+}
+
+function settingsOf(card) {
+  return Object.fromEntries([...card.fields].map(([name, field]) =>
+    [name, field.type === 'number' ? Number(field.value) : field.value]));
+}
+
+function build(method) {
+  const card = {method, on: method.on, fields: new Map()};
+  card.canvas = make('canvas', {role: 'img', tabindex: 0, 'aria-label': `${method.title}: no map yet`});
+  card.stage = make('div', {class: 'stage blank', 'data-blank': 'the map appears here'}, card.canvas, make('i', {class: 'cross', hidden: true}));
+  pointing(card.stage, card.canvas);
+  for (const name of ['low', 'middle', 'high', 'readout', 'fidelity', 'status', 'figures']) card[name] = make('span', {class: name});
+  card.status.setAttribute('role', 'status');
+  card.ramp = make('div', {class: 'ramp'});
+  card.bar = make('progress', {max: 1, value: 0, 'aria-label': `${method.title}: progress`});
+  card.stop = button('Stop', {class: 'stop', 'aria-label': `Stop ${method.title}`, disabled: true}, () => stop(card));
+  card.again = button('Run again', {class: 'quiet', 'aria-label': `Run ${method.title} again`, disabled: true}, () => askRun(card));
+  card.save = button('Save PNG', {class: 'quiet', 'aria-label': `Save the picture of ${method.title}`, disabled: true}, () => save(card));
+  card.node = make('article', {class: 'card', 'data-method': method.key, 'aria-label': method.title, hidden: !method.on},
+    make('header', {}, make('h3', {}, method.title), make('span', {class: 'unit'}, method.unit), card.stop),
+    card.stage,
+    make('div', {class: 'scale'}, card.ramp, make('div', {class: 'ticks'}, card.low, card.middle, card.high)),
+    make('div', {class: 'line'}, card.readout, card.fidelity),
+    card.bar,
+    make('div', {class: 'line'}, card.status, card.figures),
+    make('p', {class: 'reading'}, method.reading),
+    make('details', {}, make('summary', {}, 'Settings'), ...method.settings.map(s => control(card, s)),
+      make('p', {class: 'paper'}, method.paper)),
+    make('footer', {}, card.again, card.save));
+  return card;
+}
+
+// Words and bar of a card: what is done, of how much, and whether it ended early.
+function refresh(card) {
+  const entry = entryOf(card);
+  const busy = ['running', 'stopping'].includes(entry?.state);
+  const [done, total] = entry?.steps ?? [0, 0];
+  card.node.dataset.state = entry?.state ?? 'idle';
+  card.stop.disabled = entry?.state !== 'running';
+  card.again.disabled = busy || !current()?.image;
+  card.save.disabled = !entry?.maps;
+  if (busy && !total) card.bar.removeAttribute('value');
+  else card.bar.value = entry?.state === 'done' ? 1 : total ? done / total : 0;
+  say(card.status, entry ? words(entry) : '');
+  card.status.classList.toggle('early', Boolean(entry?.error || entry?.stopped));
+  const seconds = busy ? (performance.now() - entry.began) / 1000 : entry?.seconds;
+  const number = entry?.forwards;
+  say(card.figures, !entry || seconds === undefined ? '' :
+    `${seconds.toFixed(1)} s${number ? ` \u00b7 ${number} forward pass${number === 1 ? '' : 'es'}` : ''}`);
+  if (!entry?.maps) { say(card.readout, ''); say(card.fidelity, ''); }
+}
+
+function words({state: now, error, stopped, steps: [done, total] = [0, 0], forwards}) {
+  if (error) return error;
+  if (stopped) return `${stopped} ${forwards ? `Map of ${done} of ${total} copies.` : 'There is no map.'}`;
+  const progress = total ? `${done} of ${total} altered copies` : 'starting\u2026';
+  return {running: progress, stopping: 'stopping\u2026', done: 'complete'}[now];
+}
+
+function save(card) {
+  const result = current();
+  const canvas = make('canvas', {width: result.image.width, height: result.image.height});
+  const {maps} = entryOf(card);
+  const drawn = result.drawn;
+  picture(canvas, result, maps, limitOf(card, maps), page.stops[card.method.unit]);
+  result.drawn = drawn;  // the cards' size again
+  const stem = state.film.name.replace(/\.[^.]*$/, '');
+  canvas.toBlob(blob => {
+    const link = make('a', {href: URL.createObjectURL(blob), download: `${stem}-${card.method.key}-${state.label}.png`});
+    link.click();
+    URL.revokeObjectURL(link.href);
+  });
+}
+
+const deck = make('section', {class: 'cards', 'aria-label': 'Maps'});
+const arrange = () => { deck.style.setProperty('--columns', Math.max(1, shown().length)); draw(); };
+
+// ------------------------------------------------------------------ the page
+
+const models = make('select', {id: 'cxr-model', onchange: () => {
+  state.model = models.value;
+  trigger(EVENTS.stop, {run: state.run});
+  if (state.film) { state.film.error = null; choose(state.film); } else askFilm(null);
+  if (!current()) { state.chosen = null; showFindings(); }
+}}, ...page.models.map(m => make('option', {value: m.name, selected: m.name === state.model}, m.title)));
+
+const dark = button('Light / dark', {class: 'quiet', 'aria-label': 'Switch between light and dark'},
+  () => document.body.classList.toggle('dark'));
+
+element.replaceChildren(make('div', {class: 'cxr'},
+  make('header', {class: 'top'},
+    make('div', {class: 'name'}, make('h1', {}, page.title), make('p', {}, page.tagline)),
+    make('div', {class: 'model'}, make('label', {for: 'cxr-model'}, 'Model'), models),
+    dark,
+    make('strong', {class: 'notice', role: 'note'}, page.notice)),
+  make('div', {class: 'upper'}, filmPane, findingPane, facts),
+  controls, deck));
+
+for (const method of page.methods) {
+  const card = build(method);
+  cards.set(method.key, card);
+  deck.append(card.node);
+}
+pointing(filmStage, filmCanvas);
+showModel(page.spec);
+showFindings();
+arrange();
+new ResizeObserver(() => draw()).observe(deck);
+setInterval(() => { for (const card of shown()) if (entryOf(card)?.state === 'running') refresh(card); }, 200);

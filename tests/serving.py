@@ -1,0 +1,106 @@
+"""A real page on a loopback port, with a small random model: what the tests of the page talk to."""
+
+import contextlib
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import torch
+
+from cxr_demo import classifier, methods, modelfolder
+from cxr_demo.types import NIH_FINDINGS, Cost, ModelSpec, Score, Unit
+
+CARD = "# A model for tests\n\nIt knows nothing about films."
+
+
+def save_model(folder: Path, labels: tuple[str, ...] = NIH_FINDINGS, size: int = 96, seed: int = 5) -> Path:
+    """A tiny network whose answers lie between 1 and 99 %, so that bars, maps and thresholds mean something."""
+    arguments = {"growth_rate": 8, "block_config": (1, 1, 1, 1), "num_init_features": 16}
+    torch.manual_seed(seed)
+    network = classifier.build("DenseNet", arguments, len(labels)).eval()
+    with torch.no_grad():
+        spread = network(torch.randn(8, 1, size, size) * 500).std(0)
+        network.head.weight /= spread[:, None]
+        network.head.bias.copy_(torch.linspace(-1, 1, len(labels)))
+    spec = ModelSpec(
+        name="Tiny random network",
+        architecture="DenseNet",
+        arguments=arguments,
+        labels=labels,
+        size=size,
+        trained_on="It was not trained at all.",
+        licence="Apache-2.0",
+        thresholds=tuple(np.linspace(0.2, 0.8, len(labels)).tolist()),
+        scores=(Score("mean", "all films", "AUROC", 0.51, 0.47, 0.55, 30, 60),),
+        scored_on="Sixty films of noise.",
+    )
+    modelfolder.save(folder, spec, network, CARD)
+    return folder
+
+
+@dataclass(frozen=True)
+class Corners:
+    """A method that exists in these tests alone: evidence for a finding top left, against it bottom right.
+
+    Finding i gets i * strength, so the first one has no evidence at all.
+    """
+
+    key: ClassVar[str] = "corners"
+    title: ClassVar[str] = "Planted corners"
+    unit: ClassVar[Unit] = Unit.LOGIT
+    paper: ClassVar[str] = "none"
+    cost: ClassVar[Cost] = Cost.INSTANT
+    signed: ClassVar[bool] = True
+    class_specific: ClassVar[bool] = True
+    reading: ClassVar[str] = "Orange is top left. Blue is bottom right."
+
+    strength: float = methods.setting(0.5, low=0.1, high=2, step=0.1, help="evidence per finding")
+
+    def attribute(self, scorer, x):
+        findings, side = len(scorer.base), x.shape[-1]
+        values = np.zeros((findings, side, side), np.float32)
+        evidence = np.arange(findings)[:, None, None] * self.strength
+        values[:, : side // 2, : side // 2] = evidence
+        values[:, side // 2 :, side // 2 :] = -evidence / 2
+        yield methods.Step(values)
+
+
+@contextlib.contextmanager
+def served(folder: Path) -> Iterator[str]:
+    """The page's address, served by a process of its own as in real life.
+
+    `folder` gets two models, of 14 findings and of one. METHODS of that process has `Corners` as well.
+    """
+    names = [str(save_model(folder / "fourteen")), str(save_model(folder / "one", ("Pneumothorax",), seed=6))]
+    settings = {"CXR_MODEL": names[0], "CXR_MODELS": ",".join(names), "GRADIO_TEMP_DIR": str(folder / "cache")}
+    command = [sys.executable, "-m", "tests.serving"]
+    with (folder / "server.log").open("w") as log:
+        server = subprocess.Popen(
+            command, env={**os.environ, **settings}, stdout=subprocess.PIPE, stderr=log, text=True
+        )
+    with server:
+        try:
+            yield next((line.split()[1] for line in server.stdout if line.startswith("ADDRESS")), "")
+        finally:
+            server.terminate()
+
+
+def main() -> None:
+    """Serve until told to end."""
+    methods.METHODS = (*methods.METHODS, Corners)
+    from cxr_demo.ui import page
+
+    _, address, _ = page.serve(page.build(), prevent_thread_lock=True, quiet=True, ssr_mode=False)
+    sys.stdout.write(f"ADDRESS {address}\n")
+    sys.stdout.flush()
+    threading.Event().wait()
+
+
+if __name__ == "__main__":
+    main()

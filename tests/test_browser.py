@@ -1,0 +1,462 @@
+"""The page in a real browser: a film is dropped, and everything a visitor does with it afterwards."""
+
+import base64
+import itertools
+import os
+import re
+import shutil
+import statistics
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from cxr_demo import explain, image, phantom, render, sources
+from cxr_demo.methods import GradCAM
+from cxr_demo.types import NIH_FINDINGS, Unit
+from tests.serving import served
+
+playwright = pytest.importorskip("playwright.sync_api")
+pytestmark = pytest.mark.browser
+
+QUIET = ["--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+QUIET += ["--no-sandbox", "--disable-component-update", "--disable-sync"]
+DEFAULTS = ("gradcam", "lime", "occlusion")
+
+DROP = """([name, data]) => {
+  const bytes = Uint8Array.from(atob(data), c => c.charCodeAt(0));
+  const carried = new DataTransfer();
+  carried.items.add(new File([bytes], name));
+  for (const kind of ['dragover', 'drop'])
+    document.querySelector('.film .stage').dispatchEvent(
+      new DragEvent(kind, {dataTransfer: carried, bubbles: true, cancelable: true}));
+}"""
+PIXELS = """key => {
+  const canvas = document.querySelector(`.card[data-method=${key}] canvas`);
+  const {data, width, height} = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+  return [width, height, btoa(Array.from(data, b => String.fromCharCode(b)).join(''))];
+}"""
+#: Times what happens in the page's own thread until everything is drawn.
+TIMED = "action => { const began = performance.now(); eval(action); return performance.now() - began; }"
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory):
+    with served(tmp_path_factory.mktemp("browser")) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def browser():
+    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if found is None:
+        # CI says "required": a browser test that was skipped there has shown nothing
+        (pytest.fail if os.environ.get("CXR_BROWSER") == "required" else pytest.skip)("no Chromium on this machine")
+    with playwright.sync_playwright() as driver:
+        opened = driver.chromium.launch(executable_path=found, args=QUIET)
+        yield opened
+        opened.close()
+
+
+class Visitor:
+    """A page of the browser, with everything it asked for and complained about."""
+
+    def __init__(self, browser, address):
+        self.page = browser.new_page(viewport={"width": 1440, "height": 1000})
+        self.address, self.requests, self.complaints = address, [], []
+        self.page.on("request", lambda r: r.url.startswith("data:") or self.requests.append(r.url))
+        self.page.on("pageerror", lambda e: self.complaints.append(str(e)))
+        self.page.on("console", lambda m: m.type == "error" and self.complaints.append(m.text))
+        self.page.goto(address)
+        self.page.wait_for_selector(".cxr .list .row")
+
+    def drop(self, path):
+        self.page.evaluate(DROP, [path.name, base64.b64encode(path.read_bytes()).decode()])
+        return self
+
+    def wait(self, *keys, state="done"):
+        for key in keys:
+            self.page.wait_for_selector(f".card[data-method={key}][data-state={state}]", timeout=60_000)
+        return self
+
+    def pixels(self, key):
+        width, height, data = self.page.evaluate(PIXELS, key)
+        return np.frombuffer(base64.b64decode(data), np.uint8).reshape(height, width, 4)[..., :3].astype(int)
+
+    def opacity(self, value):
+        self.page.eval_on_selector(
+            "#cxr-opacity",
+            "(n, v) => { n.value = v; n.dispatchEvent(new Event('input', {bubbles: true})); }",
+            str(value),
+        )
+
+    def pick(self, label):
+        self.page.click(f".list .row[data-finding='{NIH_FINDINGS.index(label)}']")
+
+    def texts(self, selector):
+        return [node.inner_text() for node in self.page.query_selector_all(selector)]
+
+    def turn_on(self, key):
+        self.page.check(f".controls [data-method={key}]")
+        return self.wait(key)
+
+
+@pytest.fixture(scope="module")
+def film_file(tmp_path_factory):
+    """A real film where there are some, else a phantom."""
+    if os.environ.get("CXR_FILMS"):
+        return Path(os.environ["CXR_FILMS"]) / "xrays" / "00000075_000.png"
+    path = tmp_path_factory.mktemp("film") / "phantom.png"
+    drawn = next(iter(phantom.PHANTOMS.values())).film()
+    cv2.imwrite(str(path), np.rint(drawn.pixels * 255).astype(np.uint8))
+    return path
+
+
+@pytest.fixture(scope="module")
+def visitor(browser, address, film_file):
+    """One visit that most tests share: a dropped film with its three maps and the planted fourth."""
+    return Visitor(browser, address).drop(film_file).wait(*DEFAULTS).turn_on("corners")
+
+
+@pytest.fixture
+def fresh(browser, address):
+    one = Visitor(browser, address)
+    yield one
+    one.page.close()
+
+
+def test_a_drop_shows_all_findings_and_three_maps(visitor):
+    rows = visitor.texts(".list .row")
+    assert len(rows) == 14
+    shown = [float(re.search(r"([\d.]+) %", row)[1]) for row in rows]
+    assert shown == sorted(shown, reverse=True)
+    assert all(len(re.findall(r"[\d.]+ %", row)) == 2 for row in rows), "probability and operating point"
+    visitor.page.check("input[name=cxr-scale][value=own]")
+    for key in DEFAULTS:
+        with_map = visitor.pixels(key)
+        assert np.ptp(with_map, axis=2).max() > 20, f"{key} shows no colour"
+        card = visitor.page.inner_text(f".card[data-method={key}]")
+        assert "forward pass" in card
+        assert "logits per 1/49 of the view" in card
+        assert re.search(r"\d\.\d s", card)
+    visitor.page.check("input[name=cxr-scale][value=same]")
+    assert "R²" in visitor.page.inner_text(".card[data-method=lime]")
+    assert "not for clinical use" in visitor.page.inner_text(".cxr .notice")
+
+
+def test_the_bars_are_the_models_answer(visitor, film_file):
+    model = sources.load(visitor.page.input_value("#cxr-model"))
+    said = explain.predict(model, image.read(film_file))
+    for row in visitor.page.query_selector_all(".list .row"):
+        i = int(row.get_attribute("data-finding"))
+        width = row.eval_on_selector(".fill", "n => parseFloat(n.style.width)")
+        assert width == pytest.approx(100 * said.probabilities[i], abs=0.01)
+        assert row.eval_on_selector(".mark", "n => parseFloat(n.style.left)") == pytest.approx(
+            100 * said.thresholds[i], abs=0.01
+        )
+        assert ("above" in row.get_attribute("class")) == (said.probabilities[i] >= said.thresholds[i])
+
+
+class TestChoosing:
+    """Another finding, opacity or scale: no request, at most 50 ms."""
+
+    def each(self, visitor, actions):
+        before = len(visitor.requests)
+        times, pictures = [], []
+        for action in actions:
+            times.append(visitor.page.evaluate(TIMED, action))
+            pictures.append(visitor.pixels("gradcam"))
+        assert visitor.requests[before:] == []
+        assert statistics.median(times) <= 50, times
+        return pictures
+
+    def test_by_click(self, visitor):
+        rows = [f"document.querySelector('.list .row[data-finding=\"{i}\"]').click()" for i in range(1, 10)]
+        pictures = self.each(visitor, rows)
+        assert all((a != b).any() for a, b in itertools.pairwise(pictures))
+        assert visitor.page.get_attribute(".list .row[data-finding='9']", "aria-selected") == "true"
+        assert visitor.page.input_value("#cxr-finding") == "9"
+
+    def test_by_keyboard(self, visitor):
+        visitor.page.focus(".cxr .list")
+        before = len(visitor.requests)
+        chosen = []
+        for key in ("Home", "ArrowDown", "ArrowDown", "ArrowUp", "End"):
+            visitor.page.keyboard.press(key)
+            chosen.append(
+                visitor.page.eval_on_selector_all(".row", "r => r.slice(1).findIndex(n => n.ariaSelected === 'true')")
+            )
+        assert chosen == [0, 1, 2, 1, 13]
+        press = "document.querySelector('.list').dispatchEvent(new KeyboardEvent('keydown', {key: '%s'}))"
+        self.each(visitor, [press % key for key in ("Home", *["ArrowDown"] * 8)])
+        assert visitor.requests[before:] == []
+
+    def test_by_the_list(self, visitor):
+        change = (
+            "(n => { n.value = '%d'; n.dispatchEvent(new Event('change')); })(document.querySelector('#cxr-finding'))"
+        )
+        first, second = self.each(visitor, [change % i for i in (3, 7)])
+        assert (first != second).any()
+        assert visitor.page.get_attribute(".list .row[data-finding='7']", "aria-selected") == "true"
+
+    def test_while_the_server_computes(self, fresh, film_file):
+        fresh.drop(film_file).wait("gradcam")
+        slow(fresh, "lime")
+        before = len(fresh.requests)
+        pictures, times = [], []
+        for i in range(5):
+            times.append(fresh.page.evaluate(TIMED, f"document.querySelectorAll('.list .row')[{i}].click()"))
+            pictures.append(fresh.pixels("gradcam"))
+        assert fresh.page.get_attribute(".card[data-method=lime]", "data-state") == "running"
+        assert fresh.requests[before:] == []
+        assert statistics.median(times) <= 50, times
+        assert all((a != b).any() for a, b in itertools.pairwise(pictures))
+
+    def test_opacity_moves_from_the_film_alone_to_full_colour(self, visitor):
+        visitor.pick("Pneumothorax")
+        before = len(visitor.requests)
+        colour = []
+        for value in (0, 0.3, 0.9):
+            visitor.opacity(value)
+            colour.append(np.ptp(visitor.pixels("corners"), axis=2).max())
+        assert visitor.requests[before:] == []
+        assert colour[0] == 0
+        assert 30 < colour[1] < colour[2] - 30
+        assert "90 %" in visitor.page.inner_text(".controls output")
+        visitor.opacity(0.6)
+
+    def test_one_scale_or_each_its_own(self, visitor):
+        visitor.pick("Effusion")  # the planted evidence of 2 logits is more than any true method's here
+        before = len(visitor.requests)
+        visitor.page.check("input[name=cxr-scale][value=same]")
+        same = visitor.texts(".card:not([hidden]) .high")
+        visitor.page.check("input[name=cxr-scale][value=own]")
+        own = visitor.texts(".card:not([hidden]) .high")
+        assert len(set(same)) == 1
+        assert len(set(own)) == 4
+        assert own[-1] == "+2.00"
+        assert float(same[0]) == max(map(float, own))
+        assert visitor.requests[before:] == []
+        visitor.page.check("input[name=cxr-scale][value=same]")
+
+
+class TestPictures:
+    def test_colours_are_those_of_render(self, visitor):
+        """The same numbers through the browser's canvas and through render.py."""
+        visitor.pick("Hernia")
+        visitor.page.check("input[name=cxr-scale][value=own]")
+        visitor.opacity(0)
+        film = visitor.pixels("corners")
+        for opacity in (0.35, 0.8):
+            visitor.opacity(opacity)
+            drawn = visitor.pixels("corners")
+            height, width = drawn.shape[:2]
+            side = min(height, width)
+            placed = np.full((height, width), np.nan, np.float32)
+            strength = 0.5 * NIH_FINDINGS.index("Hernia")
+            top, left = (height - side) // 2, (width - side) // 2
+            view = placed[top : top + side, left : left + side]
+            view[:] = 0
+            view[: side // 2, : side // 2] = strength
+            view[side // 2 :, side // 2 :] = -strength / 2
+            wanted = render.overlay(film[..., 0] / 255, placed, limit=strength, unit=Unit.LOGIT, opacity=opacity)
+            inside = np.zeros((side, side), bool)
+            for part in np.array_split(np.arange(side), 2):
+                for other in np.array_split(np.arange(side), 2):
+                    inside[part[6] : part[-6], other[6] : other[-6]] = True
+            apart = np.abs(drawn - wanted)[top : top + side, left : left + side][inside]
+            assert apart.max() <= 3
+        visitor.opacity(0.6)
+        visitor.page.check("input[name=cxr-scale][value=same]")
+
+    def test_a_map_without_evidence_looks_empty(self, visitor):
+        visitor.pick("Atelectasis")  # the first finding, to which the planted method gives nothing
+        for scale in ("own", "same"):
+            visitor.page.check(f"input[name=cxr-scale][value={scale}]")
+            assert np.ptp(visitor.pixels("corners"), axis=2).max() == 0
+        said = visitor.page.get_attribute(".card[data-method=corners] canvas", "aria-label")
+        assert "nothing to see" in said
+
+    def test_only_one_side_may_be_shown(self, visitor):
+        visitor.pick("Pneumothorax")
+        for side, red_wins in (("for", True), ("against", False)):
+            visitor.page.select_option("#cxr-side", side)
+            red, _, blue = np.moveaxis(visitor.pixels("corners"), 2, 0)
+            assert ((red > blue).any(), (blue > red).any()) == (red_wins, not red_wins)
+        visitor.page.select_option("#cxr-side", "both")
+
+    def test_the_value_under_the_pointer_in_all_cards(self, visitor, film_file):
+        visitor.pick("Edema")
+        before = len(visitor.requests)
+        canvas = visitor.page.query_selector(".card[data-method=corners] canvas")
+        canvas.scroll_into_view_if_needed()
+        box = canvas.bounding_box()
+        visitor.page.mouse.move(box["x"] + box["width"] * 0.3, box["y"] + box["height"] * 0.3)
+        said = visitor.texts(".card:not([hidden]) .readout")
+        assert said[-1] == "here +1.50"
+        film = image.read(film_file)
+        model = sources.load(visitor.page.input_value("#cxr-model"))
+        *_, made = explain.explain(model, film, GradCAM())
+        values = made.values[NIH_FINDINGS.index("Edema")]
+        there = int(0.3 * len(values))
+        assert film.pixels.shape[0] == film.pixels.shape[1], "else 0.3 of the film is not 0.3 of the view"
+        assert float(said[0].split()[1].replace("\u2212", "-")) == pytest.approx(
+            values[there, there], abs=float(np.abs(values).max()) / 100
+        )
+        assert visitor.requests[before:] == []
+
+    def test_the_pointer_moves_by_keyboard(self, visitor):
+        visitor.page.mouse.move(0, 0)
+        visitor.page.focus(".card[data-method=gradcam] canvas")
+        visitor.page.keyboard.press("ArrowRight")
+        assert all(text.startswith("here") for text in visitor.texts(".card:not([hidden]) .readout"))
+
+    def test_a_wide_films_unseen_strips_are_hatched(self, fresh, tmp_path):
+        path = tmp_path / "wide.png"
+        rows = np.linspace(60, 240, 300).astype(np.uint8)
+        cv2.imwrite(str(path), np.repeat(rows[:, None], 500, 1))
+        fresh.drop(path).wait("gradcam")
+        fresh.opacity(0)
+        drawn = fresh.pixels("gradcam")[..., 0]
+        width = drawn.shape[1]
+        assert np.ptp(drawn[:, int(width * 0.22) : int(width * 0.78)], axis=1).max() <= 1
+        for strip in (drawn[:, : int(width * 0.18)], drawn[:, int(width * 0.82) :]):
+            assert strip.max() < 150
+            assert np.ptp(strip, axis=1).min() > 10, "every row crosses a slanted line"
+
+
+class TestFilms:
+    def test_several_at_once_make_a_strip(self, fresh, film_file, tmp_path):
+        other = tmp_path / "second.png"
+        cv2.imwrite(str(other), np.rint(np.random.default_rng(0).random((200, 160)) * 255).astype(np.uint8))
+        fresh.page.set_input_files(".cxr input.picker", [film_file, other])
+        fresh.wait(*DEFAULTS)
+        assert fresh.texts(".strip .thumb .name") == [film_file.name, "second.png"]
+        first = fresh.texts(".list .row")
+        fresh.page.click(".strip .thumb >> nth=1")
+        fresh.wait(*DEFAULTS)
+        assert fresh.page.inner_text(".filmname b") == "second.png"
+        assert fresh.texts(".list .row") != first
+        before = len(fresh.requests)
+        fresh.page.click(".strip .thumb >> nth=0")
+        assert fresh.texts(".list .row") == first
+        assert fresh.requests[before:] == [], "what is known is not asked for again"
+
+    def test_a_pasted_film_is_read(self, fresh, film_file):
+        fresh.page.evaluate(
+            """([name, data]) => {
+              const carried = new DataTransfer();
+              carried.items.add(new File([Uint8Array.from(atob(data), c => c.charCodeAt(0))], name));
+              document.dispatchEvent(new ClipboardEvent('paste', {clipboardData: carried, bubbles: true}));
+            }""",
+            ["pasted.png", base64.b64encode(film_file.read_bytes()).decode()],
+        )
+        fresh.wait("gradcam")
+        assert fresh.page.inner_text(".filmname b") == "pasted.png"
+
+    @pytest.mark.films
+    def test_dicom(self, fresh, films):
+        fresh.drop(films / "xrays" / "Fake_MONOHR1.dcm").wait("gradcam")
+        assert len(fresh.texts(".list .row")) == 14
+
+    def test_a_file_that_is_no_film_is_refused_in_words(self, fresh, tmp_path):
+        path = tmp_path / "<img src=x onerror=alert(1)>.txt"
+        path.write_text("Dear doctor, ...")
+        fresh.drop(path)
+        fresh.page.wait_for_selector(".film .notes.bad p")
+        assert fresh.page.inner_text(".film .notes")
+        assert fresh.page.query_selector_all(".cxr img") == []
+        assert fresh.page.get_attribute(".card[data-method=lime]", "data-state") == "idle"
+
+    def test_phantoms_are_examples_and_marked(self, fresh):
+        fresh.page.click(".chip[data-phantom]")
+        fresh.wait("gradcam")
+        assert "hantom" in fresh.page.inner_text(".film")
+
+
+def slow(visitor, key):
+    """Ask for so many samples that the method is sure to be at work."""
+    visitor.page.click(f".card[data-method={key}] summary")
+    visitor.page.fill(f"#cxr-{key}-samples", "5000")
+    visitor.wait(key)
+    visitor.page.click(f".card[data-method={key}] >> text=Run again")
+    visitor.wait(key, state="running")
+
+
+def test_stop_ends_one_method_and_says_so(fresh, film_file):
+    fresh.drop(film_file).wait("lime")
+    slow(fresh, "lime")
+    fresh.page.click(".card[data-method=lime] .stop")
+    fresh.wait("lime", state="stopped")
+    assert "Stopped on request" in fresh.page.inner_text(".card[data-method=lime] .status")
+    assert fresh.page.get_attribute(".card[data-method=occlusion]", "data-state") != "stopped"
+
+
+def test_a_setting_out_of_range_is_refused_on_its_card(fresh, film_file):
+    fresh.drop(film_file).wait("occlusion")
+    fresh.page.click(".card[data-method=occlusion] summary")
+    fresh.page.fill("#cxr-occlusion-window", "400")
+    fresh.page.click(".card[data-method=occlusion] >> text=Run again")
+    fresh.wait("occlusion", state="stopped")
+    assert "window=400" in fresh.page.inner_text(".card[data-method=occlusion] .status")
+
+
+def test_a_new_film_ends_what_runs(fresh, film_file, tmp_path):
+    fresh.drop(film_file).wait("lime")
+    slow(fresh, "lime")
+    other = tmp_path / "second.png"
+    cv2.imwrite(str(other), np.rint(np.random.default_rng(0).random((200, 160)) * 255).astype(np.uint8))
+    fresh.drop(other)
+    fresh.page.fill("#cxr-lime-samples", "100")
+    fresh.page.wait_for_function("document.querySelector('.filmname b')?.textContent === 'second.png'")
+    fresh.wait("gradcam", "occlusion")
+
+
+def test_another_model_answers_with_its_own_findings(fresh, film_file):
+    fresh.drop(film_file).wait("gradcam")
+    fresh.page.select_option("#cxr-model", index=1)
+    fresh.page.wait_for_function("document.querySelectorAll('.list .row').length === 1")
+    fresh.wait("gradcam")
+    assert "Pneumothorax" in fresh.texts(".list .row")[0]
+    assert "0.51" in fresh.page.inner_text(".facts")
+
+
+def luminance(colour):
+    parts = np.array([float(v) for v in re.findall(r"[\d.]+", colour)[:3]]) / 255
+    return np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4) @ [0.2126, 0.7152, 0.0722]
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1440, 1024, 390])
+def test_light_and_dark_at_every_width(visitor, tmp_path, theme, width):
+    visitor.page.set_viewport_size({"width": width, "height": 1000})
+    visitor.page.evaluate(f"document.body.classList.toggle('dark', {str(theme == 'dark').lower()})")
+    visitor.page.screenshot(path=tmp_path / f"{theme}-{width}.png", full_page=True)
+    assert visitor.page.evaluate("document.documentElement.scrollWidth") <= width
+    for inside in (".card h3", ".card .reading", ".card .unit", ".facts .soft", ".list .row .label", ".cxr .notice"):
+        ink, face = visitor.page.eval_on_selector(
+            inside,
+            """node => {
+              let behind = node;
+              while (/, 0\\)|transparent/.test(getComputedStyle(behind).backgroundColor)) behind = behind.parentElement;
+              return [getComputedStyle(node).color, getComputedStyle(behind).backgroundColor];
+            }""",
+        )
+        low, high = sorted((luminance(ink), luminance(face)))
+        assert (high + 0.05) / (low + 0.05) >= 4.5, f"{inside}: {ink} on {face}"
+    visitor.page.set_viewport_size({"width": 1440, "height": 1000})
+
+
+def test_every_control_has_a_name(visitor):
+    nameless = visitor.page.evaluate(
+        """() => [...document.querySelectorAll('.cxr button, .cxr input, .cxr select, .cxr canvas[tabindex]')]
+          .filter(n => !(n.ariaLabel || n.labels?.length || n.textContent.trim())).map(n => n.outerHTML)"""
+    )
+    assert nameless == []
+
+
+def test_nothing_is_asked_of_others_and_nothing_went_wrong(visitor):
+    """Last in the file: it judges all that the shared visit has done."""
+    assert {url for url in visitor.requests if not url.startswith(visitor.address)} == set()
+    assert visitor.complaints == []

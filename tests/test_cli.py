@@ -1,0 +1,142 @@
+"""The command line as other programs call it: real processes, real files."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from cxr_demo import methods
+from cxr_demo.types import NIH_FINDINGS
+
+ROOT = Path(__file__).parent.parent
+QUICK = ["--lime.samples", "100", "--occlusion.window", "64", "--occlusion.stride", "64"]
+
+
+def run(*words: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "cxr_demo", *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory) -> Path:
+    """A wide picture with some structure."""
+    folder = tmp_path_factory.mktemp("films")
+    y, x = np.mgrid[:300, :360]
+    pixels = 110 + 60 * np.sin(x / 40) * np.cos(y / 60) + np.random.default_rng(0).normal(0, 5, x.shape)
+    cv2.imwrite(str(folder / "film.png"), pixels.astype(np.uint8))
+    return folder / "film.png"
+
+
+def test_predict_prints_one_object_per_line(film):
+    done = run("predict", film, film, "--json")
+    assert done.returncode == 0, done.stderr
+    first, second = map(json.loads, done.stdout.splitlines())
+    assert first == second
+    assert set(first) == {"file", "sha256", "model", "labels", "logits", "probabilities", "thresholds", "warnings"}
+    assert first["file"] == str(film)
+    assert tuple(first["labels"]) == NIH_FINDINGS
+    assert len(first["logits"]) == len(first["probabilities"]) == len(first["thresholds"]) == 14
+    assert all(0 < p < 1 for p in first["probabilities"])
+    assert first["model"].startswith("bundled:nih14@")
+
+
+def test_a_bad_file_is_named_and_the_others_are_done(film, tmp_path):
+    bad = tmp_path / "notes.png"
+    bad.write_text("no picture")
+    done = run("predict", bad, film)
+    assert done.returncode == 1
+    assert "notes.png" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "Effusion" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (["predict", "FILM", "--model", "bundled:nih15"], "nih15"),
+        (["predict", "FILM", "--nonsense", "1"], "--nonsense"),
+        (["explain", "FILM", "--out", "OUT", "--method", "magic"], "magic"),
+        (["explain", "FILM", "--out", "OUT", "--label", "Measles"], "Measles"),
+        (["explain", "FILM", "--out", "OUT", "--occlusion.window", "7000"], "7000"),
+        (["explain", "FILM", "--out", "OUT", "--occlusion.widow", "32"], "widow"),
+        (["explain", "FILM", "--out", "OUT", "--method", "gradcam", "--lime.samples", "200"], "lime"),
+        (["explain", "FILM"], "--out"),
+    ],
+)
+def test_what_cannot_start_exits_2_and_says_why(film, tmp_path, words, named):
+    done = run(*(film if w == "FILM" else tmp_path / "out" if w == "OUT" else w for w in words))
+    assert done.returncode == 2
+    assert named in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_explain_writes_maps_pictures_and_how_to_repeat_them(film, tmp_path):
+    done = run("explain", film, film, "--out", tmp_path / "out", *QUICK)
+    assert done.returncode == 0, done.stderr
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["film", "film-2"]
+    folder = tmp_path / "out" / "film"
+    result = json.loads((folder / "result.json").read_text())
+    default = [m.key for m in methods.DEFAULTS]
+    assert list(result["methods"]) == default
+    assert result["file"] == "film.png"
+    assert result["methods"]["lime"]["settings"]["samples"] == 100
+    for done_of in result["methods"].values():
+        assert done_of["complete"] is True
+        assert done_of["stopped"] is None
+        assert {"settings", "unit", "seconds", "forwards", "samples", "precision"} <= set(done_of)
+    maps = np.load(folder / "maps.npz")
+    assert set(maps.files) == {*default, "labels"}
+    assert tuple(maps["labels"]) == NIH_FINDINGS
+    for key in default:
+        assert maps[key].shape == (14, 224, 224)
+        assert maps[key].dtype == np.float32
+    top = np.argsort(-np.array(result["probabilities"]), kind="stable")[:3]
+    pictures = {f"{key}-{NIH_FINDINGS[i]}.png" for key in default for i in top}
+    assert {p.name for p in folder.glob("*.png")} == pictures
+    assert cv2.imread(str(folder / min(pictures))).shape == (300, 360, 3)
+    assert result["pictures"]["labels"] == [NIH_FINDINGS[i] for i in top]
+    for key in default:
+        assert result["pictures"]["full_colour"][key] == pytest.approx(np.abs(maps[key][top]).max())
+
+
+def test_from_repeats_exactly_what_was_done(film, tmp_path):
+    assert run("explain", film, "--out", tmp_path / "a", "--label", "effusion", *QUICK).returncode == 0
+    source = tmp_path / "a" / "film" / "result.json"
+    done = run("explain", "--from", source, film, "--out", tmp_path / "b")
+    assert done.returncode == 0, done.stderr
+    first, again = np.load(source.parent / "maps.npz"), np.load(tmp_path / "b" / "film" / "maps.npz")
+    for key in first.files:
+        assert (first[key] == again[key]).all()
+    other = tmp_path / "other.png"
+    cv2.imwrite(str(other), cv2.imread(str(film)) // 2)
+    refused = run("explain", "--from", source, other, "--out", tmp_path / "c")
+    assert refused.returncode == 1
+    assert "other.png" in refused.stderr
+
+
+def test_methods_and_models_are_listed():
+    listed = run("methods")
+    assert listed.returncode == 0
+    for kind in methods.METHODS:
+        assert kind.key in listed.stdout
+        for setting in methods.settings_of(kind):
+            assert f"--{kind.key}.{setting.name} {setting.default}" in listed.stdout
+    models = run("models")
+    assert models.returncode == 0
+    assert "bundled:nih14" in models.stdout
+    assert "xrv:" in models.stdout
+
+
+@pytest.mark.films
+def test_all_untouched_films_are_explained(films, tmp_path):
+    done = run("explain", films / "xrays", "--out", tmp_path, *QUICK)
+    assert done.returncode == 0, done.stderr
+    folders = list(tmp_path.iterdir())
+    assert len(folders) == len(list((films / "xrays").iterdir())) == 15
+    for folder in folders:
+        assert np.load(folder / "maps.npz")["occlusion"].shape == (14, 224, 224)

@@ -1,0 +1,280 @@
+"""What the page tells a browser, and the endpoints as programs call them."""
+
+import base64
+import json
+import shutil
+import threading
+import zlib
+
+import gradio_client
+import httpx
+import numpy as np
+import pytest
+from gradio_client.exceptions import AppError
+
+from cxr_demo import explain, image, methods, render, report, sources
+from cxr_demo.errors import UnreadableImage
+from cxr_demo.types import Crop, Explanation, Radiograph, Unit
+from cxr_demo.ui import asked, page, viewer, zero
+from cxr_demo.ui.sessions import Sessions
+from tests.serving import Corners, served
+
+KEYS = ["gradcam", "lime", "occlusion"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("page")
+
+
+@pytest.fixture(scope="module")
+def address(folder):
+    with served(folder) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def client(address):
+    return gradio_client.Client(address, verbose=False, analytics_enabled=False)
+
+
+@pytest.fixture(scope="module")
+def film_file(folder):
+    path = folder / "noise.png"
+    render_noise(path)
+    return path
+
+
+def render_noise(path, shape=(150, 120)):
+    import cv2
+
+    pixels = np.random.default_rng(0).integers(0, 255, (15, 12), np.uint8)
+    cv2.imwrite(str(path), cv2.resize(pixels, shape[::-1], interpolation=cv2.INTER_CUBIC))
+
+
+def an_explanation(values, **more):
+    known = {"seconds": 1.234, "forwards": 7, "steps": (3, 9), "settings": {}, "model": "m", "precision": "float32"}
+    return Explanation("lime", tuple("abc"), values, Unit.LOGIT, **{**known, **more})
+
+
+class TestNumbers:
+    """viewer.py"""
+
+    def test_maps_come_back_to_half_a_step_and_keep_their_order(self):
+        values = np.random.default_rng(1).normal(size=(3, 8, 8)).astype(np.float32) * np.float32([[[0]], [[2]], [[30]]])
+        told = viewer.map_fields(an_explanation(values))
+        planes = np.frombuffer(zlib.decompress(base64.b64decode(told["data"])), np.int8).reshape(3, 8, 8)
+        scale = np.array(told["scale"])[:, None, None]
+        assert (np.abs(planes * scale - values) <= scale * 0.501).all()
+        assert not planes[0].any()
+        assert told["limit"] == [render.limit_of([v]) for v in values]
+
+    def test_large_maps_are_sent_as_means_of_blocks(self):
+        values = np.zeros((1, 512, 512), np.float32)
+        values[0, 2:4, 4:6] = [[1, 2], [3, 6]]
+        small = viewer.reduced(values)
+        assert small.shape == (1, 256, 256)
+        assert small[0, 1, 2] == 3
+        assert small.sum() == 3
+        assert viewer.reduced(values[:, :224, :224]).shape == (1, 224, 224)
+
+    def test_the_film_is_shrunk_and_its_view_is_given_in_fractions(self):
+        pixels = np.linspace(0, 1, 2000 * 1000, dtype=np.float32).reshape(2000, 1000)
+        told = viewer.film_fields(Radiograph(pixels, Crop(500, 0, 1000), "a.png", "0"))
+        import cv2
+
+        png = np.frombuffer(base64.b64decode(told["png"].partition(",")[2]), np.uint8)
+        sent = cv2.imdecode(png, cv2.IMREAD_UNCHANGED)
+        assert sent.shape == (1024, 512)
+        np.testing.assert_allclose(sent[[0, -1]].mean(1), [0, 255], atol=1)
+        assert told["crop"] == {"left": 0, "top": 0.25, "width": 1, "height": 0.5}
+        assert (told["width"], told["height"]) == (1000, 2000)
+
+    def test_what_is_unknown_is_null(self):
+        told = viewer.progress_fields(an_explanation(np.zeros((3, 4, 4)), fidelity=np.array([0.5, np.nan, 1])))
+        assert told["fidelity"] == [0.5, None, 1]
+        assert json.loads(json.dumps(told, allow_nan=False))["steps"] == [3, 9]
+
+    def test_cards_show_every_setting_of_a_method(self):
+        told = viewer.method_fields(Corners, on=False)
+        assert [s["name"] for s in told["settings"]] == ["strength"]
+        assert (told["comparable"], told["on"], told["unit"]) == (True, False, Unit.LOGIT.value)
+
+
+class TestSessions:
+    def test_a_new_run_of_a_method_ends_its_earlier_one_only(self):
+        sessions = Sessions()
+        lime, occlusion = sessions.begin("a", "lime", 1), sessions.begin("a", "occ", 2)
+        other, again = sessions.begin("b", "lime", 1), sessions.begin("a", "lime", 3)
+        assert [f.is_set() for f in (lime, occlusion, other, again)] == [True, False, False, False]
+        sessions.end("a", 3, "occ")
+        assert [f.is_set() for f in (occlusion, other, again)] == [True, False, False]
+        sessions.forget("a")
+        assert [f.is_set() for f in (other, again)] == [False, True]
+
+    def test_requests_may_overtake_one_another(self):
+        sessions = Sessions()
+        second = sessions.begin("a", "lime", 2)
+        late = sessions.begin("a", "lime", 1)
+        assert (late.is_set(), second.is_set()) == (True, False)
+        sessions.end("a", 1)
+        assert not second.is_set(), "what ends the first does not end the second"
+        sessions.end("a", 4, "lime")
+        assert second.is_set()
+        assert sessions.begin("a", "lime", 4).is_set(), "stopped before it began"
+        assert not sessions.begin("a", "occ", 4).is_set()
+        sessions.end("a", 6)
+        assert sessions.begin("a", "occ", 6).is_set()
+        assert not sessions.begin("a", "occ", 7).is_set()
+
+    def test_a_film_is_read_once_and_never_given_to_another(self):
+        sessions, read = Sessions(), []
+        film = Radiograph(np.zeros((2, 2)), Crop(0, 0, 2), "a", "0")
+
+        def reading():
+            read.append(1)
+            return film
+
+        assert sessions.film("a", "x", reading) is sessions.film("a", "x", reading) is film
+        assert len(read) == 1
+        sessions.film("b", "x", reading)
+        assert len(read) == 2
+        sessions.film("a", "y", reading)
+        sessions.film("a", "x", reading)
+        assert len(read) == 4
+
+    def test_the_visitor_away_longest_is_forgotten_and_stopped(self):
+        sessions = Sessions(most=2)
+        first, second = sessions.begin("a", "lime", 1), sessions.begin("b", "lime", 1)
+        third = sessions.begin("c", "lime", 1)
+        assert [f.is_set() for f in (first, second, third)] == [True, False, False]
+
+
+def test_without_zero_gpu_functions_stay_as_they_are():
+    def function():
+        pass
+
+    assert zero.gpu(seconds=3)(function) is function
+    assert zero.FORKS is False
+
+
+class TestPredict:
+    def test_gives_the_fields_of_the_command_line(self, client, film_file):
+        told = client.predict(gradio_client.handle_file(film_file), api_name="/predict")
+        film = image.read(film_file)
+        model = sources.load(told["model"].rpartition("@")[0])
+        expected = report.prediction_fields(film, explain.predict(model, film))
+        assert told.keys() == expected.keys()
+        np.testing.assert_allclose(told.pop("logits"), expected.pop("logits"), rtol=1e-4, atol=1e-4)
+        np.testing.assert_allclose(told.pop("probabilities"), expected.pop("probabilities"), rtol=1e-4)
+        assert told == expected
+
+    def test_another_offered_model_can_be_asked(self, client, film_file, folder):
+        told = client.predict(gradio_client.handle_file(film_file), str(folder / "one"), api_name="/predict")
+        assert told["labels"] == ["Pneumothorax"]
+
+    def test_no_other_folder_can_be_opened_as_a_model(self, client, film_file, folder):
+        shutil.copytree(folder / "one", folder / "secret", dirs_exist_ok=True)
+        with pytest.raises(AppError, match="is not offered here"):
+            client.predict(gradio_client.handle_file(film_file), str(folder / "secret"), api_name="/predict")
+
+    def test_a_file_that_is_no_film_gets_our_sentence(self, client, folder):
+        path = folder / "letter.png"
+        path.write_text("Dear doctor, ...")
+        with pytest.raises(AppError, match=r"letter\.png"):
+            client.predict(gradio_client.handle_file(path), api_name="/predict")
+
+    def test_paths_of_the_machine_are_not_read(self, address, film_file):
+        """Past gradio_client, which would send the file, and in both forms that a path can take."""
+        for given in ({"path": str(film_file)}, {"path": str(film_file), "meta": {"_type": "gradio.FileData"}}):
+            call = httpx.post(f"{address}gradio_api/call/predict", json={"data": [given, None]})
+            with httpx.stream("GET", f"{address}gradio_api/call/predict/{call.json()['event_id']}") as answer:
+                told = answer.read().decode()
+            assert "event: error" in told
+            assert "sha256" not in told
+
+
+class TestExplain:
+    def test_gives_result_fields_and_maps(self, client, film_file):
+        told, path = client.predict(
+            gradio_client.handle_file(film_file), ["gradcam", "occlusion", "corners"],
+            {"occlusion.window": 24, "occlusion.stride": 24, "corners.strength": 0.25}, api_name="/explain",
+        )  # fmt: skip
+        assert list(told["methods"]) == ["gradcam", "occlusion", "corners"]
+        assert told["methods"]["occlusion"]["settings"]["window"] == 24
+        assert all(done["complete"] for done in told["methods"].values())
+        with np.load(path) as maps:
+            assert set(maps) == {"gradcam", "occlusion", "corners", "labels"}
+            assert list(maps["labels"]) == told["labels"]
+            assert maps["gradcam"].shape == (14, 96, 96)
+            assert maps["corners"][4, 0, 0] == pytest.approx(1.0)
+            cam = 49 * maps["gradcam"].mean((1, 2))
+        assert np.ptp(cam - told["logits"]) > 0
+        assert path.endswith("maps.npz")
+
+    def test_the_first_three_methods_are_the_default(self, client, film_file):
+        told, _ = client.predict(gradio_client.handle_file(film_file), None, {"lime.samples": 100}, api_name="/explain")
+        assert list(told["methods"]) == [kind.key for kind in methods.DEFAULTS]
+
+    @pytest.mark.parametrize(
+        ("keys", "settings", "words"),
+        [
+            (["magic"], {}, "magic"),
+            (["lime"], {"lime.samples": 7}, "samples=7"),
+            (["lime"], {"lime.size": 7}, "size"),
+            (["lime"], {"occlusion.window": 32}, "occlusion.window"),
+            (["lime"], {"samples": 300}, "method.setting"),
+        ],
+    )
+    def test_what_cannot_be_done_is_said(self, client, film_file, keys, settings, words):
+        with pytest.raises(AppError, match=words):
+            client.predict(gradio_client.handle_file(film_file), keys, settings, api_name="/explain")
+
+
+def test_programs_see_two_endpoints_with_their_docs(client):
+    told = client.view_api(return_format="dict", print_info=False)
+    assert set(told["named_endpoints"]) == {"/predict", "/explain"}
+    assert not told["unnamed_endpoints"]
+    described = httpx.get(f"{client.src}gradio_api/info").json()["named_endpoints"]["/explain"]
+    assert "maps.npz" in described["description"]
+    assert [p["parameter_name"] for p in described["parameters"]] == ["file", "method_keys", "settings", "model"]
+
+
+def test_films_come_from_the_uploads_alone(tmp_path, monkeypatch):
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "cache"))
+    inside, outside = tmp_path / "cache" / "ab" / "x.png", tmp_path / "x.png"
+    inside.parent.mkdir(parents=True)
+    for path in (inside, outside):
+        render_noise(path)
+    assert asked.film_of({"kind": "file", "path": str(inside)}).name == "x.png"
+    for bad in (outside, tmp_path / "cache" / ".." / "x.png", tmp_path / "cache" / "gone.png", None):
+        with pytest.raises(UnreadableImage, match="send the file again"):
+            asked.film_of({"kind": "file", "path": bad and str(bad)})
+
+
+def test_a_computation_ends_when_its_card_is_closed(monkeypatch, film_file):
+    """Closing the handler, as gradio does when a visitor stops or leaves, sets the flag that the engine checks."""
+    seen = []
+
+    def explaining(model, film, method, *, budget):
+        try:
+            while True:
+                yield an_explanation(np.zeros((3, 4, 4), np.float32))
+        finally:
+            seen.append("closed")
+
+    flags = Sessions()
+    monkeypatch.setattr(page, "sessions", flags)
+    monkeypatch.setattr(page.engine, "explain", explaining)
+    monkeypatch.setattr(page, "offered", lambda name: None)
+    monkeypatch.setattr(page, "film_of", lambda source: None)
+    request = type("Request", (), {"session_hash": "me"})
+    event = type("Event", (), {"_data": {"run": 3, "model": "m", "source": {}, "settings": {}}})
+    answers = page._run_handler(methods.METHODS[0])(event, request)
+    assert next(answers)["run"] == 3
+    _, flag = flags._of("me").flags["gradcam"]
+    assert isinstance(flag, threading.Event)
+    assert not flag.is_set()
+    answers.close()
+    assert seen == ["closed"]
+    assert flag.is_set()
