@@ -18,6 +18,7 @@ import numpy as np
 from PIL import Image, PngImagePlugin
 
 from cxr_demo import image
+from cxr_demo.errors import UnreadableImage
 
 if TYPE_CHECKING:
     from cxr_demo.types import Radiograph
@@ -54,7 +55,7 @@ PHANTOMS = {
         Phantom("normal", "Normal", "Nothing is planted."),
         Phantom("nodule", "Nodule", "A round shadow in the upper left lung.", "Nodule", nodule=0.026),
         Phantom("effusion", "Effusion", "Fluid hides the base of the right lung.", "Effusion", fluid=0.17),
-        Phantom("large-heart", "Large heart", "The heart takes two thirds of the chest.", "Cardiomegaly", heart=1.5),
+        Phantom("heart", "Large heart", "The heart takes two thirds of the chest.", "Cardiomegaly", heart=1.5),
         Phantom("pneumothorax", "Pneumothorax", "Air surrounds the left lung.", "Pneumothorax", collapse=0.16),
     )
 }
@@ -62,20 +63,20 @@ PHANTOMS = {
 
 def draw(key: str, size: int = SIZE) -> np.ndarray:
     """The phantom as a film of (size, size) uint8, marked as one; the same bytes every time."""
-    film = image.resize(_exposed(_density(PHANTOMS[key])), size)
+    film = image.resize(_exposed(_density(_named(key))), size)
     grain = np.random.default_rng(SEED).normal(0, 0.012, (size, size))
     pixels = np.rint((film + grain).clip(0, 1) * 255).astype(np.uint8)
     return _marked(pixels)
 
 
-def evidence(key: str, size: int = SIZE) -> np.ndarray:
+def truth(key: str, size: int = SIZE) -> np.ndarray:
     """Where the finding is planted: (size, size) bool, empty for the normal film."""
-    return image.resize(np.max(_plants(PHANTOMS[key]), axis=0), size) > 0.02
+    return image.resize(np.max(_plants(_named(key)), axis=0), size) > 0.02
 
 
 def png(key: str, size: int = SIZE) -> bytes:
     """The phantom as a PNG file that says what it is."""
-    phantom = PHANTOMS[key]
+    phantom = _named(key)
     note = PngImagePlugin.PngInfo()
     note.add_text("Description", f"Generated phantom, not a radiograph of a person. {phantom.planted}")
     file = io.BytesIO()
@@ -88,6 +89,12 @@ def save(key: str, folder: str | Path, size: int = SIZE) -> Path:
     path = Path(folder) / f"phantom-{key}.png"
     path.write_bytes(png(key, size))
     return path
+
+
+def _named(key: str) -> Phantom:
+    if key not in PHANTOMS:
+        raise UnreadableImage(f"There is no phantom {key!r}; choose one of {', '.join(PHANTOMS)}.")
+    return PHANTOMS[key]
 
 
 @functools.cache
@@ -298,8 +305,9 @@ def _heart(times: float) -> np.ndarray:
 
 
 def _rim(share: float) -> np.ndarray:
-    """What the left lung leaves free as it shrinks towards its base."""
-    rim: np.ndarray = _filled(LEFT_LUNG) * (1 - _filled(ROOT + (LEFT_LUNG - ROOT) * (1 - share), soft=0.003))
+    """What the left lung leaves free as it shrinks towards its base, but for what the mediastinum hides."""
+    shrunk = _filled(ROOT + (LEFT_LUNG - ROOT) * (1 - share), soft=0.003)
+    rim: np.ndarray = _filled(LEFT_LUNG) * (1 - shrunk) * (1 - _filled(MEDIASTINUM, soft=0.003))
     return rim
 
 

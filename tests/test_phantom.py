@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from cxr_demo import image, phantom
+from cxr_demo.errors import UnreadableImage
 from cxr_demo.types import NIH_FINDINGS
 
 PLANTED = [key for key, one in phantom.PHANTOMS.items() if one.finding]
@@ -24,7 +25,7 @@ def widest(mask: np.ndarray) -> int:
 
 
 def test_there_is_a_normal_film_and_one_of_each_finding():
-    assert list(phantom.PHANTOMS) == ["normal", "nodule", "effusion", "large-heart", "pneumothorax"]
+    assert list(phantom.PHANTOMS) == ["normal", "nodule", "effusion", "heart", "pneumothorax"]
     assert [phantom.PHANTOMS[key].finding for key in PLANTED] == ["Nodule", "Effusion", "Cardiomegaly", "Pneumothorax"]
     assert all(one.finding in (None, *NIH_FINDINGS) for one in phantom.PHANTOMS.values())
 
@@ -35,6 +36,7 @@ def test_the_film_is_the_file_and_says_what_it_is(key, tmp_path):
     film, again = phantom.PHANTOMS[key].film(), image.read(path)
     assert film.sha256 == again.sha256
     assert (film.pixels == again.pixels).all()
+    assert (again.pixels == np.float32(phantom.draw(key)) / 255).all()
     assert film.name == path.name == f"phantom-{key}.png"
     assert "phantom" in film.warnings[0]
     assert phantom.PHANTOMS[key].planted in film.warnings[0]
@@ -73,8 +75,26 @@ def test_the_word_can_be_read():
     assert found("MOTNAHP") < 0.6
 
 
+@pytest.mark.parametrize("use", [phantom.draw, phantom.truth, phantom.png])
+def test_an_unknown_phantom_is_refused_by_name(use):
+    with pytest.raises(UnreadableImage, match=r"'lung'; choose one of normal, nodule, .*pneumothorax\."):
+        use("lung")
+
+
+def test_the_word_is_all_that_the_mark_adds(monkeypatch):
+    marked = phantom.draw("normal")
+    monkeypatch.setattr(phantom, "_marked", lambda pixels: pixels)
+    bare = phantom.draw("normal")
+    rows, columns = np.nonzero(marked != bare)
+    assert rows.min() > 0.9 * 512
+    assert columns.min() > 0.3 * 512
+    assert columns.max() < 0.7 * 512
+
+
 def test_the_same_bytes_every_time():
-    assert phantom.png("nodule") == phantom.png("nodule")
+    once = phantom.png("nodule")
+    phantom._skeleton.cache_clear()  # else the anatomy would be drawn only once
+    assert phantom.png("nodule") == once
     assert phantom.PHANTOMS["nodule"].film() is phantom.PHANTOMS["nodule"].film()
     assert not phantom.PHANTOMS["nodule"].film().pixels.flags.writeable
 
@@ -88,38 +108,46 @@ def test_grain_is_not_a_smooth_drawing():
 @pytest.mark.parametrize("key", PLANTED)
 def test_a_phantom_differs_from_the_normal_one_only_where_its_evidence_is(key):
     change = np.abs(phantom.draw(key).astype(int) - phantom.draw("normal"))
-    where = phantom.evidence(key)
+    where = phantom.truth(key)
     assert change[~where].max() <= 4
     assert change[where].mean() > 8
     # and the evidence is no larger than it needs to be: its outline follows the change
     strong = cv2.dilate((change > 12).astype(np.uint8), np.ones((9, 9)))
-    assert key == "large-heart" or strong[where].mean() > 0.7
+    assert key == "heart" or strong[where].mean() > 0.7
 
 
 def test_the_evidence_is_where_the_words_say():
     """Viewer's left is the patient's right; rows grow downwards."""
-    assert not phantom.evidence("normal").any()
-    row, column = middle(phantom.evidence("nodule"))
+    assert not phantom.truth("normal").any()
+    row, column = middle(phantom.truth("nodule"))
     assert row == pytest.approx(0.32, abs=0.01)
     assert column == pytest.approx(0.735, abs=0.01)
-    row, column = middle(phantom.evidence("effusion"))
+    row, column = middle(phantom.truth("effusion"))
     assert row > 0.55
     assert column < 0.45
-    assert middle(phantom.evidence("pneumothorax"))[1] > 0.6
-    assert widest(phantom.evidence("large-heart")) / 512 > 0.6 * (0.896 - 0.104)
+    assert middle(phantom.truth("pneumothorax"))[1] > 0.6
+    assert widest(phantom.truth("heart")) / 512 > 0.6 * (0.896 - 0.104)
+
+
+def test_the_heart_lies_to_the_patients_left():
+    """That is to the viewer's right: along a row through it, more than half of the bright middle is there."""
+    row = cv2.GaussianBlur(phantom.draw("normal"), (0, 0), 6)[int(0.6 * 512)] > 180
+    right, left = np.argmin(row[:256][::-1]), np.argmin(row[256:])
+    assert left > 1.5 * right > 0
+    assert middle(phantom.truth("heart"))[1] > 0.53
 
 
 def test_findings_look_as_findings_do():
     """Fluid and nodules are denser than lung, free air is thinner."""
     normal = phantom.draw("normal").astype(int)
-    for key, sign in {"nodule": 1, "effusion": 1, "large-heart": 1, "pneumothorax": -1}.items():
-        assert sign * (phantom.draw(key) - normal)[phantom.evidence(key)].mean() > 5, key
+    for key, sign in {"nodule": 1, "effusion": 1, "heart": 1, "pneumothorax": -1}.items():
+        assert sign * (phantom.draw(key) - normal)[phantom.truth(key)].mean() > 5, key
 
 
 def test_evidence_has_the_same_place_at_every_size():
     for key in PLANTED:
-        small = phantom.evidence(key, 256)
-        large = cv2.resize(phantom.evidence(key, 1024).astype(np.float32), (256, 256), interpolation=cv2.INTER_AREA)
+        small = phantom.truth(key, 256)
+        large = cv2.resize(phantom.truth(key, 1024).astype(np.float32), (256, 256), interpolation=cv2.INTER_AREA)
         assert (small != (large > 0.5)).mean() < 0.01
 
 
