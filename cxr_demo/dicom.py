@@ -68,12 +68,15 @@ def looks_like(data: bytes) -> bool:
 
 def decode(data: bytes, name: str, most_pixels: int) -> tuple[np.ndarray, Notes]:
     """Grey values (H, W) float32 in [0, 1], black is air; UnreadableImage where it is not one grey picture."""
+    if uid.DeflatedExplicitVRLittleEndian.encode() in data:
+        # pydicom would inflate all of it before a size can be asked for
+        raise UnreadableImage(f"{name} is DICOM deflated as a whole; export it uncompressed.")
     dataset = pydicom.dcmread(io.BytesIO(data), force=data[128:132] != b"DICM")
     _check(dataset, name, most_pixels)
     try:
         stored = pixel_array(dataset)
-    except (NotImplementedError, RuntimeError, AttributeError) as error:
-        raise UnreadableImage(f"{name} is DICOM whose picture cannot be decoded; export it uncompressed.") from error
+    except (NotImplementedError, RuntimeError, AttributeError):
+        raise UnreadableImage(f"{name} is DICOM whose picture cannot be decoded; export it uncompressed.") from None
     if stored.ndim == 3:
         luma = stored @ np.array([0.299, 0.587, 0.114])
         return (luma / (2 ** int(dataset.BitsStored) - 1)).astype(np.float32), ()

@@ -14,6 +14,7 @@ from cxr_demo.types import Crop, Radiograph
 
 #: Sides and shapes outside these limits are no radiographs, and no decoder gets to see them.
 MOST_PIXELS = decoders.MOST_PIXELS
+MOST_BYTES = 8 * MOST_PIXELS  # four channels of 16 bit
 SHORTEST_SIDE = 32
 LONGEST_SHAPE = 4
 
@@ -24,10 +25,17 @@ DETAILED_SIDE = 224
 def read(path: str | Path) -> Radiograph:
     """The film in a file; UnreadableImage names the file, what is wrong and what is accepted."""
     path = Path(path)
+    name = decoders.shown(path.name)
     try:
+        # a device or a pipe may never end
+        if path.exists() and not path.is_file():
+            raise UnreadableImage(f"{name} is a folder or no file at all; choose a file. {decoders.ACCEPTED}")
+        if path.stat().st_size > MOST_BYTES:
+            raise UnreadableImage(f"{name} has more than {MOST_BYTES >> 20} MiB; no film is so large.")
         data = path.read_bytes()
-    except OSError as error:
-        raise UnreadableImage(f"{decoders.shown(path.name)} cannot be opened: {error.strerror}.") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "no such name is possible"
+        raise UnreadableImage(f"{name} cannot be opened: {reason}.") from None
     return decode(data, path.name)
 
 

@@ -11,9 +11,11 @@ import imagecodecs
 import numpy as np
 import pydicom
 import pytest
+import tifffile
 from PIL import Image
 from pydicom.encaps import encapsulate
 from pydicom.uid import (
+    DeflatedExplicitVRLittleEndian,
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
     JPEG2000Lossless,
@@ -51,6 +53,21 @@ def saved(pixels: np.ndarray | Image.Image, form: str, **options: object) -> byt
 
 def by_opencv(pixels: np.ndarray, ending: str) -> bytes:
     return cv2.imencode(ending, pixels)[1].tobytes()
+
+
+def by_tifffile(pixels: np.ndarray, **options: object) -> bytes:
+    file = io.BytesIO()
+    tifffile.imwrite(file, pixels, **options)
+    return file.getvalue()
+
+
+def with_preview() -> bytes:
+    """A film and a small copy of it, as scanners write them."""
+    file = io.BytesIO()
+    with tifffile.TiffWriter(file) as tiff:
+        tiff.write(EIGHT)
+        tiff.write(EIGHT[::4, ::4].copy(), subfiletype=1)
+    return file.getvalue()
 
 
 def as_dicom(pixels: np.ndarray, syntax: str = ExplicitVRLittleEndian, **tags: object) -> bytes:
@@ -104,8 +121,27 @@ SAME = {
     "jpeg cmyk": (saved(Image.fromarray(EIGHT).convert("CMYK"), "JPEG", quality=100, subsampling=0), 12 / 255),
     "tiff": (saved(EIGHT, "TIFF"), 0.5 / 255),
     "tiff lzw 16": (saved(SIXTEEN, "TIFF", compression="tiff_lzw"), 0.5 / 65535),
-    "tiff rgb 16": (by_opencv(np.dstack([SIXTEEN] * 3), ".tiff"), 2 / 65535),
+    "tiff rgb 16": (by_tifffile(np.dstack([SIXTEEN] * 3), photometric="rgb"), 2 / 65535),
     "tiff float": (saved(scene().astype(np.float32) * 7 - 2, "TIFF"), 1e-6),
+    "tiff double": (by_tifffile(scene() * 7 - 2), 1e-6),
+    "tiff signed": (by_tifffile((SIXTEEN.astype(np.int32) - 32768).astype(np.int16)), 0.5 / 65535),
+    "tiff signed 8": (by_tifffile((EIGHT.astype(np.int16) - 128).astype(np.int8)), 0.5 / 255),
+    "tiff unsigned 32": (by_tifffile(SIXTEEN.astype(np.uint32) * 65536), 0.5 / 65535),
+    "tiff white is 0": (by_tifffile(255 - EIGHT, photometric="miniswhite"), 0.5 / 255),
+    "tiff white is 0, 16": (by_tifffile(65535 - SIXTEEN, photometric="miniswhite"), 0.5 / 65535),
+    "tiff big-endian 12": (by_tifffile(TWELVE, byteorder=">"), 0.5 / 4095),
+    "tiff in planes": (
+        by_tifffile(np.stack([SIXTEEN] * 3), photometric="rgb", planarconfig="separate"), 2 / 65535,
+    ),
+    "tiff in tiles": (by_tifffile(SIXTEEN, tile=(16, 16), compression="zlib"), 0.5 / 65535),
+    "tiff cmyk": (saved(Image.fromarray(EIGHT).convert("CMYK"), "TIFF"), 1 / 255),
+    "tiff white is 0, lzw": (by_tifffile(65535 - SIXTEEN, photometric="miniswhite", compression="lzw"), 0.5 / 65535),
+    "tiff white is 0, 8, lzw": (by_tifffile(255 - EIGHT, photometric="miniswhite", compression="lzw"), 0.5 / 255),
+    "tiff float lzw": (saved(scene().astype(np.float32), "TIFF", compression="tiff_lzw"), 1e-6),
+    "tiff with alpha": (saved(Image.fromarray(EIGHT).convert("LA"), "TIFF"), 1 / 255),
+    "tiff with a preview": (with_preview(), 0.5 / 255),
+    "tiff palette": (saved(Image.fromarray(EIGHT).convert("P"), "TIFF"), 4 / 255),
+    "tiff jpeg": (saved(EIGHT, "TIFF", compression="jpeg", quality=100), 8 / 255),
     "bmp": (saved(EIGHT, "BMP"), 0.5 / 255),
     "webp": (saved(EIGHT, "WEBP", lossless=True), 1 / 255),
     "dicom": (as_dicom(EIGHT), 0.5 / 255),
@@ -193,6 +229,16 @@ def test_what_is_transparent_is_black_and_colours_count_by_luma():
     assert pixels[0, 39] == 0
 
 
+@pytest.mark.parametrize("form", ["png", "tiff"])
+def test_deep_colours_count_by_luma_too(form):
+    rgb = np.full((40, 40, 3), 65535, np.uint16)
+    rgb[:, :20] = (65535, 0, 0)
+    data = by_opencv(rgb[..., ::-1], ".png") if form == "png" else by_tifffile(rgb, photometric="rgb")
+    pixels = image.decode(data, "x").pixels
+    assert pixels[0, 0] == pytest.approx(0.299, abs=1e-4)
+    assert pixels[0, 39] == 1
+
+
 def test_a_display_window_is_applied_as_the_standard_says():
     c, w = 1500.0, 1000.0
     film = image.decode(as_dicom(TWELVE, BitsStored=12, WindowCenter=c, WindowWidth=w), "film.dcm")
@@ -258,6 +304,35 @@ def pages(form: str) -> bytes:
     return saved(EIGHT, form, save_all=True, append_images=[Image.fromarray(255 - EIGHT)])
 
 
+def without_a_strip() -> bytes:
+    """A TIFF whose second strip is said to be empty; readers for microscopes fill in black."""
+    data = bytearray(by_tifffile(EIGHT, rowsperstrip=30))
+    with tifffile.TiffFile(io.BytesIO(data)) as file:
+        counts = file.pages.first.tags["StripByteCounts"]
+    assert counts.count == 2
+    at = counts.valueoffset + {3: 2, 4: 4}[counts.dtype.value]
+    data[at : at + 2] = b"\0\0"
+    return bytes(data)
+
+
+def endless_pages() -> bytes:
+    """A TIFF whose only page names itself as the next one."""
+    data = bytearray(saved(EIGHT, "TIFF"))
+    start = int.from_bytes(data[4:8], "little")
+    after = start + 2 + 12 * int.from_bytes(data[start : start + 2], "little")
+    data[after : after + 4] = data[4:8]
+    return bytes(data)
+
+
+def many_pixels() -> bytes:
+    """A small TIFF that claims to be 60,000 pixels wide."""
+    data = bytearray(by_tifffile(np.zeros((1000, 16), np.uint8)))
+    with tifffile.TiffFile(io.BytesIO(data)) as file:
+        width = file.pages.first.tags["ImageWidth"]
+    data[width.valueoffset : width.valueoffset + 2] = (60_000).to_bytes(2, "little")
+    return bytes(data)
+
+
 #: Files that are no film, and words that the refusal must hold.
 REFUSED = {
     "empty": (b"", "is empty"),
@@ -267,7 +342,15 @@ REFUSED = {
     "gif": (saved(EIGHT, "GIF"), "no picture"),
     "cut png": (SAME["png"][0][:-60], "damaged"),
     "cut jpeg": (SAME["jpeg"][0][:400], "damaged"),
-    "pages": (pages("TIFF"), "2 pictures"),
+    "cut 16-bit colour": (SAME["png rgb 16"][0][:-60], "damaged"),
+    "cut tiff": (SAME["tiff lzw 16"][0][:-60], "damaged"),
+    "strip without bytes": (without_a_strip(), "damaged"),
+    "lab": (saved(Image.fromarray(np.dstack([EIGHT] * 3)).convert("LAB"), "TIFF"), "rare kind"),
+    "five channels": (by_tifffile(np.zeros((60, 60, 5), np.uint8), planarconfig="contig"), "layers or channels"),
+    "rare": (by_tifffile(SIXTEEN.astype(np.uint32), compression="lzma"), "only uncompressed"),
+    "rgb 16 lzw": (by_opencv(np.dstack([SIXTEEN] * 3), ".tiff"), "only uncompressed"),
+    "pages": (pages("TIFF"), "several pictures"),
+    "endless pages": (endless_pages(), "several pictures"),
     "animation": (pages("PNG"), "2 pictures"),
     "constant": (saved(np.full((60, 60), 9, np.uint8), "PNG"), "shows nothing"),
     "tiny": (saved(EIGHT[:20], "PNG"), "80 x 20"),
@@ -278,6 +361,8 @@ REFUSED = {
     "palette": (as_dicom(EIGHT, PhotometricInterpretation="PALETTE COLOR"), "palette"),
     "unknown syntax": (as_dicom(EIGHT, "1.2.840.10008.1.2.4.201", PixelData=encapsulated(b"xx")), "cannot be decoded"),
     "many pixels": (as_dicom(EIGHT, Rows=10000, Columns=6000), "megapixels"),
+    "many pixels in tiff": (many_pixels(), "megapixels"),
+    "deflated": (as_dicom(EIGHT, DeflatedExplicitVRLittleEndian), "deflated as a whole"),
 }  # fmt: skip
 
 
@@ -311,13 +396,75 @@ def test_bombs_are_refused_by_their_header(megapixels):
 def test_a_missing_file_and_a_folder_are_named(tmp_path):
     with pytest.raises(UnreadableImage, match=r"^gone\.png cannot be opened: No such file"):
         image.read(tmp_path / "gone.png")
-    with pytest.raises(UnreadableImage, match="cannot be opened"):
-        image.read(tmp_path)
+    (tmp_path / "films").mkdir()
+    with pytest.raises(UnreadableImage, match=r"^films is a folder"):
+        image.read(tmp_path / "films")
+    with pytest.raises(UnreadableImage, match=r"^null is a folder or no file at all"):
+        image.read("/dev/null")
+    with pytest.raises(UnreadableImage, match="no such name is possible"):
+        image.read("a\0b.png")
 
 
-def test_damaged_files_give_a_film_or_our_error():
+def test_a_huge_file_is_refused_without_reading_it(tmp_path):
+    with (tmp_path / "huge.png").open("wb") as file:
+        file.truncate(image.MOST_BYTES + 1)  # sparse: it takes no room
+    tracemalloc.start()
+    try:
+        with pytest.raises(UnreadableImage, match=r"^huge\.png has more than 381 MiB"):
+            image.read(tmp_path / "huge.png")
+        assert tracemalloc.get_traced_memory()[1] < 1e6
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("kind", SAME)
+def test_files_cut_off_are_refused(kind):
+    data, _ = SAME[kind]
+    for share in (0.3, 0.6, 0.9):
+        with pytest.raises(UnreadableImage):
+            image.decode(data[: int(share * len(data))], "cut")
+
+
+def test_a_damaged_width_is_not_multiplied():
+    """A width said to be many numbers: times the height they would fill all memory."""
+    data = bytearray(by_tifffile(EIGHT))
+    with tifffile.TiffFile(io.BytesIO(data)) as file:
+        tags = file.pages.first.tags
+    count = tags["ImageWidth"].offset + 4
+    data[count : count + 4] = (40).to_bytes(4, "little")
+    data[tags["ImageWidth"].valueoffset : tags["ImageWidth"].valueoffset + 4] = (8).to_bytes(4, "little")
+    length = tags["ImageLength"]
+    data[length.offset + 2 : length.offset + 4] = (4).to_bytes(2, "little")
+    data[length.offset + 8 : length.offset + 12] = (10**7).to_bytes(4, "little")
+    tracemalloc.start()
+    try:
+        with pytest.raises(UnreadableImage, match="damaged"):
+            image.decode(bytes(data), "wide.tif")
+        assert tracemalloc.get_traced_memory()[1] < 1e7
+    finally:
+        tracemalloc.stop()
+
+
+def test_an_inflating_dicom_is_refused_without_inflating_it():
+    data = as_dicom(np.zeros((6000, 6000), np.uint8), DeflatedExplicitVRLittleEndian)
+    assert len(data) < 1e5
+    tracemalloc.start()
+    try:
+        with pytest.raises(UnreadableImage, match="deflated"):
+            image.decode(data, "bomb.dcm")
+        assert tracemalloc.get_traced_memory()[1] < 1e6
+    finally:
+        tracemalloc.stop()
+
+
+#: Decompressed by libtiff inside Pillow, which writes to the process' stderr what it finds wrong.
+BY_LIBTIFF = {kind for kind in SAME if kind.startswith("tiff") and ("lzw" in kind or "jpeg" in kind)}
+
+
+@pytest.mark.parametrize("by_libtiff", [False, True])
+def test_damaged_files_give_a_film_or_our_error(by_libtiff, capfd):
     rng = random.Random(0)
-    kinds = [data for data, _ in SAME.values()]
+    kinds = [data for kind, (data, _) in SAME.items() if (kind in BY_LIBTIFF) == by_libtiff]
     outcomes = {True: 0, False: 0}
     for i in range(400):
         data = bytearray(kinds[i % len(kinds)])
@@ -336,6 +483,7 @@ def test_damaged_files_give_a_film_or_our_error():
             assert np.isfinite(film.pixels).all()
             assert 0 <= film.pixels.min() <= film.pixels.max() <= 1
     assert min(outcomes.values()) > 40
+    assert by_libtiff or capfd.readouterr() == ("", "")
 
 
 def film_of(pixels: np.ndarray) -> Radiograph:
