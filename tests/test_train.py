@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import gzip
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +15,7 @@ from sklearn.metrics import roc_auc_score
 
 from cxr_demo import image, modelfolder
 from cxr_demo.errors import DataError
-from train import augment, cache, calibrate, data, evaluate, finetune, runs, splits
+from train import augment, cache, calibrate, data, distil, evaluate, finetune, runs, splits
 
 LABELS = ("Effusion", "Mass")
 TINY = finetune.Recipe(
@@ -161,6 +162,37 @@ def test_the_operating_point_is_where_youdens_index_peaks():
     scores = np.array([0.1, 0.2, 0.3, 0.35, 0.4, 0.6, 0.7, 0.8])[:, None]
     gain = [((s <= scores) == truth).mean() for s in scores[:, 0]]  # classes are even here
     assert calibrate.operating_points(scores, truth)[0] in scores[np.flatnonzero(np.array(gain) == max(gain)), 0]
+
+
+def teacher_table(folder: Path, rows: dict[str, float], column: str = "prob_Mass") -> Path:
+    path = folder / "teacher.csv.gz"
+    with gzip.open(path, "wt", newline="") as file:
+        csv.writer(file).writerows([["Image Index", column], *rows.items()])
+    return path
+
+
+def test_a_teacher_is_matched_by_file_name_and_silent_where_it_has_no_row(tmp_path):
+    films = data.read_tables([plant(tmp_path, 4)], ("Mass",))
+    logits = distil.read(teacher_table(tmp_path, {"001.jpg": 0.8, "999.png": 0.1}), films)
+    assert logits[1, 0] == pytest.approx(np.log(0.8 / 0.2))
+    assert np.isnan(logits[[0, 2, 3]]).all()
+    with pytest.raises(DataError, match="prob_Mass"):
+        distil.read(teacher_table(tmp_path, {}, "prob_Hernia"), films)
+
+
+def test_softened_labels_keep_their_sum_and_leave_other_films_alone():
+    rng = np.random.default_rng(0)
+    teacher = rng.normal(-4, 1, (2000, 1))  # says "rare" of everything
+    targets = (rng.random((2000, 1)) < 1 / (1 + np.exp(-2 * teacher - 8))).astype(np.float32)
+    teacher[1500:] = np.nan
+    soft = distil.soften(targets, teacher, ("Mass",), 0.7)
+    assert (soft[1500:] == targets[1500:]).all()
+    # a logistic fit with an intercept reproduces the frequency of its labels
+    assert soft[:1500].sum() == pytest.approx(targets[:1500].sum(), rel=1e-3)
+    by_hand = 0.3 * targets[:1500] + 0.7 / (1 + np.exp(-2 * teacher[:1500] - 8))
+    assert np.abs(soft[:1500] - by_hand).max() < 0.06
+    with pytest.raises(DataError, match="none of these films"):
+        distil.soften(targets, np.full((2000, 1), np.nan), ("Mass",), 0.7)
 
 
 @pytest.fixture(scope="module")
