@@ -86,7 +86,7 @@ def test_the_cache_holds_what_the_page_would_show_the_model(tmp_path):
     films = data.read_tables([plant(tmp_path, 4)], LABELS)
     views = cache.load(films, 32, tmp_path / "cache")
     served = image.model_input(image.read(films.paths[2]), 32)[0, 0]
-    trained = finetune.to_input(views[2:3])[0, 0].numpy() * 2048 - 1024
+    trained = finetune.to_range(finetune.to_input(views[2:3]))[0, 0].numpy()
     assert np.abs(served - trained).max() <= 2048 / 255 / 2 + 1e-3
     assert cache.load(films, 32, tmp_path / "cache").tobytes() == views.tobytes()
 
@@ -100,14 +100,6 @@ def test_masked_loss_is_the_mean_over_known_labels_and_pulls_at_no_unknown_one()
     loss.backward()
     assert (logits.grad[:, 1] == 0).all()
     assert finetune.masked_bce(logits, torch.full((2, 2), float("nan"))).item() == 0
-
-
-def test_source_offsets_average_to_nothing():
-    offsets = finetune.SourceOffsets(np.array(["a", "a", "a", "b"]), 2)
-    with torch.no_grad():
-        offsets.values.copy_(torch.tensor([[1.0, 5.0], [9.0, -3.0]]))
-    assert offsets(torch.arange(4)).mean(0).abs().max() < 1e-6
-    assert offsets(torch.tensor([0, 3])).diff(dim=0).tolist() == [[8.0, -8.0]]
 
 
 def test_augmentation_without_strength_changes_nothing():
@@ -238,7 +230,7 @@ def test_out_of_fold_scores_come_from_the_model_that_never_saw_the_patient(run):
     views = cache.load(films, 32, run / "run" / "cache")
     own = modelfolder.read(run / "run" / "fold-1", "fold")
     rows = stored["fold"] == 1
-    logits = own.logits(finetune.to_input(views[rows]) * 2048 - 1024).numpy()
+    logits = own.logits(finetune.to_range(finetune.to_input(views[rows]))).numpy()
     assert np.allclose(logits, stored["logits"][rows], atol=1e-4)
     with (run / "run" / "folds.csv").open() as file:
         folds = {row["patient"]: row["fold"] for row in csv.DictReader(file)}
@@ -269,7 +261,7 @@ def test_a_run_can_start_from_another_fold_by_fold(run, tmp_path):
     for name in ("fold-0", "all"):
         first = modelfolder.read(run / "run" / name, "first")
         then = modelfolder.read(tmp_path / "second" / name, "then")
-        x = finetune.to_input(views[:4]) * 2048 - 1024
+        x = finetune.to_range(finetune.to_input(views[:4]))
         then_seen, seen = then.features(x), first.features(x)
         assert (then_seen - seen).norm() < 0.1 * seen.norm()  # batch norms move a little
     assert (tmp_path / "second" / "folds.csv").read_text() == (run / "run" / "folds.csv").read_text()

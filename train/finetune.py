@@ -13,12 +13,16 @@ from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from cxr_demo import classifier
+from cxr_demo.types import ModelSpec
 from train.augment import augment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from cxr_demo.classifier import Network
+
+
+PIXEL_RANGE: tuple[float, float] = ModelSpec.pixel_range
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,6 @@ class Recipe:
     mirror: float = 0.5  # probability
     gamma: float = 0.25  # log
     contrast: float = 0.15
-    source_offsets: bool = True  # see SourceOffsets
     teacher_weight: float = 0.7  # how far labels move towards a teacher, where one is given
     precision: str = "bfloat16"  # of the convolutions while training; float32 where it is not fast
     seed: int = 0
@@ -62,25 +65,6 @@ class Recipe:
         }
 
 
-class SourceOffsets(nn.Module):
-    """One intercept per source and finding while training; only their mean stays in the model.
-
-    Where a label is frequent in one collection of films and absent in another, a network is paid for telling
-    the collections apart. The offsets explain that frequency, so that what is left to learn is what differs
-    between films of one source.
-    """
-
-    def __init__(self, sources: np.ndarray, labels: int) -> None:
-        super().__init__()
-        self.names, index = np.unique(sources, return_inverse=True)
-        self.index = torch.from_numpy(index)
-        self.values = nn.Parameter(torch.zeros(len(self.names), labels))
-
-    def forward(self, films: Tensor) -> Tensor:
-        """Offsets (n, L) of these films, on average zero over all."""
-        return self.values[self.index[films]] - self.values[self.index].mean(0)
-
-
 def masked_bce(logits: Tensor, targets: Tensor) -> Tensor:
     """Binary cross entropy, averaged over the labels that are known; 0 where none is."""
     known = ~targets.isnan()
@@ -93,35 +77,29 @@ def to_input(views: np.ndarray) -> Tensor:
     return torch.tensor(np.asarray(views))[:, None].float() / 255
 
 
+def to_range(x: Tensor) -> Tensor:
+    """A batch in [0, 1] in the pixel range of ModelSpec, laid out as convolutions like it."""
+    low, high = PIXEL_RANGE
+    return (x * (high - low) + low).contiguous(memory_format=torch.channels_last)
+
+
 def fit(
-    network: Network,
-    views: np.ndarray,
-    targets: np.ndarray,
-    sources: np.ndarray,
-    recipe: Recipe,
-    say: Callable[[str], None],
+    network: Network, views: np.ndarray, targets: np.ndarray, recipe: Recipe, say: Callable[[str], None]
 ) -> Network:
     """The network trained on these films: views (N, S, S) uint8, targets (N, L); the averaged weights."""
     generator = torch.Generator().manual_seed(recipe.seed)
     network = network.train().to(memory_format=torch.channels_last)
-    offsets = SourceOffsets(sources, targets.shape[1])
     average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(recipe.ema), use_buffers=True)  # type: ignore[no-untyped-call]
-    stages = (
+    for size, epochs, rate in (
         (recipe.coarse_size, recipe.coarse_epochs, recipe.rate),
         (recipe.size, recipe.epochs, recipe.fine_rate),
-    )
-    for size, epochs, rate in stages:
-        if not epochs:
-            continue
-        optimiser, schedule = _optimiser(network, offsets, rate, epochs * _batches(len(views), recipe), recipe)
+    ):
+        optimiser, schedule = _optimiser(network, rate, epochs * (len(views) // recipe.batch), recipe)
         for epoch in range(epochs):
             start, losses = time.monotonic(), []
-            for chosen in _shuffled(len(views), recipe, generator):
-                x = to_input(views[np.sort(chosen.numpy())])
-                chosen = chosen.sort().values
-                x = augment(_at(x, size), recipe, generator) * 2048 - 1024
-                y = torch.from_numpy(targets[chosen.numpy()])
-                loss = _step(network, offsets if recipe.source_offsets else None, x, y, chosen, recipe)
+            for rows in _shuffled(len(views), recipe.batch, generator):
+                x = augment(_at(to_input(views[rows]), size), recipe, generator)
+                loss = _loss(network, x, torch.from_numpy(targets[rows]), recipe)
                 optimiser.zero_grad()
                 loss.backward()  # type: ignore[no-untyped-call]
                 nn.utils.clip_grad_norm_(network.parameters(), 1.0)
@@ -138,40 +116,30 @@ def _at(x: Tensor, size: int) -> Tensor:
     return x if x.shape[-1] == size else functional.interpolate(x, (size, size), mode="area")
 
 
-def _batches(films: int, recipe: Recipe) -> int:
-    return films // recipe.batch
+def _shuffled(films: int, batch: int, generator: torch.Generator) -> Iterator[np.ndarray]:
+    """Rows of full batches; what is left over waits for another epoch."""
+    order = torch.randperm(films, generator=generator).numpy()
+    for i in range(films // batch):
+        # in order, since the films are mapped from disk
+        yield np.sort(order[i * batch : (i + 1) * batch])
 
 
-def _shuffled(films: int, recipe: Recipe, generator: torch.Generator) -> Iterator[Tensor]:
-    order = torch.randperm(films, generator=generator)
-    for i in range(_batches(films, recipe)):
-        yield order[i * recipe.batch : (i + 1) * recipe.batch]
-
-
-def _step(
-    network: Network, offsets: SourceOffsets | None, x: Tensor, y: Tensor, chosen: Tensor, recipe: Recipe
-) -> Tensor:
-    x = x.contiguous(memory_format=torch.channels_last)
+def _loss(network: Network, x: Tensor, y: Tensor, recipe: Recipe) -> Tensor:
     with torch.autocast("cpu", torch.bfloat16, enabled=recipe.precision == "bfloat16"):
-        logits = network(x).float()
-    return masked_bce(logits if offsets is None else logits + offsets(chosen), y)
+        return masked_bce(network(to_range(x)).float(), y)
 
 
 def _optimiser(
-    network: Network, offsets: SourceOffsets, rate: float, steps: int, recipe: Recipe
+    network: Network, rate: float, steps: int, recipe: Recipe
 ) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
-    decayed = [p for p in network.parameters() if p.ndim > 1]
-    plain = [p for p in network.parameters() if p.ndim <= 1]
     groups = [
-        {"params": decayed, "weight_decay": recipe.decay},
-        {"params": plain, "weight_decay": 0.0},
-        {"params": offsets.parameters(), "weight_decay": 0.0},
+        {"params": [p for p in network.parameters() if p.ndim > 1], "weight_decay": recipe.decay},
+        {"params": [p for p in network.parameters() if p.ndim <= 1], "weight_decay": 0.0},
     ]
     optimiser = torch.optim.AdamW(groups, lr=rate)
-    peaks = [rate, rate, 10 * rate]  # the offsets must follow the frequencies at once
     # a tenth of the steps to warm up; the schedule needs two at least
     steps = max(4, steps)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, peaks, total_steps=steps, pct_start=max(0.1, 2 / steps))
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=steps, pct_start=max(0.1, 2 / steps))
     return optimiser, schedule
 
 
@@ -179,11 +147,8 @@ def _optimiser(
 def logits(network: Network, views: np.ndarray, batch: int = 32) -> np.ndarray:
     """The network's logits (N, L) float32 for views (N, S, S) uint8."""
     network.eval()
-    parts = []
-    for i in range(0, len(views), batch):
-        x = to_input(views[i : i + batch]) * 2048 - 1024
-        parts.append(network(x.contiguous(memory_format=torch.channels_last)).numpy())
-    return np.concatenate(parts)
+    starts = range(0, len(views), batch)
+    return np.concatenate([network(to_range(to_input(views[i : i + batch]))).numpy() for i in starts])
 
 
 def new_network(recipe: Recipe, labels: int) -> Network:

@@ -87,7 +87,7 @@ def _trained(
     targets = films.targets[rows]
     if run.teacher is not None:
         targets = distil.soften(targets, run.teacher[rows], films.labels, run.recipe.teacher_weight)
-    network = finetune.fit(network, views[rows], targets, films.sources[rows], run.recipe, say)
+    network = finetune.fit(network, views[rows], targets, run.recipe, say)
     path.parent.mkdir(exist_ok=True)
     partial = path.with_suffix(".partial")
     save_file({name: tensor.contiguous() for name, tensor in network.model.state_dict().items()}, partial)
