@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,6 +38,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except CANNOT_START as error:
         _complain(error)
         return 2
+    except BrokenPipeError:
+        # whoever read the output has seen enough; nothing may be written on exit either
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
     except KeyboardInterrupt:
         _complain("Interrupted; what was written before is complete.")
         return 130
@@ -101,6 +106,8 @@ def _each(paths: Sequence[Path], work: Callable[[Path, Radiograph], None]) -> in
         except UnreadableImage as error:
             failed = 1
             _complain(error)
+        except BrokenPipeError:
+            raise
         except OSError as error:
             failed = 1
             _complain(f"{path.name}: {error}")

@@ -54,6 +54,16 @@ def test_a_bad_file_is_named_and_the_others_are_done(film, tmp_path):
     assert "Effusion" in done.stdout
 
 
+def test_a_reader_who_has_seen_enough_is_no_error(film):
+    command = [sys.executable, "-m", "cxr_demo", "predict", *[str(film)] * 3]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT)
+    process.stdout.readline()
+    process.stdout.close()
+    assert process.wait(60) == 141
+    assert process.stderr.read().replace(str(film), "").count("Errno") == 0
+    process.stderr.close()
+
+
 @pytest.mark.parametrize(
     ("words", "named"),
     [

@@ -410,10 +410,13 @@ function choose(film) {
   showFilm();
 }
 
+// What a visitor should see first: the most probable finding that is above its operating point, if there is one.
+const foremost = seen => seen.ranked.find(i => seen.thresholds[i] !== null && seen.probabilities[i] >= seen.thresholds[i]) ?? seen.ranked[0];
+
 function settle(result) {
   const before = state.label;
   const kept = result.seen.labels.indexOf(before);
-  state.chosen = state.picked && kept >= 0 ? kept : result.seen.ranked[0];
+  state.chosen = state.picked && kept >= 0 ? kept : foremost(result.seen);
   state.label = result.seen.labels[state.chosen];
   showFindings();
 }
