@@ -8,7 +8,6 @@ silences every warning of the process on import.
 from __future__ import annotations
 
 import math
-import threading
 import warnings
 from typing import TYPE_CHECKING, Any
 
@@ -81,17 +80,13 @@ ARCHITECTURES: dict[str, Callable[..., Network]] = {
 #: What torchxrayvision says of its own weights, by name: labels, operating points, size, what they were trained on.
 PUBLISHED: Mapping[str, Mapping[str, Any]] = xrv.models.model_urls
 
-#: Guards torch's global generator while a network draws its initial weights.
-_building = threading.Lock()
-
 
 def build(architecture: str, arguments: Mapping[str, Any], classes: int) -> Network:
     """A network with random weights; BadModel where the name or an argument is unknown."""
     if architecture not in ARCHITECTURES:
         raise BadModel(f"Unknown architecture {architecture!r}; known are {', '.join(ARCHITECTURES)}.")
     try:
-        with _building:
-            return ARCHITECTURES[architecture](classes, **arguments)
+        return ARCHITECTURES[architecture](classes, **arguments)
     except TypeError as error:
         raise BadModel(f"{architecture} does not take these arguments: {error}") from None
 

@@ -62,7 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     explain = command("explain", _explain, "Maps of why, written to a folder per film.")
     explain.epilog = "A method's settings are flags too, e.g. --occlusion.window 32; `methods` lists them."
     explain.add_argument("--out", type=Path, required=True, metavar="DIR", help="where the folders go")
-    explain.add_argument("--method", action="append", metavar="KEY", help="default: gradcam, lime, occlusion")
+    explain.add_argument("--method", action="append", metavar="KEY", help="default: the first three of `methods`")
     explain.add_argument("--label", action="append", metavar="NAME", help="pictures of it; default: the top three")
     explain.add_argument("--from", dest="source", type=Path, metavar="result.json", help="repeat what this says")
     for sub in (predict, explain):
@@ -99,11 +99,17 @@ def _each(paths: Sequence[Path], work: Callable[[Path, Radiograph], None]) -> in
     """Do the work for every film; 1 if some failed, each named on stderr."""
     from cxr_demo import image
 
+    films = list(_films(paths))
+    if not films:
+        _complain(f"There is no file in {', '.join(map(str, paths))}.")
+        return 2
     failed = 0
-    for path in _films(paths):
+    for path in films:
         try:
             work(path, image.read(path))
-        except UnreadableImage as error:
+        except CANNOT_START:
+            raise
+        except CxrError as error:
             failed = 1
             _complain(error)
         except BrokenPipeError:
@@ -156,7 +162,8 @@ def _explain(arguments: argparse.Namespace) -> int:
             raise UnreadableImage(f"{path.name} is not the film that {arguments.source} was made from.")
         prediction = explain.predict(model, film)
         explanations = [_last(model, film, method) for method in methods]
-        labels = arguments.label or [prediction.labels[i] for i in prediction.ranked()[:3]]
+        wanted = arguments.label or (recipe["labels"] if recipe else None)
+        labels = wanted or [prediction.labels[i] for i in prediction.ranked()[:3]]
         folder = _free(arguments.out / path.stem, taken)
         report.save(folder, film, prediction, explanations, labels)
         print(folder, flush=True)
@@ -166,10 +173,12 @@ def _explain(arguments: argparse.Namespace) -> int:
 
 def _recorded(path: Path) -> dict[str, Any]:
     try:
-        recorded: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return {"model": recorded["model"], "sha256": recorded["sha256"], "methods": recorded["methods"]}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise BadSetting(f"{path} is not a result.json of `explain`: {error}.") from None
+        recorded = json.loads(path.read_text(encoding="utf-8"))
+        settings = {key: dict(done["settings"]) for key, done in recorded["methods"].items()}
+        labels = [str(label) for label in recorded["pictures"]["labels"]]
+        return {"model": str(recorded["model"]), "sha256": recorded["sha256"], "methods": settings, "labels": labels}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        raise BadSetting(f"{path} is not a result.json of `explain`; give the one beside maps.npz.") from None
 
 
 def _chosen(arguments: argparse.Namespace, recipe: Mapping[str, Any] | None) -> list[Method]:
@@ -179,7 +188,7 @@ def _chosen(arguments: argparse.Namespace, recipe: Mapping[str, Any] | None) -> 
         return methods.choose(arguments.method or [kind.key for kind in methods.DEFAULTS], arguments.settings)
     if arguments.method or arguments.settings:
         raise BadSetting("--from repeats what was done; leave out --method and settings.")
-    return [methods.method(key, done["settings"]) for key, done in recipe["methods"].items()]
+    return [methods.method(key, settings) for key, settings in recipe["methods"].items()]
 
 
 def _last(model: Classifier, film: Radiograph, method: Method) -> Explanation:

@@ -83,9 +83,7 @@ def decode(data: bytes, name: str, most_pixels: int) -> tuple[np.ndarray, Notes]
     values, notes = _shown(stored, dataset)
     if dataset.PhotometricInterpretation == "MONOCHROME1":
         values = 1 - values
-    padding = dataset.get("PixelPaddingValue")
-    if padding is not None:
-        values = np.where(stored == padding, 0, values)
+    values = np.where(_padding(stored, dataset), 0, values.clip(0, 1))
     return values.astype(np.float32), notes
 
 
@@ -126,6 +124,16 @@ def _shown(stored: np.ndarray, dataset: Dataset) -> tuple[np.ndarray, Notes]:
     return plain, (*notes, "The display window in the file hides everything; the full range of values is shown.")
 
 
+def _padding(stored: np.ndarray, dataset: Dataset) -> np.ndarray:
+    """Where the file says that there is no film: one value, or a range of them."""
+    ends = [dataset.get("PixelPaddingValue"), dataset.get("PixelPaddingRangeLimit")]
+    known = [int(end) for end in ends if end is not None]
+    if ends[0] is None:
+        return np.zeros(stored.shape, bool)
+    padding: np.ndarray = (stored >= min(known)) & (stored <= max(known))
+    return padding
+
+
 def _windowed(values: np.ndarray, dataset: Dataset) -> np.ndarray:
     """The first display window (PS3.3, C.11.2.1.2); ValueError for a width that none may have.
 
@@ -156,10 +164,13 @@ def _modality_range(dataset: Dataset, *ends: float) -> tuple[float, float]:
 def _whole_range(values: np.ndarray, stored: np.ndarray, dataset: Dataset) -> tuple[np.ndarray, Notes]:
     """Without a display window: from the range that the bits have, or that the values have where they are signed."""
     notes: Notes = ()
+    film = ~_padding(stored, dataset)
+    if not film.any():
+        film[:] = True
     if dataset.PixelRepresentation or "ModalityLUTSequence" in dataset:
-        low, high = float(values.min()), float(values.max())
+        low, high = float(values[film].min()), float(values[film].max())
     else:
-        top, notes = full_scale(int(stored.max()), int(dataset.BitsStored))
+        top, notes = full_scale(int(stored[film].max()), int(dataset.BitsStored))
         low, high = _modality_range(dataset, 0, top)
     return (values - low) / max(high - low, np.finfo(float).tiny), notes
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+import re
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
@@ -60,7 +61,6 @@ def explanation_fields(explanation: Explanation) -> dict[str, Any]:
         "complete": explanation.complete,
         "stopped": explanation.stopped,
         "fidelity": None if explanation.fidelity is None else _numbers(explanation.fidelity),
-        **explanation.notes,
     }
 
 
@@ -101,6 +101,7 @@ def save(
     """
     indices = [index_of(prediction.labels, label) for label in labels]
     folder.mkdir(parents=True, exist_ok=True)
+    (folder / "result.json").unlink(missing_ok=True)
     write_maps(folder / "maps.npz", explanations)
     full_colour = {}
     for explanation in explanations:
@@ -108,8 +109,9 @@ def save(
         for i in indices:
             placed = image.place(explanation.values[i], film)
             picture = render.overlay(film.pixels, placed, limit=limit, unit=explanation.unit)
-            name = f"{explanation.method}-{prediction.labels[i].replace(' ', '_')}.png"
-            cv2.imwrite(str(folder / name), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+            name = re.sub(r"[^\w.-]", "_", f"{explanation.method}-{prediction.labels[i]}")
+            _, png = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+            (folder / f"{name}.png").write_bytes(png.tobytes())
     fields = result_fields(film, prediction, explanations)
     fields["pictures"] = {"labels": [prediction.labels[i] for i in indices], "full_colour": full_colour}
     text = json.dumps(fields, indent=2, allow_nan=False)

@@ -74,12 +74,14 @@ def load(name: str | None = None) -> Classifier:
 
 def card(name: str) -> str:
     """What there is to know of a model, as Markdown: its card, or a few lines where it brought none."""
-    kind, place, revision = _parse(name)
+    kind, place, _ = _parse(name)
     text = ""
     if kind in ("bundled", "folder"):
         text = modelfolder.read_card(_folder(kind, place))
     elif kind == "hub":
-        text = modelfolder.read_card(_pulled(place, revision).folder)
+        # of the revision that is loaded: the branch may have moved on, and asking the Hub takes time
+        commit = load(name).name.rpartition("@")[2]
+        text = modelfolder.read_card(_pulled(place, commit).folder)
     # front matter is for the Hub
     text = re.sub(r"\A---\n.*?\n---\n", "", text, flags=re.DOTALL).strip()
     return text or _own_card(load(name))

@@ -5,7 +5,7 @@ Letters in shapes: L findings of a model, S side of its square input in pixels, 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
@@ -140,4 +140,3 @@ class Explanation:
     fidelity: np.ndarray | None = None  # (L,) R2 of a surrogate on its samples, where there is one
     stopped: str | None = None  # why it ended early, None if it did not
     complete: bool = False  # True for the last map of an undisturbed run
-    notes: Mapping[str, Any] = field(default_factory=dict)  # what else a method says of its run

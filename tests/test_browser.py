@@ -17,7 +17,10 @@ from cxr_demo.methods import GradCAM
 from cxr_demo.types import NIH_FINDINGS, Unit
 from tests.serving import served
 
-playwright = pytest.importorskip("playwright.sync_api")
+if os.environ.get("CXR_BROWSER") == "required":
+    import playwright.sync_api as playwright
+else:
+    playwright = pytest.importorskip("playwright.sync_api")
 pytestmark = pytest.mark.browser
 
 QUIET = ["--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]

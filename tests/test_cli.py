@@ -9,8 +9,9 @@ import cv2
 import numpy as np
 import pytest
 
-from cxr_demo import methods
+from cxr_demo import cli, methods
 from cxr_demo.types import NIH_FINDINGS
+from tests.serving import Corners
 
 ROOT = Path(__file__).parent.parent
 QUICK = ["--lime.samples", "100", "--occlusion.window", "64", "--occlusion.stride", "64"]
@@ -122,11 +123,34 @@ def test_from_repeats_exactly_what_was_done(film, tmp_path):
     first, again = np.load(source.parent / "maps.npz"), np.load(tmp_path / "b" / "film" / "maps.npz")
     for key in first.files:
         assert (first[key] == again[key]).all()
+    assert {p.name for p in source.parent.iterdir()} == {p.name for p in (tmp_path / "b" / "film").iterdir()}
     other = tmp_path / "other.png"
     cv2.imwrite(str(other), cv2.imread(str(film)) // 2)
     refused = run("explain", "--from", source, other, "--out", tmp_path / "c")
     assert refused.returncode == 1
     assert "other.png" in refused.stderr
+
+
+@pytest.mark.parametrize("content", ["[]", '{"model": 5, "sha256": "", "methods": {"lime": {}}}', "no JSON"])
+def test_from_something_else_is_refused(film, tmp_path, capsys, content):
+    (tmp_path / "result.json").write_text(content)
+    status = cli.main(["explain", "--from", str(tmp_path / "result.json"), str(film), "--out", str(tmp_path / "out")])
+    assert status == 2
+    assert "is not a result.json" in capsys.readouterr().err
+
+
+def test_a_method_that_is_added_is_on_the_command_line(film, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(methods, "METHODS", (*methods.METHODS, Corners))
+    assert cli.main(["methods"]) == 0
+    assert "--corners.strength" in capsys.readouterr().out
+    words = ["explain", str(film), "--out", str(tmp_path), "--method", "corners", "--corners.strength", "0.25"]
+    assert cli.main(words) == 0
+    assert np.load(tmp_path / "film" / "maps.npz")["corners"][4].max() == pytest.approx(1.0)
+
+
+def test_a_folder_without_files_is_said(tmp_path, capsys):
+    assert cli.main(["predict", str(tmp_path)]) == 2
+    assert "no file" in capsys.readouterr().err
 
 
 def test_methods_and_models_are_listed():

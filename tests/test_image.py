@@ -288,6 +288,20 @@ def test_padding_is_black_also_where_white_is_low():
     assert (image.decode(as_dicom(pixels, **tags), "film.dcm").pixels[:10] == 0).all()
 
 
+def test_padding_does_not_decide_what_is_white():
+    padded = TWELVE.copy()
+    padded[:5] = 65535
+    film = image.decode(as_dicom(padded, PixelPaddingValue=65535), "film.dcm")
+    assert np.abs(film.pixels[5:] - scene()[5:]).max() < 1 / 4095
+    assert (film.pixels[:5] == 0).all()
+    signed = TWELVE.astype(np.int16) - 2048
+    signed[:5] = np.linspace(-32768, -30000, 80).astype(np.int16)
+    tags = {"PixelPaddingValue": -32768, "PixelPaddingRangeLimit": -30000}
+    film = image.decode(as_dicom(signed, **tags), "film.dcm")
+    assert np.abs(film.pixels[5:] - scene()[5:]).max() < 1 / 4095
+    assert (film.pixels[:5] == 0).all()
+
+
 def test_dicom_without_its_preamble_is_read():
     assert np.abs(image.decode(as_dicom(EIGHT)[132:], "film").pixels - scene()).max() < 1 / 255
 

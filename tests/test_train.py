@@ -250,6 +250,16 @@ def test_an_interrupted_run_goes_on_and_another_recipe_is_refused(run):
     other = dataclasses.replace(again, recipe=dataclasses.replace(TINY, rate=1e-3))
     with pytest.raises(DataError, match="another recipe"):
         runs.fit(other, films, views, said.append)
+    moved = dataclasses.replace(films, patients=np.roll(films.patients, 1))
+    with pytest.raises(DataError, match="other films"):
+        runs.fit(again, moved, views, said.append)
+
+
+def test_a_start_with_another_number_of_folds_is_refused(run, tmp_path):
+    films = data.read_tables([run / "films" / "labels.csv"], LABELS)
+    third = runs.Run(tmp_path / "third", "x", TINY, 3, "", "", start=run / "run")
+    with pytest.raises(DataError, match="has 2 folds"):
+        runs.fit(third, films, np.zeros((160, 32, 32), np.uint8), lambda _: None)
 
 
 def test_a_run_can_start_from_another_fold_by_fold(run, tmp_path):

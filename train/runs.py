@@ -9,6 +9,7 @@ RUN/weights/             what is trained so far; a run that was interrupted goes
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
@@ -53,8 +54,10 @@ def fit(run: Run, films: Films, views: np.ndarray, say: Callable[[str], None]) -
     fold = splits.patient_folds(films.patients, films.targets, run.folds, run.recipe.seed)
     if run.start:
         fold = _folds_of(run.start, films)
+        if set(fold) != set(range(run.folds)):
+            raise DataError(f"{run.start} has {fold.max() + 1} folds; --folds must be the same.")
     run.folder.mkdir(parents=True, exist_ok=True)
-    _same_recipe(run)
+    _same_run(run, films)
     _write_folds(run.folder / "folds.csv", films, fold)
     logits = np.zeros_like(films.targets)
     networks = {}
@@ -105,12 +108,24 @@ def _start_from(network: Network, labels: tuple[str, ...], folder: Path) -> None
     network.model.load_state_dict(given)
 
 
-def _same_recipe(run: Run) -> None:
-    """Refuse to go on with another recipe in the same folder."""
-    path = run.folder / "run.json"
-    text = json.dumps({"recipe": asdict(run.recipe), "folds": run.folds, "start": str(run.start)}, indent=2)
+def _same_run(run: Run, films: Films) -> None:
+    """Refuse to go on with another recipe or other films in the same folder: folds would no longer be kept apart."""
+    digest = hashlib.sha256()
+    for path, patient in zip(films.paths, films.patients, strict=True):
+        digest.update(f"{path.name} {patient}\n".encode())
+    digest.update(films.targets.tobytes())
+    if run.teacher is not None:
+        digest.update(run.teacher.tobytes())
+    decides = {
+        "recipe": asdict(run.recipe),
+        "folds": run.folds,
+        "start": str(run.start),
+        "labels": films.labels,
+        "films": digest.hexdigest(),
+    }
+    path, text = run.folder / "run.json", json.dumps(decides, indent=2)
     if path.exists() and path.read_text() != text:
-        raise DataError(f"{run.folder} holds a run of another recipe; choose another folder, or delete it.")
+        raise DataError(f"{run.folder} holds a run of another recipe or of other films; choose another folder.")
     path.write_text(text)
 
 

@@ -168,7 +168,11 @@ def _maps(
     explanations = engine.explain(offered(model), _film(visitor, source), method, budget=budget)
     with closing(explanations):
         for explanation in explanations:
-            yield {**viewer.progress_fields(explanation), "maps": viewer.map_fields(explanation)}
+            nothing = explanation.stopped is not None and explanation.forwards == 0
+            yield {
+                **viewer.progress_fields(explanation),
+                "maps": None if nothing else viewer.map_fields(explanation),
+            }
 
 
 def _film(visitor: str, source: Mapping[str, Any]) -> Radiograph:

@@ -16,8 +16,11 @@ if TYPE_CHECKING:
 
     from cxr_demo.types import Radiograph
 
-#: Visitors remembered at most; the one who was away longest is forgotten, and so costs one more reading.
+#: Visitors whose film is kept in memory; whoever was away longest costs one more reading.
 MOST = 32
+
+#: Visitors remembered at all, as many as Gradio itself remembers: a few numbers each.
+REMEMBERED = 10_000
 
 
 @dataclass
@@ -64,6 +67,10 @@ class Sessions:
         known = session.film
         if known is None or known[0] != key:
             known = session.film = (key, read())
+            with self._lock:
+                holders = [one for one in self._sessions.values() if one.film is not None]
+                for left in holders[: -self._most]:
+                    left.film = None
         return known[1]
 
     def forget(self, visitor: str) -> None:
@@ -75,7 +82,7 @@ class Sessions:
         with self._lock:
             session = self._sessions.setdefault(visitor, _Session())
             self._sessions.move_to_end(visitor)
-            while len(self._sessions) > self._most:
+            while len(self._sessions) > REMEMBERED:
                 _end_all(self._sessions.popitem(last=False)[1])
         return session
 

@@ -299,11 +299,12 @@ async function heardFilm(answer) {
   film.busy = false;
   film.error = answer.error ?? null;
   if (!answer.error) {
+    const model = state.model;  // it may change while the film is decoded
     const image = new Image();
     image.src = answer.film.png;
     await image.decode();
     const result = {seen: answer, image, entries: new Map()};
-    film.results.set(state.model, result);
+    film.results.set(model, result);
     film.thumb ??= thumbnail(image);
     if (answer.turn !== state.turn) return;
     settle(result);
@@ -322,8 +323,8 @@ async function heardMethod(answer) {
   const ended = answer.error || answer.stopped ? 'stopped' : answer.complete ? 'done' : entry.state;
   Object.assign(entry, answer, {state: ended, maps: maps ?? entry.maps});
   refresh(card);
-  // one card's new maximum is everybody's new scale
-  if (maps) shown().forEach(drawCard); // a shared scale, or how faint the others are beside it, may have changed
+  // one card's new maximum is everybody's new scale, and what the others are faint beside
+  if (maps) shown().forEach(drawCard);
 }
 
 // An event that Gradio could not serve, e.g. because too many wait: no answer comes, so the page says it itself.
@@ -390,12 +391,15 @@ function addBuiltIn(kind, item) {
   choose(known ?? addFilm(item.title, {kind, key: item.key}));
 }
 
+// What is under way is ended by the server, and asked for again on return.
+function leave() {
+  if (!shown().some(card => ['running', 'stopping'].includes(entryOf(card)?.state))) return;
+  for (const card of shown()) if (entryOf(card)?.state !== 'done') current().entries.delete(card.method.key);
+  trigger(EVENTS.stop, {run: state.run});
+}
+
 function choose(film) {
-  const running = shown().some(card => ['running', 'stopping'].includes(entryOf(card)?.state));
-  if (running) {  // what was under way is ended by the server, and asked for again on return
-    for (const card of shown()) if (entryOf(card)?.state !== 'done') current().entries.delete(card.method.key);
-    trigger(EVENTS.stop, {run: state.run});
-  }
+  leave();
   state.film = film;
   state.pointer = null;
   const result = current();
@@ -403,8 +407,8 @@ function choose(film) {
     state.turn += 1;
     settle(result);
     complete();
-  } else if (film.source && !film.error) {
-    film.busy = true;
+  } else if (film.source) {  // also once more after a failure: what was out of reach may be back
+    Object.assign(film, {busy: true, error: null});
     askFilm(film);
   }
   showFilm();
@@ -690,9 +694,9 @@ const arrange = () => { deck.style.setProperty('--columns', Math.max(1, shown().
 // ------------------------------------------------------------------ the page
 
 const models = make('select', {id: 'cxr-model', onchange: () => {
+  leave();
   state.model = models.value;
-  trigger(EVENTS.stop, {run: state.run});
-  if (state.film) { state.film.error = null; choose(state.film); } else askFilm(null);
+  if (state.film) choose(state.film); else askFilm(null);
   if (!current()) { state.chosen = null; showFindings(); }
 }}, ...page.models.map(m => make('option', {value: m.name, selected: m.name === state.model}, m.title)));
 
