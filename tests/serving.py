@@ -79,6 +79,7 @@ def served(folder: Path) -> Iterator[str]:
     """
     names = [str(save_model(folder / "fourteen")), str(save_model(folder / "one", ("Pneumothorax",), seed=6))]
     settings = {"CXR_MODEL": names[0], "CXR_MODELS": ",".join(names), "GRADIO_TEMP_DIR": str(folder / "cache")}
+    settings["HF_ENDPOINT"] = "http://127.0.0.1:9"  # a Hub out of reach
     command = [sys.executable, "-m", "tests.serving"]
     with (folder / "server.log").open("w") as log:
         server = subprocess.Popen(

@@ -368,7 +368,7 @@ class TestFilms:
         path.write_text("Dear doctor, ...")
         fresh.drop(path)
         fresh.page.wait_for_selector(".film .notes.bad p")
-        assert fresh.page.inner_text(".film .notes")
+        assert "no picture that can be read" in fresh.page.inner_text(".film .notes")
         assert fresh.page.query_selector_all(".cxr img") == []
         assert fresh.page.get_attribute(".card[data-method=lime]", "data-state") == "idle"
 
@@ -376,6 +376,15 @@ class TestFilms:
         fresh.page.click(".chip[data-phantom]")
         fresh.wait("gradcam")
         assert "hantom" in fresh.page.inner_text(".film")
+
+    def test_an_example_out_of_reach_can_be_asked_for_again(self, fresh):
+        for _ in range(2):
+            before = len(fresh.requests)
+            fresh.page.click(".chip[data-example]")
+            fresh.page.wait_for_selector(".film .notes.bad p")
+            assert len(fresh.requests) > before
+            fresh.page.click(".chip[data-phantom]")
+            fresh.page.wait_for_selector(".film .notes:not(.bad) p")
 
 
 def slow(visitor, key):
@@ -413,7 +422,18 @@ def test_a_new_film_ends_what_runs(fresh, film_file, tmp_path):
     fresh.drop(other)
     fresh.page.fill("#cxr-lime-samples", "100")
     fresh.page.wait_for_function("document.querySelector('.filmname b')?.textContent === 'second.png'")
-    fresh.wait("gradcam", "occlusion")
+    fresh.wait("gradcam", "occlusion", "lime")
+    assert "101 forward passes" in fresh.page.inner_text(".card[data-method=lime]")
+
+
+def test_back_from_another_model_what_was_left_is_done_anew(fresh, film_file):
+    fresh.drop(film_file).wait("lime")
+    slow(fresh, "lime")
+    fresh.page.fill("#cxr-lime-samples", "100")
+    for index, findings in ((1, 1), (0, 14)):
+        fresh.page.select_option("#cxr-model", index=index)
+        fresh.page.wait_for_function("n => document.querySelectorAll('.list .row').length === n", arg=findings)
+    fresh.wait("gradcam", "occlusion", "lime")
 
 
 def test_another_model_answers_with_its_own_findings(fresh, film_file):

@@ -460,7 +460,7 @@ const examples = make('div', {class: 'examples'},
     button(item.title, {class: 'chip', 'data-phantom': item.key}, () => addBuiltIn('phantom', item)))),
   page.examples.length ? make('span', {class: 'lead'}, 'Public films, fetched when clicked') : null,
   make('div', {class: 'chips'}, ...page.examples.map(item =>
-    button(item.title, {class: 'chip', title: item.credit}, () => addBuiltIn('example', item)))));
+    button(item.title, {class: 'chip', 'data-example': item.key, title: item.credit}, () => addBuiltIn('example', item)))));
 
 const filmPane = make('section', {class: 'film', 'aria-label': 'Film'},
   filmStage,
