@@ -29,6 +29,6 @@ $(VENV)/run.stamp: requirements.txt
 	$(BIN)/pip install --quiet -r requirements.txt
 	touch $@
 
-$(VENV)/dev.stamp: requirements-dev.txt $(VENV)/run.stamp
+$(VENV)/dev.stamp: requirements-dev.txt requirements-train.txt $(VENV)/run.stamp
 	$(BIN)/pip install --quiet -r requirements-dev.txt
 	touch $@

@@ -37,7 +37,7 @@ OWNERS = {
         "pytorch_grad_cam": "methods/cam",
         "safetensors": "modelfolder",
     },
-    "train": {"gradio": "", "huggingface_hub": "", "torchxrayvision": "data", "sklearn": "calibrate"},
+    "train": {"gradio": "audit/review", "huggingface_hub": "", "torchxrayvision": "datasets"},
 }
 FOR_TRAIN = {"types", "errors", "image", "classifier", "modelfolder", "sources", "hub", "scoring", "metrics"}
 

@@ -54,6 +54,30 @@ def test_unknown_labels_are_masked_not_negative(tmp_path):
     assert np.isnan(data.read_tables([path], LABELS).targets).all()
 
 
+def test_uncertain_and_missing_labels_become_what_the_policy_says(tmp_path):
+    path = table(tmp_path, "file,patient_id,Effusion,Mass\na.png,1,-1,\n")
+    for uncertain, missing, expected in (("positive", "negative", [1, 0]), ("smooth", "mask", [0.7, np.nan])):
+        films = data.read_tables([path], LABELS, data.Policy(uncertain, missing))
+        assert films.targets[0] == pytest.approx(expected, nan_ok=True)
+
+
+def test_a_table_may_say_view_sex_age_and_boxes(tmp_path):
+    boxes = '"[{""label"": ""Mass"", ""x"": 1.5, ""y"": 2, ""w"": 3, ""h"": 4}]"'
+    header = "file,patient_id,view,sex,age,follow_up,note,boxes,Effusion,Mass"
+    films = data.read_tables([table(tmp_path, f"{header}\na.png,1,AP,F,57,,see,{boxes},0,1\n")], LABELS)
+    assert (films.views[0], films.sexes[0], films.ages[0]) == ("AP", "F", 57)
+    assert np.isnan(films.follow_ups[0])
+    assert films.boxes[0] == (data.Box("Mass", 1.5, 2, 3, 4),)
+    assert set(films.extra) == {"note"}
+    twice = data.join([films, films])
+    assert len(twice) == 2
+    assert len(twice.take(np.array([False, True]))) == 1
+    with pytest.raises(DataError, match="line 2, boxes"):
+        data.read_tables([table(tmp_path, "file,patient_id,boxes,Effusion,Mass\na.png,1,[1],0,1\n")], LABELS)
+    with pytest.raises(DataError, match="line 2, age: 'old'"):
+        data.read_tables([table(tmp_path, "file,patient_id,age,Effusion,Mass\na.png,1,old,0,1\n")], LABELS)
+
+
 @pytest.mark.parametrize(
     ("text", "named"),
     [

@@ -3,61 +3,151 @@
 from __future__ import annotations
 
 import csv
+import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from cxr_demo.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-#: What a cell of a label column may say, in lower case; "missing" cells are masked in the loss.
+#: What a cell of a label column may say, in lower case: present, absent, uncertain or missing.
 CELLS = {
     "1": 1.0,
     "1.0": 1.0,
     "0": 0.0,
     "0.0": 0.0,
+    "-1": -1.0,
+    "-1.0": -1.0,
     "": math.nan,
     "nan": math.nan,
-    "-1": math.nan,
-    "-1.0": math.nan,
 }
+#: What an uncertain label (-1) becomes; `smooth` is the mean of the range of Pham et al. 2019 (arXiv:1911.06475).
+UNCERTAIN = {"mask": math.nan, "positive": 1.0, "negative": 0.0, "smooth": 0.7}
+#: What a label that the table does not give becomes.
+MISSING = {"mask": math.nan, "negative": 0.0}
+
+#: Columns of a table that are not labels, by the field of Films that holds them.
+COLUMNS = {"sources": "source_set", "views": "view", "sexes": "sex"}
+NUMBERS = {"ages": "age", "follow_ups": "follow_up"}
+KNOWN = {"file", "patient_id", "boxes", *COLUMNS.values(), *NUMBERS.values()}
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What labels that say neither yes nor no become in training: keys of UNCERTAIN and MISSING."""
+
+    uncertain: str = "mask"
+    missing: str = "mask"
+
+    def apply(self, raw: np.ndarray) -> np.ndarray:
+        """Targets (N, L) float32 (nan is masked) of labels that are 1, 0, -1 or nan."""
+        targets = np.where(raw == -1, UNCERTAIN[self.uncertain], raw)
+        return np.where(np.isnan(raw), MISSING[self.missing], targets).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Box:
+    """Where somebody saw a finding, in pixels of the file."""
+
+    label: str
+    left: float
+    top: float
+    width: float
+    height: float
 
 
 @dataclass(frozen=True, eq=False)
 class Films:
-    """N labelled films; every array's first axis is N."""
+    """N labelled films; every array's first axis is N. What a table does not say is "" or nan."""
 
     paths: tuple[Path, ...]
     patients: np.ndarray  # (N,) str
-    sources: np.ndarray  # (N,) str, where the film came from; "" if the table does not say
+    sources: np.ndarray  # (N,) str, the collection that the film came from
     labels: tuple[str, ...]  # L
-    targets: np.ndarray  # (N, L) float32: 1, 0, or nan where the table is silent
+    targets: np.ndarray  # (N, L) float32: 1, 0, a probability between, or nan where masked
+    views: np.ndarray  # (N,) str: PA, AP ...
+    sexes: np.ndarray  # (N,) str: M, F
+    ages: np.ndarray  # (N,) float, years
+    follow_ups: np.ndarray  # (N,) float, the film's number in its patient's history
+    boxes: tuple[tuple[Box, ...], ...]
+    extra: Mapping[str, np.ndarray]  # (N,) str each: the table's other columns, e.g. "No Finding"
 
     def __len__(self) -> int:
         return len(self.paths)
 
+    @property
+    def names(self) -> np.ndarray:
+        """File names (N,) without folders."""
+        return np.array([path.name for path in self.paths])
 
-def read_tables(tables: Sequence[Path], labels: Sequence[str]) -> Films:
-    """The films of CSV tables with columns `file`, `patient_id`, one per label and, if known, `source_set`.
+    def take(self, rows: np.ndarray) -> Films:
+        """These films only; `rows` are indices or a mask."""
+        rows = np.arange(len(self))[rows]
+        chosen: dict[str, Any] = {"extra": {name: column[rows] for name, column in self.extra.items()}}
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if field.name in ("paths", "boxes"):
+                chosen[field.name] = tuple(value[i] for i in rows)
+            elif isinstance(value, np.ndarray):
+                chosen[field.name] = value[rows]
+        return replace(self, **chosen)
 
-    The files lie in the folder `images` beside each table. DataError names the table, line and column that is
-    wrong; nothing is skipped silently.
+
+def read_tables(tables: Sequence[Path], labels: Sequence[str], policy: Policy | None = None) -> Films:
+    """The films of CSV tables with columns `file`, `patient_id`, one per label and perhaps those of COLUMNS.
+
+    The files lie in the folder `images` beside each table; `boxes` is JSON with `label, x, y, w, h`. DataError
+    names the table, line and column that is wrong; nothing is skipped silently.
     """
     rows = [row for table in tables for row in _rows(Path(table), labels)]
     if not rows:
         raise DataError(f"No film in {', '.join(map(str, tables))}.")
-    paths, patients, sources, targets = zip(*rows, strict=True)
+    paths = tuple(row["path"] for row in rows)
     if len(set(paths)) < len(paths):
         raise DataError("A file is listed twice; each film needs one line.")
-    return Films(paths, np.array(patients), np.array(sources), tuple(labels), np.array(targets, np.float32))
+
+    def text(name: str) -> np.ndarray:
+        return np.array([row.get(name) or "" for row in rows])
+
+    names = dict.fromkeys(name for row in rows for name in row if isinstance(name, str))
+    return Films(
+        paths=paths,
+        patients=text("patient_id"),
+        labels=tuple(labels),
+        targets=(policy or Policy()).apply(np.array([row["labels"] for row in rows], float)),
+        **{field: text(column) for field, column in COLUMNS.items()},
+        **{field: np.array([row["numbers"][column] for row in rows]) for field, column in NUMBERS.items()},
+        boxes=tuple(row["found"] for row in rows),
+        extra={n: text(n) for n in names if n not in {*KNOWN, *labels, "path", "labels", "numbers", "found"}},
+    )
 
 
-def _rows(table: Path, labels: Sequence[str]) -> list[tuple[Path, str, str, list[float]]]:
+def join(parts: Sequence[Films]) -> Films:
+    """The films of several collections as one; they must have the same labels."""
+    if len({part.labels for part in parts}) > 1:
+        raise DataError("These collections have different labels; read them with the same ones.")
+    names = dict.fromkeys(name for part in parts for name in part.extra)
+    joined: dict[str, Any] = {
+        "labels": parts[0].labels,
+        "paths": tuple(path for part in parts for path in part.paths),
+        "boxes": tuple(boxes for part in parts for boxes in part.boxes),
+        "extra": {
+            name: np.concatenate([part.extra.get(name, np.full(len(part), "")) for part in parts]) for name in names
+        },
+    }
+    for field in fields(Films):
+        if field.name not in joined:
+            joined[field.name] = np.concatenate([getattr(part, field.name) for part in parts])
+    return Films(**joined)
+
+
+def _rows(table: Path, labels: Sequence[str]) -> list[dict[str, Any]]:
     try:
         text = table.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
@@ -66,18 +156,40 @@ def _rows(table: Path, labels: Sequence[str]) -> list[tuple[Path, str, str, list
     missing = [c for c in ("file", "patient_id", *labels) if c not in (reader.fieldnames or ())]
     if missing:
         raise DataError(f"{table} lacks the column{'s' * (len(missing) > 1)} {', '.join(missing)}.")
-    rows = []
+    rows: list[dict[str, Any]] = []
     for line, row in enumerate(reader, start=2):
+        where = f"{table} line {line}"
         path = table.parent / "images" / row["file"]
         if not path.is_file():
-            raise DataError(f"{table} line {line}: {row['file']} is not in {path.parent}.")
-        cells = [_cell(table, line, label, row[label]) for label in labels]
-        rows.append((path, row["patient_id"], row.get("source_set") or "", cells))
+            raise DataError(f"{where}: {row['file']} is not in {path.parent}.")
+        rows.append(
+            {
+                **row,
+                "path": path,
+                "labels": [_cell(where, label, row[label]) for label in labels],
+                "numbers": {column: _number(where, column, row.get(column)) for column in NUMBERS.values()},
+                "found": _boxes(where, row.get("boxes")),
+            }
+        )
     return rows
 
 
-def _cell(table: Path, line: int, label: str, text: str | None) -> float:
+def _cell(where: str, label: str, text: str | None) -> float:
     try:
         return CELLS[(text or "").strip().lower()]
     except KeyError:
-        raise DataError(f"{table} line {line}, {label}: {text!r} is none of 0, 1, -1 (unknown) and empty.") from None
+        raise DataError(f"{where}, {label}: {text!r} is none of 0, 1, -1 (uncertain) and empty.") from None
+
+
+def _number(where: str, column: str, text: str | None) -> float:
+    try:
+        return float(text) if text else math.nan
+    except ValueError:
+        raise DataError(f"{where}, {column}: {text!r} is no number.") from None
+
+
+def _boxes(where: str, text: str | None) -> tuple[Box, ...]:
+    try:
+        return tuple(Box(b["label"], b["x"], b["y"], b["w"], b["h"]) for b in json.loads(text or "[]"))
+    except (ValueError, KeyError, TypeError):
+        raise DataError(f"{where}, boxes: {text!r:.60} is no list of boxes with label, x, y, w and h.") from None
