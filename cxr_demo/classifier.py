@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from cxr_demo.efficientnet import EfficientNetLite0
 from cxr_demo.errors import BadModel
 
 if TYPE_CHECKING:
@@ -70,8 +71,14 @@ def _resnet(kind: str) -> Callable[..., Network]:
     return build
 
 
-#: torchxrayvision's classifiers by name; its ResNets are torchvision's with one input channel.
+def _efficientnet(classes: int) -> Network:
+    model = EfficientNetLite0(classes)
+    return Network(model, model.trunk, model.classifier)
+
+
+#: Classifiers by name: torchxrayvision's (its ResNets are torchvision's with one input channel), and a smaller one.
 ARCHITECTURES: dict[str, Callable[..., Network]] = {
+    "EfficientNetLite0": _efficientnet,
     "DenseNet": _densenet,
     "ResNet50": _resnet("resnet50"),
     "ResNet101": _resnet("resnet101"),
@@ -111,6 +118,12 @@ class Classifier:
     def head(self) -> tuple[Tensor, Tensor]:
         """Weights (L, C) and bias (L) of the linear head."""
         return self._network.head.weight, self._network.head.bias
+
+    @property
+    def tensors(self) -> dict[str, Tensor]:
+        """The frozen weights and statistics under the library's names, as a model folder holds them."""
+        state: dict[str, Tensor] = self._network.model.state_dict()
+        return state
 
     @torch.no_grad()
     def features(self, x: Tensor) -> Tensor:

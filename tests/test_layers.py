@@ -16,6 +16,7 @@ LAYERS = [
     {"decode"},
     {"image"},
     {"phantom"},
+    {"efficientnet"},
     {"classifier"},
     {"modelfolder"},
     {"hub"},

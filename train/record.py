@@ -1,0 +1,53 @@
+"""What a training leaves to look at: `log.jsonl`, TensorBoard's events and `curves.png` in its folder."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+
+class Record:
+    """Writes all of them anew after each epoch, so that they agree with the checkpoint after an interruption too."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def epochs(self, history: Sequence[Mapping[str, Any]]) -> None:
+        """A row per epoch so far: epoch, phase, size, loss, box_loss, seconds, and auroc where there is validation."""
+        log = self.folder / "log.jsonl"
+        partial = log.with_suffix(".partial")
+        partial.write_text("".join(json.dumps(row) + "\n" for row in history))
+        partial.replace(log)
+        self._events(history[-1])
+        self._curves(history)
+
+    def _events(self, row: Mapping[str, Any]) -> None:
+        from torch.utils.tensorboard import SummaryWriter
+
+        # events of epochs that a killed run had begun again are dropped
+        writer = SummaryWriter(self.folder / "tensorboard", purge_step=row["epoch"])
+        for name, value in row.items():
+            if isinstance(value, float):
+                writer.add_scalar(name, value, row["epoch"])
+        writer.close()
+
+    def _curves(self, history: Sequence[Mapping[str, Any]]) -> None:
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=(7, 3.5), layout="constrained")
+        left = figure.subplots()
+        epochs = [row["epoch"] for row in history]
+        left.plot(epochs, [row["loss"] for row in history], color="tab:blue", marker=".")
+        left.set_xlabel("epoch")
+        left.set_ylabel("training loss", color="tab:blue")
+        if any("auroc" in row for row in history):
+            right = left.twinx()
+            right.plot(epochs, [row.get("auroc", math.nan) for row in history], color="tab:red", marker=".")
+            right.set_ylabel("AUROC on held-out patients", color="tab:red")
+        figure.savefig(self.folder / "curves.png", dpi=100)
