@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import yaml
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from cxr_demo.types import ModelSpec, Score
 
 TEMPLATE = """---
-license: {licence}
-library_name: torchxrayvision
-tags: [chest-x-ray, medical-imaging, explainability, not-for-clinical-use]
----
+{front}---
 # {name}
 
 Predicts {what} on a frontal chest X-ray. **Not a medical device, not for clinical use**: it is there to study how
 such models can be explained.
 
-- Network: torchxrayvision's {architecture}, {arguments}; input {size} x {size} px, one channel.
+- Network: {architecture}; input {size} x {size} px, one channel.
 - Started from: {base}.
 - Trained on: {trained_on}
 
@@ -25,9 +26,10 @@ such models can be explained.
 
 {scored_on}
 
-AUROC, 95 % interval in brackets. 0.5 is chance. "All sources" mixes collections of films in which labels are frequent
-and collections in which they are absent, and so flatters every model; the figures within one source are the honest
-ones. Findings with fewer than ten films with or without it in a source have no figure there.
+95 % interval in brackets, then the films with the finding. An AUROC of 0.5 is chance. "All sources" mixes collections
+of films in which labels are frequent and collections in which they are absent, and so flatters every model; the figures
+within one source are the honest ones. Findings with fewer than ten films with or without it in a source have no figure
+there.{pointing}
 
 {table}
 
@@ -41,36 +43,67 @@ specificity was largest.
 {command}
 ```
 
-## Limits
+{notes}## Limits
 
 - The labels were mined from reports by text; radiologists who looked again agreed with fewer than half of some of them.
 - Frontal films of adults. Lateral films, children, photographs of films and other scanners were not tested.
 - A probability or a map is no diagnosis. A map shows where this model found its evidence, not where disease is.
 """
 
+POINTING = """ Pointing is how often the peak of a finding's Grad-CAM lies in a box that a
+radiologist drew, on films that the model never saw; maps were taught to lie in boxes on the other films."""
 
-def write(spec: ModelSpec, command: str) -> str:
-    """The card as Markdown with the Hub's front matter."""
+
+def write(spec: ModelSpec, command: str, notes: Sequence[str] = ()) -> str:
+    """The card as Markdown with the Hub's front matter; `notes` are sentences about the labels."""
+    arguments = ", ".join(f"{key} {value}" for key, value in spec.arguments.items())
     return TEMPLATE.format(
-        licence=spec.licence.lower(),
+        front=yaml.safe_dump(_front(spec), sort_keys=False, allow_unicode=True),
         name=spec.name,
         what=f"{len(spec.labels)} findings" if len(spec.labels) > 1 else spec.labels[0].replace("_", " ").lower(),
-        architecture=spec.architecture,
-        arguments=", ".join(f"{key} {value}" for key, value in spec.arguments.items()),
+        architecture=f"{spec.architecture} ({arguments})" if arguments else spec.architecture,
         size=spec.size,
         base=spec.base_weights or "random weights",
-        trained_on=spec.trained_on,
+        trained_on=spec.trained_on or "not said.",
         scored_on=spec.scored_on,
+        pointing=POINTING if any("pointing" in s.metric for s in spec.scores) else "",
         table=_table(spec.scores),
         command=command,
+        notes="".join(f"- {note}\n" for note in notes) + "\n" * bool(notes),
     )
 
 
+def _front(spec: ModelSpec) -> dict[str, Any]:
+    """What the Hub reads: licence, tags and the mean figures as its `model-index`."""
+    results = [
+        {
+            "task": {"type": "image-classification"},
+            "dataset": {"name": f"own films, {score.subset}", "type": "other"},
+            "metrics": [{"type": score.metric.lower(), "name": score.metric, "value": round(score.value, 4)}],
+        }
+        for score in spec.scores
+        if score.finding == "mean" or len(spec.labels) == 1
+    ]
+    return {
+        "license": spec.licence.lower(),
+        "library_name": "cxr_demo",
+        "pipeline_tag": "image-classification",
+        "tags": ["chest-x-ray", "medical-imaging", "explainability", "not-for-clinical-use"],
+        **({"model-index": [{"name": spec.name, "results": results}]} if results else {}),
+    }
+
+
 def _table(scores: tuple[Score, ...]) -> str:
-    subsets = list(dict.fromkeys(s.subset for s in scores))
-    cells = {(s.finding, s.subset): f"{s.value:.2f} [{s.low:.2f}-{s.high:.2f}] ({s.positives})" for s in scores}
+    """A row per finding, a column per metric and subset."""
+    columns = list(dict.fromkeys((s.metric, s.subset, s.films) for s in scores))
+    cells = {
+        (s.finding, s.metric, s.subset): f"{s.value:.2f} [{s.low:.2f}-{s.high:.2f}] ({s.positives})" for s in scores
+    }
     findings = sorted({s.finding for s in scores}, key=lambda f: (f == "mean", f))
-    films = {s.subset: s.films for s in scores}
-    head = "| finding (films with it) | " + " | ".join(f"{s}, {films[s]} films" for s in subsets) + " |"
-    rows = [f"| {f.replace('_', ' ')} | " + " | ".join(cells.get((f, s), "") for s in subsets) + " |" for f in findings]
-    return "\n".join([head, "|---" * (len(subsets) + 1) + "|", *rows])
+    heads = [f"{metric}, {subset}, {films} films" for metric, subset, films in columns]
+    rows = [
+        [finding.replace("_", " "), *(cells.get((finding, metric, subset), "") for metric, subset, _ in columns)]
+        for finding in findings
+    ]
+    lines = [["finding", *heads], ["---"] * (len(heads) + 1), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)

@@ -1,4 +1,4 @@
-"""How good a model is: AUROC per finding, pooled and within sources, with intervals by patient."""
+"""How good a model is: AUROC and average precision per finding, pooled and in strata, with intervals by patient."""
 
 from __future__ import annotations
 
@@ -7,22 +7,32 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.stats import rankdata
+from sklearn.metrics import average_precision_score
 
 from cxr_demo.types import Score
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator
+
+    from train.data import Films
+
+    #: truth (n,) of 0 and 1, scores (n,) -> a figure
+    Metric = Callable[[np.ndarray, np.ndarray], float]
 
 #: Under this number of positives or negatives an AUROC says nothing and is not part of a mean.
 FEWEST = 10
+#: Strata with fewer films than this get no figures of their own.
+FEWEST_FILMS = 300
+#: Bounds of the age bands, years.
+AGES = (40, 60)
 
 
 def auroc(truth: np.ndarray, scores: np.ndarray) -> float:
     """Area under the ROC curve, ties counted half; nan where only one class is known.
 
-    `truth` (N,) is 1, 0 or nan (ignored); `scores` (N,).
+    `truth` (N,) is 1, 0 or anything else (ignored); `scores` (N,).
     """
-    known = ~np.isnan(truth)
+    known = (truth == 0) | (truth == 1)
     truth, scores = truth[known] == 1, scores[known]
     positives, negatives = truth.sum(), (~truth).sum()
     if not positives or not negatives:
@@ -31,72 +41,137 @@ def auroc(truth: np.ndarray, scores: np.ndarray) -> float:
     return float((ranks[truth].sum() - positives * (positives + 1) / 2) / (positives * negatives))
 
 
+def average_precision(truth: np.ndarray, scores: np.ndarray) -> float:
+    """Mean precision over the positives in the order of the scores; chance is the prevalence. nan as for `auroc`."""
+    known = (truth == 0) | (truth == 1)
+    if len(np.unique(truth[known])) < 2:
+        return float("nan")
+    return float(average_precision_score(truth[known] == 1, scores[known]))
+
+
+METRICS: dict[str, Metric] = {"AUROC": auroc, "average precision": average_precision}
+
+
+def enough(targets: np.ndarray) -> np.ndarray:
+    """Which columns (L,) of targets (N, L) have at least FEWEST positives and negatives."""
+    found: np.ndarray = ((targets == 1).sum(0) >= FEWEST) & ((targets == 0).sum(0) >= FEWEST)
+    return found
+
+
 def aurocs(targets: np.ndarray, scores: np.ndarray) -> np.ndarray:
     """AUROC (L,) of each column; nan where there are fewer than FEWEST positives or negatives."""
-    enough = ((targets == 1).sum(0) >= FEWEST) & ((targets == 0).sum(0) >= FEWEST)
-    columns = range(targets.shape[1])
-    return np.array([auroc(targets[:, i], scores[:, i]) if enough[i] else np.nan for i in columns])
+    columns = enough(targets)
+    return np.array([auroc(targets[:, i], scores[:, i]) if columns[i] else np.nan for i in range(len(columns))])
+
+
+def strata(films: Films) -> Iterator[tuple[str, np.ndarray]]:
+    """Names and masks (N,) of the parts of the films that are large enough: all, sources, views, sexes, ages."""
+    yield "all sources", np.ones(len(films), bool)
+    parts = [(f"within {source}", films.sources == source) for source in np.unique(films.sources) if source]
+    parts += [(f"view {view}", films.views == view) for view in np.unique(films.views) if view]
+    parts += [(f"sex {sex}", films.sexes == sex) for sex in np.unique(films.sexes) if sex]
+    for low, high in zip((0, *AGES), (*AGES, np.inf), strict=True):
+        name = f"age {low} to {high:g}" if np.isfinite(high) else f"age {low} and over"
+        parts.append((name, (films.ages >= low) & (films.ages < high)))
+    for name, rows in parts:
+        if FEWEST_FILMS <= rows.sum() < len(films):
+            yield name, rows
+
+
+def measure(films: Films, scores: np.ndarray, *, resamples: int = 1000) -> list[Score]:
+    """Every metric of every finding and their mean over all films; AUROC in the other strata. Scores (N, L)."""
+    found: list[Score] = []
+    for name, rows in strata(films):
+        part = films.labels, films.targets[rows], scores[rows], films.patients[rows], name
+        for metric in METRICS if name == "all sources" else ["AUROC"]:
+            found += score(*part, metric=metric, resamples=resamples)
+    return found
 
 
 def score(
-    labels: Sequence[str],
+    labels: tuple[str, ...],
     targets: np.ndarray,
     scores: np.ndarray,
     patients: np.ndarray,
     subset: str,
     *,
+    metric: str = "AUROC",
     resamples: int = 1000,
     seed: int = 0,
 ) -> list[Score]:
-    """AUROC of every finding that has enough films and their mean, with 95 % intervals by patient bootstrap.
+    """A metric of every finding that has enough films and their mean, with 95 % intervals by patient bootstrap.
 
     Patients, not films, are drawn, since films of one patient resemble each other: intervals by film are up to
     1.7 times too narrow. Targets and scores (N, L), patients (N,).
     """
-    point = aurocs(targets, scores)
-    drawn = _bootstrap(targets, scores, patients, ~np.isnan(point), resamples, seed)
-    found = []
-    for i, label in enumerate(labels):
-        if not np.isnan(point[i]):
-            low, high = np.nanpercentile(drawn[:, i], [2.5, 97.5])
-            positives = int((targets[:, i] == 1).sum())
-            found.append(
-                Score(label, subset, "AUROC", float(point[i]), float(low), float(high), positives, len(targets))
-            )
+    columns = np.flatnonzero(enough(targets))
+    if not len(columns):
+        return []
+    measured = METRICS[metric]
+
+    def figures(rows: np.ndarray) -> np.ndarray:
+        return np.array([measured(targets[rows, i], scores[rows, i]) for i in columns])
+
+    point = figures(np.arange(len(targets)))
+    drawn = bootstrap(figures, patients, resamples, seed)
+    low, high = np.nanpercentile(drawn, [2.5, 97.5], axis=0)
+    positives = (targets[:, columns] == 1).sum(0)
+    found = [
+        Score(labels[i], subset, metric, float(p), float(lo), float(hi), int(n), len(targets))
+        for i, p, lo, hi, n in zip(columns, point, low, high, positives, strict=True)
+    ]
     if len(found) > 1:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", RuntimeWarning)  # a resample may lack a finding altogether
-            low, high = np.nanpercentile(np.nanmean(drawn, 1), [2.5, 97.5])
-        positives = int((targets == 1).sum())
-        found.append(
-            Score(
-                "mean",
-                subset,
-                "AUROC",
-                float(np.nanmean(point)),
-                float(low),
-                float(high),
-                positives,
-                len(targets),
-            )
-        )
+        found.append(mean_score(point, drawn, subset, metric, int(positives.sum()), len(targets)))
     return found
 
 
-def _bootstrap(
-    targets: np.ndarray,
-    scores: np.ndarray,
-    patients: np.ndarray,
-    columns: np.ndarray,
-    resamples: int,
-    seed: int,
+def shares(labels: tuple[str, ...], hits: np.ndarray, patients: np.ndarray, subset: str, metric: str) -> list[Score]:
+    """The share of hits (N, L), nan where there is nothing to hit, per label and in the mean over labels."""
+    columns = np.flatnonzero(~np.isnan(hits).all(0))
+    rows = np.flatnonzero(~np.isnan(hits).all(1))
+    if not len(columns):
+        return []
+
+    def figures(chosen: np.ndarray) -> np.ndarray:
+        part = hits[rows[chosen]][:, columns]
+        tried = (~np.isnan(part)).sum(0)
+        return np.where(tried > 0, np.nansum(part, 0) / np.maximum(tried, 1), np.nan)
+
+    point = figures(np.arange(len(rows)))
+    drawn = bootstrap(figures, patients[rows])
+    low, high = np.nanpercentile(drawn, [2.5, 97.5], axis=0)
+    tried = (~np.isnan(hits[:, columns])).sum(0)
+    found = [
+        Score(labels[i], subset, metric, float(p), float(lo), float(hi), int(n), len(rows))
+        for i, p, lo, hi, n in zip(columns, point, low, high, tried, strict=True)
+    ]
+    return [*found, mean_score(point, drawn, subset, metric, int(tried.sum()), len(rows))]
+
+
+def mean_score(point: np.ndarray, drawn: np.ndarray, subset: str, metric: str, positives: int, films: int) -> Score:
+    """The mean over findings of figures (L,) with the interval of its resamples (R, L)."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # a resample may lack a finding altogether
+        low, high = np.nanpercentile(np.nanmean(drawn, 1), [2.5, 97.5])
+    return Score("mean", subset, metric, float(np.nanmean(point)), float(low), float(high), positives, films)
+
+
+def bootstrap(
+    figures: Callable[[np.ndarray], np.ndarray], patients: np.ndarray, resamples: int = 1000, seed: int = 0
 ) -> np.ndarray:
+    """Figures (R, ...) of films whose patients were drawn with replacement; `figures` takes rows."""
     names, of_patient = np.unique(patients, return_inverse=True)
-    films = [np.flatnonzero(of_patient == i) for i in range(len(names))]
+    films = np.split(np.argsort(of_patient, kind="stable"), np.cumsum(np.bincount(of_patient))[:-1])
     rng = np.random.default_rng(seed)
-    drawn = np.full((resamples, targets.shape[1]), np.nan)
-    for r in range(resamples):
-        rows = np.concatenate([films[i] for i in rng.integers(len(names), size=len(names))])
-        for i in np.flatnonzero(columns):
-            drawn[r, i] = auroc(targets[rows, i], scores[rows, i])
-    return drawn
+    draws = (rng.integers(len(names), size=len(names)) for _ in range(resamples))
+    return np.array([figures(np.concatenate([films[i] for i in drawn])) for drawn in draws])
+
+
+def calibration_error(truth: np.ndarray, probabilities: np.ndarray, bins: int = 15) -> float:
+    """Mean distance between probability and frequency over bins of equally many films (ECE, Naeini et al. 2015)."""
+    known = (truth == 0) | (truth == 1)
+    order = np.argsort(probabilities[known], kind="stable")
+    parts = [part for part in np.array_split(order, bins) if len(part)]
+    truth, probabilities = truth[known], probabilities[known]
+    gaps = [abs(truth[part].mean() - probabilities[part].mean()) * len(part) for part in parts]
+    return float(np.sum(gaps) / max(1, known.sum()))

@@ -33,8 +33,10 @@ if TYPE_CHECKING:
     from train.backbones import Backbone
     from train.data import Films
 
-#: Sources with fewer films than this get no figures of their own.
-FEWEST_FILMS = 300
+#: Strata whose figures go into a model folder; all are in evaluation.json.
+SHOWN = ("all sources", "within", "films with boxes")
+#: The metric of activation maps.
+POINTING = "Grad-CAM pointing"
 
 
 @dataclass(frozen=True)
@@ -165,31 +167,60 @@ class Run:
             # a fold is calibrated by the others, so that its own labels decide nothing about it
             others = calibrate.platt(logits[fold != k], films.targets[fold != k], films.labels)
             calibrated[fold == k] = calibrate.apply(logits[fold == k], others)
-        scores = tuple(_scores(films, calibrated))
+        scores = evaluate.measure(films, calibrated)
+        if any(films.boxes):
+            scores += self._pointing(fold, networks)
+        write_evaluation(self.folder, films, calibrated, scores)
+        scored_on = (
+            f"Each film was scored by one of {plan.folds} models that never saw its patient (patient-wise "
+            f"cross-validation, {len(films)} films, {len(np.unique(films.patients))} patients); the model "
+            "itself was then trained the same way on all of them. Intervals: 95 %, patient bootstrap."
+        )
         for k in [*range(plan.folds), None]:
             rest = np.ones(len(films), bool) if k is None else fold != k
-            calibration = calibrate.platt(logits[rest], films.targets[rest], films.labels)
-            probabilities = 1 / (1 + np.exp(-calibrate.apply(logits[rest], calibration)))
-            backbone = self._backbone(k)
-            spec = ModelSpec(
-                name=plan.name if k is None else f"{plan.name}-fold-{k}",
-                architecture=backbone.architecture,
-                arguments=backbone.arguments,
-                labels=films.labels,
-                size=plan.recipe.size,
-                trained_on=plan.trained_on,
-                licence="Apache-2.0",
-                calibration=calibration,
-                thresholds=calibrate.operating_points(probabilities, films.targets[rest]),
-                scores=scores,
-                scored_on=(
-                    f"Each film was scored by one of {plan.folds} models that never saw its patient (patient-wise "
-                    f"cross-validation, {len(films)} films, {len(np.unique(films.patients))} patients); the model "
-                    "itself was then trained the same way on all of them. Intervals: 95 %, patient bootstrap."
-                ),
-                base_weights=backbone.name,
-            )
-            modelfolder.save(self.folder / _name(k), spec, networks[_name(k)], card.write(spec, plan.command))
+            name = plan.name if k is None else f"{plan.name}-fold-{k}"
+            self._write_model(k, name, networks[_name(k)], logits[rest], films.targets[rest], scores, scored_on)
+
+    def _write_model(
+        self, k: int | None, name: str, network: Network, logits: np.ndarray, targets: np.ndarray,
+        scores: list[Score], scored_on: str,
+    ) -> None:  # fmt: skip
+        """A model folder, calibrated on these logits and targets (n, L)."""
+        labels, backbone = self.films.labels, self._backbone(k)
+        calibration = calibrate.platt(logits, targets, labels)
+        points = calibrate.operating_points(calibrate.probabilities(calibrate.apply(logits, calibration)), targets)
+        spec = ModelSpec(
+            name=name,
+            architecture=backbone.architecture,
+            arguments=backbone.arguments,
+            labels=labels,
+            size=self.plan.recipe.size,
+            trained_on=self.plan.trained_on,
+            licence="Apache-2.0",
+            calibration=calibration,
+            thresholds=points["youden"],
+            scores=tuple(s for s in scores if s.subset.startswith(SHOWN)),
+            scored_on=scored_on,
+            base_weights=backbone.name,
+        )
+        folder = self.folder / _name(k)
+        modelfolder.save(folder, spec, network, card.write(spec, self.plan.command, notes(self.plan)))
+        by_label = {rule: dict(zip(labels, values, strict=True)) for rule, values in points.items()}
+        (folder / "thresholds.json").write_text(json.dumps(by_label, indent=2) + "\n")
+
+    def _pointing(self, fold: np.ndarray, networks: dict[str, Network]) -> list[Score]:
+        """How often the peak of a finding's activation map lies in a box of it, by the model that never saw it."""
+        films, crops = self.films, boxes.crops(self.films)
+        hits = np.full(films.targets.shape, np.nan)
+        for k in range(self.plan.folds):
+            rows = np.array([row for row in crops if fold[row] == k], int)
+            maps = finetune.maps(networks[_name(k)], self.views, rows) if len(rows) else ()
+            for row, planes in zip(rows, maps, strict=True):
+                for label in {box.label for box in films.boxes[row]} & set(films.labels):
+                    i = films.labels.index(label)
+                    own = [box for box in films.boxes[row] if box.label == label]
+                    hits[row, i] = boxes.hit(planes[i], own, crops[row])
+        return evaluate.shares(films.labels, hits, films.patients, "films with boxes", POINTING)
 
 
 def _name(fold: int | None) -> str:
@@ -235,13 +266,23 @@ def folds_of(run: Path, films: Films) -> np.ndarray:
     return np.array([known[patient] for patient in films.patients])
 
 
-def _scores(films: Films, logits: np.ndarray) -> list[Score]:
-    found = evaluate.score(films.labels, films.targets, logits, films.patients, "all sources")
-    for source in sorted(set(films.sources)):
-        rows = films.sources == source
-        if source and rows.sum() >= FEWEST_FILMS:
-            part = evaluate.score(
-                films.labels, films.targets[rows], logits[rows], films.patients[rows], f"within {source}"
-            )
-            found += part
-    return found
+def notes(plan: Plan) -> list[str]:
+    """What the card says of labels that were changed and of errors that were accepted."""
+    found = [f"Labels were corrected by {plan.corrections}."] if plan.corrections else []
+    return found + [f"The audit's error {name} was accepted: {reason}" for name, reason in plan.accepted.items()]
+
+
+def write_evaluation(folder: Path, films: Films, logits: np.ndarray, scores: list[Score]) -> None:
+    """RUN/evaluation.json: every figure, and how well probabilities are calibrated; logits are calibrated (N, L)."""
+    probabilities = calibrate.probabilities(logits)
+    errors = {
+        label: evaluate.calibration_error(films.targets[:, i], probabilities[:, i])
+        for i, label in enumerate(films.labels)
+    }
+    found = {
+        "films": len(films),
+        "digest": digest(films),
+        "calibration_error": errors,
+        "scores": [*map(asdict, scores)],
+    }
+    (folder / "evaluation.json").write_text(json.dumps(found, indent=2) + "\n")
