@@ -104,6 +104,44 @@ def read(
     return films if present == "metadata" else _present(films, images, present)
 
 
+def reference_loader(images: Path, names: Sequence[str], table: Path, size: int, batch: int, workers: int) -> Any:
+    """The library's own way from films to batches, as its training script has it: a DataLoader to compare ours with.
+
+    `names` are PNG or JPEG films under `images`; the table that the library wants of them is written to `table`.
+    """
+    import pandas as pd
+    from torch.utils.data import DataLoader
+    from torchvision import transforms
+
+    films = pd.DataFrame(
+        {
+            "Image Index": names,
+            "Patient ID": range(len(names)),
+            "View Position": "PA",
+            "Finding Labels": "No Finding",
+            "Follow-up #": 0,
+            "Patient Age": 50,
+            "Patient Gender": "F",
+        }
+    )
+    films.to_csv(table, index=False)
+    state = np.random.get_state()  # its constructor seeds the global generator
+    dataset = xrv.datasets.NIH_Dataset(
+        str(images),
+        csvpath=str(table),
+        transform=transforms.Compose([xrv.datasets.XRayCenterCrop(), xrv.datasets.XRayResizer(size)]),
+        data_aug=transforms.Compose(
+            [
+                xrv.datasets.ToPILImage(),
+                transforms.RandomAffine(45, translate=(0.15, 0.15), scale=(0.85, 1.15)),
+                transforms.ToTensor(),
+            ]
+        ),
+    )
+    np.random.set_state(state)
+    return DataLoader(dataset, batch_size=batch, shuffle=True, num_workers=workers)
+
+
 def _once(films: Films) -> Films:
     """Each file once: SIIM has a row per outline of a film."""
     _, first, group = np.unique([str(path) for path in films.paths], return_index=True, return_inverse=True)
