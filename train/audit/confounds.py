@@ -1,0 +1,268 @@
+"""Whether a label can be told without looking: from source, view, device, sex, age or follow-up."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy.stats import norm
+from sklearn.ensemble import HistGradientBoostingClassifier
+
+from train import evaluate, splits
+from train.audit.base import Finding, Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from train.audit.base import Check, Subject
+    from train.data import Films
+
+#: An odds ratio above this, or below its inverse, is worth a warning where chance does not explain it.
+HIGH_ODDS = 3.0
+#: So is an AUROC above this of a model that sees no pixel.
+HIGH_AUROC = 0.6
+#: Groups of fewer films say nothing.
+FEWEST_FILMS = 30
+#: A source is clustered where a film shares its patient with this many films (itself too) in the mean ...
+CLUSTERED = 4.0
+#: ... and the films are worth no more than this number of independent ones.
+FEW_PATIENTS = 200
+#: Bounds of the age bands, years.
+BANDS = (18, 40, 60, 80)
+#: Other columns of a table that may give a device or a maker away.
+DEVICE = re.compile("device|drain|manufacturer|scanner|station", re.IGNORECASE)
+#: Rows of the worst pairs that a finding lists.
+LISTED = 30
+FOLDS = 3
+
+
+def odds_ratios(
+    members: np.ndarray, targets: np.ndarray, level: float = 0.95
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Odds of each label in a group over those outside, with interval: three arrays (L,).
+
+    Woolf's interval of the logarithm; half a film is added to all four cells where one is empty (Haldane 1956,
+    Anscombe 1956). `members` (N,) bool, `targets` (N, L) where nan and probabilities are left out.
+    """
+    inside, outside = targets[members], targets[~members]
+    cells = np.array([(part == value).sum(0) for part in (inside, outside) for value in (1, 0)], float)
+    cells += np.where((cells == 0).any(0), 0.5, 0.0)
+    a, b, c, d = cells
+    log, error = np.log(a * d / (b * c)), np.sqrt((1 / cells).sum(0))
+    width = norm.isf((1 - level) / 2) * error
+    return np.exp(log), np.exp(log - width), np.exp(log + width)
+
+
+def labelled(films: Films) -> tuple[tuple[str, ...], np.ndarray]:
+    """Labels and targets (N, L), with "No Finding" where the table has it: that too can follow a source."""
+    if "No Finding" not in films.extra or "No Finding" in films.labels:
+        return films.labels, films.targets
+    said = films.extra["No Finding"]
+    normal = np.where(said == "1", 1.0, np.where(said == "0", 0.0, np.nan))
+    return (*films.labels, "No Finding"), np.column_stack([films.targets, normal])
+
+
+def attributes(films: Films) -> dict[str, np.ndarray]:
+    """What is known of a film beside its pixels, each (N,) str, "" where it is not."""
+    bands = np.array([f"under {BANDS[0]}", *(f"{a}-{b - 1}" for a, b in zip(BANDS, BANDS[1:])), f"{BANDS[-1]} on"])  # noqa: B905, RUF007
+    band = bands[np.searchsorted(BANDS, np.nan_to_num(films.ages), side="right")]
+    columns = {"source": films.sources, "view": films.views, "sex": films.sexes}
+    columns["age"] = np.where(np.isnan(films.ages), "", band)
+    # of yes, no and uncertain, as of any two values, the rarer is compared with the other
+    return columns | {name: np.where(c == "-1", "", c) for name, c in films.extra.items() if DEVICE.search(name)}
+
+
+def groups(column: np.ndarray) -> list[str]:
+    """The values worth comparing with the rest: frequent, not everything; of two only the rarer one."""
+    values, counts = np.unique(column[column != ""], return_counts=True)
+    large = (counts >= FEWEST_FILMS) & (counts.sum() - counts >= FEWEST_FILMS)
+    if len(values) == 2:
+        large &= np.arange(2) == counts.argmin()
+    return [str(value) for value in values[large]]
+
+
+def follows(subject: Subject) -> Iterator[Finding]:
+    """Labels that go with source, view, sex, age or device, by odds ratio: one finding for each of these.
+
+    A warning needs a ratio above HIGH_ODDS or under its inverse, and an interval without 1 that allows for the
+    number of pairs looked at (Bonferroni). Figures give the plain 95 % interval.
+    """
+    labels, targets = labelled(subject.films)
+    for attribute, column in attributes(subject.films).items():
+        known = column != ""
+        rows = _pairs(column[known], labels, targets[known])
+        if not rows:
+            continue
+        worst = rows[0]
+        high = [row for row in rows if row["high"]]
+        title = f"No label follows {attribute}; the strongest is {_words(worst)}."
+        if high:
+            title = f"{len({row['label'] for row in high})} of {len(labels)} labels follow {attribute}: {_words(worst)}"
+            title += f"; {_words(high[1])}." if len(high) > 1 else "."
+        yield Finding(
+            f"label-follows-{re.sub(r'[^a-z0-9]+', '-', attribute.lower())}",
+            Severity.WARNING if high else Severity.INFO,
+            title,
+            f"Give figures within each {attribute}, and balance or leave out what a model could learn instead."
+            if high
+            else "",
+            {"pairs": len(rows), "above": len(high), "rows": rows[:LISTED]},
+        )
+
+
+def _pairs(column: np.ndarray, labels: tuple[str, ...], targets: np.ndarray) -> list[dict[str, Any]]:
+    """A row for each group and label, the one whose interval is farthest from 1 first."""
+    there = np.flatnonzero((targets == 1).any(0) & (targets == 0).any(0))
+    names = groups(column)
+    rows = []
+    strict = 1 - 0.05 / max(len(names) * len(there), 1)
+    for name in names:
+        members = column == name
+        table = np.array(odds_ratios(members, targets[:, there])).T
+        guarded = np.array(odds_ratios(members, targets[:, there], strict)).T
+        for i, (ratio, low, high), (_, lowest, highest) in zip(there, table, guarded, strict=True):
+            beyond = bool((ratio > HIGH_ODDS and lowest > 1) or (ratio < 1 / HIGH_ODDS and highest < 1))
+            row = {"group": name, "label": labels[i], "odds ratio": float(ratio), "low": float(low)}
+            row |= {"up to": float(high), "high": beyond, "in": _count(targets[members, i])}
+            rows.append(row | {"out": _count(targets[~members, i])})
+    # the bound nearest to 1, so that a ratio from a handful of films does not come first
+    return sorted(rows, key=lambda row: (row["high"], max(np.log(row["low"]), -np.log(row["up to"]))), reverse=True)
+
+
+def _count(target: np.ndarray) -> str:
+    return f"{(target == 1).sum()} of {((target == 1) | (target == 0)).sum()}"
+
+
+def _words(row: dict[str, Any]) -> str:
+    return f"{row['label']} in {row['group']}, odds ratio {row['odds ratio']:.2f} [{row['low']:.2f}-{row['up to']:.2f}]"
+
+
+def one_sided_sources(subject: Subject) -> Iterator[Finding]:
+    """Sources where a label is never or always given, though the other films would let one expect at least ten."""
+    labels, targets = labelled(subject.films)
+    sources = subject.films.sources
+    rows: list[dict[str, Any]] = []
+    for name in np.unique(sources):
+        inside, outside = targets[sources == name], targets[sources != name]
+        for i, label in enumerate(labels):
+            for value, word in ((1, "never"), (0, "always")):
+                films = int((~np.isnan(inside[:, i])).sum())
+                others = (outside[:, i] == value).sum() / max((~np.isnan(outside[:, i])).sum(), 1)
+                if not (inside[:, i] == value).any() and others * films >= evaluate.FEWEST:
+                    expected = float(others * films if value else films - others * films)
+                    rows.append({"source": str(name), "label": label, "given": word, "films": films})
+                    rows[-1]["expected positives"] = expected
+    if rows:
+        names = list(dict.fromkeys(row["source"] for row in rows))
+        rows.sort(key=lambda row: -row["films"])
+        yield Finding(
+            "source-tells-label",
+            Severity.WARNING,
+            f"{len(names)} sources give away a label by never or always having it: {', '.join(names[:4])}"
+            f"{' ...' if len(names) > 4 else ''}.",
+            "Give figures within sources that have both, and do not read a pooled AUROC as skill.",
+            {"rows": rows[:LISTED]},
+        )
+
+
+def clusters(subject: Subject) -> Iterator[Finding]:
+    """Sources whose many films are of few patients: they look like more evidence than they are.
+
+    The films are worth (sum n)^2 / sum n^2 independent ones, n being the films of a patient (Kish 1965).
+    """
+    films = subject.films
+    rows: list[dict[str, Any]] = []
+    for name in np.unique(films.sources):
+        _, counts = np.unique(films.patients[films.sources == name], return_counts=True)
+        worth = counts.sum() ** 2 / (counts**2).sum()
+        row = {"source": str(name), "films": int(counts.sum()), "patients": len(counts), "most": int(counts.max())}
+        rows.append(row | {"worth": float(worth), "high": bool(_clustered(int(counts.sum()), worth))})
+    rows.sort(key=lambda row: -row["films"] / row["worth"])
+    high = [row for row in rows if row["high"]]
+    names = "; ".join(
+        f"{row['source']}, {row['films']} films of {row['patients']} patients, up to {row['most']} of one,"
+        f" worth {row['worth']:.0f}"
+        for row in high
+    )
+    yield Finding(
+        "films-of-few-patients",
+        Severity.WARNING if high else Severity.INFO,
+        f"Films cluster in few patients: {names}." if high else "No source's films cluster in few patients.",
+        "Split by patient, and draw patients, not films, for intervals." if high else "",
+        {"rows": rows[:LISTED]},
+    )
+
+
+def _clustered(films: int, worth: float) -> bool:
+    return films >= FEWEST_FILMS and films / worth >= CLUSTERED and worth <= FEW_PATIENTS
+
+
+def without_pixels(subject: Subject) -> Iterator[Finding]:
+    """The AUROC of a model that sees no pixel, on patients it did not learn from: what a network has to beat."""
+    films = subject.films
+    columns = _columns(films)
+    labels, targets = labelled(films)
+    enough = [i for i in range(len(labels)) if _enough(targets[:, i])]
+    if not columns or not enough or len(set(films.patients)) < FOLDS * evaluate.FEWEST:
+        return
+    values = np.column_stack([values for values, _ in columns.values()])
+    model = HistGradientBoostingClassifier(
+        max_iter=30,
+        max_leaf_nodes=15,
+        early_stopping=False,
+        categorical_features=[category for _, category in columns.values()],
+        random_state=0,
+    )
+    fold = splits.patient_folds(films.patients, films.targets, FOLDS)
+    rows: list[dict[str, Any]] = []
+    for i in enough:
+        auroc = evaluate.auroc(targets[:, i], _out_of_fold(model, values, targets[:, i], fold))
+        positives, negatives = int((targets[:, i] == 1).sum()), int((targets[:, i] == 0).sum())
+        chance = 1.96 * np.sqrt((1 / positives + 1 / negatives) / 12)
+        high = bool(auroc > HIGH_AUROC and auroc - 0.5 > chance)
+        rows.append({"label": labels[i], "AUROC": auroc, "positives": positives, "high": high})
+    mean = float(np.mean([row["AUROC"] for row in rows if row["label"] in films.labels] or [np.nan]))
+    rows.sort(key=lambda row: -row["AUROC"])
+    high = any(row["high"] for row in rows)
+    best = ", ".join(f"{row['label']} {row['AUROC']:.2f}" for row in rows[:3])
+    yield Finding(
+        "label-without-pixels",
+        Severity.WARNING if high else Severity.INFO,
+        f"A model that sees no pixel ({', '.join(columns)}) has a mean AUROC of {mean:.3f}; best {best}.",
+        "Print it beside the network's: only what lies above was learnt from the films." if high else "",
+        {"mean": mean, "columns": list(columns), "rows": rows},
+    )
+
+
+def _columns(films: Films) -> dict[str, tuple[np.ndarray, bool]]:
+    """What a model may know without pixels: values (N,) float and whether they are categories; constants left out."""
+    found: dict[str, tuple[np.ndarray, bool]] = {}
+    for name, column in {"source": films.sources, "view": films.views, "sex": films.sexes}.items():
+        # the model takes at most 255 categories
+        found[name] = np.minimum(np.unique(column, return_inverse=True)[1], 254).astype(float), True
+    found |= {"age": (films.ages, False), "follow-up": (films.follow_ups, False)}
+    return {name: pair for name, pair in found.items() if len(np.unique(pair[0])) > 1}
+
+
+def _enough(target: np.ndarray) -> bool:
+    return bool(min((target == 1).sum(), (target == 0).sum()) >= evaluate.FEWEST)
+
+
+def _out_of_fold(
+    model: HistGradientBoostingClassifier, values: np.ndarray, target: np.ndarray, fold: np.ndarray
+) -> np.ndarray:
+    """Probabilities (N,) of a label by models that learnt from the other folds' films."""
+    certain = (target == 0) | (target == 1)
+    scores = np.full(len(target), np.nan)
+    for k in range(FOLDS):
+        rows = certain & (fold != k)
+        held = fold == k
+        if len(np.unique(target[rows])) == 2:
+            scores[held] = model.fit(values[rows], target[rows] == 1).predict_proba(values[held])[:, 1]
+        else:
+            scores[held] = target[rows].mean()
+    return scores
+
+
+CHECKS: tuple[Check, ...] = (follows, one_sided_sources, clusters, without_pixels)

@@ -1,0 +1,196 @@
+"""What other readers said of the same films: relabels and boxes of NIH films, joined by file name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from scipy.stats import binomtest
+from sklearn.metrics import cohen_kappa_score, confusion_matrix
+
+from train.audit.base import Finding, Severity, Suspect
+from train.datasets import METADATA
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from train.audit.base import Check, Subject
+    from train.data import Films
+
+#: What the readers of Majkowska et al. 2020 (Radiology 294:421) were asked, and the labels that say the same.
+QUESTIONS = {
+    "Pneumothorax": ("Pneumothorax",),
+    "Nodule or mass": ("Nodule", "Mass"),
+    "Airspace opacity": ("Infiltration", "Consolidation", "Pneumonia", "Edema"),
+}
+#: Labels that the table of boxes spells in its own way.
+SPELT = {"Infiltrate": "Infiltration"}
+
+
+@cache
+def nih_table(name: str) -> pd.DataFrame:
+    """One of the published tables of NIH films, indexed by file name without ending; read-only by custom."""
+    table = pd.read_csv(METADATA / name)
+    return table.set_index(table["Image Index"].str.rpartition(".")[0])
+
+
+def joined(films: Films, table: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """The films (n,) whose file name is in a table, whatever its ending, and the table's row (n,) of each."""
+    rows = table.index.get_indexer(pd.Index([path.stem for path in films.paths]))
+    return np.flatnonzero(rows >= 0), rows[rows >= 0]
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How labels do against a reference: counts, and shares with Wilson's 95 % interval; None without any film."""
+
+    tp: int
+    fn: int
+    fp: int
+    tn: int
+    kappa: float | None
+
+    @classmethod
+    def of(cls, truth: np.ndarray, said: np.ndarray) -> Agreement:
+        """Reference and labels (n,) bool of the same films; kappa is Cohen's."""
+        tn, fp, fn, tp = confusion_matrix(truth, said, labels=[False, True]).ravel().tolist()
+        undefined = (truth & said).all() or not (truth | said).any()
+        return cls(tp, fn, fp, tn, None if undefined else float(cohen_kappa_score(truth, said)))
+
+    def row(self) -> dict[str, Any]:
+        """Everything for a table."""
+        return {
+            "films": self.tp + self.fn + self.fp + self.tn,
+            "TP": self.tp,
+            "FN": self.fn,
+            "FP": self.fp,
+            "TN": self.tn,
+            "sensitivity": share(self.tp, self.tp + self.fn),
+            "PPV": share(self.tp, self.tp + self.fp),
+            "kappa": self.kappa,
+        }
+
+
+def share(k: int, n: int) -> tuple[float, float, float] | None:
+    """A share k of n with Wilson's 95 % interval: value, low, high; None of none."""
+    if not n:
+        return None
+    interval = binomtest(k, n).proportion_ci(method="wilson")
+    return k / n, float(interval.low), float(interval.high)
+
+
+def any_of(films: Films, labels: tuple[str, ...]) -> np.ndarray:
+    """1 (N,) where a film has one of these labels, 0 where it has none of them, nan where that is not known."""
+    targets = films.targets[:, [films.labels.index(label) for label in labels]]
+    one: np.ndarray = np.where((targets == 1).any(1), 1.0, np.where((targets == 0).all(1), 0.0, np.nan))
+    return one
+
+
+def google(subject: Subject) -> Iterator[Finding]:
+    """Labels against four radiologists' adjudicated ones of 4,376 NIH films (Majkowska et al. 2020).
+
+    The films are enriched with findings, so a PPV holds for them only, and the readers saw the film alone while
+    NIH's labels come from reports, which had the patient's history.
+    """
+    films, table = subject.films, nih_table("google2019_nih-chest-xray-labels.csv.gz")
+    known = {q: labels for q, labels in QUESTIONS.items() if set(labels) <= set(films.labels)}
+    found, rows = joined(films, table)
+    if not known or not len(found):
+        return
+    subsets = {"all": np.ones(len(found), bool)}
+    for column in (table["Set Id"].to_numpy(str)[rows], films.views[found]):
+        subsets |= {str(value): column == value for value in np.unique(column) if value}
+    agreements: list[dict[str, Any]] = []
+    suspects: list[Suspect] = []
+    headline = []
+    for question, labels in known.items():
+        said = any_of(films, labels)[found]
+        truth = table[question].to_numpy(str)[rows] == "YES"
+        for subset, members in subsets.items():
+            these = members & ~np.isnan(said)
+            if these.any():
+                row = Agreement.of(truth[these], said[these] == 1).row()
+                agreements.append({"finding": question, "films of": subset, **row})
+                if subset == "all":
+                    headline.append(f"{question} {_words(row)}")
+        suspects += _disagreements(films, found, question, truth, said)
+    if not agreements:
+        return
+    yield Finding(
+        "reference-google-2019",
+        Severity.INFO,
+        f"{len(found)} films have adjudicated labels of Google 2019: {'; '.join(headline)}.",
+        "Look at the films that disagree, and tune or test on these labels where they are in the right split.",
+        {"rows": agreements},
+        tuple(suspects),
+    )
+
+
+def _words(row: dict[str, Any]) -> str:
+    parts = [
+        f"{name} {row[name][0]:.3f} [{row[name][1]:.3f}-{row[name][2]:.3f}]"
+        for name in ("sensitivity", "PPV")
+        if row[name]
+    ]
+    return ", ".join(parts) or "in none of them"
+
+
+def _disagreements(
+    films: Films, found: np.ndarray, question: str, truth: np.ndarray, said: np.ndarray
+) -> Iterator[Suspect]:
+    labels = QUESTIONS[question]
+    for i in np.flatnonzero(~np.isnan(said) & (truth != (said == 1))):
+        film = int(found[i])
+        if truth[i]:
+            # which of several labels is missing, the reference does not say
+            label = labels[0] if len(labels) == 1 else None
+            yield Suspect(film, label, f"{question}: seen by Google's readers, not labelled.", 1.0)
+        for label in labels if not truth[i] else ():
+            if films.targets[film, films.labels.index(label)] == 1:
+                yield Suspect(film, label, f"{label}: labelled, but Google's readers saw no {question.lower()}.", 1.0)
+
+
+def boxes(subject: Subject) -> Iterator[Finding]:
+    """Labels against the 984 boxes that radiologists drew on 880 NIH films (Wang et al. 2017).
+
+    Boxes were drawn on films that had the label, so agreement flatters the labels; Google's answers for the same
+    films say what the boxes are worth.
+    """
+    films, table = subject.films, nih_table("BBox_List_2017.csv.gz")
+    row_of = pd.Index([path.stem for path in films.paths])
+    boxed = table["Finding Label"].replace(SPELT)
+    boxed = boxed[boxed.isin(films.labels) & boxed.index.isin(row_of)]
+    if not len(boxed) or not row_of.is_unique:
+        return
+    film = row_of.get_indexer(boxed.index)
+    target = films.targets[film, [films.labels.index(label) for label in boxed]]
+    missing = np.flatnonzero(target == 0)
+    known = int((~np.isnan(target)).sum())
+    yield Finding(
+        "reference-boxes",
+        Severity.INFO,
+        f"{int((target == 1).sum())} of {known} boxes that radiologists drew lie on films with the box's label.",
+        "All boxed films are in NIH's official test split: tune no explanation on them that is scored there.",
+        {"boxes": len(boxed), "films": boxed.index.nunique(), "google": _boxes_by_google(boxed)},
+        tuple(
+            Suspect(int(film[i]), str(boxed.iloc[i]), f"{boxed.iloc[i]}: boxed by a radiologist, not labelled.", 1.0)
+            for i in missing
+        ),
+    )
+
+
+def _boxes_by_google(boxed: pd.Series[str]) -> list[dict[str, Any]]:
+    """For each question, how many of the boxes on films that Google's readers saw they confirm."""
+    answers = nih_table("google2019_nih-chest-xray-labels.csv.gz")
+    rows = []
+    for question, labels in QUESTIONS.items():
+        asked = boxed.index[boxed.isin(labels) & boxed.index.isin(answers.index)]
+        yes = int((answers.loc[asked, question] == "YES").sum())
+        rows.append({"finding": question, "boxes": len(asked), "confirmed": yes})
+    return rows
+
+
+CHECKS: tuple[Check, ...] = (google, boxes)
