@@ -1,0 +1,165 @@
+"""An audit as one HTML file that needs nothing else: no network, no script, no file beside it."""
+
+from __future__ import annotations
+
+import html
+from pathlib import Path
+from string import Template
+from typing import TYPE_CHECKING, Any
+
+from train.audit import corrections
+from train.audit.pictures import picture
+from train.audit.report import count, plain, verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from train.audit.base import Finding, Suspect
+    from train.audit.pictures import Picture
+    from train.audit.run import Audit
+    from train.data import Films
+
+#: Pictures of the page in all, and of one finding; their longest side in pixels.
+MOST_PICTURES, MOST_OF_ONE, SIDE = 200, 24, 128
+#: Suspects and rows that the page lists per finding; audit.json has all of them.
+MOST_LISTED = 200
+TEMPLATE = Path(__file__).with_name("page.html")
+
+
+def write(audit: Audit, films: Films, *, pictures: bool = True) -> str:
+    """One HTML file with nothing outside it: figures as tables, suspects with thumbnails where `pictures`."""
+    return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
+        title=_escape(f"Audit of {audit.films:,} films"),
+        about=_escape(f"{audit.patients:,} patients, {len(audit.labels)} findings, {audit.date}"),
+        verdict=_escape(verdict(audit)),
+        status=audit.status.name.lower(),
+        contents="".join(_entry(audit, finding, n) for n, finding in enumerate(audit.findings)),
+        findings="".join(_sections(audit, films, MOST_PICTURES if pictures else 0)),
+        fingerprint=_escape(audit.fingerprint),
+        versions=_escape(", ".join(f"{name} {version}" for name, version in audit.versions.items())),
+    )
+
+
+def _escape(value: Any) -> str:
+    return html.escape(str(value), quote=True)
+
+
+def _entry(audit: Audit, finding: Finding, n: int) -> str:
+    return f'<li>{_badge(audit, finding)} <a href="#f{n}">{_escape(finding.title)}</a></li>'
+
+
+def _badge(audit: Audit, finding: Finding) -> str:
+    name = finding.severity.name.lower()
+    mark = '<b class="badge accepted">accepted</b>' if finding.id in audit.accepted else ""
+    return f'<b class="badge {name}">{name}</b>{mark}'
+
+
+def _sections(audit: Audit, films: Films, pictures: int) -> list[str]:
+    names, made = corrections.tails(films), []
+    for n, finding in enumerate(audit.findings):
+        shown = _shown(finding, pictures)
+        pictures -= sum(1 + (suspect.other is not None) for suspect in shown)
+        cards = "".join(_card(suspect, films, names) for suspect in shown)
+        why = audit.accepted.get(finding.id)
+        made.append(
+            f'<section id="f{n}"><h2>{_badge(audit, finding)} {_escape(finding.title)}</h2>'
+            + (f'<p class="advice">{_escape(finding.advice)}</p>' if finding.advice else "")
+            + (f'<p class="why">Accepted: {_escape(why)}</p>' if why else "")
+            + f'<p class="id"><code>{_escape(finding.id)}</code></p>'
+            + _figures(plain(finding.figures))
+            + (f'<div class="cards">{cards}</div>' if cards else "")
+            + _list(finding.suspects, films, names)
+            + "</section>"
+        )
+    return made
+
+
+def _shown(finding: Finding, pictures: int) -> list[Suspect]:
+    """The suspects that get pictures; one with another film to compare needs two."""
+    shown: list[Suspect] = []
+    for suspect in finding.suspects:
+        needed = 1 + (suspect.other is not None)
+        if len(shown) == MOST_OF_ONE or needed > pictures:
+            break
+        shown.append(suspect)
+        pictures -= needed
+    return shown
+
+
+def _card(suspect: Suspect, films: Films, names: Sequence[str]) -> str:
+    rows = [suspect.film] if suspect.other is None else [suspect.film, suspect.other]
+    seen = "".join(_figure(picture(films.paths[row], films.boxes[row], SIDE), names[row]) for row in rows)
+    label = f"<b>{_escape(given(films, suspect))}</b> " if suspect.label else ""
+    return f'<div class="card"><div class="seen">{seen}</div><p>{label}{_escape(suspect.reason)}</p></div>'
+
+
+def given(films: Films, suspect: Suspect) -> str:
+    """What the table says of the label in question, e.g. "Mass: 1"; "" for a suspect film."""
+    if suspect.label is None:
+        return ""
+    if suspect.label not in films.labels:
+        return suspect.label
+    value = corrections.written(float(films.targets[suspect.film, films.labels.index(suspect.label)]))
+    return f"{suspect.label}: {value or 'masked'}"
+
+
+def _figure(seen: Picture, name: str) -> str:
+    frames = "".join(
+        f'<i style="left:{f.left}%;top:{f.top}%;width:{f.width}%;height:{f.height}%" title="{_escape(f.label)}"></i>'
+        for f in seen.frames
+    )
+    inside = f'<img src="{seen.uri}" width="{seen.width}" height="{seen.height}" alt="">{frames}'
+    inside = inside if seen.uri else f'<span class="none">{_escape(seen.problem)}</span>'
+    return f'<figure><div class="film">{inside}</div><figcaption>{_escape(name)}</figcaption></figure>'
+
+
+def _list(suspects: Sequence[Suspect], films: Films, names: Sequence[str]) -> str:
+    if not suspects:
+        return ""
+    rows = [
+        {
+            "file": names[s.film],
+            "label": given(films, s),
+            "other film": "" if s.other is None else names[s.other],
+            "score": s.score,
+            "reason": s.reason,
+        }
+        for s in suspects[:MOST_LISTED]
+    ]
+    rest = len(suspects) - len(rows)
+    more = f"<p>{rest} more are in audit.json.</p>" if rest else ""
+    return f"<details><summary>{count(len(suspects), 'suspect')}</summary>{_table(rows)}{more}</details>"
+
+
+def _figures(figures: Mapping[str, Any]) -> str:
+    """Single figures as one table of two columns, lists of rows as a table each under its name."""
+    single = {k: v for k, v in figures.items() if not _is_table(v)}
+    tables = "".join(f"<h3>{_escape(k)}</h3>{_table(_rows(v))}" for k, v in figures.items() if _is_table(v))
+    return (_table([{"": k, " ": v} for k, v in single.items()]) if single else "") + tables
+
+
+def _is_table(value: Any) -> bool:
+    parts = list(value.values() if isinstance(value, dict) else value) if isinstance(value, dict | list) else []
+    return isinstance(value, dict) or (bool(parts) and all(isinstance(part, dict | list) for part in parts))
+
+
+def _rows(value: Any) -> list[dict[str, Any]]:
+    """Any table as rows by column: a list of mappings, a list of lists, or a mapping of either or of figures."""
+    if isinstance(value, dict):
+        return [{"": key, **(part if isinstance(part, dict) else {" ": part})} for key, part in value.items()]
+    return [row if isinstance(row, dict) else {" " * n: cell for n, cell in enumerate(row)} for row in value]
+
+
+def _table(rows: Sequence[Mapping[str, Any]]) -> str:
+    columns = list(dict.fromkeys(column for row in rows for column in row))
+    head = "".join(f"<th>{_escape(column)}</th>" for column in columns) if any(c.strip() for c in columns) else ""
+    body = "".join("<tr>" + "".join(_cell(row.get(column)) for column in columns) + "</tr>" for row in rows)
+    head = f"<thead><tr>{head}</tr></thead>" if head else ""
+    return f'<div class="table"><table>{head}<tbody>{body}</tbody></table></div>'
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        shown = "–" if value is None else ", ".join(map(str, value)) if isinstance(value, list) else value
+        return f"<td>{_escape(shown)}</td>"
+    return f'<td class="number">{value:,}</td>' if isinstance(value, int) else f'<td class="number">{value:.3g}</td>'

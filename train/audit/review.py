@@ -1,0 +1,201 @@
+"""A page on this machine that shows suspects one by one; each answer is written at once. The trainer's only gradio."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+
+from cxr_demo.errors import CxrError
+from train.audit import corrections
+from train.audit.corrections import Correction, Decision
+from train.audit.pictures import picture
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from train.audit.base import Finding, Suspect
+    from train.data import Films
+
+#: The longest side of a film on the page, in pixels.
+SIDE = 1024
+ASSETS = Path(__file__).parent
+#: What a label becomes that a person says is wrong.
+TURNED = {"0": "1", "1": "0"}
+
+
+@dataclass(frozen=True)
+class Item:
+    """One decision to take: a label of a film, or the film itself, with all that speaks against it."""
+
+    file: str
+    film: int
+    label: str  # "" for the film itself
+    old: str
+    new: str
+    doubts: tuple[tuple[Finding, Suspect], ...]
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """How the corrections file names it."""
+        return self.file, self.label
+
+
+class Review:
+    """The suspects of an audit and what has been decided about them; the file is the only memory."""
+
+    def __init__(self, films: Films, findings: Sequence[Finding], path: Path) -> None:
+        self.films, self.path = films, path
+        self.items = _items(films, findings)
+        self.at = {item.key: i for i, item in enumerate(self.items)}
+        corrections.read(path)  # a file that is none is refused now, not at the first answer
+
+    def chosen(self, finding: str, label: str) -> list[int]:
+        """The items that a finding's id and a label leave; "" leaves all."""
+        return [
+            i
+            for i, item in enumerate(self.items)
+            if (not finding or finding in (f.id for f, _ in item.doubts)) and (not label or item.label == label)
+        ]
+
+    def decided(self) -> dict[int, Decision]:
+        """What stands about each item, in the order in which it was decided."""
+        made: dict[int, Decision] = {}
+        for c in corrections.history(corrections.read(self.path)):
+            if (at := self.at.get((c.file, c.label))) is not None:
+                made.pop(at, None)
+                made[at] = c.decision
+        return made
+
+    def decide(self, at: int, decision: Decision) -> None:
+        """Write what was decided; an item that is already decided stays so, as when a key was pressed twice."""
+        if self.decided().get(at, Decision.SKIP) is Decision.SKIP:
+            item = self.items[at]
+            why = " ".join(f"{finding.id}: {suspect.reason}" for finding, suspect in item.doubts)
+            self._append(item, item.new if decision is Decision.ACCEPT else item.old, decision, why)
+
+    def undo(self) -> int | None:
+        """Take the last decision back; its item, or None where nothing was decided."""
+        made = self.decided()
+        if not made:
+            return None
+        at = list(made)[-1]
+        self._append(self.items[at], self.items[at].old, Decision.UNDO, "taken back")
+        return at
+
+    def _append(self, item: Item, new: str, decision: Decision, why: str) -> None:
+        corrections.append(self.path, Correction(*item.key, item.old, new, decision, why, corrections.now()))
+
+    def screen(self, finding: str = "", label: str = "", at: int | None = None) -> dict[str, Any]:
+        """What the page shows: the item `at`, or else the next one, and how far one has come.
+
+        Next are new items, then the skipped ones, the longest ago first.
+        """
+        chosen, made = self.chosen(finding, label), self.decided()
+        done = [i for i in chosen if made.get(i, Decision.SKIP) is not Decision.SKIP]
+        skipped = [i for i in made if i in set(chosen) and i not in done]
+        waiting = [i for i in chosen if i not in made] + skipped
+        shown = next(iter(waiting), None) if at is None else at
+        titles = {f.id: f.title for item in self.items for f, _ in item.doubts}
+        labels = sorted({item.label for item in self.items if item.label})
+        return {
+            "item": None if shown is None else {"at": shown, **self._shown(self.items[shown])},
+            "total": len(chosen),
+            "done": len(done),
+            "skipped": len(skipped),
+            "percent": round(100 * len(done) / len(chosen)) if chosen else 100,
+            "findings": [{"id": i, "title": title, "chosen": i == finding} for i, title in titles.items()],
+            "labels": [{"name": name, "chosen": name == label} for name in labels],
+            "undo": bool(made),
+            "path": str(self.path),
+            "error": "",
+        }
+
+    def _shown(self, item: Item) -> dict[str, Any]:
+        others = dict.fromkeys(s.other for _, s in item.doubts if s.other is not None)
+        names = corrections.tails(self.films)
+        return {
+            "label": item.label,
+            "given": item.old,
+            "accept": f"{item.label} becomes {item.new}" if item.label else "the film is left out",
+            "reject": f"{item.label} stays {item.old}" if item.label else "the film stays",
+            "doubts": [{"id": f.id, "reason": s.reason, "score": f"{s.score:.3g}"} for f, s in item.doubts],
+            "films": [self._film(row, names[row], item.label) for row in (item.film, *others)],
+        }
+
+    def _film(self, row: int, name: str, label: str) -> dict[str, Any]:
+        seen = picture(self.films.paths[row], self.films.boxes[row], SIDE, quality=92)
+        says = [
+            f"{finding} {corrections.written(float(value))}"
+            for finding, value in zip(self.films.labels, self.films.targets[row], strict=True)
+            if value != 0 and finding != label
+        ]
+        about = [self.films.views[row], self.films.sexes[row], f"patient {self.films.patients[row]}"]
+        return {
+            "uri": seen.uri,
+            "problem": seen.problem,
+            "name": name,
+            "about": ", ".join(str(part) for part in about if part),
+            "labels": ", ".join(says),
+            "frames": [vars(frame) | {"same": frame.label == label} for frame in seen.frames],
+        }
+
+
+def _items(films: Films, findings: Sequence[Finding]) -> tuple[Item, ...]:
+    """One item per label of a film, in the order of the findings. A label that is not 0 or 1 cannot be turned round."""
+    names = corrections.tails(films)
+    found: dict[tuple[int, str], list[tuple[Finding, Suspect]]] = {}
+    for finding in findings:
+        for suspect in finding.suspects:
+            found.setdefault((suspect.film, suspect.label or ""), []).append((finding, suspect))
+    items = []
+    for (film, label), doubts in found.items():
+        old = (
+            corrections.written(float(films.targets[film, films.labels.index(label)])) if label in films.labels else ""
+        )
+        new = TURNED.get(old, "") if label else corrections.LEFT_OUT
+        if new:
+            items.append(Item(names[film], film, label, old, new, tuple(doubts)))
+    return tuple(items)
+
+
+def build(review: Review) -> gr.Blocks:
+    """The page: one component draws everything and says what was pressed."""
+    with gr.Blocks(title="Second look", analytics_enabled=False, fill_width=True) as page:
+        shown = gr.HTML(
+            html_template=(ASSETS / "review.html").read_text(encoding="utf-8"),
+            js_on_load=(ASSETS / "review.js").read_text(encoding="utf-8"),
+            value=review.screen(),
+            apply_default_css=False,
+            elem_id="review",
+        )
+
+        def answer(event: gr.EventData) -> dict[str, Any]:
+            return _answer(review, event._data)
+
+        # a visitor who comes back sees where the file stands, not where the program began
+        page.load(review.screen, None, shown, api_visibility="private", show_progress="hidden")
+        shown.said(answer, None, shown, api_visibility="private", show_progress="hidden", concurrency_limit=1)
+    return page
+
+
+def _answer(review: Review, said: Mapping[str, Any]) -> dict[str, Any]:
+    """Do what was pressed on the item that the browser showed, then show what comes next."""
+    finding, label = str(said.get("finding") or ""), str(said.get("label") or "")
+    at = None
+    try:
+        if said["what"] == "undo":
+            at = review.undo()
+        elif said["what"] != "choose":
+            review.decide(int(said["at"]), Decision(said["what"]))
+        return review.screen(finding, label, at)
+    except CxrError as error:
+        return {**review.screen(finding, label, at), "error": str(error)}
+
+
+def serve(review: Review, **launch: Any) -> Any:
+    """Show the page on this machine alone: 127.0.0.1, never shared."""
+    look = {"css_paths": [ASSETS / "review.css"], "footer_links": [], "run_history": False, "ssr_mode": False}
+    return build(review).queue().launch(**{**look, **launch, "server_name": "127.0.0.1", "share": False})
