@@ -1,42 +1,112 @@
-"""The audit as a command: what it is told, what it prints and writes."""
+"""The audit as a command: its flags, what it is told, what it prints and writes."""
 
 from __future__ import annotations
 
+import csv
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from train.audit import page, report, run
+import numpy as np
+
+from cxr_demo.errors import DataError
+from train.audit import corrections, page, report
+from train.audit import run as audit
+from train.audit.base import Subject
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from pathlib import Path
+    import argparse
+    from collections.abc import Callable, Container, Sequence
 
-    from train.audit.base import Subject
     from train.audit.run import Audit
+    from train.data import Films
+
+#: Where a review writes, in the folder of the reports.
+CORRECTIONS = "corrections.csv"
 
 
-def audit(
-    subject: Subject,
-    out: Path | None,
-    accept: Mapping[str, str],
-    say: Callable[[str], None],
-    tell: Callable[[str], None],
-) -> Audit:
-    """Run all checks, `say` one screen of text, write the files into `out`; `tell` hears of progress."""
-    result = run.record(subject, run.audit(subject, say=tell), accept)
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The flags of `python -m train audit`, besides the films."""
+    parser.add_argument("--split", type=Path, metavar="CSV", help="columns `file` and `split`")
+    parser.add_argument("--scores", type=Path, metavar="NPZ", help="a run's out_of_fold.npz, for doubtful labels")
+    parser.add_argument("--backbone", metavar="NAME", help="the weights that training is to start from")
+    parser.add_argument("--out", type=Path, default=Path("audit"), metavar="DIR", help="default: audit")
+    parser.add_argument("--accept", action="append", default=[], metavar="ID:REASON", help="let a finding stand")
+    parser.add_argument("--corrections", type=Path, metavar="CSV", help="audit the films as corrected by a review")
+    parser.add_argument("--review", action="store_true", help="then show the suspects one by one, on this machine")
+
+
+def run(
+    arguments: argparse.Namespace, films: Films, *, has_files: bool = True, say: Callable[[str], None] = print
+) -> int:
+    """Audit the films, report, and review where asked; the exit status.
+
+    A review goes on where it was left, so it needs the table as it is. DataError where a split, scores or corrections
+    do not fit the films, or where an --accept has no finding.
+    """
+    if arguments.review and (arguments.corrections or not has_files):
+        raise DataError("--review needs the films and their table as it is: leave --corrections out.")
+    accept = audit.acceptance(arguments.accept)
+    if arguments.corrections:
+        films = corrections.apply(films, arguments.corrections)
+    subject = Subject(
+        films,
+        split=read_split(arguments.split, films) if arguments.split else None,
+        backbone=arguments.backbone,
+        scores=read_scores(arguments.scores, films) if arguments.scores else None,
+        has_files=has_files,
+    )
+    result = audit.record(subject, audit.audit(subject), accept)
     say(report.text(result))
-    if out:
-        for path in write(result, subject, out):
-            tell(f"wrote {path}")
-    return result
+    for written in write(result, films, arguments.out, pictures=has_files):
+        say(f"Wrote {written}.")
+    if arguments.review:
+        from train.audit import review
+
+        review.serve(review.Review(films, result.findings, arguments.out / CORRECTIONS))
+    return int(result.status)
 
 
-def write(result: Audit, subject: Subject, folder: Path) -> tuple[Path, ...]:
+def read_split(path: Path, films: Films) -> np.ndarray:
+    """The split (N,) of each film from a table with the columns file and split; DataError where one has none."""
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            known = {row["file"]: row["split"] for row in csv.DictReader(file)}
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} cannot be read as a table: {error}.") from None
+    except KeyError as column:
+        raise DataError(f"{path} lacks the column {column}.") from None
+    names = corrections.tails(films)
+    return np.array([known[name] for name in _known(names, known, path)])
+
+
+def read_scores(path: Path, films: Films) -> np.ndarray:
+    """Out-of-fold logits (N, L) from a run's file; DataError where a film or a finding is not in it."""
+    try:
+        with np.load(path, allow_pickle=False) as held:
+            logits, labels = held["logits"], held["labels"].tolist()
+            known = {name: row for row, name in enumerate(held["files"].tolist())}
+    except (OSError, ValueError, KeyError) as error:
+        raise DataError(f"{path} holds no out-of-fold scores: {error}.") from None
+    columns = [labels.index(label) for label in _known(films.labels, labels, path)]
+    rows = [known[name] for name in _known(films.names.tolist(), known, path)]
+    scores: np.ndarray = logits[np.ix_(rows, columns)]
+    return scores
+
+
+def _known(names: Sequence[str], known: Container[str], path: Path) -> Sequence[str]:
+    strangers = [name for name in names if name not in known]
+    if strangers:
+        raise DataError(f"{path} does not know {len(strangers)} of {len(names)}, e.g. {strangers[0]}.")
+    return names
+
+
+def write(result: Audit, films: Films, folder: Path, *, pictures: bool = True) -> tuple[Path, ...]:
     """`audit.json` and `audit.html` in a folder, each whole or not at all."""
     folder.mkdir(parents=True, exist_ok=True)
     made = {
-        "audit.json": json.dumps(report.fields(result, subject.films), indent=1, allow_nan=False) + "\n",
-        "audit.html": page.write(result, subject.films, pictures=subject.has_files),
+        "audit.json": json.dumps(report.fields(result, films), indent=1, allow_nan=False) + "\n",
+        "audit.html": page.write(result, films, pictures=pictures),
     }
     for name, content in made.items():
         partial = folder / f"{name}.partial"

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from train.audit.base import Check, Subject
 
 ADVICE = "Look at them again (`--review`): model and labels may share an error, so nothing is changed by itself."
-#: Per class, 0 and 1: id of the finding, what is said of such films.
+#: Per class, 0 and 1: id of the finding, what such labels do.
 SIDES = (
-    ("doubtful-negatives", "without a finding that a model sees in them"),
-    ("doubtful-positives", "with a finding that a model does not see in them"),
+    ("doubtful-negatives", "deny a finding that a model sees"),
+    ("doubtful-positives", "name a finding that a model does not see"),
 )
 
 
@@ -99,7 +99,7 @@ def _suspect(film: int, label: str, given: int, found: Doubt, n: int) -> Suspect
 def _finding(given: int, rows: list[dict[str, object]], suspects: list[Suspect]) -> Finding:
     name, what = SIDES[given]
     ranked = tuple(sorted(suspects, key=lambda suspect: -suspect.score))
-    title = f"{len(ranked)} labels say {what}; worth a second look." if ranked else f"No label says {what}."
+    title = f"{len(ranked)} labels {what}; worth a second look." if ranked else f"No labels {what}."
     return Finding(name, Severity.INFO, title, ADVICE if ranked else "", {"by label": rows}, ranked)
 
 
