@@ -3,16 +3,19 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help run test lint check clean
+.PHONY: help run test train-demo lint check clean
 
 help:  ## list the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | sort
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | sort
 
 run: $(VENV)/run.stamp  ## serve the page at http://127.0.0.1:7860
 	$(BIN)/python app.py
 
 test: $(VENV)/dev.stamp  ## run the whole suite
 	$(BIN)/python -m pytest
+
+train-demo: $(VENV)/train.stamp  ## audit, train and measure in a few minutes
+	$(BIN)/python -m train demo
 
 lint: $(VENV)/dev.stamp  ## check format, style and types
 	$(BIN)/ruff format --check .
@@ -29,6 +32,10 @@ $(VENV)/run.stamp: requirements.txt
 	$(BIN)/pip install --quiet -r requirements.txt
 	touch $@
 
-$(VENV)/dev.stamp: requirements-dev.txt requirements-train.txt $(VENV)/run.stamp
+$(VENV)/train.stamp: requirements-train.txt $(VENV)/run.stamp
+	$(BIN)/pip install --quiet -r requirements-train.txt
+	touch $@
+
+$(VENV)/dev.stamp: requirements-dev.txt $(VENV)/train.stamp
 	$(BIN)/pip install --quiet -r requirements-dev.txt
 	touch $@

@@ -19,7 +19,7 @@ from cxr_demo.efficientnet import EfficientNetLite0
 from cxr_demo.errors import BadModel
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from cxr_demo.types import ModelSpec
 
@@ -98,6 +98,21 @@ def build(architecture: str, arguments: Mapping[str, Any], classes: int) -> Netw
         raise BadModel(f"{architecture} does not take these arguments: {error}") from None
 
 
+def mean_network(classifiers: Sequence[Classifier]) -> Network:
+    """One network whose logits, and whose activation maps, are the means of several models'.
+
+    Each is linear in its own features, so their features side by side with the heads divided by their number do it.
+    """
+    networks = [classifier._network for classifier in classifiers]
+    head = nn.Linear(1, 1, device="meta")
+    head.weight = nn.Parameter(torch.cat([n.head.weight for n in networks], 1) / len(networks), requires_grad=False)
+    head.bias = nn.Parameter(torch.stack([n.head.bias for n in networks]).mean(0), requires_grad=False)
+    head.out_features, head.in_features = head.weight.shape
+    return Network(
+        nn.ModuleList(n.model for n in networks), lambda x: torch.cat([n.features(x) for n in networks], 1), head
+    )
+
+
 class Classifier:
     """A frozen network with its description. Safe to share between threads: no hooks, no gradients.
 
@@ -113,6 +128,10 @@ class Classifier:
             raise BadModel(f"{name} has {network.head.out_features} outputs for {len(spec.labels)} labels.")
         # the faster layout of convolutions on a processor (x86: 1.3 to 1.8 times)
         self._network = network.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+
+    def for_film(self, name: str) -> Classifier:
+        """The model that speaks about a film of this file name: itself, unless it is several."""
+        return self
 
     @property
     def head(self) -> tuple[Tensor, Tensor]:
@@ -142,7 +161,8 @@ class Classifier:
         if self.spec.calibration is not None:
             slope, intercept = np.array(self.spec.calibration, np.float64).T
             logits = logits * slope + intercept
-        probabilities: np.ndarray = (1 / (1 + np.exp(-logits))).astype(np.float32)
+        # not 1 / (1 + exp(-logits)), which overflows where a model is very sure
+        probabilities: np.ndarray = np.exp(-np.logaddexp(0, -logits)).astype(np.float32)
         return probabilities
 
     @property

@@ -33,6 +33,7 @@ _PASSES: WeakKeyDictionary[Classifier, WeakKeyDictionary[Radiograph, tuple[Tenso
 
 def predict(classifier: Classifier, film: Radiograph) -> Prediction:
     """What a model says of a film; ModelError where its answer is not a number."""
+    classifier = classifier.for_film(film.name)
     _, features = _pass(classifier, film)
     logits = logits_of(classifier, features)
     if not np.isfinite(logits).all():
@@ -54,7 +55,7 @@ def explain(
     The last is `complete`, or says in `stopped` why it is not; its map is then the last that was finished,
     or zero where none was. BadSetting for a setting out of range. Closing the iterator ends the work at once.
     """
-    return _explain(classifier, film, method, values_of(method), budget or Budget())
+    return _explain(classifier.for_film(film.name), film, method, values_of(method), budget or Budget())
 
 
 def _explain(

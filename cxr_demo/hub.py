@@ -126,8 +126,24 @@ def _compare(path: Path, repo: str) -> None:
         raise BadModel(f"{path.name} of {repo} arrived damaged and was thrown away; try again.")
 
 
-def push(folder: Path, repo: str, *, private: bool = False, message: str = "Publish a model") -> str:
-    """Publish a model folder as one commit of a repository, made where it is missing; returns the commit.
+def head(repo: str) -> str | None:
+    """The newest commit of a repository that may be seen, None where there is none; ModelUnavailable if unreachable."""
+    from huggingface_hub import HfApi
+
+    try:
+        with _sentences(repo, "main"):
+            commit: str | None = HfApi(endpoint=endpoint()).repo_info(repo, timeout=PATIENCE).sha
+            return commit
+    except UnknownModel:
+        return None
+
+
+def push(
+    folder: Path, repo: str, *, along: Sequence[str] = (), private: bool = True, message: str = "Publish a model"
+) -> str:
+    """Publish a model folder as one commit of a repository, made where it is missing; the commit.
+
+    Of other files in it only those in `along`: what lies there by chance stays at home.
 
     BadModel where the folder would not load; ModelUnavailable where the Hub refuses or cannot be reached.
     """
@@ -135,11 +151,11 @@ def push(folder: Path, repo: str, *, private: bool = False, message: str = "Publ
 
     folder = Path(folder)
     modelfolder.read(folder, repo)
-    names = [n for n in (modelfolder.CONFIG, modelfolder.WEIGHTS, modelfolder.CARD) if (folder / n).is_file()]
     api = HfApi(endpoint=endpoint())
     with _sentences(repo, "main"):
         api.create_repo(repo, private=private, exist_ok=True)
-        files = [CommitOperationAdd(name, folder / name) for name in names]
+        names = (modelfolder.CONFIG, modelfolder.WEIGHTS, modelfolder.CARD, *along)
+        files = [CommitOperationAdd(name, folder / name) for name in names if (folder / name).is_file()]
         commit: str = api.create_commit(repo, files, commit_message=message).oid
     return commit
 

@@ -62,6 +62,14 @@ def save(folder: Path, spec: ModelSpec, network: Network, card: str) -> None:
         shutil.rmtree(old)
 
 
+def describe(folder: Path, spec: ModelSpec, card: str) -> None:
+    """Change what a model folder says of its model, not the model."""
+    for name, text in ((CONFIG, dumps(spec)), (CARD, card)):
+        partial = folder / f".{name}.partial"
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(folder / name)
+
+
 def read(folder: Path, name: str, *, revision: str | None = None) -> Classifier:
     """The model of a folder, called `name@revision`; without a revision, by the first of its weights' sha256.
 

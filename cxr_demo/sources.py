@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cxr_demo import hub, image, modelfolder, zoo
+from cxr_demo import folds, hub, image, modelfolder, zoo
 from cxr_demo.errors import BadModel, ModelUnavailable, UnknownModel
 
 if TYPE_CHECKING:
@@ -151,7 +151,9 @@ def _read(name: str) -> Classifier:
     if kind == "xrv":
         model = zoo.load(place)
     else:
-        model = modelfolder.read(_folder(kind, place), f"bundled:{place}" if kind == "bundled" else place)
+        folder = _folder(kind, place)
+        reader = folds.read if folds.is_run(folder) else modelfolder.read
+        model = reader(folder, f"bundled:{place}" if kind == "bundled" else place)
     found = model.name.rpartition("@")[2]
     if not found.startswith(revision):
         raise ModelUnavailable(

@@ -19,7 +19,7 @@ LAYERS = [
     {"efficientnet"},
     {"classifier"},
     {"modelfolder"},
-    {"hub"},
+    {"hub", "folds"},
     {"scoring", "zoo"},
     {"sources"},
     {"methods"},

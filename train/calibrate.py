@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import precision_recall_curve, roc_curve
 
@@ -37,7 +38,7 @@ def apply(logits: np.ndarray, calibration: tuple[tuple[float, float], ...]) -> n
 
 def probabilities(logits: np.ndarray) -> np.ndarray:
     """Of calibrated logits."""
-    found: np.ndarray = 1 / (1 + np.exp(-logits))
+    found: np.ndarray = expit(logits)
     return found
 
 

@@ -39,53 +39,195 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("python -m train", description="Audit films and labels, train, measure, publish.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _add_data(commands)
     _add_fit(commands)
-    resume = commands.add_parser("resume", help="go on with a run that was interrupted")
-    resume.add_argument("run_folder", type=Path, metavar="RUN")
-    resume.add_argument("--cache", type=Path, metavar="DIR", help="for decoded films; default: RUN/cache")
-    resume.set_defaults(run=_resume)
+    _add_results(commands)
     return parser
+
+
+def _add_data(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    from train.audit import command
+
+    audit = commands.add_parser("audit", help="check films, labels and splits; exit status 0, 1 warnings, 2 errors")
+    _add_films(audit)
+    audit.add_argument("--metadata", action="store_true", help="of data sets by name: the tables without the films")
+    command.add_arguments(audit)
+    audit.set_defaults(run=_audit)
+    split = commands.add_parser("split", help="divide films by patient")
+    _add_films(split)
+    split.add_argument("--out", type=Path, required=True, metavar="CSV")
+    split.add_argument("--metadata", action="store_true", help="of data sets by name: the tables without the films")
+    split.add_argument("--official", action="store_true", help="NIH's own: its list of test patients")
+    split.add_argument(
+        "--shares", nargs="+", default=["train=0.8", "test=0.2"], metavar="PART=SHARE", help="of patients"
+    )
+    split.add_argument("--seed", type=int, default=0)
+    split.set_defaults(run=_split)
+    cached = commands.add_parser("cache", help="decode films once")
+    _add_films(cached)
+    cached.add_argument("--out", type=Path, required=True, metavar="DIR")
+    cached.add_argument("--size", type=int, default=224, help="side in pixels; default: 224")
+    cached.add_argument("--verify", action="store_true", help="compare everything with its checksum")
+    cached.set_defaults(run=_cache)
+
+
+def _add_films(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("films", nargs="+", metavar="FILMS", help=FILMS_HELP)
+    parser.add_argument("--task", choices=TASKS, default="nih14", help="default: nih14")
+    parser.add_argument("--labels", nargs="+", metavar="FINDING", help="these findings instead of a task's")
+    parser.add_argument("--present-only", action="store_true", help="of data sets by name: leave out films not there")
 
 
 def _add_fit(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     from train import recipe
 
-    fit = commands.add_parser("fit", help="models by patient-wise folds, and one of all films", allow_abbrev=False)
-    fit.add_argument("films", nargs="+", metavar="FILMS", help=FILMS_HELP)
+    fit = commands.add_parser("fit", help="audit, then train by folds of patients or by a split", allow_abbrev=False)
+    _add_films(fit)
     fit.add_argument("--out", type=Path, required=True, metavar="RUN")
     fit.add_argument("--name", help="of the model; default: the task")
-    fit.add_argument("--task", choices=TASKS, default="nih14", help="default: nih14")
-    fit.add_argument("--labels", nargs="+", metavar="FINDING", help="these findings instead of a task's")
     fit.add_argument("--folds", type=int, default=5, help="default: 5")
+    fit.add_argument("--split", metavar="CSV", help="train one model of its part `train` instead; or: official")
     fit.add_argument("--start-run", metavar="RUN", help="begin with the models of a run of the same films, by fold")
     fit.add_argument("--teacher", metavar="CSV", help="out-of-sample probabilities of another model")
+    fit.add_argument("--corrections", metavar="CSV", help="labels that a review corrected")
+    fit.add_argument(
+        "--accept", action="append", default=[], metavar="ID:REASON", help="let an error of the audit stand"
+    )
     fit.add_argument("--trained-on", default="", metavar="TEXT", help="what the films are, for the model's card")
     fit.add_argument("--cache", type=Path, metavar="DIR", help="for decoded films; default: RUN/cache")
-    fit.add_argument("--dry-run", action="store_true", help="one batch through everything; leaves nothing")
+    fit.add_argument("--dry-run", action="store_true", help="one batch through everything; leaves nothing behind")
     recipe.add_arguments(fit)
     fit.set_defaults(run=_fit)
+    resume = commands.add_parser("resume", help="go on with a run that was interrupted")
+    resume.add_argument("run_folder", type=Path, metavar="RUN")
+    resume.add_argument("--cache", type=Path, metavar="DIR", help="for decoded films; default: RUN/cache")
+    resume.set_defaults(run=_resume)
 
 
-def _fit(arguments: argparse.Namespace) -> int:
-    from train import recipe
-    from train.runs import Plan
+def _add_results(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    evaluate = commands.add_parser("evaluate", help="figures of a run, of a model, or of a table of predictions")
+    evaluate.add_argument("what", metavar="WHAT", help="a run, a model's name, or a CSV with `prob_<finding>` columns")
+    evaluate.add_argument("films", nargs="*", metavar="FILMS", help=f"{FILMS_HELP}; a run has its own")
+    evaluate.add_argument("--split", metavar="CSV", help="only a part of the films; or: official")
+    evaluate.add_argument("--part", default="test", help="which; default: test")
+    evaluate.add_argument("--metadata", action="store_true", help="with predictions: the tables without the films")
+    evaluate.set_defaults(run=_evaluate)
+    publish = commands.add_parser("publish", help="push a run's model to the Hugging Face Hub")
+    publish.add_argument("run_folder", type=Path, metavar="RUN", help="or a model folder")
+    publish.add_argument("repo", metavar="OWNER/NAME")
+    publish.add_argument("--dry-run", action="store_true", help="show what would be published; no network")
+    publish.add_argument("--public", action="store_true", help="for everybody to see; default: private")
+    publish.add_argument("--yes", action="store_true", help="do not ask before a new version of what exists")
+    publish.add_argument("--message", default="Publish a model", help="of the commit")
+    publish.set_defaults(run=_publish)
+    demo = commands.add_parser("demo", help="a tour of all of them in a few minutes, on films at hand")
+    demo.add_argument("--out", type=Path, default=Path("runs/demo"), metavar="DIR", help="default: runs/demo")
+    demo.set_defaults(run=_demo)
 
+
+def _demo(arguments: argparse.Namespace) -> int:
+    from train import demo
+
+    return demo.run(arguments.out, main, print)
+
+
+def _labels(arguments: argparse.Namespace) -> tuple[str, ...]:
     labels = tuple(arguments.labels or TASKS[arguments.task])
     for label in labels:
         if label not in NIH_FINDINGS:
             raise UnknownLabel(f"{label!r} is none of {', '.join(NIH_FINDINGS)}.")
+    return labels
+
+
+def _films(arguments: argparse.Namespace, *, metadata: bool = False) -> Films:
+    from train.data import Policy
+
+    present = "metadata" if metadata else "some" if arguments.present_only else "all"
+    return read_films(arguments.films, _labels(arguments), Policy(), present=present)
+
+
+def _audit(arguments: argparse.Namespace) -> int:
+    from train.audit import command
+
+    films = _films(arguments, metadata=arguments.metadata)
+    return command.run(arguments, films, has_files=not arguments.metadata)
+
+
+def _split(arguments: argparse.Namespace) -> int:
+    from train import splits
+
+    films = _films(arguments, metadata=arguments.metadata)
+    if arguments.official:
+        split = splits.official(films)
+    else:
+        split = splits.by_patient(films, _shares(arguments.shares), arguments.seed)
+    checksum = splits.write(arguments.out, films, split)
+    for part in sorted(set(split.tolist())):
+        rows = split == part
+        print(f"{part}: {rows.sum():,} films of {len(set(films.patients[rows])):,} patients")
+    print(f"Wrote {arguments.out} (sha256 {checksum[:16]}...).")
+    return 0
+
+
+def _shares(words: Sequence[str]) -> dict[str, float]:
+    try:
+        return {name: float(share) for name, _, share in (word.partition("=") for word in words)}
+    except ValueError:
+        raise DataError(f"--shares {' '.join(words)} should be like train=0.7 validation=0.1 test=0.2.") from None
+
+
+def _cache(arguments: argparse.Namespace) -> int:
+    from train import cache
+
+    films = _films(arguments)
+    views = cache.load(films, arguments.size, arguments.out)
+    if arguments.verify:
+        cache.verify(films, arguments.size, arguments.out)
+    print(f"{len(views):,} films at {arguments.size} px in {arguments.out} ({views.nbytes / 1e6:,.0f} MB).")
+    return 0
+
+
+def _fit(arguments: argparse.Namespace) -> int:
+    from train import recipe
+    from train.audit import run as audit
+    from train.runs import Plan
+
     plan = Plan(
         name=arguments.name or arguments.task,
         films=tuple(arguments.films),
-        labels=labels,
+        labels=_labels(arguments),
         recipe=recipe.of_arguments(arguments),
         folds=arguments.folds,
+        split=arguments.split,
         start_run=arguments.start_run,
         teacher=arguments.teacher,
+        corrections=arguments.corrections,
+        accepted=audit.acceptance(arguments.accept),
+        present_only=arguments.present_only,
         trained_on=arguments.trained_on,
         command=arguments.words,
     )
+    if arguments.dry_run:
+        return _try_out(plan)
     _carry_out(plan, arguments.out, arguments.cache)
+    return 0
+
+
+def _try_out(plan: Plan) -> int:
+    """One step of each phase on a few films, through everything that a run does, in a folder that goes away."""
+    import tempfile
+    from dataclasses import replace
+
+    from train import runs
+
+    recipe = plan.recipe
+    short = {name: min(1, getattr(recipe, name)) for name in ("head_epochs", "coarse_epochs", "epochs")}
+    films = _of_plan(plan)
+    few = films.take(runs.sample(films, 4 * recipe.batch, recipe.seed))
+    with tempfile.TemporaryDirectory() as folder:
+        tried = replace(plan, recipe=replace(recipe, **short), folds=2, start_run=None, digest=runs.digest(few))
+        _run(tried, few, Path(folder) / "run", None, most_steps=1)
+    print("Everything ran; nothing was kept.")
     return 0
 
 
@@ -99,18 +241,78 @@ def _resume(arguments: argparse.Namespace) -> int:
 def _carry_out(plan: Plan, folder: Path, cached: Path | None) -> None:
     from dataclasses import replace
 
+    from train import runs
+
+    films = _of_plan(plan)
+    _run(replace(plan, digest=runs.digest(films)), films, folder, cached)
+
+
+def _run(plan: Plan, films: Films, folder: Path, cached: Path | None, *, most_steps: int | None = None) -> None:
     from accelerate import Accelerator
 
-    from train import cache, runs
+    from train import cache, runs, splits
+    from train.audit import command
 
-    films = read_films(plan.films, plan.labels, plan.recipe.policy)
-    plan = replace(plan, digest=runs.digest(films))
     accelerator = Accelerator()
-    # one process decodes, the others wait and find it done
-    with accelerator.main_process_first():
-        views = cache.load(films, plan.recipe.size, cached or folder / "cache")
     say = print if accelerator.is_main_process else _silent
-    runs.Run(folder, plan, films, views, say).fit()
+    # one process audits and decodes, the others wait and find it done
+    with accelerator.main_process_first():
+        split = splits.parts(films, plan.split) if plan.split else None
+        command.gate(films, folder, plan.accepted, split=split, backbone=plan.recipe.backbone, say=say)
+        views = cache.load(films, plan.recipe.size, cached or folder / "cache")
+    runs.Run(folder, plan, films, views, say, most_steps).fit()
+
+
+def _of_plan(plan: Plan) -> Films:
+    """The films of a plan, as corrected."""
+    from train.audit import corrections
+
+    films = read_films(plan.films, plan.labels, plan.recipe.policy, present="some" if plan.present_only else "all")
+    return corrections.apply(films, Path(plan.corrections)) if plan.corrections else films
+
+
+def _evaluate(arguments: argparse.Namespace) -> int:
+    from train import figures
+
+    if (Path(arguments.what) / "run.json").exists() and not arguments.films:
+        print(figures.of_run(Path(arguments.what), _of_plan, part=arguments.part))
+        return 0
+    if not arguments.films:
+        raise DataError(f"{arguments.what} is no run with films of its own: name the films to measure it on.")
+    labels = figures.labels_of(arguments.what)
+    present = "metadata" if arguments.metadata else "all"
+    films = read_films(arguments.films, labels, figures.POLICY, present=present)
+    if arguments.split:
+        from train import splits
+
+        films = films.take(splits.parts(films, arguments.split) == arguments.part)
+    print(figures.of_model(arguments.what, films))
+    return 0
+
+
+def _publish(arguments: argparse.Namespace) -> int:
+    import tempfile
+
+    from train import publish
+
+    with tempfile.TemporaryDirectory() as folder:
+        staged = publish.stage(arguments.run_folder, Path(folder) / "model")
+        if arguments.dry_run:
+            print(publish.listing(staged))
+            print(f"Would be published as {arguments.repo}, {'public' if arguments.public else 'private'}.")
+            return 0
+        may = (lambda _: True) if arguments.yes else _ask
+        done = publish.publish(
+            staged, arguments.repo, private=not arguments.public, message=arguments.message, may=may, say=print
+        )
+    return 0 if done else 1
+
+
+def _ask(question: str) -> bool:
+    try:
+        return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
+    except EOFError:  # nobody is there to answer
+        return False
 
 
 def _silent(line: str) -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,10 +48,12 @@ class Plan:
     labels: tuple[str, ...]
     recipe: Recipe
     folds: int = 5
+    split: str | None = None  # instead of folds: a split file, or "official"; its part "train" trains one model
     start_run: str | None = None  # a run of the same films whose models are the start, fold by fold
     teacher: str | None = None  # a table of another model's probabilities, see distil
     corrections: str | None = None  # a table of reviewed labels
     accepted: Mapping[str, str] = field(default_factory=dict)  # errors of the audit that do not stop it, with reasons
+    present_only: bool = False  # of data sets by name: without films that are not there
     trained_on: str = ""
     command: str = ""
     digest: str = ""  # of the films, patients and targets
@@ -93,6 +95,36 @@ class Run:
 
     def fit(self) -> None:
         """Train whatever is not yet trained, then score, calibrate and write the model folders."""
+        if self.plan.split:
+            self._fit_split()
+        else:
+            self._fit_folds()
+
+    def _fit_split(self) -> None:
+        """One model of the part "train"; calibrated and chosen by patients held out of it. Nobody looks at "test"."""
+        accelerator = Accelerator()
+        rows = np.flatnonzero(splits.parts(self.films, str(self.plan.split)) == "train")
+        held = _validation(self.films, rows, self.plan.recipe)
+        if not len(held):
+            raise DataError("A split needs patients to calibrate on: give --validation a share above 0.")
+        if accelerator.is_main_process:
+            self._claim()
+        accelerator.wait_for_everyone()
+        network = self._trained(rows, held, None)
+        logits = finetune.logits(network, self.views, held, accelerator)
+        if accelerator.is_main_process:
+            films = self.films.take(held)
+            scores = evaluate.measure(films, logits)
+            said = (
+                f"Measured on {len(held)} films of {len(set(films.patients))} patients that were held out to choose "
+                "and calibrate the model, and so a little flattering; the test part was not opened. Intervals: 95 %, "
+                "patient bootstrap."
+            )
+            self._write_model(None, self.plan.name, network, logits, films.targets, scores, said)
+            write_evaluation(self.folder, films, logits, scores)
+        accelerator.wait_for_everyone()
+
+    def _fit_folds(self) -> None:
         accelerator = Accelerator()
         fold = self._folds()
         if accelerator.is_main_process:
@@ -101,7 +133,8 @@ class Run:
         accelerator.wait_for_everyone()
         logits, networks = np.zeros_like(self.films.targets), {}
         for k in [*range(self.plan.folds), None]:
-            network = networks[_name(k)] = self._trained(fold, k)
+            rows = np.arange(len(self.films)) if k is None else np.flatnonzero(fold != k)
+            network = networks[_name(k)] = self._trained(rows, _validation(self.films, rows, self.plan.recipe), k)
             if k is not None:
                 held = np.flatnonzero(fold == k)
                 logits[held] = finetune.logits(network, self.views, held, accelerator)
@@ -133,11 +166,10 @@ class Run:
         partial.write_text(self.plan.dumps())
         partial.replace(path)
 
-    def _trained(self, fold: np.ndarray, k: int | None) -> Network:
+    def _trained(self, rows: np.ndarray, held: np.ndarray, k: int | None) -> Network:
+        """A network that learnt from these rows but for the held ones, which decided when to stop."""
         films, recipe = self.films, self.plan.recipe
         folder = self.folder / "training" / _name(k)
-        rows = np.arange(len(films)) if k is None else np.flatnonzero(fold != k)
-        held = _validation(films, rows, recipe)
         rows = np.setdiff1d(rows, held)
         network = self._backbone(k).network(films.labels, recipe.seed)
         targets = films.targets
@@ -249,6 +281,18 @@ def _validation(films: Films, rows: np.ndarray, recipe: Recipe) -> np.ndarray:
     return held
 
 
+def sample(films: Films, most: int, seed: int) -> np.ndarray:
+    """Rows of a few films, sorted, among them several patients with and without each finding."""
+    order = np.random.default_rng(seed).permutation(len(films))
+    chosen = list(order[:most])
+    for column in films.targets.T:
+        for value in (0, 1):
+            rows = order[column[order] == value]
+            _, first = np.unique(films.patients[rows], return_index=True)
+            chosen += list(rows[first[:8]])
+    return np.unique(chosen)
+
+
 def _write_folds(path: Path, films: Films, fold: np.ndarray) -> None:
     with path.open("w", newline="") as file:
         writer = csv.writer(file)
@@ -264,6 +308,11 @@ def folds_of(run: Path, films: Films) -> np.ndarray:
     if strangers:
         raise DataError(f"{len(strangers)} patients have no fold in {run}; start from a run of the same films.")
     return np.array([known[patient] for patient in films.patients])
+
+
+def measured(spec: ModelSpec, scores: list[Score], scored_on: str) -> ModelSpec:
+    """A description with other figures."""
+    return replace(spec, scores=tuple(s for s in scores if s.subset.startswith(SHOWN)), scored_on=scored_on)
 
 
 def notes(plan: Plan) -> list[str]:

@@ -104,6 +104,11 @@ def read(path: Path, films: Films) -> np.ndarray:
     return np.array([known[film] for film in wanted])
 
 
+def parts(films: Films, name: str) -> np.ndarray:
+    """The split (N,) that a command line names: a file, or "official"."""
+    return official(films) if name == "official" else read(Path(name), films)
+
+
 def _rows(path: Path) -> list[tuple[str, str, str]]:
     try:
         reader = csv.DictReader(path.read_text(encoding="utf-8-sig").splitlines())

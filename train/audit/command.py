@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,13 +9,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cxr_demo.errors import DataError
+from train import splits
 from train.audit import corrections, page, report
 from train.audit import run as audit
-from train.audit.base import Subject
+from train.audit.base import Severity, Subject
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Container, Sequence
+    from collections.abc import Callable, Container, Mapping, Sequence
 
     from train.audit.run import Audit
     from train.data import Films
@@ -27,7 +27,7 @@ CORRECTIONS = "corrections.csv"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of `python -m train audit`, besides the films."""
-    parser.add_argument("--split", type=Path, metavar="CSV", help="columns `file` and `split`")
+    parser.add_argument("--split", metavar="CSV", help="who trains and who tests, as `split` writes it; or: official")
     parser.add_argument("--scores", type=Path, metavar="NPZ", help="a run's out_of_fold.npz, for doubtful labels")
     parser.add_argument("--backbone", metavar="NAME", help="the weights that training is to start from")
     parser.add_argument("--out", type=Path, default=Path("audit"), metavar="DIR", help="default: audit")
@@ -51,7 +51,7 @@ def run(
         films = corrections.apply(films, arguments.corrections)
     subject = Subject(
         films,
-        split=read_split(arguments.split, films) if arguments.split else None,
+        split=splits.parts(films, arguments.split) if arguments.split else None,
         backbone=arguments.backbone,
         scores=read_scores(arguments.scores, films) if arguments.scores else None,
         has_files=has_files,
@@ -67,17 +67,42 @@ def run(
     return int(result.status)
 
 
-def read_split(path: Path, films: Films) -> np.ndarray:
-    """The split (N,) of each film from a table with the columns file and split; DataError where one has none."""
+def gate(
+    films: Films,
+    folder: Path,
+    accepted: Mapping[str, str],
+    *,
+    split: np.ndarray | None = None,
+    backbone: str | None = None,
+    say: Callable[[str], None] = print,
+) -> None:
+    """Audit films before a training, once; DataError where an error was found that nobody accepted."""
+    report_file = folder / "audit.json"
+    if _passed(report_file, films, accepted):
+        return
+    say("Auditing the films (python -m train audit shows everything).")
+    findings = audit.audit(Subject(films, split=split, backbone=backbone))
+    there = {finding.id for finding in findings}
+    result = audit.record(Subject(films), findings, {name: why for name, why in accepted.items() if name in there})
+    written = write(result, films, folder)
+    say(report.verdict(result))
+    wrong = [f for f in result.findings if f.severity is Severity.ERROR and f.id not in accepted]
+    if wrong:
+        named = "\n".join(f"- {f.id}: {f.title} {f.advice}" for f in wrong)
+        raise DataError(
+            f"The audit found errors, so nothing is trained (see {written[1]}):\n{named}\n"
+            f"Mend the films or the table, or let one stand and say why: --accept '{wrong[0].id}:reason'."
+        )
+
+
+def _passed(report_file: Path, films: Films, accepted: Mapping[str, str]) -> bool:
+    """Whether these films were audited before, and nothing stands in the way."""
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            known = {row["file"]: row["split"] for row in csv.DictReader(file)}
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} cannot be read as a table: {error}.") from None
-    except KeyError as column:
-        raise DataError(f"{path} lacks the column {column}.") from None
-    names = corrections.tails(films)
-    return np.array([known[name] for name in _known(names, known, path)])
+        known = json.loads(report_file.read_text(encoding="utf-8"))
+        errors = {f["id"] for f in known["findings"] if f["severity"] == "error"}
+        return bool(known["fingerprint"] == audit.fingerprint(films)) and errors <= set(accepted)
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
 
 
 def read_scores(path: Path, films: Films) -> np.ndarray:

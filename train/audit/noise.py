@@ -103,4 +103,4 @@ def _finding(given: int, rows: list[dict[str, object]], suspects: list[Suspect])
     return Finding(name, Severity.INFO, title, ADVICE if ranked else "", {"by label": rows}, ranked)
 
 
-NOISE: tuple[Check, ...] = (label_noise,)
+CHECKS: tuple[Check, ...] = (label_noise,)

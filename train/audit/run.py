@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import cxr_demo
 from cxr_demo.errors import DataError
 from train.audit.base import Severity
-from train.audit.noise import NOISE
+from train.audit import confounds, labels, leaks, noise, reference
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -21,7 +21,13 @@ if TYPE_CHECKING:
     from train.data import Films
 
 #: Every check, in the order of the report.
-CHECKS: tuple[Check, ...] = (*NOISE,)
+CHECKS: tuple[Check, ...] = (
+    *leaks.CHECKS,
+    *labels.CHECKS,
+    *confounds.CHECKS,
+    *reference.CHECKS,
+    *noise.CHECKS,
+)
 
 #: Packages whose version may change what a check finds.
 LIBRARIES = ("numpy", "pandas", "scipy", "scikit-learn", "imagehash", "opencv-python-headless", "torchxrayvision")

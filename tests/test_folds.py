@@ -1,0 +1,74 @@
+"""A run of folds as one model: who speaks about which film, and that the mean is a mean."""
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from cxr_demo import classifier, explain, folds, image, methods, modelfolder, sources
+from cxr_demo.errors import BadModel
+from cxr_demo.types import ModelSpec, Radiograph
+
+LABELS = ("Effusion", "Mass")
+ARGUMENTS = {"growth_rate": 4, "block_config": (2, 2), "num_init_features": 8}
+
+
+def write(folder, count=3):
+    """A run of tiny models with random weights."""
+    for k in range(count):
+        torch.manual_seed(k)
+        network = classifier.build("DenseNet", ARGUMENTS, 2).eval()
+        calibration = ((1.0 + k, 0.5 * k), (2.0, -1.0))
+        spec = ModelSpec(
+            f"tiny-fold-{k}", "DenseNet", ARGUMENTS, LABELS, 64, "", "Apache-2.0",
+            calibration=calibration, thresholds=(0.1 * (k + 1), 0.5),
+        )  # fmt: skip
+        modelfolder.save(folder / f"fold-{k}", spec, network, "")
+    lines = [f"film{k}.png,p{k},{k}" for k in range(count)]
+    (folder / "folds.csv").write_text("\n".join(["file,patient,fold", *lines]))
+    return folder
+
+
+def film_of(name: str) -> Radiograph:
+    pixels = np.random.default_rng(0).integers(0, 256, (80, 64), np.uint8)
+    return image.decode(cv2.imencode(".png", pixels)[1].tobytes(), name)
+
+
+def test_a_known_film_is_explained_by_the_fold_that_never_saw_it(tmp_path):
+    run = sources.load(str(write(tmp_path / "run")))
+    for k in range(3):
+        alone = modelfolder.read(tmp_path / "run" / f"fold-{k}", "alone")
+        known = explain.predict(run, film_of(f"film{k}.jpg"))
+        assert np.array_equal(known.logits, explain.predict(alone, film_of("x.png")).logits)
+        assert known.model.startswith(f"{tmp_path}/run/fold-{k}@")
+        # what a result names can be loaded again
+        assert sources.load(known.model).name == known.model
+
+
+def test_an_unknown_film_gets_the_mean_of_logits_and_of_maps(tmp_path):
+    run = sources.load(str(write(tmp_path / "run")))
+    alone = [modelfolder.read(tmp_path / "run" / f"fold-{k}", f"fold-{k}") for k in range(3)]
+    stranger = film_of("stranger.png")
+    said = explain.predict(run, stranger)
+    assert said.model == run.name
+    assert np.allclose(said.logits, np.mean([explain.predict(m, stranger).logits for m in alone], 0), atol=1e-5)
+    for key in ("gradcam", "occlusion"):
+        chosen = methods.method(key, {})
+        *_, together = explain.explain(run, stranger, chosen)
+        each = [list(explain.explain(m, stranger, chosen))[-1].values for m in alone]
+        assert np.allclose(together.values, np.mean(each, 0), atol=1e-5)
+    assert run.spec.calibration[0] == (2.0, 0.5)
+    assert run.spec.name == "tiny"
+
+
+def test_a_run_that_is_not_whole_is_refused_in_words(tmp_path):
+    run = write(tmp_path / "run", 2)
+    (run / "folds.csv").write_text("file,patient,fold\na.png,1,0\nb.png,2,2\n")
+    with pytest.raises(BadModel, match="without gaps"):
+        folds.read(run, "run")
+    (run / "folds.csv").write_text("file,patient\na.png,1\n")
+    with pytest.raises(BadModel, match="no table of file, patient and fold"):
+        folds.read(run, "run")
+    (run / "folds.csv").write_text("file,patient,fold\na.png,1,0\nb.png,2,1\nc.png,3,2\n")
+    with pytest.raises(BadModel, match="fold-2"):
+        folds.read(run, "run")

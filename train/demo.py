@@ -1,0 +1,107 @@
+"""A tour of the trainer in a few minutes: audit, cache, fit, evaluate, publish --dry-run, on films at hand.
+
+Real films where CXR_FILMS names some (one source of them, so that labels do not follow it), else drawn ones.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from cxr_demo import phantom
+from cxr_demo.types import NIH_FINDINGS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+#: The source of real films in which every finding is balanced by design.
+SOURCE = "jrzech_starter"
+DRAWN = 300
+#: A short training; real ones take the defaults.
+RECIPE = ("--head-epochs", "1", "--coarse-epochs", "3", "--epochs", "1", "--coarse-size", "128", "--folds", "2")
+
+
+def run(folder: Path, main: Callable[[Sequence[str]], int], say: Callable[[str], None]) -> int:
+    """Every command in turn, each shown before it runs; the exit status of the first that could not do its work."""
+    films = folder / "films" / "labels.csv"
+    if not films.exists():
+        real = os.environ.get("CXR_FILMS")
+        labels = _real(Path(real), films) if real else _drawn(films)
+        say(f"{'Real' if real else 'Drawn'} films in {films.parent}, with {', '.join(labels)}.")
+    labels = _labels(films)
+    common = [str(films), "--labels", *labels]
+    fit = ["fit", *common, "--out", str(folder / "run"), "--name", "demo", "--cache", str(folder / "cache"), *RECIPE]
+    accepted = ["--accept", "near-duplicates:the demonstration's films are drawn from one anatomy"]
+    for words in (
+        ["audit", *common, "--out", str(folder / "audit")],
+        ["cache", *common, "--out", str(folder / "cache")],
+        [*fit, "--trained-on", f"{films.parent}, for a demonstration.", *accepted],
+        ["evaluate", str(folder / "run")],
+        ["publish", str(folder / "run"), "your-name/demo", "--dry-run"],
+    ):
+        say(f"\n$ python -m train {' '.join(words)}")
+        status = main(words)
+        # an audit ends with what it found; only 2 of the others is a failure
+        if status > 1 and words[0] != "audit":
+            return status
+    say(f"\nLook at it: CXR_MODEL={folder / 'run' / 'all'} make run")
+    return 0
+
+
+def _labels(table: Path) -> list[str]:
+    with table.open(newline="") as file:
+        columns = next(csv.reader(file))
+    return [label for label in NIH_FINDINGS if label in columns]
+
+
+def _real(source: Path, table: Path) -> list[str]:
+    """One source's films, as links, with the findings of which it has enough."""
+    with (source / "nih" / "labels.csv").open(newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["source_set"] == SOURCE]
+    labels = [label for label in NIH_FINDINGS if sum(row[label] == "1" for row in rows) >= 30]
+    (table.parent / "images").mkdir(parents=True)
+    for row in rows:
+        (table.parent / "images" / row["file"]).symlink_to((source / "nih" / "images" / row["file"]).resolve())
+    _write(table, [{k: v for k, v in row.items() if k not in NIH_FINDINGS or k in labels} for row in rows])
+    return labels
+
+
+def _drawn(table: Path) -> list[str]:
+    """Phantoms, each a little turned, moved and exposed otherwise, two of a patient."""
+    labels = [p.finding for p in phantom.PHANTOMS.values() if p.finding]
+    rng, rows = np.random.default_rng(0), []
+    (table.parent / "images").mkdir(parents=True)
+    pictures = {key: phantom.draw(key, 256) / 255 for key in phantom.PHANTOMS}
+    for i in range(DRAWN):
+        key = list(pictures)[int(rng.integers(len(pictures)))]
+        file = f"drawn-{i:03}.png"
+        cv2.imwrite(str(table.parent / "images" / file), _varied(pictures[key], rng))
+        rows.append({"file": file, "patient_id": f"p{i // 2}", "view": "PA", "source_set": "phantoms"})
+        rows[-1] |= {label: str(int(phantom.PHANTOMS[key].finding == label)) for label in labels}
+    _write(table, rows)
+    return labels
+
+
+def _varied(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    side = picture.shape[0]
+    turn = cv2.getRotationMatrix2D((side / 2, side / 2), float(rng.uniform(-10, 10)), float(rng.uniform(0.9, 1.1)))
+    turn[:, 2] += rng.uniform(-0.05, 0.05, 2) * side
+    moved = cv2.warpAffine(picture.astype(np.float32), turn, (side, side), borderMode=cv2.BORDER_REFLECT)
+    exposed = np.clip(moved, 0, 1) ** np.exp(rng.uniform(-0.3, 0.3)) * 255 + rng.normal(0, 4, moved.shape)
+    varied: np.ndarray = np.clip(exposed, 0, 255).astype(np.uint8)
+    return varied
+
+
+def _write(table: Path, rows: Sequence[dict[str, str]]) -> None:
+    partial = table.with_suffix(".partial")
+    with partial.open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    shutil.move(partial, table)

@@ -1,0 +1,133 @@
+"""What `python -m train evaluate` prints: a table of a run, of a model on films, or of predictions."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from cxr_demo import image, modelfolder, sources
+from cxr_demo.errors import DataError
+from cxr_demo.types import NIH_FINDINGS, Score
+from train import calibrate, card, distil, evaluate, runs, splits
+from train.audit import confounds
+from train.audit.base import Subject
+from train.data import Policy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from train.data import Films
+    from train.runs import Plan
+
+#: Uncertain and missing labels say nothing about a model.
+POLICY = Policy()
+#: How often the test part of a run was looked at.
+OPENED = "opened.json"
+PREDICTIONS = (".csv", ".csv.gz")
+
+
+def labels_of(what: str) -> tuple[str, ...]:
+    """The findings that a model, or a table of predictions, speaks about."""
+    return NIH_FINDINGS if what.endswith(PREDICTIONS) else sources.load(what).labels
+
+
+def of_run(run: Path, films_of: Callable[[Plan], Films], *, part: str) -> str:
+    """The out-of-fold figures of a run; of one with a split its test part, which it counts."""
+    plan = runs.loads(run)
+    films = films_of(plan)
+    if not plan.split:
+        return _of_folds(run, films)
+    rows = splits.parts(films, plan.split) == part
+    if not rows.any():
+        raise DataError(f"{plan.split} has no part {part!r}.")
+    films = films.take(rows)
+    times = _count(run / OPENED, part)
+    scores = evaluate.measure(films, _logits(str(run / "all"), films))
+    said = (
+        f"Measured on the {part} part of the split {plan.split}: {len(films)} films of {len(set(films.patients))} "
+        f"patients, opened {times} time{'s' * (times > 1)}. Intervals: 95 %, patient bootstrap."
+    )
+    model = modelfolder.read(run / "all", plan.name)
+    spec = runs.measured(model.spec, scores, said)
+    modelfolder.describe(run / "all", spec, card.write(spec, plan.command, runs.notes(plan)))
+    warning = "\nIt was opened before: what was chosen since is no longer measured on unseen films." * (times > 1)
+    return f"{said}\n\n{table(films, scores)}{warning}"
+
+
+def of_model(what: str, films: Films) -> str:
+    """The figures of a model, or of a table of predictions, on films that it should not have seen."""
+    if not what.endswith(PREDICTIONS):
+        return table(films, evaluate.measure(films, _logits(what, films)))
+    scores = distil.read(Path(what), films)
+    known = ~np.isnan(scores).any(1)
+    if not known.any():
+        raise DataError(f"{what} holds none of these films.")
+    films = films.take(known)
+    found = evaluate.measure(films, scores[known], resamples=200)
+    return f"{known.sum():,} of {len(known):,} films have predictions.\n\n{table(films, found)}"
+
+
+def table(films: Films, scores: Sequence[Score]) -> str:
+    """A line per finding over all films beside what a model without pixels reaches, then the means of the strata."""
+    blind = _without_pixels(films)
+    cells = {(s.finding, s.metric): s for s in scores if s.subset == "all sources"}
+    lines = [f"{'finding':<20}{'films':>7}{'share':>7}  {'AUROC':<18}  {'average precision':<18}  no pixels"]
+    for finding in (*films.labels, "mean"):
+        area, precision = cells.get((finding, "AUROC")), cells.get((finding, "average precision"))
+        if area and precision:
+            share = f"{area.positives / area.films:.1%}" if finding != "mean" else ""
+            without = f"  {blind[finding]:.2f}" if finding in blind else ""
+            figures = f"{_interval(area):<18}  {_interval(precision):<18}{without}"
+            lines.append(f"{finding:<20}{area.positives:>7,}{share:>7}  {figures}")
+    lines += ["", "Mean AUROC, and by parts of the films:"]
+    for score in scores:
+        if score.metric != "average precision" and (score.finding == "mean" or len(films.labels) == 1):
+            lines.append(f"{score.subset:<32}{score.films:>8,} films  {score.metric} {_interval(score)}")
+    return "\n".join(lines)
+
+
+def _interval(score: Score) -> str:
+    return f"{score.value:.3f} [{score.low:.2f}-{score.high:.2f}]"
+
+
+def _of_folds(run: Path, films: Films) -> str:
+    path = run / "evaluation.json"
+    if not path.exists():
+        raise DataError(f"{run} is not finished; end it with `python -m train resume {run}`.")
+    found = json.loads(path.read_text())
+    return table(films, [Score(**score) for score in found["scores"]])
+
+
+def _without_pixels(films: Films) -> dict[str, float]:
+    """The AUROC per finding, and in the mean, of a model that sees no pixel."""
+    found: dict[str, float] = {}
+    for finding in confounds.without_pixels(Subject(films, has_files=False)):
+        rows: list[dict[str, Any]] = finding.figures["rows"]
+        found |= {row["label"]: row["AUROC"] for row in rows} | {"mean": finding.figures["mean"]}
+    return found
+
+
+def _logits(what: str, films: Films) -> np.ndarray:
+    """The model's calibrated logits (N, L), read and scored film by film as the page does."""
+    model = sources.load(what)
+    found = []
+    for path in tqdm(films.paths, desc="Scoring films", disable=None):
+        view = image.model_input(image.read(path), model.size, model.spec.pixel_range)
+        found.append(model.for_film(path.name).logits(torch.from_numpy(view)).numpy()[0])
+    logits = np.array(found)
+    return calibrate.apply(logits, model.spec.calibration) if model.spec.calibration else logits
+
+
+def _count(path: Path, part: str) -> int:
+    """How often a part was opened, this time included."""
+    counts: dict[str, int] = json.loads(path.read_text()) if path.exists() else {}
+    counts[part] = counts.get(part, 0) + 1
+    partial = path.with_suffix(".partial")
+    partial.write_text(json.dumps(counts) + "\n")
+    partial.replace(path)
+    return counts[part]

@@ -1,0 +1,76 @@
+"""From a run to a repository on the Hugging Face Hub: everything in one commit, or nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from typing import TYPE_CHECKING, Any
+
+from cxr_demo import hub, modelfolder
+from cxr_demo.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+#: What goes along with a model, for people; the loader ignores it.
+THRESHOLDS, EVALUATION, AUDIT = "thresholds.json", "evaluation.json", "audit.json"
+#: How the run was made, with the checksum of its split; the list of patients itself stays at home.
+TRAINING = "training.json"
+ALONG = (THRESHOLDS, EVALUATION, AUDIT, TRAINING)
+
+
+def stage(run: Path, folder: Path) -> Path:
+    """Copy what will be published into an empty folder: the model of all films, its figures, audit and plan.
+
+    DataError where the run is not finished; BadModel where its model cannot be read.
+    """
+    model = run / "all" if (run / "run.json").exists() else run
+    if not (model / modelfolder.CONFIG).exists():
+        raise DataError(f"{run} holds no finished model; end it with `python -m train resume {run}`.")
+    modelfolder.read(model, run.name)
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in [model / name for name in (modelfolder.CONFIG, modelfolder.WEIGHTS, modelfolder.CARD, THRESHOLDS)]:
+        if path.exists():
+            shutil.copyfile(path, folder / path.name)
+    if (run / EVALUATION).exists():
+        shutil.copyfile(run / EVALUATION, folder / EVALUATION)
+    if (run / AUDIT).exists():
+        _write(folder / AUDIT, _without_films(json.loads((run / AUDIT).read_text())))
+    if (run / "run.json").exists():
+        split = run / "folds.csv"
+        checksum = hashlib.sha256(split.read_bytes()).hexdigest() if split.exists() else None
+        _write(folder / TRAINING, {**json.loads((run / "run.json").read_text()), "split_sha256": checksum})
+    return folder
+
+
+def _without_films(audit: dict[str, Any]) -> dict[str, Any]:
+    """An audit's findings without the suspects: file names may tell who a patient is."""
+    return {**audit, "findings": [{**finding, "suspects": len(finding["suspects"])} for finding in audit["findings"]]}
+
+
+def _write(path: Path, content: Any) -> None:
+    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+def publish(
+    folder: Path, repo: str, *, private: bool, message: str, may: Callable[[str], bool], say: Callable[[str], None]
+) -> str | None:
+    """Push a staged folder as one commit; `may` is asked before a repository that exists gets another. The commit.
+
+    None where `may` said no; the errors of `hub.push`.
+    """
+    before = hub.head(repo)
+    if before and not may(f"{repo} exists (at {before[:12]}). Publish a new version of it?"):
+        say(f"{repo} stays as it is.")
+        return None
+    commit = hub.push(folder, repo, along=ALONG, private=private, message=message)
+    say(f"Published as {repo}@{commit}. To serve it: CXR_MODEL={repo}@{commit} make run")
+    return commit
+
+
+def listing(folder: Path) -> str:
+    """What a dry run shows: every file with its size, and the card."""
+    files = [f"{path.stat().st_size:>12,}  {path.name}" for path in sorted(folder.iterdir())]
+    return "\n".join([*files, "", (folder / modelfolder.CARD).read_text()])
