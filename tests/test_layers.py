@@ -40,7 +40,7 @@ OWNERS = {
     },
     "train": {"gradio": "audit/review", "huggingface_hub": "", "torchxrayvision": "datasets"},
 }
-FOR_TRAIN = {"types", "errors", "image", "classifier", "modelfolder", "sources", "hub", "scoring", "metrics"}
+FOR_TRAIN = {"types", "errors", "image", "phantom", "classifier", "modelfolder", "sources", "hub", "scoring", "metrics"}
 
 
 def modules(package: str) -> list[Path]:
