@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help run test train-demo lint check clean
+.PHONY: help run test train-demo lint check bench clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | sort
@@ -23,6 +23,9 @@ lint: $(VENV)/dev.stamp  ## check format, style and types
 	$(BIN)/mypy
 
 check: lint test  ## lint and test, as CI does
+
+bench: $(VENV)/dev.stamp  ## measure how fast it is, into bench.json
+	$(BIN)/python -m train bench
 
 clean:  ## remove the environment and caches
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache
