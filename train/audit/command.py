@@ -56,7 +56,7 @@ def run(
         scores=read_scores(arguments.scores, films) if arguments.scores else None,
         has_files=has_files,
     )
-    result = audit.record(subject, audit.audit(subject), accept)
+    result = audit.record(subject, audit.audit(subject, audit.CHECKS), accept)
     say(report.text(result))
     for written in write(result, films, arguments.out, pictures=has_files):
         say(f"Wrote {written}.")
