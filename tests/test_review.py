@@ -121,7 +121,6 @@ def test_accepted_labels_change_and_accepted_films_are_left_out(films, path):
     assert changed.targets.dtype == films.targets.dtype
     np.testing.assert_array_equal(films.targets, TARGETS)
     said = corrections.summary(path)
-    assert "changed 4 labels of 3 films" not in said
     for part in ("4 labels of 3 films", "Mass 1 to 0: 1", "Mass 1 to masked: 1", "left out 1 film", "kept 1 suspect"):
         assert part in said
     assert re.search("sha256 [0-9a-f]{64}", said)
@@ -247,8 +246,8 @@ def test_a_choice_of_finding_and_label(films, path):
 def test_a_file_that_cannot_be_written_is_said_and_nothing_is_lost(films, path):
     page = opened(films, path)
     path.parent.write_text("in the way")
-    said = review._answer(page, {"what": "accept", "at": 0})
-    assert "cannot be" in said["error"]
+    with pytest.raises(review.gr.Error, match="cannot be"):
+        review._answer(page, {"what": "accept", "at": 0})
 
 
 # ------------------------------------------------------------------ in a browser
@@ -298,7 +297,7 @@ def test_a_review_by_keys_and_buttons(browser, films, path):
     try:
         _drive(browser, films, path, server[1])
     finally:
-        server[0].state.blocks.close() if hasattr(server[0], "state") else None
+        server[0].get_blocks().close()
 
 
 def _drive(browser, films, path, address):
@@ -312,6 +311,7 @@ def _drive(browser, films, path, address):
     assert reader.shows("Mass: 1") == "0.png"
     assert lines(path) == [("1.png", "", "", "left out", "accept")]
     assert EVIL in page.inner_text(".side")
+    page.wait_for_function("document.querySelector('.film img').naturalWidth > 0")
     image, box = page.locator(".film img").bounding_box(), page.locator(".film i.same").bounding_box()
     assert box["x"] == pytest.approx(image["x"] + image["width"] / 2, abs=2)
     assert box["height"] == pytest.approx(image["height"] / 2, abs=3)

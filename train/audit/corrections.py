@@ -210,6 +210,7 @@ def summary(path: Path) -> str:
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     return (
         f"After a second look a person changed {len(changed)} labels of {len({c.file for c in changed})} films"
-        f"{f' ({details})' if details else ''}, left out {out} films and kept {stay} suspects as they were "
+        f"{f' ({details})' if details else ''}, left out {out} film{'s' * (out != 1)} "
+        f"and kept {stay} suspect{'s' * (stay != 1)} as given "
         f"({path.name}, sha256 {digest})."
     )

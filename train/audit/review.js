@@ -10,7 +10,13 @@ function say(what) {
   trigger('said', {what, at: Number(element.querySelector('main').dataset.at ?? -1), finding: choice('finding'), label: choice('label')});
 }
 
-watch('value', () => { waiting = false; element.classList.remove('waiting'); });
+function answered() {
+  waiting = false;
+  element.classList.remove('waiting');
+}
+
+watch('value', answered);
+document.addEventListener('review-failed', answered);
 element.addEventListener('click', event => {
   const button = event.target.closest('button[data-what]');
   if (button && !button.disabled) say(button.dataset.what);

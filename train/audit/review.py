@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 #: The longest side of a film on the page, in pixels.
 SIDE = 1024
 ASSETS = Path(__file__).parent
+#: Tells the page that its last answer was not taken.
+FAILED = "() => document.dispatchEvent(new CustomEvent('review-failed'))"
 #: What a label becomes that a person says is wrong.
 TURNED = {"0": "1", "1": "0"}
 
@@ -110,7 +112,6 @@ class Review:
             "labels": [{"name": name, "chosen": name == label} for name in labels],
             "undo": bool(made),
             "path": str(self.path),
-            "error": "",
         }
 
     def _shown(self, item: Item) -> dict[str, Any]:
@@ -177,12 +178,13 @@ def build(review: Review) -> gr.Blocks:
 
         # a visitor who comes back sees where the file stands, not where the program began
         page.load(review.screen, None, shown, api_visibility="private", show_progress="hidden")
-        shown.said(answer, None, shown, api_visibility="private", show_progress="hidden", concurrency_limit=1)
+        said = shown.said(answer, None, shown, api_visibility="private", show_progress="hidden", concurrency_limit=1)
+        said.failure(None, js=FAILED, api_visibility="private", show_progress="hidden")
     return page
 
 
 def _answer(review: Review, said: Mapping[str, Any]) -> dict[str, Any]:
-    """Do what was pressed on the item that the browser showed, then show what comes next."""
+    """Do what was pressed on the item that the browser showed, then show what comes next; our errors go to it."""
     finding, label = str(said.get("finding") or ""), str(said.get("label") or "")
     at = None
     try:
@@ -192,7 +194,7 @@ def _answer(review: Review, said: Mapping[str, Any]) -> dict[str, Any]:
             review.decide(int(said["at"]), Decision(said["what"]))
         return review.screen(finding, label, at)
     except CxrError as error:
-        return {**review.screen(finding, label, at), "error": str(error)}
+        raise gr.Error(str(error), print_exception=False) from None
 
 
 def serve(review: Review, **launch: Any) -> Any:
