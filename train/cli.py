@@ -120,9 +120,21 @@ def _add_results(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     publish.add_argument("--yes", action="store_true", help="do not ask before a new version of what exists")
     publish.add_argument("--message", default="Publish a model", help="of the commit")
     publish.set_defaults(run=_publish)
+    bench = commands.add_parser("bench", help="how fast films become training steps, beside torchxrayvision's loader")
+    bench.add_argument("--films", type=Path, metavar="DIR", help="PNG or JPEG films; default: generated ones")
+    bench.add_argument("--out", type=Path, default=Path("bench.json"), metavar="JSON", help="default: bench.json")
+    bench.add_argument("--most", type=int, default=96, help="films; default: 96")
+    bench.set_defaults(run=_bench)
     demo = commands.add_parser("demo", help="a tour of all of them in a few minutes, on films at hand")
     demo.add_argument("--out", type=Path, default=Path("runs/demo"), metavar="DIR", help="default: runs/demo")
     demo.set_defaults(run=_demo)
+
+
+def _bench(arguments: argparse.Namespace) -> int:
+    from train import bench
+
+    bench.main(bench.Setting(films=arguments.films, out=arguments.out, most=arguments.most), print)
+    return 0
 
 
 def _demo(arguments: argparse.Namespace) -> int:

@@ -258,7 +258,11 @@ class Trainer:
         row |= {"loss": float(np.mean(self.at.losses)), "box_loss": float(np.mean(self.at.boxed))}
         if len(self.lessons.held):
             scores = logits(self._averaged, self.lessons.views, self.lessons.held, self.accelerator)
-            row["auroc"] = float(np.nanmean(evaluate.aurocs(self.lessons.targets[self.lessons.held], scores)))
+            # of every finding that can be told apart at all: these figures choose, they are not reported
+            found = [
+                evaluate.auroc(*pair) for pair in zip(self.lessons.targets[self.lessons.held].T, scores.T, strict=True)
+            ]
+            row["auroc"] = float(np.mean([a for a in found if not math.isnan(a)] or [0.5]))
             if phase.size == self.recipe.size:
                 self._compare(row["auroc"])
         row["seconds"] = round(seconds, 2)

@@ -1,0 +1,44 @@
+"""The small backbone: its size, that it is what its paper says, and where its cells look."""
+
+import pytest
+import torch
+
+from cxr_demo import classifier
+from cxr_demo.efficientnet import EfficientNetLite0
+
+
+@pytest.fixture(scope="module")
+def network():
+    torch.manual_seed(0)
+    return EfficientNetLite0(14).eval()
+
+
+def test_it_has_the_parameters_of_its_paper(network):
+    backbone = sum(p.numel() for n, p in network.named_parameters() if not n.startswith("classifier"))
+    # 4.65 million with a thousand classes (1,281,000) and three channels (576 weights more)
+    assert backbone == 4_652_008 - 1_281_000 - 576
+
+
+@torch.no_grad()
+def test_logits_are_the_head_over_the_mean_of_features(network):
+    built = classifier.build("EfficientNetLite0", {}, 14)
+    built.model.load_state_dict(network.state_dict())
+    x = torch.rand(2, 1, 96, 96) * 2048 - 1024
+    features = built.eval().features(x)
+    assert features.shape == (2, 1280, 3, 3)
+    assert features.min() >= 0
+    assert torch.allclose(built(x), network(x), atol=1e-5)
+    assert torch.allclose(built(x), built.head(features.mean((2, 3))), atol=1e-5)
+
+
+def test_a_cell_looks_at_its_own_place(network):
+    """With weights all alike, what a cell depends on lies round the cell's middle, to a pixel."""
+    even = EfficientNetLite0(1).eval()
+    for name, parameter in even.named_parameters():
+        torch.nn.init.constant_(parameter, 1 / parameter[0].numel() if parameter.ndim == 4 else float("weight" in name))
+    x = torch.full((1, 1, 480, 480), 1e-3, requires_grad=True)
+    even.trunk(x)[0, 0, 7, 7].backward()
+    share = x.grad[0, 0].abs() / x.grad.abs().sum()
+    place = torch.arange(480.0)
+    assert float((share.sum(0) * place).sum()) == pytest.approx(7.5 * 32 - 0.5, abs=1)
+    assert float((share.sum(1) * place).sum()) == pytest.approx(7.5 * 32 - 0.5, abs=1)
