@@ -314,6 +314,7 @@ def _drive(browser, films, path, address):
     page.wait_for_function("document.querySelector('.film img').naturalWidth > 0")
     image, box = page.locator(".film img").bounding_box(), page.locator(".film i.same").bounding_box()
     assert box["x"] == pytest.approx(image["x"] + image["width"] / 2, abs=2)
+    assert image["width"] / image["height"] == pytest.approx(100 / 80, rel=0.01), "never stretched"
     assert box["height"] == pytest.approx(image["height"] / 2, abs=3)
     page.keyboard.press("Control+s")  # the browser's own
     page.keyboard.press("S")

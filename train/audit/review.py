@@ -75,7 +75,7 @@ class Review:
         """Write what was decided; an item that is already decided stays so, as when a key was pressed twice."""
         if self.decided().get(at, Decision.SKIP) is Decision.SKIP:
             item = self.items[at]
-            why = " ".join(f"{finding.id}: {suspect.reason}" for finding, suspect in item.doubts)
+            why = "; ".join(f"{finding.id}: {suspect.reason}" for finding, suspect in item.doubts)
             self._append(item, item.new if decision is Decision.ACCEPT else item.old, decision, why)
 
     def undo(self) -> int | None:
@@ -120,8 +120,8 @@ class Review:
         return {
             "label": item.label,
             "given": item.old,
-            "accept": f"{item.label} becomes {item.new}" if item.label else "the film is left out",
-            "reject": f"{item.label} stays {item.old}" if item.label else "the film stays",
+            "accept": f"it becomes {item.new}" if item.label else "the film is left out",
+            "reject": f"it stays {item.old}" if item.label else "the film stays",
             "doubts": [{"id": f.id, "reason": s.reason, "score": f"{s.score:.3g}"} for f, s in item.doubts],
             "films": [self._film(row, names[row], item.label) for row in (item.film, *others)],
         }
@@ -136,6 +136,7 @@ class Review:
         about = [self.films.views[row], self.films.sexes[row], f"patient {self.films.patients[row]}"]
         return {
             "uri": seen.uri,
+            "ratio": seen.width / max(seen.height, 1),
             "problem": seen.problem,
             "name": name,
             "about": ", ".join(str(part) for part in about if part),
