@@ -291,9 +291,12 @@ def test_a_write_that_fails_is_said_and_the_build_goes_on_from_there(tmp_path, m
     assert (cache.load(films, SIZE, tmp_path / "cache")[1] == shown(films.paths[1])).all()
 
 
-def test_memory_follows_the_chunk_and_not_the_number_of_films(tmp_path, monkeypatch):
+def test_memory_follows_the_chunk_and_not_the_number_of_films_on_a_slow_disk(tmp_path, monkeypatch):
     films = plant(tmp_path, 200, side=40)
     monkeypatch.setattr(cache, "CHUNK", 8)
+    # so that decoders could run ahead of what is written
+    monkeypatch.setattr(cache.tqdm, "update", lambda *_: time.sleep(0.01))
+    shown(films.paths[0])  # the first film imports what reads it
     tracemalloc.start()
     try:
         views = cache.load(films, 128, tmp_path / "cache")
