@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 HIGH_ODDS = 3.0
 #: So is an AUROC above this of a model that sees no pixel.
 HIGH_AUROC = 0.6
+#: How often chance alone may raise a warning of one attribute, over all its groups and labels.
+FALSE_ALARMS = 0.01
 #: Groups of fewer films say nothing.
 FEWEST_FILMS = 30
 #: A source is clustered where a film shares its patient with this many films (itself too) in the mean ...
@@ -43,7 +46,7 @@ def odds_ratios(
     """Odds of each label in a group over those outside, with interval: three arrays (L,).
 
     Woolf's interval of the logarithm; half a film is added to all four cells where one is empty (Haldane 1956,
-    Anscombe 1956). `members` (N,) bool, `targets` (N, L) where nan and probabilities are left out.
+    Anscombe 1956). `members` (N,) bool, `targets` (N, L) where nan is left out.
     """
     inside, outside = targets[members], targets[~members]
     cells = np.array([(part == value).sum(0) for part in (inside, outside) for value in (1, 0)], float)
@@ -55,17 +58,19 @@ def odds_ratios(
 
 
 def labelled(films: Films) -> tuple[tuple[str, ...], np.ndarray]:
-    """Labels and targets (N, L), with "No Finding" where the table has it: that too can follow a source."""
+    """Labels and targets (N, L), 1, 0 or nan, with "No Finding" where the table has it: that follows sources too."""
+    targets = np.where((films.targets == 0) | (films.targets == 1), films.targets, np.nan)
     if "No Finding" not in films.extra or "No Finding" in films.labels:
-        return films.labels, films.targets
+        return films.labels, targets
     said = films.extra["No Finding"]
     normal = np.where(said == "1", 1.0, np.where(said == "0", 0.0, np.nan))
-    return (*films.labels, "No Finding"), np.column_stack([films.targets, normal])
+    return (*films.labels, "No Finding"), np.column_stack([targets, normal])
 
 
 def attributes(films: Films) -> dict[str, np.ndarray]:
     """What is known of a film beside its pixels, each (N,) str, "" where it is not."""
-    bands = np.array([f"under {BANDS[0]}", *(f"{a}-{b - 1}" for a, b in zip(BANDS, BANDS[1:])), f"{BANDS[-1]} on"])  # noqa: B905, RUF007
+    between = [f"{low}-{high - 1}" for low, high in pairwise(BANDS)]
+    bands = np.array([f"under {BANDS[0]}", *between, f"{BANDS[-1]} on"])
     band = bands[np.searchsorted(BANDS, np.nan_to_num(films.ages), side="right")]
     columns = {"source": films.sources, "view": films.views, "sex": films.sexes}
     columns["age"] = np.where(np.isnan(films.ages), "", band)
@@ -116,7 +121,7 @@ def _pairs(column: np.ndarray, labels: tuple[str, ...], targets: np.ndarray) -> 
     there = np.flatnonzero((targets == 1).any(0) & (targets == 0).any(0))
     names = groups(column)
     rows = []
-    strict = 1 - 0.05 / max(len(names) * len(there), 1)
+    strict = 1 - FALSE_ALARMS / max(len(names) * len(there), 1)
     for name in names:
         members = column == name
         table = np.array(odds_ratios(members, targets[:, there])).T
@@ -131,11 +136,12 @@ def _pairs(column: np.ndarray, labels: tuple[str, ...], targets: np.ndarray) -> 
 
 
 def _count(target: np.ndarray) -> str:
-    return f"{(target == 1).sum()} of {((target == 1) | (target == 0)).sum()}"
+    return f"{(target == 1).sum()} of {(~np.isnan(target)).sum()}"
 
 
 def _words(row: dict[str, Any]) -> str:
-    return f"{row['label']} in {row['group']}, odds ratio {row['odds ratio']:.2f} [{row['low']:.2f}-{row['up to']:.2f}]"
+    ratio, low, high = (f"{x:,.1f}" if x >= 10 else f"{x:.3g}" for x in (row["odds ratio"], row["low"], row["up to"]))
+    return f"{row['label']} in {row['group']}, odds ratio {ratio} [{low}-{high}]"
 
 
 def one_sided_sources(subject: Subject) -> Iterator[Finding]:
@@ -171,13 +177,16 @@ def clusters(subject: Subject) -> Iterator[Finding]:
 
     The films are worth (sum n)^2 / sum n^2 independent ones, n being the films of a patient (Kish 1965).
     """
-    films = subject.films
+    known = subject.films.patients != ""
+    patients, sources = subject.films.patients[known], subject.films.sources[known]
     rows: list[dict[str, Any]] = []
-    for name in np.unique(films.sources):
-        _, counts = np.unique(films.patients[films.sources == name], return_counts=True)
+    for name in np.unique(sources):
+        _, counts = np.unique(patients[sources == name], return_counts=True)
         worth = counts.sum() ** 2 / (counts**2).sum()
         row = {"source": str(name), "films": int(counts.sum()), "patients": len(counts), "most": int(counts.max())}
         rows.append(row | {"worth": float(worth), "high": bool(_clustered(int(counts.sum()), worth))})
+    if not rows:
+        return
     rows.sort(key=lambda row: -row["films"] / row["worth"])
     high = [row for row in rows if row["high"]]
     names = "; ".join(
@@ -222,7 +231,7 @@ def without_pixels(subject: Subject) -> Iterator[Finding]:
         chance = 1.96 * np.sqrt((1 / positives + 1 / negatives) / 12)
         high = bool(auroc > HIGH_AUROC and auroc - 0.5 > chance)
         rows.append({"label": labels[i], "AUROC": auroc, "positives": positives, "high": high})
-    mean = float(np.mean([row["AUROC"] for row in rows if row["label"] in films.labels] or [np.nan]))
+    mean = float(np.mean([row["AUROC"] for row in rows if row["label"] in films.labels or len(rows) == 1]))
     rows.sort(key=lambda row: -row["AUROC"])
     high = any(row["high"] for row in rows)
     best = ", ".join(f"{row['label']} {row['AUROC']:.2f}" for row in rows[:3])
@@ -253,10 +262,10 @@ def _out_of_fold(
     model: HistGradientBoostingClassifier, values: np.ndarray, target: np.ndarray, fold: np.ndarray
 ) -> np.ndarray:
     """Probabilities (N,) of a label by models that learnt from the other folds' films."""
-    certain = (target == 0) | (target == 1)
+    known = ~np.isnan(target)
     scores = np.full(len(target), np.nan)
     for k in range(FOLDS):
-        rows = certain & (fold != k)
+        rows = known & (fold != k)
         held = fold == k
         if len(np.unique(target[rows])) == 2:
             scores[held] = model.fit(values[rows], target[rows] == 1).predict_proba(values[held])[:, 1]

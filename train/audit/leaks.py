@@ -74,6 +74,8 @@ def patients(subject: Subject) -> Iterator[Finding]:
             "Give each film's patient, or each film its own where it is known to be the only one.",
         )
     known = (split != "") & (films.patients != "")
+    if not known.any():
+        return
     pairs = np.unique(np.column_stack([films.patients[known], split[known]]), axis=0)
     names, counts = np.unique(pairs[:, 0], return_counts=True)
     shared = names[counts > 1]
@@ -130,12 +132,11 @@ def backbone(subject: Subject) -> Iterator[Finding]:
         )
         return
     names = ", ".join(np.unique(families[touched]))
-    had = "was trained on" if certain else "had films in training of"
     yield Finding(
         "backbone-saw-test-films",
         Severity.ERROR if certain else Severity.WARNING,
-        f"{subject.backbone} {had} {names}: {touched.sum() / held.sum():.0%} of the films held out are of it, and "
-        f"{'have to be taken as seen' if certain else 'some may be among those it saw'}.",
+        f"{subject.backbone} was trained on films of {names}; {touched.sum() / held.sum():.0%} of the held-out films "
+        f"are of it, and {'have to be taken as seen' if certain else 'may be among those it saw'}.",
         "Start from weights of other hospitals or random ones, or test on other films.",
         {"backbone": subject.backbone, "collections": sorted(seen), "films": int(touched.sum())},
     )
@@ -150,9 +151,9 @@ def seen_by(backbone: str) -> tuple[set[str], bool]:
     if name in PUBLISHED:
         file = PUBLISHED[name]["weights_url"].rsplit("/", 1)[-1]
         codes = re.split(r"-(?:densenet|resnet)", file)[0].split("-")
-        return {FAMILIES[code] for code in codes}, True
+        return {FAMILIES.get(code, code) for code in codes}, True
     kind, _, place = name.partition(":")
-    folder = sources.BUNDLED / place if kind == "bundled" else Path(backbone)
+    folder = sources.BUNDLED / place if kind == "bundled" else Path(backbone).expanduser()
     if not (folder / "config.json").is_file():
         return set(), False
     spec = modelfolder.read_spec(folder)

@@ -159,25 +159,25 @@ def boxes(subject: Subject) -> Iterator[Finding]:
     Boxes were drawn on films that had the label, so agreement flatters the labels; Google's answers for the same
     films say what the boxes are worth.
     """
-    films, table = subject.films, nih_table("BBox_List_2017.csv.gz")
-    row_of = pd.Index([path.stem for path in films.paths])
-    boxed = table["Finding Label"].replace(SPELT)
-    boxed = boxed[boxed.isin(films.labels) & boxed.index.isin(row_of)]
-    if not len(boxed) or not row_of.is_unique:
+    films = subject.films
+    here = pd.DataFrame({"film": range(len(films))}, index=[path.stem for path in films.paths])
+    boxed = nih_table("BBox_List_2017.csv.gz")[["Finding Label"]].replace(SPELT).join(here, how="inner")
+    boxed = boxed[boxed["Finding Label"].isin(films.labels)]
+    if not len(boxed):
         return
-    film = row_of.get_indexer(boxed.index)
-    target = films.targets[film, [films.labels.index(label) for label in boxed]]
-    missing = np.flatnonzero(target == 0)
-    known = int((~np.isnan(target)).sum())
+    labels = boxed["Finding Label"].tolist()
+    target = films.targets[boxed["film"], [films.labels.index(label) for label in labels]]
     yield Finding(
         "reference-boxes",
         Severity.INFO,
-        f"{int((target == 1).sum())} of {known} boxes that radiologists drew lie on films with the box's label.",
+        f"{(target == 1).sum()} of {(~np.isnan(target)).sum()} boxes drawn by radiologists lie on films with their "
+        "label.",
         "All boxed films are in NIH's official test split: tune no explanation on them that is scored there.",
-        {"boxes": len(boxed), "films": boxed.index.nunique(), "google": _boxes_by_google(boxed)},
+        {"boxes": len(boxed), "films": boxed["film"].nunique(), "google": _boxes_by_google(boxed["Finding Label"])},
         tuple(
-            Suspect(int(film[i]), str(boxed.iloc[i]), f"{boxed.iloc[i]}: boxed by a radiologist, not labelled.", 1.0)
-            for i in missing
+            Suspect(int(film), label, f"{label}: boxed by a radiologist, not labelled.", 1.0)
+            for film, label, value in zip(boxed["film"], labels, target, strict=True)
+            if value == 0
         ),
     )
 
