@@ -88,7 +88,7 @@ def read(
         raise DataError(f"{name} gives none of {', '.join(labels)}; it gives {', '.join(given)}.")
     films = Films(
         paths=tuple(images / collection.file(row) for _, row in table.iterrows()),
-        patients=table[collection.patients].astype(str).to_numpy(str) if collection.patients else _alone(table),
+        patients=table[collection.patients].astype(str).to_numpy(str) if collection.patients else _alone(name, table),
         sources=np.full(len(table), name),
         labels=tuple(labels),
         targets=(policy or Policy()).apply(_raw(table, collection, given, labels)),
@@ -184,9 +184,9 @@ def _raw(
     return raw
 
 
-def _alone(table: pd.DataFrame) -> np.ndarray:
-    """Each film its own patient, where the data set does not say."""
-    return np.arange(len(table)).astype(str)
+def _alone(name: str, table: pd.DataFrame) -> np.ndarray:
+    """Each film its own patient, where the data set does not say; no other data set's."""
+    return np.array([f"{name}-{i}" for i in range(len(table))])
 
 
 def _text(table: pd.DataFrame, column: str) -> np.ndarray:

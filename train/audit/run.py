@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import cxr_demo
 from cxr_demo.errors import DataError
+from train.audit import confounds, duplicates, files, labels, leaks, noise, reference
 from train.audit.base import Severity
-from train.audit import confounds, labels, leaks, noise, reference
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 #: Every check, in the order of the report.
 CHECKS: tuple[Check, ...] = (
+    *files.CHECKS,
+    *duplicates.CHECKS,
     *leaks.CHECKS,
     *labels.CHECKS,
     *confounds.CHECKS,
