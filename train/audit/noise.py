@@ -53,7 +53,7 @@ def doubt(truth: np.ndarray, probability: np.ndarray) -> Doubt:
         counted = rows[confident[rows].any(1)]
         against = int((believed[counted] != k).sum())
         wrong = round(len(rows) * against / max(len(counted), against + 1))
-        least = rows[np.argsort(own[rows], kind="stable")[: min(wrong, len(rows) - 1)]]
+        least = rows[np.argsort(own[rows], kind="stable")[:wrong]]
         flagged[least] = own[least] < 0.5
     return Doubt(flagged, (float(usual[0]), float(usual[1])), own)
 

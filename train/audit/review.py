@@ -50,7 +50,8 @@ class Review:
 
     def __init__(self, films: Films, findings: Sequence[Finding], path: Path) -> None:
         self.films, self.path = films, path
-        self.items = _items(films, findings)
+        self.names = corrections.tails(films)
+        self.items = _items(films, self.names, findings)
         self.at = {item.key: i for i, item in enumerate(self.items)}
         corrections.read(path)  # a file that is none is refused now, not at the first answer
 
@@ -96,8 +97,9 @@ class Review:
         Next are new items, then the skipped ones, the longest ago first.
         """
         chosen, made = self.chosen(finding, label), self.decided()
-        done = [i for i in chosen if made.get(i, Decision.SKIP) is not Decision.SKIP]
-        skipped = [i for i in made if i in set(chosen) and i not in done]
+        among = set(chosen)
+        done = [i for i, what in made.items() if i in among and what is not Decision.SKIP]
+        skipped = [i for i, what in made.items() if i in among and what is Decision.SKIP]
         waiting = [i for i in chosen if i not in made] + skipped
         shown = next(iter(waiting), None) if at is None else at
         titles = {f.id: f.title for item in self.items for f, _ in item.doubts}
@@ -116,38 +118,36 @@ class Review:
 
     def _shown(self, item: Item) -> dict[str, Any]:
         others = dict.fromkeys(s.other for _, s in item.doubts if s.other is not None)
-        names = corrections.tails(self.films)
         return {
             "label": item.label,
             "given": item.old,
             "accept": f"it becomes {item.new}" if item.label else "the film is left out",
             "reject": f"it stays {item.old}" if item.label else "the film stays",
             "doubts": [{"id": f.id, "reason": s.reason, "score": f"{s.score:.3g}"} for f, s in item.doubts],
-            "films": [self._film(row, names[row], item.label) for row in (item.film, *others)],
+            "films": [self._film(row, item.label) for row in (item.film, *others)],
         }
 
-    def _film(self, row: int, name: str, label: str) -> dict[str, Any]:
+    def _film(self, row: int, label: str) -> dict[str, Any]:
         seen = picture(self.films.paths[row], self.films.boxes[row], SIDE, quality=92)
         says = [
             f"{finding} {corrections.written(float(value))}"
             for finding, value in zip(self.films.labels, self.films.targets[row], strict=True)
-            if value != 0 and finding != label
+            if value > 0 and finding != label
         ]
         about = [self.films.views[row], self.films.sexes[row], f"patient {self.films.patients[row]}"]
         return {
             "uri": seen.uri,
             "ratio": seen.width / max(seen.height, 1),
             "problem": seen.problem,
-            "name": name,
+            "name": self.names[row],
             "about": ", ".join(str(part) for part in about if part),
             "labels": ", ".join(says),
             "frames": [vars(frame) | {"same": frame.label == label} for frame in seen.frames],
         }
 
 
-def _items(films: Films, findings: Sequence[Finding]) -> tuple[Item, ...]:
+def _items(films: Films, names: Sequence[str], findings: Sequence[Finding]) -> tuple[Item, ...]:
     """One item per label of a film, in the order of the findings. A label that is not 0 or 1 cannot be turned round."""
-    names = corrections.tails(films)
     found: dict[tuple[int, str], list[tuple[Finding, Suspect]]] = {}
     for finding in findings:
         for suspect in finding.suspects:
