@@ -169,7 +169,7 @@ def build(review: Review) -> gr.Blocks:
         shown = gr.HTML(
             html_template=(ASSETS / "review.html").read_text(encoding="utf-8"),
             js_on_load=(ASSETS / "review.js").read_text(encoding="utf-8"),
-            value=review.screen(),
+            value=None,
             apply_default_css=False,
             elem_id="review",
         )
@@ -177,7 +177,7 @@ def build(review: Review) -> gr.Blocks:
         def answer(event: gr.EventData) -> dict[str, Any]:
             return _answer(review, event._data)
 
-        # a visitor who comes back sees where the file stands, not where the program began
+        # nothing is shown, and so nothing can be pressed, before the file was read
         page.load(review.screen, None, shown, api_visibility="private", show_progress="hidden")
         said = shown.said(answer, None, shown, api_visibility="private", show_progress="hidden", concurrency_limit=1)
         said.failure(None, js=FAILED, api_visibility="private", show_progress="hidden")
