@@ -23,6 +23,7 @@ from cxr_demo import modelfolder
 from cxr_demo.errors import DataError
 from cxr_demo.types import ModelSpec, Score
 from train import backbones, boxes, calibrate, card, distil, evaluate, finetune, splits
+from train.audit import corrections
 from train.recipe import Recipe
 from train.record import Record
 
@@ -317,7 +318,7 @@ def measured(spec: ModelSpec, scores: list[Score], scored_on: str) -> ModelSpec:
 
 def notes(plan: Plan) -> list[str]:
     """What the card says of labels that were changed and of errors that were accepted."""
-    found = [f"Labels were corrected by {plan.corrections}."] if plan.corrections else []
+    found = [corrections.summary(Path(plan.corrections))] if plan.corrections else []
     return found + [f"The audit's error {name} was accepted: {reason}" for name, reason in plan.accepted.items()]
 
 
