@@ -31,6 +31,16 @@ def test_logits_are_the_head_over_the_mean_of_features(network):
     assert torch.allclose(built(x), built.head(features.mean((2, 3))), atol=1e-5)
 
 
+@torch.no_grad()
+def test_mirrored_features_do_not_know_left_from_right(network):
+    twice = classifier.build("EfficientNetLite0", {"mirrored": True}, 14).eval()
+    twice.model.load_state_dict(network.state_dict())
+    x = torch.rand(2, 1, 96, 96) * 2048 - 1024
+    assert torch.allclose(twice.features(x), twice.features(x.flip(3)).flip(3), atol=1e-5)
+    assert torch.allclose(twice(x), (network(x) + network(x.flip(3))) / 2, atol=1e-5)
+    assert not torch.allclose(network(x), network(x.flip(3)), atol=1e-3)
+
+
 def test_a_cell_looks_at_its_own_place(network):
     """With weights all alike, what a cell depends on lies round the cell's middle, to a pixel."""
     even = EfficientNetLite0(1).eval()

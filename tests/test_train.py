@@ -240,6 +240,17 @@ def test_intervals_hold_the_truth_as_often_as_they_say():
     assert held["film"] / 120 < held["patient"] / 120 - 0.2
 
 
+def test_scores_of_different_models_are_compared_within_their_fold():
+    rng = np.random.default_rng(0)
+    truth, scores, fold = rng.integers(0, 2, 200).astype(float), rng.normal(size=200), np.arange(200) % 3
+    scores += truth
+    shifted = evaluate.within(evaluate.auroc, truth, scores + 10 * fold, fold)
+    right = [(scores[i] > scores[j]) for i in range(200) for j in range(200)
+             if truth[i] == 1 and truth[j] == 0 and fold[i] == fold[j]]  # fmt: skip
+    assert shifted == pytest.approx(np.mean(right))
+    assert evaluate.auroc(truth, scores + 10 * fold) < shifted - 0.1
+
+
 def test_strata_are_parts_that_are_large_enough(tmp_path):
     films = data.read_tables([plant(tmp_path, 6)], LABELS)
     many = films.take(np.tile(np.arange(6), 200))

@@ -73,7 +73,8 @@ def of_model(model: Classifier) -> Backbone:
     """A trained model as the start of another."""
     spec = model.spec
     name = f"{model.name}, itself from {spec.base_weights}" if spec.base_weights else model.name
-    return Backbone(spec.architecture, spec.arguments, name, model.tensors, spec.labels)
+    own = {key: value for key, value in spec.arguments.items() if key != classifier.MIRRORED}
+    return Backbone(spec.architecture, own, name, model.tensors, spec.labels)
 
 
 def imagenet() -> Backbone:

@@ -78,13 +78,33 @@ def strata(films: Films) -> Iterator[tuple[str, np.ndarray]]:
             yield name, rows
 
 
-def measure(films: Films, scores: np.ndarray, *, resamples: int = 1000) -> list[Score]:
-    """Every metric of every finding and their mean over all films; AUROC in the other strata. Scores (N, L)."""
+def within(metric: Metric, truth: np.ndarray, scores: np.ndarray, groups: np.ndarray) -> float:
+    """A metric where only scores (N,) of the same group (N,) are compared: the mean over groups by pairs of films.
+
+    Models of different folds put their scores on different scales, so that ranks across folds say nothing (Forman
+    and Scholz 2010). For AUROC it is exactly the share of pairs within groups that are in order.
+    """
+    values, weights = [], []
+    for group in np.unique(groups):
+        rows = groups == group
+        value = metric(truth[rows], scores[rows])
+        if not np.isnan(value):
+            values.append(value)
+            weights.append(float((truth[rows] == 1).sum() * (truth[rows] == 0).sum()))
+    return float(np.average(values, weights=weights)) if values else float("nan")
+
+
+def measure(films: Films, scores: np.ndarray, folds: np.ndarray | None = None, *, resamples: int = 1000) -> list[Score]:
+    """Every metric of every finding and their mean over all films; AUROC in the other strata.
+
+    Scores (N, L); where models of several folds gave them, `folds` (N,) says which.
+    """
     found: list[Score] = []
+    folds = np.zeros(len(films)) if folds is None else folds
     for name, rows in strata(films):
         part = films.labels, films.targets[rows], scores[rows], films.patients[rows], name
         for metric in METRICS if name == "all sources" else ["AUROC"]:
-            found += score(*part, metric=metric, resamples=resamples)
+            found += score(*part, metric=metric, folds=folds[rows], resamples=resamples)
     return found
 
 
@@ -96,21 +116,23 @@ def score(
     subset: str,
     *,
     metric: str = "AUROC",
+    folds: np.ndarray | None = None,
     resamples: int = 1000,
     seed: int = 0,
 ) -> list[Score]:
     """A metric of every finding that has enough films and their mean, with 95 % intervals by patient bootstrap.
 
     Patients, not films, are drawn, since films of one patient resemble each other: intervals by film are up to
-    1.7 times too narrow. Targets and scores (N, L), patients (N,).
+    1.7 times too narrow. Targets and scores (N, L), patients and folds (N,); see `within`.
     """
     columns = np.flatnonzero(enough(targets))
     if not len(columns):
         return []
     measured = METRICS[metric]
+    groups = np.zeros(len(targets)) if folds is None else folds
 
     def figures(rows: np.ndarray) -> np.ndarray:
-        return np.array([measured(targets[rows, i], scores[rows, i]) for i in columns])
+        return np.array([within(measured, targets[rows, i], scores[rows, i], groups[rows]) for i in columns])
 
     point = figures(np.arange(len(targets)))
     drawn = bootstrap(figures, patients, resamples, seed)

@@ -54,6 +54,9 @@ class Recipe:
     scale: float = option(1.15, "largest factor of size, either way")
     shift: float = option(0.06, "largest shift, share of the side")
     mirror: float = option(0.5, "probability; no finding depends on the side of the body")
+    mirrored: bool = option(
+        False, "the model's features are the mean of the film's and its mirror image's; twice the cost"
+    )
     gamma: float = option(0.25, "largest log of the exposure's gamma")
     contrast: float = option(0.15, "largest relative change")
     precision: str = option(

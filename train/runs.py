@@ -20,6 +20,7 @@ import numpy as np
 from accelerate import Accelerator
 
 from cxr_demo import modelfolder
+from cxr_demo.classifier import MIRRORED
 from cxr_demo.errors import DataError
 from cxr_demo.types import ModelSpec, Score
 from train import backbones, boxes, calibrate, card, distil, evaluate, finetune, splits
@@ -184,7 +185,9 @@ class Run:
         trainer = finetune.Trainer(
             network, lessons, recipe, folder=folder, record=Record(folder), most_steps=self.most_steps
         )
-        return trainer.run(self.say)
+        network = trainer.run(self.say)
+        network.mirrored = recipe.mirrored
+        return network
 
     def _backbone(self, k: int | None) -> Backbone:
         if self.plan.start_run is None:
@@ -200,14 +203,15 @@ class Run:
             # a fold is calibrated by the others, so that its own labels decide nothing about it
             others = calibrate.platt(logits[fold != k], films.targets[fold != k], films.labels)
             calibrated[fold == k] = calibrate.apply(logits[fold == k], others)
-        scores = evaluate.measure(films, calibrated)
+        scores = evaluate.measure(films, calibrated, fold)
         if any(films.boxes):
             scores += self._pointing(fold, networks)
         write_evaluation(self.folder, films, calibrated, scores)
         scored_on = (
             f"Each film was scored by one of {plan.folds} models that never saw its patient (patient-wise "
-            f"cross-validation, {len(films)} films, {len(np.unique(films.patients))} patients); the model "
-            "itself was then trained the same way on all of them. Intervals: 95 %, patient bootstrap."
+            f"cross-validation, {len(films)} films, {len(np.unique(films.patients))} patients), and compared with the "
+            "others of that model; the model here was then trained the same way on all of them. Intervals: 95 %, "
+            "patient bootstrap."
         )
         for k in [*range(plan.folds), None]:
             rest = np.ones(len(films), bool) if k is None else fold != k
@@ -225,7 +229,7 @@ class Run:
         spec = ModelSpec(
             name=name,
             architecture=backbone.architecture,
-            arguments=backbone.arguments,
+            arguments={**backbone.arguments, **({MIRRORED: True} if self.plan.recipe.mirrored else {})},
             labels=labels,
             size=self.plan.recipe.size,
             trained_on=self.plan.trained_on,
