@@ -30,8 +30,10 @@ FORMATS = (1,)
 CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
 
 
-def save(folder: Path, spec: ModelSpec, network: Network, card: str) -> None:
+def save(folder: Path, spec: ModelSpec, network: Network, card: str, *, half: bool = False) -> None:
     """Write a model folder, whole or not at all; other files of an existing folder stay in it.
+
+    `half` stores matrices and kernels as float16, at half the size; they run in float32 all the same.
 
     BadModel where the description is not one that `read` would accept.
     """
@@ -44,7 +46,11 @@ def save(folder: Path, spec: ModelSpec, network: Network, card: str) -> None:
     try:
         (fresh / CONFIG).write_text(text, encoding="utf-8")
         (fresh / CARD).write_text(card, encoding="utf-8")
-        state = {name: tensor.detach().cpu().contiguous() for name, tensor in network.model.state_dict().items()}
+        state = {
+            # statistics and biases stay as they are: they are few, and may be very small or large
+            name: (tensor.half() if half and tensor.ndim > 1 else tensor).detach().cpu().contiguous()
+            for name, tensor in network.model.state_dict().items()
+        }
         # its own save_file makes files that only their owner can read
         (fresh / WEIGHTS).write_bytes(safetensors.torch.save(state, metadata={"format": "pt"}))
         if folder.exists():

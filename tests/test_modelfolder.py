@@ -264,3 +264,14 @@ def test_a_save_that_fails_leaves_the_old_model_and_nothing_else(folder, spoilt,
     monkeypatch.undo()
     assert modelfolder.read_card(folder) == "# Card\n"
     assert [p.name for p in folder.parent.iterdir()] == ["tiny"]
+
+
+def test_half_precision_halves_the_file_and_hardly_changes_what_it_says(tmp_path):
+    modelfolder.save(tmp_path / "full", SPEC, network(), "")
+    modelfolder.save(tmp_path / "half", SPEC, network(), "", half=True)
+    full, half = (modelfolder.read(tmp_path / name, name) for name in ("full", "half"))
+    assert {t.dtype for t in half.tensors.values() if t.is_floating_point()} == {torch.float32}
+    sizes = [(tmp_path / name / "model.safetensors").stat().st_size for name in ("full", "half")]
+    assert sizes[1] < 0.8 * sizes[0]
+    x = torch.rand(2, 1, 64, 64) * 2048 - 1024
+    assert torch.allclose(full.logits(x), half.logits(x), rtol=1e-2, atol=1e-2)

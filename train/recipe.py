@@ -57,6 +57,7 @@ class Recipe:
     mirrored: bool = option(
         False, "the model's features are the mean of the film's and its mirror image's; twice the cost"
     )
+    half: bool = option(False, "store the models' weights in half precision")
     gamma: float = option(0.25, "largest log of the exposure's gamma")
     contrast: float = option(0.15, "largest relative change")
     precision: str = option(

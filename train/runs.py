@@ -241,7 +241,8 @@ class Run:
             base_weights=backbone.name,
         )
         folder = self.folder / _name(k)
-        modelfolder.save(folder, spec, network, card.write(spec, self.plan.command, notes(self.plan)))
+        text = card.write(spec, self.plan.command, notes(self.plan))
+        modelfolder.save(folder, spec, network, text, half=self.plan.recipe.half)
         by_label = {rule: dict(zip(labels, values, strict=True)) for rule, values in points.items()}
         (folder / "thresholds.json").write_text(json.dumps(by_label, indent=2) + "\n")
 
