@@ -37,7 +37,7 @@ def run(folder: Path, main: Callable[[Sequence[str]], int], say: Callable[[str],
     labels = _labels(films)
     common = [str(films), "--labels", *labels]
     fit = ["fit", *common, "--out", str(folder / "run"), "--name", "demo", "--cache", str(folder / "cache"), *RECIPE]
-    accepted = ["--accept", "near-duplicates:the demonstration's films are drawn from one anatomy"]
+    accepted = ["--accept", "copies-across-patients:the demonstration's films are drawn from one anatomy"]
     for words in (
         ["audit", *common, "--out", str(folder / "audit")],
         ["cache", *common, "--out", str(folder / "cache")],
