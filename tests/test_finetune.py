@@ -15,21 +15,13 @@ import torch
 
 from cxr_demo import classifier, modelfolder
 from cxr_demo.errors import DataError, UnknownModel
-from tests.test_train import LABELS, TINY, plant
+from tests.test_train import LABELS, TINY, flags, plant
 from train import backbones, checkpoint, data, finetune, runs
 from train.recipe import Recipe
 
 ROOT = Path(__file__).parent.parent
 #: The trainer's command line, with a checkpoint after every step.
 OFTEN = "import sys; from train import cli, finetune; finetune.SAVE_EVERY = 0; sys.exit(cli.main())"
-
-
-def flags(recipe: Recipe) -> list[str]:
-    given = {f"--{k.replace('_', '-')}": v for k, v in dataclasses.asdict(recipe).items()}
-    words = [
-        [name, str(v)] if not isinstance(v, bool) else [name if v else f"--no-{name[2:]}"] for name, v in given.items()
-    ]
-    return [word for pair in words for word in pair]
 
 
 def command(table: Path, out: Path, recipe: Recipe, *more: str) -> list[str]:

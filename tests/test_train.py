@@ -27,6 +27,14 @@ TINY = Recipe(
 )  # fmt: skip
 
 
+def flags(recipe: Recipe) -> list[str]:
+    given = {f"--{k.replace('_', '-')}": v for k, v in dataclasses.asdict(recipe).items()}
+    words = [
+        [name, str(v)] if not isinstance(v, bool) else [name if v else f"--no-{name[2:]}"] for name, v in given.items()
+    ]
+    return [word for pair in words for word in pair]
+
+
 def plant(folder: Path, films: int = 160, seed: int = 0) -> Path:
     """A table of films in which Effusion is a bright base and Mass a bright disc at the top."""
     rng = np.random.default_rng(seed)
@@ -309,10 +317,9 @@ def run(tmp_path_factory):
     """A small run through the command line."""
     folder = tmp_path_factory.mktemp("run")
     path = plant(folder / "films")
-    flags = [(f"--{k.replace('_', '-')}", str(v)) for k, v in dataclasses.asdict(TINY).items() if k != "freeze_norm"]
     command = [sys.executable, "-m", "train", "fit", str(path), "--out", str(folder / "run"), "--name", "planted"]
     command += ["--folds", "2", "--trained-on", "planted films", "--labels", *LABELS]
-    command += [word for flag in flags for word in flag]
+    command += flags(TINY)
     subprocess.run(command, check=True, cwd=Path(__file__).parent.parent)
     return folder
 

@@ -5,8 +5,7 @@ import json
 import pytest
 
 from cxr_demo import sources
-from tests.test_finetune import flags
-from tests.test_train import LABELS, TINY, plant
+from tests.test_train import LABELS, TINY, flags, plant
 from train import cli
 
 FINDINGS = ["--labels", *LABELS]
