@@ -83,10 +83,10 @@ def _efficientnet(classes: int) -> Network:
 
 #: Classifiers by name: torchxrayvision's (its ResNets are torchvision's with one input channel), and a smaller one.
 ARCHITECTURES: dict[str, Callable[..., Network]] = {
-    "EfficientNetLite0": _efficientnet,
     "DenseNet": _densenet,
     "ResNet50": _resnet("resnet50"),
     "ResNet101": _resnet("resnet101"),
+    "EfficientNetLite0": _efficientnet,
 }
 
 #: The argument of any architecture that asks for mirrored features.

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cxr_demo import folds, hub, image, modelfolder, zoo
+from cxr_demo import hub, image, modelfolder, zoo
 from cxr_demo.errors import BadModel, ModelUnavailable, UnknownModel
 
 if TYPE_CHECKING:
@@ -151,6 +151,8 @@ def _read(name: str) -> Classifier:
     if kind == "xrv":
         model = zoo.load(place)
     else:
+        from cxr_demo import folds
+
         folder = _folder(kind, place)
         reader = folds.read if folds.is_run(folder) else modelfolder.read
         model = reader(folder, f"bundled:{place}" if kind == "bundled" else place)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,7 +28,9 @@ CORRECTIONS = "corrections.csv"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of `python -m train audit`, besides the films."""
-    parser.add_argument("--split", metavar="CSV", help="who trains and who tests, as `split` writes it; or: official")
+    parser.add_argument(
+        "--split", metavar="CSV", help="who trains and who tests: columns `file`, `split`; or: official"
+    )
     parser.add_argument("--scores", type=Path, metavar="NPZ", help="a run's out_of_fold.npz, for doubtful labels")
     parser.add_argument("--backbone", metavar="NAME", help="the weights that training is to start from")
     parser.add_argument("--out", type=Path, default=Path("audit"), metavar="DIR", help="default: audit")
@@ -51,7 +54,7 @@ def run(
         films = corrections.apply(films, arguments.corrections)
     subject = Subject(
         films,
-        split=splits.parts(films, arguments.split) if arguments.split else None,
+        split=read_split(arguments.split, films) if arguments.split else None,
         backbone=arguments.backbone,
         scores=read_scores(arguments.scores, films) if arguments.scores else None,
         has_files=has_files,
@@ -65,6 +68,26 @@ def run(
 
         review.serve(review.Review(films, result.findings, arguments.out / CORRECTIONS))
     return int(result.status)
+
+
+def read_split(name: str, films: Films) -> np.ndarray:
+    """The split (N,) of each film: "official", or a table with the columns file and split.
+
+    Not `splits.read`, which refuses a table with a patient on two sides: that is for the audit to find and describe.
+    DataError where a film has no split.
+    """
+    if name == "official":
+        return splits.official(films)
+    path = Path(name)
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            known = {row["file"]: row["split"] for row in csv.DictReader(file)}
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} cannot be read as a table: {error}.") from None
+    except KeyError as column:
+        raise DataError(f"{path} lacks the column {column}.") from None
+    names = corrections.tails(films)
+    return np.array([known[name] for name in _known(names, known, path)])
 
 
 def gate(
