@@ -419,8 +419,9 @@ def test_a_new_film_ends_what_runs(fresh, film_file, tmp_path):
     slow(fresh, "lime")
     other = tmp_path / "second.png"
     cv2.imwrite(str(other), np.rint(np.random.default_rng(0).random((200, 160)) * 255).astype(np.uint8))
-    fresh.drop(other)
+    # before the drop: the new film's run may begin at once, and takes the settings that it finds
     fresh.page.fill("#cxr-lime-samples", "100")
+    fresh.drop(other)
     fresh.page.wait_for_function("document.querySelector('.filmname b')?.textContent === 'second.png'")
     fresh.wait("gradcam", "occlusion", "lime")
     assert "101 forward passes" in fresh.page.inner_text(".card[data-method=lime]")
