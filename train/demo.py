@@ -32,7 +32,7 @@ def run(folder: Path, main: Callable[[Sequence[str]], int], say: Callable[[str],
     films = folder / "films" / "labels.csv"
     if not films.exists():
         real = os.environ.get("CXR_FILMS")
-        labels = _real(Path(real), films) if real else _drawn(films)
+        labels = _real(Path(real), films) if real else draw(films)
         say(f"{'Real' if real else 'Drawn'} films in {films.parent}, with {', '.join(labels)}.")
     labels = _labels(films)
     common = [str(films), "--labels", *labels]
@@ -72,7 +72,7 @@ def _real(source: Path, table: Path) -> list[str]:
     return labels
 
 
-def _drawn(table: Path) -> list[str]:
+def draw(table: Path) -> list[str]:
     """Phantoms, each a little turned, moved and exposed otherwise, two of a patient."""
     labels = [p.finding for p in phantom.PHANTOMS.values() if p.finding]
     rng, rows = np.random.default_rng(0), []

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import cxr_demo
 from cxr_demo.errors import DataError
-from train.audit import confounds, duplicates, files, labels, leaks, noise, reference
+from train.audit import confounds, duplicates, files, labels, leaks, noise, orientation, reference
 from train.audit.base import Severity
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 CHECKS: tuple[Check, ...] = (
     *files.CHECKS,
     *duplicates.CHECKS,
+    *orientation.CHECKS,
     *leaks.CHECKS,
     *labels.CHECKS,
     *confounds.CHECKS,
