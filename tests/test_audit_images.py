@@ -85,11 +85,12 @@ def test_real_films_that_lie_wrong_are_found(films, tmp_path):
 
 
 @real
-def test_mirrored_films_that_came_with_the_collection_are_found(films):
+def test_mirrored_and_inverted_films_that_came_with_the_collection_are_found(films):
     _, rows = _suspects(films)
     names = {films.names[row] for row in rows["mirrored"]}
     # marker, heart and arch of these say so to the eye
     assert {"00020440_000.jpg", "00000449_003.jpg", "00000139_002.jpg", "00002645_002.jpg"} <= names
+    assert {films.names[row] for row in rows["inverted"]} == {"00017999_000.jpg"}
 
 
 def test_drawn_films_that_lie_wrong_are_found(tmp_path):

@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from cxr_demo import sources
+from cxr_demo import image, phantom, sources
+from cxr_demo.explain import predict
 from tests.test_train import LABELS, TINY, flags, plant
 from train import cli
 
@@ -113,3 +114,20 @@ def test_wrong_words_get_a_sentence(words, said, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert cli.main(words) == 2
     assert said in capsys.readouterr().err
+
+
+def test_the_demonstration_ends_with_a_model_that_learnt_and_opens(tmp_path, monkeypatch, capsys):
+    monkeypatch.delenv("CXR_FILMS", raising=False)
+    assert cli.main(["demo", "--out", str(tmp_path)]) == 0
+    said = capsys.readouterr().out
+    for step in ("audit", "cache", "fit", "evaluate", "publish"):
+        assert f"$ python -m train {step} " in said
+    assert (tmp_path / "audit" / "audit.html").exists()
+    assert "Would be published as your-name/demo, private." in said
+    assert f"CXR_MODEL={tmp_path / 'run' / 'all'} make run" in said
+    scores = json.loads((tmp_path / "run" / "evaluation.json").read_text())["scores"]
+    (mean,) = (score for score in scores if (score["finding"], score["metric"]) == ("mean", "AUROC"))
+    assert mean["low"] > 0.9
+    model = sources.load(str(tmp_path / "run" / "all"))
+    prediction = predict(model, image.read(phantom.save("effusion", tmp_path)))
+    assert prediction.labels[prediction.ranked()[0]] == "Effusion"

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.special import expit
 
-from train import evaluate
+from train import calibrate, evaluate
 from train.audit.base import Finding, Severity, Suspect
 
 if TYPE_CHECKING:
@@ -76,7 +75,10 @@ def label_noise(subject: Subject) -> Iterator[Finding]:
         area = evaluate.auroc(truth, logits)
         if min((truth == 0).sum(), (truth == 1).sum()) < evaluate.FEWEST or area <= 0.5:
             continue
-        found = doubt(truth, expit(logits.astype(float)))
+        logits = logits[:, None].astype(float)
+        # confident learning counts probabilities, and what networks call so is none (Guo 2017, arXiv:1706.04599)
+        calibration = calibrate.platt(logits, truth[:, None], (label,))
+        found = doubt(truth, calibrate.probabilities(calibrate.apply(logits, calibration))[:, 0])
         for k in (0, 1):
             mine = np.flatnonzero(found.flagged & (truth == k))
             films = int((truth == k).sum())

@@ -85,7 +85,7 @@ def orientation(subject: Subject) -> Iterator[Finding]:
         ]
         if suspects:
             ranked = tuple(sorted(suspects, key=lambda suspect: -suspect.score))
-            title = f"{len(ranked)} of {len(rows)} films look {id_.removesuffix('-films')} beside the others."
+            title = f"{len(ranked):,} of {len(rows):,} films look {id_.removesuffix('-films')} beside the others."
             yield Finding(id_, severity, title, advice, {"films": len(ranked)}, ranked)
 
 
