@@ -29,38 +29,79 @@ with warnings.catch_warnings():
 
 
 class Network(nn.Module):
-    """A backbone that ends in a ReLU, a global mean and a linear head.
+    """A backbone that ends in a ReLU, a global mean and a linear head, in two parts: `early` layers, then `late` ones.
 
-    `model` is the library's own module, so that weight files carry its names and load there too. If `mirrored`, its
-    features are the mean of those of the film and, mirrored back, of its mirror image: a little better, at twice the
-    cost, and everything that is linear in them holds as before.
+    `model` is the library's own module, so that weight files carry its names and load there too; the parts are made of
+    its layers. Early are the first few, where rounding may cost most. If `mirrored`, features are the mean of those of
+    the film and, mirrored back, of its mirror image: a little better, at twice the cost, and everything that is linear
+    in them holds as before.
     """
 
     mirrored = False
 
-    def __init__(self, model: nn.Module, trunk: Callable[[Tensor], Tensor], head: nn.Linear) -> None:
+    def __init__(self, model: nn.Module, early: nn.Module, late: nn.Module, head: nn.Linear) -> None:
         super().__init__()
         self.model = model
-        self._trunk = trunk
         # not registered a second time: the state has each tensor once
-        object.__setattr__(self, "head", head)
+        for name, part in (("_early", early), ("_late", late), ("head", head)):
+            object.__setattr__(self, name, part)
 
+    _early: nn.Module
+    _late: nn.Module
     head: nn.Linear
+
+    def early(self, x: Tensor) -> Tensor:
+        """What the early layers make of (N, 1, S, S): (M, C, h, w); M is N, or 2 N if mirrored, mirror images last."""
+        found: Tensor = self._early(torch.cat([x, x.flip(3)]) if self.mirrored else x)
+        return found
+
+    def late(self, y: Tensor) -> Tensor:
+        """The map that the head averages, of what `early` returned: (N, C, h, w), not negative."""
+        found = torch.relu(self._late(y))
+        if not self.mirrored:
+            return found
+        as_is, mirror = found.chunk(2)
+        return (as_is + mirror.flip(3)) / 2
 
     def features(self, x: Tensor) -> Tensor:
         """The map that the head averages: (N, 1, S, S) -> (N, C, h, w), not negative."""
-        found = torch.relu(self._trunk(x))
-        return (found + torch.relu(self._trunk(x.flip(3))).flip(3)) / 2 if self.mirrored else found
+        return self.late(self.early(x))
+
+    def answer(self, features: Tensor) -> Tensor:
+        """Logits (N, L) of such a map."""
+        pooled: Tensor = self.head(features.mean((2, 3)))
+        return pooled
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits (N, L)."""
-        pooled: Tensor = self.head(self.features(x).mean((2, 3)))
-        return pooled
+        return self.answer(self.features(x))
+
+
+class _Mean(Network):
+    """Several networks side by side."""
+
+    def __init__(self, networks: Sequence[Network]) -> None:
+        head = nn.Linear(1, 1, device="meta")
+        head.weight = nn.Parameter(torch.cat([n.head.weight for n in networks], 1) / len(networks), requires_grad=False)
+        head.bias = nn.Parameter(torch.stack([n.head.bias for n in networks]).mean(0), requires_grad=False)
+        head.out_features, head.in_features = head.weight.shape
+        parts = nn.ModuleList(networks)
+        super().__init__(nn.ModuleList(n.model for n in networks), parts, parts, head)
+
+    def early(self, x: Tensor) -> Tensor:
+        return torch.cat([n.early(x) for n in self._parts], 1)
+
+    def late(self, y: Tensor) -> Tensor:
+        return torch.cat([n.late(part) for n, part in zip(self._parts, y.chunk(len(self._parts), 1), strict=True)], 1)
+
+    @property
+    def _parts(self) -> list[Network]:
+        return list(self._early.children())  # type: ignore[arg-type]
 
 
 def _densenet(classes: int, **arguments: Any) -> Network:
     model = xrv.models.DenseNet(weights=None, num_classes=classes, apply_sigmoid=False, **arguments)
-    return Network(model, model.features, model.classifier)
+    return _split(model, model.features, 4, model.classifier)
 
 
 def _resnet(kind: str) -> Callable[..., Network]:
@@ -71,14 +112,18 @@ def _resnet(kind: str) -> Callable[..., Network]:
             model.conv1, model.bn1, model.relu, model.maxpool,
             model.layer1, model.layer2, model.layer3, model.layer4,
         )  # fmt: skip
-        return Network(model, trunk.__call__, model.fc)
+        return _split(model, trunk, 4, model.fc)
 
     return build
 
 
 def _efficientnet(classes: int) -> Network:
     model = EfficientNetLite0(classes)
-    return Network(model, model.trunk, model.classifier)
+    return _split(model, nn.Sequential(model.scale, *model.features), 3, model.classifier)
+
+
+def _split(model: nn.Module, trunk: nn.Sequential, early: int, head: nn.Linear) -> Network:
+    return Network(model, trunk[:early], trunk[early:], head)
 
 
 #: Classifiers by name: torchxrayvision's (its ResNets are torchvision's with one input channel), and a smaller one.
@@ -117,14 +162,7 @@ def mean_network(classifiers: Sequence[Classifier]) -> Network:
 
     Each is linear in its own features, so their features side by side with the heads divided by their number do it.
     """
-    networks = [classifier._network for classifier in classifiers]
-    head = nn.Linear(1, 1, device="meta")
-    head.weight = nn.Parameter(torch.cat([n.head.weight for n in networks], 1) / len(networks), requires_grad=False)
-    head.bias = nn.Parameter(torch.stack([n.head.bias for n in networks]).mean(0), requires_grad=False)
-    head.out_features, head.in_features = head.weight.shape
-    return Network(
-        nn.ModuleList(n.model for n in networks), lambda x: torch.cat([n.features(x) for n in networks], 1), head
-    )
+    return _Mean([classifier.network for classifier in classifiers])
 
 
 class Classifier:
@@ -141,7 +179,7 @@ class Classifier:
         if network.head.out_features != len(spec.labels):
             raise BadModel(f"{name} has {network.head.out_features} outputs for {len(spec.labels)} labels.")
         # the faster layout of convolutions on a processor (x86: 1.3 to 1.8 times)
-        self._network = network.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+        self.network = network.eval().requires_grad_(False).to(memory_format=torch.channels_last)
 
     def for_film(self, name: str) -> Classifier:
         """The model that speaks about a film of this file name: itself, unless it is several."""
@@ -150,23 +188,23 @@ class Classifier:
     @property
     def head(self) -> tuple[Tensor, Tensor]:
         """Weights (L, C) and bias (L) of the linear head."""
-        return self._network.head.weight, self._network.head.bias
+        return self.network.head.weight, self.network.head.bias
 
     @property
     def tensors(self) -> dict[str, Tensor]:
         """The frozen weights and statistics under the library's names, as a model folder holds them."""
-        state: dict[str, Tensor] = self._network.model.state_dict()
+        state: dict[str, Tensor] = self.network.model.state_dict()
         return state
 
     @torch.no_grad()
     def features(self, x: Tensor) -> Tensor:
         """The last feature map after its ReLU: (N, 1, S, S) in the model's pixel range -> (N, C, h, w)."""
-        return self._network.features(self._checked(x))
+        return self.network.features(self._checked(x))
 
     @torch.no_grad()
     def logits(self, x: Tensor) -> Tensor:
         """(N, 1, S, S) in the model's pixel range -> (N, L)."""
-        out: Tensor = self._network(self._checked(x))
+        out: Tensor = self.network(self._checked(x))
         return out
 
     def probabilities(self, logits: np.ndarray) -> np.ndarray:

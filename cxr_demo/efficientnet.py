@@ -43,6 +43,14 @@ class Block(nn.Module):
         return x + y if self.adds else y
 
 
+class Scale(nn.Module):
+    """From the model's pixel range, -1024 to 1024, to -1 to 1."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Of any shape."""
+        return x / 1024
+
+
 class EfficientNetLite0(nn.Module):
     """One grey channel in [-1024, 1024] to logits; 3.4 million parameters and 0.4 GFLOP at 224 px.
 
@@ -53,6 +61,7 @@ class EfficientNetLite0(nn.Module):
 
     def __init__(self, num_classes: int) -> None:
         super().__init__()
+        self.scale = Scale()
         layers: list[nn.Module] = [_layer(1, STEM, 3, 2)]
         channels = STEM
         for expansion, outputs, blocks, stride, kernel in STAGES:
@@ -71,4 +80,4 @@ class EfficientNetLite0(nn.Module):
 
     def trunk(self, x: Tensor) -> Tensor:
         """(N, 1, S, S) -> (N, 1280, S / 32, S / 32), not negative."""
-        return cast("Tensor", self.features(x / 1024))
+        return cast("Tensor", self.features(self.scale(x)))

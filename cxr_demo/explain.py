@@ -113,6 +113,7 @@ class _Record:
             values=_frozen(values),
             forwards=scorer.forwards,
             steps=scorer.steps,
+            precision=scorer.precision,
             fidelity=None if step.fidelity is None else _frozen(step.fidelity),
         )
 
@@ -129,7 +130,7 @@ class _Record:
             steps=(0, 0),
             settings=self.settings,
             model=model.name,
-            precision=Scorer.precision,
+            precision="float32",
         )
 
 

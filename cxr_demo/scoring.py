@@ -13,20 +13,18 @@ from contextlib import contextmanager
 from enum import IntEnum
 from typing import TYPE_CHECKING, Protocol
 
-import torch
+import numpy as np
 
+from cxr_demo.engine import engine_of
 from cxr_demo.errors import Cancelled, DeadlinePassed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    import numpy as np
     from torch import Tensor
 
     from cxr_demo.classifier import Classifier
-
-#: Copies per batch at 224 pixels. Larger inputs get fewer, so that no turn lasts long.
-BATCH = 16
+    from cxr_demo.engine import Engine
 
 
 class Priority(IntEnum):
@@ -98,11 +96,9 @@ class Masks(Protocol):
 class Scorer:
     """What the model says of one image and of its altered copies.
 
-    `features` (1, C, h, w) and `base` (L,) are of the image itself, from one pass, which `forwards` counts.
-    `steps` tells how many of the altered copies asked for so far are scored.
+    `features` (1, C, h, w) and `base` (L,) are of the image itself, from one pass in float32, which `forwards` counts.
+    `steps` tells how many of the altered copies asked for so far are scored, `precision` in what arithmetic.
     """
-
-    precision = "float32"
 
     def __init__(self, classifier: Classifier, x: Tensor, budget: Budget, features: Tensor | None = None) -> None:
         self.classifier = classifier
@@ -110,6 +106,7 @@ class Scorer:
         self.features = first_pass(classifier, x) if features is None else features
         self.base = logits_of(classifier, self.features)
         self.forwards = 1
+        self.precision = "float32"
         self._budget = budget
         self._done = self._asked = 0
 
@@ -121,19 +118,33 @@ class Scorer:
     def scores(self, masks: Masks, fill: Tensor) -> Iterator[tuple[slice, np.ndarray]]:
         """Logits (n, L) of `x * (1 - mask) + fill * mask`, batch by batch; fill is (1, 1, S, S).
 
+        They come from the model's quickest engine, shifted so that the unaltered image has exactly `base`.
         Raises Cancelled or DeadlinePassed before a batch that the budget does not allow.
         """
         self._asked += len(masks)
-        batch = max(1, min(BATCH, BATCH * 224**2 // self.x.shape[-1] ** 2))
-        for start in range(0, len(masks), batch):
-            where = slice(start, min(start + batch, len(masks)))
-            covers = torch.from_numpy(masks[where])[:, None].to(self.x)
+        self._budget.check()
+        engine = engine_of(self.classifier)
+        self.precision = engine.precision
+        shift = self._shift(engine)
+        for start in range(0, len(masks), engine.batch):
+            where = slice(start, min(start + engine.batch, len(masks)))
+            covers = masks[where]
             with TURNS.take(Priority.EXPLANATION):
                 self._budget.check()
-                logits = self.classifier.logits(torch.lerp(self.x, fill, covers))
+                logits = engine.logits(covers, self.x, fill)
             self.forwards += len(covers)
             self._done += len(covers)
-            yield where, logits.float().cpu().numpy()
+            yield where, logits + shift
+
+    def _shift(self, engine: Engine) -> np.ndarray:
+        """What the engine's answer for the image itself lacks, which it lacks in altered copies too."""
+        if engine.exact:
+            return np.zeros_like(self.base)
+        with TURNS.take(Priority.EXPLANATION):
+            own = engine.logits(np.zeros((1, *self.x.shape[2:]), np.float32), self.x, self.x)
+        self.forwards += 1
+        shift: np.ndarray = self.base - own[0]
+        return shift
 
 
 def first_pass(classifier: Classifier, x: Tensor) -> Tensor:

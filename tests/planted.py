@@ -77,7 +77,7 @@ def classifier(spots=SPOTS, *, size=SIZE, pixel_range=(-1024.0, 1024.0), bias=BI
         name="planted", architecture="planted", arguments={}, labels=tuple(spots), size=size,
         trained_on="nothing", licence="Apache-2.0", pixel_range=pixel_range,
     )  # fmt: skip
-    made = Classifier(spec, Network(model, model.__call__, model.head), "test:planted@1")
+    made = Classifier(spec, Network(model, nn.Identity(), model, model.head), "test:planted@1")
     made.images = lambda: model.images
     return made
 

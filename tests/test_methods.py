@@ -151,7 +151,7 @@ def test_a_model_that_never_moves_gives_a_zero_map(kind):
 @every
 def test_the_model_is_left_as_found(kind):
     model, film = planted.classifier(), planted.film()
-    network = model._network
+    network = model.network
     before = copy.deepcopy(network.state_dict())
     last(model, film, quick(kind))
     for name, tensor in network.state_dict().items():

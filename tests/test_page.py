@@ -280,7 +280,7 @@ def test_a_computation_ends_when_its_card_is_closed(monkeypatch, film_file):
 
     flags = Sessions()
     monkeypatch.setattr(page, "sessions", flags)
-    monkeypatch.setattr(page.engine, "explain", explaining)
+    monkeypatch.setattr(page.explain, "explain", explaining)
     monkeypatch.setattr(page, "offered", lambda name: None)
     monkeypatch.setattr(page, "film_of", lambda source: None)
     request = type("Request", (), {"session_hash": "me"})

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from cxr_demo import image, scoring
+from cxr_demo import engine, image, scoring
 from cxr_demo.errors import Cancelled, DeadlinePassed
 from cxr_demo.scoring import Budget, Priority, Scorer, Turns
 from tests import planted
@@ -57,16 +57,16 @@ def test_forwards_and_steps_are_counted_exactly(model, x):
     before = model.images()
     scorer = Scorer(model, x, Budget())
     assert (scorer.forwards, scorer.steps) == (1, (0, 0))
-    seen = [scorer.steps for _ in scorer.scores(masks(2 * scoring.BATCH + 3), x)]
-    assert seen == [(16, 35), (32, 35), (35, 35)]
-    assert scorer.forwards == model.images() - before == 36
+    seen = [scorer.steps for _ in scorer.scores(masks(2 * engine.BATCH + 3), x)]
+    assert seen == [(8, 19), (16, 19), (19, 19)]
+    assert scorer.forwards == model.images() - before == 20
 
 
 def test_larger_inputs_take_smaller_batches():
     model = planted.classifier(size=512)
     x = torch.zeros(1, 1, 512, 512)
     sizes = [len(logits) for _, logits in Scorer(model, x, Budget()).scores(masks(5, 512), x)]
-    assert sizes == [3, 2]
+    assert sizes == [1, 1, 1, 1, 1]
 
 
 def test_cancel_ends_before_the_next_batch(model, x):
@@ -77,7 +77,7 @@ def test_cancel_ends_before_the_next_batch(model, x):
     cancelled.set()
     with pytest.raises(Cancelled):
         next(scores)
-    assert scorer.steps == (16, 40)
+    assert scorer.steps == (8, 40)
 
 
 def test_a_deadline_passes():

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator  # noqa: TC003 - gradio reads the handlers' annotations
 from contextlib import closing
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from cxr_demo import explain as engine
-from cxr_demo import hub, methods, phantom, sources
+from cxr_demo import explain, hub, methods, phantom, sources
+from cxr_demo.engine import engine_of
 from cxr_demo.scoring import Budget
 from cxr_demo.ui import api, text, viewer
 from cxr_demo.ui.api import DEADLINE
@@ -74,6 +75,8 @@ def _wire(shown: gr.HTML, event: str, handler: Any, outputs: Any, name: str, **m
 
 def serve(page: gr.Blocks, **launch: Any) -> Any:
     """Launch on 127.0.0.1:7860, or where Gradio's own environment variables say (as on a Space)."""
+    if not FORKS:  # a forked process chooses its own
+        Thread(target=engine_of, args=(offered(),), name="engine", daemon=True).start()
     look = {"theme": theme(), "css_paths": [viewer.ASSETS / "viewer.css"], "footer_links": ["api"]}
     limits = {"run_history": False, "show_error": False, "max_file_size": MEGABYTES * 1024 * 1024}
     return page.launch(**{**look, **limits, **launch})
@@ -155,7 +158,7 @@ def _run_handler(kind: type[Method]) -> Callable[..., Iterator[dict[str, Any]]]:
 def _seen(model: str, source: Mapping[str, Any], visitor: str) -> dict[str, Any]:
     """The film and what the model says of it, in the browser's form."""
     film = _film(visitor, source)
-    return viewer.prediction_fields(film, engine.predict(offered(model), film))
+    return viewer.prediction_fields(film, explain.predict(offered(model), film))
 
 
 @gpu(seconds=DEADLINE)
@@ -165,7 +168,7 @@ def _maps(
     """A method's maps as they get better, in the browser's form."""
     method = methods.method(key, settings)
     budget = Budget(seconds=DEADLINE, cancelled=flag)
-    explanations = engine.explain(offered(model), _film(visitor, source), method, budget=budget)
+    explanations = explain.explain(offered(model), _film(visitor, source), method, budget=budget)
     with closing(explanations):
         for explanation in explanations:
             nothing = explanation.stopped is not None and explanation.forwards == 0

@@ -1,0 +1,191 @@
+"""The quick ways of running a model say what the plain one says, or are not used."""
+
+import sys
+import threading
+
+import numpy as np
+import pytest
+import torch
+
+from cxr_demo import classifier, engine, explain, image, phantom, sources
+from cxr_demo.methods.occlusion import Occlusion
+from cxr_demo.scoring import Budget, Scorer
+from cxr_demo.types import ModelSpec
+from tests import planted
+
+DENSE = {"growth_rate": 8, "block_config": (2, 2, 2, 2), "num_init_features": 16}
+KINDS = {
+    "DenseNet": ("DenseNet", DENSE),
+    "mirrored DenseNet": ("DenseNet", {**DENSE, "mirrored": True}),
+    "ResNet50": ("ResNet50", {}),
+    "EfficientNetLite0": ("EfficientNetLite0", {}),
+    "mirrored EfficientNetLite0": ("EfficientNetLite0", {"mirrored": True}),
+}
+SIZE = 64
+
+
+def build(kind):
+    architecture, arguments = KINDS[kind]
+    torch.manual_seed(2)
+    spec = ModelSpec(
+        name="tiny", architecture=architecture, arguments=arguments, labels=("Mass", "Nodule", "Edema"), size=SIZE,
+        trained_on="nothing", licence="Apache-2.0",
+    )  # fmt: skip
+    network = classifier.build(architecture, arguments, 3)
+    # statistics of an untrained network's norms leave logits of hundreds
+    size = network.eval()(torch.randn(2, 1, SIZE, SIZE) * 400).abs().mean().item()
+    network.head.weight.data /= size
+    return classifier.Classifier(spec, network, "test:tiny")
+
+
+def asked(n, size=SIZE):
+    """Covers, an image and a fill, in the model's pixel range."""
+    rng = np.random.default_rng(4)
+    x, fill = (torch.from_numpy(rng.uniform(-1024, 1024, (1, 1, size, size)).astype(np.float32)) for _ in range(2))
+    return rng.random((n, size, size)).astype(np.float32), x, fill
+
+
+def by_hand(model, covers, x, fill):
+    return np.concatenate([model.logits(x * (1 - c) + fill * c) for c in torch.from_numpy(covers)[:, None, None]])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_float32_paths_say_what_the_network_says(kind):
+    model = build(kind)
+    covers, x, fill = asked(5)  # not a full batch
+    truth = by_hand(model, covers, x, fill)
+    graphs = engine._Graphs(model.network, SIZE)
+    for found in (engine.plain(model), engine.OpenVINO(graphs, "float32", "float32")):
+        logits = found.logits(covers, x, fill)
+        assert logits.dtype == np.float32
+        np.testing.assert_allclose(logits, truth, atol=1e-3)
+        again = found.logits(covers[:1], x, fill)
+        np.testing.assert_allclose(again, truth[:1], atol=1e-3)
+
+
+def test_the_mean_of_folds_runs_as_one():
+    models = [build("DenseNet"), build("DenseNet")]
+    for parameter in models[1].network.model.parameters():
+        parameter.data.mul_(1.1)
+    network = classifier.mean_network(models)
+    covers, x, fill = asked(3)
+    truth = np.mean([by_hand(model, covers, x, fill) for model in models], 0)
+    logits = engine.OpenVINO(engine._Graphs(network, SIZE), "float32", "float32").logits(covers, x, fill)
+    np.testing.assert_allclose(logits, truth, atol=1e-3)
+
+
+def test_reduced_precision_keeps_the_bundled_models_maps():
+    model = sources.load("bundled:nih14")
+    if engine.engine_of(model).precision == "float32":
+        pytest.skip("this processor has no reduced precision that the check accepts")
+    for key in ("effusion", "heart"):
+        film = image.decode(phantom.png(key), key)
+        *_, quick = explain.explain(model, film, Occlusion())
+        assert "bfloat16" in quick.precision
+        plain = sources.load("bundled:nih14")
+        engine._ENGINES[plain], kept = None, engine._ENGINES[plain]
+        *_, exact = explain.explain(plain, film, Occlusion())
+        engine._ENGINES[plain] = kept
+        assert exact.precision == "float32"
+        top = explain.predict(model, film).ranked()[:3]
+        alike = [np.corrcoef(quick.values[i].ravel(), exact.values[i].ravel())[0, 1] for i in top]
+        assert np.median(alike) >= 0.99
+        assert min(alike) >= 0.95
+        for i in top:
+            rows = [np.unravel_index(values[i].argmax(), values[i].shape) for values in (quick.values, exact.values)]
+            assert np.abs(np.subtract(*rows)).max() <= Occlusion().stride
+
+
+class Off(engine.Torch):
+    """An engine that answers with an error."""
+
+    exact = False
+
+    def __init__(self, model, error):
+        super().__init__(model.logits, 8)
+        self.precision, self.error = f"off by {error}", error
+        self.rng = np.random.default_rng(0)
+        self.exact = False
+
+    def logits(self, covers, x, fill):
+        right = super().logits(covers, x, fill)
+        return right + self.error * self.rng.normal(size=right.shape).astype(np.float32)
+
+
+def effects(model):
+    """The usual size of what covers do in the engine's own trial."""
+    low, high = model.spec.pixel_range
+    drawn = phantom.draw("effusion", model.size) / np.float32(255) * (high - low) + low
+    return float(np.median(engine._effects(engine.plain(model), torch.from_numpy(drawn)[None, None]).std(0)))
+
+
+@pytest.mark.parametrize("share", [1.0, float("nan")])
+def test_an_engine_that_disagrees_is_passed_over(share, monkeypatch):
+    model = build("DenseNet")
+    size = effects(model)
+    wrong, right = Off(model, share * size), Off(model, 0.01 * size)
+    monkeypatch.setattr(engine, "_candidates", lambda _: iter([wrong, right]))
+    assert engine.choose(model) is right
+    monkeypatch.setattr(engine, "_candidates", lambda _: iter([wrong]))
+    assert engine.choose(model) is None
+
+
+def test_disagreement_is_the_share_of_noise_in_the_effects():
+    model = build("DenseNet")
+    noisy = Off(model, 0.3 * effects(model))
+    # two noisy answers to each difference, but the one of the film itself is the same for all
+    assert engine.disagreement(noisy, engine.plain(model), model) == pytest.approx(0.3, rel=0.35)
+    assert engine.disagreement(engine.plain(model), engine.plain(model), model) == 0
+
+
+@pytest.mark.parametrize("fault", [None, "broken"])
+def test_without_openvino_torch_does_it(fault, monkeypatch, caplog):
+    model = build("DenseNet")
+    if fault is None:
+        monkeypatch.setitem(sys.modules, "openvino", None)  # what import does where it is missing
+    else:
+        monkeypatch.setattr("openvino.convert_model", lambda _: (_ for _ in ()).throw(RuntimeError(fault)))
+    found = engine.engine_of(model)
+    assert found.exact
+    assert "maps take several times as long" in caplog.text
+    covers, x, fill = asked(2)
+    np.testing.assert_allclose(found.logits(covers, x, fill), by_hand(model, covers, x, fill), atol=1e-4)
+
+
+def test_a_network_of_another_kind_runs_as_it_is(monkeypatch):
+    monkeypatch.setattr(engine, "_candidates", lambda _: pytest.fail("converted"))
+    assert engine.engine_of(planted.classifier()).exact
+
+
+def test_the_choice_is_made_once_for_all_who_wait(monkeypatch):
+    model, chosen = build("DenseNet"), []
+
+    def choose(_):
+        chosen.append(threading.get_ident())
+
+    monkeypatch.setattr(engine, "choose", choose)
+    threads = [threading.Thread(target=engine.engine_of, args=(model,)) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(chosen) == 1
+
+
+def test_scores_are_anchored_at_the_image_itself(monkeypatch):
+    """What an engine gets wrong alike for all copies does not reach a map."""
+    model = build("DenseNet")
+
+    class Shifted(Off):
+        def logits(self, covers, x, fill):
+            return super().logits(covers, x, fill) + np.float32(3)
+
+    monkeypatch.setattr(engine, "choose", lambda _: Shifted(model, 0.0))
+    covers, x, fill = asked(3)
+    covers[0] = 0
+    scorer = Scorer(model, x, Budget())
+    ((_, logits),) = scorer.scores(covers, fill)
+    np.testing.assert_allclose(logits[0], scorer.base, atol=1e-5)
+    np.testing.assert_allclose(logits, by_hand(model, covers, x, fill), atol=1e-4)
+    assert scorer.forwards == 1 + 1 + 3
+    assert scorer.precision == "off by 0.0"
