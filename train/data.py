@@ -155,7 +155,8 @@ def _rows(table: Path, labels: Sequence[str]) -> list[dict[str, Any]]:
     reader = csv.DictReader(text.splitlines())
     missing = [c for c in ("file", "patient_id", *labels) if c not in (reader.fieldnames or ())]
     if missing:
-        raise DataError(f"{table} lacks the column{'s' * (len(missing) > 1)} {', '.join(missing)}.")
+        hint = " Name the findings that it has with --labels." if set(missing) & set(labels) else ""
+        raise DataError(f"{table} lacks the column{'s' * (len(missing) > 1)} {', '.join(missing)}.{hint}")
     rows: list[dict[str, Any]] = []
     for line, row in enumerate(reader, start=2):
         where = f"{table} line {line}"
