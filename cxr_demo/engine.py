@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: Copies per batch at 224 pixels, on a processor: more do not run faster, and a turn lasts longer.
-BATCH = 8
+#: Copies per batch at 224 pixels, on a processor: more do not run faster, take memory, and a turn lasts longer.
+BATCH = 4
 #: The same on a GPU.
 GPU_BATCH = 64
 #: How far the effects of covers may be from those in float32, as a share of their spread, for the median finding.
@@ -190,11 +190,13 @@ def choose(classifier: Classifier) -> Engine | None:
     """The first engine that agrees with plain float32; None where none does, or the network is not one of ours."""
     if classifier.spec.architecture not in ARCHITECTURES:
         return None
+    truth = Torch(classifier.logits, 1)  # one by one, which takes the least memory
     for engine in _candidates(classifier):
-        error = disagreement(engine, plain(classifier), classifier)
+        error = disagreement(engine, truth, classifier)
         if error <= TOLERANCE:
             return engine
         log.info("%s in %s is off by %.3f, and not used", classifier.name, engine.precision, error)
+        del engine  # before the next one is made: each has tens of megabytes
     return None
 
 
