@@ -138,14 +138,14 @@ def test_maps_are_copies():
 def test_every_map_is_shown_once_and_the_last_is_complete():
     def attribute(scorer, x):
         yield Step(np.full(SHAPE, 1.0))
-        for _ in scorer.scores(np.zeros((20, 128, 128), np.float32), x):
+        for _ in scorer.scores(np.zeros((10, 128, 128), np.float32), x):
             yield Step(np.full(SHAPE, float(scorer.steps[0])))
 
     found = runs(method_of(attribute))
-    assert [e.values[0, 0, 0] for e in found] == [1, 8, 16, 20]
+    assert [e.values[0, 0, 0] for e in found] == [1, 4, 8, 10]
     assert [e.complete for e in found] == [False, False, False, True]
-    assert [e.forwards for e in found] == [1, 9, 17, 21]
-    assert [e.steps for e in found] == [(0, 0), (8, 20), (16, 20), (20, 20)]
+    assert [e.forwards for e in found] == [1, 5, 9, 11]
+    assert [e.steps for e in found] == [(0, 0), (4, 10), (8, 10), (10, 10)]
 
 
 def test_a_map_shown_before_the_samples_ended_is_given_again_as_complete():
@@ -186,8 +186,8 @@ def test_a_visitor_who_leaves_ends_the_work_at_once():
     explanations = explain.explain(model, planted.film(), method_of(attribute))
     next(explanations)
     explanations.close()
-    assert ended == [9]
-    assert model.images() == 9
+    assert ended == [5]
+    assert model.images() == 5
 
 
 def test_a_deadline_keeps_the_last_map():
@@ -210,7 +210,7 @@ def test_stopped_before_anything_was_there():
     assert (only.stopped, only.complete, only.forwards) == ("Stopped on request.", False, 0)
     assert only.values.shape == SHAPE
     assert not only.values.any()
-    assert only.settings == {"window": 32, "stride": 16, "fill": "blurred"}
+    assert only.settings == {"window": 32, "stride": 8, "scored": 35, "fill": "blurred"}
     assert model.images() == 0
 
 

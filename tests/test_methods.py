@@ -89,7 +89,7 @@ def test_settings_outside_their_range_are_refused(kind):
 def test_unknown_methods_and_settings_are_refused():
     with pytest.raises(BadSetting, match="gradcam, lime, occlusion"):
         method("saliency", {})
-    with pytest.raises(BadSetting, match="has no setting 'patch'; it has window, stride, fill"):
+    with pytest.raises(BadSetting, match="has no setting 'patch'; it has window, stride, scored, fill"):
         method("occlusion", {"patch": 3})
 
 

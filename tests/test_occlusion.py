@@ -38,7 +38,7 @@ def plain_loop(film, size, window, stride):
 @pytest.mark.parametrize(("window", "stride"), SETTINGS)
 def test_a_linear_model_loses_what_the_window_covers(window, stride):
     film = planted.film()
-    result = final(planted.classifier(), film, window=window, stride=stride, fill="black")
+    result = final(planted.classifier(), film, window=window, stride=stride, scored=100, fill="black")
     expected, _ = plain_loop(film, planted.SIZE, window, stride)
     np.testing.assert_allclose(result.values, expected, atol=2e-5)
     assert result.forwards == 1 + len(range(stride - window, planted.SIZE, stride)) ** 2
@@ -71,7 +71,7 @@ def test_the_drop_is_that_of_the_altered_film(fill):
 def test_windows_add_up_to_covering_everything(window, stride, fill):
     """No place counts more than another, the border neither: then the map adds up as a class activation map does."""
     model, film = planted.classifier(), planted.film(np.random.default_rng(0).random((128, 128)))
-    result = final(model, film, window=window, stride=stride, fill=fill)
+    result = final(model, film, window=window, stride=stride, scored=100, fill=fill)
     x = torch.from_numpy(film.pixels * 2048 - 1024)[None, None]
     covered = model.logits(fill_of(fill, Scorer(model, x, Budget())))[0].numpy()
     lost = explain.predict(model, film).logits - covered
@@ -95,7 +95,7 @@ def test_every_pixel_is_covered_equally_often(size, window, stride):
 
 def test_a_coarse_map_is_that_of_windows_side_by_side():
     model, film = planted.classifier(), planted.film()
-    windows = Windows(128, 32, 16)
+    windows = Windows(128, 32, 8)
     x = torch.from_numpy(film.pixels * 2048 - 1024)[None, None]
     scorer = Scorer(model, x, Budget())
     drops = np.concatenate([scorer.base - s for _, s in scorer.scores(windows, torch.full_like(x, -1024))])
@@ -108,11 +108,11 @@ def test_a_coarse_map_is_that_of_windows_side_by_side():
 
 def test_each_map_shown_is_the_average_so_far():
     model, film = planted.classifier(), planted.film()
-    runs = list(explain.explain(model, film, Occlusion(window=32, stride=8, fill="black")))
+    runs = list(explain.explain(model, film, Occlusion(window=32, stride=8, scored=100, fill="black")))
     total = 19**2
     assert [e.steps[1] for e in runs] == [total] * len(runs)
     done = [e.steps[0] / total for e in runs]
-    assert 25 / total <= done[0] < 25 / total + 16 / total  # windows side by side, to the end of their batch
+    assert 16 / total <= done[0] < 16 / total + 16 / total  # windows side by side, to the end of their batch
     assert done[1:] == pytest.approx([n / 10 for n in range(1, 11)], abs=0.05)
     assert done[-1] == 1
     expected, _ = plain_loop(film, 128, 32, 8)
@@ -124,3 +124,44 @@ def test_each_map_shown_is_the_average_so_far():
 def test_a_stride_beyond_the_window_is_refused():
     with pytest.raises(BadSetting, match=r"stride=32 leaves gaps between windows of 16"):
         method("occlusion", {"window": "16", "stride": "32"})
+
+
+def test_of_a_third_of_the_windows_the_others_are_estimated():
+    model, film = planted.classifier(), planted.film()
+    third = final(model, film, window=32, stride=8, scored=35, fill="black")
+    expected, _ = plain_loop(film, 128, 32, 8)
+    assert third.forwards == 1 + round(0.35 * 19**2)
+    for i, spot in enumerate(planted.SPOTS.values()):
+        if spot.strength:
+            assert np.corrcoef(third.values[i].ravel(), expected[i].ravel())[0, 1] > 0.98
+        else:
+            np.testing.assert_allclose(third.values[i], 0, atol=1e-6)
+
+
+def test_between_windows_that_change_evenly_nothing_is_lost():
+    """On a slope a straight line between every second window is right, so the map is that of all windows."""
+    slope = np.linspace(0, 1, 19)[:, None] + np.linspace(0, 2, 19)
+    windows = Windows(128, 32, 8)
+    drops = (slope * windows.spans.sum(1)[:, None] * windows.spans.sum(1) / 128**2)[windows.row, windows.column, None]
+    inside = np.s_[0, 32:96, 32:96]  # beyond the last of every second window its own value goes on
+    full = windows.average(drops)
+    np.testing.assert_allclose(windows.average(drops[: windows.coarse])[inside], full[inside], atol=1e-12)
+
+
+def test_windows_are_spent_where_the_map_changes():
+    windows = Windows(224, 32, 8, 40)
+    start = np.arange(-24, 224, 8)
+    before = set(zip(windows.row[: windows.coarse], windows.column[: windows.coarse], strict=True))
+    # two findings of very different size, each with an edge of its own
+    left, low = start[windows.column] < 60, start[windows.row] > 150
+    areas = windows.spans.sum(1)[windows.row] * windows.spans.sum(1)[windows.column]
+    windows.choose((np.stack([left * 1.0, low * 1e-4], 1) * areas[:, None])[: windows.coarse])
+    assert set(zip(windows.row[: windows.coarse], windows.column[: windows.coarse], strict=True)) == before
+    added = np.s_[windows.coarse : len(windows)]
+    column, row = start[windows.column[added]], start[windows.row[added]]
+    at_an_edge = (np.abs(column - 60) <= 24) | (np.abs(row - 150) <= 24)
+    assert at_an_edge.mean() > 0.9
+    assert (np.abs(column - 60) <= 24).sum() > 20
+    assert (np.abs(row - 150) <= 24).sum() > 20
+    assert len(set(zip(windows.row, windows.column, strict=True))) == 31**2
+    assert len(windows) == round(0.4 * 31**2)

@@ -58,8 +58,8 @@ def test_forwards_and_steps_are_counted_exactly(model, x):
     scorer = Scorer(model, x, Budget())
     assert (scorer.forwards, scorer.steps) == (1, (0, 0))
     seen = [scorer.steps for _ in scorer.scores(masks(2 * engine.BATCH + 3), x)]
-    assert seen == [(8, 19), (16, 19), (19, 19)]
-    assert scorer.forwards == model.images() - before == 20
+    assert seen == [(4, 11), (8, 11), (11, 11)]
+    assert scorer.forwards == model.images() - before == 12
 
 
 def test_larger_inputs_take_smaller_batches():
@@ -77,7 +77,7 @@ def test_cancel_ends_before_the_next_batch(model, x):
     cancelled.set()
     with pytest.raises(Cancelled):
         next(scores)
-    assert scorer.steps == (8, 40)
+    assert scorer.steps == (4, 40)
 
 
 def test_a_deadline_passes():

@@ -42,7 +42,10 @@ class Occlusion:
     )
 
     window: int = setting(32, low=8, high=96, step=8, help="side of the covering window, in pixels of the model's view")
-    stride: int = setting(16, low=4, high=64, step=4, help="distance between windows, at most the window's side")
+    stride: int = setting(8, low=4, high=64, step=4, help="distance between windows, at most the window's side")
+    scored: int = setting(
+        35, low=25, high=100, step=5, help="percent of the windows scored; where the map is even, others are estimated"
+    )
     fill: str = fill_setting()
 
     def __post_init__(self) -> None:
@@ -51,48 +54,95 @@ class Occlusion:
             raise BadSetting(f"stride={self.stride} leaves gaps between windows of {self.window}; make it smaller.")
 
     def attribute(self, scorer: Scorer, x: Tensor) -> Iterator[Step]:
-        """A first map from windows side by side, then finer ones as those in between are scored."""
-        windows = Windows(x.shape[-1], self.window, self.stride)
+        """A first map from windows side by side, then from every second one each way, then finer where it matters."""
+        windows = Windows(x.shape[-1], self.window, self.stride, self.scored)
         shown = [windows.cover, *(max(windows.cover, round(share * len(windows))) for share in SHOWN)]
         drops = np.zeros((len(windows), len(scorer.base)))
+        chosen = False
         for done, logits in scorer.scores(windows, fill_of(self.fill, scorer)):
             drops[done] = scorer.base - logits
+            if not chosen and done.stop >= windows.coarse:
+                chosen = True
+                windows.choose(drops[: done.stop])
             if done.stop >= shown[0]:
                 shown = [n for n in shown if n > done.stop]
                 yield Step(windows.average(drops[: done.stop]))
 
 
 class Windows:
-    """The windows of one run as masks, in the order they are scored: first those that cover all once."""
+    """The windows of one run as masks, in the order they are scored.
 
-    def __init__(self, size: int, window: int, stride: int) -> None:
+    First those that cover all once, then the rest of every second one each way, then, as `choose` says, so many more
+    that `scored` percent of all are. What is not scored is interpolated between the windows of the second kind.
+    """
+
+    def __init__(self, size: int, window: int, stride: int, scored: int = 100) -> None:
         starts = np.arange(stride - window, size, stride)[:, None]
         pixels = np.arange(size)
         #: (rows of windows, size): 1 where a window lies; the same for columns
         self.spans = ((starts <= pixels) & (pixels < starts + window)).astype(np.float32)
         row, column = np.indices((len(starts), len(starts))).reshape(2, -1)
         apart = window // stride  # so many steps apart, windows just touch
-        order = np.lexsort((column, row, column % apart, row % apart))
+        side_by_side = [index % apart == apart - 1 for index in (row, column)]
+        every_second = [index % min(apart, 2) == (apart - 1) % 2 for index in (row, column)]
+        order = np.lexsort(
+            (column, row, column % apart, row % apart, ~np.all(every_second, 0), ~np.all(side_by_side, 0))
+        )
         self.row, self.column = row[order], column[order]
-        #: how many of the first windows cover every pixel
-        self.cover = int(((self.row % apart == 0) & (self.column % apart == 0)).sum())
+        #: how many of the first windows cover every pixel, and how many are every second one
+        self.cover, self.coarse = (int(np.all(kind, 0).sum()) for kind in (side_by_side, every_second))
+        self._scored = max(self.coarse, round(len(row) * scored / 100))
+        at = np.unique(self.row[: self.coarse])
+        #: (rows of windows, every second one): values at every second window -> at each, linear between them
+        self._between = np.stack([np.interp(np.arange(len(starts)), at, one) for one in np.eye(len(at))], 1)
+        areas = self.spans.sum(1)
+        self._shares = areas[self.row] * areas[self.column] / size**2
 
     def __len__(self) -> int:
-        return len(self.row)
+        return self._scored
 
     def __getitem__(self, where: slice) -> np.ndarray:
         """(n, S, S), 1 where covered."""
-        masks: np.ndarray = self.spans[self.row[where], :, None] * self.spans[self.column[where], None, :]
+        row, column = (index[: self._scored][where] for index in (self.row, self.column))
+        masks: np.ndarray = self.spans[row, :, None] * self.spans[column, None, :]
         return masks
+
+    def choose(self, drops: np.ndarray) -> None:
+        """Of the windows not scored yet, put first those where the map changes most: `drops` (n, L), n >= coarse.
+
+        Each finding counts alike, whatever its size.
+        """
+        coarse = self._grid(drops)
+        spread = coarse.std((1, 2), keepdims=True)
+        steep = sum(np.square(g).sum(0) for g in np.gradient(coarse / np.where(spread > 0, spread, 1), axis=(1, 2)))
+        # drops again: per area, noise is large where little of a window lies on the film
+        wanted = (self._between @ steep @ self._between.T)[self.row, self.column] * self._shares**2
+        wanted[: len(drops)] = np.inf
+        order = np.argsort(-wanted, kind="stable")
+        self.row, self.column, self._shares = self.row[order], self.column[order], self._shares[order]
 
     def average(self, drops: np.ndarray) -> np.ndarray:
         """The mean over the windows on each pixel of drop per area: (n, L) of the first n -> (L, S, S)."""
-        row, column = self.row[: len(drops)], self.column[: len(drops)]
-        areas = self.spans.sum(1)
-        shares = areas[row] * areas[column] / self.spans.shape[1] ** 2
-        grid = np.zeros((drops.shape[1] + 1, len(areas), len(areas)))
-        grid[:-1, row, column] = (drops * (REFERENCE_AREA / shares)[:, None]).T
+        n, side = len(drops), len(self.spans)
+        row, column = self.row[:n], self.column[:n]
+        grid = np.zeros((drops.shape[1] + 1, side, side))
+        if n >= self.coarse:
+            grid[:-1] = self._between @ self._grid(drops) @ self._between.T
+            grid[-1] = 1
+        grid[:-1, row, column] = self._per_area(drops)
         grid[-1, row, column] = 1
         *sums, counts = self.spans.T @ grid @ self.spans
         means: np.ndarray = np.stack(sums) / counts
         return means
+
+    def _per_area(self, drops: np.ndarray) -> np.ndarray:
+        """Drops (n, L) of the first n windows per reference area: (L, n)."""
+        scaled: np.ndarray = (drops * (REFERENCE_AREA / self._shares[: len(drops)])[:, None]).T
+        return scaled
+
+    def _grid(self, drops: np.ndarray) -> np.ndarray:
+        """Drops per area of every second window, as they lie: (L, rows, columns)."""
+        side = self._between.shape[1]
+        order = np.lexsort((self.column[: self.coarse], self.row[: self.coarse]))
+        grid: np.ndarray = self._per_area(drops)[:, : self.coarse][:, order].reshape(-1, side, side)
+        return grid
