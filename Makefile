@@ -34,7 +34,8 @@ lint: $(VENV)/dev.stamp  ## check format, style and types
 
 check: lint test  ## lint and test, as CI does
 
-bench: $(VENV)/dev.stamp  ## measure how fast it is, into bench.json
+bench: $(VENV)/dev.stamp  ## measure how fast explaining and training input are, into bench.json
+	$(BIN)/python -m benchmarks
 	$(BIN)/python -m train bench
 
 clean:  ## remove the environment and caches

@@ -44,7 +44,7 @@ class Occlusion:
     window: int = setting(32, low=8, high=96, step=8, help="side of the covering window, in pixels of the model's view")
     stride: int = setting(8, low=4, high=64, step=4, help="distance between windows, at most the window's side")
     scored: int = setting(
-        35, low=25, high=100, step=5, help="percent of the windows scored; where the map is even, others are estimated"
+        40, low=25, high=100, step=5, help="percent of the windows scored; where the map is even, others are estimated"
     )
     fill: str = fill_setting()
 
@@ -82,9 +82,10 @@ class Windows:
         #: (rows of windows, size): 1 where a window lies; the same for columns
         self.spans = ((starts <= pixels) & (pixels < starts + window)).astype(np.float32)
         row, column = np.indices((len(starts), len(starts))).reshape(2, -1)
-        apart = window // stride  # so many steps apart, windows just touch
+        step = min(window // stride, 2)
+        apart = window // stride // step * step  # so many steps apart, windows touch or overlap
         side_by_side = [index % apart == apart - 1 for index in (row, column)]
-        every_second = [index % min(apart, 2) == (apart - 1) % 2 for index in (row, column)]
+        every_second = [index % step == step - 1 for index in (row, column)]
         order = np.lexsort(
             (column, row, column % apart, row % apart, ~np.all(every_second, 0), ~np.all(side_by_side, 0))
         )
@@ -112,6 +113,8 @@ class Windows:
 
         Each finding counts alike, whatever its size.
         """
+        if self.coarse == len(self.row):
+            return
         coarse = self._grid(drops)
         spread = coarse.std((1, 2), keepdims=True)
         steep = sum(np.square(g).sum(0) for g in np.gradient(coarse / np.where(spread > 0, spread, 1), axis=(1, 2)))

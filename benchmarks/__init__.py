@@ -1,0 +1,1 @@
+"""Measurements that developers run; nothing here is installed on a Space."""

@@ -1,0 +1,330 @@
+"""How fast explanations are, beside what one would write with grad-cam, captum and lime, in one run on this machine.
+
+Each side runs in a process of its own, with two threads, on the same drawn film and the same weights; rounds alternate
+between the sides, and figures are medians over rounds. Peers explain one finding, since more cost them as much again;
+the project explains all 14.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import resource
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from cxr_demo.classifier import Classifier
+
+THREADS = 2
+ROOT = Path(__file__).parent.parent
+#: DenseNet-121 as torchxrayvision has it.
+DENSENET121 = {"growth_rate": 32, "block_config": [6, 12, 24, 16], "num_init_features": 64}
+MODELS = {"bundled": "bundled:nih14", "densenet121": "DenseNet-121 with random weights"}
+#: Settings of ours that do as much as the peers: 625 windows, 1000 samples.
+SAME = {"occlusion": {"window": 32, "stride": 10, "scored": 100}, "lime": {"samples": 1000}}
+#: Commands whose start is timed, and what they are compared with.
+STARTS = {
+    "import torch and torchxrayvision": ["-c", "import torch, torchxrayvision"],
+    "first prediction": ["-m", "cxr_demo", "predict", "FILM"],
+    "help": ["-m", "cxr_demo", "--help"],
+}
+
+
+def main() -> int:
+    """Run everything, say a table, and write the figures into the section `explaining` of a file."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="how fast explanations are, beside peers")
+    parser.add_argument("--out", type=Path, default=Path("bench.json"), metavar="JSON", help="default: bench.json")
+    parser.add_argument("--rounds", type=int, default=2, help="default: 2")
+    parser.add_argument("--side", choices=SIDES, help=argparse.SUPPRESS)
+    parser.add_argument("--model", choices=MODELS, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.side:
+        _work(SIDES[arguments.side], arguments.model)
+        return 0
+    figures = run(arguments.rounds)
+    known = json.loads(arguments.out.read_text()) if arguments.out.exists() else {}
+    arguments.out.write_text(json.dumps({**known, "explaining": figures}, indent=2) + "\n")
+    print(table(figures))
+    return 0
+
+
+def run(rounds: int) -> dict[str, Any]:
+    """All figures, ready for JSON; seconds unless they say otherwise."""
+    figures: dict[str, Any] = {"machine": machine(), "rounds": rounds, "models": {}}
+    for model in MODELS:
+        sides = {side: _Process(side, model) for side in SIDES}
+        found: dict[str, dict[str, list[float]]] = {side: {} for side in sides}
+        for _ in range(rounds):
+            for side, process in sides.items():
+                for name, seconds in process.round().items():
+                    found[side].setdefault(name, []).append(seconds)
+        figures["models"][model] = {
+            side: {
+                **process.about,
+                "peak_mb": process.end(),
+                "rounds": found[side],
+                "seconds": {n: median(v) for n, v in found[side].items()},
+            }
+            for side, process in sides.items()
+        }
+    figures["starts"] = _starts(rounds)
+    return figures
+
+
+# ------------------------------------------------------------------ a process of its own for each side
+
+
+class _Process:
+    """One side with one model: a line asks for a round, a line of JSON answers."""
+
+    def __init__(self, side: str, model: str) -> None:
+        words = [sys.executable, "-m", "benchmarks", "--side", side, "--model", model]
+        environment = {**os.environ, "OMP_NUM_THREADS": str(THREADS), "OMP_WAIT_POLICY": "PASSIVE"}
+        self._process = subprocess.Popen(
+            words,
+            cwd=ROOT,
+            env=environment,
+            text=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,  # lime's bars
+        )
+        self.about = self._answer()
+
+    def round(self) -> dict[str, float]:
+        assert self._process.stdin is not None
+        self._process.stdin.write("round\n")
+        self._process.stdin.flush()
+        return self._answer()
+
+    def end(self) -> float:
+        """Peak memory in megabytes."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        peak = float(self._answer()["peak_mb"])
+        self._process.wait()
+        return peak
+
+    def _answer(self) -> dict[str, Any]:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            if line.startswith("{"):
+                answer: dict[str, Any] = json.loads(line)
+                return answer
+        raise SystemExit(f"{self._process.args!r} ended early")
+
+
+def _work(side: Callable[[Classifier], tuple[dict[str, Any], dict[str, Callable[[], object]]]], model: str) -> None:
+    classifier = _classifier(model)
+    imported = _peak()
+    started = time.perf_counter()
+    about, tasks = side(classifier)
+    print(json.dumps({**about, "start": time.perf_counter() - started, "imports_mb": imported}), flush=True)
+    for _ in sys.stdin:
+        print(json.dumps({name: _timed(task) for name, task in tasks.items()}), flush=True)
+    print(json.dumps({"peak_mb": _peak()}), flush=True)
+
+
+def _classifier(model: str) -> Classifier:
+    import torch
+
+    from cxr_demo import classifier, sources
+    from cxr_demo.types import NIH_FINDINGS, ModelSpec
+
+    torch.set_num_threads(THREADS)
+    if model == "bundled":
+        return sources.load(MODELS[model])
+    torch.manual_seed(0)
+    spec = ModelSpec(
+        name="densenet121", architecture="DenseNet", arguments=DENSENET121, labels=NIH_FINDINGS, size=224,
+        trained_on="nothing", licence="Apache-2.0",
+    )  # fmt: skip
+    network = classifier.build("DenseNet", DENSENET121, len(NIH_FINDINGS))
+    return classifier.Classifier(spec, network, "densenet121, random")
+
+
+def ours(classifier: Classifier) -> tuple[dict[str, Any], dict[str, Callable[[], object]]]:
+    """The project: all findings at once."""
+    from cxr_demo import explain, image, phantom
+    from cxr_demo.engine import engine_of
+    from cxr_demo.methods import method
+
+    film = image.decode(phantom.png("effusion", 1024), "film.png")
+    x = _input(classifier)
+
+    def explained(*keys: str, **settings: Any) -> Callable[[], object]:
+        def work() -> None:
+            seen = replace(film)  # a new object, or its first pass would be known
+            explain.predict(classifier, seen)
+            for key in keys:
+                for _ in explain.explain(classifier, seen, method(key, settings)):
+                    pass
+
+        return work
+
+    about = {"precision": engine_of(classifier).precision, "findings": len(classifier.labels)}
+    tasks = {
+        "forward": lambda: classifier.logits(x),
+        "prediction": explained(),
+        "prediction and Grad-CAM": explained("gradcam"),
+        "occlusion": explained("occlusion", **SAME["occlusion"]),
+        "lime": explained("lime", **SAME["lime"]),
+        "occlusion, as the page has it": explained("occlusion"),
+        "lime, as the page has it": explained("lime"),
+    }
+    return about, tasks
+
+
+def peers(classifier: Classifier) -> tuple[dict[str, Any], dict[str, Callable[[], object]]]:
+    """What one would write: the same network, one finding, every library as its manual shows it."""
+    import numpy as np
+    import torch
+    from captum.attr import Occlusion
+    from lime.lime_image import LimeImageExplainer
+    from pytorch_grad_cam import GradCAM
+    from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
+
+    # as torchxrayvision gives it
+    network = classifier.network.to(memory_format=torch.contiguous_format)
+    x, finding = _input(classifier), 4
+    low, high = classifier.spec.pixel_range
+    last = [layer for layer in network.model.modules() if isinstance(layer, torch.nn.BatchNorm2d)][-1]
+    picture = ((x[0, 0].numpy() - low) / (high - low)).repeat(3).reshape(*x.shape[2:], 3).astype(np.float64)
+
+    def gradcam() -> object:
+        x.requires_grad_(True)  # the weights are frozen
+        with GradCAM(network, [last]) as cam:
+            found = cam(x, [ClassifierOutputTarget(finding)])
+        x.requires_grad_(False)
+        return found
+
+    def occlusion() -> object:
+        with torch.no_grad():
+            return Occlusion(network).attribute(
+                x, sliding_window_shapes=(1, 32, 32), strides=(1, 8, 8), baselines=0.0, target=finding
+            )
+
+    def answers(pictures: np.ndarray) -> np.ndarray:
+        batch = torch.from_numpy(np.stack([p[..., 0] for p in pictures]) * (high - low) + low)
+        with torch.no_grad():
+            found: np.ndarray = network(batch.float()[:, None])[:, finding : finding + 1].numpy()
+        return found
+
+    def lime() -> object:
+        return LimeImageExplainer(random_state=0).explain_instance(
+            picture, answers, labels=(0,), top_labels=None, num_samples=1000
+        )
+
+    about = {"precision": "float32", "findings": 1}
+    return about, {"gradcam": gradcam, "occlusion": occlusion, "lime": lime}
+
+
+SIDES = {"ours": ours, "peers": peers}
+
+
+def _input(classifier: Classifier) -> Any:
+    import torch
+
+    from cxr_demo import image, phantom
+
+    film = image.decode(phantom.png("effusion", 1024), "film.png")
+    return torch.from_numpy(image.model_input(film, classifier.size, classifier.spec.pixel_range))
+
+
+def _timed(task: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    task()
+    return time.perf_counter() - started
+
+
+def _peak() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+# ------------------------------------------------------------------ starting, the machine, the table
+
+
+def _starts(rounds: int) -> dict[str, dict[str, float]]:
+    """Seconds from a command to its end, by the clock and of the processors."""
+    from tempfile import TemporaryDirectory
+
+    from cxr_demo import phantom
+
+    found: dict[str, list[tuple[float, float]]] = {name: [] for name in STARTS}
+    with TemporaryDirectory() as folder:
+        film = str(phantom.save("effusion", folder, 1024))
+        for _ in range(rounds + 1):
+            for name, words in STARTS.items():
+                before, started = os.times(), time.perf_counter()
+                command = [sys.executable, *(film if word == "FILM" else word for word in words)]
+                subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+                after = os.times()
+                cpu = sum(getattr(after, n) - getattr(before, n) for n in ("children_user", "children_system"))
+                found[name].append((time.perf_counter() - started, cpu))
+    # the first round reads from disk
+    return {
+        name: {"wall": median(w for w, _ in all_[1:]), "cpu": median(c for _, c in all_[1:])}
+        for name, all_ in found.items()
+    }
+
+
+def machine() -> dict[str, Any]:
+    """What it ran on."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
+    models = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return {
+        "processor": models[0] if models else platform.processor() or platform.machine(),
+        "cores": os.cpu_count(),
+        "load": os.getloadavg()[0],
+        "date": time.strftime("%Y-%m-%d"),
+    }
+
+
+def table(figures: dict[str, Any]) -> str:
+    """The figures as text."""
+    where = figures["machine"]
+    lines = [
+        f"{where['processor']}, {where['cores']} cores, {THREADS} threads, load {where['load']:.1f}, {where['date']}",
+        f"medians of {figures['rounds']} rounds",
+    ]
+    for model, sides in figures["models"].items():
+        lines += ["", *_model_lines(model, sides)]
+    lines += ["", f"{'starting, seconds':<40}{'wall':>10}{'CPU':>10}"]
+    lines += [f"{name:<40}{cost['wall']:>10.2f}{cost['cpu']:>10.2f}" for name, cost in figures["starts"].items()]
+    return "\n".join(lines)
+
+
+def _model_lines(model: str, sides: dict[str, Any]) -> Iterator[str]:
+    mine, theirs = sides["ours"], sides["peers"]
+    seconds, other = mine["seconds"], theirs["seconds"]
+    yield f"{MODELS[model]}, seconds{'':<10}"
+    yield f"{'':<40}{'peers':>10}{'here':>10}{'ratio':>8}"
+    yield f"{'findings explained':<40}{theirs['findings']:>10}{mine['findings']:>10}"
+    rows = {
+        "Grad-CAM (here with the prediction)": (other["gradcam"], seconds["prediction and Grad-CAM"]),
+        "occlusion, 625 windows": (other["occlusion"], seconds["occlusion"]),
+        "LIME, 1000 samples": (other["lime"], seconds["lime"]),
+    }
+    rows["the same work"] = tuple(sum(pair[i] for pair in rows.values()) for i in (0, 1))
+    page = ("prediction and Grad-CAM", "occlusion, as the page has it", "lime, as the page has it")
+    rows["as the page has it"] = rows["the same work"][0], sum(seconds[name] for name in page)
+    for name, (peer, here) in rows.items():
+        yield f"{name:<40}{peer:>10.2f}{here:>10.2f}{peer / here:>8.1f}"
+    passes = median(
+        a / b for a, b in zip(*(mine["rounds"][n] for n in ("prediction and Grad-CAM", "forward")), strict=True)
+    )
+    yield f"prediction and Grad-CAM cost {passes:.2f} forward passes of {1000 * seconds['forward']:.0f} ms"
+    yield (
+        f"copies run in {mine['precision']}, chosen in {mine['start']:.1f} s; peak memory {mine['peak_mb']:.0f} MB, "
+        f"of which {mine['imports_mb']:.0f} were there with the model"
+    )
