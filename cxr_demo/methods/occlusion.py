@@ -25,8 +25,9 @@ class Occlusion:
     """Logit lost when a window covers the place, averaged over the windows that do (Zeiler & Fergus 2014).
 
     Windows hang over the border, so that each pixel is covered equally often, and each counts by the area it
-    really covers. For a linear model and a stride that divides the window, the map then adds up as a CAM does:
-    `mean(map) / REFERENCE_AREA == logit(film) - logit(all covered)`.
+    really covers. Every second window each way is scored, and more where the map changes, up to `scored` percent; the
+    rest are interpolated. With all scored, a linear model and a stride that divides the window, the map adds up as a
+    CAM does: `mean(map) / REFERENCE_AREA == logit(film) - logit(all covered)`.
     """
 
     key: ClassVar[str] = "occlusion"
