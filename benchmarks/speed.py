@@ -15,6 +15,7 @@ import resource
 import subprocess
 import sys
 import time
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
@@ -125,6 +126,9 @@ class _Process:
 
 
 def _work(side: Callable[[Classifier], tuple[dict[str, Any], dict[str, Callable[[], object]]]], model: str) -> None:
+    import torch
+
+    torch.set_num_threads(THREADS)
     classifier = _classifier(model)
     imported = _peak()
     started = time.perf_counter()
@@ -141,7 +145,6 @@ def _classifier(model: str) -> Classifier:
     from cxr_demo import classifier, sources
     from cxr_demo.types import NIH_FINDINGS, ModelSpec
 
-    torch.set_num_threads(THREADS)
     if model == "bundled":
         return sources.load(MODELS[model])
     torch.manual_seed(0)
@@ -195,7 +198,7 @@ def peers(classifier: Classifier) -> tuple[dict[str, Any], dict[str, Callable[[]
     from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 
     # as torchxrayvision gives it
-    network = classifier.network.to(memory_format=torch.contiguous_format)
+    network = deepcopy(classifier.network).to(memory_format=torch.contiguous_format)
     x, finding = _input(classifier), 4
     low, high = classifier.spec.pixel_range
     last = [layer for layer in network.model.modules() if isinstance(layer, torch.nn.BatchNorm2d)][-1]

@@ -1,8 +1,5 @@
 """The audit of image files, against defects planted in real films, or in pictures drawn at random."""
 
-import os
-from pathlib import Path
-
 import cv2
 import numpy as np
 import pytest
@@ -14,16 +11,14 @@ from train.audit.thumbs import SIDE, look
 from train.data import read_tables
 from train.demo import draw
 
-FILMS = os.environ.get("CXR_FILMS")
-real = pytest.mark.skipif(not FILMS, reason="needs real films in CXR_FILMS")
 EACH = 50
 #: The least recall of a defect.
 ENOUGH = dict.fromkeys(COPIES, 0.95) | dict.fromkeys(("mirrored", "inverted", "turned"), 0.9)
 
 
 @pytest.fixture(scope="module")
-def films():
-    return read_tables([Path(FILMS) / "nih" / "labels.csv"], ["Pneumothorax"])
+def real(films):
+    return read_tables([films / "nih" / "labels.csv"], ["Pneumothorax"])
 
 
 @pytest.fixture
@@ -51,9 +46,8 @@ def _copies_found(films, tmp_path, each):
     return recall, len(wrong) / len(planted.films)
 
 
-@real
-def test_copies_of_real_films_are_found(films, tmp_path):
-    recall, wrong = _copies_found(films, tmp_path, EACH)
+def test_copies_of_real_films_are_found(real, tmp_path):
+    recall, wrong = _copies_found(real, tmp_path, EACH)
     assert all(recall[name] >= enough for name, enough in ENOUGH.items()), recall
     assert wrong <= 0.01
 
@@ -70,9 +64,8 @@ def _suspects(films):
     return found, {name: rows.get(f"{name}-films", set()) for name in ("mirrored", "inverted", "turned")}
 
 
-@real
-def test_real_films_that_lie_wrong_are_found(films, tmp_path):
-    planted = spoil(films, tmp_path, EACH)
+def test_real_films_that_lie_wrong_are_found(real, tmp_path):
+    planted = spoil(real, tmp_path, EACH)
     findings, rows = _suspects(planted.films)
     recall = {name: np.mean([row in rows[name] for row in planted.rows[name]]) for name in rows}
     assert recall["inverted"] >= 0.9
@@ -80,18 +73,17 @@ def test_real_films_that_lie_wrong_are_found(films, tmp_path):
     # without the other copy beside it, a mirrored film must be told by its anatomy alone
     assert recall["mirrored"] >= 0.75
     spoiled = set(np.concatenate(list(planted.rows.values())).tolist())
-    assert len(set.union(*rows.values()) - spoiled) <= 0.01 * len(films)
+    assert len(set.union(*rows.values()) - spoiled) <= 0.01 * len(real)
     assert findings["turned-films"].severity is Severity.WARNING
 
 
-@real
-def test_mirrored_and_inverted_films_that_came_with_the_collection_are_found(films):
-    _, rows = _suspects(films)
-    names = {films.names[row] for row in rows["mirrored"]}
+def test_mirrored_and_inverted_films_that_came_with_the_collection_are_found(real):
+    _, rows = _suspects(real)
+    names = {real.names[row] for row in rows["mirrored"]}
     # marker, heart and arch of these say so to the eye
     assert {"00020440_000.jpg", "00000449_003.jpg", "00000139_002.jpg", "00002645_002.jpg"} <= names
     # letters are black on these two, lungs white
-    assert {films.names[row] for row in rows["inverted"]} == {"00017999_000.jpg", "00017625_000.jpg"}
+    assert {real.names[row] for row in rows["inverted"]} == {"00017999_000.jpg", "00017625_000.jpg"}
 
 
 def test_drawn_films_that_lie_wrong_are_found(tmp_path):

@@ -53,11 +53,12 @@ def test_an_unknown_film_gets_the_mean_of_logits_and_of_maps(tmp_path, monkeypat
     said = explain.predict(run, stranger)
     assert said.model == run.name
     assert np.allclose(said.logits, np.mean([explain.predict(m, stranger).logits for m in alone], 0), atol=1e-5)
-    for key in ("gradcam", "occlusion"):
-        chosen = methods.method(key, {})
+    # of all windows: a budget would be spent in other places for each
+    for key, settings in (("gradcam", {}), ("occlusion", {"scored": 100})):
+        chosen = methods.method(key, settings)
         *_, together = explain.explain(run, stranger, chosen)
         each = [list(explain.explain(m, stranger, chosen))[-1].values for m in alone]
-        assert np.allclose(together.values, np.mean(each, 0), atol=1e-5)
+        assert np.allclose(together.values, np.mean(each, 0), rtol=1e-5, atol=1e-4)
     assert run.spec.calibration[0] == (2.0, 0.5)
     assert run.spec.name == "tiny"
 

@@ -1,0 +1,47 @@
+"""The speed benchmark does the peers' work and its sums right; how fast it is, no test asks."""
+
+import pytest
+
+from benchmarks import speed
+from cxr_demo.methods.occlusion import Windows
+
+
+def test_the_same_work_is_the_peers_number_of_windows():
+    asked = speed.SAME["occlusion"]
+    assert len(Windows(224, asked["window"], asked["stride"], asked["scored"])) == len(range(0, 224 - 31, 8)) ** 2
+
+
+def side(findings, precision, **seconds):
+    rounds = {name.replace("_", " "): [value, value] for name, value in seconds.items()}
+    return {
+        "findings": findings, "precision": precision, "start": 2.0, "imports_mb": 700.0, "peak_mb": 900.0,
+        "rounds": rounds, "seconds": {name: values[0] for name, values in rounds.items()},
+    }  # fmt: skip
+
+
+def test_the_table_adds_up_and_divides():
+    mine = side(14, "bfloat16", forward=0.1, occlusion=4.0, lime=5.0)
+    more = {"prediction and Grad-CAM": 0.5, "occlusion, as the page has it": 1.0, "lime, as the page has it": 2.0}
+    mine["seconds"] |= more
+    mine["rounds"] |= {name: [value, value] for name, value in more.items()}
+    figures = {
+        "machine": {"processor": "P", "cores": 2, "load": 0.0, "date": "2026-01-01"},
+        "rounds": 2,
+        "models": {"bundled": {"ours": mine, "peers": side(1, "float32", gradcam=1.0, occlusion=40.0, lime=16.0)}},
+        "starts": {"help": {"wall": 0.5, "cpu": 0.25}},
+    }
+    lines = [" ".join(line.split()) for line in speed.table(figures).splitlines()]
+    assert "the same work 57.00 9.50 6.0" in lines
+    assert "as the page has it 57.00 3.50 16.3" in lines
+    assert "prediction and Grad-CAM cost 5.00 forward passes of 100 ms" in lines
+    assert "help 0.50 0.25" in lines
+
+
+@pytest.mark.parametrize("name", speed.SIDES)
+def test_both_sides_do_what_they_are_timed_for(name):
+    """Grad-CAM of each side once; the rest takes minutes."""
+    model = speed._classifier("bundled")
+    about, tasks = speed.SIDES[name](model)
+    assert about["findings"] == (14 if name == "ours" else 1)
+    assert set(tasks) >= {"occlusion", "lime"}
+    tasks["prediction and Grad-CAM" if name == "ours" else "gradcam"]()
