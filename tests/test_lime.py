@@ -1,4 +1,6 @@
-"""LIME against the package's own loop, and against what is known of a linear model."""
+"""LIME against the package's own loop, and against what is known of linear and quadratic models."""
+
+import itertools
 
 import numpy as np
 import pytest
@@ -7,7 +9,15 @@ from lime.lime_image import LimeImageExplainer
 
 from cxr_demo import explain
 from cxr_demo.methods import LIME
-from cxr_demo.methods.lime import Superpixels, per_area, segment
+from cxr_demo.methods.lime import (
+    Superpixels,
+    balanced,
+    fit_linear,
+    fit_quadratic,
+    independent,
+    per_area,
+    segment,
+)
 from tests import planted
 
 
@@ -40,7 +50,7 @@ def test_equal_to_the_packages_own_loop(fill, colour, algorithm):
         num_samples=100,
         segmentation_fn=cut,
     )
-    ours = final(model, film, samples=100, superpixels=40, algorithm=algorithm, fill=fill, seed=11)
+    ours = final(model, film, samples=100, superpixels=40, algorithm=algorithm, surrogate="linear", fill=fill, seed=11)
     for i in range(4):
         for superpixel, weight in theirs.local_exp[i]:
             place = segments[0] == superpixel
@@ -49,19 +59,21 @@ def test_equal_to_the_packages_own_loop(fill, colour, algorithm):
     assert ours.fidelity[0] == pytest.approx(theirs.score, abs=1e-5)  # of the label it fitted last
 
 
-def test_a_linear_model_is_found_again():
+@pytest.mark.parametrize(("surrogate", "samples"), [("quadratic", 400), ("linear", 1000)])
+def test_a_linear_model_is_found_again(surrogate, samples):
     """The weight of a superpixel is what it carries; ridge shrinks it a little."""
     model, film = planted.classifier(), planted.film()
-    result = final(model, film, samples=1000, superpixels=16, algorithm="grid", fill="black")
+    result = final(model, film, samples=samples, superpixels=16, algorithm="grid", surrogate=surrogate, fill="black")
     per_cell = planted.density(film.pixels).reshape(4, 4, 32, 4, 32).sum((2, 4))
     expected = np.kron(per_cell * 16 / 49, np.ones((32, 32)))
     np.testing.assert_allclose(result.values, expected, atol=0.02 * np.abs(expected).max())
     np.testing.assert_allclose(result.fidelity[:3], 1, atol=1e-3)
 
 
-def test_fidelity_is_undefined_where_nothing_moves_and_low_where_no_line_fits():
+@pytest.mark.parametrize("surrogate", ["quadratic", "linear"])
+def test_fidelity_is_undefined_where_nothing_moves_and_low_where_no_line_fits(surrogate):
     model, film = planted.classifier(), planted.film()
-    straight = final(model, film, samples=200).fidelity
+    straight = final(model, film, samples=200, surrogate=surrogate).fidelity
     assert np.isnan(straight[3])
     assert (straight[:3] > 0.95).all()
     plain = model.logits
@@ -72,9 +84,93 @@ def test_fidelity_is_undefined_where_nothing_moves_and_low_where_no_line_fits():
         return out
 
     model.logits = swinging
-    bent = final(model, film, samples=200).fidelity
+    bent = final(model, film, samples=200, surrogate=surrogate).fidelity
     assert bent[0] < 0.6
     np.testing.assert_allclose(bent[1:3], straight[1:3], atol=1e-4)
+
+
+def every_mask(superpixels):
+    return np.array(list(itertools.product([0, 1], repeat=superpixels)))
+
+
+def polynomial(superpixels, *, cubic, seed=0):
+    """Three logits that superpixels move alone, in pairs, and (cubic times as much) in threes."""
+    random = np.random.default_rng(seed)
+    alone = random.normal(size=(superpixels, 3))
+    pairs = np.triu(random.normal(size=(3, superpixels, superpixels)), 1) / superpixels**0.5
+    threes = random.normal(size=(3, superpixels, superpixels, superpixels)) * cubic / superpixels
+
+    def logits(kept):
+        z = 2.0 * kept - 1
+        found = z @ alone + np.einsum("mi,mj,lij->ml", z, z, pairs)
+        return found + np.einsum("mi,mj,mk,lijk->ml", z, z, z, threes, optimize=True)
+
+    return logits
+
+
+@pytest.mark.parametrize("superpixels", [2, 3, 7, 11])
+def test_the_line_is_the_packages_own_through_every_mask(superpixels):
+    """Repeated so often that the package's ridge does not count."""
+    logits = polynomial(superpixels, cubic=0)
+    every = np.tile(every_mask(superpixels), (max(1, 4096 // 2**superpixels), 1))
+    theirs, their_fidelity = fit_linear(every, logits(every))
+    ours, fidelity = fit_quadratic(every, logits(every))
+    np.testing.assert_allclose(ours, theirs, atol=0.01 * np.abs(theirs).max())
+    np.testing.assert_allclose(fidelity, their_fidelity, atol=1e-4)
+
+
+def test_a_quadratic_model_needs_few_samples():
+    """The effects of pairs lend no weight to single superpixels."""
+    logits = polynomial(16, cubic=0)
+    truth, _ = fit_linear(every_mask(16), logits(every_mask(16)))
+    kept = balanced(200, 16, np.random.RandomState(1))
+    found, _ = fit_quadratic(kept, logits(kept))
+    np.testing.assert_allclose(found, truth, atol=0.1 * np.abs(truth).max())
+    chance = independent(200, 16, np.random.RandomState(1))
+    assert np.abs(fit_linear(chance, logits(chance))[0] - truth).mean() > 3 * np.abs(found - truth).mean()
+
+
+def test_fewer_balanced_samples_are_worth_more_than_the_packages_own():
+    """Also where superpixels act in threes, which no quadratic surrogate knows: 400 against 1000, error of the mean."""
+    logits = polynomial(16, cubic=0.4)
+    truth, _ = fit_linear(every_mask(16), logits(every_mask(16)))
+
+    def error(draw, fit, samples):
+        found = []
+        for seed in range(10):
+            kept = draw(samples, 16, np.random.RandomState(seed))
+            found.append(fit(kept, logits(kept))[0])
+        assert np.abs(np.mean(found, 0) - truth).max() < 0.1 * np.abs(truth).max()  # no bias
+        return np.abs(found - truth).mean()
+
+    assert error(balanced, fit_quadratic, 400) < error(independent, fit_linear, 1000)
+
+
+@pytest.mark.parametrize("superpixels", [1, 2, 45, 64, 200])
+def test_balanced_samples(superpixels):
+    block = 2 ** int(np.ceil(np.log2(superpixels)))
+    kept = balanced(4 * block + 3, superpixels, np.random.RandomState(0))
+    assert kept.shape == (4 * block + 3, superpixels)
+    assert set(kept.ravel()) == {0, 1}
+    np.testing.assert_array_equal(kept[0:-3:2], 1 - kept[1:-3:2])
+    for matrix in (kept[: 2 * block], kept[2 * block : 4 * block]):
+        signs = 2 * matrix - 1
+        np.testing.assert_array_equal(signs.T @ signs, 2 * block * np.eye(superpixels))
+    if superpixels > 2:
+        assert (kept[: 2 * block] != kept[2 * block : 4 * block]).any()
+        assert (kept != balanced(len(kept), superpixels, np.random.RandomState(1))).any()
+    np.testing.assert_array_equal(kept, balanced(len(kept), superpixels, np.random.RandomState(0)))
+
+
+@pytest.mark.parametrize("samples", [2, 10, 40])
+def test_maps_from_fewer_samples_than_superpixels(samples):
+    kept = balanced(samples, 50, np.random.RandomState(0))
+    logits = polynomial(50, cubic=0)(kept)
+    logits[:, 2] = 1
+    weights, fidelity = fit_quadratic(kept, logits)
+    assert np.isfinite(weights).all()
+    np.testing.assert_allclose(weights[2], 0, atol=1e-9)
+    assert np.isnan(fidelity).tolist() == [False, False, True]
 
 
 @pytest.mark.parametrize("algorithm", ["slic", "quickshift", "grid"])
