@@ -91,7 +91,9 @@ def test_every_pixel_is_covered_equally_often(size, window, stride):
         assert first.max() == 1 or window // stride % 2
     assert len(set(zip(windows.row, windows.column, strict=True))) == len(windows)  # none twice
     assert windows.spans.any(1).all()  # none beside the film
-    windows.choose(np.ones((windows.coarse, 1)))  # every second window fills a grid
+    windows.choose_change(np.ones((windows.coarse, 1)))  # every second window fills a grid
+    windows.choose_tops(np.ones((len(windows), 1)))
+    assert len(set(zip(windows.row, windows.column, strict=True))) == len(windows)
 
 
 def test_a_coarse_map_is_that_of_windows_side_by_side():
@@ -156,7 +158,7 @@ def test_windows_are_spent_where_the_map_changes():
     # two findings of very different size, each with an edge of its own
     left, low = start[windows.column] < 60, start[windows.row] > 150
     areas = windows.spans.sum(1)[windows.row] * windows.spans.sum(1)[windows.column]
-    windows.choose((np.stack([left * 1.0, low * 1e-4], 1) * areas[:, None])[: windows.coarse])
+    windows.choose_change((np.stack([left * 1.0, low * 1e-4], 1) * areas[:, None])[: windows.coarse])
     assert set(zip(windows.row[: windows.coarse], windows.column[: windows.coarse], strict=True)) == before
     added = np.s_[windows.coarse : len(windows)]
     column, row = start[windows.column[added]], start[windows.row[added]]
@@ -166,3 +168,31 @@ def test_windows_are_spent_where_the_map_changes():
     assert (np.abs(row - 150) <= 24).sum() > 20
     assert len(set(zip(windows.row, windows.column, strict=True))) == 31**2
     assert len(windows) == round(0.4 * 31**2)
+
+
+def hill(windows, top, left, width):
+    """Drops (n,) per area like a hill, of all windows."""
+    centre = np.arange(-24, 224, 8) + 16
+    areas = windows.spans.sum(1)[windows.row] * windows.spans.sum(1)[windows.column]
+    apart = np.hypot(centre[windows.row] - top, centre[windows.column] - left)
+    return np.exp(-((apart / width) ** 2)) * areas, apart
+
+
+def test_the_last_windows_are_spent_around_the_tops():
+    """Of two findings, one a million times the other, each with a top and, half as high, the other's."""
+    windows = Windows(224, 32, 8, 60)
+    one, other = (hill(windows, *place, 30)[0] for place in ((60, 60), (170, 160)))
+    windows.choose_tops(np.stack([one + other / 2, 1e-6 * (other + one / 2)], 1)[: windows.coarse])
+    added = np.s_[windows.coarse : windows.coarse + 40]
+    apart = np.stack([hill(windows, *place, 30)[1][added] for place in ((60, 60), (170, 160))])
+    assert (apart.min(0) < 40).all()
+    assert ((apart < 40).sum(1) > 10).all()
+
+
+@pytest.mark.parametrize("place", [(96, 128), (104, 40), (8, 216), (190, 75)])
+def test_the_top_is_found_between_every_second_window(place):
+    windows, whole = Windows(224, 32, 8, 30), Windows(224, 32, 8)
+    windows.choose_tops(hill(windows, *place, 12)[0][: windows.coarse, None])
+    found = windows.average(hill(windows, *place, 12)[0][: len(windows), None])
+    expected = whole.average(hill(whole, *place, 12)[0][:, None])
+    np.testing.assert_array_equal(*(np.argmax(maps) for maps in (found, expected)))

@@ -25,9 +25,9 @@ class Occlusion:
     """Logit lost when a window covers the place, averaged over the windows that do (Zeiler & Fergus 2014).
 
     Windows hang over the border, so that each pixel is covered equally often, and each counts by the area it
-    really covers. Every second window each way is scored, and more where the map changes, up to `scored` percent; the
-    rest are interpolated. With all scored, a linear model and a stride that divides the window, the map adds up as a
-    CAM does: `mean(map) / REFERENCE_AREA == logit(film) - logit(all covered)`.
+    really covers. Every second window each way is scored, and more where the map changes and around its tops, up to
+    `scored` percent; the rest are interpolated. With all scored, a linear model and a stride that divides the window,
+    the map adds up as a CAM does: `mean(map) / REFERENCE_AREA == logit(film) - logit(all covered)`.
     """
 
     key: ClassVar[str] = "occlusion"
@@ -45,7 +45,7 @@ class Occlusion:
     window: int = setting(32, low=8, high=96, step=8, help="side of the covering window, in pixels of the model's view")
     stride: int = setting(8, low=4, high=64, step=4, help="distance between windows, at most the window's side")
     scored: int = setting(
-        45, low=25, high=100, step=5, help="percent of the windows scored; where the map is even, others are estimated"
+        40, low=25, high=100, step=5, help="percent of the windows scored; where the map is even, others are estimated"
     )
     fill: str = fill_setting()
 
@@ -59,22 +59,27 @@ class Occlusion:
         windows = Windows(x.shape[-1], self.window, self.stride, self.scored)
         shown = [windows.cover, *(max(windows.cover, round(share * len(windows))) for share in SHOWN)]
         drops = np.zeros((len(windows), len(scorer.base)))
-        chosen = False
+        choices = [(windows.coarse, windows.choose_change), (windows.broad, windows.choose_tops)]
         for done, logits in scorer.scores(windows, fill_of(self.fill, scorer)):
             drops[done] = scorer.base - logits
-            if not chosen and done.stop >= windows.coarse:
-                chosen = True
-                windows.choose(drops[: done.stop])
+            while choices and done.stop >= choices[0][0]:
+                _, choose = choices.pop(0)
+                choose(drops[: done.stop])
             if done.stop >= shown[0]:
                 shown = [n for n in shown if n > done.stop]
                 yield Step(windows.average(drops[: done.stop]))
 
 
+#: Share of the windows scored that is kept for the tops of the map.
+TOPS = 0.2
+
+
 class Windows:
     """The windows of one run as masks, in the order they are scored.
 
-    First those that cover all once, then the rest of every second one each way, then, as `choose` says, so many more
-    that `scored` percent of all are. What is not scored is interpolated between the windows of the second kind.
+    First those that cover all once, then the rest of every second one each way, then where the map changes
+    (`choose_change`), last around its tops (`choose_tops`), until `scored` percent of all are. What is not scored is
+    interpolated between the windows of the second kind.
     """
 
     def __init__(self, size: int, window: int, stride: int, scored: int = 100) -> None:
@@ -94,6 +99,8 @@ class Windows:
         #: how many of the first windows cover every pixel, and how many are every second one
         self.cover, self.coarse = (int(np.all(kind, 0).sum()) for kind in (side_by_side, every_second))
         self._scored = max(self.coarse, round(len(row) * scored / 100))
+        #: how many are scored before the tops are looked at
+        self.broad = max(self.coarse, round(self._scored * (1 - TOPS)))
         at = np.unique(self.row[: self.coarse])
         #: (rows of windows, every second one): values at every second window -> at each, linear between them
         self._between = np.stack([np.interp(np.arange(len(starts)), at, one) for one in np.eye(len(at))], 1)
@@ -109,8 +116,8 @@ class Windows:
         masks: np.ndarray = self.spans[row, :, None] * self.spans[column, None, :]
         return masks
 
-    def choose(self, drops: np.ndarray) -> None:
-        """Of the windows not scored yet, put first those where the map changes most: `drops` (n, L), n >= coarse.
+    def choose_change(self, drops: np.ndarray) -> None:
+        """Put next, of the windows not scored yet, those where the map changes most: `drops` (n, L), n >= coarse.
 
         Each finding counts alike, whatever its size.
         """
@@ -119,9 +126,23 @@ class Windows:
         coarse = self._grid(drops)
         spread = coarse.std((1, 2), keepdims=True)
         steep = sum(np.square(g).sum(0) for g in np.gradient(coarse / np.where(spread > 0, spread, 1), axis=(1, 2)))
+        wanted = (self._between @ steep @ self._between.T)[self.row, self.column]
         # drops again: per area, noise is large where little of a window lies on the film
-        wanted = (self._between @ steep @ self._between.T)[self.row, self.column] * self._shares**2
-        wanted[: len(drops)] = np.inf
+        self._put_next(wanted * self._shares**2, len(drops))
+
+    def choose_tops(self, drops: np.ndarray) -> None:
+        """Put next, of the windows not scored yet, those that decide where some finding's map is highest."""
+        maps = self.average(drops)
+        spread = maps.std((1, 2), keepdims=True)
+        # one at the top, and a seventh where the map is half a standard deviation lower
+        near = np.exp(4 * (maps - maps.max((1, 2), keepdims=True)) / np.where(spread > 0, spread, 1))
+        covered = self.spans @ near @ self.spans.T
+        wanted = (covered / covered.max((1, 2), keepdims=True)).max(0)
+        self._put_next(wanted[self.row, self.column], len(drops))
+
+    def _put_next(self, wanted: np.ndarray, done: int) -> None:
+        """Sort the windows after the first `done`, the most wanted first."""
+        wanted[:done] = np.inf
         order = np.argsort(-wanted, kind="stable")
         self.row, self.column, self._shares = self.row[order], self.column[order], self._shares[order]
 
