@@ -101,7 +101,7 @@ class _Mean(Network):
 
 def _densenet(classes: int, **arguments: Any) -> Network:
     model = xrv.models.DenseNet(weights=None, num_classes=classes, apply_sigmoid=False, **arguments)
-    return _split(model, model.features, 4, model.classifier)
+    return _split(model, model.features, 6, model.classifier)
 
 
 def _resnet(kind: str) -> Callable[..., Network]:
@@ -119,7 +119,7 @@ def _resnet(kind: str) -> Callable[..., Network]:
 
 def _efficientnet(classes: int) -> Network:
     model = EfficientNetLite0(classes)
-    return _split(model, nn.Sequential(model.scale, *model.features), 3, model.classifier)
+    return _split(model, nn.Sequential(model.scale, *model.features), 4, model.classifier)
 
 
 def _split(model: nn.Module, trunk: nn.Sequential, early: int, head: nn.Linear) -> Network:

@@ -9,15 +9,18 @@ from __future__ import annotations
 import copy
 import logging
 import threading
+import weakref
 from typing import TYPE_CHECKING, Protocol
 from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
+from threadpoolctl import threadpool_limits
 from torch import Tensor, nn
 
 from cxr_demo import phantom
 from cxr_demo.classifier import ARCHITECTURES
+from cxr_demo.patches import Patches
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -80,7 +83,8 @@ class OpenVINO:
     """The network compiled for this processor by OpenVINO: early layers at one precision, late ones at another.
 
     The making of the copies is part of the early graph. Rounding in the early layers saves little time, and may cost
-    most: in EfficientNet-lite0 nearly all of the error of bfloat16 comes from the first block.
+    most: in EfficientNet-lite0 nearly all of the error of bfloat16 comes from the first block. Of small covers, only
+    what they reach of the early map is computed; the rest is the image's own.
     """
 
     exact = False
@@ -90,15 +94,52 @@ class OpenVINO:
         self.batch = graphs.batch
         self._early, self._late = graphs.early.request(early), graphs.late.request(late)
         self._late.set_input_tensor(self._early.get_output_tensor())
+        self._patches = graphs.patches
+        self._patch = graphs.patch.request(early) if graphs.patch else None
+        self._own: np.ndarray | None = None  # the early map of an image, (M / batch, C, h, w)
+        self._held: Callable[[], Tensor | None] = lambda: None  # whose map it is, and lies ready for each copy
 
     def logits(self, covers: np.ndarray, x: Tensor, fill: Tensor) -> np.ndarray:
         """See Engine; a batch that is not full is filled up, since a graph has one size."""
-        full = np.zeros((self.batch, 1, *covers.shape[1:]), np.float32)
-        full[: len(covers), 0] = covers
-        self._early.infer([full, x.numpy(), fill.numpy()], share_inputs=True)
-        self._late.infer()
+        corners = None if self._patch is None else self._patches.corners(covers)
+        if corners is None:
+            self._held = lambda: None
+            self._run_early(covers, x, fill)
+            self._late.infer()
+        else:
+            self._run_patches(covers, x, fill, corners)
         logits: np.ndarray = self._late.get_output_tensor().data[: len(covers)].copy()
         return logits
+
+    def _run_early(self, covers: np.ndarray, x: Tensor, fill: Tensor) -> None:
+        full = np.zeros((self.batch, 1, *x.shape[2:]), np.float32)
+        full[: len(covers), 0] = covers
+        self._early.infer([full, x.numpy(), fill.numpy()], share_inputs=True)
+
+    def _run_patches(self, covers: np.ndarray, x: Tensor, fill: Tensor, corners: np.ndarray) -> None:
+        """Fill in what covers change in the image's own map, run the late layers, and take it out again."""
+        assert self._patch is not None
+        maps = self._early.get_output_tensor().data
+        if self._held() is not x or self._own is None:
+            self._run_early(np.zeros((0, *covers.shape[1:]), np.float32), x, fill)
+            self._own = maps[:: self.batch].copy()
+        self._held = lambda: None  # until all is as it was
+        side = self._patches.side
+        parts = [np.zeros((self.batch, 1, side, side), np.float32) for _ in range(3)]
+        for i, (top, left) in enumerate(corners):
+            place = np.s_[top : top + side, left : left + side]
+            for part, whole in zip(parts, (covers[i], x[0, 0].numpy(), fill[0, 0].numpy()), strict=True):
+                part[i, 0] = whole[place]
+        self._patch.infer(parts, share_inputs=True)
+        patches = self._patch.get_output_tensor().data
+        places = [(i, *where) for i, corner in enumerate(corners) for where in self._patches.places(corner)]
+        for i, kind, cells, inside in places:
+            copy = kind * self.batch + i
+            maps[(copy, slice(None), *cells)] = patches[(copy, slice(None), *inside)]
+        self._late.infer()
+        for i, kind, cells, _ in places:
+            maps[(kind * self.batch + i, slice(None), *cells)] = self._own[(kind, slice(None), *cells)]
+        self._held = weakref.ref(x)
 
 
 class _Early(nn.Module):
@@ -160,6 +201,9 @@ class _Graphs:
             y = network.early(covers)
         self.early = _Graph(_Early(network), covers, x, x.clone())
         self.late = _Graph(_Late(network), y)
+        self.patches = Patches(network, size)
+        part = torch.zeros(self.batch, 1, self.patches.side, self.patches.side)
+        self.patch = _Graph(_Early(network), part, part.clone(), part.clone()) if self.patches.pay else None
 
 
 def _batch(most: int, size: int) -> int:
@@ -174,9 +218,14 @@ _CHOOSING = threading.Lock()
 
 
 def engine_of(classifier: Classifier) -> Engine:
-    """The model's engine, chosen at the first call, which takes seconds; others wait for it."""
+    """The model's engine, chosen at the first call, which takes seconds; others wait for it.
+
+    From then on numpy's products take one thread: their others would spin for a tenth of a second after each, on a
+    core that the engine needs.
+    """
     with _CHOOSING:
         if classifier not in _ENGINES:
+            threadpool_limits(1, "blas")
             _ENGINES[classifier] = choose(classifier)
         return _ENGINES[classifier] or plain(classifier)
 

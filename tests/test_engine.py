@@ -6,8 +6,9 @@ import threading
 import numpy as np
 import pytest
 import torch
+from threadpoolctl import threadpool_info
 
-from cxr_demo import classifier, engine, explain, image, phantom, sources
+from cxr_demo import classifier, engine, explain, image, patches, phantom, sources
 from cxr_demo.methods.occlusion import Occlusion
 from cxr_demo.scoring import Budget, Scorer
 from cxr_demo.types import ModelSpec
@@ -24,17 +25,16 @@ KINDS = {
 SIZE = 64
 
 
-def build(kind):
+def build(kind, size=SIZE):
     architecture, arguments = KINDS[kind]
     torch.manual_seed(2)
     spec = ModelSpec(
-        name="tiny", architecture=architecture, arguments=arguments, labels=("Mass", "Nodule", "Edema"), size=SIZE,
+        name="tiny", architecture=architecture, arguments=arguments, labels=("Mass", "Nodule", "Edema"), size=size,
         trained_on="nothing", licence="Apache-2.0",
     )  # fmt: skip
     network = classifier.build(architecture, arguments, 3)
     # statistics of an untrained network's norms leave logits of hundreds
-    size = network.eval()(torch.randn(2, 1, SIZE, SIZE) * 400).abs().mean().item()
-    network.head.weight.data /= size
+    network.head.weight.data /= network.eval()(torch.randn(2, 1, size, size) * 400).abs().mean().item()
     return classifier.Classifier(spec, network, "test:tiny")
 
 
@@ -115,6 +115,67 @@ def test_the_pages_settings_keep_the_maps_of_real_films(films):
     assert len(alike) > 12
     assert np.median(alike) >= 0.99
     assert min(alike) >= 0.95
+
+
+@pytest.mark.parametrize("kind", [*KINDS, "folds"])
+def test_of_small_covers_only_what_they_reach_is_computed_anew(kind, monkeypatch):
+    """Windows in corners, over edges and inside, of any size up to the largest, on two images in turn."""
+    size, side = 160, patches.COVER
+    if kind == "folds":
+        models = [build("mirrored DenseNet", size), build("mirrored DenseNet", size)]
+        model = classifier.Classifier(models[0].spec, classifier.mean_network(models), "test:folds")
+    else:
+        model = build(kind, size)
+    graphs = engine._Graphs(model.network, size)
+    assert graphs.patches.pay
+    found = engine.OpenVINO(graphs, "float32", "float32")
+    whole = []
+    monkeypatch.setattr(found, "_run_early", lambda *asked, run=found._run_early: whole.append(1) or run(*asked))
+    _, x, fill = asked(0, size)
+    other = x.flip(2) * 0.5
+    corners = [(0, 0), (size - side, size - side), (0, size - 3), (70, 33), (size - 20, 40), (64, 64), (41, 0)]
+    covers = np.zeros((len(corners), size, size), np.float32)
+    for cover, (top, left) in zip(covers, corners, strict=True):
+        cover[top : top + side, left : left + side] = np.random.default_rng(top).random()
+    covers[6] = 0
+    covers[6, 77, 91] = 1
+    for image_, begun in ((x, 1), (x, 1), (other, 2), (x, 3)):
+        for where in (slice(0, 4), slice(4, 7)):
+            logits = found.logits(covers[where], image_, fill)
+            np.testing.assert_allclose(logits, by_hand(model, covers[where], image_, fill), atol=1e-3)
+        assert len(whole) == begun
+    large = covers[:1].copy()
+    large[0, : side + 1, :10] = 1
+    np.testing.assert_allclose(found.logits(large, x, fill), by_hand(model, large, x, fill), atol=1e-3)
+    assert len(whole) == 4
+    np.testing.assert_allclose(found.logits(covers[:4], x, fill), by_hand(model, covers[:4], x, fill), atol=1e-3)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_cell_of_the_early_map_sees_no_further_than_said(kind):
+    """Noise beyond that leaves the cell as it was; at that distance it changes it."""
+    network = build(kind).network
+    near, x, cell = patches.Patches(network, 128), torch.randn(1, 1, 128, 128) * 100, 7
+    with torch.no_grad():
+        before = network.early(x)[0, :, cell]
+        for at in range(128):
+            altered = x.clone()
+            altered[0, 0, at] += 1000
+            sees = cell * near.stride - near.before <= at <= cell * near.stride + near.after
+            assert (network.early(altered)[0, :, cell] != before).any() == sees
+
+
+def test_a_model_that_sees_everything_early_has_no_patches():
+    class Whole(torch.nn.Module):
+        def early(self, x):
+            return x[..., ::8, ::8] + x.mean((2, 3), keepdim=True)
+
+    assert not patches.Patches(Whole(), 160).pay
+
+
+def test_numpys_threads_do_not_take_the_engines_cores():
+    engine.engine_of(build("DenseNet"))
+    assert {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"} == {1}
 
 
 class Off(engine.Torch):
