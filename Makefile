@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help run test train-demo models lint check bench clean
+.PHONY: help run test train-demo models lint check bench quality clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | sort
@@ -37,6 +37,9 @@ check: lint test  ## lint and test, as CI does
 bench: $(VENV)/dev.stamp  ## measure how fast explaining and training input are, into bench.json
 	$(BIN)/python -m benchmarks
 	$(BIN)/python -m train bench
+
+quality: $(VENV)/dev.stamp  ## measure what the quick settings lose on 20 of the films in CXR_FILMS; half an hour
+	$(BIN)/python -m benchmarks.quality
 
 clean:  ## remove the environment and caches
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache

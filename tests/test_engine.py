@@ -8,7 +8,8 @@ import pytest
 import torch
 from threadpoolctl import threadpool_info
 
-from cxr_demo import classifier, engine, explain, image, patches, phantom, sources
+from benchmarks import quality
+from cxr_demo import classifier, engine, image, patches, phantom, sources
 from cxr_demo.methods.occlusion import Occlusion
 from cxr_demo.scoring import Budget, Scorer
 from cxr_demo.types import ModelSpec
@@ -74,44 +75,23 @@ def test_the_mean_of_folds_runs_as_one():
     np.testing.assert_allclose(logits, truth, atol=1e-3)
 
 
-def in_float32(model):
-    """The same model on an engine in float32, which tests above hold against torch."""
-    graphs = engine._Graphs(model.network, model.size)
-    again = classifier.Classifier(model.spec, model.network, model.name)
-    engine._ENGINES[again] = engine.OpenVINO(graphs, "float32", "float32")
-    return again
-
-
-def compare(model, exact, film, **settings):
-    """Of the three likeliest findings and those over their operating point: how alike maps are, how far peaks lie."""
-    *_, quick = explain.explain(model, film, Occlusion(**settings))
-    *_, full = explain.explain(exact, film, Occlusion(scored=100))
-    assert full.precision == "float32"
-    said = explain.predict(model, film)
-    looked_at = {*said.ranked()[:3], *np.flatnonzero(said.probabilities >= said.thresholds).tolist()}
-    pairs = [(quick.values[i], full.values[i]) for i in looked_at]
-    peaks = [[np.unravel_index(values.argmax(), values.shape) for values in pair] for pair in pairs]
-    alike = [np.corrcoef(a.ravel(), b.ravel())[0, 1] for a, b in pairs]
-    return alike, [np.abs(np.subtract(*pair)).max() for pair in peaks]
-
-
 def test_reduced_precision_keeps_the_maps():
     model = sources.load("bundled:nih14")
     if engine.engine_of(model).precision == "float32":
         pytest.skip("this processor has no reduced precision that the check accepts")
-    exact = in_float32(model)
+    exact = quality.in_float32(model)
     for key in ("effusion", "heart"):
-        alike, apart = compare(model, exact, image.decode(phantom.png(key), key), scored=100)
-        assert min(alike) >= 0.99
-        assert max(apart) <= Occlusion().stride
+        found = quality.occlusion(model, exact, image.decode(phantom.png(key), key), scored=100)
+        assert min(found["occlusion correlation"]) >= 0.99
+        assert max(found["occlusion tops apart"]) <= Occlusion().stride
 
 
 def test_the_pages_settings_keep_the_maps_of_real_films(films):
     """What is interpolated and rounded together, against all windows in float32."""
     model = sources.load("bundled:nih14")
-    exact, alike = in_float32(model), []
-    for path in sorted((films / "nih" / "images").glob("*.jpg"))[::560]:
-        alike += compare(model, exact, image.read(path))[0]
+    exact, alike = quality.in_float32(model), []
+    for path in quality.chosen(films / "nih" / "images", 6):
+        alike += quality.occlusion(model, exact, image.read(path))["occlusion correlation"]
     assert len(alike) > 12
     assert np.median(alike) >= 0.99
     assert min(alike) >= 0.95
