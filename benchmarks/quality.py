@@ -78,9 +78,10 @@ def in_float32(model: Classifier) -> Classifier:
     """The same model, whose altered copies run in float32 whatever the machine can do."""
     from cxr_demo import engine
     from cxr_demo.classifier import Classifier
+    from cxr_demo.graphs import Graphs
 
     again = Classifier(model.spec, model.network, model.name)
-    engine._ENGINES[again] = engine.OpenVINO(engine._Graphs(model.network, model.size), "float32", "float32")
+    engine._ENGINES[again] = engine.OpenVINO(Graphs.of(model.network, model.size, engine.BATCH), "float32", "float32")
     return again
 
 

@@ -16,18 +16,16 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import torch
 from threadpoolctl import threadpool_limits
-from torch import Tensor, nn
+from torch import Tensor
 
 from cxr_demo import phantom
 from cxr_demo.classifier import ARCHITECTURES
-from cxr_demo.patches import Patches
+from cxr_demo.graphs import EARLY, LATE, PATCH, Graphs, keep, kept, rounds
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
-    import openvino
-
-    from cxr_demo.classifier import Classifier, Network
+    from cxr_demo.classifier import Classifier
 
 log = logging.getLogger(__name__)
 
@@ -40,8 +38,6 @@ GPU_BATCH = 64
 TOLERANCE = 0.1
 #: Windows on a side of the drawn film that the trial covers one by one.
 TRIAL = 4
-#: OpenVINO's names of precisions.
-HINTS = {"bfloat16": "bf16", "float32": "f32"}
 
 
 class Engine(Protocol):
@@ -89,13 +85,13 @@ class OpenVINO:
 
     exact = False
 
-    def __init__(self, graphs: _Graphs, early: str, late: str) -> None:
+    def __init__(self, graphs: Graphs, early: str, late: str) -> None:
         self.precision = late if early == late else f"{early}, late layers {late}"
         self.batch = graphs.batch
-        self._early, self._late = graphs.early.request(early), graphs.late.request(late)
+        self._early, self._late = graphs.request(EARLY, early), graphs.request(LATE, late)
         self._late.set_input_tensor(self._early.get_output_tensor())
         self._patches = graphs.patches
-        self._patch = graphs.patch.request(early) if graphs.patch else None
+        self._patch = graphs.request(PATCH, early) if graphs.patches.pay else None
         self._own: np.ndarray | None = None  # the early map of an image, (M / batch, C, h, w)
         self._held: Callable[[], Tensor | None] = lambda: None  # whose map it is, and lies ready for each copy
 
@@ -142,70 +138,6 @@ class OpenVINO:
         self._held = weakref.ref(x)
 
 
-class _Early(nn.Module):
-    """Altered copies, and what the early layers make of them."""
-
-    def __init__(self, network: Network) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, covers: Tensor, x: Tensor, fill: Tensor) -> Tensor:
-        return self.network.early(torch.lerp(x, fill, covers))
-
-
-class _Late(nn.Module):
-    """Logits of what the early layers made."""
-
-    def __init__(self, network: Network) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, y: Tensor) -> Tensor:
-        return self.network.answer(self.network.late(y))
-
-
-class _Graph:
-    """A module as OpenVINO's graph, for inputs of the shapes of these."""
-
-    def __init__(self, module: nn.Module, *like: Tensor) -> None:
-        import openvino
-
-        with torch.no_grad():
-            program = torch.export.export(module, like)
-        self._model = openvino.convert_model(program)
-        self._model.reshape({i: list(part.shape) for i, part in enumerate(like)})
-        self._core = openvino.Core()
-
-    def request(self, precision: str) -> openvino.InferRequest:
-        """Runs the graph at a precision, on as many threads as torch takes."""
-        hints = {
-            "INFERENCE_PRECISION_HINT": HINTS[precision],
-            "INFERENCE_NUM_THREADS": torch.get_num_threads(),
-            "PERFORMANCE_HINT": "LATENCY",
-        }
-        return self._core.compile_model(self._model, "CPU", hints).create_infer_request()
-
-    @property
-    def rounds(self) -> bool:
-        """Whether this processor computes in bfloat16."""
-        return "BF16" in self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-
-
-class _Graphs:
-    """The two parts of a network as graphs."""
-
-    def __init__(self, network: Network, size: int) -> None:
-        self.batch = _batch(BATCH, size)
-        covers, x = torch.zeros(self.batch, 1, size, size), torch.zeros(1, 1, size, size)
-        with torch.no_grad():
-            y = network.early(covers)
-        self.early = _Graph(_Early(network), covers, x, x.clone())
-        self.late = _Graph(_Late(network), y)
-        self.patches = Patches(network, size)
-        part = torch.zeros(self.batch, 1, self.patches.side, self.patches.side)
-        self.patch = _Graph(_Early(network), part, part.clone(), part.clone()) if self.patches.pay else None
-
-
 def _batch(most: int, size: int) -> int:
     return max(1, min(most, most * 224**2 // size**2))
 
@@ -239,32 +171,46 @@ def choose(classifier: Classifier) -> Engine | None:
     """The first engine that agrees with plain float32; None where none does, or the network is not one of ours."""
     if classifier.spec.architecture not in ARCHITECTURES:
         return None
-    truth = Torch(classifier.logits, 1)  # one by one, which takes the least memory
-    for engine in _candidates(classifier):
-        error = disagreement(engine, truth, classifier)
-        if error <= TOLERANCE:
+    return _on_gpu(classifier) if torch.cuda.is_available() else _on_processor(classifier)
+
+
+def _on_gpu(classifier: Classifier) -> Engine | None:
+    for dtype in (torch.bfloat16, torch.float32):
+        network = copy.deepcopy(classifier.network).to("cuda", dtype).to(memory_format=torch.channels_last)
+        engine = Torch(network, _batch(GPU_BATCH, classifier.size), "cuda", dtype)
+        if _agrees(engine, classifier):
             return engine
-        log.info("%s in %s is off by %.3f, and not used", classifier.name, engine.precision, error)
+    return None
+
+
+def _on_processor(classifier: Classifier) -> Engine | None:
+    """What is chosen is kept on disk, since converting and trying takes seconds."""
+    batch = _batch(BATCH, classifier.size)
+    known = kept(classifier, batch)
+    if known is not None:
+        graphs, precisions = known
+        return OpenVINO(graphs, *precisions)
+    try:
+        graphs = Graphs.of(classifier.network, classifier.size, batch)
+    except (ImportError, RuntimeError) as error:
+        log.warning("OpenVINO cannot run %s, so maps take several times as long: %s", classifier.name, error)
+        return None
+    quick = [("bfloat16", "bfloat16"), ("float32", "bfloat16")] if rounds() else []
+    for precisions in (*quick, ("float32", "float32")):
+        engine = OpenVINO(graphs, *precisions)
+        if _agrees(engine, classifier):
+            keep(classifier, graphs, precisions)
+            return engine
         del engine  # before the next one is made: each has tens of megabytes
     return None
 
 
-def _candidates(classifier: Classifier) -> Iterator[Engine]:
-    network, size = classifier.network, classifier.size
-    if torch.cuda.is_available():
-        for dtype in (torch.bfloat16, torch.float32):
-            moved = copy.deepcopy(network).to("cuda", dtype).to(memory_format=torch.channels_last)
-            yield Torch(moved, _batch(GPU_BATCH, size), "cuda", dtype)
-        return
-    try:
-        graphs = _Graphs(network, size)
-    except (ImportError, RuntimeError) as error:
-        log.warning("OpenVINO cannot run %s, so maps take several times as long: %s", classifier.name, error)
-        return
-    if graphs.late.rounds:
-        yield OpenVINO(graphs, "bfloat16", "bfloat16")
-        yield OpenVINO(graphs, "float32", "bfloat16")
-    yield OpenVINO(graphs, "float32", "float32")
+def _agrees(engine: Engine, classifier: Classifier) -> bool:
+    truth = Torch(classifier.logits, 1)  # one by one, which takes the least memory
+    error = disagreement(engine, truth, classifier)
+    if error > TOLERANCE:
+        log.info("%s in %s is off by %.3f, and not used", classifier.name, engine.precision, error)
+    return error <= TOLERANCE
 
 
 def disagreement(engine: Engine, truth: Engine, classifier: Classifier) -> float:

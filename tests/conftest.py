@@ -1,12 +1,18 @@
 """What all tests share: the real films, if there are any, and no way out to the network."""
 
+import atexit
 import os
+import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
 
 # before anything imports gradio or huggingface_hub: they read these on import
 os.environ.update(GRADIO_ANALYTICS_ENABLED="False", HF_HUB_DISABLE_TELEMETRY="1", HF_HUB_DISABLE_PROGRESS_BARS="1")
+# what tests fetch and convert stays among themselves
+os.environ["HF_HOME"] = tempfile.mkdtemp(prefix="cxr_demo-")
+atexit.register(shutil.rmtree, os.environ["HF_HOME"], ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
@@ -16,3 +22,12 @@ def films() -> Path:
     if not folder:
         pytest.skip("real films: set CXR_FILMS to a folder laid out as CONTRIBUTING.md says")
     return Path(folder)
+
+
+@pytest.fixture
+def no_engines_kept(tmp_path, monkeypatch) -> Path:
+    """The folder where converted models are kept, not there yet."""
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HOME", str(tmp_path))
+    return tmp_path / "cxr_demo" / "engines"

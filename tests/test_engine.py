@@ -10,6 +10,7 @@ from threadpoolctl import threadpool_info
 
 from benchmarks import quality
 from cxr_demo import classifier, engine, image, patches, phantom, sources
+from cxr_demo.graphs import Graphs
 from cxr_demo.methods.occlusion import Occlusion
 from cxr_demo.scoring import Budget, Scorer
 from cxr_demo.types import ModelSpec
@@ -55,8 +56,8 @@ def test_float32_paths_say_what_the_network_says(kind):
     model = build(kind)
     covers, x, fill = asked(3)  # not a full batch
     truth = by_hand(model, covers, x, fill)
-    graphs = engine._Graphs(model.network, SIZE)
-    for found in (engine.plain(model), engine.OpenVINO(graphs, "float32", "float32")):
+    made = Graphs.of(model.network, SIZE, engine.BATCH)
+    for found in (engine.plain(model), engine.OpenVINO(made, "float32", "float32")):
         logits = found.logits(covers, x, fill)
         assert logits.dtype == np.float32
         np.testing.assert_allclose(logits, truth, atol=1e-3)
@@ -71,7 +72,7 @@ def test_the_mean_of_folds_runs_as_one():
     network = classifier.mean_network(models)
     covers, x, fill = asked(3)
     truth = np.mean([by_hand(model, covers, x, fill) for model in models], 0)
-    logits = engine.OpenVINO(engine._Graphs(network, SIZE), "float32", "float32").logits(covers, x, fill)
+    logits = engine.OpenVINO(Graphs.of(network, SIZE, engine.BATCH), "float32", "float32").logits(covers, x, fill)
     np.testing.assert_allclose(logits, truth, atol=1e-3)
 
 
@@ -106,9 +107,9 @@ def test_of_small_covers_only_what_they_reach_is_computed_anew(kind, monkeypatch
         model = classifier.Classifier(models[0].spec, classifier.mean_network(models), "test:folds")
     else:
         model = build(kind, size)
-    graphs = engine._Graphs(model.network, size)
-    assert graphs.patches.pay
-    found = engine.OpenVINO(graphs, "float32", "float32")
+    made = Graphs.of(model.network, size, engine.BATCH)
+    assert made.patches.pay
+    found = engine.OpenVINO(made, "float32", "float32")
     whole = []
     monkeypatch.setattr(found, "_run_early", lambda *asked, run=found._run_early: whole.append(1) or run(*asked))
     _, x, fill = asked(0, size)
@@ -181,14 +182,17 @@ def effects(model):
     return float(np.median(engine._effects(engine.plain(model), torch.from_numpy(drawn)[None, None]).std(0)))
 
 
+@pytest.mark.usefixtures("no_engines_kept")
 @pytest.mark.parametrize("share", [1.0, float("nan")])
 def test_an_engine_that_disagrees_is_passed_over(share, monkeypatch):
     model = build("DenseNet")
     size = effects(model)
     wrong, right = Off(model, share * size), Off(model, 0.01 * size)
-    monkeypatch.setattr(engine, "_candidates", lambda _: iter([wrong, right]))
+    monkeypatch.setattr(engine, "keep", lambda *_: None)  # they have no graphs
+    monkeypatch.setattr(engine, "rounds", lambda: True)
+    monkeypatch.setattr(engine, "OpenVINO", lambda _, early, late: right if early == "float32" else wrong)
     assert engine.choose(model) is right
-    monkeypatch.setattr(engine, "_candidates", lambda _: iter([wrong]))
+    monkeypatch.setattr(engine, "OpenVINO", lambda _, early, late: wrong)
     assert engine.choose(model) is None
 
 
@@ -200,6 +204,7 @@ def test_disagreement_is_the_share_of_noise_in_the_effects():
     assert engine.disagreement(engine.plain(model), engine.plain(model), model) == 0
 
 
+@pytest.mark.usefixtures("no_engines_kept")
 @pytest.mark.parametrize("fault", [None, "broken"])
 def test_without_openvino_torch_does_it(fault, monkeypatch, caplog):
     model = build("DenseNet")
@@ -215,7 +220,7 @@ def test_without_openvino_torch_does_it(fault, monkeypatch, caplog):
 
 
 def test_a_network_of_another_kind_runs_as_it_is(monkeypatch):
-    monkeypatch.setattr(engine, "_candidates", lambda _: pytest.fail("converted"))
+    monkeypatch.setattr(Graphs, "of", lambda *_: pytest.fail("converted"))
     assert engine.engine_of(planted.classifier()).exact
 
 
