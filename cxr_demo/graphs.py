@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from cxr_demo import hub
 from cxr_demo.patches import Patches
 
 if TYPE_CHECKING:
@@ -162,7 +163,6 @@ def kept(classifier: Classifier, batch: int) -> tuple[Graphs, tuple[str, str]] |
 def _folder(classifier: Classifier) -> Path:
     """Where a model's graphs lie: a name for the weights and for all else that decides what they are."""
     import openvino
-    from huggingface_hub import constants
 
     digest = hashlib.sha256()
     core, spec = openvino.Core(), classifier.spec
@@ -175,7 +175,7 @@ def _folder(classifier: Classifier) -> Path:
     for name, tensor in sorted({**classifier.tensors, **head}.items()):
         digest.update(name.encode())
         digest.update(tensor.numpy().tobytes())
-    return Path(constants.HF_HOME, "cxr_demo", "engines", digest.hexdigest()[:32])
+    return hub.own_cache() / "engines" / digest.hexdigest()[:32]
 
 
 def _sha256(path: Path) -> str:

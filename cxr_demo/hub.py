@@ -199,11 +199,16 @@ def trust(path: Path, key: str, sha256: str | None) -> None:
         raise BadModel(f"{key} has the sha256 {found[:12]}..., should have {sha256[:12]}...: refused. {hint}")
 
 
-def _recorded(key: str, found: str) -> tuple[str, Path]:
-    """The checksum recorded for a key, this one if there is none yet; and the file of records."""
+def own_cache() -> Path:
+    """Where the project keeps what it may make again, beside the Hub's own cache; it need not exist."""
     from huggingface_hub import constants
 
-    path = Path(constants.HF_HOME) / "cxr_demo" / "checksums.json"
+    return Path(constants.HF_HOME, "cxr_demo")
+
+
+def _recorded(key: str, found: str) -> tuple[str, Path]:
+    """The checksum recorded for a key, this one if there is none yet; and the file of records."""
+    path = own_cache() / "checksums.json"
     with _recording:
         known: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
         if key not in known:
