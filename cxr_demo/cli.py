@@ -1,4 +1,4 @@
-"""The command line: predict, explain, methods, models.
+"""The command line: predict, explain, benchmark, methods, models.
 
 Exit status 0: all done. 1: some files failed, each named with its reason on stderr, the others are complete.
 2: nothing could start. Nothing heavy is imported before the arguments are known to be good.
@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cxr_demo.errors import BadSetting, CxrError, ModelError, UnknownLabel, UnreadableImage
+from cxr_demo.errors import BadSetting, CxrError, DataError, ModelError, UnknownLabel, UnreadableImage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,16 +23,18 @@ if TYPE_CHECKING:
     from cxr_demo.types import Explanation, Prediction, Radiograph
 
 #: Errors of the request itself: no file could do better.
-CANNOT_START = (ModelError, BadSetting, UnknownLabel)
+CANNOT_START = (ModelError, BadSetting, UnknownLabel, DataError)
+#: Commands that take settings of methods as flags.
+WITH_SETTINGS = ("explain", "benchmark")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status."""
     arguments, rest = _parser().parse_known_args(argv)
     try:
-        if rest and arguments.command != "explain":
+        if rest and arguments.command not in WITH_SETTINGS:
             raise BadSetting(f"Unknown argument {rest[0]!r}; see python -m cxr_demo {arguments.command} --help.")
-        if arguments.command == "explain":
+        if arguments.command in WITH_SETTINGS:
             arguments.settings = _settings(rest)
         status: int = arguments.run(arguments)
     except CANNOT_START as error:
@@ -68,6 +70,21 @@ def _parser() -> argparse.ArgumentParser:
     for sub in (predict, explain):
         sub.add_argument("files", nargs="+", type=Path, metavar="FILE", help="a film, or a folder of films")
         sub.add_argument("--model", metavar="NAME", help="default: CXR_MODEL, or else bundled:nih14")
+    bench = command("benchmark", _benchmark, "How far maps can be believed, over labelled films; goes on where it was.")
+    bench.epilog = "Start it by `accelerate launch -m cxr_demo benchmark ...` to divide the films among processes."
+    bench.add_argument(
+        "--data", type=Path, required=True, metavar="CSV", help="columns file, patient_id, findings, boxes"
+    )
+    bench.add_argument(
+        "--images", type=Path, metavar="DIR", help="where the files lie; default: images beside the table"
+    )
+    bench.add_argument("--out", type=Path, required=True, metavar="DIR", help="films, tables and plots")
+    bench.add_argument("--model", metavar="NAME", help="default: CXR_MODEL, or else bundled:nih14")
+    bench.add_argument("--method", action="append", metavar="KEY", help="default: all of `methods`")
+    bench.add_argument("--limit", type=int, metavar="N", help="only N films, evenly over the table")
+    bench.add_argument(
+        "--permuted", type=int, default=50, metavar="N", help="films explained with permuted weights too"
+    )
     command("methods", _methods, "The methods and their settings.")
     models = command("models", _models, "The models a visitor may choose.")
     models.add_argument("--verify", action="store_true", help="fetch each and try it on a known film")
@@ -150,7 +167,7 @@ def _explain(arguments: argparse.Namespace) -> int:
     recipe = _recorded(arguments.source) if arguments.source else None
     methods = _chosen(arguments, recipe)  # before torch is loaded: a misspelt setting is answered at once
 
-    from cxr_demo import explain, report, sources
+    from cxr_demo import explain, report, sources, trust
 
     model = sources.load(arguments.model or (recipe["model"] if recipe else None))
     for label in arguments.label or ():
@@ -162,10 +179,11 @@ def _explain(arguments: argparse.Namespace) -> int:
             raise UnreadableImage(f"{path.name} is not the film that {arguments.source} was made from.")
         prediction = explain.predict(model, film)
         explanations = [_last(model, film, method) for method in methods]
+        trusted = {m.key: trust.measure(model, film, m, e) for m, e in zip(methods, explanations, strict=True)}
         wanted = arguments.label or (recipe["labels"] if recipe else None)
         labels = wanted or [prediction.labels[i] for i in prediction.ranked()[:3]]
         folder = _free(arguments.out / path.stem, taken)
-        report.save(folder, film, prediction, explanations, labels)
+        report.save(folder, film, prediction, explanations, labels, trusted)
         print(folder, flush=True)
 
     return _each(arguments.files, work)
@@ -206,6 +224,32 @@ def _free(folder: Path, taken: set[Path]) -> Path:
         free = folder.with_name(f"{folder.name}-{number}")
     taken.add(free)
     return free
+
+
+def _benchmark(arguments: argparse.Namespace) -> int:
+    from cxr_demo import methods
+
+    if (arguments.limit or 1) < 1 or arguments.permuted < 0:
+        raise BadSetting("--limit must be at least 1 and --permuted at least 0.")
+    kinds = [methods.method(key, {}) for key in arguments.method or ()] or [kind() for kind in methods.METHODS]
+    chosen = methods.choose([kind.key for kind in kinds], arguments.settings)
+
+    import numpy as np
+
+    from cxr_demo import benchmark, labelled, sources
+
+    model = sources.load(arguments.model)
+    known = labelled.columns(arguments.data)
+    labels = [label for label in model.labels if label in known]
+    if not labels:
+        raise DataError(f"{arguments.data} has no column of a finding of {model.name}: {', '.join(model.labels)}.")
+    films = labelled.read_tables([arguments.data], labels, images=arguments.images)
+    films = films.take(np.array(sorted(benchmark.pairs(films)), int))
+    if arguments.limit and arguments.limit < len(films):
+        films = films.take(np.arange(arguments.limit) * len(films) // arguments.limit)
+    failed = benchmark.run(model, films, chosen, arguments.out, permuted=arguments.permuted, say=_complain)
+    print(arguments.out / "table.md", flush=True)
+    return 1 if failed else 0
 
 
 def _methods(_: argparse.Namespace) -> int:

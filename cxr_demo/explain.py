@@ -86,6 +86,18 @@ def _explain(
     yield replace(last, seconds=time.perf_counter() - started, complete=True)
 
 
+def scorer_of(classifier: Classifier, film: Radiograph, budget: Budget | None = None) -> Scorer:
+    """What answers questions about altered copies of a film; it shares the film's first pass."""
+    x, features = _pass(classifier, film)
+    return Scorer(classifier, x, budget or Budget(), features)
+
+
+def maps_of_input(classifier: Classifier, x: Tensor, method: Method, budget: Budget | None = None) -> np.ndarray:
+    """A method's last maps (L, S, S) of an input (1, 1, S, S) that is nobody's film, such as a changed one."""
+    *_, last = _steps(method, Scorer(classifier, x, budget or Budget()))
+    return last.values
+
+
 def _steps(method: Method, scorer: Scorer) -> Generator[Step, None, None]:
     """A method's steps, as a generator whatever kind of iterator it returns: closing it closes that one."""
     yield from method.attribute(scorer, scorer.x)
@@ -115,6 +127,7 @@ class _Record:
             steps=scorer.steps,
             precision=scorer.precision,
             fidelity=None if step.fidelity is None else _frozen(step.fidelity),
+            sure=None if step.sure is None else _frozen(step.sure),
         )
 
     def empty(self, seconds: float) -> Explanation:

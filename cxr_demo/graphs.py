@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import logging
@@ -17,6 +18,7 @@ from torch import Tensor, nn
 
 from cxr_demo import hub
 from cxr_demo.patches import Patches
+from cxr_demo.turns import TURNS, Priority
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -50,6 +52,8 @@ class Graphs:
     @classmethod
     def of(cls, network: Network, size: int, batch: int) -> Graphs:
         """Converted. Raises ImportError or RuntimeError where OpenVINO is missing or cannot do it."""
+        # of a copy: exporting lays its own tensors in the place of a network's, and others may be using it
+        network = copy.deepcopy(network)
         covers, x = torch.zeros(batch, 1, size, size), torch.zeros(1, 1, size, size)
         with torch.no_grad():
             y = network.early(covers)
@@ -105,7 +109,8 @@ def _converted(module: nn.Module, *like: Tensor) -> openvino.Model:
     """A graph for inputs of the shapes of these."""
     import openvino
 
-    with torch.no_grad():
+    # exporting changes how every module of the process is called, whatever the thread
+    with TURNS.take(Priority.EXPLANATION), torch.no_grad():
         program = torch.export.export(module, like)
     model = openvino.convert_model(program)
     model.reshape({i: list(part.shape) for i, part in enumerate(like)})

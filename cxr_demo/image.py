@@ -81,6 +81,35 @@ def resize(pixels: np.ndarray, size: int) -> np.ndarray:
     return resized
 
 
+def by_area(values: np.ndarray, size: int) -> np.ndarray:
+    """Maps (L, h, w) at (L, size, size): each new cell takes the old ones it lies on, by area.
+
+    So the mean is kept exactly whatever the sizes, and no smoothing suggests detail that a cell does not have.
+    """
+    rows, columns = (_shares(side, size) for side in values.shape[1:])
+    resampled: np.ndarray = rows @ values.astype(np.float64) @ columns.T
+    return resampled
+
+
+def _shares(cells: int, size: int) -> np.ndarray:
+    """How much of each new cell lies on each old one: (size, cells), rows sum to 1, columns to size / cells."""
+    edges = np.arange(size + 1)[:, None] * cells / size  # of the new, in old ones
+    cell = np.arange(cells)
+    return (np.clip(edges[1:] - cell, 0, 1) - np.clip(edges[:-1] - cell, 0, 1)) * size / cells
+
+
+def in_view(edges: tuple[float, float, float, float], crop: Crop) -> tuple[float, float, float, float]:
+    """Left, top, right and bottom, in pixels of the film, in shares of the model's view; may reach beyond it."""
+    left, top, right, bottom = edges
+    start, upper = crop.left, crop.top
+    return (
+        (left - start) / crop.side,
+        (top - upper) / crop.side,
+        (right - start) / crop.side,
+        (bottom - upper) / crop.side,
+    )
+
+
 def view(film: Radiograph, size: int) -> np.ndarray:
     """What a model of this input size sees of the film: (size, size) float32 in [0, 1]."""
     c = film.crop

@@ -31,6 +31,10 @@ STOPS: dict[Unit, tuple[tuple[float, int, int, int], ...]] = {
     ),
 }
 
+#: A place whose sign holds in a smaller share of refits than this is hatched, if it is as strong as this share of the
+#: map's largest value: what is all but colourless says nothing that could be unsure.
+UNSURE, VISIBLE = 0.8, 0.05
+
 #: No scale ends below this, so that a map of nothing but rounding errors looks empty. In logits per reference
 #: area: as strong everywhere, such evidence would move a probability by about one percent.
 SMALLEST_LIMIT = 1e-3
@@ -40,6 +44,15 @@ def limit_of(maps: Iterable[np.ndarray]) -> float:
     """The end of a scale shared by these maps: their largest absolute value, so nothing is clipped."""
     largest = max((float(np.nanmax(np.abs(m), initial=0)) for m in maps), default=0.0)
     return max(largest, SMALLEST_LIMIT)
+
+
+def unsteady(values: np.ndarray, sure: np.ndarray | None) -> np.ndarray | None:
+    """Which places of maps (L, S, S) are hatched as unsure: bool of that shape; None where a method does not say."""
+    if sure is None:
+        return None
+    largest = np.abs(values).max((1, 2), keepdims=True)
+    hatched: np.ndarray = (sure < UNSURE) & (np.abs(values) > VISIBLE * largest)
+    return hatched
 
 
 def rgba(values: np.ndarray, *, limit: float, unit: Unit) -> np.ndarray:
@@ -63,16 +76,20 @@ def overlay(
     unit: Unit,
     opacity: float = 0.6,
     smooth: bool = False,
+    unsure: np.ndarray | None = None,
 ) -> np.ndarray:
     """A film (H, W) in [0, 1] under a map (H, W), which is nan outside the model's view: (H, W, 3) uint8.
 
-    What the model did not see is dimmed and hatched. `smooth` blurs the map, for the eye, by a third of a cell.
+    What the model did not see is dimmed and hatched; where `unsure` (H, W) bool, the map is. `smooth` blurs the map,
+    for the eye, by a third of a cell.
     """
     seen = np.isfinite(placed)
     colour = rgba(_blurred(placed, seen) if smooth else placed, limit=limit, unit=unit).astype(np.float32)
     alpha = colour[..., 3:] / 255 * opacity
     grey = 255 * np.where(seen, film_pixels, _hatched(film_pixels))[..., None]
     mixed: np.ndarray = np.rint(grey * (1 - alpha) + colour[..., :3] * alpha).clip(0, 255).astype(np.uint8)
+    if unsure is not None:
+        mixed[unsure & _lines(*film_pixels.shape)] //= 3
     return mixed
 
 
@@ -85,11 +102,14 @@ def quantise(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _hatched(pixels: np.ndarray) -> np.ndarray:
     """The picture at a third of its brightness, under slanted lines."""
-    height, width = pixels.shape
-    period = max(6, max(height, width) // 64)
-    line = (np.arange(height)[:, None] + np.arange(width)) % period < max(1, period // 6)
-    hatched: np.ndarray = np.where(line, 0.45, pixels / 3)
+    hatched: np.ndarray = np.where(_lines(*pixels.shape), 0.45, pixels / 3)
     return hatched
+
+
+def _lines(height: int, width: int) -> np.ndarray:
+    """Slanted lines over a picture, as a mask."""
+    period = max(6, max(height, width) // 64)
+    return np.asarray((np.arange(height)[:, None] + np.arange(width)) % period < max(1, period // 6))
 
 
 def _blurred(placed: np.ndarray, seen: np.ndarray) -> np.ndarray:

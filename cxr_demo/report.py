@@ -16,9 +16,10 @@ from cxr_demo import image, render
 from cxr_demo.errors import UnknownLabel
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from cxr_demo.trust import Trust
     from cxr_demo.types import Explanation, Prediction, Radiograph
 
 #: Packages whose version may change a map.
@@ -41,9 +42,9 @@ def prediction_fields(film: Radiograph, prediction: Prediction) -> dict[str, Any
         "sha256": film.sha256,
         "model": prediction.model,
         "labels": list(prediction.labels),
-        "logits": _numbers(prediction.logits),
-        "probabilities": _numbers(prediction.probabilities),
-        "thresholds": _numbers(prediction.thresholds),
+        "logits": numbers(prediction.logits),
+        "probabilities": numbers(prediction.probabilities),
+        "thresholds": numbers(prediction.thresholds),
         "warnings": [*film.warnings, *prediction.warnings],
     }
 
@@ -60,17 +61,39 @@ def explanation_fields(explanation: Explanation) -> dict[str, Any]:
         "precision": explanation.precision,
         "complete": explanation.complete,
         "stopped": explanation.stopped,
-        "fidelity": None if explanation.fidelity is None else _numbers(explanation.fidelity),
+        "fidelity": None if explanation.fidelity is None else numbers(explanation.fidelity),
     }
 
 
-def result_fields(film: Radiograph, prediction: Prediction, explanations: Sequence[Explanation]) -> dict[str, Any]:
-    """All that a reader needs to know to repeat the maps: the prediction, per method what was done, versions."""
+def trust_fields(found: Trust) -> dict[str, Any]:
+    """How far a method's maps can be believed, as plain JSON values; lists in the order of `labels`."""
+    each = range(len(found.faithfulness))
     return {
-        **prediction_fields(film, prediction),
-        "methods": {e.method: explanation_fields(e) for e in explanations},
-        "versions": versions(),
+        "verdict": [found.verdict(i).value for i in each],
+        "says": [found.says(i) for i in each],
+        "faithfulness": numbers(found.faithfulness),
+        "chance": numbers(found.chance),
+        "faithfulness_of_lungs": numbers(found.anatomy),
+        "stability": numbers(found.stability),
+        "outside_lungs": numbers(found.outside),
+        "at_border": numbers(found.border),
     }
+
+
+def result_fields(
+    film: Radiograph,
+    prediction: Prediction,
+    explanations: Sequence[Explanation],
+    trusted: Mapping[str, Trust] | None = None,
+) -> dict[str, Any]:
+    """All that a reader needs to know to repeat the maps: the prediction, per method what was done, versions.
+
+    `trusted`, by method, adds how far its maps can be believed.
+    """
+    done = {e.method: explanation_fields(e) for e in explanations}
+    for key, found in (trusted or {}).items():
+        done[key]["trust"] = trust_fields(found)
+    return {**prediction_fields(film, prediction), "methods": done, "versions": versions()}
 
 
 def versions() -> dict[str, str]:
@@ -93,6 +116,7 @@ def save(
     prediction: Prediction,
     explanations: Sequence[Explanation],
     labels: Sequence[str],
+    trusted: Mapping[str, Trust] | None = None,
 ) -> None:
     """Write `maps.npz`, a PNG per method and label, and last `result.json`, which so says that all is there.
 
@@ -106,13 +130,15 @@ def save(
     full_colour = {}
     for explanation in explanations:
         limit = full_colour[explanation.method] = render.limit_of(explanation.values[indices])
+        unsure = render.unsteady(explanation.values, explanation.sure)
         for i in indices:
             placed = image.place(explanation.values[i], film)
-            picture = render.overlay(film.pixels, placed, limit=limit, unit=explanation.unit)
+            hatched = None if unsure is None else image.place(unsure[i], film, smooth=False) == 1
+            picture = render.overlay(film.pixels, placed, limit=limit, unit=explanation.unit, unsure=hatched)
             name = re.sub(r"[^\w.-]", "_", f"{explanation.method}-{prediction.labels[i]}")
             _, png = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
             (folder / f"{name}.png").write_bytes(png.tobytes())
-    fields = result_fields(film, prediction, explanations)
+    fields = result_fields(film, prediction, explanations, trusted)
     fields["pictures"] = {"labels": [prediction.labels[i] for i in indices], "full_colour": full_colour}
     text = json.dumps(fields, indent=2, allow_nan=False)
     (folder / "result.json").write_text(text + "\n", encoding="utf-8")
@@ -127,5 +153,6 @@ def index_of(labels: Sequence[str], label: str) -> int:
     raise UnknownLabel(f"{label!r} is not predicted by this model; choose one of {', '.join(labels)}.")
 
 
-def _numbers(values: np.ndarray) -> list[float | None]:
+def numbers(values: np.ndarray) -> list[float | None]:
+    """Plain numbers (n,), None where there is none."""
     return [float(v) if np.isfinite(v) else None for v in values]

@@ -1,22 +1,19 @@
 """The logits of many altered copies of one image: what every perturbation method asks for.
 
-One computation runs at a time in a process. The turn is taken per batch, not per request, first come
-first served, and a new film's prediction goes before anyone's next batch.
+The turn is taken per batch, not per request, so that a new film's prediction goes before anyone's next batch.
 """
 
 from __future__ import annotations
 
-import itertools
 import threading
 import time
-from contextlib import contextmanager
-from enum import IntEnum
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from cxr_demo.engine import engine_of
 from cxr_demo.errors import Cancelled, DeadlinePassed
+from cxr_demo.turns import TURNS, Priority
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,46 +22,6 @@ if TYPE_CHECKING:
 
     from cxr_demo.classifier import Classifier
     from cxr_demo.engine import Engine
-
-
-class Priority(IntEnum):
-    """Who goes first when several wait for the model; the lower number does."""
-
-    PREDICTION = 0
-    EXPLANATION = 1
-
-
-class Turns:
-    """A fair lock: among those who wait, priority decides, then who came first."""
-
-    def __init__(self) -> None:
-        self._changed = threading.Condition()
-        self._tickets = itertools.count()
-        self._waiting: list[tuple[Priority, int]] = []
-        self._busy = False
-
-    @contextmanager
-    def take(self, priority: Priority) -> Iterator[None]:
-        """Wait for one's turn and hold it."""
-        with self._changed:
-            ticket = (priority, next(self._tickets))
-            self._waiting.append(ticket)
-            try:
-                self._changed.wait_for(lambda: not self._busy and min(self._waiting) == ticket)
-            finally:  # an interrupted wait must not leave a ticket that nobody redeems
-                self._waiting.remove(ticket)
-                self._changed.notify_all()
-            self._busy = True
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._busy = False
-                self._changed.notify_all()
-
-
-#: The turns of this process: one model runs at a time.
-TURNS = Turns()
 
 
 class Budget:

@@ -138,5 +138,6 @@ class Explanation:
     model: str  # name and revision
     precision: str  # arithmetic of the forward passes, e.g. "float32"
     fidelity: np.ndarray | None = None  # (L,) R2 of a surrogate on its samples, where there is one
+    sure: np.ndarray | None = None  # (L, S, S) in [0, 1], how often a place kept its sign with other samples
     stopped: str | None = None  # why it ended early, None if it did not
     complete: bool = False  # True for the last map of an undisturbed run

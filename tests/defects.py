@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from cxr_demo import image
-from train.data import Films, join
+from cxr_demo.labelled import Films, join
 
 
 def again(pixels, quality):

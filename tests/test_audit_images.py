@@ -4,11 +4,11 @@ import cv2
 import numpy as np
 import pytest
 
+from cxr_demo.labelled import read_tables
 from tests.defects import COPIES, plant_copies, spoil
 from train.audit import duplicates, orientation
 from train.audit.base import Severity, Subject
 from train.audit.thumbs import SIDE, look
-from train.data import read_tables
 from train.demo import draw
 
 EACH = 50

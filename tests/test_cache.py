@@ -15,22 +15,22 @@ import cv2
 import numpy as np
 import pytest
 
-from cxr_demo import image
+from cxr_demo import image, labelled
 from cxr_demo.errors import DataError
-from train import cache, data
+from train import cache
 
 ROOT = Path(__file__).parent.parent
 SIZE = 32
 
 
-def plant(folder: Path, films: int, side: int = 64) -> data.Films:
+def plant(folder: Path, films: int, side: int = 64) -> labelled.Films:
     """Films of noise, each its own, in a table without findings."""
     (folder / "images").mkdir(parents=True)
     names = [f"{i:04}.png" for i in range(films)]
     for i, name in enumerate(names):
         cv2.imwrite(str(folder / "images" / name), noise(i, side))
     (folder / "labels.csv").write_text("file,patient_id\n" + "".join(f"{name},{name}\n" for name in names))
-    return data.read_tables([folder / "labels.csv"], ())
+    return labelled.read_tables([folder / "labels.csv"], ())
 
 
 def noise(seed: int, side: int = 64) -> np.ndarray:
@@ -101,14 +101,15 @@ SLOWLY = """
 import sys, time
 from pathlib import Path
 from cxr_demo import image
-from train import cache, data
+from cxr_demo import labelled
+from train import cache
 cache.CHUNK = 4
 real = image.read
 def read(path):
     time.sleep(0.02)
     return real(path)
 image.read = read
-cache.load(data.read_tables([Path(sys.argv[1])], ()), 32, Path(sys.argv[2]))
+cache.load(labelled.read_tables([Path(sys.argv[1])], ()), 32, Path(sys.argv[2]))
 """
 
 

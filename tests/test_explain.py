@@ -210,7 +210,7 @@ def test_stopped_before_anything_was_there():
     assert (only.stopped, only.complete, only.forwards) == ("Stopped on request.", False, 0)
     assert only.values.shape == SHAPE
     assert not only.values.any()
-    assert only.settings == {"window": 32, "stride": 8, "scored": 45, "fill": "blurred"}
+    assert only.settings == {"window": 32, "stride": 8, "scored": 40, "fill": "blurred"}
     assert model.images() == 0
 
 

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 import torch
 
-from cxr_demo import classifier, modelfolder
+from cxr_demo import classifier, labelled, modelfolder
 from cxr_demo.errors import DataError, UnknownModel
 from tests.test_train import LABELS, TINY, flags, plant
-from train import backbones, checkpoint, data, finetune, runs
+from train import backbones, checkpoint, finetune, runs
 from train.recipe import Recipe
 
 ROOT = Path(__file__).parent.parent
@@ -29,7 +29,7 @@ def command(table: Path, out: Path, recipe: Recipe, *more: str) -> list[str]:
 
 
 def start(python: list[str], words: list[str]) -> subprocess.Popen:
-    env = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    env = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", "ACCELERATE_USE_CPU": "true"}
     return subprocess.Popen([sys.executable, *python, *words], cwd=ROOT, env=env, stdout=subprocess.DEVNULL)
 
 
@@ -77,8 +77,8 @@ def test_killed_anywhere_and_resumed_it_ends_bit_for_bit_as_if_it_had_not_been(t
 def test_two_processes_learn_what_one_learns_in_two_parts(tmp_path):
     path = plant(tmp_path / "films", 69)
     recipe = dataclasses.replace(TINY, epochs=2, coarse_epochs=1, head_epochs=1, freeze_norm=True, mirror=0.5, batch=15)
-    two = ["-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2", "--num_machines", "1"]
-    two += ["--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0", "-m", "train"]
+    # `accelerate launch --cpu` starts a single process whatever number it is given
+    two = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m", "train"]
     one = ["-m", "train"]
     processes = [
         start(two, command(path, tmp_path / "two", recipe)),
@@ -200,4 +200,4 @@ def test_a_damaged_checkpoint_is_named(tmp_path):
 def test_a_run_without_a_plan_is_refused(tmp_path):
     with pytest.raises(DataError, match="holds no run"):
         runs.loads(tmp_path)
-    assert data.UNCERTAIN  # the recipe's choices are the policy's
+    assert labelled.UNCERTAIN  # the recipe's choices are the policy's

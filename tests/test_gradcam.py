@@ -6,8 +6,9 @@ import torch
 
 from cxr_demo import explain, image
 from cxr_demo.classifier import Classifier, build
+from cxr_demo.image import by_area
 from cxr_demo.methods import GradCAM, GradCAMPlusPlus, LayerCAM
-from cxr_demo.methods.cam import packaged, spread
+from cxr_demo.methods.cam import packaged
 from cxr_demo.scoring import Budget, Scorer
 from cxr_demo.types import ModelSpec
 from tests import planted
@@ -142,13 +143,13 @@ def test_spreading_takes_cells_by_area(cells, size):
     # every pixel cut into as many parts as there are cells: each part lies on one cell
     fine = np.stack([np.kron(m, np.ones((size, size))) for m in maps])
     expected = fine.reshape(2, size, cells[0], size, cells[1]).mean((2, 4))
-    np.testing.assert_allclose(spread(maps, size), expected, atol=1e-12)
-    np.testing.assert_allclose(spread(maps, size).mean((1, 2)), maps.mean((1, 2)), atol=1e-12)
+    np.testing.assert_allclose(by_area(maps, size), expected, atol=1e-12)
+    np.testing.assert_allclose(by_area(maps, size).mean((1, 2)), maps.mean((1, 2)), atol=1e-12)
 
 
 def test_cells_stay_where_they_are():
     cells = np.arange(49.0).reshape(1, 7, 7)
-    at = spread(cells, 224)[0]
+    at = by_area(cells, 224)[0]
     assert at[0, 0] == at[31, 31] == 0
     assert at[0, 223] == 6
     assert at[32 * 2 + 5, 32 * 3 + 31] == 2 * 7 + 3

@@ -1,14 +1,18 @@
 """Converted models are read again from disk, unless anything about them is another."""
 
+import dataclasses
 import os
 import subprocess
 import sys
+import threading
 
 import numpy as np
 import pytest
 from huggingface_hub import constants
 
-from cxr_demo import classifier, engine, graphs
+from cxr_demo import classifier, engine, explain, graphs, phantom
+from cxr_demo.methods import GradCAM
+from cxr_demo.methods.cam import LayerCAM
 from tests.test_engine import asked, build
 
 
@@ -130,3 +134,33 @@ def test_another_process_finds_it(place, tmp_path):
         maps.append(np.load(tmp_path / out / film.stem / "maps.npz")["occlusion"])
     assert written[0] == written[1]
     np.testing.assert_array_equal(*maps)
+
+
+@pytest.mark.parametrize("method", [GradCAM, LayerCAM])
+def test_others_explain_with_a_model_while_it_is_converted(method):
+    """Exporting changes how modules are called, in every thread: visitors got errors."""
+    model = build("DenseNet")
+    film = phantom.PHANTOMS["effusion"].film()
+    truth = list(explain.explain(model, film, method()))[-1].values
+    done, failed = threading.Event(), []
+
+    def convert():
+        try:
+            for _ in range(3):
+                graphs.Graphs.of(model.network, model.size, 2)
+        finally:
+            done.set()
+
+    thread = threading.Thread(target=convert)
+    thread.start()
+    runs = 0
+    while not done.is_set():
+        try:
+            (*_, found) = explain.explain(model, dataclasses.replace(film), method())
+            np.testing.assert_allclose(found.values, truth, atol=1e-5)
+            runs += 1
+        except Exception as error:
+            failed.append(repr(error))
+    thread.join()
+    assert not failed
+    assert runs

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from cxr_demo import hub as client
-from cxr_demo import image, sources
+from cxr_demo import image, labelled, sources
 from cxr_demo.errors import DataError, ModelUnavailable
 from tests import hub_server
 from tests.test_train import LABELS, TINY, plant
-from train import cache, cli, data, publish, runs
+from train import cache, cli, publish, runs
 
 # huggingface_hub 2.4 sends large files with an argument that its own HTTP library calls old
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
@@ -29,7 +29,7 @@ REPO = "someone/planted"
 def run(tmp_path_factory):
     """A finished run of planted films, with the report of an audit."""
     folder = tmp_path_factory.mktemp("publish")
-    films = data.read_tables([plant(folder / "films", 120)], LABELS)
+    films = labelled.read_tables([plant(folder / "films", 120)], LABELS)
     recipe = dataclasses.replace(TINY, epochs=2, coarse_epochs=1)
     plan = runs.Plan("planted", (str(folder / "films" / "labels.csv"),), LABELS, recipe, folds=2, command="here")
     views = cache.load(films, 32, folder / "cache")

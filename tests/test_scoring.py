@@ -7,7 +7,8 @@ import torch
 
 from cxr_demo import engine, image, scoring
 from cxr_demo.errors import Cancelled, DeadlinePassed
-from cxr_demo.scoring import Budget, Priority, Scorer, Turns
+from cxr_demo.scoring import Budget, Scorer
+from cxr_demo.turns import Priority, Turns
 from tests import planted
 
 

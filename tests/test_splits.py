@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from cxr_demo.errors import DataError
+from cxr_demo.labelled import Films
 from train import datasets, splits
-from train.data import Films
 
 
 def table_of(patients: np.ndarray, targets: np.ndarray | None = None, names: list[str] | None = None) -> Films:

@@ -13,10 +13,10 @@ import pytest
 import torch
 from sklearn.metrics import f1_score, roc_auc_score
 
-from cxr_demo import image, modelfolder
+from cxr_demo import image, labelled, modelfolder
 from cxr_demo.errors import DataError
 from cxr_demo.types import NIH_FINDINGS
-from train import augment, cache, calibrate, data, datasets, distil, evaluate, finetune, losses, runs, splits
+from train import augment, cache, calibrate, datasets, distil, evaluate, finetune, losses, runs, splits
 from train.recipe import Recipe
 
 LABELS = ("Effusion", "Mass")
@@ -62,31 +62,31 @@ def table(folder: Path, text: str) -> Path:
 
 def test_unknown_labels_are_masked_not_negative(tmp_path):
     path = table(tmp_path, "file,patient_id,Effusion,Mass\na.png,1,-1,\n")
-    assert np.isnan(data.read_tables([path], LABELS).targets).all()
+    assert np.isnan(labelled.read_tables([path], LABELS).targets).all()
 
 
 def test_uncertain_and_missing_labels_become_what_the_policy_says(tmp_path):
     path = table(tmp_path, "file,patient_id,Effusion,Mass\na.png,1,-1,\n")
     for uncertain, missing, expected in (("positive", "negative", [1, 0]), ("smooth", "mask", [0.7, np.nan])):
-        films = data.read_tables([path], LABELS, data.Policy(uncertain, missing))
+        films = labelled.read_tables([path], LABELS, labelled.Policy(uncertain, missing))
         assert films.targets[0] == pytest.approx(expected, nan_ok=True)
 
 
 def test_a_table_may_say_view_sex_age_and_boxes(tmp_path):
     boxes = '"[{""label"": ""Mass"", ""x"": 1.5, ""y"": 2, ""w"": 3, ""h"": 4}]"'
     header = "file,patient_id,view,sex,age,follow_up,note,boxes,Effusion,Mass"
-    films = data.read_tables([table(tmp_path, f"{header}\na.png,1,AP,F,57,,see,{boxes},0,1\n")], LABELS)
+    films = labelled.read_tables([table(tmp_path, f"{header}\na.png,1,AP,F,57,,see,{boxes},0,1\n")], LABELS)
     assert (films.views[0], films.sexes[0], films.ages[0]) == ("AP", "F", 57)
     assert np.isnan(films.follow_ups[0])
-    assert films.boxes[0] == (data.Box("Mass", 1.5, 2, 3, 4),)
+    assert films.boxes[0] == (labelled.Box("Mass", 1.5, 2, 3, 4),)
     assert set(films.extra) == {"note"}
-    twice = data.join([films, films])
+    twice = labelled.join([films, films])
     assert len(twice) == 2
     assert len(twice.take(np.array([False, True]))) == 1
     with pytest.raises(DataError, match="line 2, boxes"):
-        data.read_tables([table(tmp_path, "file,patient_id,boxes,Effusion,Mass\na.png,1,[1],0,1\n")], LABELS)
+        labelled.read_tables([table(tmp_path, "file,patient_id,boxes,Effusion,Mass\na.png,1,[1],0,1\n")], LABELS)
     with pytest.raises(DataError, match="line 2, age: 'old'"):
-        data.read_tables([table(tmp_path, "file,patient_id,age,Effusion,Mass\na.png,1,old,0,1\n")], LABELS)
+        labelled.read_tables([table(tmp_path, "file,patient_id,age,Effusion,Mass\na.png,1,old,0,1\n")], LABELS)
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_a_table_may_say_view_sex_age_and_boxes(tmp_path):
 )
 def test_a_wrong_table_is_refused_by_name(tmp_path, text, named):
     with pytest.raises(DataError, match=named):
-        data.read_tables([table(tmp_path, text)], LABELS)
+        labelled.read_tables([table(tmp_path, text)], LABELS)
 
 
 def test_no_patient_is_in_two_folds_and_rare_findings_are_in_all():
@@ -118,7 +118,7 @@ def test_no_patient_is_in_two_folds_and_rare_findings_are_in_all():
 
 
 def test_the_cache_holds_what_the_page_would_show_the_model(tmp_path):
-    films = data.read_tables([plant(tmp_path, 4)], LABELS)
+    films = labelled.read_tables([plant(tmp_path, 4)], LABELS)
     views = cache.load(films, 32, tmp_path / "cache")
     served = image.model_input(image.read(films.paths[2]), 32)[0, 0]
     trained = finetune.to_range(finetune.to_input(views[2:3]))[0, 0].numpy()
@@ -260,7 +260,7 @@ def test_scores_of_different_models_are_compared_within_their_fold():
 
 
 def test_strata_are_parts_that_are_large_enough(tmp_path):
-    films = data.read_tables([plant(tmp_path, 6)], LABELS)
+    films = labelled.read_tables([plant(tmp_path, 6)], LABELS)
     many = films.take(np.tile(np.arange(6), 200))
     many = dataclasses.replace(many, ages=np.arange(1200) % 90.0, views=np.where(np.arange(1200) % 10, "PA", "AP"))
     masks = dict(evaluate.strata(many))
@@ -289,7 +289,7 @@ def teacher_table(folder: Path, rows: dict[str, float], column: str = "prob_Mass
 
 
 def test_a_teacher_is_matched_by_file_name_and_silent_where_it_has_no_row(tmp_path):
-    films = data.read_tables([plant(tmp_path, 4)], ("Mass",))
+    films = labelled.read_tables([plant(tmp_path, 4)], ("Mass",))
     logits = distil.read(teacher_table(tmp_path, {"001.jpg": 0.8, "999.png": 0.1}), films)
     assert logits[1, 0] == pytest.approx(np.log(0.8 / 0.2))
     assert np.isnan(logits[[0, 2, 3]]).all()
@@ -337,7 +337,7 @@ def test_a_run_learns_what_was_planted_and_says_so(run):
 
 def test_the_model_is_calibrated_and_sees_films_as_the_trainer_did(run):
     model = modelfolder.read(run / "run" / "all", "planted")
-    films = data.read_tables([run / "films" / "labels.csv"], LABELS)
+    films = labelled.read_tables([run / "films" / "labels.csv"], LABELS)
     x = np.concatenate([image.model_input(image.read(p), 32) for p in films.paths])
     probabilities = model.probabilities(model.logits(torch.from_numpy(x)).numpy())
     assert (evaluate.aurocs(films.targets, probabilities) > 0.9).all()
@@ -347,7 +347,7 @@ def test_the_model_is_calibrated_and_sees_films_as_the_trainer_did(run):
 
 def test_out_of_fold_scores_come_from_the_model_that_never_saw_the_patient(run):
     stored = np.load(run / "run" / "out_of_fold.npz")
-    films = data.read_tables([run / "films" / "labels.csv"], LABELS)
+    films = labelled.read_tables([run / "films" / "labels.csv"], LABELS)
     views = cache.load(films, 32, run / "run" / "cache")
     own = modelfolder.read(run / "run" / "fold-1", "fold")
     rows = stored["fold"] == 1
@@ -360,7 +360,7 @@ def test_out_of_fold_scores_come_from_the_model_that_never_saw_the_patient(run):
 
 def again(run: Path, folder: Path, *, say=lambda _: None, labels=LABELS, **changes) -> runs.Run:
     """The run of the fixture, or one that differs from it, as an object."""
-    films = data.read_tables([run / "films" / "labels.csv"], labels)
+    films = labelled.read_tables([run / "films" / "labels.csv"], labels)
     views = cache.load(films, 32, run / "run" / "cache")
     plan = dataclasses.replace(runs.loads(run / "run"), labels=labels, digest=runs.digest(films), **changes)
     return runs.Run(folder, plan, films, views, say)

@@ -24,9 +24,9 @@ from torch import Tensor, nn
 
 from cxr_demo import image, phantom
 from cxr_demo.errors import DataError
+from cxr_demo.labelled import Films
 from cxr_demo.types import NIH_FINDINGS
 from train import augment, cache, datasets, finetune, losses
-from train.data import Films
 from train.recipe import Recipe
 
 if TYPE_CHECKING:

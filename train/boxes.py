@@ -11,8 +11,8 @@ from cxr_demo import image
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from cxr_demo.labelled import Box, Films
     from cxr_demo.types import Crop
-    from train.data import Box, Films
 
 #: Side of a mask; four cells of it are one of the activation map at 224 px.
 CELLS = 28
@@ -23,12 +23,6 @@ def crops(films: Films) -> dict[int, Crop]:
     return {i: image.read(films.paths[i]).crop for i, boxes in enumerate(films.boxes) if boxes}
 
 
-def in_view(box: Box, crop: Crop) -> tuple[float, float, float, float]:
-    """Left, top, right and bottom of a box in shares of the model's view; may reach beyond it."""
-    left, top = (box.left - crop.left) / crop.side, (box.top - crop.top) / crop.side
-    return left, top, left + box.width / crop.side, top + box.height / crop.side
-
-
 def masks(films: Films, *, cells: int = CELLS) -> Mapping[int, np.ndarray]:
     """For each film with boxes of findings that are among its labels: (L, cells, cells) uint8, 1 inside, by row."""
     found: dict[int, np.ndarray] = {}
@@ -36,7 +30,7 @@ def masks(films: Films, *, cells: int = CELLS) -> Mapping[int, np.ndarray]:
         planes = np.zeros((len(films.labels), cells, cells), np.uint8)
         for box in films.boxes[row]:
             if box.label in films.labels:
-                planes[films.labels.index(box.label)] |= _mask(in_view(box, crop), cells)
+                planes[films.labels.index(box.label)] |= _mask(image.in_view(box.edges, crop), cells)
         if planes.any():
             found[row] = planes
     return found
@@ -57,5 +51,5 @@ def hit(cells: np.ndarray, boxes: Iterable[Box], crop: Crop) -> bool:
     size = 8 * 4 * 7
     drawn = image.resize(cells.astype(np.float32), size)
     y, x = (np.array(np.unravel_index(drawn.argmax(), drawn.shape)) + 0.5) / size
-    edges = (in_view(box, crop) for box in boxes)
+    edges = (image.in_view(box.edges, crop) for box in boxes)
     return any(left <= x <= right and top <= y <= bottom for left, top, right, bottom in edges)

@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+    from cxr_demo.labelled import Films
     from cxr_demo.types import Radiograph
-    from train.data import Films
 
 FORMAT = 1
 #: Another version of these may decode or resize a film a little differently.

@@ -14,7 +14,7 @@ from cxr_demo.types import NIH_FINDINGS
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from train.data import Films, Policy
+    from cxr_demo.labelled import Films, Policy
     from train.runs import Plan
 
 #: What to train for, by the name of the task.
@@ -152,7 +152,7 @@ def _labels(arguments: argparse.Namespace) -> tuple[str, ...]:
 
 
 def _films(arguments: argparse.Namespace, *, metadata: bool = False) -> Films:
-    from train.data import Policy
+    from cxr_demo.labelled import Policy
 
     present = "metadata" if metadata else "some" if arguments.present_only else "all"
     return read_films(arguments.films, _labels(arguments), Policy(), present=present)
@@ -333,12 +333,12 @@ def _silent(line: str) -> None:
 
 def read_films(names: Sequence[str], labels: Sequence[str], policy: Policy, *, present: str = "all") -> Films:
     """The films of tables and of data sets by name, joined."""
-    from train import data
+    from cxr_demo import labelled
 
     parts = []
     tables = [Path(name) for name in names if "=" not in name]
     if tables:
-        parts.append(data.read_tables(tables, labels, policy))
+        parts.append(labelled.read_tables(tables, labels, policy))
     for name in names:
         if "=" in name:
             from train import datasets
@@ -352,4 +352,4 @@ def read_films(names: Sequence[str], labels: Sequence[str], policy: Policy, *, p
             )
     if not parts:
         raise DataError("No films: name a table or a data set.")
-    return data.join(parts)
+    return labelled.join(parts)

@@ -9,12 +9,13 @@ import numpy as np
 from scipy.stats import rankdata
 from sklearn.metrics import average_precision_score
 
+from cxr_demo.metrics import bootstrap
 from cxr_demo.types import Score
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from train.data import Films
+    from cxr_demo.labelled import Films
 
     #: truth (n,) of 0 and 1, scores (n,) -> a figure
     Metric = Callable[[np.ndarray, np.ndarray], float]
@@ -176,17 +177,6 @@ def mean_score(point: np.ndarray, drawn: np.ndarray, subset: str, metric: str, p
         warnings.simplefilter("ignore", RuntimeWarning)  # a resample may lack a finding altogether
         low, high = np.nanpercentile(np.nanmean(drawn, 1), [2.5, 97.5])
     return Score("mean", subset, metric, float(np.nanmean(point)), float(low), float(high), positives, films)
-
-
-def bootstrap(
-    figures: Callable[[np.ndarray], np.ndarray], patients: np.ndarray, resamples: int = 1000, seed: int = 0
-) -> np.ndarray:
-    """Figures (R, ...) of films whose patients were drawn with replacement; `figures` takes rows."""
-    names, of_patient = np.unique(patients, return_inverse=True)
-    films = np.split(np.argsort(of_patient, kind="stable"), np.cumsum(np.bincount(of_patient))[:-1])
-    rng = np.random.default_rng(seed)
-    draws = (rng.integers(len(names), size=len(names)) for _ in range(resamples))
-    return np.array([figures(np.concatenate([films[i] for i in drawn])) for drawn in draws])
 
 
 def calibration_error(truth: np.ndarray, probabilities: np.ndarray, bins: int = 15) -> float:

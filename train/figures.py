@@ -12,16 +12,16 @@ from tqdm import tqdm
 
 from cxr_demo import image, modelfolder, sources
 from cxr_demo.errors import DataError
+from cxr_demo.labelled import Policy
 from cxr_demo.types import NIH_FINDINGS, Score
 from train import calibrate, card, distil, evaluate, runs, splits
 from train.audit import confounds
 from train.audit.base import Subject
-from train.data import Policy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from train.data import Films
+    from cxr_demo.labelled import Films
     from train.runs import Plan
 
 #: Uncertain and missing labels say nothing about a model.

@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from cxr_demo.classifier import Network
+    from cxr_demo.labelled import Films
     from train.backbones import Backbone
-    from train.data import Films
 
 #: Strata whose figures go into a model folder; all are in evaluation.json.
 SHOWN = ("all sources", "within", "films with boxes")

@@ -68,6 +68,7 @@ class Step:
 
     values: np.ndarray  # (L, S, S)
     fidelity: np.ndarray | None = None  # (L,) R2 of a surrogate
+    sure: np.ndarray | None = None  # (L, S, S) in [0, 1]: how often a place keeps its sign with other samples
 
 
 @runtime_checkable

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from cxr_demo.image import by_area
 from cxr_demo.methods.base import Step
+from cxr_demo.turns import TURNS, Priority
 from cxr_demo.types import REFERENCE_AREA, Cost, Unit
 
 if TYPE_CHECKING:
@@ -42,7 +44,7 @@ class GradCAM:
         """One step."""
         weight, _ = scorer.classifier.head
         cells = np.einsum("lc,chw->lhw", weight.cpu().numpy(), scorer.features[0].cpu().numpy())
-        yield Step(spread(cells * REFERENCE_AREA, x.shape[-1]))
+        yield Step(by_area(cells * REFERENCE_AREA, x.shape[-1]))
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ class GradCAMPlusPlus:
         """One step."""
         from pytorch_grad_cam import GradCAMPlusPlus
 
-        yield Step(spread(packaged(GradCAMPlusPlus, scorer), x.shape[-1]))
+        yield Step(by_area(packaged(GradCAMPlusPlus, scorer), x.shape[-1]))
 
 
 @dataclass(frozen=True)
@@ -92,24 +94,7 @@ class LayerCAM:
         """One step."""
         from pytorch_grad_cam import LayerCAM
 
-        yield Step(spread(packaged(LayerCAM, scorer), x.shape[-1]))
-
-
-def spread(cells: np.ndarray, size: int) -> np.ndarray:
-    """Maps of cells (L, h, w) at (L, size, size): each pixel takes the cells it lies on, by area.
-
-    So the mean is kept exactly whatever the sizes, and no smoothing suggests detail that a cell does not have.
-    """
-    rows, columns = (_shares(side, size) for side in cells.shape[1:])
-    spread_out: np.ndarray = rows @ cells.astype(np.float64) @ columns.T
-    return spread_out
-
-
-def _shares(cells: int, size: int) -> np.ndarray:
-    """How much of each pixel lies on each cell: (size, cells), rows sum to 1, columns to size / cells."""
-    edges = np.arange(size + 1)[:, None] * cells / size  # of the pixels, in cells
-    cell = np.arange(cells)
-    return (np.clip(edges[1:] - cell, 0, 1) - np.clip(edges[:-1] - cell, 0, 1)) * size / cells
+        yield Step(by_area(packaged(LayerCAM, scorer), x.shape[-1]))
 
 
 def packaged(kind: type[Any], scorer: Scorer) -> np.ndarray:
@@ -123,7 +108,7 @@ def packaged(kind: type[Any], scorer: Scorer) -> np.ndarray:
 
     head = _private_head(scorer)
     labels = len(scorer.base)
-    with torch.enable_grad():
+    with TURNS.take(Priority.EXPLANATION), torch.enable_grad():
         features = scorer.features.float().repeat(labels, 1, 1, 1).requires_grad_()
         targets = [ClassifierOutputTarget(i) for i in range(labels)]
         # not in a `with`: the package's swallows an IndexError

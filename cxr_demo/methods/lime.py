@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 #: Width of the kernel on the cosine distance by which the package weighs samples.
 KERNEL_WIDTH = 0.25
+#: How often the quadratic surrogate is fitted anew to see which signs hold.
+REFITS = 10
 #: Ridge of the quadratic surrogate, as a share of its kernel's diagonal. Tenfold more or less changes little.
 RIDGE = 0.05
 
@@ -75,7 +77,10 @@ class LIME:
             if done.stop >= shown[0]:
                 shown = [n for n in shown if n > done.stop]
                 weights, fidelity = fit(kept[: done.stop], logits[: done.stop])
-                yield Step(per_area(weights, segments), fidelity)
+                sure = None
+                if self.surrogate == "quadratic" and not shown:
+                    sure = sign_stability(weights, kept, logits, random)[:, segments]
+                yield Step(per_area(weights, segments), fidelity, sure)
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,6 +187,22 @@ def fit_quadratic(kept: np.ndarray, logits: np.ndarray) -> tuple[np.ndarray, np.
     own, others = _line_through_a_pair(n)
     weights = 2 * (linear + own * pairs_of_each + others * (pairs - pairs_of_each))
     return weights.T, _fidelity(kept @ weights, logits, _weight(kept.mean(1)))
+
+
+def sign_stability(
+    weights: np.ndarray, kept: np.ndarray, logits: np.ndarray, random: np.random.RandomState
+) -> np.ndarray:
+    """How often weights (L, superpixels) keep their sign when samples are drawn again with their complements.
+
+    A bootstrap of the samples there are: no film is scored for it. A weight of zero keeps nothing.
+    """
+    pairs = len(kept) // 2
+    same = np.zeros(weights.shape)
+    for _ in range(REFITS):
+        drawn = random.randint(pairs, size=pairs)
+        rows = np.stack([2 * drawn, 2 * drawn + 1], 1).ravel()
+        same += np.sign(fit_quadratic(kept[rows], logits[rows])[0]) == np.sign(weights)
+    return np.where(weights == 0, 0, same / REFITS)
 
 
 def _line_through_a_pair(n: int) -> tuple[float, float]:

@@ -45,7 +45,7 @@ class Occlusion:
     window: int = setting(32, low=8, high=96, step=8, help="side of the covering window, in pixels of the model's view")
     stride: int = setting(8, low=4, high=64, step=4, help="distance between windows, at most the window's side")
     scored: int = setting(
-        45, low=25, high=100, step=5, help="percent of the windows scored; where the map is even, others are estimated"
+        40, low=25, high=100, step=5, help="percent of the windows scored; where the map is even, others are estimated"
     )
     fill: str = fill_setting()
 

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from cxr_demo import explain, hub, methods, phantom, sources
+from cxr_demo import explain, hub, methods, phantom, sanity, sources
 from cxr_demo.engine import engine_of
+from cxr_demo.errors import BadSetting, Stopped
 from cxr_demo.scoring import Budget
-from cxr_demo.ui import api, text, viewer
+from cxr_demo.ui import api, believing, text, viewer
 from cxr_demo.ui.api import DEADLINE
 from cxr_demo.ui.asked import film_of, offered, sentence
 from cxr_demo.ui.sessions import Sessions
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
     from cxr_demo.classifier import Classifier
     from cxr_demo.methods.base import Method
-    from cxr_demo.types import Radiograph
+    from cxr_demo.types import Explanation, Radiograph
 
 #: Megabytes that one file may have.
 MEGABYTES = 100
@@ -39,6 +40,9 @@ M_ARENA_MAX = -8
 
 #: What the file chooser offers; the reader decides by content.
 ACCEPTED = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".dcm", ".dicom")
+
+#: Events that ask how far maps can be believed, and for maps of a model that has unlearnt.
+TRUST, SCRAMBLE = "trust", "scramble"
 
 sessions = Sessions()
 
@@ -58,9 +62,12 @@ def build() -> gr.Blocks:
         with gr.Column(elem_classes="channels"):
             film_channel = viewer.channel()
             channels = [viewer.channel() for _ in kinds]
+            trust_channel, scramble_channel = viewer.channel(), viewer.channel()
         for kind, channel in zip(kinds, channels, strict=True):
             _wire(shown, viewer.run_event(kind), _run_handler(kind), [channel], kind.key, concurrency_limit=4)
         _wire(shown, "film", open_film, [film_channel, card], "film", concurrency_limit=8)
+        _wire(shown, TRUST, trust_maps, [trust_channel], TRUST, concurrency_limit=4)
+        _wire(shown, SCRAMBLE, scramble, [scramble_channel], SCRAMBLE, concurrency_limit=2)
         _wire(shown, "stop", stop, None, "stop", queue=False)
         page.unload(leave)
         gr.api(api.predict, api_name="predict", concurrency_limit=4)
@@ -116,6 +123,8 @@ def _about(own: Classifier) -> dict[str, Any]:
         "accepts": list(ACCEPTED),
         "megabytes": MEGABYTES,
         "refused": text.REFUSED,
+        "depths": list(sanity.DEPTHS),
+        "stays": sanity.STAYS,
     }
 
 
@@ -151,7 +160,9 @@ def _run_handler(kind: type[Method]) -> Callable[..., Iterator[dict[str, Any]]]:
             settings = dict(asked.get("settings") or {})
             answers = _maps(model, source, visitor, kind.key, settings, None if FORKS else flag)
             with closing(answers):
-                for at, answer in enumerate(answers):
+                for at, (answer, explanation) in enumerate(answers):
+                    if explanation is not None:
+                        sessions.keep(visitor, _shown(model, source), explanation)
                     # where the work is in another process, the flag is seen only here
                     over = {"stopped": text.STOPPED} if FORKS and flag.is_set() else {}
                     yield {**head, "at": at, **answer, **over}
@@ -175,18 +186,84 @@ def _seen(model: str, source: Mapping[str, Any], visitor: str) -> dict[str, Any]
 @gpu(seconds=DEADLINE)
 def _maps(
     model: str, source: Mapping[str, Any], visitor: str, key: str, settings: Mapping[str, Any], flag: Event | None
-) -> Generator[dict[str, Any]]:
-    """A method's maps as they get better, in the browser's form."""
+) -> Generator[tuple[dict[str, Any], Explanation | None]]:
+    """A method's maps as they get better, in the browser's form; with the last one, the maps themselves."""
     method = methods.method(key, settings)
     budget = Budget(seconds=DEADLINE, cancelled=flag)
     explanations = explain.explain(offered(model), _film(visitor, source), method, budget=budget)
     with closing(explanations):
         for explanation in explanations:
             nothing = explanation.stopped is not None and explanation.forwards == 0
-            yield {
+            answer = {
                 **viewer.progress_fields(explanation),
                 "maps": None if nothing else viewer.map_fields(explanation),
             }
+            yield answer, explanation if explanation.complete else None
+
+
+def trust_maps(event: gr.EventData, request: gr.Request) -> dict[str, Any]:
+    """Measure how far the maps that are shown can be believed, with curves for one finding."""
+    asked, visitor = event._data, _visitor(request)
+    head = {"event": TRUST, "run": asked.get("run")}
+    flag = sessions.begin(visitor, TRUST, _number(asked))
+    try:
+        model, source, kept = _asked_again(asked, visitor)
+        finding, boxes = int(asked.get("finding") or 0), list(asked.get("boxes") or [])
+        return head | _trusted(model, source, visitor, kept, finding, boxes, None if FORKS else flag)
+    except Stopped:
+        return head | {"stopped": True}
+    except Exception as error:
+        return head | {"error": sentence(error)}
+    finally:
+        flag.set()
+
+
+def scramble(event: gr.EventData, request: gr.Request) -> Iterator[dict[str, Any]]:
+    """Show what becomes of the maps when the model's weights are permuted down to a depth."""
+    asked, visitor = event._data, _visitor(request)
+    head = {"event": SCRAMBLE, "run": asked.get("run")}
+    flag = sessions.begin(visitor, SCRAMBLE, _number(asked))
+    try:
+        model, source, kept = _asked_again(asked, visitor)
+        answers = _scrambled(model, source, visitor, kept, str(asked.get("depth")), None if FORKS else flag)
+        with closing(answers):
+            yield from (head | answer for answer in answers)
+        yield head | {"complete": True}
+    except Exception as error:
+        yield head | {"error": sentence(error)}
+    finally:
+        flag.set()
+
+
+def _asked_again(asked: Mapping[str, Any], visitor: str) -> tuple[str, dict[str, Any], dict[str, Explanation]]:
+    """The model, the film and its finished maps of the methods that a later question is about."""
+    model, source = str(asked.get("model")), dict(asked.get("source") or {})
+    wanted = list(asked.get("methods") or [])
+    kept = {key: e for key, e in sessions.kept(visitor, _shown(model, source)).items() if key in wanted}
+    if not kept:
+        raise BadSetting(text.NO_MAPS)
+    return model, source, kept
+
+
+def _shown(model: str, source: Mapping[str, Any]) -> tuple[Any, ...]:
+    return (model, *sorted(source.items()))
+
+
+@gpu(seconds=DEADLINE)
+def _trusted(
+    model: str, source: Mapping[str, Any], visitor: str, kept: Mapping[str, Explanation], finding: int,
+    boxes: list[list[float]], flag: Event | None,
+) -> dict[str, Any]:  # fmt: skip
+    budget = Budget(seconds=DEADLINE, cancelled=flag)
+    return believing.trust_fields(offered(model), _film(visitor, source), kept, finding, boxes, budget)
+
+
+@gpu(seconds=DEADLINE)
+def _scrambled(
+    model: str, source: Mapping[str, Any], visitor: str, kept: Mapping[str, Explanation], depth: str, flag: Event | None
+) -> Generator[dict[str, Any]]:
+    budget = Budget(seconds=DEADLINE, cancelled=flag)
+    yield from believing.scrambled(offered(model), _film(visitor, source), kept, depth, budget)
 
 
 def _film(visitor: str, source: Mapping[str, Any]) -> Radiograph:

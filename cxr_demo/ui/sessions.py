@@ -1,4 +1,4 @@
-"""What the page remembers of each visitor: the film they look at, and flags that end what they have under way.
+"""What the page remembers of each visitor: their film and its maps, and flags that end what they have under way.
 
 A visitor's browser numbers its runs upwards. Requests may overtake one another on their way, so ending is by number:
 it never ends a later run, and an earlier one that arrives afterwards is over before it begins.
@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
-    from cxr_demo.types import Radiograph
+    from cxr_demo.types import Explanation, Radiograph
 
 #: Visitors whose film is kept in memory; whoever was away longest costs one more reading.
 MOST = 32
@@ -28,6 +30,7 @@ class _Session:
     flags: dict[str, tuple[int, threading.Event]] = field(default_factory=dict)  # by method: its latest run
     over: dict[str | None, int] = field(default_factory=dict)  # by method, None for all: runs up to here are over
     film: tuple[Hashable, Radiograph] | None = None
+    maps: tuple[Hashable, dict[str, Explanation]] | None = None  # of one film by one model, by method
 
 
 class Sessions:
@@ -72,6 +75,38 @@ class Sessions:
                 for left in holders[: -self._most]:
                     left.film = None
         return known[1]
+
+    def keep(self, visitor: str, key: Hashable, explanation: Explanation) -> None:
+        """Remember a method's finished maps of a film and a model, the key; those of another key are dropped.
+
+        In half precision, which is finer than what the browser is shown.
+        """
+        small = {
+            name: None if values is None else values.astype(np.float16)
+            for name, values in (("values", explanation.values), ("sure", explanation.sure))
+        }
+        session = self._of(visitor)
+        with self._lock:
+            if session.maps is None or session.maps[0] != key:
+                session.maps = (key, {})
+            session.maps[1][explanation.method] = replace(explanation, **small)  # type: ignore[arg-type]
+            holders = [one for one in self._sessions.values() if one.maps is not None]
+            for left in holders[: -self._most]:
+                left.maps = None
+
+    def kept(self, visitor: str, key: Hashable) -> dict[str, Explanation]:
+        """The finished maps of a film and a model, by method."""
+        with self._lock:
+            session = self._sessions.get(visitor)
+            known = dict(session.maps[1]) if session and session.maps and session.maps[0] == key else {}
+        return {
+            method: replace(
+                small,
+                values=small.values.astype(np.float32),
+                sure=None if small.sure is None else small.sure.astype(np.float32),
+            )
+            for method, small in known.items()
+        }
 
     def forget(self, visitor: str) -> None:
         """End and drop everything of a visitor who has left."""

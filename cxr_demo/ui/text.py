@@ -31,4 +31,5 @@ the page.
 
 FAILED = "Something went wrong on our side, not with your film. Please try again."
 REFUSED = "This could not be done just now; too many may be waiting. Please try again."
+NO_MAPS = "There are no finished maps of this film to measure; please run a method first."
 STOPPED = "Stopped on request."

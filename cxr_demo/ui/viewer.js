@@ -40,6 +40,11 @@ const clamp = (value, low, high) => Math.min(high, Math.max(low, value));
 
 // ------------------------------------------------------------------ maps: from bytes to colours
 
+async function unpacked(maps) {
+  const [planes, unsure] = await Promise.all([inflate(maps.data), maps.unsure && inflate(maps.unsure)]);
+  return {...maps, planes, unsure, data: null};
+}
+
 async function inflate(text) {
   const bytes = Uint8Array.from(atob(text), letter => letter.charCodeAt(0));
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream('deflate'));
@@ -77,9 +82,19 @@ function paint(maps, i, limit, stops) {
   const pixels = new Uint32Array(picture.data.buffer);
   const values = plane(maps, i);
   for (let k = 0; k < pixels.length; k++) pixels[k] = table[values[k] & 255];
+  if (maps.unsure && state.opacity) lines(maps, i, pixels);
   maps.canvas ??= make('canvas', {width: maps.side, height: maps.side});
   maps.canvas.getContext('2d').putImageData(picture, 0, 0);
   return maps.canvas;
+}
+
+// Dark lines over what would have another sign with other samples: a bit for each cell, the first one the highest.
+function lines(maps, i, pixels) {
+  for (let k = 0; k < pixels.length; k++) {
+    const bit = i * pixels.length + k;
+    const unsure = (maps.unsure[bit >> 3] >> (7 - (bit & 7))) & 1;
+    if (unsure && (k % maps.side + Math.floor(k / maps.side)) % 8 < 2) pixels[k] = 0xb0000000;
+  }
 }
 
 // ------------------------------------------------------------------ drawing
@@ -135,6 +150,7 @@ function picture(canvas, result, maps, limit, stops) {
       crop.left * width, crop.top * height, crop.width * width, crop.height * height);
   }
   hatch(pen, canvas, crop);
+  outline(pen, canvas);
 }
 
 const current = () => state.film?.results.get(state.model) ?? null;
@@ -159,6 +175,7 @@ function drawCard(card) {
   picture(card.canvas, result, maps, limit, page.stops[card.method.unit]);
   scaleBar(card, maps, limit);
   describe(card, entry, limit);
+  trustLine(card);
   if (state.pointer) readOut(card);
 }
 
@@ -318,13 +335,14 @@ async function heardMethod(answer) {
   const result = current();
   const entry = card && entryOf(card);
   if (!entry || entry.run !== answer.run) return;
-  const maps = answer.maps && {...answer.maps, planes: await inflate(answer.maps.data), data: null};
+  const maps = answer.maps && await unpacked(answer.maps);
   if (result !== current() || entryOf(card) !== entry || (entry.at ?? 0) > answer.at) return;
   const ended = answer.error || answer.stopped ? 'stopped' : answer.complete ? 'done' : entry.state;
   Object.assign(entry, answer, {state: ended, maps: maps ?? entry.maps});
   refresh(card);
   // one card's new maximum is everybody's new scale, and what the others are faint beside
   if (maps) shown().forEach(drawCard);
+  if (ended !== 'running') askTrust();
 }
 
 // An event that Gradio could not serve, e.g. because too many wait: no answer comes, so the page says it itself.
@@ -332,12 +350,16 @@ function heardFailure({failed}) {
   const card = cards.get(failed);
   const entry = card && entryOf(card);
   if (entry) { Object.assign(entry, {state: 'stopped', error: page.refused}); refresh(card); }
-  if (!card && state.film?.busy) { Object.assign(state.film, {busy: false, error: page.refused}); showFilm(); }
+  const asked = current()?.[failed];  // 'trust' or 'scramble'
+  if (asked) { Object.assign(asked, {state: 'stopped', error: page.refused}); showTrust(); }
+  else if (!card && state.film?.busy) { Object.assign(state.film, {busy: false, error: page.refused}); showFilm(); }
 }
 
 document.addEventListener(CHANNEL, ({detail}) => {
   if (!detail) return;
   if (detail.failed) heardFailure(detail);
+  else if (detail.event === 'trust') heardTrust(detail);
+  else if (detail.event === 'scramble') heardScramble(detail);
   else if (detail.method) heardMethod(detail);
   else heardFilm(detail);
 });
@@ -393,6 +415,7 @@ function addBuiltIn(kind, item) {
 
 // What is under way is ended by the server, and asked for again on return.
 function leave() {
+  for (const part of ['trust', 'scramble']) if (current()?.[part]?.state === 'running') current()[part] = null;
   if (!shown().some(card => ['running', 'stopping'].includes(entryOf(card)?.state))) return;
   for (const card of shown()) if (entryOf(card)?.state !== 'done') current().entries.delete(card.method.key);
   trigger(EVENTS.stop, {run: state.run});
@@ -407,6 +430,7 @@ function choose(film) {
     state.turn += 1;
     settle(result);
     complete();
+    askTrust();
   } else if (film.source) {  // also once more after a failure: what was out of reach may be back
     Object.assign(film, {busy: true, error: null});
     askFilm(film);
@@ -440,6 +464,7 @@ function showFilm() {
   showStrip();
   draw();
   for (const card of cards.values()) refresh(card);
+  showTrust();
 }
 
 function showStrip() {
@@ -530,7 +555,8 @@ function pick(i, byHand) {
   state.label = seen.labels[i];
   state.picked ||= byHand;
   mark();
-  shown().forEach(drawCard);
+  draw();
+  showTrust();
 }
 
 list.addEventListener('keydown', event => {
@@ -625,6 +651,7 @@ function build(method) {
   card.canvas = make('canvas', {role: 'img', tabindex: 0, 'aria-label': `${method.title}: no map yet`});
   card.stage = make('div', {class: 'stage blank', 'data-blank': 'the map appears here'}, card.canvas, make('i', {class: 'cross', hidden: true}));
   pointing(card.stage, card.canvas);
+  card.trust = make('p', {class: 'trust', hidden: true});
   for (const name of ['low', 'middle', 'high', 'readout', 'fidelity', 'status', 'figures']) card[name] = make('span', {class: name});
   card.status.setAttribute('role', 'status');
   card.ramp = make('div', {class: 'ramp'});
@@ -637,6 +664,7 @@ function build(method) {
     card.stage,
     make('div', {class: 'scale'}, card.ramp, make('div', {class: 'ticks'}, card.low, card.middle, card.high)),
     make('div', {class: 'line'}, card.readout, card.fidelity),
+    card.trust,
     card.bar,
     make('div', {class: 'line'}, card.status, card.figures),
     make('p', {class: 'reading'}, method.reading),
@@ -690,36 +718,3 @@ function save(card) {
 
 const deck = make('section', {class: 'cards', 'aria-label': 'Maps'});
 const arrange = () => { deck.style.setProperty('--columns', Math.max(1, shown().length)); draw(); };
-
-// ------------------------------------------------------------------ the page
-
-const models = make('select', {id: 'cxr-model', onchange: () => {
-  leave();
-  state.model = models.value;
-  if (state.film) choose(state.film); else askFilm(null);
-  if (!current()) { state.chosen = null; showFindings(); }
-}}, ...page.models.map(m => make('option', {value: m.name, selected: m.name === state.model}, m.title)));
-
-const dark = button('Light / dark', {class: 'quiet', 'aria-label': 'Switch between light and dark'},
-  () => document.body.classList.toggle('dark'));
-
-element.replaceChildren(make('div', {class: 'cxr'},
-  make('header', {class: 'top'},
-    make('div', {class: 'name'}, make('h1', {}, page.title), make('p', {}, page.tagline)),
-    make('div', {class: 'model'}, make('label', {for: 'cxr-model'}, 'Model'), models),
-    dark,
-    make('strong', {class: 'notice', role: 'note'}, page.notice)),
-  make('div', {class: 'upper'}, filmPane, findingPane, facts),
-  controls, deck));
-
-for (const method of page.methods) {
-  const card = build(method);
-  cards.set(method.key, card);
-  deck.append(card.node);
-}
-pointing(filmStage, filmCanvas);
-showModel(page.spec);
-showFindings();
-arrange();
-new ResizeObserver(() => draw()).observe(deck);
-setInterval(() => { for (const card of shown()) if (entryOf(card)?.state === 'running') refresh(card); }, 200);

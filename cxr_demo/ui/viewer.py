@@ -32,6 +32,12 @@ ASSETS = Path(__file__).parent
 #: The longest side of a film, and of a map, as the browser gets it.
 FILM_SIDE, MAP_SIDE = 1024, 256
 
+#: One script in parts: the viewer, how far it can be believed, the start.
+SCRIPTS = ("viewer.js", "believe.js", "start.js")
+
+#: What the viewer asks for beside maps.
+EVENTS = ("film", "stop", "trust", "scramble")
+
 #: The DOM event in which every channel passes its value on to the viewer.
 CHANNEL_EVENT = "cxr-answer"
 
@@ -40,10 +46,10 @@ CHANNEL_EVENT = "cxr-answer"
 
 
 def show(about: Mapping[str, Any], kinds: Sequence[type[Method]]) -> gr.HTML:
-    """The whole visible tool. Its events: "film", "stop", and "run_" + key for every method."""
-    events = {"film": "film", "stop": "stop", **{kind.key: run_event(kind) for kind in kinds}}
+    """The whole visible tool. Its events: those of EVENTS, and "run_" + key for every method."""
+    events = {**{name: name for name in EVENTS}, **{kind.key: run_event(kind) for kind in kinds}}
     head = f"const EVENTS = {json.dumps(events)};\nconst CHANNEL = {json.dumps(CHANNEL_EVENT)};\n"
-    script = (ASSETS / "viewer.js").read_text(encoding="utf-8")
+    script = "\n".join((ASSETS / name).read_text(encoding="utf-8") for name in SCRIPTS)
     return gr.HTML(
         html_template="<div></div>", js_on_load=head + script, apply_default_css=False, elem_id="viewer", about=about
     )
@@ -154,14 +160,23 @@ def progress_fields(explanation: Explanation) -> dict[str, Any]:
 
 
 def map_fields(explanation: Explanation) -> dict[str, Any]:
-    """All findings' maps as int8 planes: value = byte * scale; `limit` is what gets full colour."""
+    """All findings' maps as int8 planes: value = byte * scale; `limit` is what gets full colour.
+
+    `unsure` is a bit per cell that is to be hatched, null where the method does not say.
+    """
+    unsure = render.unsteady(explanation.values, explanation.sure)
     planes, scales = render.quantise(reduced(explanation.values))
     return {
         "side": planes.shape[-1],
         "scale": scales.tolist(),
         "limit": [render.limit_of([values]) for values in explanation.values],
-        "data": base64.b64encode(zlib.compress(planes.tobytes(), 6)).decode(),
+        "data": _packed(planes),
+        "unsure": None if unsure is None else _packed(np.packbits(reduced(unsure.astype(float)) >= 0.5)),
     }
+
+
+def _packed(values: np.ndarray) -> str:
+    return base64.b64encode(zlib.compress(values.tobytes(), 6)).decode()
 
 
 def reduced(values: np.ndarray) -> np.ndarray:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from train.data import Films
+    from cxr_demo.labelled import Films
 
 
 class Severity(IntEnum):

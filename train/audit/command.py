@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Container, Mapping, Sequence
 
+    from cxr_demo.labelled import Films
     from train.audit.run import Audit
-    from train.data import Films
 
 #: Where a review writes, in the folder of the reports.
 CORRECTIONS = "corrections.csv"

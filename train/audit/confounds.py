@@ -16,8 +16,8 @@ from train.audit.base import Finding, Severity
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from cxr_demo.labelled import Films
     from train.audit.base import Check, Subject
-    from train.data import Films
 
 #: An odds ratio above this, or below its inverse, is worth a warning where chance does not explain it.
 HIGH_ODDS = 3.0

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from cxr_demo.labelled import Films
     from train.audit.base import Check, Subject
-    from train.data import Films
 
 #: NIH's table of all 112,120 films.
 TABLE = "Data_Entry_2017_v2020.csv.gz"

@@ -16,8 +16,8 @@ from train.audit.base import Finding, Severity
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from cxr_demo.labelled import Films
     from train.audit.base import Check, Subject
-    from train.data import Films
 
 #: Whose films a collection's are: by the codes in torchxrayvision's weight files and by our names of data sets.
 FAMILIES = {

@@ -14,10 +14,10 @@ from train.audit.report import count, plain, verdict
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from cxr_demo.labelled import Films
     from train.audit.base import Finding, Suspect
     from train.audit.pictures import Picture
     from train.audit.run import Audit
-    from train.data import Films
 
 #: Pictures of the page in all, and of one finding; their longest side in pixels.
 MOST_PICTURES, MOST_OF_ONE, SIDE = 200, 24, 128

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from train.data import Box
+    from cxr_demo.labelled import Box
 
 
 @dataclass(frozen=True)

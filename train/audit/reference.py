@@ -17,8 +17,8 @@ from train.datasets import METADATA
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from cxr_demo.labelled import Films
     from train.audit.base import Check, Subject
-    from train.data import Films
 
 #: What the readers of Majkowska et al. 2020 (Radiology 294:421) were asked, and the labels that say the same.
 QUESTIONS = {

@@ -13,9 +13,9 @@ from train.audit import corrections
 from train.audit.base import Severity
 
 if TYPE_CHECKING:
+    from cxr_demo.labelled import Films
     from train.audit.base import Finding, Suspect
     from train.audit.run import Audit
-    from train.data import Films
 
 WIDTH, LINES = 100, 40
 #: From the fullest: the least severity whose advice is printed, and whether a finding gets but one line.

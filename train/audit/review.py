@@ -16,8 +16,8 @@ from train.audit.pictures import picture
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from cxr_demo.labelled import Films
     from train.audit.base import Finding, Suspect
-    from train.data import Films
 
 #: The longest side of a film on the page, in pixels.
 SIDE = 1024

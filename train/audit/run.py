@@ -17,8 +17,8 @@ from train.audit.base import Severity
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from cxr_demo.labelled import Films
     from train.audit.base import Check, Finding, Subject
-    from train.data import Films
 
 #: Every check, in the order of the report.
 CHECKS: tuple[Check, ...] = (

@@ -21,7 +21,7 @@ from cxr_demo.errors import UnreadableImage
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from train.data import Films
+    from cxr_demo.labelled import Films
 
 SIDE = 64
 

@@ -61,6 +61,11 @@ class Box:
     width: float
     height: float
 
+    @property
+    def edges(self) -> tuple[float, float, float, float]:
+        """Left, top, right, bottom."""
+        return self.left, self.top, self.left + self.width, self.top + self.height
+
 
 @dataclass(frozen=True, eq=False)
 class Films:
@@ -99,13 +104,15 @@ class Films:
         return replace(self, **chosen)
 
 
-def read_tables(tables: Sequence[Path], labels: Sequence[str], policy: Policy | None = None) -> Films:
+def read_tables(
+    tables: Sequence[Path], labels: Sequence[str], policy: Policy | None = None, images: Path | None = None
+) -> Films:
     """The films of CSV tables with columns `file`, `patient_id`, one per label and perhaps those of COLUMNS.
 
-    The files lie in the folder `images` beside each table; `boxes` is JSON with `label, x, y, w, h`. DataError
-    names the table, line and column that is wrong; nothing is skipped silently.
+    The files lie in the folder `images` beside each table, or in the one given; `boxes` is JSON with `label, x, y, w,
+    h`. DataError names the table, line and column that is wrong; nothing is skipped silently.
     """
-    rows = [row for table in tables for row in _rows(Path(table), labels)]
+    rows = [row for table in tables for row in _rows(Path(table), labels, images or Path(table).parent / "images")]
     if not rows:
         raise DataError(f"No film in {', '.join(map(str, tables))}.")
     paths = tuple(row["path"] for row in rows)
@@ -147,12 +154,21 @@ def join(parts: Sequence[Films]) -> Films:
     return Films(**joined)
 
 
-def _rows(table: Path, labels: Sequence[str]) -> list[dict[str, Any]]:
+def columns(table: Path) -> list[str]:
+    """The names of a table's columns; DataError where it is none."""
+    return list(_reader(table).fieldnames or ())
+
+
+def _reader(table: Path) -> csv.DictReader[str]:
     try:
         text = table.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{table} cannot be read as a table: {error}.") from None
-    reader = csv.DictReader(text.splitlines())
+    return csv.DictReader(text.splitlines())
+
+
+def _rows(table: Path, labels: Sequence[str], images: Path) -> list[dict[str, Any]]:
+    reader = _reader(table)
     missing = [c for c in ("file", "patient_id", *labels) if c not in (reader.fieldnames or ())]
     if missing:
         hint = " Name the findings that it has with --labels." if set(missing) & set(labels) else ""
@@ -160,7 +176,7 @@ def _rows(table: Path, labels: Sequence[str]) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     for line, row in enumerate(reader, start=2):
         where = f"{table} line {line}"
-        path = table.parent / "images" / row["file"]
+        path = images / row["file"]
         if not path.is_file():
             raise DataError(f"{where}: {row['file']} is not in {path.parent}.")
         rows.append(

@@ -1,0 +1,322 @@
+// How far the maps can be believed: measured by the server once they are complete, shown here and in a line on each card.
+
+const LINES = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#56b4e9', '#e69f00'];  // Okabe and Ito 2008: told apart by all
+const CONTROL = {random: {title: 'random map', dash: '2 3'}, lungs: {title: 'the lungs alone', dash: '7 3'}};
+const MARKS = {supported: '\u2713', anatomy: '\u2248', random: '\u2715', undefined: '?'};
+const SVG = 'http://www.w3.org/2000/svg';
+
+const titleOf = key => page.methods.find(method => method.key === key)?.title ?? key;
+const figure = (value, digits = 2) => value === null || value === undefined ? '\u2013'
+  : value.toFixed(digits).replace('-', '\u2212');
+const share = value => value === null || value === undefined ? '\u2013' : `${Math.round(100 * value)} %`;
+const trusted = () => current()?.trust ?? null;
+const boxesHere = () => state.film?.boxes?.filter(box => box.label === state.label) ?? [];
+
+// ------------------------------------------------------------------ asking and hearing
+
+const finished = () => shown().filter(card => entryOf(card)?.state === 'done');
+
+// Once every card that is switched on has ended, and nothing newer was asked.
+function askTrust(again = false) {
+  const result = current();
+  const done = finished();
+  if (!result?.image || !done.length || shown().some(card => ['running', 'stopping'].includes(entryOf(card)?.state))) return;
+  const about = done.map(card => `${card.method.key}:${entryOf(card).run}`).join(' ');
+  if (!again && result.trust?.about === about) return;
+  state.run += 1;
+  result.trust = {...(result.trust?.about === about ? result.trust : {}), about, run: state.run, state: 'running', error: null};
+  trigger(EVENTS.trust, {run: state.run, source: state.film.source, model: state.model, finding: state.chosen,
+    methods: done.map(card => card.method.key), boxes: boxesHere().map(box => box.edges)});
+  showTrust();
+}
+
+function heardTrust(answer) {
+  const result = current();
+  if (!result?.trust || result.trust.run !== answer.run) return;
+  if (answer.stopped) result.trust = null;
+  else Object.assign(result.trust, answer, {state: answer.error ? 'stopped' : 'done', overlay: null});
+  const {overlay} = answer;
+  if (overlay) inflate(overlay.data).then(planes => {
+    if (result.trust?.run === answer.run) { result.trust.overlay = {side: overlay.side, planes}; showTrust(); }
+  });
+  showTrust();
+}
+
+function askScramble() {
+  const result = current();
+  const done = finished();
+  if (!result?.image || !done.length) return;
+  state.run += 1;
+  result.scramble = {run: state.run, depth: depth.value, maps: new Map(), state: 'running'};
+  trigger(EVENTS.scramble, {run: state.run, source: state.film.source, model: state.model, depth: depth.value,
+    methods: done.map(card => card.method.key)});
+  showScramble();
+}
+
+async function heardScramble(answer) {
+  const scrambling = current()?.scramble;
+  if (!scrambling || scrambling.run !== answer.run) return;
+  if (answer.error && !answer.method) Object.assign(scrambling, {state: 'stopped', error: answer.error});
+  else if (answer.complete) scrambling.state = 'done';
+  else scrambling.maps.set(answer.method, {kept: answer.kept, error: answer.error,
+    maps: answer.maps && {...answer.maps, planes: await inflate(answer.maps.data), data: null}});
+  showScramble();
+}
+
+// ------------------------------------------------------------------ one line on each card
+
+function trustLine(card) {
+  const found = trusted()?.methods?.[card.method.key];
+  const i = state.chosen;
+  const fits = found && trusted().about.includes(`${card.method.key}:${entryOf(card)?.run}`);
+  card.trust.hidden = !fits;
+  if (!fits) return;
+  card.trust.dataset.verdict = found.verdict[i];
+  const kept = current().scramble?.maps.get(card.method.key)?.kept?.[i];
+  const stays = kept >= page.stays ? ' It stays with scrambled weights: it is not about this model.' : '';
+  say(card.trust, `${MARKS[found.verdict[i]]} ${found.says[i]}${stays}`);
+}
+
+// ------------------------------------------------------------------ deletion and insertion
+
+function shape(name, attributes, ...children) {
+  const node = document.createElementNS(SVG, name);
+  for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
+  node.append(...children);
+  return node;
+}
+
+function chart(title, hint, curves, kind) {
+  const [width, height, left, bottom, above] = [330, 190, 40, 24, 8];
+  const values = curves.lines.flatMap(line => [...line.deletion, ...line.insertion]);
+  const [low, high] = [Math.min(...values), Math.max(...values)];
+  const x = t => left + t * (width - left - 8);
+  const y = v => above + (1 - (v - low) / (high - low || 1)) * (height - above - bottom);
+  const words = curves.lines.map(line => `${nameOf(line.name)} from ${figure(line[kind][0])} to ${figure(line[kind].at(-1))}`);
+  const plot = shape('svg', {viewBox: `0 0 ${width} ${height}`, role: 'img', 'aria-label': `${title}: ${words.join(', ')}`});
+  for (const t of [0, 0.25, 0.5, 0.75, 1]) {
+    plot.append(shape('line', {x1: x(t), x2: x(t), y1: above, y2: height - bottom, class: 'grid'}),
+      shape('text', {x: x(t), y: height - 8, 'text-anchor': 'middle'}, `${100 * t}`));
+  }
+  for (const v of [low, (low + high) / 2, high]) {
+    plot.append(shape('line', {x1: left, x2: width - 8, y1: y(v), y2: y(v), class: 'grid'}),
+      shape('text', {x: left - 4, y: y(v) + 4, 'text-anchor': 'end'}, figure(v, 1)));
+  }
+  curves.lines.forEach((line, k) => {
+    const control = CONTROL[line.name];
+    plot.append(shape('polyline', {
+      points: curves.shares.map((t, j) => `${x(t)},${y(line[kind][j])}`).join(' '), 'data-line': line.name,
+      fill: 'none', 'stroke-width': control ? 1.6 : 2.2, stroke: control ? 'currentColor' : LINES[k % LINES.length],
+      'stroke-dasharray': control?.dash ?? ''}));
+  });
+  return make('figure', {}, make('figcaption', {}, make('b', {}, title), ` ${hint}`), plot);
+}
+
+const nameOf = name => CONTROL[name]?.title ?? titleOf(name);
+
+function legend(curves) {
+  return make('ul', {class: 'legend'}, ...curves.lines.map((line, k) => make('li', {},
+    make('i', {style: CONTROL[line.name] ? `border-top: 2px ${line.name === 'random' ? 'dotted' : 'dashed'} currentColor`
+      : `border-top: 3px solid ${LINES[k % LINES.length]}`}),
+    `${nameOf(line.name)}: gap ${figure(line.gap)}`)));
+}
+
+function curvesBlock(found) {
+  const stale = found.finding !== state.chosen;
+  const name = readable(current().seen.labels[found.finding]);
+  return make('div', {class: 'block curves'},
+    make('h4', {}, `Deletion and insertion, ${name}`),
+    make('p', {class: 'soft'}, 'The score (logit) as the places that a map ranks highest are covered first, or shown first. '
+      + 'Gap: area of insertion less area of deletion; zero in the mean of random maps.'),
+    make('div', {class: 'charts'},
+      chart('Deletion', '% covered; lower is better', found.curves, 'deletion'),
+      chart('Insertion', '% shown; higher is better', found.curves, 'insertion')),
+    legend(found.curves),
+    stale ? button(`Measure ${readable(current().seen.labels[state.chosen])}`, {class: 'quiet measure'}, () => askTrust(true)) : null);
+}
+
+// ------------------------------------------------------------------ agreement
+
+function agreementBlock(found) {
+  const i = state.chosen;
+  const rows = found.agreement.map(pair => make('tr', {},
+    make('th', {scope: 'row'}, pair.pair.map(titleOf).join(' and ')),
+    make('td', {}, figure(pair.rank[i])), make('td', {class: 'soft'}, figure(pair.rankOthers[i])),
+    make('td', {}, share(pair.top[i])), make('td', {class: 'soft'}, share(pair.topOthers[i]))));
+  const canvas = make('canvas', {role: 'img',
+    'aria-label': 'Where all maps agree, in the colours of the maps, and where they contradict, in purple'});
+  const stage = make('div', {class: 'stage small'}, canvas);
+  const drawn = found.overlay && found.finding === i;
+  if (drawn) requestAnimationFrame(() => drawAgreement(canvas, found.overlay));
+  return make('div', {class: 'block'},
+    make('h4', {}, 'Do the methods agree?'),
+    make('div', {class: 'beside'},
+      make('table', {}, make('thead', {}, make('tr', {}, make('td'), ...['rank correlation', 'other findings', 'top tenth shared', 'other findings']
+        .map(text => make('th', {scope: 'col'}, text)))), make('tbody', {}, ...rows)),
+      drawn ? stage : null),
+    make('p', {class: 'soft'}, 'Maps of different findings agree too, by anatomy alone: only what exceeds that is agreement. '
+      + 'Agreeing maps can be wrong together.'));
+}
+
+function drawAgreement(canvas, overlay) {
+  const result = current();
+  if (!result?.image || !canvas.isConnected) return;
+  fit(canvas, result.image);
+  const {side, planes} = overlay;
+  const [agreed, conflict] = [planes.subarray(0, side ** 2), planes.subarray(side ** 2)];
+  const pixels = new ImageData(side, side);
+  const stops = Object.values(page.stops).find(table => table[0][0] < 0);
+  for (let k = 0; k < side ** 2; k++) {
+    const [a, c] = [agreed[k] / 127, conflict[k] / 127];
+    pixels.data.set(c > Math.abs(a) ? [150, 40, 200, 255 * c] : [...shade(stops, a), 255 * Math.abs(a)], 4 * k);
+  }
+  const small = make('canvas', {width: side, height: side});
+  small.getContext('2d').putImageData(pixels, 0, 0);
+  const pen = canvas.getContext('2d');
+  const {crop} = result.seen.film;
+  const [width, height] = [canvas.width, canvas.height];
+  pen.drawImage(result.image, 0, 0, width, height);
+  pen.drawImage(small, crop.left * width, crop.top * height, crop.width * width, crop.height * height);
+  hatch(pen, canvas, crop);
+}
+
+// ------------------------------------------------------------------ where the evidence lies
+
+function placesBlock(found) {
+  const i = state.chosen;
+  const rows = Object.entries(found.methods).map(([key, m]) => make('tr', {},
+    make('th', {scope: 'row'}, titleOf(key)), make('td', {}, share(m.outside_lungs[i])), make('td', {}, share(m.at_border[i])),
+    make('td', {}, figure(m.stability[i])), make('td', {}, figure(m.faithfulness[i]))));
+  const order = found.marker.map((_, k) => k).sort((a, b) => found.marker[b] - found.marker[a]);
+  const most = order.slice(0, 3).map(k => `${readable(current().seen.labels[k])} ${figure(found.marker[k])}`).join(', ');
+  return make('div', {class: 'block'},
+    make('h4', {}, 'Shortcuts and steadiness'),
+    make('table', {}, make('thead', {}, make('tr', {}, make('td'), ...['outside the lungs', 'at the border', 'stability', 'faithfulness r']
+      .map(text => make('th', {scope: 'col'}, text)))), make('tbody', {}, ...rows)),
+    make('p', {class: 'soft'}, `${found.lungs} A letter pasted into a corner moves this finding's logit by `
+      + `${figure(found.marker[i])}; most of all: ${most}.`));
+}
+
+// ------------------------------------------------------------------ a model that has unlearnt
+
+const depth = make('select', {id: 'cxr-depth'}, ...page.depths.map(name => make('option', {value: name}, name)));
+const scrambleButton = button('Scramble the model', {class: 'quiet', id: 'cxr-scramble'}, askScramble);
+const scrambleStatus = make('span', {class: 'soft', role: 'status'});
+const scrambleMaps = make('div', {class: 'smalls'});
+const scrambleBlock = make('div', {class: 'block'},
+  make('h4', {}, 'Are the maps about this model?'),
+  make('p', {class: 'soft'}, 'Permutes weights and explains again. A map that stays shows the film or the method, not what the model learnt.'),
+  make('div', {class: 'group'}, make('label', {for: 'cxr-depth'}, 'Permute'), depth, scrambleButton, scrambleStatus), scrambleMaps);
+
+function showScramble() {
+  const result = current();
+  const scrambling = result?.scramble;
+  scrambleButton.disabled = scrambling?.state === 'running' || !finished().length;
+  scrambleBlock.dataset.state = scrambling?.state ?? 'idle';
+  say(scrambleStatus, scrambling?.error ?? (scrambling?.state === 'running' ? 'explaining the scrambled model\u2026' : ''));
+  scrambleMaps.replaceChildren(...[...(scrambling?.maps ?? [])].map(([key, found]) => {
+    const kept = found.kept?.[state.chosen];
+    const canvas = make('canvas', {role: 'img', 'aria-label': `${titleOf(key)} of the scrambled model`});
+    const verdict = found.error ?? (kept === null || kept === undefined ? 'one of the maps is empty'
+      : `keeps ${figure(kept)}: ${kept >= page.stays ? 'stays' : 'changes'}`);
+    if (found.maps) requestAnimationFrame(() => {
+      if (!canvas.isConnected || result !== current()) return;
+      fit(canvas, result.image);
+      picture(canvas, result, found.maps, found.maps.limit[state.chosen], page.stops[cards.get(key).method.unit]);
+      result.drawn = null;
+    });
+    return make('figure', {class: kept >= page.stays ? 'stays' : null}, make('div', {class: 'stage small'}, canvas),
+      make('figcaption', {}, make('b', {}, titleOf(key)), ` ${verdict}`));
+  }));
+  shown().forEach(trustLine);
+}
+
+// ------------------------------------------------------------------ boxes that the visitor draws
+
+const drawBox = button('Draw a box', {class: 'quiet', id: 'cxr-draw-box', 'aria-pressed': 'false'}, () => {
+  state.drawing = !state.drawing;
+  drawBox.setAttribute('aria-pressed', String(state.drawing));
+  filmStage.classList.toggle('drawing', state.drawing);
+});
+const clearBoxes = button('Remove boxes', {class: 'quiet'}, () => {
+  if (!state.film) return;
+  state.film.boxes = (state.film.boxes ?? []).filter(box => box.label !== state.label);
+  draw();
+  askTrust(true);
+});
+const boxTable = make('div', {});
+const boxBlock = make('div', {class: 'block'},
+  make('h4', {}, 'Does the map lie where the finding is?'),
+  make('p', {class: 'soft'}, 'Draw where you see the chosen finding, on the film above: press, pull, let go.'),
+  make('div', {class: 'group'}, drawBox, clearBoxes), boxTable);
+
+const edgesOf = (a, b) => [Math.min(a.x, b.x), Math.min(a.y, b.y), Math.max(a.x, b.x), Math.max(a.y, b.y)];
+
+function placeOn(canvas, event) {
+  const box = canvas.getBoundingClientRect();
+  return {x: clamp((event.clientX - box.left) / box.width, 0, 1), y: clamp((event.clientY - box.top) / box.height, 0, 1)};
+}
+
+filmCanvas.addEventListener('pointerdown', event => {
+  if (!state.drawing || !current()) return;
+  filmCanvas.setPointerCapture(event.pointerId);
+  state.corner = placeOn(filmCanvas, event);
+});
+filmCanvas.addEventListener('pointermove', event => {
+  if (!state.corner) return;
+  state.pulled = edgesOf(state.corner, placeOn(filmCanvas, event));
+  draw();
+});
+filmCanvas.addEventListener('pointerup', event => {
+  if (!state.corner) return;
+  const edges = edgesOf(state.corner, placeOn(filmCanvas, event));
+  Object.assign(state, {corner: null, pulled: null});
+  // a click is no box
+  if (edges[2] - edges[0] > 0.01 && edges[3] - edges[1] > 0.01) {
+    (state.film.boxes ??= []).push({label: state.label, edges});
+    drawBox.click();
+    askTrust(true);
+  }
+  draw();
+});
+
+function outline(pen, {width, height}) {
+  for (const edges of [...boxesHere().map(box => box.edges), ...(state.pulled ? [state.pulled] : [])]) {
+    const [left, top, right, bottom] = edges;
+    for (const [colour, thick] of [['rgb(0 0 0 / .8)', 4], ['rgb(120 255 160)', 2]]) {
+      Object.assign(pen, {strokeStyle: colour, lineWidth: Math.max(1, thick * width / 500)});
+      pen.strokeRect(left * width, top * height, (right - left) * width, (bottom - top) * height);
+    }
+  }
+}
+
+function showBoxes(found) {
+  const measured = found?.finding === state.chosen && boxesHere().length ? Object.entries(found.boxes ?? {}) : [];
+  boxTable.replaceChildren(...(measured.length ? [make('table', {},
+    make('thead', {}, make('tr', {}, make('td'), ...['peak inside', 'energy in box', 'IoU', 'best IoU of its pieces'].map(t => make('th', {scope: 'col'}, t)))),
+    make('tbody', {}, ...measured.map(([key, m]) => make('tr', {}, make('th', {scope: 'row'}, titleOf(key)),
+      make('td', {}, m.pointing === null ? '\u2013' : m.pointing ? 'yes' : 'no'),
+      make('td', {}, figure(m.energy)), make('td', {}, figure(m.iou)), make('td', {}, figure(m.ceiling))))))] : []));
+  clearBoxes.disabled = !boxesHere().length;
+}
+
+// ------------------------------------------------------------------ the panel
+
+const measuredBlocks = make('div', {class: 'blocks'});
+const trustStatus = make('span', {class: 'soft', role: 'status'});
+const panel = make('section', {class: 'believe', 'aria-label': 'Can these maps be believed?', hidden: true},
+  make('header', {}, make('h3', {}, 'Can these maps be believed?'), trustStatus), measuredBlocks,
+  make('div', {class: 'blocks'}, boxBlock, scrambleBlock));
+
+function showTrust() {
+  const result = current();
+  const found = trusted();
+  panel.hidden = !result?.image;
+  if (panel.hidden) return;
+  panel.dataset.state = found?.state ?? 'idle';
+  say(trustStatus, found?.error ?? {running: 'measuring\u2026', done: `measured in ${figure(found?.seconds, 1)} s`}[found?.state]
+    ?? 'measured once the maps are complete');
+  measuredBlocks.replaceChildren(...(found?.methods ? [curvesBlock(found), agreementBlock(found), placesBlock(found)] : []));
+  showBoxes(found);
+  showScramble();
+}

@@ -1,0 +1,34 @@
+// Puts the page together; comes last.
+
+// ------------------------------------------------------------------ the page
+
+const models = make('select', {id: 'cxr-model', onchange: () => {
+  leave();
+  state.model = models.value;
+  if (state.film) choose(state.film); else askFilm(null);
+  if (!current()) { state.chosen = null; showFindings(); }
+}}, ...page.models.map(m => make('option', {value: m.name, selected: m.name === state.model}, m.title)));
+
+const dark = button('Light / dark', {class: 'quiet', 'aria-label': 'Switch between light and dark'},
+  () => document.body.classList.toggle('dark'));
+
+element.replaceChildren(make('div', {class: 'cxr'},
+  make('header', {class: 'top'},
+    make('div', {class: 'name'}, make('h1', {}, page.title), make('p', {}, page.tagline)),
+    make('div', {class: 'model'}, make('label', {for: 'cxr-model'}, 'Model'), models),
+    dark,
+    make('strong', {class: 'notice', role: 'note'}, page.notice)),
+  make('div', {class: 'upper'}, filmPane, findingPane, facts),
+  controls, deck, panel));
+
+for (const method of page.methods) {
+  const card = build(method);
+  cards.set(method.key, card);
+  deck.append(card.node);
+}
+pointing(filmStage, filmCanvas);
+showModel(page.spec);
+showFindings();
+arrange();
+new ResizeObserver(() => draw()).observe(deck);
+setInterval(() => { for (const card of shown()) if (entryOf(card)?.state === 'running') refresh(card); }, 200);
