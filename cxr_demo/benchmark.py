@@ -100,7 +100,7 @@ def run(
     """Measure what is not measured yet, then write tables and plots; reasons of films that failed.
 
     `permuted` films, evenly over the list, are explained with permuted weights too. Processes that were started
-    together (`accelerate launch`) divide the films; the first of them writes the table.
+    together (`torchrun`) divide the films; the first of them writes the table.
     """
     plan = Plan(model.name, {m.key: values_of(m) for m in methods})
     found = pairs(films)

@@ -5,7 +5,6 @@ The turn is taken per batch, not per request, so that a new film's prediction go
 
 from __future__ import annotations
 
-import threading
 import time
 from typing import TYPE_CHECKING, Protocol
 
@@ -16,6 +15,7 @@ from cxr_demo.errors import Cancelled, DeadlinePassed
 from cxr_demo.turns import TURNS, Priority
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Iterator
 
     from torch import Tensor
