@@ -71,7 +71,7 @@ def _parser() -> argparse.ArgumentParser:
         sub.add_argument("files", nargs="+", type=Path, metavar="FILE", help="a film, or a folder of films")
         sub.add_argument("--model", metavar="NAME", help="default: CXR_MODEL, or else bundled:nih14")
     bench = command("benchmark", _benchmark, "How far maps can be believed, over labelled films; goes on where it was.")
-    bench.epilog = "Start it by `torchrun --nproc_per_node N -m cxr_demo benchmark ...` to divide the films among processes."
+    bench.epilog = "`torchrun --nproc_per_node N -m cxr_demo benchmark ...` divides the films among processes."
     bench.add_argument(
         "--data", type=Path, required=True, metavar="CSV", help="columns file, patient_id, findings, boxes"
     )
