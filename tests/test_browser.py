@@ -485,3 +485,58 @@ def test_nothing_is_asked_of_others_and_nothing_went_wrong(visitor):
     """Last in the file: it judges all that the shared visit has done."""
     assert {url for url in visitor.requests if not url.startswith(visitor.address)} == set()
     assert visitor.complaints == []
+
+
+@pytest.fixture(scope="module")
+def measured(browser, address, film_file):
+    one = Visitor(browser, address).drop(film_file).wait(*DEFAULTS)
+    one.page.wait_for_selector(".believe[data-state=done]", timeout=60_000)
+    yield one
+    assert one.complaints == []
+    one.page.close()
+
+
+class TestBelieving:
+    """What is measured of the maps once they are complete."""
+
+    def test_every_card_has_its_verdict(self, measured):
+        for key in DEFAULTS:
+            line = measured.page.query_selector(f".card[data-method={key}] .trust")
+            assert line.get_attribute("data-verdict") in {"undefined", "random", "anatomy", "supported"}
+            assert line.is_visible()
+            assert len(line.inner_text()) > 20
+
+    def test_curves_of_controls_are_drawn_beside_those_of_the_methods(self, measured):
+        for chart in measured.page.query_selector_all(".charts svg"):
+            lines = [line.get_attribute("data-line") for line in chart.query_selector_all("polyline")]
+            assert sorted(lines) == sorted([*DEFAULTS, "random", "lungs"])
+
+    def test_another_finding_asks_nothing_until_it_is_wanted(self, measured):
+        before = len(measured.requests)
+        measured.pick("Hernia")
+        assert measured.requests[before:] == []
+        measured.page.click(".measure")
+        measured.page.wait_for_function("document.querySelector('.curves h4').textContent.includes('Hernia')")
+        assert len(measured.requests) > before
+
+    def test_a_box_is_drawn_and_measured(self, measured):
+        measured.page.click("#cxr-draw-box")
+        box = measured.page.query_selector(".film canvas").bounding_box()
+        left, top = box["x"], box["y"]
+        measured.page.mouse.move(left + 0.3 * box["width"], top + 0.3 * box["height"])
+        measured.page.mouse.down()
+        measured.page.mouse.move(left + 0.6 * box["width"], top + 0.7 * box["height"], steps=3)
+        measured.page.mouse.up()
+        measured.page.wait_for_selector("text=best IoU of its pieces", timeout=60_000)
+        assert measured.page.get_attribute("#cxr-draw-box", "aria-pressed") == "false"
+        rows = measured.page.query_selector_all("table:has-text('peak inside') tbody tr")
+        assert len(rows) == 3
+        measured.page.click("text=Remove boxes")
+        measured.page.wait_for_selector("text=best IoU of its pieces", state="detached", timeout=60_000)
+
+    def test_the_scrambled_model_is_explained(self, measured):
+        measured.page.select_option("#cxr-depth", "classifier")
+        measured.page.click("#cxr-scramble")
+        measured.page.wait_for_function("document.querySelectorAll('.smalls figure').length === 3", timeout=120_000)
+        words = measured.texts(".smalls figcaption")
+        assert all(re.search(r"keeps|empty", text) for text in words)

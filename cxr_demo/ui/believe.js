@@ -237,6 +237,7 @@ const drawBox = button('Draw a box', {class: 'quiet', id: 'cxr-draw-box', 'aria-
   state.drawing = !state.drawing;
   drawBox.setAttribute('aria-pressed', String(state.drawing));
   filmStage.classList.toggle('drawing', state.drawing);
+  if (state.drawing) filmStage.scrollIntoView({block: 'nearest'});
 });
 const clearBoxes = button('Remove boxes', {class: 'quiet'}, () => {
   if (!state.film) return;
