@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help run test train-demo models lint check bench quality clean
+.PHONY: help run test train-demo models lint check bench quality pictures clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | sort
@@ -40,6 +40,9 @@ bench: $(VENV)/dev.stamp  ## measure how fast explaining and training input are,
 
 quality: $(VENV)/dev.stamp  ## measure what the quick settings lose on 20 of the films in CXR_FILMS; half an hour
 	$(BIN)/python -m benchmarks.quality
+
+pictures: $(VENV)/dev.stamp  ## draw the pictures of docs/explanations.md
+	$(BIN)/python -m benchmarks.pictures
 
 clean:  ## remove the environment and caches
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache

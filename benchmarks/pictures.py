@@ -1,0 +1,74 @@
+"""The pictures of docs/explanations.md, from a drawn film and the bundled model: `make pictures`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from cxr_demo import explain, image, methods, phantom, render, sources, trust
+
+if TYPE_CHECKING:
+    from cxr_demo.classifier import Classifier
+    from cxr_demo.types import Explanation, Radiograph
+
+DOCS = Path(__file__).parent.parent / "docs"
+PHANTOM = "effusion"
+
+
+def main() -> None:
+    """Write both pictures."""
+    model, film = sources.load("bundled:nih14"), phantom.PHANTOMS[PHANTOM].film()
+    i = model.labels.index(str(phantom.PHANTOMS[PHANTOM].finding))
+    explanations = [list(explain.explain(model, film, kind()))[-1] for kind in methods.DEFAULTS]
+    maps(film, explanations, i, [_verdict(model, film, e, i) for e in explanations])
+    curves(model, film, explanations, i)
+
+
+def maps(film: Radiograph, explanations: list[Explanation], i: int, verdicts: list[str]) -> None:
+    """The film and each method's map, each with a scale of its own."""
+    picture = Figure(figsize=(12, 3.7), layout="constrained")
+    first, *others = picture.subplots(1, 1 + len(explanations))
+    first.imshow(film.pixels, cmap="gray", vmin=0, vmax=1)
+    first.set_title("phantom: fluid, right base")
+    for axis, e, verdict in zip(others, explanations, verdicts, strict=True):
+        limit = render.limit_of([e.values[i]])
+        unsure = render.unsteady(e.values, e.sure)
+        hatched = None if unsure is None else image.place(unsure[i], film, smooth=False) == 1
+        placed = image.place(e.values[i], film, smooth=False)
+        axis.imshow(render.overlay(film.pixels, placed, limit=limit, unit=e.unit, unsure=hatched))
+        axis.set_title(f"{methods.method(e.method, {}).title}, ±{limit:.2f}: {verdict}")
+    for axis in (first, *others):
+        axis.axis("off")
+    picture.savefig(DOCS / "explanations-maps.png", dpi=90)
+
+
+def curves(model: Classifier, film: Radiograph, explanations: list[Explanation], i: int) -> None:
+    """Deletion and insertion of the maps, of random ones and of the lungs."""
+    held = trust.controls(model, film)
+    found = trust.curves(model, film, i, [e.values[i] for e in explanations])
+    lines = [(methods.method(e.method, {}).title, c, "-") for e, c in zip(explanations, found, strict=True)]
+    lines += [("random maps", c, ":") for c in held.random[i]] + [("the lungs alone", held.anatomy[i], "--")]
+    picture = Figure(figsize=(10, 3.6), layout="constrained")
+    axes = picture.subplots(1, 2, sharey=True)
+    for axis, kind in zip(axes, ("deletion", "insertion"), strict=True):
+        for name, curve, style in lines:
+            grey = {} if style == "-" else {"color": "0.4"}
+            axis.plot(100 * trust.SHARES, getattr(curve, kind), style, label=f"{name}: gap {curve.gap:.1f}", **grey)
+        axis.set_title(kind)
+        axis.set_xlabel("% covered" if kind == "deletion" else "% shown")
+    axes[0].set_ylabel("logit")
+    axes[1].legend(fontsize=8)
+    picture.savefig(DOCS / "explanations-curves.png", dpi=90)
+
+
+def _verdict(model: Classifier, film: Radiograph, explanation: Explanation, i: int) -> str:
+    method = methods.method(explanation.method, explanation.settings)
+    found = trust.measure(model, film, method, explanation)
+    return f"{found.verdict(i).value}, r {np.round(found.faithfulness[i], 2)}"
+
+
+if __name__ == "__main__":
+    main()
