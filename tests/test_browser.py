@@ -2,6 +2,7 @@
 
 import base64
 import itertools
+import json
 import os
 import re
 import shutil
@@ -83,6 +84,11 @@ class Visitor:
             self.page.wait_for_selector(f".card[data-method={key}][data-state={state}]", timeout=60_000)
         return self
 
+    def measured(self):
+        """Wait until it is measured how far the maps can be believed, which begins by itself."""
+        self.page.wait_for_selector(".believe[data-state=done]", timeout=60_000)
+        return self
+
     def pixels(self, key):
         width, height, data = self.page.evaluate(PIXELS, key)
         return np.frombuffer(base64.b64decode(data), np.uint8).reshape(height, width, 4)[..., :3].astype(int)
@@ -119,7 +125,7 @@ def film_file(tmp_path_factory):
 @pytest.fixture(scope="module")
 def visitor(browser, address, film_file):
     """One visit that most tests share: a dropped film with its three maps and the planted fourth."""
-    return Visitor(browser, address).drop(film_file).wait(*DEFAULTS).turn_on("corners")
+    return Visitor(browser, address).drop(film_file).wait(*DEFAULTS).turn_on("corners").measured()
 
 
 @pytest.fixture
@@ -334,11 +340,11 @@ class TestFilms:
         other = tmp_path / "second.png"
         cv2.imwrite(str(other), np.rint(np.random.default_rng(0).random((200, 160)) * 255).astype(np.uint8))
         fresh.page.set_input_files(".cxr input.picker", [film_file, other])
-        fresh.wait(*DEFAULTS)
+        fresh.wait(*DEFAULTS).measured()
         assert fresh.texts(".strip .thumb .name") == [film_file.name, "second.png"]
         first = fresh.texts(".list .row")
         fresh.page.click(".strip .thumb >> nth=1")
-        fresh.wait(*DEFAULTS)
+        fresh.wait(*DEFAULTS).measured()
         assert fresh.page.inner_text(".filmname b") == "second.png"
         assert fresh.texts(".list .row") != first
         before = len(fresh.requests)
@@ -489,8 +495,7 @@ def test_nothing_is_asked_of_others_and_nothing_went_wrong(visitor):
 
 @pytest.fixture(scope="module")
 def measured(browser, address, film_file):
-    one = Visitor(browser, address).drop(film_file).wait(*DEFAULTS)
-    one.page.wait_for_selector(".believe[data-state=done]", timeout=60_000)
+    one = Visitor(browser, address).drop(film_file).wait(*DEFAULTS).measured()
     yield one
     assert one.complaints == []
     one.page.close()
@@ -533,6 +538,29 @@ class TestBelieving:
         assert len(rows) == 3
         measured.page.click("text=Remove boxes")
         measured.page.wait_for_selector("text=best IoU of its pieces", state="detached", timeout=60_000)
+
+    def test_boxes_of_a_table_are_shown_on_their_film(self, fresh, film_file, tmp_path):
+        box = json.dumps([{"label": "Effusion", "x": 10, "y": 20, "w": 60, "h": 50}]).replace('"', '""')
+        nih = "Image Index,Finding Label,Bbox [x,y,w,h],,,\n"
+        for text in (
+            f'file,patient_id,boxes\n{film_file.name},1,"{box}"\n',
+            f"{nih}{film_file.stem}.png,Effusion,10,20,60,50,,\n",
+        ):
+            path = tmp_path / "boxes.csv"
+            path.write_text(text)
+            fresh.drop(path)
+            if not fresh.texts(".filmname b"):
+                fresh.drop(film_file).wait(*DEFAULTS)
+                fresh.measured()
+                fresh.pick("Atelectasis")
+                fresh.pick("Effusion")
+                if not fresh.page.query_selector("table:has-text('peak inside')"):
+                    fresh.page.click("#cxr-measure-boxes")
+            fresh.page.wait_for_selector("table:has-text('peak inside')", timeout=60_000)
+            assert "1 boxes read from boxes.csv." in fresh.page.inner_text(".believe")
+        (tmp_path / "none.csv").write_text("a,b\n1,2\n")
+        fresh.drop(tmp_path / "none.csv")
+        fresh.page.wait_for_selector("text=none.csv holds no boxes")
 
     def test_the_scrambled_model_is_explained(self, measured):
         measured.page.select_option("#cxr-depth", "classifier")

@@ -246,10 +246,56 @@ const clearBoxes = button('Remove boxes', {class: 'quiet'}, () => {
   askTrust(true);
 });
 const boxTable = make('div', {});
+const boxNote = make('span', {class: 'soft', role: 'status'});
 const boxBlock = make('div', {class: 'block'},
   make('h4', {}, 'Does the map lie where the finding is?'),
-  make('p', {class: 'soft'}, 'Draw where you see the chosen finding, on the film above: press, pull, let go.'),
-  make('div', {class: 'group'}, drawBox, clearBoxes), boxTable);
+  make('p', {class: 'soft'}, 'Draw where you see the chosen finding, on the film above: press, pull, let go. Or drop a table of boxes (CSV) with your films.'),
+  make('div', {class: 'group'}, drawBox, clearBoxes, boxNote), boxTable);
+
+// ------------------------------------------------------------------ boxes of a table that was dropped with the films
+
+const table = new Map();  // stem of a file's name -> boxes in its pixels
+const stem = name => name.replace(/\.[^.]*$/, '');
+const OTHER_NAMES = {Infiltrate: 'Infiltration'};  // as the NIH's own list of boxes has it
+
+// Lines of a table (RFC 4180): cells may be quoted, and hold commas, lines and doubled quotes.
+function cells(text) {
+  const rows = [[]];
+  for (const [, quoted, plain, end] of text.replace(/^\ufeff/, '').matchAll(/(?:"((?:[^"]|"")*)"|([^,"\r\n]*))(,|\r?\n|$)/g)) {
+    rows.at(-1).push(quoted?.replaceAll('""', '"') ?? plain);
+    if (end === '') break;
+    if (end !== ',') rows.push([]);
+  }
+  return rows.filter(row => row.length > 1);
+}
+
+// A table of ours (`file`, `boxes`: a JSON list of label, x, y, w, h), or the NIH's list: file, finding, x, y, w, h.
+function readBoxes(name, text) {
+  let found = 0;
+  try {
+    const [head, ...rows] = cells(text);
+    const [file, boxes] = [head.indexOf('file'), head.indexOf('boxes')];
+    for (const row of rows) {
+      const listed = boxes >= 0 ? JSON.parse(row[boxes] || '[]')
+        : [{label: row[1], x: Number(row[2]), y: Number(row[3]), w: Number(row[4]), h: Number(row[5])}];
+      const good = listed.filter(box => box.label && [box.x, box.y, box.w, box.h].every(Number.isFinite));
+      const key = stem(row[file >= 0 ? file : 0]);
+      if (good.length) table.set(key, [...(table.get(key) ?? []).filter(box => box.from !== name), ...good.map(box => ({...box, from: name}))]);
+      found += good.length;
+    }
+  } catch { found = 0; }
+  say(boxNote, found ? `${found} boxes read from ${name}.`
+    : `${name} holds no boxes: it needs the columns file and boxes, or those of the NIH's list of boxes.`);
+  for (const film of state.films) for (const result of film.results.values()) giveBoxes(film, result.seen.film);
+  if (current()) { draw(); askTrust(true); }
+}
+
+// Those of a film, once its size is known; what the visitor drew stays.
+function giveBoxes(film, {width, height}) {
+  const known = (table.get(stem(film.name)) ?? []).map(({label, x, y, w, h}) => ({
+    label: OTHER_NAMES[label] ?? label, given: true, edges: [x / width, y / height, (x + w) / width, (y + h) / height]}));
+  if (known.length) film.boxes = [...(film.boxes ?? []).filter(box => !box.given), ...known];
+}
 
 const edgesOf = (a, b) => [Math.min(a.x, b.x), Math.min(a.y, b.y), Math.max(a.x, b.x), Math.max(a.y, b.y)];
 
@@ -297,7 +343,8 @@ function showBoxes(found) {
     make('thead', {}, make('tr', {}, make('td'), ...['peak inside', 'energy in box', 'IoU', 'best IoU of its pieces'].map(t => make('th', {scope: 'col'}, t)))),
     make('tbody', {}, ...measured.map(([key, m]) => make('tr', {}, make('th', {scope: 'row'}, titleOf(key)),
       make('td', {}, m.pointing === null ? '\u2013' : m.pointing ? 'yes' : 'no'),
-      make('td', {}, figure(m.energy)), make('td', {}, figure(m.iou)), make('td', {}, figure(m.ceiling))))))] : []));
+      make('td', {}, figure(m.energy)), make('td', {}, figure(m.iou)), make('td', {}, figure(m.ceiling))))))]
+    : boxesHere().length && found?.methods ? [button('Measure the boxes', {class: 'quiet', id: 'cxr-measure-boxes'}, () => askTrust(true))] : []));
   clearBoxes.disabled = !boxesHere().length;
 }
 

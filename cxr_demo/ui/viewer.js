@@ -322,6 +322,7 @@ async function heardFilm(answer) {
     await image.decode();
     const result = {seen: answer, image, entries: new Map()};
     film.results.set(model, result);
+    giveBoxes(film, answer.film);
     film.thumb ??= thumbnail(image);
     if (answer.turn !== state.turn) return;
     settle(result);
@@ -368,7 +369,7 @@ document.addEventListener(CHANNEL, ({detail}) => {
 
 const KINDS = page.accepts;
 const filmCanvas = make('canvas', {role: 'img', tabindex: 0, 'aria-label': 'No film yet'});
-const picker = make('input', {type: 'file', multiple: true, accept: KINDS.join(','), class: 'picker', tabindex: -1,
+const picker = make('input', {type: 'file', multiple: true, accept: [...KINDS, '.csv'].join(','), class: 'picker', tabindex: -1,
   'aria-label': 'Choose films', onchange: () => { addFiles(picker.files); picker.value = ''; }});
 const invite = make('div', {class: 'invite'},
   make('strong', {}, 'Drop chest X-rays here'),
@@ -393,7 +394,9 @@ function addFilm(name, source) {
 }
 
 async function addFiles(files) {
-  const added = [...files].map(file => ({file, film: addFilm(file.name, null)}));
+  const tables = [...files].filter(file => /\.csv$/i.test(file.name));
+  for (const table of tables) readBoxes(table.name, await table.text());
+  const added = [...files].filter(file => !tables.includes(file)).map(file => ({file, film: addFilm(file.name, null)}));
   if (!added.length) return;
   choose(added[0].film);
   for (const {file, film} of added) {
@@ -415,8 +418,9 @@ function addBuiltIn(kind, item) {
 
 // What is under way is ended by the server, and asked for again on return.
 function leave() {
-  for (const part of ['trust', 'scramble']) if (current()?.[part]?.state === 'running') current()[part] = null;
-  if (!shown().some(card => ['running', 'stopping'].includes(entryOf(card)?.state))) return;
+  const measuring = ['trust', 'scramble'].filter(part => current()?.[part]?.state === 'running');
+  for (const part of measuring) current()[part] = null;
+  if (!measuring.length && !shown().some(card => ['running', 'stopping'].includes(entryOf(card)?.state))) return;
   for (const card of shown()) if (entryOf(card)?.state !== 'done') current().entries.delete(card.method.key);
   trigger(EVENTS.stop, {run: state.run});
 }
