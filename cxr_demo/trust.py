@@ -40,7 +40,7 @@ GRID = 28
 #: Pieces on a side that random halves and random maps are made of, as large as a Grad-CAM cell at 224.
 PIECES = 7
 #: Random halves of the film, each with its complement.
-PAIRS = 40
+PAIRS = 32
 #: Shares of the film covered, or shown, along a curve.
 SHARES = np.array([0.0, 0.03, 0.08, 0.16, 0.3, 0.5, 0.75, 1.0])
 #: Random maps whose mean curve is drawn.
