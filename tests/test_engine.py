@@ -1,5 +1,8 @@
 """The quick ways of running a model say what the plain one says, or are not used."""
 
+import contextlib
+import os
+import pathlib
 import sys
 import threading
 
@@ -157,6 +160,18 @@ def test_a_model_that_sees_everything_early_has_no_patches():
 def test_numpys_threads_do_not_take_the_engines_cores():
     engine.engine_of(build("DenseNet"))
     assert {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"} == {1}
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="this system does not tell where threads may run")
+def test_threads_may_run_on_every_core_so_that_processes_do_not_share_one():
+    covers, x, fill = asked(3)
+    found = engine.OpenVINO(Graphs.of(build("DenseNet").network, SIZE, engine.BATCH), "float32", "float32")
+    found.logits(covers, x, fill)
+    allowed = set()
+    for thread in pathlib.Path("/proc/self/task").iterdir():
+        with contextlib.suppress(ProcessLookupError):  # it has ended meanwhile
+            allowed.add(frozenset(os.sched_getaffinity(int(thread.name))))
+    assert allowed == {frozenset(os.sched_getaffinity(os.getpid()))}
 
 
 class Off(engine.Torch):
