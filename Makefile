@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help run test train-demo models lint check bench quality pictures clean
+.PHONY: help run test train-demo models lint check bench quality pictures fuzz clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | sort
@@ -44,6 +44,9 @@ quality: $(VENV)/dev.stamp  ## measure what the quick settings lose on 20 of the
 pictures: $(VENV)/dev.stamp  ## draw the pictures of docs/explanations.md
 	$(BIN)/python -m benchmarks.pictures
 
+fuzz: $(VENV)/fuzz.stamp  ## try damaged and hostile files on the reader for ten minutes, guided by coverage; Linux only
+	$(BIN)/python -m tests.fuzz
+
 clean:  ## remove the environment and caches
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache
 
@@ -54,6 +57,10 @@ $(VENV)/run.stamp: requirements.txt
 
 $(VENV)/train.stamp: requirements-train.txt $(VENV)/run.stamp
 	$(BIN)/pip install --quiet -r requirements-train.txt
+	touch $@
+
+$(VENV)/fuzz.stamp: $(VENV)/dev.stamp
+	$(BIN)/pip install --quiet 'atheris>=3' 'coverage>=7'
 	touch $@
 
 $(VENV)/dev.stamp: requirements-dev.txt $(VENV)/train.stamp

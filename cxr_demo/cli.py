@@ -10,6 +10,7 @@ import argparse
 import json
 import os
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -70,6 +71,9 @@ def _parser() -> argparse.ArgumentParser:
     for sub in (predict, explain):
         sub.add_argument("files", nargs="+", type=Path, metavar="FILE", help="a film, or a folder of films")
         sub.add_argument("--model", metavar="NAME", help="default: CXR_MODEL, or else bundled:nih14")
+        sub.add_argument(
+            "--correct", action="store_true", help="first turn or invert films that look as if they need it"
+        )
     bench = command("benchmark", _benchmark, "How far maps can be believed, over labelled films; goes on where it was.")
     bench.epilog = "`torchrun --nproc_per_node N -m cxr_demo benchmark ...` divides the films among processes."
     bench.add_argument(
@@ -112,7 +116,9 @@ def _films(given: Sequence[Path]) -> Iterator[Path]:
             yield path
 
 
-def _each(paths: Sequence[Path], work: Callable[[Path, Radiograph], None]) -> int:
+def _each(
+    paths: Sequence[Path], work: Callable[[Path, Radiograph], None], put_right: Callable[[Radiograph], Radiograph]
+) -> int:
     """Do the work for every film; 1 if some failed, each named on stderr."""
     from cxr_demo import image
 
@@ -123,7 +129,7 @@ def _each(paths: Sequence[Path], work: Callable[[Path, Radiograph], None]) -> in
     failed = 0
     for path in films:
         try:
-            work(path, image.read(path))
+            work(path, put_right(image.read(path)))
         except CANNOT_START:
             raise
         except CxrError as error:
@@ -137,6 +143,14 @@ def _each(paths: Sequence[Path], work: Callable[[Path, Radiograph], None]) -> in
     return failed
 
 
+def _put_right(film: Radiograph, *, look: bool, correction: str | None = None) -> Radiograph:
+    """The film by a correction, or by the one it looks as if it needs."""
+    from cxr_demo import gate, image
+
+    correction = correction or (gate.look(film).correction if look else None)
+    return image.corrected(film, correction) if correction else film
+
+
 def _predict(arguments: argparse.Namespace) -> int:
     from cxr_demo import explain, report, sources
 
@@ -148,10 +162,10 @@ def _predict(arguments: argparse.Namespace) -> int:
             print(json.dumps({**report.prediction_fields(film, prediction), "file": str(path)}), flush=True)
         else:
             print(_table(path, prediction), flush=True)
-        for warning in () if arguments.json else film.warnings:
+        for warning in () if arguments.json else (*prediction.warnings, *film.warnings):
             _complain(f"{path.name}: {warning}")
 
-    return _each(arguments.files, work)
+    return _each(arguments.files, work, partial(_put_right, look=arguments.correct))
 
 
 def _table(path: Path, prediction: Prediction) -> str:
@@ -186,7 +200,8 @@ def _explain(arguments: argparse.Namespace) -> int:
         report.save(folder, film, prediction, explanations, labels, trusted)
         print(folder, flush=True)
 
-    return _each(arguments.files, work)
+    correction = recipe["correction"] if recipe else None
+    return _each(arguments.files, work, partial(_put_right, look=arguments.correct, correction=correction))
 
 
 def _recorded(path: Path) -> dict[str, Any]:
@@ -194,7 +209,13 @@ def _recorded(path: Path) -> dict[str, Any]:
         recorded = json.loads(path.read_text(encoding="utf-8"))
         settings = {key: dict(done["settings"]) for key, done in recorded["methods"].items()}
         labels = [str(label) for label in recorded["pictures"]["labels"]]
-        return {"model": str(recorded["model"]), "sha256": recorded["sha256"], "methods": settings, "labels": labels}
+        return {
+            "model": str(recorded["model"]),
+            "sha256": recorded["sha256"],
+            "correction": recorded.get("correction"),  # earlier versions knew none
+            "methods": settings,
+            "labels": labels,
+        }
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         raise BadSetting(f"{path} is not a result.json of `explain`; give the one beside maps.npz.") from None
 
@@ -204,8 +225,8 @@ def _chosen(arguments: argparse.Namespace, recipe: Mapping[str, Any] | None) -> 
 
     if recipe is None:
         return methods.choose(arguments.method or [kind.key for kind in methods.DEFAULTS], arguments.settings)
-    if arguments.method or arguments.settings:
-        raise BadSetting("--from repeats what was done; leave out --method and settings.")
+    if arguments.method or arguments.settings or arguments.correct:
+        raise BadSetting("--from repeats what was done; leave out --method, --correct and settings.")
     return [methods.method(key, settings) for key, settings in recipe["methods"].items()]
 
 

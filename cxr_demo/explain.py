@@ -11,7 +11,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import torch
 
-from cxr_demo import image
+from cxr_demo import gate, image
 from cxr_demo.errors import CxrError, ModelError, Stopped
 from cxr_demo.methods.base import values_of
 from cxr_demo.scoring import Budget, Scorer, first_pass, logits_of
@@ -44,6 +44,7 @@ def predict(classifier: Classifier, film: Radiograph) -> Prediction:
         probabilities=_frozen(classifier.probabilities(logits)),
         thresholds=_frozen(classifier.thresholds),
         model=classifier.name,
+        warnings=gate.look(film).says,
     )
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from cxr_demo import decode as decoders
-from cxr_demo.errors import UnreadableImage
+from cxr_demo.errors import BadSetting, UnreadableImage
 from cxr_demo.types import Crop, Radiograph
 
 #: Sides and shapes outside these limits are no radiographs, and no decoder gets to see them.
@@ -72,6 +73,31 @@ def centre_square(height: int, width: int) -> Crop:
     """The largest centred square of a film, as torchxrayvision crops."""
     side = min(height, width)
     return Crop((height - side) // 2, (width - side) // 2, side)
+
+
+#: What may put a film right: quarter turns to the left, and whether black and white are swapped.
+CORRECTIONS = {
+    f"{invert}{turn}".removesuffix(" and "): (turns, bool(invert))
+    for invert in ("", "invert and ")
+    for turns, turn in enumerate(("", "turn left", "turn over", "turn right"))
+    if invert or turn
+}
+
+
+def corrected(film: Radiograph, correction: str) -> Radiograph:
+    """The film put right, which it says of itself; BadSetting unless `correction` is one of CORRECTIONS."""
+    if correction not in CORRECTIONS:
+        raise BadSetting(f"There is no correction {correction!r}; choose one of {', '.join(CORRECTIONS)}.")
+    turns, inverted = CORRECTIONS[correction]
+    pixels = np.ascontiguousarray(np.rot90(1 - film.pixels if inverted else film.pixels, turns))
+    pixels.flags.writeable = False
+    height, width = pixels.shape
+    crop = centre_square(height, width)
+    before = _shortcomings(film.pixels.shape[0], film.pixels.shape[1], film.crop)
+    kept = [warning for warning in film.warnings if warning not in before]
+    said = f"The film was corrected here before it was read: {correction}."
+    warnings = (*kept, *_shortcomings(height, width, crop), said)
+    return replace(film, pixels=pixels, crop=crop, warnings=warnings, correction=correction)
 
 
 def resize(pixels: np.ndarray, size: int) -> np.ndarray:

@@ -81,18 +81,28 @@ def read(folder: Path, name: str, *, revision: str | None = None) -> Classifier:
 
     Weights may be stored in half precision; they run in float32. BadModel says what is wrong with the files.
     """
-    from safetensors import SafetensorError
-    from safetensors.torch import load
-
     folder = Path(folder)
     spec = read_spec(folder)
     data = _bytes(folder / WEIGHTS)
-    try:
-        tensors = load(data)
-    except SafetensorError as error:
-        raise BadModel(f"{folder / WEIGHTS} is not a whole safetensors file: {error}.") from None
+    found = _loaded(data, folder / WEIGHTS)
     revision = revision or hashlib.sha256(data).hexdigest()[:8]
-    return assemble(spec, tensors, f"{name}@{revision}", str(folder / WEIGHTS))
+    return assemble(spec, found, f"{name}@{revision}", str(folder / WEIGHTS))
+
+
+def tensors(path: Path) -> dict[str, Tensor]:
+    """What a safetensors file holds, by name; BadModel where it is none."""
+    return _loaded(_bytes(path), path)
+
+
+def _loaded(data: bytes, path: Path) -> dict[str, Tensor]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load
+
+    try:
+        found: dict[str, Tensor] = load(data)
+    except SafetensorError as error:
+        raise BadModel(f"{path} is not a whole safetensors file: {error}.") from None
+    return found
 
 
 def read_spec(folder: Path) -> ModelSpec:

@@ -93,7 +93,8 @@ def result_fields(
     done = {e.method: explanation_fields(e) for e in explanations}
     for key, found in (trusted or {}).items():
         done[key]["trust"] = trust_fields(found)
-    return {**prediction_fields(film, prediction), "methods": done, "versions": versions()}
+    corrected = {"correction": film.correction}
+    return {**prediction_fields(film, prediction), **corrected, "methods": done, "versions": versions()}
 
 
 def versions() -> dict[str, str]:

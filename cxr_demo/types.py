@@ -68,6 +68,7 @@ class Radiograph:
     name: str  # the file's name, without folders
     sha256: str  # of the file's bytes
     warnings: tuple[str, ...] = ()  # what a reader should know, in sentences
+    correction: str | None = None  # how it was put right before it was read, see image.CORRECTIONS
 
 
 @dataclass(frozen=True)

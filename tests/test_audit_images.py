@@ -8,7 +8,7 @@ from cxr_demo.labelled import read_tables
 from tests.defects import COPIES, plant_copies, spoil
 from train.audit import duplicates, orientation
 from train.audit.base import Severity, Subject
-from train.audit.thumbs import SIDE, look
+from train.audit.thumbs import look
 from train.demo import draw
 
 EACH = 50
@@ -98,20 +98,3 @@ def test_drawn_films_that_lie_wrong_are_found(tmp_path):
 
 def test_few_films_say_nothing(clouds):
     assert not list(orientation.orientation(Subject(clouds.take(np.arange(orientation.FEWEST - 1)))))
-
-
-@pytest.mark.parametrize(
-    ("change", "direction"),
-    [
-        (lambda ramp: ramp, 0),
-        (lambda ramp: ramp.T, 2),
-        (lambda ramp: 255 - ramp, 4),
-        (lambda ramp: 255 - ramp.T, 6),
-    ],
-)
-def test_edges_of_a_ramp_all_point_uphill(change, direction):
-    ramp = np.tile(np.arange(SIDE, dtype=np.uint8) * 3, (SIDE, 1))
-    bins = orientation.edges(change(ramp)[None]).reshape(-1, orientation.DIRECTIONS)
-    share = 1 / orientation.CELLS
-    assert bins[:, direction] == pytest.approx(share, rel=0.01)
-    assert np.delete(bins, direction, 1).max() == pytest.approx(0, abs=1e-4)

@@ -378,6 +378,26 @@ class TestFilms:
         assert fresh.page.query_selector_all(".cxr img") == []
         assert fresh.page.get_attribute(".card[data-method=lime]", "data-state") == "idle"
 
+    def test_a_film_that_lies_on_its_side_is_marked_and_offered_upright(self, fresh, tmp_path):
+        path = tmp_path / "left.png"
+        cv2.imwrite(str(path), np.ascontiguousarray(np.rot90(phantom.draw("effusion"))))
+        fresh.drop(path).wait(*DEFAULTS)
+        assert "turned to the left" in fresh.page.inner_text(".film .notes")
+        assert fresh.page.is_visible(".doubt")
+        fresh.page.click(".chip[data-correction='turn right']")
+        fresh.page.wait_for_selector(".chip[data-correction=none]")
+        fresh.wait(*DEFAULTS)
+        assert "turned to the left" not in fresh.page.inner_text(".film .notes")
+        assert not fresh.page.is_visible(".doubt")
+        shown = fresh.texts(".list .row")
+        cv2.imwrite(str(path), phantom.draw("effusion"))
+        fresh.drop(path).wait("gradcam")
+        assert fresh.texts(".list .row") == shown, "as if it had been sent upright"
+        fresh.page.click(".strip .thumb >> nth=0")
+        fresh.page.click(".chip[data-correction=none]")
+        fresh.page.wait_for_selector(".chip[data-correction='turn right']")
+        assert fresh.page.is_visible(".doubt")
+
     def test_phantoms_are_examples_and_marked(self, fresh):
         fresh.page.click(".chip[data-phantom]")
         fresh.wait("gradcam")

@@ -19,6 +19,7 @@ LAYERS = [
     {"efficientnet"},
     {"classifier"},
     {"modelfolder", "patches", "lungs", "sanity"},
+    {"gate"},
     {"hub", "folds"},
     {"graphs"},
     {"engine"},
@@ -56,6 +57,7 @@ FOR_TRAIN = {
     "scoring",
     "metrics",
     "labelled",
+    "gate",
 }
 
 

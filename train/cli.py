@@ -125,6 +125,13 @@ def _add_results(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     bench.add_argument("--out", type=Path, default=Path("bench.json"), metavar="JSON", help="default: bench.json")
     bench.add_argument("--most", type=int, default=96, help="films; default: 96")
     bench.set_defaults(run=_bench)
+    gate = commands.add_parser("gate", help="teach the page what a frontal chest film looks like, and measure it")
+    _add_films(gate)
+    gate.add_argument(
+        "--others", type=Path, required=True, metavar="DIR", help="labels.csv (file, kind) and images/ of other things"
+    )
+    gate.add_argument("--out", type=Path, required=True, metavar="DIR", help="its weights and their card")
+    gate.set_defaults(run=_gate)
     demo = commands.add_parser("demo", help="a tour of all of them in a few minutes, on films at hand")
     demo.add_argument("--out", type=Path, default=Path("runs/demo"), metavar="DIR", help="default: runs/demo")
     demo.set_defaults(run=_demo)
@@ -134,6 +141,14 @@ def _bench(arguments: argparse.Namespace) -> int:
     from train import bench
 
     bench.main(bench.Setting(films=arguments.films, out=arguments.out, most=arguments.most), print)
+    return 0
+
+
+def _gate(arguments: argparse.Namespace) -> int:
+    from train import gate
+
+    rates = gate.fit(_films(arguments), arguments.others, arguments.out, print)
+    print(gate.card(rates))
     return 0
 
 

@@ -33,7 +33,13 @@ def offered(name: str | None = None) -> Classifier:
 
 
 def film_of(source: Mapping[str, Any]) -> Radiograph:
-    """The film that is meant: a file that was sent, a phantom or a public example."""
+    """The film that is meant: a file that was sent, a phantom or a public example; put right where that is asked."""
+    film = _as_it_lies(source)
+    correction = source.get("correction")
+    return film if correction is None else image.corrected(film, str(correction))
+
+
+def _as_it_lies(source: Mapping[str, Any]) -> Radiograph:
     kind, key = source.get("kind"), source.get("key")
     if kind == "phantom" and key in phantom.PHANTOMS:
         return phantom.PHANTOMS[key].film()

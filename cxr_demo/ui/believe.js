@@ -292,6 +292,7 @@ function readBoxes(name, text) {
 
 // Those of a film, once its size is known; what the visitor drew stays.
 function giveBoxes(film, {width, height}) {
+  if (film.source?.correction) return;  // they belong to the film as it was sent
   const known = (table.get(stem(film.name)) ?? []).map(({label, x, y, w, h}) => ({
     label: OTHER_NAMES[label] ?? label, given: true, edges: [x / width, y / height, (x + w) / width, (y + h) / height]}));
   if (known.length) film.boxes = [...(film.boxes ?? []).filter(box => !box.given), ...known];

@@ -7,10 +7,12 @@ call the engine and pass on its sentences where something cannot be done.
 from __future__ import annotations
 
 import ctypes
+import os
 from collections.abc import Iterator  # noqa: TC003 - gradio reads the handlers' annotations
 from contextlib import closing, suppress
-from threading import Thread
-from typing import TYPE_CHECKING, Any
+from signal import SIGTERM, signal
+from threading import Thread, current_thread, main_thread
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import gradio as gr
 
@@ -18,7 +20,7 @@ from cxr_demo import explain, hub, methods, phantom, sanity, sources
 from cxr_demo.engine import engine_of
 from cxr_demo.errors import BadSetting, Stopped
 from cxr_demo.scoring import Budget
-from cxr_demo.ui import api, believing, text, viewer
+from cxr_demo.ui import api, believing, text, uploads, viewer
 from cxr_demo.ui.api import DEADLINE
 from cxr_demo.ui.asked import film_of, offered, sentence
 from cxr_demo.ui.sessions import Sessions
@@ -49,9 +51,10 @@ sessions = Sessions()
 
 def build() -> gr.Blocks:
     """The page with its queue, ready to launch; the page's own model is loaded, or its error raised."""
+    uploads.claim()  # before any component is made: each remembers the folder
     own = offered()
     kinds = methods.METHODS
-    with gr.Blocks(title=text.TITLE, analytics_enabled=False, delete_cache=(3600, 3600), fill_width=True) as page:
+    with gr.Blocks(title=text.TITLE, analytics_enabled=False, fill_width=True) as page:
         shown = viewer.show(_about(own), kinds)
         with gr.Accordion("How to read the bars and the maps", open=False):
             gr.Markdown(text.HOW_TO_READ)
@@ -87,11 +90,19 @@ def _wire(shown: gr.HTML, event: str, handler: Any, outputs: Any, name: str, **m
 def serve(page: gr.Blocks, **launch: Any) -> Any:
     """Launch on 127.0.0.1:7860, or where Gradio's own environment variables say (as on a Space)."""
     _few_heaps()
+    if current_thread() is main_thread():
+        signal(SIGTERM, _end)
     if not FORKS:  # a forked process chooses its own
         Thread(target=engine_of, args=(offered(),), name="engine", daemon=True).start()
     look = {"theme": theme(), "css_paths": [viewer.ASSETS / "viewer.css"], "footer_links": ["api"]}
     limits = {"run_history": False, "show_error": False, "max_file_size": MEGABYTES * 1024 * 1024}
     return page.launch(**{**look, **limits, **launch})
+
+
+def _end(*_: Any) -> NoReturn:
+    """What a Space is ended by: no film stays behind. Not by way of the interpreter's end, which waits for engines."""
+    uploads.release()
+    os._exit(0)
 
 
 def _few_heaps() -> None:

@@ -23,8 +23,8 @@ whether the model is right. Where methods disagree, trust none of them alone.
 """
 
 LIMITS = """
-Films are kept only in this session's folder and deleted within an hour or two; the one you look at stays in memory
-until you close the page. Nothing is logged or shared.
+Films are kept only in a folder of this service, deleted within an hour and when the service ends; the one you look at
+stays in memory until you close the page. Nothing of them is logged or shared.
 Programs call the same model through the endpoints `/predict` and `/explain`: see *Use via API* at the foot of
 the page.
 """

@@ -28,6 +28,7 @@ function present(child) { return child !== null && child !== undefined; }
 
 const say = (node, text) => { if (node.textContent !== text) node.textContent = text; };
 const readable = label => label.replaceAll('_', ' ');
+const sentenceCase = text => text[0].toUpperCase() + text.slice(1);
 const percent = p => p < 0.0995 ? `${(100 * p).toFixed(1)} %` : `${Math.round(100 * p)} %`;
 
 function signed(value, reference = Math.abs(value)) {
@@ -463,12 +464,30 @@ function showFilm() {
   filmName.replaceChildren(...(!film ? [] : [make('b', {title: film.name}, film.name),
     make('span', {}, seen ? `${seen.width} \u00d7 ${seen.height} pixels` : '')]));
   const notes = film?.error ? [film.error] : result?.seen.warnings ?? [];
-  filmNotes.replaceChildren(...notes.map(text => make('p', {}, text)));
+  filmNotes.replaceChildren(...notes.map(text => make('p', {}, text)), ...corrections(film, result?.seen));
   filmNotes.classList.toggle('bad', Boolean(film?.error));
   showStrip();
   draw();
   for (const card of cards.values()) refresh(card);
   showTrust();
+}
+
+// What would put the film right, or show it as it was sent: the visitor decides.
+function corrections(film, seen) {
+  if (!film || film.error) return [];
+  const offered = [];
+  if (seen?.correction) offered.push([sentenceCase(seen.correction), seen.correction]);
+  if (film.source?.correction) offered.push(['Show it as it was sent', null]);
+  return offered.map(([words, correction]) => button(words, {class: 'chip', 'data-correction': correction ?? 'none'}, () => correct(film, correction)));
+}
+
+function correct(film, correction) {
+  leave();
+  film.source = {...film.source, correction: correction ?? undefined};
+  film.results.clear();
+  film.boxes = [];
+  film.thumb = null;
+  choose(film);
 }
 
 function showStrip() {
@@ -540,6 +559,7 @@ function showFindings() {
   const seen = current()?.seen ?? null;
   const order = seen?.ranked ?? spec.labels.map((_, i) => i);
   list.replaceChildren(...order.map((i, place) => row(i, place, seen)));
+  findingPane.classList.toggle('doubted', Boolean(seen?.doubted));
   chooser.replaceChildren(...order.map(i => make('option', {value: i}, readable((seen ?? spec).labels[i]))));
   chooser.disabled = !seen;
   mark();
@@ -593,7 +613,8 @@ const findingPane = make('section', {class: 'findings', 'aria-label': 'Findings'
   make('div', {class: 'row head', 'aria-hidden': 'true'},
     make('span', {class: 'label'}, 'Finding'), make('span', {class: 'track'}), make('span', {class: 'number'}, 'Probability'),
     make('span', {class: 'point', title: 'operating point, on the probability'}, 'Threshold'), make('span', {class: 'auroc', title: 'how well the model tells films with the finding from films without'}, 'AUROC')),
-  list);
+  list,
+  make('p', {class: 'doubt'}, 'Numbers of a picture that does not look like an upright frontal chest film: do not read them.'));
 
 // ------------------------------------------------------------------ controls over all cards
 

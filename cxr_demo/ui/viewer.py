@@ -16,7 +16,7 @@ import cv2
 import gradio as gr
 import numpy as np
 
-from cxr_demo import render
+from cxr_demo import gate, render
 from cxr_demo.methods.base import settings_of
 from cxr_demo.types import Unit
 
@@ -113,13 +113,18 @@ def _auroc(spec: ModelSpec) -> dict[str, dict[str, Any]]:
 
 
 def prediction_fields(film: Radiograph, prediction: Prediction) -> dict[str, Any]:
-    """The film once, and what the model says of it; unknown thresholds are null."""
+    """The film once, and what the model says of it; unknown thresholds are null.
+
+    `doubted` where it is no chest film that lies upright, `correction` what would put it right.
+    """
     return {
         "labels": list(prediction.labels),
         "probabilities": prediction.probabilities.tolist(),
         "thresholds": [float(t) if np.isfinite(t) else None for t in prediction.thresholds],
         "ranked": prediction.ranked(),
-        "warnings": [*film.warnings, *prediction.warnings],
+        "warnings": [*prediction.warnings, *film.warnings],
+        "doubted": bool(prediction.warnings),
+        "correction": gate.look(film).correction,
         "film": film_fields(film),
     }
 

@@ -14,8 +14,9 @@ import cv2
 import numpy as np
 from scipy.stats import rankdata
 
+from cxr_demo.gate import SIDE
 from train.audit.base import Check, Finding, Severity, Subject, Suspect
-from train.audit.thumbs import SIDE, TURNED, Looks, inverted, look
+from train.audit.thumbs import TURNED, Looks, inverted, look
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -16,8 +16,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
+from cxr_demo.gate import edges
 from train.audit.base import Check, Finding, Severity, Subject, Suspect
-from train.audit.thumbs import SIDE, TURNED, inverted, look
+from train.audit.thumbs import TURNED, inverted, look
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,8 +31,6 @@ FOLDS = 3
 #: How much more a film must look spoiled than it does with the defect undone. Of 2,805 films of ChestX-ray14, 17 look
 #: mirrored by so much, of which 5 are (heart, arch and marker say so), and 4 of 5 that were mirrored on purpose.
 MARGIN = 0.85
-#: Cells on a side of the grid on which the directions of edges are counted, and the directions.
-CELLS, DIRECTIONS = 8, 8
 COMPONENTS = 150
 
 #: What may have been done to a film: what does it to thumbnails, and what undoes it.
@@ -109,31 +108,4 @@ def margins(thumbs: np.ndarray, patients: np.ndarray) -> np.ndarray:
             machine = make_pipeline(StandardScaler(), PCA(min(COMPONENTS, len(some)), random_state=0), SVC(C=5.0))
             machine.fit(np.concatenate([as_is[some], spoiled[some]]), np.repeat([0, 1], len(some)))
             found[judge, column] = machine.decision_function(as_is[judge]) - machine.decision_function(undone[judge])
-    return found
-
-
-def edges(thumbs: np.ndarray) -> np.ndarray:
-    """Histograms of oriented gradients (N, CELLS * CELLS * DIRECTIONS) of thumbnails (Dalal and Triggs 2005).
-
-    Unlike scikit-image's, directions go all the way round, since black for white turns an edge by half a turn.
-    """
-    bins = CELLS * CELLS * DIRECTIONS
-    found = np.empty((len(thumbs), bins), np.float32)
-    cell = np.arange(SIDE) * CELLS // SIDE
-    first = (cell[:, None] * CELLS + cell) * DIRECTIONS
-    for start in range(0, len(thumbs), 1024):
-        block = slice(start, start + 1024)
-        down, across = np.gradient(thumbs[block].astype(np.float32), axis=(1, 2))
-        strength = np.hypot(down, across)
-        turn = np.arctan2(down, across) / (2 * np.pi) % 1 * DIRECTIONS
-        lower = np.floor(turn)
-        place = np.arange(len(turn))[:, None, None] * bins + first
-        # a direction between two bins counts for both, by nearness
-        counts = np.zeros((len(turn), bins))
-        for step in (0, 1):
-            at = place + (lower + step).astype(int) % DIRECTIONS
-            share = strength * (1 - np.abs(turn - lower - step))
-            counts += np.bincount(at.ravel(), share.ravel(), counts.size).reshape(counts.shape)
-        # the root of the share: neither contrast nor one strong edge, such as a letter, decides
-        found[block] = np.sqrt(counts / np.maximum(counts.sum(1, keepdims=True), 1e-6))
     return found

@@ -17,13 +17,12 @@ from tqdm import tqdm
 
 from cxr_demo import image
 from cxr_demo.errors import UnreadableImage
+from cxr_demo.gate import SIDE
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from cxr_demo.labelled import Films
-
-SIDE = 64
 
 Undo = Callable[[np.ndarray], np.ndarray]
 #: How a film may lie, and what puts thumbnails (N, SIDE, SIDE) that lie so upright.
