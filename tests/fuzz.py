@@ -59,9 +59,9 @@ def main() -> int:
 
 def write_seeds(corpus: Path) -> int:
     """The files of the reader's tests, those that are read and those that are refused."""
-    from tests.test_image import REFUSED, SAME
+    from tests.corpus import MASKS, REFUSED, SAME
 
-    files = {**{name: data for name, (data, _) in SAME.items()}, **{name: data for name, (data, _) in REFUSED.items()}}
+    files = {name: data for kinds in (SAME, REFUSED, MASKS) for name, (data, _) in kinds.items()}
     for name, data in files.items():
         if len(data) <= LONGEST:
             (corpus / re.sub(r"\W+", "-", name)).write_bytes(data)

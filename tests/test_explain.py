@@ -56,7 +56,7 @@ def test_a_prediction_is_what_the_model_says():
     np.testing.assert_allclose(p.logits, expected, atol=1e-5)
     np.testing.assert_allclose(p.probabilities, 1 / (1 + np.exp(-expected)), atol=1e-5)
     assert np.isnan(p.thresholds).all()
-    assert (p.labels, p.model, p.warnings) == (planted.LABELS, "test:planted@1", ())
+    assert (p.labels, p.model) == (planted.LABELS, "test:planted@1")
     assert p.ranked() == [1, 0, 3, 2]
 
 

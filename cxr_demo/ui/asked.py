@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from gradio.utils import get_upload_folder
 
@@ -13,12 +14,17 @@ from cxr_demo.errors import CxrError, UnknownModel, UnreadableImage
 from cxr_demo.ui import text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from cxr_demo.classifier import Classifier
     from cxr_demo.types import Radiograph
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+#: What is said of where a film comes from.
+SOURCE = ("kind", "key", "path", "correction")
 
 
 def offered(name: str | None = None) -> Classifier:
@@ -32,11 +38,50 @@ def offered(name: str | None = None) -> Classifier:
     return sources.load(name)
 
 
+@dataclass(frozen=True)
+class Asked:
+    """What an event of the browser says, in the types it should have: anybody may send anything."""
+
+    run: int  # 0 where it is about a film
+    turn: int
+    model: str
+    source: Mapping[str, str]  # where the film comes from; empty for none
+    settings: Mapping[str, Any]
+    methods: Sequence[str]
+    method: str | None
+    finding: int
+    boxes: Sequence[Sequence[float]]  # left, top, right, bottom in shares of the film
+    depth: str
+
+    @classmethod
+    def of(cls, told: Any) -> Asked:
+        """From an event's data; what is missing or of another type counts as nothing."""
+
+        def known(name: str, kind: type[T], nothing: T) -> T:
+            value = told.get(name) if isinstance(told, dict) else None
+            return value if isinstance(value, kind) and not isinstance(value, bool) else nothing
+
+        source = known("source", dict, {})
+        boxes = [box for box in known("boxes", list, []) if isinstance(box, list) and len(box) == 4]
+        return cls(
+            run=known("run", int, 0),
+            turn=known("turn", int, 0),
+            model=known("model", str, ""),
+            source={name: source[name] for name in SOURCE if isinstance(source.get(name), str)},
+            settings=known("settings", dict, {}),
+            methods=[key for key in known("methods", list, []) if isinstance(key, str)],
+            method=known("method", str, "") or None,
+            finding=known("finding", int, 0),
+            boxes=[box for box in boxes if all(isinstance(edge, (int, float)) for edge in box)],
+            depth=known("depth", str, ""),
+        )
+
+
 def film_of(source: Mapping[str, Any]) -> Radiograph:
     """The film that is meant: a file that was sent, a phantom or a public example; put right where that is asked."""
     film = _as_it_lies(source)
     correction = source.get("correction")
-    return film if correction is None else image.corrected(film, str(correction))
+    return film if correction is None else image.corrected(film, correction)
 
 
 def _as_it_lies(source: Mapping[str, Any]) -> Radiograph:

@@ -22,7 +22,7 @@ from cxr_demo.errors import BadSetting, Stopped
 from cxr_demo.scoring import Budget
 from cxr_demo.ui import api, believing, text, uploads, viewer
 from cxr_demo.ui.api import DEADLINE
-from cxr_demo.ui.asked import film_of, offered, sentence
+from cxr_demo.ui.asked import Asked, film_of, offered, sentence
 from cxr_demo.ui.sessions import Sessions
 from cxr_demo.ui.zero import FORKS, gpu
 
@@ -144,16 +144,16 @@ def _about(own: Classifier) -> dict[str, Any]:
 
 def open_film(event: gr.EventData, request: gr.Request) -> tuple[dict[str, Any], Any]:
     """Answer a dropped film, or a change of the model, with what the model is and what it says of the film."""
-    asked, visitor = event._data, _visitor(request)
-    answer: dict[str, Any] = {"turn": asked.get("turn")}
-    sessions.end(visitor, _number(asked))
+    asked, visitor = Asked.of(event._data), _visitor(request)
+    answer: dict[str, Any] = {"turn": asked.turn}
+    sessions.end(visitor, asked.run)
     card = gr.skip()
     try:
-        model = offered(asked.get("model"))
+        model = offered(asked.model)
         answer["spec"] = viewer.spec_fields(model)
-        card = sources.card(asked["model"])
-        if asked.get("source"):
-            answer |= _seen(str(asked["model"]), dict(asked["source"]), visitor)
+        card = sources.card(asked.model)
+        if asked.source:
+            answer |= _seen(asked.model, asked.source, visitor)
     except Exception as error:
         answer["error"] = sentence(error)
     return answer, card
@@ -163,17 +163,16 @@ def _run_handler(kind: type[Method]) -> Callable[..., Iterator[dict[str, Any]]]:
     """The handler of one method's own event, so that each card streams and ends by itself."""
 
     def run(event: gr.EventData, request: gr.Request) -> Iterator[dict[str, Any]]:
-        asked, visitor = event._data, _visitor(request)
-        flag = sessions.begin(visitor, kind.key, _number(asked))
-        head = {"method": kind.key, "run": asked.get("run")}
+        asked, visitor = Asked.of(event._data), _visitor(request)
+        flag = sessions.begin(visitor, kind.key, asked.run)
+        head = {"method": kind.key, "run": asked.run}
         try:
-            model, source = str(asked.get("model")), dict(asked.get("source") or {})
-            settings = dict(asked.get("settings") or {})
-            answers = _maps(model, source, visitor, kind.key, settings, None if FORKS else flag)
+            cancelled = None if FORKS else flag
+            answers = _maps(asked.model, asked.source, visitor, kind.key, asked.settings, cancelled)
             with closing(answers):
                 for at, (answer, explanation) in enumerate(answers):
                     if explanation is not None:
-                        sessions.keep(visitor, _shown(model, source), explanation)
+                        sessions.keep(visitor, _shown(asked), explanation)
                     # where the work is in another process, the flag is seen only here
                     over = {"stopped": text.STOPPED} if FORKS and flag.is_set() else {}
                     yield {**head, "at": at, **answer, **over}
@@ -214,13 +213,12 @@ def _maps(
 
 def trust_maps(event: gr.EventData, request: gr.Request) -> dict[str, Any]:
     """Measure how far the maps that are shown can be believed, with curves for one finding."""
-    asked, visitor = event._data, _visitor(request)
-    head = {"event": TRUST, "run": asked.get("run")}
-    flag = sessions.begin(visitor, TRUST, _number(asked))
+    asked, visitor = Asked.of(event._data), _visitor(request)
+    head = {"event": TRUST, "run": asked.run}
+    flag = sessions.begin(visitor, TRUST, asked.run)
     try:
-        model, source, kept = _asked_again(asked, visitor)
-        finding, boxes = int(asked.get("finding") or 0), list(asked.get("boxes") or [])
-        return head | _trusted(model, source, visitor, kept, finding, boxes, None if FORKS else flag)
+        kept = _finished(asked, visitor)
+        return head | _trusted(asked, visitor, kept, None if FORKS else flag)
     except Stopped:
         return head | {"stopped": True}
     except Exception as error:
@@ -231,12 +229,11 @@ def trust_maps(event: gr.EventData, request: gr.Request) -> dict[str, Any]:
 
 def scramble(event: gr.EventData, request: gr.Request) -> Iterator[dict[str, Any]]:
     """Show what becomes of the maps when the model's weights are permuted down to a depth."""
-    asked, visitor = event._data, _visitor(request)
-    head = {"event": SCRAMBLE, "run": asked.get("run")}
-    flag = sessions.begin(visitor, SCRAMBLE, _number(asked))
+    asked, visitor = Asked.of(event._data), _visitor(request)
+    head = {"event": SCRAMBLE, "run": asked.run}
+    flag = sessions.begin(visitor, SCRAMBLE, asked.run)
     try:
-        model, source, kept = _asked_again(asked, visitor)
-        answers = _scrambled(model, source, visitor, kept, str(asked.get("depth")), None if FORKS else flag)
+        answers = _scrambled(asked, visitor, _finished(asked, visitor), None if FORKS else flag)
         with closing(answers):
             yield from (head | answer for answer in answers)
         yield head | {"complete": True}
@@ -246,35 +243,31 @@ def scramble(event: gr.EventData, request: gr.Request) -> Iterator[dict[str, Any
         flag.set()
 
 
-def _asked_again(asked: Mapping[str, Any], visitor: str) -> tuple[str, dict[str, Any], dict[str, Explanation]]:
-    """The model, the film and its finished maps of the methods that a later question is about."""
-    model, source = str(asked.get("model")), dict(asked.get("source") or {})
-    wanted = list(asked.get("methods") or [])
-    kept = {key: e for key, e in sessions.kept(visitor, _shown(model, source)).items() if key in wanted}
+def _finished(asked: Asked, visitor: str) -> dict[str, Explanation]:
+    """The finished maps, by method, that a later question is about."""
+    kept = {key: e for key, e in sessions.kept(visitor, _shown(asked)).items() if key in asked.methods}
     if not kept:
         raise BadSetting(text.NO_MAPS)
-    return model, source, kept
+    return kept
 
 
-def _shown(model: str, source: Mapping[str, Any]) -> tuple[Any, ...]:
-    return (model, *sorted(source.items()))
+def _shown(asked: Asked) -> tuple[Any, ...]:
+    return (asked.model, *sorted(asked.source.items()))
 
 
 @gpu(seconds=DEADLINE)
-def _trusted(
-    model: str, source: Mapping[str, Any], visitor: str, kept: Mapping[str, Explanation], finding: int,
-    boxes: list[list[float]], flag: Event | None,
-) -> dict[str, Any]:  # fmt: skip
+def _trusted(asked: Asked, visitor: str, kept: Mapping[str, Explanation], flag: Event | None) -> dict[str, Any]:
     budget = Budget(seconds=DEADLINE, cancelled=flag)
-    return believing.trust_fields(offered(model), _film(visitor, source), kept, finding, boxes, budget)
+    film = _film(visitor, asked.source)
+    return believing.trust_fields(offered(asked.model), film, kept, asked.finding, asked.boxes, budget)
 
 
 @gpu(seconds=DEADLINE)
 def _scrambled(
-    model: str, source: Mapping[str, Any], visitor: str, kept: Mapping[str, Explanation], depth: str, flag: Event | None
+    asked: Asked, visitor: str, kept: Mapping[str, Explanation], flag: Event | None
 ) -> Generator[dict[str, Any]]:
     budget = Budget(seconds=DEADLINE, cancelled=flag)
-    yield from believing.scrambled(offered(model), _film(visitor, source), kept, depth, budget)
+    yield from believing.scrambled(offered(asked.model), _film(visitor, asked.source), kept, asked.depth, budget)
 
 
 def _film(visitor: str, source: Mapping[str, Any]) -> Radiograph:
@@ -283,7 +276,8 @@ def _film(visitor: str, source: Mapping[str, Any]) -> Radiograph:
 
 def stop(event: gr.EventData, request: gr.Request) -> None:
     """End one of the visitor's methods, or all of them."""
-    sessions.end(_visitor(request), _number(event._data), event._data.get("method"))
+    asked = Asked.of(event._data)
+    sessions.end(_visitor(request), asked.run, asked.method)
 
 
 def leave(request: gr.Request) -> None:
@@ -293,9 +287,3 @@ def leave(request: gr.Request) -> None:
 
 def _visitor(request: gr.Request) -> str:
     return request.session_hash or ""
-
-
-def _number(asked: Mapping[str, Any]) -> int:
-    """The number of the run that a request is about; of the latest one, where it is about a film."""
-    run = asked.get("run")
-    return run if isinstance(run, int) else 0

@@ -1,0 +1,322 @@
+"""Files for the tests of reading: films of every kind that is read, and files that are no film. All are made here."""
+
+import io
+import random
+import zipfile
+import zlib
+from collections.abc import Collection, Iterator
+
+import cv2
+import imagecodecs
+import numpy as np
+import pydicom
+import tifffile
+from PIL import Image
+from pydicom.encaps import encapsulate
+from pydicom.uid import (
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    JPEG2000Lossless,
+    JPEGBaseline8Bit,
+    JPEGExtended12Bit,
+    JPEGLosslessSV1,
+    JPEGLSLossless,
+    RLELossless,
+)
+
+
+def scene(height: int = 60, width: int = 80) -> np.ndarray:
+    """An asymmetric picture (H, W) in [0, 1] with both ends in it."""
+    y, x = np.mgrid[:height, :width]
+    values = 0.8 * x / width * (y / height) + 0.1
+    values[5:15, 8:20] = 1
+    values[-8:, -10:] = 0
+    return values
+
+
+EIGHT = np.rint(scene() * 255).astype(np.uint8)
+SIXTEEN = np.rint(scene() * 65535).astype(np.uint16)
+
+
+def saved(pixels: np.ndarray | Image.Image, form: str, **options: object) -> bytes:
+    file = io.BytesIO()
+    picture = pixels if isinstance(pixels, Image.Image) else Image.fromarray(pixels)
+    picture.save(file, form, **options)
+    return file.getvalue()
+
+
+def by_opencv(pixels: np.ndarray, ending: str) -> bytes:
+    return cv2.imencode(ending, pixels)[1].tobytes()
+
+
+def by_tifffile(pixels: np.ndarray, **options: object) -> bytes:
+    file = io.BytesIO()
+    tifffile.imwrite(file, pixels, **options)
+    return file.getvalue()
+
+
+def with_preview() -> bytes:
+    """A film and a small copy of it, as scanners write them."""
+    file = io.BytesIO()
+    with tifffile.TiffWriter(file) as tiff:
+        tiff.write(EIGHT)
+        tiff.write(EIGHT[::4, ::4].copy(), subfiletype=1)
+    return file.getvalue()
+
+
+def as_dicom(pixels: np.ndarray, syntax: str = ExplicitVRLittleEndian, **tags: object) -> bytes:
+    """A film as DICOM, its tags overridden by name; None leaves one out."""
+    ds = pydicom.Dataset()
+    ds.file_meta = pydicom.dataset.FileMetaDataset()
+    ds.file_meta.TransferSyntaxUID = syntax
+    ds.file_meta.MediaStorageSOPClassUID = ds.SOPClassUID = pydicom.uid.DigitalXRayImageStorageForPresentation
+    ds.file_meta.MediaStorageSOPInstanceUID = ds.SOPInstanceUID = pydicom.uid.generate_uid()
+    ds.PatientName, ds.PatientID = "Secret^Person", "4711"
+    ds.Rows, ds.Columns = pixels.shape[:2]
+    ds.SamplesPerPixel = 1 if pixels.ndim == 2 else 3
+    ds.PhotometricInterpretation = "MONOCHROME2" if pixels.ndim == 2 else "RGB"
+    ds.BitsAllocated = ds.BitsStored = pixels.dtype.itemsize * 8
+    ds.PixelRepresentation = int(pixels.dtype.kind == "i")
+    if pixels.ndim == 3:
+        ds.PlanarConfiguration = 0
+    for name, value in tags.items():
+        if value is not None:
+            setattr(ds, name, value)
+    ds.HighBit = ds.BitsStored - 1
+    encoded = tags.get("PixelData") or pixels.tobytes()
+    ds.PixelData = encoded + b"\0" * (len(encoded) % 2)
+    if syntax == RLELossless:
+        ds.compress(RLELossless, pixels)
+    for name, value in tags.items():
+        if value is None:
+            delattr(ds, name)
+    file = io.BytesIO()
+    ds.save_as(file, enforce_file_format=True)
+    return file.getvalue()
+
+
+def encapsulated(frame: bytes) -> bytes:
+    return encapsulate([frame])
+
+
+TWELVE = np.rint(scene() * 4095).astype(np.uint16)
+
+#: Files that all show the scene, and how far their values may be from it.
+SAME = {
+    "png": (saved(EIGHT, "PNG"), 0.5 / 255),
+    "png 16": (saved(SIXTEEN, "PNG"), 0.5 / 65535),
+    "png rgb": (saved(np.dstack([EIGHT] * 3), "PNG"), 1 / 255),
+    "png rgba": (saved(np.dstack([EIGHT] * 3 + [np.full_like(EIGHT, 255)]), "PNG"), 1 / 255),
+    "png grey alpha": (saved(Image.fromarray(EIGHT).convert("LA"), "PNG"), 1 / 255),
+    "png palette": (saved(Image.fromarray(EIGHT).convert("P"), "PNG"), 4 / 255),
+    "png rgb 16": (by_opencv(np.dstack([SIXTEEN] * 3), ".png"), 2 / 65535),
+    "png rgba 16": (by_opencv(np.dstack([SIXTEEN] * 3 + [np.full_like(SIXTEEN, 65535)]), ".png"), 2 / 65535),
+    "jpeg": (saved(EIGHT, "JPEG", quality=100, subsampling=0), 8 / 255),
+    "jpeg cmyk": (saved(Image.fromarray(EIGHT).convert("CMYK"), "JPEG", quality=100, subsampling=0), 12 / 255),
+    "tiff": (saved(EIGHT, "TIFF"), 0.5 / 255),
+    "tiff lzw 16": (saved(SIXTEEN, "TIFF", compression="tiff_lzw"), 0.5 / 65535),
+    "tiff rgb 16": (by_tifffile(np.dstack([SIXTEEN] * 3), photometric="rgb"), 2 / 65535),
+    "tiff float": (saved(scene().astype(np.float32) * 7 - 2, "TIFF"), 1e-6),
+    "tiff double": (by_tifffile(scene() * 7 - 2), 1e-6),
+    "tiff signed": (by_tifffile((SIXTEEN.astype(np.int32) - 32768).astype(np.int16)), 0.5 / 65535),
+    "tiff signed 8": (by_tifffile((EIGHT.astype(np.int16) - 128).astype(np.int8)), 0.5 / 255),
+    "tiff unsigned 32": (by_tifffile(SIXTEEN.astype(np.uint32) * 65536), 0.5 / 65535),
+    "tiff white is 0": (by_tifffile(255 - EIGHT, photometric="miniswhite"), 0.5 / 255),
+    "tiff white is 0, 16": (by_tifffile(65535 - SIXTEEN, photometric="miniswhite"), 0.5 / 65535),
+    "tiff big-endian 12": (by_tifffile(TWELVE, byteorder=">"), 0.5 / 4095),
+    "tiff in planes": (
+        by_tifffile(np.stack([SIXTEEN] * 3), photometric="rgb", planarconfig="separate"), 2 / 65535,
+    ),
+    "tiff in tiles": (by_tifffile(SIXTEEN, tile=(16, 16), compression="zlib"), 0.5 / 65535),
+    "tiff cmyk": (saved(Image.fromarray(EIGHT).convert("CMYK"), "TIFF"), 1 / 255),
+    "tiff white is 0, lzw": (by_tifffile(65535 - SIXTEEN, photometric="miniswhite", compression="lzw"), 0.5 / 65535),
+    "tiff white is 0, 8, lzw": (by_tifffile(255 - EIGHT, photometric="miniswhite", compression="lzw"), 0.5 / 255),
+    "tiff float lzw": (saved(scene().astype(np.float32), "TIFF", compression="tiff_lzw"), 1e-6),
+    "tiff with alpha": (saved(Image.fromarray(EIGHT).convert("LA"), "TIFF"), 1 / 255),
+    "tiff with a preview": (with_preview(), 0.5 / 255),
+    "tiff palette": (saved(Image.fromarray(EIGHT).convert("P"), "TIFF"), 4 / 255),
+    "tiff jpeg": (saved(EIGHT, "TIFF", compression="jpeg", quality=100), 8 / 255),
+    "bmp": (saved(EIGHT, "BMP"), 0.5 / 255),
+    "webp": (saved(EIGHT, "WEBP", lossless=True), 1 / 255),
+    "dicom": (as_dicom(EIGHT), 0.5 / 255),
+    "dicom implicit": (as_dicom(EIGHT, ImplicitVRLittleEndian), 0.5 / 255),
+    "dicom 16": (as_dicom(SIXTEEN), 0.5 / 65535),
+    "dicom 12 of 16": (as_dicom(TWELVE, BitsStored=12), 0.5 / 4095),
+    "dicom monochrome1": (as_dicom(255 - EIGHT, PhotometricInterpretation="MONOCHROME1"), 0.5 / 255),
+    "dicom signed": (as_dicom((TWELVE.astype(np.int16) - 2048), BitsStored=12), 0.5 / 4095),
+    "dicom rgb": (as_dicom(np.dstack([EIGHT] * 3)), 1 / 255),
+    "dicom rle": (as_dicom(SIXTEEN, RLELossless), 0.5 / 65535),
+    "dicom jpeg": (
+        as_dicom(EIGHT, JPEGBaseline8Bit, PixelData=encapsulated(saved(EIGHT, "JPEG", quality=100))), 8 / 255,
+    ),
+    "dicom jpeg lossless": (
+        as_dicom(SIXTEEN, JPEGLosslessSV1, PixelData=encapsulated(imagecodecs.jpeg8_encode(SIXTEEN, lossless=True))),
+        0.5 / 65535,
+    ),
+    "dicom jpeg-ls": (
+        as_dicom(TWELVE, JPEGLSLossless, BitsStored=12, PixelData=encapsulated(imagecodecs.jpegls_encode(TWELVE))),
+        0.5 / 4095,
+    ),
+    "dicom jpeg 12": (
+        as_dicom(
+            TWELVE, JPEGExtended12Bit, BitsStored=12,
+            PixelData=encapsulated(imagecodecs.jpeg8_encode(TWELVE, level=100, bitspersample=12)),
+        ),
+        8 / 255,
+    ),
+    "dicom jpeg 2000": (
+        as_dicom(SIXTEEN, JPEG2000Lossless, PixelData=encapsulated(saved(SIXTEEN, "JPEG2000", no_jp2=True))),
+        0.5 / 65535,
+    ),
+}  # fmt: skip
+
+
+def pages(form: str) -> bytes:
+    return saved(EIGHT, form, save_all=True, append_images=[Image.fromarray(255 - EIGHT)])
+
+
+def without_a_strip() -> bytes:
+    """A TIFF whose second strip is said to be empty; readers for microscopes fill in black."""
+    data = bytearray(by_tifffile(EIGHT, rowsperstrip=30))
+    with tifffile.TiffFile(io.BytesIO(data)) as file:
+        counts = file.pages.first.tags["StripByteCounts"]
+    assert counts.count == 2
+    at = counts.valueoffset + {3: 2, 4: 4}[counts.dtype.value]
+    data[at : at + 2] = b"\0\0"
+    return bytes(data)
+
+
+def endless_pages() -> bytes:
+    """A TIFF whose only page names itself as the next one."""
+    data = bytearray(saved(EIGHT, "TIFF"))
+    start = int.from_bytes(data[4:8], "little")
+    after = start + 2 + 12 * int.from_bytes(data[start : start + 2], "little")
+    data[after : after + 4] = data[4:8]
+    return bytes(data)
+
+
+def many_pixels() -> bytes:
+    """A small TIFF that claims to be 60,000 pixels wide."""
+    data = bytearray(by_tifffile(np.zeros((1000, 16), np.uint8)))
+    with tifffile.TiffFile(io.BytesIO(data)) as file:
+        width = file.pages.first.tags["ImageWidth"]
+    data[width.valueoffset : width.valueoffset + 2] = (60_000).to_bytes(2, "little")
+    return bytes(data)
+
+
+#: Files that are no film, and words that the refusal must hold.
+REFUSED = {
+    "empty": (b"", "is empty"),
+    "text": (b"a film, I swear", "no picture"),
+    "svg": (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "no picture"),
+    "pdf": (b"%PDF-1.7 ...", "no picture"),
+    "gif": (saved(EIGHT, "GIF"), "no picture"),
+    "cut png": (SAME["png"][0][:-60], "damaged"),
+    "cut jpeg": (SAME["jpeg"][0][:400], "damaged"),
+    "cut 16-bit colour": (SAME["png rgb 16"][0][:-60], "damaged"),
+    "cut tiff": (SAME["tiff lzw 16"][0][:-60], "damaged"),
+    "strip without bytes": (without_a_strip(), "damaged"),
+    "lab": (saved(Image.fromarray(np.dstack([EIGHT] * 3)).convert("LAB"), "TIFF"), "rare kind"),
+    "five channels": (by_tifffile(np.zeros((60, 60, 5), np.uint8), planarconfig="contig"), "layers or channels"),
+    "rare": (by_tifffile(SIXTEEN.astype(np.uint32), compression="lzma"), "only uncompressed"),
+    "rgb 16 lzw": (by_opencv(np.dstack([SIXTEEN] * 3), ".tiff"), "only uncompressed"),
+    "pages": (pages("TIFF"), "several pictures"),
+    "endless pages": (endless_pages(), "several pictures"),
+    "animation": (pages("PNG"), "2 pictures"),
+    "constant": (saved(np.full((60, 60), 9, np.uint8), "PNG"), "shows nothing"),
+    "tiny": (saved(EIGHT[:20], "PNG"), "80 x 20"),
+    "narrow": (saved(np.tile(EIGHT[:40], (1, 3)), "PNG"), "long and narrow"),
+    "nan": (saved(np.full((60, 60), np.nan, np.float32), "TIFF"), "not finite"),
+    "one pixel": (saved(EIGHT[:1, :1], "PNG"), "1 x 1"),
+    "one row": (saved(np.tile(EIGHT[:1], (1, 250)), "PNG"), "20000 x 1"),
+    "infinite": (saved(np.where(EIGHT > 200, np.inf, EIGHT).astype(np.float32), "TIFF"), "not finite"),
+    "webp animation": (pages("WEBP"), "2 pictures"),
+    "frames": (as_dicom(EIGHT, NumberOfFrames=2, PixelData=EIGHT.tobytes() * 2), "several frames"),
+    "no pixels": (as_dicom(EIGHT, Rows=None), "without a picture"),
+    "palette": (as_dicom(EIGHT, PhotometricInterpretation="PALETTE COLOR"), "palette"),
+    "unknown syntax": (as_dicom(EIGHT, "1.2.840.10008.1.2.4.201", PixelData=encapsulated(b"xx")), "cannot be decoded"),
+    "many pixels": (as_dicom(EIGHT, Rows=10000, Columns=6000), "megapixels"),
+    "many pixels in tiff": (many_pixels(), "megapixels"),
+    "deflated": (as_dicom(EIGHT, DeflatedExplicitVRLittleEndian), "deflated as a whole"),
+}  # fmt: skip
+
+
+def with_private_tags() -> bytes:
+    """A film of a vendor who keeps text and half a megabyte of bytes of his own beside it."""
+    ds = pydicom.dcmread(io.BytesIO(as_dicom(EIGHT)))
+    block = ds.private_block(0x0011, "VENDOR <b>x</b>", create=True)
+    block.add_new(0x01, "LO", "<script>alert(1)</script>")
+    block.add_new(0x02, "OB", b"\1" * 500_000)
+    file = io.BytesIO()
+    ds.save_as(file)
+    return file.getvalue()
+
+
+#: Decompressed by libtiff inside Pillow, which writes to the process' stderr what it finds wrong.
+BY_LIBTIFF = {kind for kind in SAME if kind.startswith("tiff") and ("lzw" in kind or "jpeg" in kind)}
+
+
+def damaged(count: int, kinds: Collection[str], seed: int = 0) -> Iterator[bytes]:
+    """Files of these kinds, a third of them cut off, the others with some bits changed."""
+    rng = random.Random(seed)
+    files = [SAME[kind][0] for kind in kinds]
+    for i in range(count):
+        data = bytearray(files[i % len(files)])
+        if i % 3 == 0:
+            del data[rng.randrange(len(data)) :]
+        else:
+            for _ in range(rng.randrange(1, 9)):
+                # most of what matters stands at the start
+                data[rng.randrange(min(len(data), 700 if i % 3 == 1 else len(data)))] ^= 1 << rng.randrange(8)
+        yield bytes(data)
+
+
+def bomb(megapixels: float) -> bytes:
+    """A small PNG of many pixels."""
+    side = int((megapixels * 1e6) ** 0.5)
+    rows = zlib.compress(b"\0" * (side // 8 + 2) * side, 9)
+
+    def chunk(kind: bytes, body: bytes) -> bytes:
+        return len(body).to_bytes(4, "big") + kind + body + zlib.crc32(kind + body).to_bytes(4, "big")
+
+    header = side.to_bytes(4, "big") * 2 + bytes([1, 0, 0, 0, 0])
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+
+
+def zipped() -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("film.png", SAME["png"][0])
+    return file.getvalue()
+
+
+def hidden_in_dicom(of: str) -> bytes:
+    """A DICOM file whose preamble begins as another kind of file does."""
+    start = SAME[of][0][:128].ljust(128, b"\0")
+    return start + SAME["dicom"][0][128:]
+
+
+#: Files that are something else as well, or say that they are, and whether a film is in them.
+MASKS = {
+    "png with a zip behind": (SAME["png"][0] + zipped(), True),
+    "jpeg with script behind": (SAME["jpeg"][0] + b"<script>alert(1)</script>", True),
+    "dicom that begins as png": (hidden_in_dicom("png"), True),
+    "dicom that begins as tiff": (hidden_in_dicom("tiff"), True),
+    "dicom with private tags": (with_private_tags(), True),
+    "zip": (zipped(), False),
+    "html": (b"<!doctype html><script>alert(1)</script>", False),
+    "svg with an entity": (b'<!DOCTYPE svg [<!ENTITY e SYSTEM "file:///etc/passwd">]><svg>&e;</svg>', False),
+    "python": (b"import os; os.system('true')", False),
+    "pickle": (b"cos\nsystem\n(S'true'\ntR.", False),
+    "one byte": (b"\x89", False),
+    "zeros": (b"\0" * 4096, False),
+    "png of no pixels": (bomb(0), False),
+}
+
+#: What somebody may call a file.
+NAMES = (
+    "../../etc/passwd", "..\\..\\boot.ini", "/etc/shadow", "<img src=x onerror=alert(1)>.png", "a\0b.png", "a\nb.png",
+    "\x1b[2J.png", "\u202egnp.exe", "film.png\r\nSet-Cookie: a=b", "%2e%2e%2fpasswd", "{{7*7}}.png", "${jndi:ldap://x}.png",
+    "CON.png", ".png", "", " ", "." * 200, "x" * 5000 + ".png", "naïve 胸部.png", "'; DROP TABLE films; --.png",
+)  # fmt: skip

@@ -1,0 +1,222 @@
+"""What strangers may not do with a served page, each tried against a real one."""
+
+import http.server
+import io
+import json
+import threading
+from pathlib import Path
+
+import gradio_client
+import httpx
+import pytest
+from gradio_client.exceptions import AppError
+
+from cxr_demo.ui import page, uploads
+from tests import corpus
+from tests.serving import served
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("security")
+
+
+@pytest.fixture(scope="module")
+def address(folder):
+    with served(folder) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def client(address):
+    return gradio_client.Client(address, verbose=False, analytics_enabled=False)
+
+
+@pytest.fixture
+def log(folder):
+    return folder / "server.log"
+
+
+@pytest.fixture
+def listener():
+    """A server that nobody should be talked into asking, and what it was asked."""
+    asked = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            asked.append(self.path)
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(corpus.SAME["png"][0])
+
+        do_HEAD = do_GET  # noqa: N815 - as http.server calls it
+
+        def log_message(self, *_):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/film.png", asked
+        server.shutdown()
+
+
+def upload(address, data, name):
+    return httpx.post(f"{address}gradio_api/upload", files={"files": (name, data)}, timeout=60)
+
+
+def called(address, name, *data):
+    """What an endpoint answers to these values, as they stand, past every check of a client."""
+    call = httpx.post(f"{address}gradio_api/call/{name}", json={"data": data})
+    with httpx.stream("GET", f"{address}gradio_api/call/{name}/{call.json()['event_id']}", timeout=60) as answer:
+        return answer.read().decode()
+
+
+def event(address, name, told):
+    """What an event of the page answers to what a browser might say, though it is in no list of endpoints."""
+    config = httpx.get(f"{address}config").json()
+    known = next(i for i in config["dependencies"] if any(target[1] == name for target in i["targets"]))
+    session = {"session_hash": "stranger", "fn_index": known["id"]}
+    httpx.post(f"{address}gradio_api/queue/join", json={"data": [], "event_data": told, **session}).raise_for_status()
+    with httpx.stream("GET", f"{address}gradio_api/queue/data", params={"session_hash": "stranger"}, timeout=60) as s:
+        lines = [json.loads(line.removeprefix("data:")) for line in s.iter_lines() if line.startswith("data:")]
+    return json.dumps([line.get("output") for line in lines if line["msg"] == "process_completed"])
+
+
+# ------------------------------------------------------------------ files of the machine
+
+
+@pytest.mark.parametrize(
+    "path", ["/etc/passwd", "app.py", "cxr_demo/cli.py", "../../../../etc/passwd", "..%2f..%2fetc/passwd"]
+)
+@pytest.mark.parametrize("route", ["file=", "file/", "stream/", "custom_component/", ""])
+def test_no_file_of_the_machine_is_given_out(address, route, path):
+    for wanted in (path, str(ROOT / path)):
+        answer = httpx.get(f"{address}gradio_api/{route}{wanted}")
+        assert answer.status_code >= 400
+        assert "root:" not in answer.text
+        assert "import" not in answer.text
+
+
+def test_the_models_files_and_the_log_are_not_given_out(address, folder):
+    for path in (folder / "server.log", folder / "one" / "config.json"):
+        assert path.exists()
+        assert httpx.get(f"{address}gradio_api/file={path}").status_code >= 400
+
+
+def test_the_folder_of_films_is_not_listed(address, folder):
+    for path in (folder / "cache", *(folder / "cache").iterdir()):
+        assert httpx.get(f"{address}gradio_api/file={path}").status_code >= 400
+
+
+@pytest.mark.parametrize("name", corpus.NAMES, ids=range(len(corpus.NAMES)))
+def test_a_file_lands_among_the_uploads_whatever_it_is_called(address, folder, name):
+    if not name.isprintable() or len(name) > 1000:
+        name = "".join(c for c in name if c.isprintable())[:1000]
+    answer = upload(address, corpus.SAME["png"][0], name)
+    if answer.status_code == 200:
+        (path,) = answer.json()
+        assert Path(path).resolve().is_relative_to((folder / "cache").resolve())
+        assert uploads.PREFIX in path
+    assert not (folder / "passwd").exists()
+
+
+def test_a_page_that_somebody_sent_is_not_shown_as_one(address):
+    (path,) = upload(address, b"<script>alert(1)</script>", "page.html").json()
+    answer = httpx.get(f"{address}gradio_api/file={path}")
+    assert "html" not in answer.headers.get("content-type", "") or "attachment" in answer.headers["content-disposition"]
+
+
+# ------------------------------------------------------------------ other servers
+
+
+@pytest.mark.parametrize("shape", ["path", "url", "both"])
+def test_nobody_else_is_asked_for_a_film(address, folder, listener, shape):
+    url, asked = listener
+    given = {"path": {"path": url}, "url": {"path": "x.png", "url": url}, "both": {"path": url, "url": url}}[shape]
+    for meta in ({}, {"meta": {"_type": "gradio.FileData"}}):
+        assert "event: error" in called(address, "predict", {**given, **meta}, None)
+    told = event(address, "film", {"model": str(folder / "fourteen"), "source": {"kind": "file", **given}})
+    assert "send the file again" in told or "cannot be accessed" in told
+    assert asked == []
+
+
+def test_the_page_fetches_nothing_for_others(address, listener):
+    url, asked = listener
+    for route in (f"proxy={url}", f"file={url}"):
+        answer = httpx.get(f"{address}gradio_api/{route}", follow_redirects=False)
+        assert corpus.SAME["png"][0] not in answer.content
+    assert asked == []
+
+
+# ------------------------------------------------------------------ too much, and nonsense
+
+
+def test_a_file_that_is_too_large_is_refused_and_leaves_nothing(address, folder):
+    before = {p for p in (folder / "cache").rglob("*") if p.is_file()}
+    answer = upload(address, io.BytesIO(bytes((page.MEGABYTES + 1) << 20)), "large.png")
+    assert answer.status_code == 413
+    assert {p for p in (folder / "cache").rglob("*") if p.is_file()} == before
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {}, {"source": {"kind": "file"}}, {"source": {"kind": "file", "path": ["a"]}},
+        {"source": {"kind": "phantom", "key": {}}},
+        {"source": {"kind": "phantom", "key": "normal", "correction": "__class__"}}, {"model": {"a": 1}},
+        {"model": "../../etc", "source": {"kind": "phantom", "key": "normal"}}, {"run": "x", "turn": None, "source": 7},
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("name", ["film", "run_lime", "trust", "scramble"])
+def test_nonsense_gets_a_sentence_or_a_plain_answer(address, log, name, told):
+    before = len(log.read_text())
+    answer = event(address, name, told)
+    assert answer != "[]"
+    assert str(ROOT) not in answer
+    assert "Traceback" not in answer + log.read_text()[before:]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"lime.samples": 10**9},
+        {"lime.samples": -1},
+        {"lime.samples": "many"},
+        {"occlusion.stride": 0.1},
+        {"lime.fill": "x"},
+    ],
+)
+def test_settings_are_held_to_their_range_on_the_server(client, tmp_path, settings):
+    film = tmp_path / "film.png"
+    film.write_bytes(corpus.SAME["png"][0])
+    with pytest.raises(AppError, match=r"is needed|choose|not a number"):
+        client.predict(
+            gradio_client.handle_file(film), [next(iter(settings)).split(".")[0]], settings, api_name="/explain"
+        )
+
+
+@pytest.mark.parametrize("route", ["vibe-code", "vibe-edit", "undo-vibe-edit", "process_recording"])
+def test_the_page_cannot_be_edited_by_its_visitors(address, route):
+    before = (ROOT / "app.py").read_bytes()
+    answer = httpx.post(f"{address}gradio_api/{route}", json={"code": "import os", "prompt": "x", "hash": "x"})
+    assert answer.status_code >= 400
+    assert (ROOT / "app.py").read_bytes() == before
+
+
+# ------------------------------------------------------------------ what is written down
+
+
+def test_nothing_of_a_film_reaches_the_log(client, address, log, tmp_path):
+    film = tmp_path / "Secret^Person.dcm"
+    film.write_bytes(corpus.as_dicom(corpus.EIGHT, WindowCenter=5, WindowWidth=0))
+    told = client.predict(gradio_client.handle_file(film), api_name="/predict")
+    broken = tmp_path / "Secret^Other.dcm"
+    broken.write_bytes(corpus.as_dicom(corpus.EIGHT, NumberOfFrames=2, PixelData=corpus.EIGHT.tobytes() * 2))
+    with pytest.raises(AppError, match="several frames"):
+        client.predict(gradio_client.handle_file(broken), api_name="/predict")
+    written = log.read_text()
+    for secret in ("Secret", "4711", told["sha256"]):
+        assert secret not in written
+    assert "4711" not in json.dumps(told)
