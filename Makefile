@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help run test train-demo models lint check bench quality pictures fuzz clean
+.PHONY: help run test train-demo models lint check bench quality pictures fuzz advisories clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | sort
@@ -47,6 +47,13 @@ pictures: $(VENV)/dev.stamp  ## draw the pictures of docs/explanations.md
 fuzz: $(VENV)/fuzz.stamp  ## try damaged and hostile files on the reader for ten minutes, guided by coverage; Linux only
 	$(BIN)/python -m tests.fuzz
 
+advisories: $(VENV)/audit.stamp  ## check the installed packages for known vulnerabilities
+	mkdir -p runs
+	$(VENV)/audit/bin/pip-audit --path "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')" \
+		--progress-spinner off --format json --output runs/advisories.json
+	@$(BIN)/python -c 'import json; found = json.load(open("runs/advisories.json"))["dependencies"]; \
+		print(sum("vulns" in one for one in found), "of", len(found), "packages could be checked")'
+
 clean:  ## remove the environment and caches
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache
 
@@ -57,6 +64,11 @@ $(VENV)/run.stamp: requirements.txt
 
 $(VENV)/train.stamp: requirements-train.txt $(VENV)/run.stamp
 	$(BIN)/pip install --quiet -r requirements-train.txt
+	touch $@
+
+$(VENV)/audit.stamp: $(VENV)/run.stamp
+	$(PYTHON) -m venv $(VENV)/audit
+	$(VENV)/audit/bin/pip install --quiet 'pip-audit>=2.9'
 	touch $@
 
 $(VENV)/fuzz.stamp: $(VENV)/dev.stamp
