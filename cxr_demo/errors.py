@@ -8,6 +8,7 @@ CxrError
 │   └── BadModel         the files are there, but are not a model of ours
 ├── UnknownLabel         a finding the model does not predict
 ├── BadSetting           a method's setting outside its range, or no such setting or method
+├── TooBusy              too many computations are waiting
 ├── DataError            a training table, folder or split that cannot be used
 └── Stopped              a computation ended early; its last complete map stands
     ├── Cancelled        somebody asked for it
@@ -45,6 +46,10 @@ class UnknownLabel(CxrError):
 
 class BadSetting(CxrError):
     """A method's setting outside its range, or no such setting or method."""
+
+
+class TooBusy(CxrError):
+    """Too many computations are waiting."""
 
 
 class DataError(CxrError):

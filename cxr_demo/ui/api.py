@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import gradio as gr
@@ -16,6 +17,7 @@ from cxr_demo import explain as engine
 from cxr_demo import methods, report
 from cxr_demo.scoring import Budget
 from cxr_demo.ui.asked import film_of, offered, sentence
+from cxr_demo.ui.room import ROOM
 from cxr_demo.ui.zero import gpu
 
 #: Seconds that one method may take for one caller.
@@ -45,7 +47,9 @@ def explain(
     method's key, and `labels`. A method that takes more than two minutes gives the last map it had, and says so.
     """
     keys = [kind.key for kind in methods.DEFAULTS] if method_keys is None else method_keys
-    with _readable():
+    with _readable(), ROOM.place() as place:
+        for _ in place.waits(Event()):
+            pass  # Gradio tells its clients where they stand
         fields, path = _explained(model, _sent(file), keys, settings or {})
     return fields, gr.FileData(path=path, orig_name="maps.npz")
 

@@ -32,9 +32,10 @@ function askTrust(again = false) {
 
 function heardTrust(answer) {
   const result = current();
-  if (!result?.trust || result.trust.run !== answer.run) return;
+  if (!result?.trust || result.trust.run !== answer.run || answer.busy) return;
+  if (answer.ahead !== undefined) return Object.assign(result.trust, {ahead: answer.ahead, wait: answer.wait}), showTrust();
   if (answer.stopped) result.trust = null;
-  else Object.assign(result.trust, answer, {state: answer.error ? 'stopped' : 'done', overlay: null});
+  else Object.assign(result.trust, {ahead: null}, answer, {state: answer.error ? 'stopped' : 'done', overlay: null});
   const {overlay} = answer;
   if (overlay) inflate(overlay.data).then(planes => {
     if (result.trust?.run === answer.run) { result.trust.overlay = {side: overlay.side, planes}; showTrust(); }
@@ -56,6 +57,8 @@ function askScramble() {
 async function heardScramble(answer) {
   const scrambling = current()?.scramble;
   if (!scrambling || scrambling.run !== answer.run) return;
+  Object.assign(scrambling, {ahead: answer.ahead, wait: answer.wait});
+  if (answer.ahead !== undefined || answer.busy) return showScramble();
   if (answer.error && !answer.method) Object.assign(scrambling, {state: 'stopped', error: answer.error});
   else if (answer.complete) scrambling.state = 'done';
   else scrambling.maps.set(answer.method, {kept: answer.kept, error: answer.error,
@@ -213,7 +216,7 @@ function showScramble() {
   const scrambling = result?.scramble;
   scrambleButton.disabled = scrambling?.state === 'running' || !finished().length;
   scrambleBlock.dataset.state = scrambling?.state ?? 'idle';
-  say(scrambleStatus, scrambling?.error ?? (scrambling?.state === 'running' ? 'explaining the scrambled model\u2026' : ''));
+  say(scrambleStatus, scrambling?.error ?? (scrambling?.state === 'running' ? waiting(scrambling) ?? 'explaining the scrambled model\u2026' : ''));
   scrambleMaps.replaceChildren(...[...(scrambling?.maps ?? [])].map(([key, found]) => {
     const kept = found.kept?.[state.chosen];
     const canvas = make('canvas', {role: 'img', 'aria-label': `${titleOf(key)} of the scrambled model`});
@@ -363,7 +366,7 @@ function showTrust() {
   panel.hidden = !result?.image;
   if (panel.hidden) return;
   panel.dataset.state = found?.state ?? 'idle';
-  say(trustStatus, found?.error ?? {running: 'measuring\u2026', done: `measured in ${figure(found?.seconds, 1)} s`}[found?.state]
+  say(trustStatus, found?.error ?? {running: waiting(found ?? {}) ?? 'measuring\u2026', done: `measured in ${figure(found?.seconds, 1)} s`}[found?.state]
     ?? 'measured once the maps are complete');
   measuredBlocks.replaceChildren(...(found?.methods ? [curvesBlock(found), agreementBlock(found), placesBlock(found)] : []));
   showBoxes(found);

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ctypes
 import os
 from collections.abc import Iterator  # noqa: TC003 - gradio reads the handlers' annotations
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from signal import SIGTERM, signal
 from threading import Thread, current_thread, main_thread
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -20,9 +20,11 @@ from cxr_demo import explain, hub, methods, phantom, sanity, sources
 from cxr_demo.engine import engine_of
 from cxr_demo.errors import BadSetting, Stopped
 from cxr_demo.scoring import Budget
+from cxr_demo.types import Cost
 from cxr_demo.ui import api, believing, text, uploads, viewer
 from cxr_demo.ui.api import DEADLINE
 from cxr_demo.ui.asked import Asked, film_of, offered, sentence
+from cxr_demo.ui.room import MOST, PLACES, ROOM, attended
 from cxr_demo.ui.sessions import Sessions
 from cxr_demo.ui.zero import FORKS, gpu
 
@@ -67,10 +69,10 @@ def build() -> gr.Blocks:
             channels = [viewer.channel() for _ in kinds]
             trust_channel, scramble_channel = viewer.channel(), viewer.channel()
         for kind, channel in zip(kinds, channels, strict=True):
-            _wire(shown, viewer.run_event(kind), _run_handler(kind), [channel], kind.key, concurrency_limit=4)
+            _wire(shown, viewer.run_event(kind), _run_handler(kind), [channel], kind.key, concurrency_limit=None)
         _wire(shown, "film", open_film, [film_channel, card], "film", concurrency_limit=8)
-        _wire(shown, TRUST, trust_maps, [trust_channel], TRUST, concurrency_limit=4)
-        _wire(shown, SCRAMBLE, scramble, [scramble_channel], SCRAMBLE, concurrency_limit=2)
+        _wire(shown, TRUST, trust_maps, [trust_channel], TRUST, concurrency_limit=None)
+        _wire(shown, SCRAMBLE, scramble, [scramble_channel], SCRAMBLE, concurrency_limit=None)
         _wire(shown, "stop", stop, None, "stop", queue=False)
         page.unload(leave)
         gr.api(api.predict, api_name="predict", concurrency_limit=4)
@@ -95,7 +97,13 @@ def serve(page: gr.Blocks, **launch: Any) -> Any:
     if not FORKS:  # a forked process chooses its own
         Thread(target=engine_of, args=(offered(),), name="engine", daemon=True).start()
     look = {"theme": theme(), "css_paths": [viewer.ASSETS / "viewer.css"], "footer_links": ["api"]}
-    limits = {"run_history": False, "show_error": False, "max_file_size": MEGABYTES * 1024 * 1024}
+    limits = {
+        "run_history": False,
+        "show_error": False,
+        "max_file_size": MEGABYTES * 1024 * 1024,
+        # who waits for a turn waits in a thread, and a new film must still find one
+        "max_threads": PLACES + MOST + 32,
+    }
     return page.launch(**{**look, **limits, **launch})
 
 
@@ -168,16 +176,25 @@ def _run_handler(kind: type[Method]) -> Callable[..., Iterator[dict[str, Any]]]:
         head = {"method": kind.key, "run": asked.run}
         try:
             cancelled = None if FORKS else flag
-            answers = _maps(asked.model, asked.source, visitor, kind.key, asked.settings, cancelled)
-            with closing(answers):
-                for at, (answer, explanation) in enumerate(answers):
-                    if explanation is not None:
-                        sessions.keep(visitor, _shown(asked), explanation)
-                    # where the work is in another process, the flag is seen only here
-                    over = {"stopped": text.STOPPED} if FORKS and flag.is_set() else {}
-                    yield {**head, "at": at, **answer, **over}
-                    if over:
-                        return
+            with _turn(kind, flag) as waits:
+                yield from (head | wait for wait in waits)
+                told = {**head, "at": 0}
+                yield told  # whoever left while waiting is noticed before anything is computed
+                answers = _maps(asked.model, asked.source, visitor, kind.key, asked.settings, cancelled)
+                with closing(attended(answers, flag)) as attentive:
+                    for at, found in enumerate(attentive):
+                        if found is not None:
+                            answer, explanation = found
+                            told = {**head, "at": at, **answer}
+                            if explanation is not None:
+                                sessions.keep(visitor, _shown(asked), explanation)
+                        # where the work is in another process, the flag is seen only here
+                        over = {"stopped": text.STOPPED} if FORKS and flag.is_set() else {}
+                        yield told | over
+                        if over:
+                            return
+        except Stopped as stop:
+            yield {**head, "stopped": str(stop)}
         except Exception as error:
             yield {**head, "error": sentence(error)}
         finally:
@@ -211,18 +228,33 @@ def _maps(
             yield answer, explanation if explanation.complete else None
 
 
-def trust_maps(event: gr.EventData, request: gr.Request) -> dict[str, Any]:
+@contextmanager
+def _turn(kind: type[Method] | None, over: Event) -> Iterator[Iterator[dict[str, Any]]]:
+    """What to tell the visitor until it is the turn of a computation; a method that takes no time does not wait."""
+    if kind is not None and kind.cost is Cost.INSTANT:
+        yield iter(())
+        return
+    with ROOM.place() as place:
+        yield ({"at": 0, "ahead": wait.ahead, "wait": wait.seconds} for wait in place.waits(over))
+
+
+def trust_maps(event: gr.EventData, request: gr.Request) -> Iterator[dict[str, Any]]:
     """Measure how far the maps that are shown can be believed, with curves for one finding."""
     asked, visitor = Asked.of(event._data), _visitor(request)
     head = {"event": TRUST, "run": asked.run}
     flag = sessions.begin(visitor, TRUST, asked.run)
     try:
         kept = _finished(asked, visitor)
-        return head | _trusted(asked, visitor, kept, None if FORKS else flag)
+        with _turn(None, flag) as waits:
+            yield from (head | wait for wait in waits)
+            answers = (_trusted(asked, visitor, kept, None if FORKS else flag) for _ in range(1))
+            with closing(attended(answers, flag)) as attentive:
+                for found in attentive:
+                    yield head | (found or {"busy": True})
     except Stopped:
-        return head | {"stopped": True}
+        yield head | {"stopped": True}
     except Exception as error:
-        return head | {"error": sentence(error)}
+        yield head | {"error": sentence(error)}
     finally:
         flag.set()
 
@@ -233,9 +265,16 @@ def scramble(event: gr.EventData, request: gr.Request) -> Iterator[dict[str, Any
     head = {"event": SCRAMBLE, "run": asked.run}
     flag = sessions.begin(visitor, SCRAMBLE, asked.run)
     try:
-        answers = _scrambled(asked, visitor, _finished(asked, visitor), None if FORKS else flag)
-        with closing(answers):
-            yield from (head | answer for answer in answers)
+        kept = _finished(asked, visitor)
+        with _turn(None, flag) as waits:
+            yield from (head | wait for wait in waits)
+            told = head | {"busy": True}
+            yield told
+            answers = _scrambled(asked, visitor, kept, None if FORKS else flag)
+            with closing(attended(answers, flag)) as attentive:
+                for found in attentive:
+                    told = told if found is None else head | found
+                    yield told
         yield head | {"complete": True}
     except Exception as error:
         yield head | {"error": sentence(error)}

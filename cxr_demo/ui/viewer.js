@@ -340,7 +340,7 @@ async function heardMethod(answer) {
   const maps = answer.maps && await unpacked(answer.maps);
   if (result !== current() || entryOf(card) !== entry || (entry.at ?? 0) > answer.at) return;
   const ended = answer.error || answer.stopped ? 'stopped' : answer.complete ? 'done' : entry.state;
-  Object.assign(entry, answer, {state: ended, maps: maps ?? entry.maps});
+  Object.assign(entry, {ahead: null}, answer, {state: ended, maps: maps ?? entry.maps});
   refresh(card);
   // one card's new maximum is everybody's new scale, and what the others are faint beside
   if (maps) shown().forEach(drawCard);
@@ -719,10 +719,18 @@ function refresh(card) {
   if (!entry?.maps) { say(card.readout, ''); say(card.fidelity, ''); }
 }
 
-function words({state: now, error, stopped, steps: [done, total] = [0, 0], forwards}) {
+// Who waits is told how many are before, and about how long it will take.
+function waiting({ahead, wait}) {
+  if (ahead === null || ahead === undefined) return null;
+  const before = ahead ? `${ahead} before it` : 'the next one';
+  const minutes = wait >= 90 ? `${Math.round(wait / 60)} minutes` : `${Math.max(1, Math.round(wait))} s`;
+  return `waiting for its turn: ${before}${wait ? `, about ${minutes}` : ''}`;
+}
+
+function words({state: now, error, stopped, steps: [done, total] = [0, 0], forwards, ahead, wait}) {
   if (error) return error;
   if (stopped) return `${stopped} ${forwards ? `Map of ${done} of ${total} copies.` : 'There is no map.'}`;
-  const progress = total ? `${done} of ${total} altered copies` : 'starting\u2026';
+  const progress = waiting({ahead, wait}) ?? (total ? `${done} of ${total} altered copies` : 'starting\u2026');
   return {running: progress, stopping: 'stopping\u2026', done: 'complete'}[now];
 }
 

@@ -1,0 +1,80 @@
+"""A visitor of a served page without a browser: the page's own events, as its viewer sends them over HTTP."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+import httpx
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+
+class Refused(Exception):
+    """The server would not take an event."""
+
+
+class Visitor:
+    """One session of a page at an address."""
+
+    def __init__(self, address: str, timeout: float = 120.0) -> None:
+        self.address = address.rstrip("/")
+        self.session = uuid.uuid4().hex[:11]
+        self._client = httpx.Client(timeout=timeout)
+        config = self._client.get(f"{self.address}/config").json()
+        self._events = {target[1]: each["id"] for each in config["dependencies"] for target in each["targets"]}
+
+    def close(self) -> None:
+        """Leave: open streams end, as when a tab is closed."""
+        self._client.close()
+
+    def upload(self, name: str, data: bytes) -> dict[str, str]:
+        """Send a file; the source of a film, as events name it."""
+        answer = self._client.post(f"{self.address}/gradio_api/upload", files={"files": (name, data)})
+        answer.raise_for_status()
+        return {"kind": "file", "path": answer.json()[0]}
+
+    def ask(self, *events: tuple[str, Any]) -> Generator[tuple[str, dict[str, Any]]]:
+        """Raise events at once and give their names with what is answered; Refused where one is not taken.
+
+        Of an answer that comes in parts, the first and the last: those between are sent as differences. Closing it
+        leaves them all.
+        """
+        names = {self._join(event, told): event for event, told in events}
+        with closing(self._stream()) as messages:
+            for message in messages:
+                if message["msg"] not in ("process_generating", "process_completed"):
+                    continue
+                name, output = names[message["event_id"]], message.get("output") or {}
+                if message.get("success") is False:
+                    raise Refused(f"{name}: {output}")
+                answer = (output.get("data") or [None])[0]
+                if isinstance(answer, dict):
+                    yield name, answer
+                if message["msg"] == "process_completed":
+                    del names[message["event_id"]]
+                    if not names:
+                        return
+
+    def answer(self, event: str, told: Any) -> dict[str, Any]:
+        """The last answer to one event."""
+        *_, (_, last) = self.ask((event, told))
+        return last
+
+    def _join(self, event: str, told: Any) -> str:
+        body = {"data": [], "event_data": told, "session_hash": self.session, "fn_index": self._events[event]}
+        joined = self._client.post(f"{self.address}/gradio_api/queue/join", json=body)
+        if joined.status_code != httpx.codes.OK:
+            raise Refused(f"{event}: {joined.text}")
+        event_id: str = joined.json()["event_id"]
+        return event_id
+
+    def _stream(self) -> Generator[dict[str, Any]]:
+        where, params = f"{self.address}/gradio_api/queue/data", {"session_hash": self.session}
+        with self._client.stream("GET", where, params=params) as stream:
+            for line in stream.iter_lines():
+                if line.startswith("data:"):
+                    yield json.loads(line.removeprefix("data:"))

@@ -1,0 +1,168 @@
+"""Who waits for a turn is told how long, in the order they came, and leaves without a trace."""
+
+import threading
+import time
+
+import pytest
+
+from cxr_demo.errors import Cancelled, TooBusy
+from cxr_demo.ui.room import LOOK, Room, Wait, attended
+
+
+def never():
+    return threading.Event()
+
+
+def enter(room, begun, go, name, over=None, told=None):
+    """Somebody who computes until `go` is set; what they are told meanwhile goes into `told`."""
+
+    def compute():
+        try:
+            with room.place() as place:
+                for wait in place.waits(over or never()):
+                    (told if told is not None else []).append(wait)
+                begun.append(name)
+                go.wait(20)
+        except Cancelled:
+            begun.append(f"{name} left")
+
+    before = len(room._order)
+    thread = threading.Thread(target=compute)
+    thread.start()
+    until(lambda: len(room._order) > before or not thread.is_alive())
+    return thread
+
+
+def until(true, seconds=20.0):
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def test_turns_are_taken_in_order_and_those_who_wait_are_told():
+    room, begun, told = Room(places=2, most=10), [], []
+    go = [threading.Event() for _ in range(5)]
+    threads = [enter(room, begun, go[n], n, told=told if n == 4 else None) for n in range(5)]
+    until(lambda: len(begun) == 2 and told == [Wait(2, None)])
+    assert begun == [0, 1]
+    go[1].set()
+    until(lambda: len(begun) == 3 and len(told) == 2)
+    assert begun == [0, 1, 2]
+    assert told[1].ahead == 1
+    assert told[1].seconds == pytest.approx(2 * room._took[0] / 2)
+    go[0].set()
+    until(lambda: len(begun) == 4)
+    assert begun == [0, 1, 2, 3]
+    for event in go:
+        event.set()
+    for thread in threads:
+        thread.join()
+    assert begun == [0, 1, 2, 3, 4]
+    assert room._order == []
+
+
+def test_nobody_waits_where_there_is_room():
+    room = Room(places=1)
+    with room.place() as place:
+        assert list(place.waits(never())) == []
+        assert place.began is not None
+
+
+def test_who_leaves_while_waiting_frees_the_place_at_once():
+    room, begun = Room(places=1), []
+    go, over = threading.Event(), threading.Event()
+    first = enter(room, begun, go, "first")
+    second = enter(room, begun, go, "second", over)
+    third = enter(room, begun, go, "third")
+    over.set()
+    second.join(LOOK + 5)
+    assert begun == ["first", "second left"]
+    assert len(room._took) == 0, "waiting is no computing"
+    go.set()
+    first.join()
+    third.join()
+    assert begun[-1] == "third"
+
+
+def test_too_many_are_refused_with_the_time_it_would_take():
+    room, begun, go = Room(places=1, most=1), [], threading.Event()
+    room._took.append(200.0)
+    threads = [enter(room, begun, go, n) for n in range(2)]
+    with pytest.raises(TooBusy, match="1 computations are waiting, about 7 minutes"), room.place():
+        pass
+    go.set()
+    for thread in threads:
+        thread.join()
+    assert room._order == []
+
+
+def test_an_error_at_work_gives_the_place_back():
+    room = Room(places=1)
+
+    def fail():
+        with room.place() as place:
+            list(place.waits(never()))
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert room._order == []
+
+
+# ------------------------------------------------------------------ leaving somebody at work
+
+
+def test_answers_come_as_they_are_and_silence_is_told():
+    def answers():
+        yield 1
+        time.sleep(2.5 * LOOK)
+        yield 2
+
+    over = never()
+    found = list(attended(answers(), over))
+    assert found[0] == 1
+    assert found[-1] == 2
+    assert found[1:-1] == [None] * 2
+    assert over.is_set()
+
+
+def test_an_error_of_the_work_is_the_askers():
+    def answers():
+        yield 1
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        list(attended(answers(), never()))
+
+
+def test_who_stops_listening_ends_the_work_and_waits_for_its_end():
+    over, ended = never(), []
+
+    def answers():
+        try:
+            while not over.is_set():
+                time.sleep(0.01)
+                yield 1
+        finally:
+            ended.append(True)
+
+    listening = attended(answers(), over)
+    assert next(listening) == 1
+    listening.close()
+    assert over.is_set()
+    assert ended == [True]
+
+
+def test_a_work_that_says_nothing_is_left_within_a_look():
+    over = never()
+
+    def answers():
+        over.wait(30)
+        yield 1
+
+    listening = attended(answers(), over)
+    assert next(listening) is None
+    began = time.monotonic()
+    listening.close()
+    assert time.monotonic() - began < 2
