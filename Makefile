@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help run test train-demo models lint check bench quality pictures fuzz advisories clean
+.PHONY: help run test train-demo models lint check bench quality pictures soak fuzz advisories clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | sort
@@ -43,6 +43,9 @@ quality: $(VENV)/dev.stamp  ## measure what the quick settings lose on 20 of the
 
 pictures: $(VENV)/dev.stamp  ## draw the pictures of docs/explanations.md
 	$(BIN)/python -m benchmarks.pictures
+
+soak: $(VENV)/dev.stamp  ## send 64 visitors to a page on loopback for ten minutes and check what they get; Linux only
+	$(BIN)/python -m benchmarks.soak
 
 fuzz: $(VENV)/fuzz.stamp  ## try damaged and hostile files on the reader for ten minutes, guided by coverage; Linux only
 	$(BIN)/python -m tests.fuzz

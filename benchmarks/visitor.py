@@ -46,9 +46,9 @@ class Visitor:
         names = {self._join(event, told): event for event, told in events}
         with closing(self._stream()) as messages:
             for message in messages:
-                if message["msg"] not in ("process_generating", "process_completed"):
-                    continue
-                name, output = names[message["event_id"]], message.get("output") or {}
+                name, output = names.get(message.get("event_id", "")), message.get("output") or {}
+                if name is None or message["msg"] not in ("process_generating", "process_completed"):
+                    continue  # another event's, or only where it stands in the queue
                 if message.get("success") is False:
                     raise Refused(f"{name}: {output}")
                 answer = (output.get("data") or [None])[0]
@@ -63,6 +63,10 @@ class Visitor:
         """The last answer to one event."""
         *_, (_, last) = self.ask((event, told))
         return last
+
+    def tell(self, event: str, told: Any) -> None:
+        """Raise an event whose answer nobody waits for."""
+        self._join(event, told)
 
     def _join(self, event: str, told: Any) -> str:
         body = {"data": [], "event_data": told, "session_hash": self.session, "fn_index": self._events[event]}

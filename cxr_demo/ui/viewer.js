@@ -613,8 +613,8 @@ const findingPane = make('section', {class: 'findings', 'aria-label': 'Findings'
   make('div', {class: 'row head', 'aria-hidden': 'true'},
     make('span', {class: 'label'}, 'Finding'), make('span', {class: 'track'}), make('span', {class: 'number'}, 'Probability'),
     make('span', {class: 'point', title: 'operating point, on the probability'}, 'Threshold'), make('span', {class: 'auroc', title: 'how well the model tells films with the finding from films without'}, 'AUROC')),
-  list,
-  make('p', {class: 'doubt'}, 'Numbers of a picture that does not look like an upright frontal chest film: do not read them.'));
+  make('p', {class: 'doubt'}, 'Numbers of a picture that does not look like an upright frontal chest film: do not read them.'),
+  list);
 
 // ------------------------------------------------------------------ controls over all cards
 

@@ -1,0 +1,270 @@
+"""Many visitors of one page for some minutes: whether all answers are right, how long they take, if memory grows.
+
+`make soak` serves the page in a process of its own on loopback. Each visitor has a film of their own and asks for a
+prediction, for maps, leaves in the middle, or stops what they asked for. Every prediction and every Grad-CAM is
+compared with what is known of the film; of the maps that take seconds, some are asked for again when all is calm.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import math
+import os
+import random
+import re
+import statistics
+import subprocess
+import sys
+import threading
+import time
+import zlib
+from collections import Counter
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+
+from benchmarks.visitor import Visitor
+from cxr_demo import explain, image, phantom, sources
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+#: What visitors do, and how often.
+MIX = {"predict": 0.4, "explain": 0.3, "stop": 0.15, "leave": 0.15}
+SLOW = ("run_occlusion", "run_lime")
+#: Seconds that a visitor looks at what they see.
+PAUSE = (0.5, 4.0)
+#: Of maps that take seconds, how many are asked for again.
+AGAIN = 8
+#: How far probabilities may be from what is known, in the arithmetic of other batches.
+CLOSE = 1e-4
+
+
+@dataclass
+class Found:
+    """What all visitors saw."""
+
+    done: Counter[str] = field(default_factory=Counter)
+    wrong: list[str] = field(default_factory=list)  # another film's answer, or no film's
+    errors: list[str] = field(default_factory=list)
+    refused: int = 0  # told that too many wait
+    predictions: list[float] = field(default_factory=list)  # seconds until a new film's prediction
+    maps: dict[tuple[int, str], dict[str, Any]] = field(default_factory=dict)  # by film and event
+
+
+def main() -> int:
+    """Serve, send a crowd, print a table; 1 if anything was wrong."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--minutes", type=float, default=10)
+    parser.add_argument("--visitors", type=int, default=64)
+    arguments = parser.parse_args()
+    films = [film(n) for n in range(arguments.visitors)]
+    expected = known(films)
+    log = Path("runs/soak.log")
+    log.parent.mkdir(exist_ok=True)
+    with served(log) as (address, process):
+        calm = Visitor(address)
+        for n in range(2):
+            gradcam(calm, films[n], n)
+        cams = [gradcam(calm, data, n) for n, data in enumerate(films)]
+        found, memory = crowd(address, process, films, expected, cams, arguments.minutes)
+        again = compare(calm, films, found)
+    return report(arguments, found, memory, again, log.read_text(encoding="utf-8"))
+
+
+def film(n: int) -> bytes:
+    """A phantom that only one visitor has: its size, its exposure and its grain are its own."""
+    rng = np.random.default_rng(n)
+    keys = list(phantom.PHANTOMS)
+    drawn = phantom.draw(keys[n % len(keys)], 256 + 8 * (n // len(keys)))
+    exposed = 255 * (drawn / 255) ** rng.uniform(0.8, 1.25) + rng.normal(size=drawn.shape) * 4
+    png: bytes = cv2.imencode(".png", np.rint(exposed.clip(0, 255)).astype(np.uint8))[1].tobytes()
+    return png
+
+
+def known(films: list[bytes]) -> list[np.ndarray]:
+    """Probabilities of each film, by the library itself."""
+    model = sources.load("bundled:nih14")
+    return [explain.predict(model, image.decode(data, "x")).probabilities for data in films]
+
+
+@contextmanager
+def served(log: Path) -> Iterator[tuple[str, int]]:
+    """The page in a process of its own: its address and its number."""
+    settings = {"CXR_MODEL": "bundled:nih14", "PYTHONUNBUFFERED": "1"}
+    with log.open("w", encoding="utf-8") as file:
+        process = subprocess.Popen([sys.executable, "app.py"], env={**os.environ, **settings}, stdout=file, stderr=file)
+        try:
+            yield address_in(log), process.pid
+        finally:
+            process.terminate()
+            process.wait(30)
+
+
+def address_in(log: Path) -> str:
+    """Where the page says that it is, once it does."""
+    for _ in range(600):
+        found = re.search(r"http://127\.0\.0\.1:\d+", log.read_text(encoding="utf-8"))
+        if found:
+            return found.group()
+        time.sleep(0.2)
+    raise TimeoutError("The page does not start.")
+
+
+def asking(source: dict[str, str], run: int) -> dict[str, Any]:
+    """What the viewer says with every event."""
+    return {"model": "bundled:nih14", "source": source, "run": run, "turn": run, "settings": {}}
+
+
+def gradcam(visitor: Visitor, data: bytes, n: int) -> dict[str, Any]:
+    """The Grad-CAM of a film, of a visitor alone."""
+    source = visitor.upload(f"{n}.png", data)
+    maps: dict[str, Any] = visitor.answer("run_gradcam", asking(source, n + 1))["maps"]
+    return maps
+
+
+# ------------------------------------------------------------------ the crowd
+
+
+def crowd(
+    address: str,
+    process: int,
+    films: list[bytes],
+    expected: list[np.ndarray],
+    cams: list[dict[str, Any]],
+    minutes: float,
+) -> tuple[Found, list[float]]:
+    """Everybody at once until the time is over; memory in MB, every second."""
+    found, memory, lock = Found(), [], threading.Lock()
+    end = time.monotonic() + 60 * minutes
+
+    def stay(n: int) -> None:
+        rng = random.Random(n)
+        while time.monotonic() < end:
+            what = rng.choices(list(MIX), list(MIX.values()))[0]
+            try:
+                visit(address, n, films[n], expected[n], cams[n], what, rng, found, lock)
+            except Exception as error:  # whatever it is, it is counted
+                with lock:
+                    found.errors.append(f"{what}: {error!r}"[:300])
+            time.sleep(rng.uniform(*PAUSE))
+
+    threads = [threading.Thread(target=stay, args=(n,)) for n in range(len(films))]
+    for thread in threads:
+        thread.start()
+    while any(thread.is_alive() for thread in threads):
+        memory.append(resident(process))
+        time.sleep(1)
+    return found, memory
+
+
+def visit(
+    address: str, n: int, data: bytes, expected: np.ndarray, cam: dict[str, Any], what: str, rng: random.Random,
+    found: Found, lock: threading.Lock,
+) -> None:  # fmt: skip
+    """One visit: a film is sent and its prediction seen; then maps, to the end or not."""
+    visitor = Visitor(address)
+    try:
+        began = time.monotonic()
+        source = visitor.upload(f"{n}.png", data)
+        seen = visitor.answer("film", asking(source, 0))
+        took = time.monotonic() - began
+        right = "probabilities" in seen and np.abs(np.array(seen["probabilities"]) - expected).max() < CLOSE
+        with lock:
+            found.done["predict"] += 1
+            found.predictions.append(took)
+            if not right:
+                found.wrong.append(f"prediction of {n}: {seen.get('error', 'other numbers')}")
+        if what == "predict":
+            return
+        slow = rng.choice(SLOW)
+        with closing(visitor.ask(("run_gradcam", asking(source, 1)), (slow, asking(source, 2)))) as answers:
+            last: dict[str, dict[str, Any]] = {}
+            for name, answer in answers:
+                last[name] = answer
+                if name == slow and what == "leave":
+                    break
+                if name == slow and what == "stop" and "stopped" not in answer:
+                    visitor.tell("stop", {"run": 2, "method": slow.removeprefix("run_")})
+        with lock:
+            found.done[what] += 1
+            if "waiting" in str(last.get(slow, {}).get("error")):
+                found.refused += 1
+            elif what == "explain":
+                if not last[slow].get("complete"):
+                    found.errors.append(f"{slow} of {n}: {last[slow].get('error') or last[slow].get('stopped')}")
+                found.maps[n, slow] = last[slow].get("maps") or {}
+            maps = last.get("run_gradcam", {}).get("maps")
+            if maps and maps["data"] != cam["data"]:
+                found.wrong.append(f"Grad-CAM of {n}")
+    finally:
+        visitor.close()
+
+
+def resident(process: int) -> float:
+    """Megabytes of memory that a process has."""
+    text = Path(f"/proc/{process}/status").read_text(encoding="utf-8")
+    return int(re.findall(r"VmRSS:\s+(\d+)", text)[0]) / 1024
+
+
+def compare(calm: Visitor, films: list[bytes], found: Found) -> list[float]:
+    """Correlation of maps that the crowd got with the same ones asked for again when all is calm."""
+    chosen = random.Random(0).sample(sorted(found.maps), min(AGAIN, len(found.maps)))
+    correlations = []
+    for run, (n, event) in enumerate(chosen, 1000):
+        source = calm.upload(f"{n}.png", films[n])
+        maps = calm.answer(event, asking(source, run))["maps"]
+        correlations.append(correlation(maps, found.maps[n, event]))
+    return correlations
+
+
+def correlation(one: dict[str, Any], other: dict[str, Any]) -> float:
+    """Of two answers' maps, the least over findings."""
+    a, b = (planes(maps) for maps in (one, other))
+    return min(float(np.corrcoef(x, y)[0, 1]) for x, y in zip(a, b, strict=True))
+
+
+def planes(maps: dict[str, Any]) -> np.ndarray:
+    """Maps (L, side * side) as the browser unpacks them."""
+    data = np.frombuffer(zlib.decompress(base64.b64decode(maps["data"])), np.int8)
+    found: np.ndarray = data.reshape(len(maps["scale"]), -1) * np.array(maps["scale"])[:, None]
+    return found
+
+
+# ------------------------------------------------------------------ what came of it
+
+
+def report(arguments: argparse.Namespace, found: Found, memory: list[float], again: list[float], log: str) -> int:
+    """Print the table; 1 if an answer was wrong, an error seen, or memory grew."""
+    half = len(memory) // 2
+    early, late = statistics.median(memory[half : half + 60]), statistics.median(memory[-60:])
+    cuts = statistics.quantiles(found.predictions, n=20)
+    least = min(again, default=math.nan)
+    rows = {
+        "visitors, minutes": f"{arguments.visitors}, {arguments.minutes:g}",
+        "films predicted": f"{found.done['predict']:,}",
+        "maps to the end; stopped; left": f"{found.done['explain']}; {found.done['stop']}; {found.done['leave']}",
+        "wrong or mixed answers": str(len(found.wrong)),
+        "maps asked for again, least correlation": f"{len(again)}, {least:.4f}",
+        "errors": str(len(found.errors)),
+        "told that too many wait": str(found.refused),
+        "first prediction, p50 / p95": f"{statistics.median(found.predictions):.2f} / {cuts[-1]:.2f} s",
+        "memory at half time, at the end": f"{early:.0f}, {late:.0f} MB ({late / early - 1:+.1%})",
+        "tracebacks in the log": str(log.count("Traceback")),
+    }
+    print("| | |\n|---|---|")
+    for name, value in rows.items():
+        print(f"| {name} | {value} |")
+    for line in (found.wrong + found.errors)[:20]:
+        print(line, file=sys.stderr)
+    bad = found.wrong or found.errors or late > 1.05 * early or "Traceback" in log
+    return 1 if bad or not least > 0.999 else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
