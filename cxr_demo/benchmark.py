@@ -14,7 +14,7 @@ import hashlib
 import json
 import os
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -60,6 +60,8 @@ METRICS: dict[str, int] = {
     "seconds": -1,
     "forward passes": -1,
 }
+#: What is compared with the centre control, case by case.
+COMPARED = ("pointing", "energy in box", "IoU", "insertion - deletion", "faithfulness")
 #: Controls beside the methods, by name.
 CONTROLS = ("random", "centre", "lungs")
 #: Random maps per film for what costs no forward pass.
@@ -344,6 +346,7 @@ def write_tables(out: Path, plan: Plan) -> None:
         "patients": len({record["patient"] for record in records}),
         "models": sorted({record["model"] for record in records}),
         "figures": figures,
+        "less_centre": against(lines),
     }
     _write(out / "table.json", json.dumps(about, indent=1) + "\n")
     _write(out / "table.md", markdown(about))
@@ -356,50 +359,76 @@ def summary(lines: Sequence[Mapping[str, Any]], resamples: int = 1000) -> list[d
     The mean over findings gives each the same weight, whatever its number of films, and leaves out those with fewer
     than FEWEST; a metric is only averaged over findings where it is defined.
     """
-    if not lines:
-        return []
-    methods = list(dict.fromkeys(line["method"] for line in lines))
-    cases = {case: k for k, case in enumerate(dict.fromkeys((line["file"], line["finding"]) for line in lines))}
-    patients = {line["file"]: line["patient"] for line in lines}
-    values = np.full((len(cases), len(methods), len(METRICS)), np.nan)
-    for line in lines:
-        at = cases[line["file"], line["finding"]], methods.index(line["method"])
-        values[at] = [np.nan if line.get(name) is None else float(line[name]) for name in METRICS]
-    findings = sorted({finding for _, finding in cases})
-    of_finding = np.array([[finding == name for _, finding in cases] for name in findings])
-    enough = of_finding.sum(1) >= FEWEST
-    enough = enough if enough.any() else np.ones_like(enough)
+    return _Cases.of(lines).figures(resamples) if lines else []
 
-    def figures(rows: np.ndarray) -> np.ndarray:
-        part = values[rows]
+
+def against(lines: Sequence[Mapping[str, Any]], control: str = "centre", resamples: int = 1000) -> list[dict[str, Any]]:
+    """The same of COMPARED, each map's figure less that of a control's map of the same film and finding."""
+    cases = _Cases.of(lines) if lines else None
+    if cases is None or control not in cases.methods:
+        return []
+    beside = cases.values[:, [cases.methods.index(control)]]
+    found = replace(cases, values=cases.values - beside).figures(resamples)
+    return [f for f in found if f["metric"] in COMPARED and f["method"] != control]
+
+
+@dataclass(frozen=True, eq=False)
+class _Cases:
+    """Figures of films and findings."""
+
+    values: np.ndarray  # (cases, methods, metrics), nan where undefined
+    methods: Sequence[str]
+    findings: Sequence[str]  # without those of no case
+    of_finding: np.ndarray  # (findings, cases) bool
+    patients: np.ndarray  # (cases,)
+
+    @classmethod
+    def of(cls, lines: Sequence[Mapping[str, Any]]) -> _Cases:
+        methods = list(dict.fromkeys(line["method"] for line in lines))
+        cases = {case: k for k, case in enumerate(dict.fromkeys((line["file"], line["finding"]) for line in lines))}
+        patients = {line["file"]: line["patient"] for line in lines}
+        values = np.full((len(cases), len(methods), len(METRICS)), np.nan)
+        for line in lines:
+            at = cases[line["file"], line["finding"]], methods.index(line["method"])
+            values[at] = [np.nan if line.get(name) is None else float(line[name]) for name in METRICS]
+        findings = sorted({finding for _, finding in cases})
+        of_finding = np.array([[finding == name for _, finding in cases] for name in findings])
+        return cls(values, methods, findings, of_finding, np.array([patients[file] for file, _ in cases]))
+
+    def means(self, rows: np.ndarray) -> np.ndarray:
+        """Of some cases, by finding and last over findings: (findings + 1, methods, metrics)."""
+        enough = self.of_finding.sum(1) >= FEWEST
+        enough = enough if enough.any() else np.ones_like(enough)
+        part = self.values[rows]
         known = ~np.isnan(part)
-        sums = [np.nansum(part[which[rows]], 0) for which in of_finding]
-        counts = np.array([known[which[rows]].sum(0) for which in of_finding])
+        sums = [np.nansum(part[which[rows]], 0) for which in self.of_finding]
+        counts = np.array([known[which[rows]].sum(0) for which in self.of_finding])
         each = np.divide(sums, counts, out=np.full(counts.shape, np.nan), where=counts > 0)
         usable = ~np.isnan(each) & enough[:, None, None]
         total = np.where(usable, each, 0).sum(0)
         mean = np.divide(total, usable.sum(0), out=np.full(total.shape, np.nan), where=usable.any(0))
         return np.concatenate([each, mean[None]])
 
-    point = figures(np.arange(len(cases)))
-    owners = np.array([patients[file] for file, _ in cases])
-    low, high = _quantiles(metrics.bootstrap(figures, owners, resamples))
-    counted = np.array([(~np.isnan(values[which])).sum(0) for which in of_finding])
-    found = []
-    for f, finding in enumerate([*findings, "mean"]):
-        for m, method in enumerate(methods):
-            for k, metric in enumerate(METRICS):
-                if not np.isnan(point[f, m, k]):
-                    n = counted[:, m, k].sum() if finding == "mean" else counted[f, m, k]
-                    found.append(
-                        {
-                            "finding": finding, "method": method, "metric": metric,
-                            "value": _plain(point[f, m, k]),
-                            "low": _plain(low[f, m, k]), "high": _plain(high[f, m, k]),
-                            "cases": int(n), "too few": bool(finding != "mean" and n < FEWEST),
-                        }
-                    )  # fmt: skip
-    return found
+    def figures(self, resamples: int) -> list[dict[str, Any]]:
+        """A record for each finding, method and metric that is defined."""
+        point = self.means(np.arange(len(self.values)))
+        low, high = _quantiles(metrics.bootstrap(self.means, self.patients, resamples))
+        counted = np.array([(~np.isnan(self.values[which])).sum(0) for which in self.of_finding])
+        found = []
+        for f, finding in enumerate([*self.findings, "mean"]):
+            for m, method in enumerate(self.methods):
+                for k, metric in enumerate(METRICS):
+                    if not np.isnan(point[f, m, k]):
+                        n = counted[:, m, k].sum() if finding == "mean" else counted[f, m, k]
+                        found.append(
+                            {
+                                "finding": finding, "method": method, "metric": metric,
+                                "value": _plain(point[f, m, k]),
+                                "low": _plain(low[f, m, k]), "high": _plain(high[f, m, k]),
+                                "cases": int(n), "too few": bool(finding != "mean" and n < FEWEST),
+                            }
+                        )  # fmt: skip
+        return found
 
 
 def _quantiles(drawn: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -432,7 +461,23 @@ def markdown(about: Mapping[str, Any]) -> str:
                 for name in findings
             ]
             lines += ["", f"{metric}, by finding (cases):", "", *_rows("finding", methods, rows)]
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, *_less_centre(about["less_centre"])]) + "\n"
+
+
+def _less_centre(figures: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """What is gained over somebody who points at the middle of every film, and by which methods nothing."""
+    means = {(f["method"], f["metric"]): f for f in figures if f["finding"] == "mean"}
+    methods = [m for m in dict.fromkeys(method for method, _ in means) if m not in CONTROLS]
+    shown = [metric for metric in COMPARED if any((m, metric) in means for m in methods)]
+    if not shown:
+        return
+    rows = [(metric, [means.get((m, metric)) for m in methods]) for metric in shown]
+    yield from ("", "Less the centre control, case by case, mean over findings:", "")
+    yield from _rows("metric", methods, rows)
+    for metric in shown:
+        nothing = [m for m in methods if (m, metric) in means and means[m, metric]["low"] <= 0]
+        if nothing:
+            yield from ("", f"No better than the centre in {metric}: {', '.join(nothing)}.")
 
 
 def _rows(first: str, methods: Sequence[str], rows: Sequence[tuple[str, Sequence[Any]]]) -> Iterator[str]:

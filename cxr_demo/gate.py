@@ -67,10 +67,12 @@ class Look:
 
 def look(film: Radiograph) -> Look:
     """What a film looks like as it lies, and if need be which correction would make a chest film of it."""
-    as_is = float(scores(thumb(film)[None])[0])
+    seen = thumb(film)
+    as_is = float(scores(seen[None])[0])
     if as_is >= 0:
         return Look(as_is)
-    corrected = scores(np.stack([thumb(image.corrected(film, name)) for name in image.CORRECTIONS]))
+    ways = image.CORRECTIONS.values()
+    corrected = scores(np.stack([np.rot90(255 - seen if inverted else seen, turns) for turns, inverted in ways]))
     best = int(corrected.argmax())
     return Look(as_is, list(image.CORRECTIONS)[best] if corrected[best] >= 0 else None)
 

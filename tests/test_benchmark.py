@@ -222,6 +222,25 @@ class TestSums:
             found.append(figure["high"] - figure["low"])
         assert found[0] == pytest.approx(found[1] * 2**0.5, rel=0.2)
 
+    def test_against_the_centre_cases_are_paired(self):
+        """A method that does one in ten more than the centre does is better, though films differ far more than that."""
+        rng = np.random.default_rng(0)
+        centre = rng.integers(0, 2, 200)
+        more = np.where(np.arange(200) % 10 == 0, 1, centre)
+        lines = [
+            {"file": f"{n}.png", "patient": str(n), "finding": "Mass", "method": name, "pointing": int(value[n])}
+            for n in range(200)
+            for name, value in (("better", more), ("same", centre), ("centre", centre))
+        ]
+        found = {(f["finding"], f["method"]): f for f in benchmark.against(lines)}
+        assert set(found) == {(finding, method) for finding in ("Mass", "mean") for method in ("better", "same")}
+        assert found["mean", "better"]["value"] == pytest.approx((more - centre).mean())
+        assert found["mean", "better"]["low"] > 0
+        assert found["mean", "same"]["value"] == found["mean", "same"]["low"] == found["mean", "same"]["high"] == 0
+        said = "\n".join(benchmark._less_centre(list(found.values())))
+        assert "No better than the centre in pointing: same." in said
+        assert benchmark.against([line for line in lines if line["method"] != "centre"]) == []
+
     def test_the_best_map_scores_its_best_and_a_random_one_at_chance(self):
         mask = metrics.box_mask([(0.25, 0.25, 0.5, 0.5)], 56)
         best = benchmark.localised(mask, mask)

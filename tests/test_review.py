@@ -4,6 +4,7 @@ import csv
 import os
 import re
 import shutil
+import socket
 from dataclasses import replace
 from pathlib import Path
 
@@ -293,7 +294,10 @@ class Reader:
 
 @pytest.mark.browser
 def test_a_review_by_keys_and_buttons(browser, films, path):
-    server = review.serve(opened(films, path), prevent_thread_lock=True, quiet=True)
+    with socket.socket() as free:  # gradio leaves a socket open for every port that it finds taken
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    server = review.serve(opened(films, path), prevent_thread_lock=True, quiet=True, server_port=port)
     try:
         _drive(browser, films, path, server[1])
     finally:
