@@ -69,8 +69,6 @@ def main() -> int:
     log.parent.mkdir(exist_ok=True)
     with served(log) as (address, process):
         calm = Visitor(address)
-        for n in range(2):
-            gradcam(calm, films[n], n)
         cams = [gradcam(calm, data, n) for n, data in enumerate(films)]
         found, memory = crowd(address, process, films, expected, cams, arguments.minutes)
         again = compare(calm, films, found)

@@ -367,9 +367,10 @@ def against(lines: Sequence[Mapping[str, Any]], control: str = "centre", resampl
     cases = _Cases.of(lines) if lines else None
     if cases is None or control not in cases.methods:
         return []
-    beside = cases.values[:, [cases.methods.index(control)]]
-    found = replace(cases, values=cases.values - beside).figures(resamples)
-    return [f for f in found if f["metric"] in COMPARED and f["method"] != control]
+    compared = cases.values[..., [cases.metrics.index(name) for name in COMPARED]]
+    beside = compared[:, [cases.methods.index(control)]]
+    found = replace(cases, values=compared - beside, metrics=COMPARED).figures(resamples)
+    return [f for f in found if f["method"] != control]
 
 
 @dataclass(frozen=True, eq=False)
@@ -378,6 +379,7 @@ class _Cases:
 
     values: np.ndarray  # (cases, methods, metrics), nan where undefined
     methods: Sequence[str]
+    metrics: Sequence[str]
     findings: Sequence[str]  # without those of no case
     of_finding: np.ndarray  # (findings, cases) bool
     patients: np.ndarray  # (cases,)
@@ -393,7 +395,9 @@ class _Cases:
             values[at] = [np.nan if line.get(name) is None else float(line[name]) for name in METRICS]
         findings = sorted({finding for _, finding in cases})
         of_finding = np.array([[finding == name for _, finding in cases] for name in findings])
-        return cls(values, methods, findings, of_finding, np.array([patients[file] for file, _ in cases]))
+        return cls(
+            values, methods, tuple(METRICS), findings, of_finding, np.array([patients[file] for file, _ in cases])
+        )
 
     def means(self, rows: np.ndarray) -> np.ndarray:
         """Of some cases, by finding and last over findings: (findings + 1, methods, metrics)."""
@@ -417,7 +421,7 @@ class _Cases:
         found = []
         for f, finding in enumerate([*self.findings, "mean"]):
             for m, method in enumerate(self.methods):
-                for k, metric in enumerate(METRICS):
+                for k, metric in enumerate(self.metrics):
                     if not np.isnan(point[f, m, k]):
                         n = counted[:, m, k].sum() if finding == "mean" else counted[f, m, k]
                         found.append(

@@ -38,13 +38,15 @@ def predict(classifier: Classifier, film: Radiograph) -> Prediction:
     logits = logits_of(classifier, features)
     if not np.isfinite(logits).all():
         raise ModelError(f"{classifier.name} gives no finite logits for {film.name}; its weights may be damaged.")
+    look = gate.look(film)
     return Prediction(
         labels=classifier.labels,
         logits=_frozen(logits),
         probabilities=_frozen(classifier.probabilities(logits)),
         thresholds=_frozen(classifier.thresholds),
         model=classifier.name,
-        warnings=gate.look(film).says,
+        warnings=look.says,
+        correction=look.correction,
     )
 
 

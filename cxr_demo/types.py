@@ -118,6 +118,7 @@ class Prediction:
     thresholds: np.ndarray  # float32, nan where the model has none
     model: str  # name and revision
     warnings: tuple[str, ...] = ()
+    correction: str | None = None  # what would put the film right before it is read, see image.CORRECTIONS
 
     def ranked(self) -> list[int]:
         """Indices of the findings, the most probable first."""

@@ -4,6 +4,7 @@ import atexit
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,29 @@ def films() -> Path:
     if not folder:
         pytest.skip("real films: set CXR_FILMS to a folder laid out as CONTRIBUTING.md says")
     return Path(folder)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    """Of a page that is served for one module: its models, its uploads in `cache`, and `server.log`."""
+    return tmp_path_factory.mktemp("page")
+
+
+@pytest.fixture(scope="module")
+def address(folder) -> Iterator[str]:
+    """Where a page is served for one module, see serving.py."""
+    from tests.serving import served
+
+    with served(folder) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def client(address):
+    """A program's client of that page."""
+    import gradio_client
+
+    return gradio_client.Client(address, verbose=False, analytics_enabled=False)
 
 
 @pytest.fixture

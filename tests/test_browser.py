@@ -16,7 +16,6 @@ import pytest
 from cxr_demo import explain, image, phantom, render, sources
 from cxr_demo.methods import GradCAM
 from cxr_demo.types import NIH_FINDINGS, Unit
-from tests.serving import served
 
 if os.environ.get("CXR_BROWSER") == "required":
     import playwright.sync_api as playwright
@@ -43,12 +42,6 @@ PIXELS = """key => {
 }"""
 #: Times what happens in the page's own thread until everything is drawn.
 TIMED = "action => { const began = performance.now(); eval(action); return performance.now() - began; }"
-
-
-@pytest.fixture(scope="module")
-def address(tmp_path_factory):
-    with served(tmp_path_factory.mktemp("browser")) as url:
-        yield url
 
 
 @pytest.fixture(scope="module")

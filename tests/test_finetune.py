@@ -1,6 +1,5 @@
 """The training loop: killed and resumed, divided among processes, stopped early, from every kind of start."""
 
-import ctypes
 import dataclasses
 import json
 import os
@@ -202,26 +201,3 @@ def test_a_run_without_a_plan_is_refused(tmp_path):
     with pytest.raises(DataError, match="holds no run"):
         runs.loads(tmp_path)
     assert labelled.UNCERTAIN  # the recipe's choices are the policy's
-
-
-FAULTS = """
-import resource, sys, torch
-from train.finetune import keep_freed_memory
-if sys.argv[1] == "kept":
-    keep_freed_memory()
-for step in range(15):
-    if step == 5:  # the first ones took it from the system
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-    large = torch.ones(2**24)
-    del large
-print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
-"""
-
-
-@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallopt"), reason="this system's malloc is not glibc's")
-def test_freed_memory_is_used_again_instead_of_cleared_page_by_page():
-    returned, kept = (
-        int(subprocess.run([sys.executable, "-c", FAULTS, how], check=True, capture_output=True, text=True).stdout)
-        for how in ("returned", "kept")
-    )
-    assert kept < returned / 10

@@ -11,7 +11,7 @@ ROOT = Path(__file__).parent.parent
 
 #: Lowest first; a module may import from rows above its own, never from below.
 LAYERS = [
-    {"types", "errors", "metrics", "turns"},
+    {"types", "errors", "metrics", "turns", "heap"},
     {"dicom", "render", "labelled"},
     {"decode"},
     {"image"},
@@ -58,6 +58,7 @@ FOR_TRAIN = {
     "metrics",
     "labelled",
     "gate",
+    "heap",
 }
 
 

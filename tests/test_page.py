@@ -17,25 +17,9 @@ from cxr_demo.errors import UnreadableImage
 from cxr_demo.types import Crop, Explanation, Radiograph, Unit
 from cxr_demo.ui import asked, page, viewer, zero
 from cxr_demo.ui.sessions import Sessions
-from tests.serving import Corners, served
+from tests.serving import Corners
 
 KEYS = ["gradcam", "lime", "occlusion"]
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("page")
-
-
-@pytest.fixture(scope="module")
-def address(folder):
-    with served(folder) as url:
-        yield url
-
-
-@pytest.fixture(scope="module")
-def client(address):
-    return gradio_client.Client(address, verbose=False, analytics_enabled=False)
 
 
 @pytest.fixture(scope="module")

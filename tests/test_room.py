@@ -120,7 +120,7 @@ def test_answers_come_as_they_are_and_silence_is_told():
         yield 2
 
     over = never()
-    found = list(attended(answers(), over))
+    found = list(attended(answers, over))
     assert found[0] == 1
     assert found[-1] == 2
     assert found[1:-1] == [None] * 2
@@ -133,7 +133,7 @@ def test_an_error_of_the_work_is_the_askers():
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        list(attended(answers(), never()))
+        list(attended(answers, never()))
 
 
 def test_who_stops_listening_ends_the_work_and_waits_for_its_end():
@@ -147,7 +147,7 @@ def test_who_stops_listening_ends_the_work_and_waits_for_its_end():
         finally:
             ended.append(True)
 
-    listening = attended(answers(), over)
+    listening = attended(answers, over)
     assert next(listening) == 1
     listening.close()
     assert over.is_set()
@@ -161,7 +161,7 @@ def test_a_work_that_says_nothing_is_left_within_a_look():
         over.wait(30)
         yield 1
 
-    listening = attended(answers(), over)
+    listening = attended(answers, over)
     assert next(listening) is None
     began = time.monotonic()
     listening.close()

@@ -4,6 +4,7 @@ import http.server
 import io
 import json
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import gradio_client
@@ -11,27 +12,11 @@ import httpx
 import pytest
 from gradio_client.exceptions import AppError
 
+from benchmarks.visitor import Refused, Visitor
 from cxr_demo.ui import page, uploads
 from tests import corpus
-from tests.serving import served
 
 ROOT = Path(__file__).parent.parent
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("security")
-
-
-@pytest.fixture(scope="module")
-def address(folder):
-    with served(folder) as url:
-        yield url
-
-
-@pytest.fixture(scope="module")
-def client(address):
-    return gradio_client.Client(address, verbose=False, analytics_enabled=False)
 
 
 @pytest.fixture
@@ -75,13 +60,11 @@ def called(address, name, *data):
 
 def event(address, name, told):
     """What an event of the page answers to what a browser might say, though it is in no list of endpoints."""
-    config = httpx.get(f"{address}config").json()
-    known = next(i for i in config["dependencies"] if any(target[1] == name for target in i["targets"]))
-    session = {"session_hash": "stranger", "fn_index": known["id"]}
-    httpx.post(f"{address}gradio_api/queue/join", json={"data": [], "event_data": told, **session}).raise_for_status()
-    with httpx.stream("GET", f"{address}gradio_api/queue/data", params={"session_hash": "stranger"}, timeout=60) as s:
-        lines = [json.loads(line.removeprefix("data:")) for line in s.iter_lines() if line.startswith("data:")]
-    return json.dumps([line.get("output") for line in lines if line["msg"] == "process_completed"])
+    with closing(Visitor(address)) as stranger:
+        try:
+            return json.dumps([answer for _, answer in stranger.ask((name, told))])
+        except Refused as refused:
+            return str(refused)
 
 
 # ------------------------------------------------------------------ files of the machine

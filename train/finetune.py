@@ -6,9 +6,7 @@ was killed, or is divided among processes, does what it would have done.
 
 from __future__ import annotations
 
-import ctypes
 import math
-import sys
 import time
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
@@ -22,6 +20,7 @@ from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
+from cxr_demo import heap
 from cxr_demo.types import ModelSpec
 from train import augment, checkpoint, evaluate, losses
 
@@ -37,9 +36,6 @@ PIXEL_RANGE: tuple[float, float] = ModelSpec.pixel_range
 
 #: Seconds between two checkpoints within an epoch.
 SAVE_EVERY = 60.0
-
-#: Parameters of glibc's mallopt, as malloc.h numbers them.
-M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,18 +75,6 @@ def rate_at(progress: float, warm_up: float) -> float:
     if progress < warm_up:
         return (0.04 + 0.96 * progress / warm_up) if warm_up else 1.0
     return 0.5 * (1 + math.cos(math.pi * (progress - warm_up) / (1 - warm_up)))
-
-
-def keep_freed_memory() -> None:
-    """Have glibc use memory again that was freed, instead of giving it back to the system; elsewhere nothing happens.
-
-    Each step frees and takes hundreds of megabytes, and the system clears each page it gives: with 2,500 films that is
-    11 million pages an epoch, and a third of its time on two cores.
-    """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
-    if mallopt:
-        mallopt(M_MMAP_MAX, 0)
-        mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
 
 
 class Trainee(nn.Module):
@@ -161,7 +145,7 @@ class Trainer:
 
     def run(self, say: Callable[[str], None]) -> Network:
         """The network of the averaged weights, of the epoch that validation liked best where there is one."""
-        keep_freed_memory()
+        heap.keep_freed()
         tensors = self._resume()
         for i, phase in list(enumerate(phases(self.recipe)))[self.at.phase :]:
             if self.at.done:

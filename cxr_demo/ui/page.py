@@ -6,17 +6,16 @@ call the engine and pass on its sentences where something cannot be done.
 
 from __future__ import annotations
 
-import ctypes
 import os
 from collections.abc import Iterator  # noqa: TC003 - gradio reads the handlers' annotations
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing
 from signal import SIGTERM, signal
 from threading import Thread, current_thread, main_thread
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import gradio as gr
 
-from cxr_demo import explain, hub, methods, phantom, sanity, sources
+from cxr_demo import explain, heap, hub, methods, phantom, sanity, sources
 from cxr_demo.engine import engine_of
 from cxr_demo.errors import BadSetting, Stopped
 from cxr_demo.scoring import Budget
@@ -24,7 +23,7 @@ from cxr_demo.types import Cost
 from cxr_demo.ui import api, believing, text, uploads, viewer
 from cxr_demo.ui.api import DEADLINE
 from cxr_demo.ui.asked import Asked, film_of, offered, sentence
-from cxr_demo.ui.room import MOST, PLACES, ROOM, attended
+from cxr_demo.ui.room import MOST, PLACES, ROOM, Wait, attended
 from cxr_demo.ui.sessions import Sessions
 from cxr_demo.ui.zero import FORKS, gpu
 
@@ -39,14 +38,13 @@ if TYPE_CHECKING:
 #: Megabytes that one file may have.
 MEGABYTES = 100
 
-#: glibc's number for the most heaps, from malloc.h.
-M_ARENA_MAX = -8
-
 #: What the file chooser offers; the reader decides by content.
 ACCEPTED = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".dcm", ".dicom")
 
 #: Events that ask how far maps can be believed, and for maps of a model that has unlearnt.
 TRUST, SCRAMBLE = "trust", "scramble"
+#: What is said to the browser while one of them has no answer yet.
+BUSY = {"busy": True}
 
 sessions = Sessions()
 
@@ -91,7 +89,7 @@ def _wire(shown: gr.HTML, event: str, handler: Any, outputs: Any, name: str, **m
 
 def serve(page: gr.Blocks, **launch: Any) -> Any:
     """Launch on 127.0.0.1:7860, or where Gradio's own environment variables say (as on a Space)."""
-    _few_heaps()
+    heap.share()
     if current_thread() is main_thread():
         signal(SIGTERM, _end)
     if not FORKS:  # a forked process chooses its own
@@ -111,12 +109,6 @@ def _end(*_: Any) -> NoReturn:
     """What a Space is ended by: no film stays behind. Not by way of the interpreter's end, which waits for engines."""
     uploads.release()
     os._exit(0)
-
-
-def _few_heaps() -> None:
-    """Let threads share heaps: by default glibc gives each its own, and what one frees no other uses (130 MB here)."""
-    with suppress(OSError, AttributeError):  # another system
-        ctypes.CDLL("libc.so.6").mallopt(M_ARENA_MAX, 2)
 
 
 def theme() -> gr.themes.Base:
@@ -176,23 +168,28 @@ def _run_handler(kind: type[Method]) -> Callable[..., Iterator[dict[str, Any]]]:
         head = {"method": kind.key, "run": asked.run}
         try:
             cancelled = None if FORKS else flag
-            with _turn(kind, flag) as waits:
-                yield from (head | wait for wait in waits)
-                told = {**head, "at": 0}
-                yield told  # whoever left while waiting is noticed before anything is computed
-                answers = _maps(asked.model, asked.source, visitor, kind.key, asked.settings, cancelled)
-                with closing(attended(answers, flag)) as attentive:
-                    for at, found in enumerate(attentive):
-                        if found is not None:
-                            answer, explanation = found
-                            told = {**head, "at": at, **answer}
-                            if explanation is not None:
-                                sessions.keep(visitor, _shown(asked), explanation)
-                        # where the work is in another process, the flag is seen only here
-                        over = {"stopped": text.STOPPED} if FORKS and flag.is_set() else {}
-                        yield told | over
-                        if over:
-                            return
+
+            def work() -> Generator[tuple[dict[str, Any], Explanation | None]]:
+                return _maps(asked.model, asked.source, visitor, kind.key, asked.settings, cancelled)
+
+            told = {**head, "at": 0}
+            # a method that takes no time does not wait
+            answers = attended(work, flag) if kind.cost is Cost.INSTANT else ROOM.in_turn(work, flag)
+            with closing(answers):
+                for at, found in enumerate(answers):
+                    if isinstance(found, Wait):
+                        yield told | _waiting(found)
+                        continue
+                    if found is not None:
+                        answer, explanation = found
+                        told = {**head, "at": at, **answer}
+                        if explanation is not None:
+                            sessions.keep(visitor, _shown(asked), explanation)
+                    # where the work is in another process, the flag is seen only here
+                    over = {"stopped": text.STOPPED} if FORKS and flag.is_set() else {}
+                    yield told | over
+                    if over:
+                        return
         except Stopped as stop:
             yield {**head, "stopped": str(stop)}
         except Exception as error:
@@ -228,14 +225,8 @@ def _maps(
             yield answer, explanation if explanation.complete else None
 
 
-@contextmanager
-def _turn(kind: type[Method] | None, over: Event) -> Iterator[Iterator[dict[str, Any]]]:
-    """What to tell the visitor until it is the turn of a computation; a method that takes no time does not wait."""
-    if kind is not None and kind.cost is Cost.INSTANT:
-        yield iter(())
-        return
-    with ROOM.place() as place:
-        yield ({"at": 0, "ahead": wait.ahead, "wait": wait.seconds} for wait in place.waits(over))
+def _waiting(wait: Wait) -> dict[str, Any]:
+    return {"ahead": wait.ahead, "wait": wait.seconds}
 
 
 def trust_maps(event: gr.EventData, request: gr.Request) -> Iterator[dict[str, Any]]:
@@ -245,12 +236,11 @@ def trust_maps(event: gr.EventData, request: gr.Request) -> Iterator[dict[str, A
     flag = sessions.begin(visitor, TRUST, asked.run)
     try:
         kept = _finished(asked, visitor)
-        with _turn(None, flag) as waits:
-            yield from (head | wait for wait in waits)
-            answers = (_trusted(asked, visitor, kept, None if FORKS else flag) for _ in range(1))
-            with closing(attended(answers, flag)) as attentive:
-                for found in attentive:
-                    yield head | (found or {"busy": True})
+        cancelled = None if FORKS else flag
+        answers = ROOM.in_turn(lambda: (_trusted(asked, visitor, kept, cancelled) for _ in range(1)), flag)
+        with closing(answers):
+            for found in answers:
+                yield head | (_waiting(found) if isinstance(found, Wait) else found or BUSY)
     except Stopped:
         yield head | {"stopped": True}
     except Exception as error:
@@ -266,15 +256,16 @@ def scramble(event: gr.EventData, request: gr.Request) -> Iterator[dict[str, Any
     flag = sessions.begin(visitor, SCRAMBLE, asked.run)
     try:
         kept = _finished(asked, visitor)
-        with _turn(None, flag) as waits:
-            yield from (head | wait for wait in waits)
-            told = head | {"busy": True}
-            yield told
-            answers = _scrambled(asked, visitor, kept, None if FORKS else flag)
-            with closing(attended(answers, flag)) as attentive:
-                for found in attentive:
-                    told = told if found is None else head | found
-                    yield told
+        cancelled = None if FORKS else flag
+        told = head | BUSY
+        answers = ROOM.in_turn(lambda: _scrambled(asked, visitor, kept, cancelled), flag)
+        with closing(answers):
+            for found in answers:
+                if isinstance(found, Wait):
+                    yield head | _waiting(found)
+                    continue
+                told = told if found is None else head | found
+                yield told
         yield head | {"complete": True}
     except Exception as error:
         yield head | {"error": sentence(error)}

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, TypeVar
 from cxr_demo.errors import Cancelled, TooBusy
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Callable, Generator, Iterator
 
 T = TypeVar("T")
 
@@ -43,14 +43,14 @@ class Room:
 
     def __init__(self, places: int = PLACES, most: int = MOST) -> None:
         self._places, self._most = places, most
-        self._changed = threading.Condition()
+        self.changed = threading.Condition()
         self._order: list[Place] = []
         self._took: deque[float] = deque(maxlen=32)
 
     @contextmanager
     def place(self) -> Iterator[Place]:
         """A place behind all others, for as long as the context lasts; TooBusy where too many wait."""
-        with self._changed:
+        with self.changed:
             place = Place(self)
             ahead = len(self._order) - self._places
             if ahead >= self._most:
@@ -61,32 +61,27 @@ class Room:
         try:
             yield place
         finally:
-            with self._changed:
+            with self.changed:
                 if place.began is not None:
                     self._took.append(time.monotonic() - place.began)
                 self._order.remove(place)
-                self._changed.notify_all()
+                self.changed.notify_all()
+
+    def ahead(self, place: Place) -> int:
+        """How many that wait will begin before a place; below zero for those at work."""
+        return self._order.index(place) - self._places
 
     def expected(self, ahead: int) -> float | None:
         """About how many seconds until one begins that has so many before it."""
         return (ahead + 1) * sum(self._took) / len(self._took) / self._places if self._took else None
 
-    def waits(self, place: Place, over: threading.Event) -> Iterator[Wait]:
-        """How long it is, whenever that changes, until it is the turn of a place; Cancelled once `over` is set."""
-        told: int | None = None
-        while True:
-            with self._changed:
-                ahead = self._order.index(place) - self._places
-                if ahead < 0:
-                    place.began = time.monotonic()
-                    return
-                if ahead == told:
-                    self._changed.wait(LOOK)
-            if over.is_set():
-                raise Cancelled("Stopped on request.")
-            if ahead != told:
-                told = ahead
-                yield Wait(ahead, self.expected(ahead))
+    def in_turn(self, work: Callable[[], Generator[T]], over: threading.Event) -> Generator[T | Wait | None]:
+        """What `attended` gives of a computation when it is its turn, and until then how long it is."""
+        with self.place() as place:
+            yield from place.waits(over)
+            yield None  # whoever left while waiting is noticed before anything is computed
+            with closing(attended(work, over)) as answers:
+                yield from answers
 
 
 @dataclass(eq=False)
@@ -97,37 +92,49 @@ class Place:
     began: float | None = None
 
     def waits(self, over: threading.Event) -> Iterator[Wait]:
-        """See Room.waits."""
-        return self.room.waits(self, over)
+        """How long it is, whenever that changes, until it is its turn; Cancelled once `over` is set."""
+        room, told = self.room, None
+        while True:
+            with room.changed:
+                ahead = room.ahead(self)
+                if ahead < 0:
+                    self.began = time.monotonic()
+                    return
+                if ahead == told:
+                    room.changed.wait(LOOK)
+            if over.is_set():
+                raise Cancelled("Stopped on request.")
+            if ahead != told:
+                told = ahead
+                yield Wait(ahead, room.expected(ahead))
 
 
 #: Of this process.
 ROOM = Room()
 
 
-def attended(answers: Generator[T], over: threading.Event) -> Generator[T | None]:
-    """Answers as they come, and None whenever LOOK seconds have passed without one.
+def attended(work: Callable[[], Generator[T]], over: threading.Event) -> Generator[T | None]:
+    """A computation's answers as they come, and None whenever LOOK seconds have passed without one.
 
     A visitor who leaves is noticed when something is said to them, so something is said often. Closing this sets
     `over` and ends the work.
     """
     said: Queue[tuple[T | None, BaseException | None]] = Queue(maxsize=1)
-    ended = (None, StopIteration())
 
-    def work() -> None:
+    def compute() -> None:
+        error: BaseException = StopIteration()  # it has ended
         try:
-            with closing(answers):
+            with closing(work()) as answers:
                 for answer in answers:
                     said.put((answer, None))
                     if over.is_set():
                         break
-        except BaseException as error:
-            said.put((None, error))
-        else:
-            said.put(ended)
+        except BaseException as raised:
+            error = raised
+        said.put((None, error))
 
     # what is asked of a ZeroGPU is known by the context of its request
-    worker = threading.Thread(target=copy_context().run, args=(work,), daemon=True)
+    worker = threading.Thread(target=copy_context().run, args=(compute,), daemon=True)
     worker.start()
     try:
         while True:

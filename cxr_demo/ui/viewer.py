@@ -16,7 +16,7 @@ import cv2
 import gradio as gr
 import numpy as np
 
-from cxr_demo import gate, render
+from cxr_demo import render
 from cxr_demo.methods.base import settings_of
 from cxr_demo.types import Unit
 
@@ -124,7 +124,7 @@ def prediction_fields(film: Radiograph, prediction: Prediction) -> dict[str, Any
         "ranked": prediction.ranked(),
         "warnings": [*prediction.warnings, *film.warnings],
         "doubted": bool(prediction.warnings),
-        "correction": gate.look(film).correction,
+        "correction": prediction.correction,
         "film": film_fields(film),
     }
 
