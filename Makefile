@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help run test train-demo models lint check bench quality pictures soak fuzz advisories clean
+.PHONY: help run test train-demo models lint check bench quality benchmark pictures soak fuzz advisories clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | sort
@@ -17,14 +17,15 @@ test: $(VENV)/dev.stamp  ## run the whole suite
 train-demo: $(VENV)/train.stamp  ## audit, train and measure in a few minutes
 	$(BIN)/python -m train demo
 
-# ImageNet weights, five folds by patient, boxes on the maps, a published model's out-of-sample scores as a teacher.
-FIT = $(BIN)/python -m train fit $(CXR_FILMS)/nih/labels.csv $(CXR_FILMS)/nih64/labels.csv --folds 5 \
+# ImageNet weights, folds by patient, boxes on the maps, a published model's out-of-sample scores as a teacher.
+FIT = $(BIN)/python -m train fit $(CXR_FILMS)/nih/labels.csv $(CXR_FILMS)/nih64/labels.csv \
 	--teacher $(CXR_FILMS)/reference/densenet121_nih_predictions.csv.gz --validation 0 --frozen-layers 4 --mirrored \
 	--half --cache runs/cache --trained-on "$$(sed -n 's/^- Trained on: //p' cxr_demo/bundled/nih14/README.md)"
+NIH14 = --task nih14 --head-epochs 0 --coarse-epochs 0 --epochs 10 --fine-rate 1e-3
 
 models: $(VENV)/train.stamp  ## train the bundled models and their folds into runs/, from the films in CXR_FILMS; an hour
-	$(FIT) --task nih14 --out runs/nih14 --head-epochs 0 --coarse-epochs 0 --epochs 10 --fine-rate 1e-3
-	$(FIT) --task pneumothorax --out runs/pneumothorax --start-run runs/nih14 --head-epochs 1 --head-rate 3e-4 \
+	$(FIT) $(NIH14) --folds 5 --out runs/nih14
+	$(FIT) --folds 5 --task pneumothorax --out runs/pneumothorax --start-run runs/nih14 --head-epochs 1 --head-rate 3e-4 \
 		--coarse-size 224 --coarse-epochs 0 --epochs 0
 
 lint: $(VENV)/dev.stamp  ## check format, style and types
@@ -40,6 +41,11 @@ bench: $(VENV)/dev.stamp  ## measure how fast explaining and training input are,
 
 quality: $(VENV)/dev.stamp  ## measure what the quick settings lose on 20 of the films in CXR_FILMS; half an hour
 	$(BIN)/python -m benchmarks.quality
+
+benchmark: $(VENV)/dev.stamp  ## measure all methods on the boxes of the films in CXR_FILMS into runs/benchmark; hours, goes on where it was
+	$(FIT) $(NIH14) --folds 3 --only-folds --out runs/boxes
+	$(BIN)/python -m cxr_demo benchmark --data $(CXR_FILMS)/nih/labels.csv --images $(CXR_FILMS)/nih/images \
+		--model runs/boxes --out runs/benchmark
 
 pictures: $(VENV)/dev.stamp  ## draw the pictures of docs/explanations.md
 	$(BIN)/python -m benchmarks.pictures

@@ -23,6 +23,7 @@ from collections import Counter
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from signal import SIGTERM, signal
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -63,6 +64,7 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--visitors", type=int, default=64)
     arguments = parser.parse_args()
+    signal(SIGTERM, lambda *_: sys.exit(1))  # whoever ends this early ends the page with it
     films = [film(n) for n in range(arguments.visitors)]
     expected = known(films)
     log = Path("runs/soak.log")
@@ -152,7 +154,7 @@ def crowd(
                     found.errors.append(f"{what}: {error!r}"[:300])
             time.sleep(rng.uniform(*PAUSE))
 
-    threads = [threading.Thread(target=stay, args=(n,)) for n in range(len(films))]
+    threads = [threading.Thread(target=stay, args=(n,), daemon=True) for n in range(len(films))]
     for thread in threads:
         thread.start()
     while any(thread.is_alive() for thread in threads):

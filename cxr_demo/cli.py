@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cxr_demo.errors import BadSetting, CxrError, DataError, ModelError, UnknownLabel, UnreadableImage
+from cxr_demo.errors import BadSetting, CxrError, DataError, ModelError, UnknownLabel, UnreadableImage, out_of_room
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -45,6 +45,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         # whoever read the output has seen enough; nothing may be written on exit either
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
+    except OSError as error:
+        if not out_of_room(error):
+            raise
+        _complain(f"{error}. Make room there and let it be written, or choose another folder.")
+        return 1
     except KeyboardInterrupt:
         _complain("Interrupted; what was written before is complete.")
         return 130

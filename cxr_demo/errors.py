@@ -15,6 +15,16 @@ CxrError
     └── DeadlinePassed   the time given was used up
 """
 
+import errno
+
+#: What a disk says that is full, or may not be written.
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR)
+
+
+def out_of_room(error: BaseException) -> bool:
+    """Whether something could not be written because a disk is full or may not be written."""
+    return isinstance(error, OSError) and error.errno in NO_ROOM
+
 
 class CxrError(Exception):
     """Base of all errors meant for a person to read."""

@@ -8,6 +8,7 @@ import json
 import logging
 import os
 import shutil
+import sys
 import tempfile
 from importlib.metadata import version
 from pathlib import Path
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
     from cxr_demo.classifier import Classifier, Network
 
 log = logging.getLogger(__name__)
+
+# With this package OpenVINO reports each import and conversion to Google Analytics, from a fork of the whole process:
+# nobody was asked, and a process with threads may hang when it is forked. Without it OpenVINO does the same work.
+sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 
 #: Models kept on disk, those used last; one takes tens of megabytes.
 KEPT = 8
@@ -137,7 +142,7 @@ def keep(classifier: Classifier, graphs: Graphs, precisions: tuple[str, str]) ->
             made.mkdir()
             for name, model in graphs.models.items():
                 openvino.save_model(model, made / f"{name}.xml", compress_to_fp16=False)
-            about = {"precisions": precisions, "sha256": {path.name: _sha256(path) for path in made.iterdir()}}
+            about = {"precisions": precisions, "sha256": {path.name: hub.sha256_of(path) for path in made.iterdir()}}
             (made / "about.json").write_text(json.dumps(about))
             shutil.rmtree(folder, ignore_errors=True)
             made.rename(folder)
@@ -155,7 +160,7 @@ def kept(classifier: Classifier, batch: int) -> tuple[Graphs, tuple[str, str]] |
 
         folder = _folder(classifier)
         about = json.loads((folder / "about.json").read_text())
-        if any(_sha256(folder / name) != found for name, found in about["sha256"].items()):
+        if any(hub.sha256_of(folder / name) != found for name, found in about["sha256"].items()):
             log.info("%s is damaged, and made anew", folder)
             return None
         core = openvino.Core()
@@ -183,8 +188,3 @@ def _folder(classifier: Classifier) -> Path:
         digest.update(name.encode())
         digest.update(tensor.numpy().tobytes())
     return hub.own_cache() / "engines" / digest.hexdigest()[:32]
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

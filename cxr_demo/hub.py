@@ -7,26 +7,33 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import re
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cxr_demo import modelfolder
-from cxr_demo.errors import BadModel, ModelUnavailable, UnknownModel, UnreadableImage
+from cxr_demo.errors import BadModel, ModelUnavailable, UnknownModel, UnreadableImage, out_of_room
+from cxr_demo.once import Once, TooSlow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+log = logging.getLogger(__name__)
 
 #: Seconds to wait for a first answer.
 PATIENCE = 10.0
 
 COMMIT = re.compile("[0-9a-f]{40}")
 
-#: Guards the file of recorded checksums.
+#: Example films that are on their way.
+_fetching: Once[Path] = Once()
+
+#: Guards the files of records.
 _recording = threading.Lock()
 
 
@@ -72,25 +79,64 @@ def pull(
 ) -> Pulled:
     """These files of a repository, all of one commit; with a commit as the revision nothing is asked twice.
 
-    A branch is looked up each time, and is as it was last seen while the Hub is down or offline.
+    A branch is looked up each time. While the Hub is down, offline, breaks off, or sends what it does not list, it is
+    as it was when last all of it was here: a warning in the log says so.
     UnknownModel: no such repository or revision. BadModel: it has no such file, or what arrived is not what the
-    Hub lists. ModelUnavailable: it cannot be fetched now, and is not in the cache either.
+    Hub lists. ModelUnavailable: it cannot be fetched or kept now, and is not in the cache either.
     """
-    import httpx2
-
+    if COMMIT.fullmatch(revision):
+        with _sentences(repo, revision):
+            folder = _cached(repo, files, revision, kind) or _fetched(repo, [*files, *optional], revision, kind)
+        return _whole(folder, repo, files, revision)
     with _sentences(repo, revision):
-        folder = _cached(repo, files, revision, kind)
-        if folder is None or not COMMIT.fullmatch(revision):
-            try:
-                folder = _fetched(repo, [*files, *optional], revision, kind)
-            except (httpx2.HTTPError, OSError) as error:
-                if folder is None or _status(error) < 500:
-                    raise
+        last = _last(repo, files, revision, kind)
+    try:
+        with _sentences(repo, revision):
+            folder = _fetched(repo, [*files, *optional], revision, kind)
+        pulled = _whole(folder, repo, files, revision)
+    except (ModelUnavailable, Damaged) as error:
+        if last is None or _refused(error):
+            raise
+        pulled = _whole(last, repo, files, revision)
+        log.warning("%s Commit %s, which was fetched before, serves instead.", error, pulled.commit)
+    _record(LAST, _branch(repo, revision, kind), pulled.commit)
+    return pulled
+
+
+class Damaged(BadModel):
+    """What arrived is not what the Hub lists."""
+
+
+def _refused(error: BaseException) -> bool:
+    """Whether the Hub answered, and would not give it."""
+    return error.__context__ is not None and _status(error.__context__) < 500
+
+
+def _whole(folder: Path, repo: str, files: Sequence[str], revision: str) -> Pulled:
+    """A folder of the cache, if these files are there and are what the Hub lists."""
     for name in files:
         if not (folder / name).is_file():
             raise BadModel(f"{repo} at {revision} has no {name}: it is no model that can be used here.")
         _compare(folder / name, repo)
     return Pulled(folder, folder.name)
+
+
+def _last(repo: str, files: Sequence[str], revision: str, kind: str) -> Path | None:
+    """The folder of a branch as it was when last all of it was here.
+
+    The library moves a branch on before it downloads; a download that is cut leaves it at a commit that is not here.
+    """
+    branch = _branch(repo, revision, kind)
+    found = _cached(repo, files, revision, kind)
+    if found is None and branch in _records(LAST):
+        found = _cached(repo, files, _records(LAST)[branch], kind)
+    if found is not None:
+        _record(LAST, branch, found.name)
+    return found
+
+
+def _branch(repo: str, revision: str, kind: str) -> str:
+    return f"{kind} {repo}@{revision}"
 
 
 def _fetched(repo: str, files: Sequence[str], revision: str, kind: str) -> Path:
@@ -120,10 +166,10 @@ def _compare(path: Path, repo: str) -> None:
     The cache keeps a large file under its sha256, and links to it; where it cannot link, nothing is compared.
     """
     blob = path.resolve()
-    if re.fullmatch("[0-9a-f]{64}", blob.name) and _sha256(blob) != blob.name:
+    if re.fullmatch("[0-9a-f]{64}", blob.name) and sha256_of(blob) != blob.name:
         blob.unlink()
         path.unlink()
-        raise BadModel(f"{path.name} of {repo} arrived damaged and was thrown away; try again.")
+        raise Damaged(f"{path.name} of {repo} arrived damaged and was thrown away; try again.")
 
 
 def head(repo: str) -> str | None:
@@ -165,21 +211,33 @@ def example_films() -> tuple[ExampleFilm, ...]:
     return EXAMPLES
 
 
-def fetch_example(name: str) -> Path:
-    """A public example film by its name, from the cache where it is there; UnreadableImage where it cannot be had."""
+def fetch_example(name: str, patience: float | None = None) -> Path:
+    """A public example film by its name, from the cache where it is there; UnreadableImage where it cannot be had.
+
+    That is also where it takes more than so many seconds; it is fetched all the same, for the next one who asks.
+    """
+    try:
+        return _fetching.get(name, lambda: _example(name), patience, keep=False)
+    except TooSlow:
+        raise UnreadableImage(
+            f"The example film {name} is still being fetched; please try again in a minute."
+        ) from None
+
+
+def _example(name: str) -> Path:
     from huggingface_hub import try_to_load_from_cache
 
     film = next((f for f in EXAMPLES if f.name == name), None)
     if film is None:
         raise UnreadableImage(f"There is no example {name!r}; there are {', '.join(f.name for f in EXAMPLES)}.")
     cached = try_to_load_from_cache(film.space, film.path, repo_type="space")
-    if isinstance(cached, str) and _sha256(Path(cached)) == film.sha256:
+    if isinstance(cached, str) and sha256_of(Path(cached)) == film.sha256:
         return Path(cached)
     try:
         path = pull(film.space, [film.path], kind="space").folder / film.path
     except (BadModel, ModelUnavailable, UnknownModel) as error:
         raise UnreadableImage(f"The example film {name} cannot be fetched: {error}") from None
-    if _sha256(path) != film.sha256:
+    if sha256_of(path) != film.sha256:
         raise UnreadableImage(f"{film.space} holds another film under the name {name} than it did; it is not shown.")
     return path
 
@@ -189,7 +247,7 @@ def trust(path: Path, key: str, sha256: str | None) -> None:
 
     The first is recorded in the Hub's cache, so that weights nobody published a checksum of cannot change unseen.
     """
-    found = _sha256(path)
+    found = sha256_of(path)
     if sha256 is None:
         sha256, record = _recorded(key, found)
         hint = f"If its authors did publish other weights, delete the line of {key} in {record}."
@@ -206,21 +264,52 @@ def own_cache() -> Path:
     return Path(constants.HF_HOME, "cxr_demo")
 
 
+#: Records beside the cache: checksums of first downloads, and the last commits of branches that were here whole.
+CHECKSUMS, LAST = "checksums.json", "branches.json"
+
+
 def _recorded(key: str, found: str) -> tuple[str, Path]:
     """The checksum recorded for a key, this one if there is none yet; and the file of records."""
-    path = own_cache() / "checksums.json"
+    path = own_cache() / CHECKSUMS
+    known = _records(CHECKSUMS).get(key)
+    if known is None and not _record(CHECKSUMS, key, found):
+        raise ModelUnavailable(
+            f"The checksum of {key} cannot be recorded in {path}: make room there and let it be written, or set "
+            "HF_HOME to another folder."
+        )
+    return known or found, path
+
+
+def _records(name: str) -> dict[str, str]:
+    """What is recorded under a name; nothing where that cannot be read."""
+    try:
+        found = json.loads((own_cache() / name).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _record(name: str, key: str, value: str) -> bool:
+    """Record a value, all of the file or nothing; whether it could be written."""
     with _recording:
-        known: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
-        if key not in known:
-            known[key] = found
+        known = _records(name)
+        if known.get(key) == value:
+            return True
+        path = own_cache() / name
+        partial = path.with_name(f"{name}.{os.getpid()}.{threading.get_ident()}")
+        try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            partial = path.with_name(f"{path.name}.{os.getpid()}")
-            partial.write_text(json.dumps(known, indent=2, sort_keys=True))
+            partial.write_text(json.dumps({**known, key: value}, indent=2, sort_keys=True), encoding="utf-8")
             partial.replace(path)
-        return known[key], path
+        except OSError:
+            with suppress(OSError):
+                partial.unlink()
+            return False
+        return True
 
 
-def _sha256(path: Path) -> str:
+def sha256_of(path: Path) -> str:
+    """A file's sha256 in hex digits."""
     with path.open("rb") as file:
         digest = hashlib.sha256()
         while chunk := file.read(1 << 20):
@@ -256,6 +345,11 @@ def _sentences(repo: str, revision: str) -> Iterator[None]:
     except errors.LocalTokenNotFoundError:
         raise ModelUnavailable(f"{hub} wants to know who writes {repo}: set HF_TOKEN.") from None
     except (httpx2.HTTPError, OSError, RuntimeError, ValueError) as error:
+        if out_of_room(error):
+            raise ModelUnavailable(
+                f"{repo} cannot be kept here: {error}. Make room there and let it be written, or set HF_HOME to "
+                "another folder."
+            ) from None
         # RuntimeError: an upload, with the reason behind it; ValueError: an answer that is not the Hub's
         raise ModelUnavailable(f"{repo} cannot be reached: {_reason(error.__cause__ or error, hub)}") from None
 

@@ -14,13 +14,13 @@ from __future__ import annotations
 import difflib
 import os
 import re
-import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cxr_demo import hub, image, modelfolder, zoo
 from cxr_demo.errors import BadModel, ModelUnavailable, UnknownModel
+from cxr_demo.once import Once, TooSlow
 
 if TYPE_CHECKING:
     from cxr_demo.classifier import Classifier
@@ -36,9 +36,7 @@ OFFERED = (*(f"bundled:{name}" for name in BUNDLED_TITLES), *(f"xrv:{name}" for 
 #: How far `verify` lets an output be from the one its authors print; films are made smaller in another way here.
 TOLERANCE = 0.15
 
-_loaded: dict[str, Classifier] = {}
-_locks: dict[str, threading.Lock] = {}
-_guard = threading.Lock()
+_loaded: Once[Classifier] = Once()
 
 
 @dataclass(frozen=True)
@@ -56,20 +54,24 @@ def choices() -> tuple[Source, ...]:
     return tuple(Source(name, _title(name)) for name in dict.fromkeys(names) if name)
 
 
-def load(name: str | None = None) -> Classifier:
+def load(name: str | None = None, patience: float | None = None) -> Classifier:
     """The model of a name, the default of `choices` without one; loaded once per process, from any thread.
 
-    UnknownModel: there is no such model. ModelUnavailable: it cannot be had now. BadModel: its files are wrong.
+    UnknownModel: there is no such model. ModelUnavailable: it cannot be had now, or not within so many seconds: it is
+    then still being loaded. BadModel: its files are wrong. Whoever asks during a loading shares its error; the next
+    one tries again.
     """
     name = name or choices()[0].name
-    with _guard:
-        lock = _locks.setdefault(name, threading.Lock())
-    with lock:
-        if name not in _loaded:
-            model = _read(name)
-            # by its full name too, which results and the page ask for
-            _loaded[name] = _loaded.setdefault(model.name, model)
-        return _loaded[name]
+    try:
+        return _loaded.get(name, lambda: _shared(name), patience)
+    except TooSlow:
+        raise ModelUnavailable(f"{name} is still being fetched; please try again in a minute.") from None
+
+
+def _shared(name: str) -> Classifier:
+    """A model that is read, or the one that is known by its full name, which results and the page ask for."""
+    model = _read(name)
+    return model if model.name == name else _loaded.keep(model.name, model)
 
 
 def card(name: str) -> str:

@@ -8,13 +8,19 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 
 from cxr_demo import classifier, methods, modelfolder
 from cxr_demo.types import NIH_FINDINGS, Cost, ModelSpec, Score, Unit
+
+#: Variables that keep libraries from reporting home.
+REPORTING = ("GRADIO_ANALYTICS_ENABLED", "HF_HUB_DISABLE_TELEMETRY")
+#: What the log of a served page says where it turned to anybody else, and who it is itself.
+OUTSIDE = "OUTSIDE"
+HERE = ("127.0.0.1", "localhost", "::1", "0.0.0.0", "None")
 
 CARD = "# A model for tests\n\nIt knows nothing about films."
 
@@ -72,28 +78,51 @@ class Corners:
 
 
 @contextlib.contextmanager
-def served(folder: Path) -> Iterator[str]:
+def served(folder: Path, *before: str, **settings: str) -> Iterator[str]:
     """The page's address, served by a process of its own as in real life.
 
-    `folder` gets two models, of 14 findings and of one. METHODS of that process has `Corners` as well.
+    `folder` gets two models, of 14 findings and of one. METHODS of that process has `Corners` as well. What stands
+    `before` its command line runs it, and its environment has these settings.
     """
+    with started(folder, *before, **settings) as server:
+        yield next((line.split()[1] for line in server.stdout if line.startswith("ADDRESS")), "")
+
+
+@contextlib.contextmanager
+def started(folder: Path, *before: str, **settings: str) -> Iterator[subprocess.Popen[str]]:
+    """The process of `served`, which prints its address once it serves."""
     names = [str(save_model(folder / "fourteen")), str(save_model(folder / "one", ("Pneumothorax",), seed=6))]
-    settings = {"CXR_MODEL": names[0], "CXR_MODELS": ",".join(names), "GRADIO_TEMP_DIR": str(folder / "cache")}
-    settings["HF_ENDPOINT"] = "http://127.0.0.1:9"  # a Hub out of reach
-    command = [sys.executable, "-m", "tests.serving"]
-    with (folder / "server.log").open("w") as log:
+    own = {"CXR_MODEL": names[0], "CXR_MODELS": ",".join(names), "GRADIO_TEMP_DIR": str(folder / "cache")}
+    own["HF_ENDPOINT"] = "http://127.0.0.1:9"  # a Hub out of reach
+    # the page itself decides that it reports to nobody
+    inherited = {name: value for name, value in os.environ.items() if name not in REPORTING}
+    command = [*before, sys.executable, "-m", "tests.serving"]
+    with (folder / "server.log").open("a") as log:
         server = subprocess.Popen(
-            command, env={**os.environ, **settings}, stdout=subprocess.PIPE, stderr=log, text=True
+            command, env={**inherited, **own, **settings}, stdout=subprocess.PIPE, stderr=log, text=True
         )
     with server:
         try:
-            yield next((line.split()[1] for line in server.stdout if line.startswith("ADDRESS")), "")
+            yield server
         finally:
             server.terminate()
 
 
+def told_of_connections(event: str, arguments: tuple[Any, ...]) -> None:
+    """An audit hook: says on stderr whom this process connects to, or asks for the address of, but itself."""
+    if event == "socket.connect" and isinstance(arguments[1], tuple):
+        host = arguments[1][0]
+    elif event == "socket.getaddrinfo":
+        host = arguments[0]
+    else:
+        return
+    if str(host) not in HERE:
+        sys.stderr.write(f"{OUTSIDE} {event} {host!r}\n")
+
+
 def main() -> None:
     """Serve until told to end."""
+    sys.addaudithook(told_of_connections)
     methods.METHODS = (*methods.METHODS, Corners)
     from cxr_demo.ui import page
 

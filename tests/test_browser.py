@@ -1,6 +1,7 @@
 """The page in a real browser: a film is dropped, and everything a visitor does with it afterwards."""
 
 import base64
+import contextlib
 import itertools
 import json
 import os
@@ -13,9 +14,11 @@ import cv2
 import numpy as np
 import pytest
 
+from benchmarks.visitor import Visitor as Other
 from cxr_demo import explain, image, phantom, render, sources
 from cxr_demo.methods import GradCAM
 from cxr_demo.types import NIH_FINDINGS, Unit
+from cxr_demo.ui.room import PLACES
 
 if os.environ.get("CXR_BROWSER") == "required":
     import playwright.sync_api as playwright
@@ -431,6 +434,23 @@ def test_a_setting_out_of_range_is_refused_on_its_card(fresh, film_file):
     fresh.page.click(".card[data-method=occlusion] >> text=Run again")
     fresh.wait("occlusion", state="stopped")
     assert "window=400" in fresh.page.inner_text(".card[data-method=occlusion] .status")
+
+
+def test_who_waits_reads_how_many_are_before(fresh, address, folder, film_file):
+    """Beside visitors who take every place; what takes no time does not wait."""
+    others = [Other(address) for _ in range(PLACES)]
+    with contextlib.ExitStack() as stack:
+        for other in others:
+            stack.callback(other.close)
+            source = other.upload("film.png", film_file.read_bytes())
+            told = {"run": 1, "model": str(folder / "fourteen"), "source": source, "settings": {"samples": 5000}}
+            next(stack.enter_context(contextlib.closing(other.ask(("run_lime", told)))))
+        fresh.drop(film_file).wait("gradcam")
+        fresh.page.wait_for_function(
+            "() => [...document.querySelectorAll('.card .status')].some(n => n.textContent.includes('1 before it'))"
+        )
+        assert any("waiting for its turn: the next one" in text for text in fresh.texts(".card .status"))
+    fresh.wait(*DEFAULTS)
 
 
 def test_a_new_film_ends_what_runs(fresh, film_file, tmp_path):

@@ -164,3 +164,12 @@ def test_others_explain_with_a_model_while_it_is_converted(method):
     thread.join()
     assert not failed
     assert runs
+
+
+def test_openvino_reports_to_nobody():
+    """Its telemetry would fork the serving process: a child so made once held the page's port for good."""
+    code = (
+        "import cxr_demo.graphs, openvino, sys; assert openvino.convert_model; print(sys.modules['openvino_telemetry'])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == "None"

@@ -14,6 +14,7 @@ from cxr_demo import hub as client
 from cxr_demo import modelfolder
 from cxr_demo.errors import BadModel, ModelUnavailable, UnknownModel, UnreadableImage
 from tests import hub_server
+from tests.disks import on_disk
 from tests.test_modelfolder import SPEC, network
 
 # huggingface_hub 2.4 sends large files with an argument that its own HTTP library calls old
@@ -188,6 +189,43 @@ def test_bytes_that_are_not_those_the_hub_lists_are_thrown_away(hub, published):
     modelfolder.read(client.pull(REPO, FILES).folder, "tiny")
 
 
+@pytest.mark.parametrize("fault", ["damaged", "cut"])
+def test_the_last_good_model_stays_when_a_newer_one_does_not_arrive(hub, folder, published, fault, caplog):
+    client.pull(REPO, FILES)
+    modelfolder.save(folder, SPEC, network(seed=1), "")
+    second = client.push(folder, REPO)
+    if fault == "damaged":
+        hub.damaged.add("model.safetensors")
+    else:
+        hub.cut["model.safetensors"] = 10**6
+    for _ in range(2):  # the library has moved the branch on when it is asked again
+        assert client.pull(REPO, FILES).commit == published
+    assert f"Commit {published}, which was fetched before, serves instead." in caplog.text
+    hub.broken = True
+    assert client.pull(REPO, FILES).commit == published
+    hub.broken, hub.cut = False, {}
+    hub.damaged.clear()
+    assert client.pull(REPO, FILES).commit == second
+
+
+def test_a_newer_commit_that_is_no_model_is_said(hub, published):
+    """What its owner did is not the network's doing."""
+    client.pull(REPO, FILES)
+    hub.repos["models", REPO].commit({"notes.txt": b"away"})
+    with pytest.raises(BadModel, match=r"has no config\.json"):
+        client.pull(REPO, FILES)
+
+
+@pytest.mark.parametrize(("kilobytes", "read_only"), [(8, False), (1000, True)])
+def test_a_disk_that_takes_nothing_is_said(hub, published, tmp_path, kilobytes, read_only):
+    before = on_disk(tmp_path / "disk", kilobytes, read_only=read_only)
+    code = f"from cxr_demo import hub; hub.pull({REPO!r}, {FILES!r})"
+    own = {**os.environ, "HF_HOME": str(tmp_path / "disk" / "home"), "HF_HUB_DISABLE_XET": "1"}
+    said = subprocess.run([*before, sys.executable, "-c", code], env=own, capture_output=True, text=True).stderr
+    assert said.splitlines()[-1].startswith(f"cxr_demo.errors.ModelUnavailable: {REPO} cannot be kept here: ")
+    assert "Make room there" in said
+
+
 def test_the_environment_decides_in_a_process_of_its_own(hub, published, tmp_path):
     """As a user has it: nothing patched, only variables set; then offline on the same cache."""
     code = (
@@ -224,6 +262,13 @@ def test_an_example_film_is_fetched_once(hub, film):
     hub.log.clear()
     assert client.fetch_example(film.name) == path
     assert hub.log == []
+
+
+def test_an_example_that_takes_long_is_said_and_then_is_there(hub, film):
+    hub.slow = 0.3
+    with pytest.raises(UnreadableImage, match="still being fetched; please try again"):
+        client.fetch_example(film.name, 0.05)
+    assert client.fetch_example(film.name, 20).read_bytes() == b"a film"
 
 
 def test_another_film_under_the_same_name_is_not_shown(hub, film):

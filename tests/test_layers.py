@@ -11,7 +11,7 @@ ROOT = Path(__file__).parent.parent
 
 #: Lowest first; a module may import from rows above its own, never from below.
 LAYERS = [
-    {"types", "errors", "metrics", "turns", "heap"},
+    {"types", "errors", "metrics", "turns", "heap", "once"},
     {"dicom", "render", "labelled"},
     {"decode"},
     {"image"},

@@ -3,7 +3,12 @@
 import http.server
 import io
 import json
+import re
+import socket
+import subprocess
+import sys
 import threading
+import time
 from contextlib import closing
 from pathlib import Path
 
@@ -13,8 +18,10 @@ import pytest
 from gradio_client.exceptions import AppError
 
 from benchmarks.visitor import Refused, Visitor
-from cxr_demo.ui import page, uploads
+from cxr_demo import phantom
+from cxr_demo.ui import uploads
 from tests import corpus
+from tests.serving import OUTSIDE
 
 ROOT = Path(__file__).parent.parent
 
@@ -22,6 +29,13 @@ ROOT = Path(__file__).parent.parent
 @pytest.fixture
 def log(folder):
     return folder / "server.log"
+
+
+@pytest.fixture
+def film_png(tmp_path):
+    path = tmp_path / "film.png"
+    path.write_bytes(phantom.png("normal", 256))
+    return path
 
 
 @pytest.fixture
@@ -136,11 +150,65 @@ def test_the_page_fetches_nothing_for_others(address, listener):
 # ------------------------------------------------------------------ too much, and nonsense
 
 
-def test_a_file_that_is_too_large_is_refused_and_leaves_nothing(address, folder):
-    before = {p for p in (folder / "cache").rglob("*") if p.is_file()}
-    answer = upload(address, io.BytesIO(bytes((page.MEGABYTES + 1) << 20)), "large.png")
+@pytest.fixture
+def uploaded(folder):
+    """Lists what lies among the uploads."""
+    return lambda: {p for p in (folder / "cache").rglob("*") if p.is_file()}
+
+
+def test_a_file_that_is_too_large_is_refused_and_leaves_nothing(address, uploaded):
+    before = uploaded()
+    answer = upload(address, io.BytesIO(bytes((uploads.MEGABYTES + 2) << 20)), "large.png")
     assert answer.status_code == 413
-    assert {p for p in (folder / "cache").rglob("*") if p.is_file()} == before
+    assert "up to 100 MB" in answer.text
+    assert uploaded() == before
+
+
+@pytest.mark.parametrize("told", [True, False], ids=["length told", "length not told"])
+def test_many_files_in_one_request_are_no_way_around(address, uploaded, told):
+    before = uploaded()
+    part = b'--x\r\nContent-Disposition: form-data; name="files"; filename="%d.png"\r\n\r\n' + bytes(60 << 20) + b"\r\n"
+    body = [part % n for n in range(3)]
+    headers = {"Content-Type": "multipart/form-data; boundary=x"}
+    if told:
+        headers["Content-Length"] = str(sum(map(len, body)))
+    try:
+        answer = httpx.post(f"{address}gradio_api/upload", content=iter(body), headers=headers, timeout=60)
+        assert answer.status_code == 413
+    except httpx.HTTPError:
+        pass  # the server hung up while it was still being sent to
+    eventually(lambda: uploaded() == before)
+
+
+@pytest.mark.parametrize("sent", [{"data": {"files": "no file"}}, {"files": {"files": ("", b"no name")}}])
+def test_a_part_that_is_no_file_is_refused(address, uploaded, log, sent):
+    before = uploaded()
+    answer = httpx.post(f"{address}gradio_api/upload", **sent)
+    assert answer.status_code in (400, 422)
+    assert uploaded() == before
+    assert "Traceback" not in log.read_text()
+
+
+def test_a_sender_who_hangs_up_leaves_nothing(address, uploaded, log):
+    before = uploaded()
+    host, port = re.findall(r"//(.*):(\d+)", address)[0]
+    with socket.create_connection((host, int(port))) as line:
+        head = "POST /gradio_api/upload HTTP/1.1\r\nHost: x\r\nContent-Length: 90000000\r\n"
+        line.sendall(f"{head}Content-Type: multipart/form-data; boundary=x\r\n\r\n".encode())
+        line.sendall(
+            b'--x\r\nContent-Disposition: form-data; name="files"; filename="half.png"\r\n\r\n' + bytes(9 << 20)
+        )
+        eventually(lambda: uploaded() != before)
+    eventually(lambda: uploaded() == before)
+    assert "Traceback" not in log.read_text()
+
+
+def eventually(holds, seconds=10.0):
+    """Wait until something holds."""
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.05)
 
 
 @pytest.mark.parametrize(
@@ -203,3 +271,41 @@ def test_nothing_of_a_film_reaches_the_log(client, address, log, tmp_path):
     for secret in ("Secret", "4711", told["sha256"]):
         assert secret not in written
     assert "4711" not in json.dumps(told)
+
+
+# ------------------------------------------------------------------ whom the server asks
+
+
+def test_the_server_asks_nobody(client, address, log, folder, film_png):
+    """It is not told to be silent here: Gradio's own reports and checks for new versions must not be made either."""
+    client.predict(gradio_client.handle_file(film_png), api_name="/predict")
+    client.predict(gradio_client.handle_file(film_png), api_name="/explain")
+    with closing(Visitor(address)) as one:
+        told = {"model": str(folder / "fourteen"), "source": one.upload("a.png", film_png.read_bytes()), "run": 1}
+        assert "probabilities" in one.answer("film", {**told, "run": 0})
+        assert one.answer("run_occlusion", told)["complete"]
+    assert OUTSIDE not in log.read_text()
+
+
+def test_a_question_to_somebody_else_would_be_seen():
+    """Of a program that is watched in the same way."""
+    code = """
+import socket, sys
+from tests import serving
+sys.addaudithook(serving.told_of_connections)
+for ask in (
+    lambda: socket.create_connection(("127.0.0.1", 9)),
+    lambda: socket.getaddrinfo("nobody.invalid", 80),
+    lambda: socket.create_connection(("192.0.2.1", 9), 0.1),
+):
+    try:
+        ask()
+    except OSError:
+        pass
+"""
+    said = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stderr
+    assert [line.split()[-1] for line in said.splitlines()] == ["'nobody.invalid'", "'192.0.2.1'", "'192.0.2.1'"]
+
+
+def test_the_browser_keeps_no_history_of_runs(address):
+    assert httpx.get(f"{address}config").json().get("run_history") is False

@@ -19,6 +19,7 @@ from cxr_demo import hub as client
 from cxr_demo import modelfolder, sources, zoo
 from cxr_demo.classifier import PUBLISHED
 from cxr_demo.errors import BadModel, ModelUnavailable, UnknownModel, UnreadableImage
+from cxr_demo.once import Once
 from cxr_demo.types import NIH_FINDINGS
 from tests import hub_server
 from tests.test_modelfolder import SPEC, network
@@ -35,7 +36,7 @@ hub = hub_server.hub
 
 @pytest.fixture(autouse=True)
 def _nothing_is_loaded_yet(monkeypatch):
-    monkeypatch.setattr(sources, "_loaded", {})
+    monkeypatch.setattr(sources, "_loaded", Once())
     monkeypatch.delenv("CXR_MODEL", raising=False)
     monkeypatch.delenv("CXR_MODELS", raising=False)
 
@@ -163,6 +164,16 @@ def test_an_error_is_not_kept(folder):
     sources.load("./tiny")
 
 
+def test_a_model_that_takes_long_is_waited_for_so_long_and_then_is_there(folder, monkeypatch):
+    arrived, read = threading.Event(), modelfolder.read
+    monkeypatch.setattr(modelfolder, "read", lambda *args, **more: arrived.wait(20) and read(*args, **more))
+    for _ in range(2):
+        with pytest.raises(ModelUnavailable, match=r"\./tiny is still being fetched; please try again"):
+            sources.load("./tiny", 0.05)
+    arrived.set()
+    assert sources.load("./tiny", 20) is sources.load("./tiny")
+
+
 def test_cards(folder, hub):
     assert sources.card("./tiny") == "# Card"
     client.push(folder, "someone/tiny")
@@ -182,7 +193,7 @@ def test_a_hub_model_is_named_by_its_commit_and_loads_by_that_name(folder, hub, 
     assert model.name == f"someone/tiny@{first}"
     modelfolder.save(folder, SPEC, network(seed=1), "")
     client.push(folder, "someone/tiny")
-    monkeypatch.setattr(sources, "_loaded", {})
+    monkeypatch.setattr(sources, "_loaded", Once())
     hub.log.clear()
     again = sources.load(model.name)
     assert hub.log == []
@@ -321,7 +332,7 @@ def test_without_a_checksum_the_first_download_decides(hub, densenet, monkeypatc
     sources.load(f"xrv:{name}")
     state = densenet.state_dict()
     put(hub, name, {**state, "classifier.bias": state["classifier.bias"] + 1})
-    monkeypatch.setattr(sources, "_loaded", {})
+    monkeypatch.setattr(sources, "_loaded", Once())
     with pytest.raises(BadModel, match=f"torchxrayvision/{name}/model.pt has the sha256"):
         sources.load(f"xrv:{name}")
 
@@ -330,7 +341,7 @@ def test_a_pinned_zoo_model_in_the_cache_asks_nothing(hub, densenet, monkeypatch
     name = "densenet121-res224-mimic_nb"
     put(hub, name, densenet.state_dict())
     sources.load(f"xrv:{name}")
-    monkeypatch.setattr(sources, "_loaded", {})
+    monkeypatch.setattr(sources, "_loaded", Once())
     hub.log.clear()
     sources.load(f"xrv:{name}")
     assert hub.log == []

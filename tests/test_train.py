@@ -13,7 +13,7 @@ import pytest
 import torch
 from sklearn.metrics import f1_score, roc_auc_score
 
-from cxr_demo import image, labelled, modelfolder
+from cxr_demo import image, labelled, modelfolder, sources
 from cxr_demo.errors import DataError
 from cxr_demo.types import NIH_FINDINGS
 from train import augment, cache, calibrate, datasets, distil, evaluate, finetune, losses, runs, splits
@@ -374,6 +374,19 @@ def test_a_finished_run_trains_nothing_again_and_another_recipe_is_refused(run):
         again(run, run / "run", recipe=dataclasses.replace(TINY, rate=1e-3)).fit()
     with pytest.raises(DataError, match="other films"):
         again(run, run / "run", labels=("Mass",)).fit()
+
+
+def test_a_run_to_measure_with_has_folds_alone(run, tmp_path):
+    said: list[str] = []
+    again(run, tmp_path / "folds", say=said.append, only_folds=True).fit()
+    assert not any("160 films" in line for line in said), "no model of all films"
+    assert sorted(path.name for path in (tmp_path / "folds").glob("*/config.json")) == ["config.json"] * 2
+    whole, alone = (sources.load(str(folder)) for folder in (run / "run", tmp_path / "folds"))
+    film = labelled.read_tables([run / "films" / "labels.csv"], LABELS).paths[0].name
+    assert torch.equal(whole.for_film(film).head[0], alone.for_film(film).head[0])
+    spec = modelfolder.read(tmp_path / "folds" / "fold-0", "fold").spec
+    assert "never saw its patient" in spec.scored_on
+    assert "trained the same way" not in spec.scored_on
 
 
 def test_a_start_with_another_number_of_folds_is_refused(run, tmp_path):

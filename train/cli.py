@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cxr_demo.errors import CxrError, DataError, UnknownLabel
+from cxr_demo.errors import CxrError, DataError, UnknownLabel, out_of_room
 from cxr_demo.types import NIH_FINDINGS
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ FILMS_HELP = "a table (its films lie in `images` beside it), or NIH=FOLDER and o
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; 0 done, 2 nothing could start."""
+    """Run one command; 0 done, 1 a disk that cannot be written, 2 nothing could start."""
     words = list(sys.argv[1:] if argv is None else argv)
     arguments = _parser().parse_args(words)
     arguments.words = "python -m train " + shlex.join(words)
@@ -33,6 +33,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except CxrError as error:
         print(error, file=sys.stderr)
         return 2
+    except OSError as error:
+        if not out_of_room(error):
+            raise
+        print(f"{error}. Make room there and start again: a run goes on where it was.", file=sys.stderr)
+        return 1
     return status
 
 
@@ -86,6 +91,7 @@ def _add_fit(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     fit.add_argument("--out", type=Path, required=True, metavar="RUN")
     fit.add_argument("--name", help="of the model; default: the task")
     fit.add_argument("--folds", type=int, default=5, help="default: 5")
+    fit.add_argument("--only-folds", action="store_true", help="no model of all films: to measure with, see benchmark")
     fit.add_argument("--split", metavar="CSV", help="train one model of its part `train` instead; or: official")
     fit.add_argument("--start-run", metavar="RUN", help="begin with the models of a run of the same films, by fold")
     fit.add_argument("--teacher", metavar="CSV", help="out-of-sample probabilities of another model")
@@ -225,6 +231,7 @@ def _fit(arguments: argparse.Namespace) -> int:
         labels=_labels(arguments),
         recipe=recipe.of_arguments(arguments),
         folds=arguments.folds,
+        only_folds=arguments.only_folds,
         split=arguments.split,
         start_run=arguments.start_run,
         teacher=arguments.teacher,

@@ -50,6 +50,7 @@ class Plan:
     labels: tuple[str, ...]
     recipe: Recipe
     folds: int = 5
+    only_folds: bool = False  # no model of all films: the folds are there to measure with
     split: str | None = None  # instead of folds: a split file, or "official"; its part "train" trains one model
     start_run: str | None = None  # a run of the same films whose models are the start, fold by fold
     teacher: str | None = None  # a table of another model's probabilities, see distil
@@ -70,6 +71,7 @@ def loads(path: Path) -> Plan:
     try:
         found: dict[str, Any] = json.loads((path / "run.json").read_text())
         found["recipe"] = Recipe(**found["recipe"])
+        found.setdefault("only_folds", False)  # earlier versions knew no other
         return Plan(**{f.name: _tuple(found[f.name]) for f in fields(Plan)})
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"{path} holds no run that can be read here: {error}.") from None
@@ -134,7 +136,7 @@ class Run:
             _write_folds(self.folder / "folds.csv", self.films, fold)
         accelerator.wait_for_everyone()
         logits, networks = np.zeros_like(self.films.targets), {}
-        for k in [*range(self.plan.folds), None]:
+        for k in self._models():
             rows = np.arange(len(self.films)) if k is None else np.flatnonzero(fold != k)
             network = networks[_name(k)] = self._trained(rows, _validation(self.films, rows, self.plan.recipe), k)
             if k is not None:
@@ -149,6 +151,10 @@ class Run:
             )  # fmt: skip
             self._write_models(logits, fold, networks)
         accelerator.wait_for_everyone()
+
+    def _models(self) -> list[int | None]:
+        """Which models there are: one per fold, and last the one of all films."""
+        return [*range(self.plan.folds), *(() if self.plan.only_folds else (None,))]
 
     def _folds(self) -> np.ndarray:
         if self.plan.start_run is None:
@@ -199,21 +205,21 @@ class Run:
     def _write_models(self, logits: np.ndarray, fold: np.ndarray, networks: dict[str, Network]) -> None:
         films, plan = self.films, self.plan
         calibrated = np.zeros_like(logits)
-        for k in range(plan.folds):
+        for own in range(plan.folds):
             # a fold is calibrated by the others, so that its own labels decide nothing about it
-            others = calibrate.platt(logits[fold != k], films.targets[fold != k], films.labels)
-            calibrated[fold == k] = calibrate.apply(logits[fold == k], others)
+            others = calibrate.platt(logits[fold != own], films.targets[fold != own], films.labels)
+            calibrated[fold == own] = calibrate.apply(logits[fold == own], others)
         scores = evaluate.measure(films, calibrated, fold)
         if any(films.boxes):
             scores += self._pointing(fold, networks)
         write_evaluation(self.folder, films, calibrated, scores)
+        trained = "" if plan.only_folds else "; the model here was then trained the same way on all of them"
         scored_on = (
             f"Each film was scored by one of {plan.folds} models that never saw its patient (patient-wise "
             f"cross-validation, {len(films)} films, {len(np.unique(films.patients))} patients), and compared with the "
-            "others of that model; the model here was then trained the same way on all of them. Intervals: 95 %, "
-            "patient bootstrap."
+            f"others of that model{trained}. Intervals: 95 %, patient bootstrap."
         )
-        for k in [*range(plan.folds), None]:
+        for k in self._models():
             rest = np.ones(len(films), bool) if k is None else fold != k
             name = plan.name if k is None else f"{plan.name}-fold-{k}"
             self._write_model(k, name, networks[_name(k)], logits[rest], films.targets[rest], scores, scored_on)

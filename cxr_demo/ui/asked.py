@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from gradio.utils import get_upload_folder
 
 from cxr_demo import hub, image, phantom, sources
-from cxr_demo.errors import CxrError, UnknownModel, UnreadableImage
+from cxr_demo.errors import CxrError, UnknownModel, UnreadableImage, out_of_room
 from cxr_demo.ui import text
 
 if TYPE_CHECKING:
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+
+#: Seconds that a visitor waits for a model or an example which must first be fetched.
+PATIENCE = 20.0
 
 #: What is said of where a film comes from.
 SOURCE = ("kind", "key", "path", "correction")
@@ -35,7 +38,7 @@ def offered(name: str | None = None) -> Classifier:
     names = [choice.name for choice in sources.choices()]
     if name is not None and name not in names:
         raise UnknownModel(f"{name!r} is not offered here; choose one of {', '.join(names)}.")
-    return sources.load(name)
+    return sources.load(name, None if name is None else PATIENCE)
 
 
 @dataclass(frozen=True)
@@ -89,7 +92,7 @@ def _as_it_lies(source: Mapping[str, Any]) -> Radiograph:
     if kind == "phantom" and key in phantom.PHANTOMS:
         return phantom.PHANTOMS[key].film()
     if kind == "example":
-        return image.read(hub.fetch_example(str(key)))
+        return image.read(hub.fetch_example(str(key), PATIENCE))
     return image.read(_uploaded(source.get("path")))
 
 
@@ -105,5 +108,8 @@ def sentence(error: Exception) -> str:
     """What the visitor reads; our own mistakes go to the log with their traceback."""
     if isinstance(error, CxrError):
         return str(error)
+    if out_of_room(error):
+        log.error("%s", error)
+        return text.NO_ROOM
     log.error("a handler failed", exc_info=error)
     return text.FAILED

@@ -14,6 +14,7 @@ from threading import Thread, current_thread, main_thread
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import gradio as gr
+from starlette.middleware import Middleware
 
 from cxr_demo import explain, heap, hub, methods, phantom, sanity, sources
 from cxr_demo.engine import engine_of
@@ -34,9 +35,6 @@ if TYPE_CHECKING:
     from cxr_demo.classifier import Classifier
     from cxr_demo.methods.base import Method
     from cxr_demo.types import Explanation, Radiograph
-
-#: Megabytes that one file may have.
-MEGABYTES = 100
 
 #: What the file chooser offers; the reader decides by content.
 ACCEPTED = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".dcm", ".dicom")
@@ -98,7 +96,8 @@ def serve(page: gr.Blocks, **launch: Any) -> Any:
     limits = {
         "run_history": False,
         "show_error": False,
-        "max_file_size": MEGABYTES * 1024 * 1024,
+        "max_file_size": uploads.MEGABYTES * 2**20,
+        "app_kwargs": {"middleware": [Middleware(uploads.Uploading)]},
         # who waits for a turn waits in a thread, and a new film must still find one
         "max_threads": PLACES + MOST + 32,
     }
@@ -132,7 +131,7 @@ def _about(own: Classifier) -> dict[str, Any]:
         "phantoms": [{"key": key, "title": item.title} for key, item in phantom.PHANTOMS.items()],
         "examples": [{"key": e.name, "title": e.title, "credit": e.credit} for e in hub.example_films()],
         "accepts": list(ACCEPTED),
-        "megabytes": MEGABYTES,
+        "megabytes": uploads.MEGABYTES,
         "refused": text.REFUSED,
         "depths": list(sanity.DEPTHS),
         "stays": sanity.STAYS,

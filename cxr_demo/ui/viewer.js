@@ -405,7 +405,9 @@ async function addFiles(files) {
       film.source = {kind: 'file', path: (await upload(file)).path, name: file.name};
     } catch (error) {
       film.busy = false;
-      film.error = `${file.name} could not be sent; files up to ${page.megabytes} MB are accepted.`;
+      film.error = file.size > page.megabytes * 2 ** 20
+        ? `${file.name} is too large; files up to ${page.megabytes} MB are accepted.`
+        : `${file.name} could not be sent: the service is out of reach, or has no room left. Please try again.`;
     }
     if (film === state.film) choose(film); else film.busy = false;
     showStrip();
