@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cxr_demo import modelfolder
-from cxr_demo.errors import BadModel, ModelUnavailable, UnknownModel, UnreadableImage, out_of_room
+from cxr_demo.errors import BadModel, ModelError, ModelUnavailable, UnknownModel, UnreadableImage, out_of_room
 from cxr_demo.once import Once, TooSlow
 
 if TYPE_CHECKING:
@@ -88,18 +88,20 @@ def pull(
         with _sentences(repo, revision):
             folder = _cached(repo, files, revision, kind) or _fetched(repo, [*files, *optional], revision, kind)
         return _whole(folder, repo, files, revision)
+    branch = f"{kind} {repo}@{revision}"
     with _sentences(repo, revision):
-        last = _last(repo, files, revision, kind)
+        before = _before(repo, files, revision, kind, branch)
     try:
         with _sentences(repo, revision):
             folder = _fetched(repo, [*files, *optional], revision, kind)
         pulled = _whole(folder, repo, files, revision)
     except (ModelUnavailable, Damaged) as error:
+        last = _first_whole(before, repo, files, revision)
         if last is None or _refused(error):
             raise
-        pulled = _whole(last, repo, files, revision)
+        pulled = last
         log.warning("%s Commit %s, which was fetched before, serves instead.", error, pulled.commit)
-    _record(LAST, _branch(repo, revision, kind), pulled.commit)
+    _keep_record(LAST, branch, pulled.commit)
     return pulled
 
 
@@ -107,9 +109,10 @@ class Damaged(BadModel):
     """What arrived is not what the Hub lists."""
 
 
-def _refused(error: BaseException) -> bool:
-    """Whether the Hub answered, and would not give it."""
-    return error.__context__ is not None and _status(error.__context__) < 500
+def _refused(error: ModelError) -> bool:
+    """Whether the Hub answered that it would not give it, and not that it could not just now."""
+    reason = error.__context__
+    return any(_status(each) in (401, 403, 404, 410) for each in (reason, reason and reason.__cause__) if each)
 
 
 def _whole(folder: Path, repo: str, files: Sequence[str], revision: str) -> Pulled:
@@ -121,22 +124,24 @@ def _whole(folder: Path, repo: str, files: Sequence[str], revision: str) -> Pull
     return Pulled(folder, folder.name)
 
 
-def _last(repo: str, files: Sequence[str], revision: str, kind: str) -> Path | None:
-    """The folder of a branch as it was when last all of it was here.
+def _before(repo: str, files: Sequence[str], revision: str, kind: str, branch: str) -> list[Path]:
+    """Folders that hold what a branch was: as the library has it, and as it was when last all of it was here.
 
     The library moves a branch on before it downloads; a download that is cut leaves it at a commit that is not here.
     """
-    branch = _branch(repo, revision, kind)
-    found = _cached(repo, files, revision, kind)
-    if found is None and branch in _records(LAST):
-        found = _cached(repo, files, _records(LAST)[branch], kind)
-    if found is not None:
-        _record(LAST, branch, found.name)
-    return found
+    last = _records(LAST).get(branch)
+    found = [_cached(repo, files, commit, kind) for commit in (revision, last) if commit]
+    folders = [folder for folder in found if folder is not None]
+    if folders and last is None:
+        _keep_record(LAST, branch, folders[0].name)
+    return folders
 
 
-def _branch(repo: str, revision: str, kind: str) -> str:
-    return f"{kind} {repo}@{revision}"
+def _first_whole(folders: Sequence[Path], repo: str, files: Sequence[str], revision: str) -> Pulled | None:
+    for folder in folders:
+        with suppress(BadModel):
+            return _whole(folder, repo, files, revision)
+    return None
 
 
 def _fetched(repo: str, files: Sequence[str], revision: str, kind: str) -> Path:
@@ -161,15 +166,22 @@ def _cached(repo: str, files: Sequence[str], revision: str, kind: str) -> Path |
 
 
 def _compare(path: Path, repo: str) -> None:
-    """BadModel for a large file whose bytes are not those that the Hub lists; the library compares sizes only.
+    """Damaged for a file whose bytes are not those that the Hub lists; the library compares sizes only.
 
-    The cache keeps a large file under its sha256, and links to it; where it cannot link, nothing is compared.
+    The cache keeps a large file under its sha256, a small one under git's checksum of it, and links to it; where it
+    cannot link, nothing is compared.
     """
     blob = path.resolve()
-    if re.fullmatch("[0-9a-f]{64}", blob.name) and sha256_of(blob) != blob.name:
-        blob.unlink()
-        path.unlink()
+    large, small = (re.fullmatch(f"[0-9a-f]{{{digits}}}", blob.name) for digits in (64, 40))
+    if (large and sha256_of(blob) != blob.name) or (small and _git_sha1(blob.read_bytes()) != blob.name):
+        with suppress(OSError):
+            blob.unlink()
+            path.unlink()
         raise Damaged(f"{path.name} of {repo} arrived damaged and was thrown away; try again.")
+
+
+def _git_sha1(data: bytes) -> str:
+    return hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
 
 
 def head(repo: str) -> str | None:
@@ -271,13 +283,20 @@ CHECKSUMS, LAST = "checksums.json", "branches.json"
 def _recorded(key: str, found: str) -> tuple[str, Path]:
     """The checksum recorded for a key, this one if there is none yet; and the file of records."""
     path = own_cache() / CHECKSUMS
-    known = _records(CHECKSUMS).get(key)
-    if known is None and not _record(CHECKSUMS, key, found):
-        raise ModelUnavailable(
-            f"The checksum of {key} cannot be recorded in {path}: make room there and let it be written, or set "
-            "HF_HOME to another folder."
-        )
-    return known or found, path
+    with _recording:
+        try:
+            known: dict[str, str] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        except (OSError, ValueError) as error:
+            # what cannot be read must not be taken for nothing: all would be trusted anew
+            raise BadModel(
+                f"{path} cannot be read ({error}); mend it, or delete it to trust what comes next."
+            ) from None
+        if key not in known and not _write(path, {**known, key: found}):
+            raise ModelUnavailable(
+                f"The checksum of {key} cannot be recorded in {path}: make room there and let it be written, or set "
+                "HF_HOME to another folder."
+            )
+        return known.get(key, found), path
 
 
 def _records(name: str) -> dict[str, str]:
@@ -289,23 +308,26 @@ def _records(name: str) -> dict[str, str]:
     return found if isinstance(found, dict) else {}
 
 
-def _record(name: str, key: str, value: str) -> bool:
-    """Record a value, all of the file or nothing; whether it could be written."""
+def _keep_record(name: str, key: str, value: str) -> None:
+    """Record a value where that can be written."""
     with _recording:
         known = _records(name)
-        if known.get(key) == value:
-            return True
-        path = own_cache() / name
-        partial = path.with_name(f"{name}.{os.getpid()}.{threading.get_ident()}")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            partial.write_text(json.dumps({**known, key: value}, indent=2, sort_keys=True), encoding="utf-8")
-            partial.replace(path)
-        except OSError:
-            with suppress(OSError):
-                partial.unlink()
-            return False
-        return True
+        if known.get(key) != value:
+            _write(own_cache() / name, {**known, key: value})
+
+
+def _write(path: Path, records: dict[str, str]) -> bool:
+    """All of a file of records or nothing; whether it could be written."""
+    partial = path.with_name(f"{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_text(json.dumps(records, indent=2, sort_keys=True), encoding="utf-8")
+        partial.replace(path)
+    except OSError:
+        with suppress(OSError):
+            partial.unlink()
+        return False
+    return True
 
 
 def sha256_of(path: Path) -> str:
@@ -344,13 +366,13 @@ def _sentences(repo: str, revision: str) -> Iterator[None]:
         ) from None
     except errors.LocalTokenNotFoundError:
         raise ModelUnavailable(f"{hub} wants to know who writes {repo}: set HF_TOKEN.") from None
-    except (httpx2.HTTPError, OSError, RuntimeError, ValueError) as error:
+    except (httpx2.HTTPError, OSError, RuntimeError, ValueError, KeyError, TypeError, AssertionError) as error:
         if out_of_room(error):
             raise ModelUnavailable(
                 f"{repo} cannot be kept here: {error}. Make room there and let it be written, or set HF_HOME to "
                 "another folder."
             ) from None
-        # RuntimeError: an upload, with the reason behind it; ValueError: an answer that is not the Hub's
+        # RuntimeError: an upload, with the reason behind it; from ValueError on: an answer that is not the Hub's
         raise ModelUnavailable(f"{repo} cannot be reached: {_reason(error.__cause__ or error, hub)}") from None
 
 

@@ -52,8 +52,12 @@ class Once(Generic[T]):
             self._forget(name, under_way)
             under_way.set_exception(error)
             return
-        if not keep:
-            self._forget(name, under_way)
+        with self._guard:
+            kept = self._made.get(name, under_way)
+            if kept is not under_way:  # somebody kept another meanwhile
+                thing = kept.result()
+            elif not keep:
+                del self._made[name]
         under_way.set_result(thing)
 
     def _forget(self, name: str, under_way: futures.Future[T]) -> None:

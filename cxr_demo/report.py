@@ -142,7 +142,9 @@ def save(
     fields = result_fields(film, prediction, explanations, trusted)
     fields["pictures"] = {"labels": [prediction.labels[i] for i in indices], "full_colour": full_colour}
     text = json.dumps(fields, indent=2, allow_nan=False)
-    (folder / "result.json").write_text(text + "\n", encoding="utf-8")
+    partial = folder / "result.json.partial"
+    partial.write_text(text + "\n", encoding="utf-8")
+    partial.replace(folder / "result.json")
 
 
 def index_of(labels: Sequence[str], label: str) -> int:

@@ -21,6 +21,11 @@ import pytest
 LARGE = (".safetensors", ".pt", ".jpg", ".bin")
 
 
+def git_sha1(data: bytes) -> str:
+    """What git calls a file by its content."""
+    return hashlib.sha1(f"blob {len(data)}\0".encode() + data).hexdigest()
+
+
 @dataclass
 class Repo:
     """Commits by id, each with its files, and what branches point at."""
@@ -30,7 +35,7 @@ class Repo:
     gated: bool = False
 
     def commit(self, files: Mapping[str, bytes], name: str | None = None) -> str:
-        tree = {path: hashlib.sha1(data).hexdigest() for path, data in sorted(files.items())}
+        tree = {path: git_sha1(data) for path, data in sorted(files.items())}
         seed = json.dumps([self.refs.get("main"), tree])
         name = name or hashlib.sha1(seed.encode()).hexdigest()
         self.commits[name] = dict(files)
@@ -212,7 +217,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _listed(self, path: str, data: bytes) -> dict[str, object]:
         entry: dict[str, object] = {"type": "file", "path": path, "size": len(data)}
-        entry["oid"] = hashlib.sha1(data).hexdigest()
+        entry["oid"] = git_sha1(data)
         if path.endswith(LARGE):
             entry["lfs"] = {"oid": hashlib.sha256(data).hexdigest(), "size": len(data), "pointerSize": 130}
         return entry
@@ -226,8 +231,8 @@ class _Handler(BaseHTTPRequestHandler):
         if path not in files:
             raise RefusalError(404, "EntryNotFound")
         data = files[path]
-        digest = hashlib.sha256 if path.endswith(LARGE) else hashlib.sha1
-        headers = {"X-Repo-Commit": commit, "ETag": f'"{digest(data).hexdigest()}"', "Accept-Ranges": "bytes"}
+        digest = hashlib.sha256(data).hexdigest() if path.endswith(LARGE) else git_sha1(data)
+        headers = {"X-Repo-Commit": commit, "ETag": f'"{digest}"', "Accept-Ranges": "bytes"}
         if path in self.hub.damaged:
             data = data[:-1] + bytes([data[-1] ^ 1])
         start = int(self.headers.get("Range", "bytes=0-").removeprefix("bytes=").split("-")[0])

@@ -226,6 +226,27 @@ def test_a_disk_that_takes_nothing_is_said(hub, published, tmp_path, kilobytes, 
     assert "Make room there" in said
 
 
+@pytest.mark.parametrize("name", FILES)
+def test_bytes_that_rot_in_the_cache_are_noticed_and_fetched_again(hub, folder, published, name):
+    blob = (client.pull(REPO, FILES).folder / name).resolve()
+    data = blob.read_bytes()
+    blob.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    with pytest.raises(BadModel, match=f"{name} of {REPO} arrived damaged and was thrown away"):
+        client.pull(REPO, FILES)
+    assert (client.pull(REPO, FILES).folder / name).read_bytes() == data
+
+
+def test_records_that_cannot_be_read_trust_nothing_anew(hub, tmp_path):
+    weights = tmp_path / "w.pt"
+    weights.write_bytes(b"weights")
+    client.trust(weights, "a/w.pt", None)
+    record = Path(constants.HF_HOME) / "cxr_demo" / "checksums.json"
+    record.write_text("{")
+    with pytest.raises(BadModel, match="cannot be read"):
+        client.trust(weights, "a/w.pt", None)
+    assert record.read_text() == "{"
+
+
 def test_the_environment_decides_in_a_process_of_its_own(hub, published, tmp_path):
     """As a user has it: nothing patched, only variables set; then offline on the same cache."""
     code = (

@@ -63,7 +63,7 @@ def test_a_page_on_a_full_disk_says_so_and_serves_what_it_can(tmp_path):
 
         def send(size):
             files = {"files": ("noise.png", noise.bytes(size))}
-            return httpx.post(f"{address}gradio_api/upload", files=files)
+            return httpx.post(f"{address}gradio_api/upload", files=files, timeout=60)
 
         big = send(5_000_000)
         assert big.status_code == 507
@@ -140,9 +140,9 @@ def test_a_page_that_is_killed_at_any_moment_serves_again(tmp_path):
             time.sleep(moments.uniform(0, 2))
             server.send_signal(signal.SIGKILL)
     with served(tmp_path, **where) as address:
-        began = time.monotonic()
-        assert ask(address, tmp_path, "film")["probabilities"] == pytest.approx(expected(tmp_path), abs=1e-5)
-        assert time.monotonic() - began < 5
+        wanted, began = expected(tmp_path), time.monotonic()
+        assert ask(address, tmp_path, "film")["probabilities"] == pytest.approx(wanted, abs=1e-5)
+        assert time.monotonic() - began < 10
         assert ask(address, tmp_path, "run_occlusion", 1)["complete"]
         assert len(list((tmp_path / "cache").glob(f"{uploads.PREFIX}*"))) == 1, "films of the killed are gone"
     assert "Traceback" not in (tmp_path / "server.log").read_text()
@@ -153,15 +153,18 @@ def test_an_export_that_is_killed_does_not_look_finished(film, tmp_path):
     model = str(save_model(tmp_path / "model"))
     words = [sys.executable, "-m", "cxr_demo", "explain", str(film), "--out", str(tmp_path / "out"), "--model", model]
     environment = {**os.environ, "HF_HOME": str(tmp_path / "hf")}
-    began = time.monotonic()
-    subprocess.run(words, cwd=ROOT, env=environment, check=True, capture_output=True)
-    whole = time.monotonic() - began
+    for _ in range(2):  # the first one converts the model
+        began = time.monotonic()
+        subprocess.run(words, cwd=ROOT, env=environment, check=True, capture_output=True)
+        whole = time.monotonic() - began
+    killed = 0
     names = {path.name for path in (tmp_path / "out" / "film").iterdir()}
     for k in range(4):
         with subprocess.Popen(words, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL) as process:
             with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(whole * (0.75 + 0.07 * k))
+                process.wait(whole * (0.7 + 0.1 * k))
             process.kill()
+        killed += process.wait() == -signal.SIGKILL
         folder = tmp_path / "out" / "film"
         if (folder / "result.json").exists():
             assert {path.name for path in folder.iterdir()} == names
@@ -169,3 +172,4 @@ def test_an_export_that_is_killed_does_not_look_finished(film, tmp_path):
             with np.load(folder / "maps.npz") as maps:
                 assert {*fields["methods"], "labels"} == set(maps)
                 assert all(np.isfinite(maps[key]).all() for key in fields["methods"])
+    assert killed

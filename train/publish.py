@@ -28,7 +28,10 @@ def stage(run: Path, folder: Path) -> Path:
     """
     model = run / "all" if (run / "run.json").exists() else run
     if not (model / modelfolder.CONFIG).exists():
-        raise DataError(f"{run} holds no finished model of all films; end it with `python -m train resume {run}`.")
+        raise DataError(
+            f"{run} holds no finished model of all films; end it with `python -m train resume {run}`, or fit one "
+            "without --only-folds."
+        )
     modelfolder.read(model, run.name)
     folder.mkdir(parents=True, exist_ok=True)
     for path in [model / name for name in (modelfolder.CONFIG, modelfolder.WEIGHTS, modelfolder.CARD, THRESHOLDS)]:

@@ -99,6 +99,8 @@ class Run:
 
     def fit(self) -> None:
         """Train whatever is not yet trained, then score, calibrate and write the model folders."""
+        if self.plan.split and self.plan.only_folds:
+            raise DataError("A split has no folds; leave out --only-folds.")
         if self.plan.split:
             self._fit_split()
         else:
@@ -159,6 +161,8 @@ class Run:
     def _folds(self) -> np.ndarray:
         if self.plan.start_run is None:
             return splits.patient_folds(self.films.patients, self.films.targets, self.plan.folds, self.plan.recipe.seed)
+        if not self.plan.only_folds and loads(Path(self.plan.start_run)).only_folds:
+            raise DataError(f"{self.plan.start_run} has folds alone; give --only-folds here too.")
         fold = folds_of(Path(self.plan.start_run), self.films)
         if set(fold) != set(range(self.plan.folds)):
             raise DataError(f"{self.plan.start_run} has {fold.max() + 1} folds; --folds must be the same.")

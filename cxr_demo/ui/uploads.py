@@ -6,6 +6,7 @@ What a process left that was killed is cleared away by the next one that starts.
 from __future__ import annotations
 
 import atexit
+import json
 import os
 import shutil
 import tempfile
@@ -22,6 +23,8 @@ from cxr_demo.errors import out_of_room
 from cxr_demo.ui import text
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 try:
@@ -33,8 +36,11 @@ except ImportError:  # another system: what a killed process left then stays
 KEPT, SWEPT = 2700.0, 300.0
 #: Megabytes that one file may have; a request brings one.
 MEGABYTES = 100
-#: Bytes of a request that are not the file.
-AROUND = 2**20
+#: Bytes of a request that are not the file, and that are left free on the disk.
+AROUND, MARGIN = 2**20, 2**14
+TOO_LARGE = f"Files up to {MEGABYTES} MB are accepted, one at a time."
+#: Routes of Gradio's that take files for components which are not on the page, without any bound.
+CLOSED = ("/component_server", "/component_server/", "/process_recording")
 PREFIX = "cxr_demo-"
 LOCK = ".in-use"
 
@@ -108,50 +114,116 @@ class Refused(Exception):
 
 
 class Uploading:
-    """What is sent is let in while there is room, and nothing stays of what did not arrive whole.
+    """Lets in what is sent while there is room, and no more of it than is needed; keeps no parts of files.
 
-    ASGI middleware: Gradio itself bounds each file but not a request of many, answers a full disk with a traceback,
-    and leaves the part that came before the disk was full or the sender was gone.
+    ASGI middleware: Gradio itself bounds each file but not a request of many, nor any other request; it answers a full
+    disk with a traceback, and leaves the part that came before the disk was full or the sender was gone. One to a
+    process: parts are cleared away whenever nothing is under way.
     """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
-        self._under_way = 0
+        self._under_way: list[int] = []  # bytes of each upload, as its sender says
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on any request, uploads under these conditions."""
-        if scope["type"] != "http" or scope["method"] != "POST" or not scope["path"].endswith("/upload"):
+        """Pass on any request, what has a body under these conditions."""
+        if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        self._under_way += 1
+        answer = _Answer(send)
         try:
-            _let_in(int(dict(scope["headers"]).get(b"content-length", b"0")))
-            await self.app(scope, _bounded(receive), send)
+            if scope["path"].endswith(CLOSED) or "://" in scope["path"]:  # the latter would be looked up and passed on
+                raise Refused(404, "Not Found")
+            if scope["method"] != "POST":
+                await self.app(scope, receive, answer)
+                return
+            upload = scope["path"].endswith("/upload")
+            most = MEGABYTES * 2**20 + AROUND if upload else AROUND
+            size = int(dict(scope["headers"]).get(b"content-length", b"0"))
+            if size > most:
+                raise Refused(413, TOO_LARGE)
+            bounded = _bounded(receive, most)
+            if upload:
+                await self._let_in(self.app(scope, bounded, answer), size)
+            else:
+                await self.app(scope, await _without_addresses(bounded), answer)
         except Refused as refused:
             status, sentence = refused.args
-            await PlainTextResponse(sentence, status)(scope, receive, send)
+            await answer.instead(scope, receive, status, sentence)
         except ClientDisconnect:
             pass  # nobody is left to answer
-        except TypeError:  # how Gradio finds that a part is no file
-            await PlainTextResponse("Send files in the field `files`, each with a name.", 400)(scope, receive, send)
+
+    async def _let_in(self, passed: Awaitable[None], size: int) -> None:
+        """An upload; Refused where it finds no room or is none."""
+        folder = claim()
+        self._under_way.append(size)
+        try:
+            folder.mkdir(exist_ok=True)  # a cleaner of temporary files may have been here
+            if sum(self._under_way) > shutil.disk_usage(folder).free - MARGIN:
+                raise Refused(507, text.NO_ROOM)
+            await passed
+        except (TypeError, AttributeError):  # how Gradio finds that a part is no file
+            raise Refused(400, "Send files in the field `files`, each with a name.") from None
         except OSError as error:
             if not out_of_room(error):
                 raise
-            await PlainTextResponse(text.NO_ROOM, 507)(scope, receive, send)
+            raise Refused(507, text.NO_ROOM) from None
         finally:
-            self._under_way -= 1
+            self._under_way.remove(size)
             if not self._under_way:
-                _tidy(claim())
+                _tidy(folder)
 
 
-def _let_in(size: int) -> None:
-    if size > MEGABYTES * 2**20 + AROUND:
-        raise Refused(413, f"Files up to {MEGABYTES} MB are accepted, one at a time.")
-    if size > shutil.disk_usage(claim()).free:
-        raise Refused(507, text.NO_ROOM)
+async def _without_addresses(receive: Receive) -> Receive:
+    """Receives the same request again; Refused where it names an address that Gradio would fetch a file from."""
+    messages = [await receive()]
+    while messages[-1].get("more_body"):
+        messages.append(await receive())
+    if _names_address(b"".join(message.get("body", b"") for message in messages)):
+        raise Refused(400, "Films are not fetched from addresses; please send the file itself.")
+    waiting = iter(messages)
+
+    async def again() -> Message:
+        return next(waiting, None) or await receive()
+
+    return again
 
 
-def _bounded(receive: Receive) -> Receive:
+def _names_address(body: bytes) -> bool:
+    """Whether there is an address in the place of a file's path anywhere in a JSON body."""
+    try:
+        left = [json.loads(body)]
+    except ValueError:
+        return False
+    while left:
+        value = left.pop()
+        if isinstance(value, dict):
+            path = value.get("path")
+            if isinstance(path, str) and "://" in path:
+                return True
+            left += value.values()
+        elif isinstance(value, list):
+            left += value
+    return False
+
+
+class _Answer:
+    """Sends an answer, and knows whether it has begun."""
+
+    def __init__(self, send: Send) -> None:
+        self._send, self._begun = send, False
+
+    async def __call__(self, message: Message) -> None:
+        self._begun = True
+        await self._send(message)
+
+    async def instead(self, scope: Scope, receive: Receive, status: int, sentence: str) -> None:
+        """A sentence, where nothing has been sent yet."""
+        if not self._begun:
+            await PlainTextResponse(sentence, status)(scope, receive, self._send)
+
+
+def _bounded(receive: Receive, most: int) -> Receive:
     """Receives a request until it is longer than it may be, whatever length it had said."""
     seen = 0
 
@@ -159,8 +231,8 @@ def _bounded(receive: Receive) -> Receive:
         nonlocal seen
         message = await receive()
         seen += len(message.get("body", b""))
-        if seen > MEGABYTES * 2**20 + AROUND:
-            raise Refused(413, f"Files up to {MEGABYTES} MB are accepted, one at a time.")
+        if seen > most:
+            raise Refused(413, TOO_LARGE)
         return message
 
     return bounded
@@ -168,6 +240,7 @@ def _bounded(receive: Receive) -> Receive:
 
 def _tidy(folder: Path) -> None:
     """Delete parts of files: while nothing is being sent, all that arrived whole lies in folders."""
-    for path in folder.iterdir():
-        if path.is_file() and path.name != LOCK:
-            path.unlink(missing_ok=True)
+    with suppress(FileNotFoundError):
+        for path in folder.iterdir():
+            if path.is_file() and path.name != LOCK:
+                path.unlink(missing_ok=True)
