@@ -1,4 +1,4 @@
-"""The command line: predict, explain, benchmark, methods, models.
+"""The command line: predict, explain, benchmark, deploy, methods, models.
 
 Exit status 0: all done. 1: some files failed, each named with its reason on stderr, the others are complete.
 2: nothing could start. Nothing heavy is imported before the arguments are known to be good.
@@ -94,6 +94,12 @@ def _parser() -> argparse.ArgumentParser:
     bench.add_argument(
         "--permuted", type=int, default=50, metavar="N", help="films explained with permuted weights too"
     )
+    deploy = command("deploy", _deploy, "Make or update a Hugging Face Space of this page.")
+    deploy.add_argument("space", metavar="OWNER/SPACE")
+    deploy.add_argument(
+        "--model", metavar="NAME", help="the page's model, best with a revision; default: bundled:nih14"
+    )
+    deploy.add_argument("--dry-run", action="store_true", help="show what would be sent; sends nothing")
     command("methods", _methods, "The methods and their settings.")
     models = command("models", _models, "The models a visitor may choose.")
     models.add_argument("--verify", action="store_true", help="fetch each and try it on a known film")
@@ -276,6 +282,13 @@ def _benchmark(arguments: argparse.Namespace) -> int:
     failed = benchmark.run(model, films, chosen, arguments.out, permuted=arguments.permuted, say=_complain)
     print(arguments.out / "table.md", flush=True)
     return 1 if failed else 0
+
+
+def _deploy(arguments: argparse.Namespace) -> int:
+    from cxr_demo import deploy
+
+    deploy.deploy(arguments.space, arguments.model, dry_run=arguments.dry_run)
+    return 0
 
 
 def _methods(_: argparse.Namespace) -> int:

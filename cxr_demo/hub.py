@@ -21,7 +21,7 @@ from cxr_demo.errors import BadModel, ModelError, ModelUnavailable, UnknownModel
 from cxr_demo.once import Once, TooSlow
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 log = logging.getLogger(__name__)
 
@@ -218,6 +218,26 @@ def push(
     return commit
 
 
+def send_space(folder: Path, repo: str, variables: Mapping[str, str], *, replaced: str) -> str:
+    """Send a folder to a Space as one commit, and set its variables; made, private, where it is missing; the commit.
+
+    Files there that match `replaced` and are not in the folder are deleted, others stay.
+    ModelUnavailable where the Hub refuses or cannot be reached.
+    """
+    from huggingface_hub import HfApi
+
+    api = HfApi(endpoint=endpoint())
+    with _sentences(repo, "main"):
+        api.create_repo(repo, repo_type="space", space_sdk="gradio", private=True, exist_ok=True)
+        for name, value in variables.items():
+            api.add_space_variable(repo, name, value)
+        sent = api.upload_folder(
+            repo_id=repo, repo_type="space", folder_path=folder, commit_message="Deploy", delete_patterns=replaced
+        )
+        commit: str = sent.oid
+    return commit
+
+
 def example_films() -> tuple[ExampleFilm, ...]:
     """The public films a visitor may ask for."""
     return EXAMPLES
@@ -387,6 +407,8 @@ def _reason(error: BaseException, hub: str) -> str:
     status = _status(error)
     if status in (401, 403):
         return f"{hub} refused ({status}). Set HF_TOKEN to a token that may do this."
+    if status == 402:
+        return f"{hub} wants a paid plan (402). Free accounts may make Spaces on ZeroGPU: make one, then try again."
     if status != 599:
         return f"{hub} answered with an error ({status}). Try again later."
     why = str(error) or type(error).__name__

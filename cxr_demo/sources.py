@@ -76,7 +76,7 @@ def _shared(name: str) -> Classifier:
 
 def card(name: str) -> str:
     """What there is to know of a model, as Markdown: its card, or a few lines where it brought none."""
-    kind, place, _ = _parse(name)
+    kind, place, _ = parse(name)
     text = ""
     if kind in ("bundled", "folder"):
         text = modelfolder.read_card(_folder(kind, place))
@@ -105,7 +105,7 @@ def verify(name: str) -> str:
     probabilities = model.probabilities(logits)
     highest = int(probabilities.argmax())
     found = f"{model.name}: loads, and runs on {film.name} ({model.labels[highest]} {probabilities[highest]:.2f})"
-    printed = zoo.PRINTED.get(_parse(name)[1], {})
+    printed = zoo.PRINTED.get(parse(name)[1], {})
     if not printed:
         return f"{found}; no outputs are published to compare with."
     outputs = zoo.rescaled(probabilities, model.thresholds)
@@ -122,7 +122,7 @@ def _title(name: str) -> str:
     return zoo.title(place) if kind == "xrv" and place in zoo.ZOO else name
 
 
-def _parse(name: str) -> tuple[str, str, str]:
+def parse(name: str) -> tuple[str, str, str]:
     """A name's kind, what stands behind it, and the revision ("" for none); UnknownModel with what there is."""
     bare, at, revision = name.rpartition("@")
     if not at or _path(name).is_dir():
@@ -145,7 +145,7 @@ def _parse(name: str) -> tuple[str, str, str]:
 
 
 def _read(name: str) -> Classifier:
-    kind, place, revision = _parse(name)
+    kind, place, revision = parse(name)
     if kind == "hub":
         pulled = _pulled(place, revision)
         # the whole commit: a shortened one cannot be fetched again

@@ -33,6 +33,8 @@ class Repo:
     commits: dict[str, dict[str, bytes]] = field(default_factory=dict)
     refs: dict[str, str] = field(default_factory=dict)
     gated: bool = False
+    variables: dict[str, str] = field(default_factory=dict)  # of a Space
+    sdk: str = ""
 
     def commit(self, files: Mapping[str, bytes], name: str | None = None) -> str:
         tree = {path: git_sha1(data) for path, data in sorted(files.items())}
@@ -58,6 +60,7 @@ class HubServer:
         self.damaged: set[str] = set()  # files whose body has a wrong byte
         self.broken = False  # answer 500 to everything
         self.portal = False  # answer a page of HTML to everything, as a hotel's network does
+        self.refuses = 0  # a status to answer to whoever wants a repository made
         self.slow = 0.0  # seconds before each answer
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
         self._server.hub = self  # type: ignore[attr-defined]
@@ -133,6 +136,10 @@ class _Handler(BaseHTTPRequestHandler):
                         return self._preupload(json.loads(body))
                     case ["commit", _]:
                         return self._commit(kind, name, body)
+                    case ["variables"]:
+                        asked = json.loads(body)
+                        self._repo(kind, name).variables[asked["key"]] = asked["value"]
+                        return {key: {"key": key, "value": v} for key, v in self._repo(kind, name).variables.items()}
                     case ["tree", revision]:
                         return self._tree(*self._at(kind, name, revision))
                     case ["revision", revision]:
@@ -144,12 +151,17 @@ class _Handler(BaseHTTPRequestHandler):
     def _create(self, asked: dict[str, str]) -> object:
         if self.headers.get("Authorization") != "Bearer hf_test":
             raise RefusalError(401)
+        if self.hub.refuses:
+            raise RefusalError(self.hub.refuses)
         name = f"{asked['organization']}/{asked['name']}"
         kind = f"{asked.get('type') or 'model'}s"
         made = {"url": f"{self.hub.url}/{name}"}
         if (kind, name) in self.hub.repos:
             raise RefusalError(409, body=made)
-        self.hub.repo(name, kind)
+        repo = self.hub.repo(name, kind)
+        if kind == "spaces":
+            repo.sdk = asked["sdk"]
+            repo.commit({".gitattributes": b""})
         return made
 
     def _preupload(self, asked: dict[str, list[dict[str, str]]]) -> object:
@@ -189,6 +201,8 @@ class _Handler(BaseHTTPRequestHandler):
             match json.loads(line)["key"]:
                 case "file":
                     files[value["path"]] = base64.b64decode(value["content"])
+                case "deletedFile":
+                    del files[value["path"]]
                 case "lfsFile":
                     files[value["path"]] = self.hub.stored[value["oid"]]
         commit = repo.commit(files)

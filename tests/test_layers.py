@@ -28,7 +28,7 @@ LAYERS = [
     {"methods"},
     {"explain"},
     {"trust"},
-    {"report", "benchmark"},
+    {"report", "benchmark", "deploy"},
     {"ui", "cli"},
 ]
 #: The owner of a library in each package; nothing else imports it there.

@@ -28,3 +28,17 @@ def test_requirements_leave_zerogpus_torch_free_to_choose():
     torch = next(Requirement(line) for line in lines if re.match(r"torch\b", line))
     for offered in ("2.8.0", "2.9.1", "2.10.0", "2.11.0"):
         assert torch.specifier.contains(offered)
+
+
+def test_docker_takes_the_steps_that_are_tested_here():
+    """It cannot be built in the tests: the same files, the same requirements, the same program as `make run`."""
+    steps = (ROOT / "Dockerfile").read_text()
+    let_in = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
+    copied = {name for line in re.findall(r"^COPY (.+) \S+$", steps, re.M) for name in line.split()}
+    assert copied == let_in
+    assert all((ROOT / name).exists() for name in copied)
+    makefile = (ROOT / "Makefile").read_text()
+    assert "-r requirements.txt" in steps
+    assert "pip install --quiet -r requirements.txt" in makefile
+    assert 'CMD ["python", "app.py"]' in steps
+    assert "$(BIN)/python app.py" in makefile
