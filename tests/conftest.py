@@ -48,6 +48,14 @@ def client(address):
     return gradio_client.Client(address, verbose=False, analytics_enabled=False)
 
 
+@pytest.fixture(scope="module")
+def browser() -> Iterator[object]:
+    """A real browser, see browsing.py."""
+    from tests import browsing
+
+    yield from browsing.opened()
+
+
 @pytest.fixture
 def no_engines_kept(tmp_path, monkeypatch) -> Path:
     """The folder where converted models are kept, not there yet."""
