@@ -193,6 +193,7 @@ def _explain(arguments: argparse.Namespace) -> int:
     methods = _chosen(arguments, recipe)  # before torch is loaded: a misspelt setting is answered at once
 
     from cxr_demo import explain, report, sources, trust
+    from cxr_demo.ui import portable
 
     model = sources.load(arguments.model or (recipe["model"] if recipe else None))
     for label in arguments.label or ():
@@ -208,7 +209,8 @@ def _explain(arguments: argparse.Namespace) -> int:
         wanted = arguments.label or (recipe["labels"] if recipe else None)
         labels = wanted or [prediction.labels[i] for i in prediction.ranked()[:3]]
         folder = _free(arguments.out / path.stem, taken)
-        report.save(folder, film, prediction, explanations, labels, trusted)
+        page = portable.page(model, film, prediction, explanations, trusted)
+        report.save(folder, film, prediction, explanations, labels, trusted, page)
         print(folder, flush=True)
 
     correction = recipe["correction"] if recipe else None

@@ -118,8 +118,9 @@ def save(
     explanations: Sequence[Explanation],
     labels: Sequence[str],
     trusted: Mapping[str, Trust] | None = None,
+    page: str | None = None,
 ) -> None:
-    """Write `maps.npz`, a PNG per method and label, and last `result.json`, which so says that all is there.
+    """Write `maps.npz`, a PNG per method and label, the page as `report.html`, and last `result.json`: all is there.
 
     A method's pictures share one scale, so that its findings can be compared by eye; `full_colour` under
     `pictures` in result.json says which value gets full colour.
@@ -139,6 +140,8 @@ def save(
             name = re.sub(r"[^\w.-]", "_", f"{explanation.method}-{prediction.labels[i]}")
             _, png = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
             (folder / f"{name}.png").write_bytes(png.tobytes())
+    if page is not None:
+        (folder / "report.html").write_text(page, encoding="utf-8")
     fields = result_fields(film, prediction, explanations, trusted)
     fields["pictures"] = {"labels": [prediction.labels[i] for i in indices], "full_colour": full_colour}
     text = json.dumps(fields, indent=2, allow_nan=False)

@@ -29,7 +29,8 @@ LAYERS = [
     {"explain"},
     {"trust"},
     {"report", "benchmark", "deploy"},
-    {"ui", "cli"},
+    {"ui"},
+    {"cli"},
 ]
 #: The owner of a library in each package; nothing else imports it there.
 OWNERS = {

@@ -15,7 +15,7 @@ from gradio_client.exceptions import AppError
 from cxr_demo import explain, image, methods, render, report, sources
 from cxr_demo.errors import UnreadableImage
 from cxr_demo.types import Crop, Explanation, Radiograph, Unit
-from cxr_demo.ui import asked, page, viewer, zero
+from cxr_demo.ui import asked, fields, page, zero
 from cxr_demo.ui.sessions import Sessions
 from tests.serving import Corners
 
@@ -42,11 +42,11 @@ def an_explanation(values, **more):
 
 
 class TestNumbers:
-    """viewer.py"""
+    """fields.py"""
 
     def test_maps_come_back_to_half_a_step_and_keep_their_order(self):
         values = np.random.default_rng(1).normal(size=(3, 8, 8)).astype(np.float32) * np.float32([[[0]], [[2]], [[30]]])
-        told = viewer.map_fields(an_explanation(values))
+        told = fields.map_fields(an_explanation(values))
         planes = np.frombuffer(zlib.decompress(base64.b64decode(told["data"])), np.int8).reshape(3, 8, 8)
         scale = np.array(told["scale"])[:, None, None]
         assert (np.abs(planes * scale - values) <= scale * 0.501).all()
@@ -56,15 +56,15 @@ class TestNumbers:
     def test_large_maps_are_sent_as_means_of_blocks(self):
         values = np.zeros((1, 512, 512), np.float32)
         values[0, 2:4, 4:6] = [[1, 2], [3, 6]]
-        small = viewer.reduced(values)
+        small = fields.reduced(values)
         assert small.shape == (1, 256, 256)
         assert small[0, 1, 2] == 3
         assert small.sum() == 3
-        assert viewer.reduced(values[:, :224, :224]).shape == (1, 224, 224)
+        assert fields.reduced(values[:, :224, :224]).shape == (1, 224, 224)
 
     def test_the_film_is_shrunk_and_its_view_is_given_in_fractions(self):
         pixels = np.linspace(0, 1, 2000 * 1000, dtype=np.float32).reshape(2000, 1000)
-        told = viewer.film_fields(Radiograph(pixels, Crop(500, 0, 1000), "a.png", "0"))
+        told = fields.film_fields(Radiograph(pixels, Crop(500, 0, 1000), "a.png", "0"))
         import cv2
 
         png = np.frombuffer(base64.b64decode(told["png"].partition(",")[2]), np.uint8)
@@ -75,12 +75,12 @@ class TestNumbers:
         assert (told["width"], told["height"]) == (1000, 2000)
 
     def test_what_is_unknown_is_null(self):
-        told = viewer.progress_fields(an_explanation(np.zeros((3, 4, 4)), fidelity=np.array([0.5, np.nan, 1])))
+        told = fields.progress_fields(an_explanation(np.zeros((3, 4, 4)), fidelity=np.array([0.5, np.nan, 1])))
         assert told["fidelity"] == [0.5, None, 1]
         assert json.loads(json.dumps(told, allow_nan=False))["steps"] == [3, 9]
 
     def test_cards_show_every_setting_of_a_method(self):
-        told = viewer.method_fields(Corners, on=False)
+        told = fields.method_fields(Corners, on=False)
         assert [s["name"] for s in told["settings"]] == ["strength"]
         assert (told["comparable"], told["on"], told["unit"]) == (True, False, Unit.LOGIT.value)
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from cxr_demo import explain, image, methods, metrics, report, sanity, trust
 from cxr_demo.errors import BadSetting
-from cxr_demo.ui import viewer
+from cxr_demo.ui import fields
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -33,18 +33,21 @@ def trust_fields(
     explanations: Mapping[str, Explanation],
     finding: int,
     boxes: Sequence[Sequence[float]],
-    budget: Budget,
+    budget: Budget | None = None,
+    measured: Mapping[str, trust.Trust] | None = None,
 ) -> dict[str, Any]:
     """All that is measured of the maps shown, the curves and the overlay for one finding.
 
-    `boxes` are left, top, right, bottom in shares of the film. Raises Cancelled or DeadlinePassed as the budget says.
+    `measured`, by method, where it was done before. `boxes` are left, top, right, bottom in shares of the film.
+    Raises Cancelled or DeadlinePassed as the budget says.
     """
     began = time.perf_counter()
     own = model.for_film(film.name)
     if not 0 <= finding < len(own.labels):
         raise BadSetting(f"Finding {finding}: the model has {len(own.labels)}.")
-    kinds = {key: methods.method(key, e.settings) for key, e in explanations.items()}
-    measured = {key: trust.measure(own, film, kinds[key], e, budget) for key, e in explanations.items()}
+    if measured is None:
+        kinds = {key: methods.method(key, e.settings) for key, e in explanations.items()}
+        measured = {key: trust.measure(own, film, kinds[key], e, budget) for key, e in explanations.items()}
     held = trust.controls(own, film, budget)
     maps = [e.values[finding].astype(np.float32) for e in explanations.values()]
     curves = trust.curves(own, film, finding, maps, budget)
@@ -135,4 +138,4 @@ def scrambled(
             yield {"method": key, "error": after.stopped}
             continue
         kept = sanity.kept(trust.on_grid(before.values), trust.on_grid(after.values))
-        yield {"method": key, "kept": report.numbers(kept), "maps": viewer.map_fields(after)}
+        yield {"method": key, "kept": report.numbers(kept), "maps": fields.map_fields(after)}

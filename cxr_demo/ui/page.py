@@ -1,6 +1,6 @@
 """The page: builds it, binds the viewer's events, and serves it.
 
-Every answer to the browser is a small record of numbers (`viewer.py`); the handlers below only read the request,
+Every answer to the browser is a small record of numbers (`fields.py`); the handlers below only read the request,
 call the engine and pass on its sentences where something cannot be done.
 """
 
@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import gradio as gr
 from starlette.middleware import Middleware
 
-from cxr_demo import explain, heap, hub, methods, phantom, sanity, sources
+from cxr_demo import explain, heap, hub, methods, phantom, sources
 from cxr_demo.engine import engine_of
 from cxr_demo.errors import BadSetting, Stopped
 from cxr_demo.scoring import Budget
 from cxr_demo.types import Cost
-from cxr_demo.ui import api, believing, text, uploads, viewer
+from cxr_demo.ui import api, believing, fields, text, uploads, viewer
 from cxr_demo.ui.api import DEADLINE
 from cxr_demo.ui.asked import Asked, film_of, offered, sentence
 from cxr_demo.ui.room import MOST, PLACES, ROOM, Wait, attended
@@ -65,7 +65,7 @@ def build() -> gr.Blocks:
             channels = [viewer.channel() for _ in kinds]
             trust_channel, scramble_channel = viewer.channel(), viewer.channel()
         for kind, channel in zip(kinds, channels, strict=True):
-            _wire(shown, viewer.run_event(kind), _run_handler(kind), [channel], kind.key, concurrency_limit=None)
+            _wire(shown, fields.run_event(kind), _run_handler(kind), [channel], kind.key, concurrency_limit=None)
         _wire(shown, "film", open_film, [film_channel, card], "film", concurrency_limit=8)
         _wire(shown, TRUST, trust_maps, [trust_channel], TRUST, concurrency_limit=None)
         _wire(shown, SCRAMBLE, scramble, [scramble_channel], SCRAMBLE, concurrency_limit=None)
@@ -92,7 +92,7 @@ def serve(page: gr.Blocks, **launch: Any) -> Any:
         signal(SIGTERM, _end)
     if not FORKS:  # a forked process chooses its own
         Thread(target=engine_of, args=(offered(),), name="engine", daemon=True).start()
-    look = {"theme": theme(), "css_paths": [viewer.ASSETS / "viewer.css"], "footer_links": ["api"]}
+    look = {"theme": theme(), "css_paths": [fields.ASSETS / "viewer.css"], "footer_links": ["api"]}
     limits = {
         "run_history": False,
         "show_error": False,
@@ -118,23 +118,14 @@ def theme() -> gr.themes.Base:
 
 def _about(own: Classifier) -> dict[str, Any]:
     """What the viewer knows before any film."""
+    shown = [fields.method_fields(kind, on=kind in methods.DEFAULTS) for kind in methods.METHODS]
     return {
-        "title": text.TITLE,
-        "tagline": text.TAGLINE,
-        "notice": text.NOTICE,
-        "model": sources.choices()[0].name,
+        **fields.about_fields(own, sources.choices()[0].name, shown),
         "models": [{"name": choice.name, "title": choice.title} for choice in sources.choices()],
-        "spec": viewer.spec_fields(own),
-        "methods": [viewer.method_fields(kind, on=kind in methods.DEFAULTS) for kind in methods.METHODS],
-        "stops": viewer.stops(),
-        "opacity": 0.6,
         "phantoms": [{"key": key, "title": item.title} for key, item in phantom.PHANTOMS.items()],
         "examples": [{"key": e.name, "title": e.title, "credit": e.credit} for e in hub.example_films()],
         "accepts": list(ACCEPTED),
         "megabytes": uploads.MEGABYTES,
-        "refused": text.REFUSED,
-        "depths": list(sanity.DEPTHS),
-        "stays": sanity.STAYS,
     }
 
 
@@ -149,7 +140,7 @@ def open_film(event: gr.EventData, request: gr.Request) -> tuple[dict[str, Any],
     card = gr.skip()
     try:
         model = offered(asked.model)
-        answer["spec"] = viewer.spec_fields(model)
+        answer["spec"] = fields.spec_fields(model)
         card = sources.card(asked.model)
         if asked.source:
             answer |= _seen(asked.model, asked.source, visitor)
@@ -203,7 +194,7 @@ def _run_handler(kind: type[Method]) -> Callable[..., Iterator[dict[str, Any]]]:
 def _seen(model: str, source: Mapping[str, Any], visitor: str) -> dict[str, Any]:
     """The film and what the model says of it, in the browser's form."""
     film = _film(visitor, source)
-    return viewer.prediction_fields(film, explain.predict(offered(model), film))
+    return fields.prediction_fields(film, explain.predict(offered(model), film))
 
 
 @gpu(seconds=DEADLINE)
@@ -218,8 +209,8 @@ def _maps(
         for explanation in explanations:
             nothing = explanation.stopped is not None and explanation.forwards == 0
             answer = {
-                **viewer.progress_fields(explanation),
-                "maps": None if nothing else viewer.map_fields(explanation),
+                **fields.progress_fields(explanation),
+                "maps": None if nothing else fields.map_fields(explanation),
             }
             yield answer, explanation if explanation.complete else None
 

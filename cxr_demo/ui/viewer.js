@@ -505,7 +505,7 @@ function button(text, attributes, onclick) {
 }
 
 const examples = make('div', {class: 'examples'},
-  make('span', {class: 'lead'}, 'Phantoms, drawn by this program'),
+  page.phantoms.length ? make('span', {class: 'lead'}, 'Phantoms, drawn by this program') : null,
   make('div', {class: 'chips'}, ...page.phantoms.map(item =>
     button(item.title, {class: 'chip', 'data-phantom': item.key}, () => addBuiltIn('phantom', item)))),
   page.examples.length ? make('span', {class: 'lead'}, 'Public films, fetched when clicked') : null,
@@ -518,7 +518,7 @@ const filmPane = make('section', {class: 'film', 'aria-label': 'Film'},
   filmNotes, strip, examples);
 
 invite.addEventListener('click', () => picker.click());
-const carries = event => [...(event.dataTransfer?.types ?? [])].includes('Files');
+const carries = event => KINDS.length && [...(event.dataTransfer?.types ?? [])].includes('Files');
 const dropping = on => filmStage.classList.toggle('dropping', on);
 document.addEventListener('dragover', event => { if (carries(event)) { event.preventDefault(); dropping(true); } });
 document.addEventListener('dragleave', event => { if (!event.relatedTarget) dropping(false); });
@@ -529,7 +529,7 @@ document.addEventListener('drop', event => {
   addFiles(event.dataTransfer.files);
 });
 document.addEventListener('paste', event => {
-  if (event.clipboardData?.files.length) { event.preventDefault(); addFiles(event.clipboardData.files); }
+  if (KINDS.length && event.clipboardData?.files.length) { event.preventDefault(); addFiles(event.clipboardData.files); }
 });
 
 // ------------------------------------------------------------------ findings

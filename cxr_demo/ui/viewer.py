@@ -1,57 +1,33 @@
-"""What the browser is told, and the components that carry it: numbers, never coloured pictures.
+"""The components that carry the viewer: one shows it and raises its events, each kind of answer has a channel.
 
-`viewer.js` draws everything. One component shows it and raises its events; each kind of answer comes through a
-channel of its own, so that methods stream side by side.
+So methods stream side by side.
 """
 
 from __future__ import annotations
 
-import base64
 import json
-import zlib
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import cv2
 import gradio as gr
-import numpy as np
 
-from cxr_demo import render
-from cxr_demo.methods.base import settings_of
-from cxr_demo.types import Unit
+from cxr_demo.ui import fields
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from cxr_demo.classifier import Classifier
     from cxr_demo.methods.base import Method
-    from cxr_demo.types import Explanation, ModelSpec, Prediction, Radiograph, Score
-
-ASSETS = Path(__file__).parent
-
-#: The longest side of a film, and of a map, as the browser gets it.
-FILM_SIDE, MAP_SIDE = 1024, 256
-
-#: One script in parts: the viewer, how far it can be believed, the start.
-SCRIPTS = ("viewer.js", "believe.js", "start.js")
-
-#: What the viewer asks for beside maps.
-EVENTS = ("film", "stop", "trust", "scramble")
-
-#: The DOM event in which every channel passes its value on to the viewer.
-CHANNEL_EVENT = "cxr-answer"
-
 
 # functions, not subclasses: gradio writes a stub beside the module of every subclass of a component
 
 
 def show(about: Mapping[str, Any], kinds: Sequence[type[Method]]) -> gr.HTML:
-    """The whole visible tool. Its events: those of EVENTS, and "run_" + key for every method."""
-    events = {**{name: name for name in EVENTS}, **{kind.key: run_event(kind) for kind in kinds}}
-    head = f"const EVENTS = {json.dumps(events)};\nconst CHANNEL = {json.dumps(CHANNEL_EVENT)};\n"
-    script = "\n".join((ASSETS / name).read_text(encoding="utf-8") for name in SCRIPTS)
+    """The whole visible tool; its events are those of `fields.script`."""
     return gr.HTML(
-        html_template="<div></div>", js_on_load=head + script, apply_default_css=False, elem_id="viewer", about=about
+        html_template="<div></div>",
+        js_on_load=fields.script(kinds),
+        apply_default_css=False,
+        elem_id="viewer",
+        about=about,
     )
 
 
@@ -66,133 +42,4 @@ def failure_script(of: str) -> str:
 
 
 def _tell(what: str) -> str:
-    return f"document.dispatchEvent(new CustomEvent({CHANNEL_EVENT!r}, {{detail: {what}}}))"
-
-
-def run_event(kind: type[Method]) -> str:
-    """The viewer's event that asks for a method's maps."""
-    return f"run_{kind.key}"
-
-
-def method_fields(kind: type[Method], on: bool) -> dict[str, Any]:
-    """A method as its card shows it."""
-    return {
-        "key": kind.key,
-        "title": kind.title,
-        "unit": kind.unit.value,
-        "comparable": kind.unit is Unit.LOGIT,
-        "signed": kind.signed,
-        "paper": kind.paper,
-        "reading": kind.reading,
-        "on": on,
-        "settings": [vars(s) | {"choices": list(s.choices)} for s in settings_of(kind)],
-    }
-
-
-def spec_fields(model: Classifier) -> dict[str, Any]:
-    """What a model is and how good it was measured to be."""
-    spec = model.spec
-    return {
-        "title": spec.name,
-        "revision": model.name,
-        "labels": list(spec.labels),
-        "trained_on": spec.trained_on,
-        "scored_on": spec.scored_on,
-        "auroc": _auroc(spec),
-        "means": [vars(s) for s in spec.scores if s.finding == "mean"],
-    }
-
-
-def _auroc(spec: ModelSpec) -> dict[str, dict[str, Any]]:
-    """Per label the AUROC on the first films it was measured on."""
-    first: dict[str, Score] = {}
-    for score in spec.scores:
-        if score.metric == "AUROC" and score.finding in spec.labels:
-            first.setdefault(score.finding, score)
-    return {label: vars(score) for label, score in first.items()}
-
-
-def prediction_fields(film: Radiograph, prediction: Prediction) -> dict[str, Any]:
-    """The film once, and what the model says of it; unknown thresholds are null.
-
-    `doubted` where it is no chest film that lies upright, `correction` what would put it right.
-    """
-    return {
-        "labels": list(prediction.labels),
-        "probabilities": prediction.probabilities.tolist(),
-        "thresholds": [float(t) if np.isfinite(t) else None for t in prediction.thresholds],
-        "ranked": prediction.ranked(),
-        "warnings": [*prediction.warnings, *film.warnings],
-        "doubted": bool(prediction.warnings),
-        "correction": prediction.correction,
-        "film": film_fields(film),
-    }
-
-
-def film_fields(film: Radiograph) -> dict[str, Any]:
-    """The film as an 8-bit PNG of at most FILM_SIDE, and the model's view as fractions of it."""
-    height, width = film.pixels.shape
-    shrink = min(1.0, FILM_SIDE / max(height, width))
-    size = (max(1, round(width * shrink)), max(1, round(height * shrink)))
-    small = cv2.resize(film.pixels, size, interpolation=cv2.INTER_AREA) if shrink < 1 else film.pixels
-    _, png = cv2.imencode(".png", np.rint(small * 255).astype(np.uint8))
-    crop = film.crop
-    return {
-        "name": film.name,
-        "width": width,
-        "height": height,
-        "png": "data:image/png;base64," + base64.b64encode(png.tobytes()).decode(),
-        "crop": {
-            "left": crop.left / width,
-            "top": crop.top / height,
-            "width": crop.side / width,
-            "height": crop.side / height,
-        },
-    }
-
-
-def progress_fields(explanation: Explanation) -> dict[str, Any]:
-    """How far a method has come, and how it ended."""
-    fidelity = explanation.fidelity
-    return {
-        "steps": list(explanation.steps),
-        "seconds": round(explanation.seconds, 2),
-        "forwards": explanation.forwards,
-        "complete": explanation.complete,
-        "stopped": explanation.stopped,
-        "fidelity": None if fidelity is None else [float(v) if np.isfinite(v) else None for v in fidelity],
-    }
-
-
-def map_fields(explanation: Explanation) -> dict[str, Any]:
-    """All findings' maps as int8 planes: value = byte * scale; `limit` is what gets full colour.
-
-    `unsure` is a bit per cell that is to be hatched, null where the method does not say.
-    """
-    unsure = render.unsteady(explanation.values, explanation.sure)
-    planes, scales = render.quantise(reduced(explanation.values))
-    return {
-        "side": planes.shape[-1],
-        "scale": scales.tolist(),
-        "limit": [render.limit_of([values]) for values in explanation.values],
-        "data": _packed(planes),
-        "unsure": None if unsure is None else _packed(np.packbits(reduced(unsure.astype(float)) >= 0.5)),
-    }
-
-
-def _packed(values: np.ndarray) -> str:
-    return base64.b64encode(zlib.compress(values.tobytes(), 6)).decode()
-
-
-def reduced(values: np.ndarray) -> np.ndarray:
-    """Maps (L, S, S) as means of blocks, so that their side is at most MAP_SIDE where S can be halved."""
-    side = values.shape[-1]
-    if side <= MAP_SIDE or side % 2:
-        return values
-    blocks: np.ndarray = values.reshape(len(values), side // 2, 2, side // 2, 2).mean((2, 4))
-    return reduced(blocks)
-
-
-def stops() -> dict[str, list[list[float]]]:
-    """The one table of colours, by unit: positions with red, green, blue."""
-    return {unit.value: [list(stop) for stop in table] for unit, table in render.STOPS.items()}
+    return f"document.dispatchEvent(new CustomEvent({fields.CHANNEL_EVENT!r}, {{detail: {what}}}))"

@@ -1,0 +1,75 @@
+"""The viewer with one film in it as a single HTML file: opened anywhere, it asks nobody."""
+
+from __future__ import annotations
+
+import html
+import json
+from typing import TYPE_CHECKING, Any
+
+from cxr_demo import methods, report
+from cxr_demo.ui import believing, fields, text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from cxr_demo.classifier import Classifier
+    from cxr_demo.trust import Trust
+    from cxr_demo.types import Explanation, Prediction, Radiograph
+
+#: The browser itself then lets it neither fetch nor send anything.
+POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:"
+
+
+def page(
+    model: Classifier,
+    film: Radiograph,
+    prediction: Prediction,
+    explanations: Sequence[Explanation],
+    trusted: Mapping[str, Trust],
+) -> str:
+    """A film with its maps, and how far they can be believed: the viewer, its numbers, and how to repeat them.
+
+    Curves and the overlay of agreement are measured here, for the finding that is shown first.
+    """
+    by_key = {e.method: e for e in explanations}
+    kinds = [kind for kind in methods.METHODS if kind.key in by_key]
+    seen = fields.prediction_fields(film, prediction)
+    answers: dict[str, Any] = {"film": {"spec": fields.spec_fields(model), **seen}}
+    for kind in kinds:
+        explanation = by_key[kind.key]
+        told = {**fields.progress_fields(explanation), "maps": fields.map_fields(explanation)}
+        answers[fields.run_event(kind)] = {"method": kind.key, "at": 1, **told}
+    if by_key:
+        shown = fields.foremost(prediction)
+        believed = believing.trust_fields(model, film, by_key, shown, (), measured=trusted)
+        answers["trust"] = {"event": "trust", **believed}
+    recorded = {
+        "about": fields.about_fields(model, model.name, [_method(kind, by_key[kind.key]) for kind in kinds]),
+        "answers": answers,
+        "name": film.name,
+    }
+    result = json.dumps(report.result_fields(film, prediction, explanations, trusted), indent=2)
+    style = (fields.ASSETS / "viewer.css").read_text(encoding="utf-8")
+    # as it reaches the page: null where there is no number; nothing in it may end the element that it stands in
+    plain = json.loads(json.dumps(recorded), parse_constant=lambda _: None)
+    data = json.dumps(plain, allow_nan=False).replace("<", "\\u003c")
+    return f"""<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="{POLICY}">
+<title>{html.escape(film.name)} · {html.escape(text.TITLE)}</title>
+<style>{style}</style></head>
+<body class="portable"><div id="viewer"></div>
+<details class="cxr record"><summary>How to repeat this</summary><pre>{html.escape(result)}</pre></details>
+<script type="application/json" id="recorded">{data}</script>
+<script type="module">
+{fields.script(kinds, "portable.js")}
+addBuiltIn('recorded', {{title: recorded.name, key: ''}});
+</script></body></html>
+"""
+
+
+def _method(kind: type[methods.Method], explanation: Explanation) -> dict[str, Any]:
+    """A method as its card shows it, with the settings that were used."""
+    told = fields.method_fields(kind, on=True)
+    used = [{**setting, "default": explanation.settings[setting["name"]]} for setting in told["settings"]]
+    return {**told, "settings": used}
