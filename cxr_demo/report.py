@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import platform
 import re
+import shutil
+import zipfile
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
@@ -148,6 +151,19 @@ def save(
     partial = folder / "result.json.partial"
     partial.write_text(text + "\n", encoding="utf-8")
     partial.replace(folder / "result.json")
+
+
+def pack(folder: Path) -> Path:
+    """A zip of a folder of `save` beside it, with SHA256SUMS, as `sha256sum -c` reads them; the folder is deleted."""
+    paths = sorted(path for path in folder.iterdir() if path.is_file())
+    sums = "".join(f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n" for path in paths)
+    archive = folder.with_name(f"{folder.name}.zip")
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as packed:
+        for path in paths:
+            packed.write(path, f"{folder.name}/{path.name}")
+        packed.writestr(f"{folder.name}/SHA256SUMS", sums)
+    shutil.rmtree(folder)
+    return archive
 
 
 def index_of(labels: Sequence[str], label: str) -> int:

@@ -2,11 +2,14 @@
 
 import base64
 import contextlib
+import hashlib
+import io
 import itertools
 import json
 import os
 import re
 import statistics
+import zipfile
 from pathlib import Path
 
 import cv2
@@ -394,6 +397,27 @@ def test_back_from_another_model_what_was_left_is_done_anew(fresh, film_file):
         fresh.page.select_option("#cxr-model", index=index)
         fresh.page.wait_for_function("n => document.querySelectorAll('.list .row').length === n", arg=findings)
     fresh.wait("gradcam", "occlusion", "lime")
+
+
+def test_save_all_brings_a_zip_that_is_whole(fresh, film_file, tmp_path):
+    fresh.drop(film_file).wait(*DEFAULTS).measured()
+    with fresh.page.expect_download() as waiting:
+        fresh.page.click("#cxr-save-all")
+    path = tmp_path / "all.zip"
+    waiting.value.save_as(path)
+    stem = film_file.stem
+    assert waiting.value.suggested_filename == f"{stem}.zip"
+    with zipfile.ZipFile(path) as packed:
+        files = {name.removeprefix(f"{stem}/"): packed.read(name) for name in packed.namelist()}
+    sums = dict(reversed(line.split("  ")) for line in files.pop("SHA256SUMS").decode().splitlines())
+    assert sums == {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
+    result = json.loads(files["result.json"])
+    with np.load(io.BytesIO(files["maps.npz"])) as maps:
+        assert set(maps) == {*DEFAULTS, "labels"} == {*result["methods"], "labels"}
+    film = cv2.imread(str(film_file), cv2.IMREAD_GRAYSCALE)
+    picture = next(data for name, data in files.items() if name.startswith("lime-"))
+    assert cv2.imdecode(np.frombuffer(picture, np.uint8), cv2.IMREAD_COLOR).shape[:2] == film.shape
+    assert b'id="recorded"' in files["report.html"]
 
 
 def test_another_model_answers_with_its_own_findings(fresh, film_file):

@@ -32,7 +32,7 @@ FILM_SIDE, MAP_SIDE = 1024, 256
 SCRIPTS = ("viewer.js", "believe.js", "start.js")
 
 #: What the viewer asks for beside maps.
-EVENTS = ("film", "stop", "trust", "scramble")
+EVENTS = ("film", "stop", "trust", "scramble", "export")
 
 #: The DOM event in which the viewer hears every answer.
 CHANNEL_EVENT = "cxr-answer"

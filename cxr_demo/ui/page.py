@@ -7,21 +7,25 @@ call the engine and pass on its sentences where something cannot be done.
 from __future__ import annotations
 
 import os
+import re
+import tempfile
 from collections.abc import Iterator  # noqa: TC003 - gradio reads the handlers' annotations
 from contextlib import closing
+from pathlib import Path
 from signal import SIGTERM, signal
 from threading import Thread, current_thread, main_thread
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import gradio as gr
+from gradio.utils import get_upload_folder
 from starlette.middleware import Middleware
 
-from cxr_demo import explain, heap, hub, methods, phantom, sources
+from cxr_demo import explain, heap, hub, methods, phantom, report, sources, trust
 from cxr_demo.engine import engine_of
 from cxr_demo.errors import BadSetting, Stopped
 from cxr_demo.scoring import Budget
 from cxr_demo.types import Cost
-from cxr_demo.ui import api, believing, fields, text, uploads, viewer
+from cxr_demo.ui import api, believing, fields, portable, text, uploads, viewer
 from cxr_demo.ui.api import DEADLINE
 from cxr_demo.ui.asked import Asked, film_of, offered, sentence
 from cxr_demo.ui.room import MOST, PLACES, ROOM, Wait, attended
@@ -39,8 +43,8 @@ if TYPE_CHECKING:
 #: What the file chooser offers; the reader decides by content.
 ACCEPTED = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".dcm", ".dicom")
 
-#: Events that ask how far maps can be believed, and for maps of a model that has unlearnt.
-TRUST, SCRAMBLE = "trust", "scramble"
+#: Events that ask how far maps can be believed, for maps of a model that has unlearnt, and for all as a zip.
+TRUST, SCRAMBLE, EXPORT = "trust", "scramble", "export"
 #: What is said to the browser while one of them has no answer yet.
 BUSY = {"busy": True}
 
@@ -63,12 +67,13 @@ def build() -> gr.Blocks:
         with gr.Column(elem_classes="channels"):
             film_channel = viewer.channel()
             channels = [viewer.channel() for _ in kinds]
-            trust_channel, scramble_channel = viewer.channel(), viewer.channel()
+            trust_channel, scramble_channel, export_channel = (viewer.channel() for _ in range(3))
         for kind, channel in zip(kinds, channels, strict=True):
             _wire(shown, fields.run_event(kind), _run_handler(kind), [channel], kind.key, concurrency_limit=None)
         _wire(shown, "film", open_film, [film_channel, card], "film", concurrency_limit=8)
         _wire(shown, TRUST, trust_maps, [trust_channel], TRUST, concurrency_limit=None)
         _wire(shown, SCRAMBLE, scramble, [scramble_channel], SCRAMBLE, concurrency_limit=None)
+        _wire(shown, EXPORT, export, [export_channel], EXPORT, concurrency_limit=None)
         _wire(shown, "stop", stop, None, "stop", queue=False)
         page.unload(leave)
         gr.api(api.predict, api_name="predict", concurrency_limit=4)
@@ -221,13 +226,25 @@ def _waiting(wait: Wait) -> dict[str, Any]:
 
 def trust_maps(event: gr.EventData, request: gr.Request) -> Iterator[dict[str, Any]]:
     """Measure how far the maps that are shown can be believed, with curves for one finding."""
+    yield from _of_maps(TRUST, _trusted, event, request)
+
+
+def export(event: gr.EventData, request: gr.Request) -> Iterator[dict[str, Any]]:
+    """Pack a film's finished maps, and all that belongs to them, into a zip to take away."""
+    yield from _of_maps(EXPORT, _exported, event, request)
+
+
+def _of_maps(
+    name: str, work: Callable[..., dict[str, Any]], event: gr.EventData, request: gr.Request
+) -> Iterator[dict[str, Any]]:
+    """The one answer to a question about finished maps, once it is its turn."""
     asked, visitor = Asked.of(event._data), _visitor(request)
-    head = {"event": TRUST, "run": asked.run}
-    flag = sessions.begin(visitor, TRUST, asked.run)
+    head = {"event": name, "run": asked.run}
+    flag = sessions.begin(visitor, name, asked.run)
     try:
         kept = _finished(asked, visitor)
         cancelled = None if FORKS else flag
-        answers = ROOM.in_turn(lambda: (_trusted(asked, visitor, kept, cancelled) for _ in range(1)), flag)
+        answers = ROOM.in_turn(lambda: (work(asked, visitor, kept, cancelled) for _ in range(1)), flag)
         with closing(answers):
             for found in answers:
                 yield head | (_waiting(found) if isinstance(found, Wait) else found or BUSY)
@@ -280,6 +297,21 @@ def _trusted(asked: Asked, visitor: str, kept: Mapping[str, Explanation], flag: 
     budget = Budget(seconds=DEADLINE, cancelled=flag)
     film = _film(visitor, asked.source)
     return believing.trust_fields(offered(asked.model), film, kept, asked.finding, asked.boxes, budget)
+
+
+@gpu(seconds=DEADLINE)
+def _exported(asked: Asked, visitor: str, kept: Mapping[str, Explanation], flag: Event | None) -> dict[str, Any]:
+    budget = Budget(seconds=DEADLINE, cancelled=flag)
+    model, film = offered(asked.model), _film(visitor, asked.source)
+    measured = {key: trust.measure(model, film, methods.method(key, e.settings), e, budget) for key, e in kept.items()}
+    prediction, explanations = explain.predict(model, film), list(kept.values())
+    shown = fields.foremost(prediction) if not 0 <= asked.finding < len(model.labels) else asked.finding
+    labels = dict.fromkeys(prediction.labels[i] for i in (shown, *prediction.ranked()[:3]))
+    folder = Path(tempfile.mkdtemp(dir=get_upload_folder())) / (re.sub(r"[^\w.-]", "_", Path(film.name).stem) or "film")
+    html = portable.page(model, film, prediction, explanations, measured)
+    report.save(folder, film, prediction, explanations, list(labels), measured, html)
+    archive = report.pack(folder)
+    return {"path": str(archive), "name": archive.name}
 
 
 @gpu(seconds=DEADLINE)

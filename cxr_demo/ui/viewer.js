@@ -304,6 +304,35 @@ function stop(card) {
   trigger(EVENTS.stop, {method: card.method.key, run: entry.run});
 }
 
+// All finished maps of the film, and what belongs to them, in one zip.
+function askExport() {
+  const result = current();
+  const done = finished();
+  if (!result?.image || !done.length) return;
+  state.run += 1;
+  result.exporting = {run: state.run, state: 'running'};
+  trigger(EVENTS.export, {run: state.run, source: state.film.source, model: state.model, finding: state.chosen,
+    methods: done.map(card => card.method.key)});
+  showExport();
+}
+
+function heardExport(answer) {
+  const exporting = current()?.exporting;
+  if (!exporting || exporting.run !== answer.run) return;
+  Object.assign(exporting, {ahead: answer.ahead, wait: answer.wait});
+  if (answer.path) {
+    exporting.state = 'done';
+    make('a', {href: `${window.gradio_config?.root ?? ''}/gradio_api/file=${answer.path}`, download: answer.name}).click();
+  } else if (answer.error || answer.stopped) Object.assign(exporting, {state: 'stopped', error: answer.error ?? 'Stopped on request.'});
+  showExport();
+}
+
+function showExport() {
+  const exporting = current()?.exporting;
+  saveAll.disabled = exporting?.state === 'running' || !finished().length;
+  say(saveAllStatus, exporting?.error ?? (exporting?.state === 'running' ? waiting(exporting) ?? 'packing\u2026' : ''));
+}
+
 // What a film still lacks of the cards that are switched on.
 function complete() {
   for (const card of shown()) if (!entryOf(card)) askRun(card);
@@ -352,8 +381,8 @@ function heardFailure({failed}) {
   const card = cards.get(failed);
   const entry = card && entryOf(card);
   if (entry) { Object.assign(entry, {state: 'stopped', error: page.refused}); refresh(card); }
-  const asked = current()?.[failed];  // 'trust' or 'scramble'
-  if (asked) { Object.assign(asked, {state: 'stopped', error: page.refused}); showTrust(); }
+  const asked = current()?.[failed === 'export' ? 'exporting' : failed];  // 'trust' or 'scramble'
+  if (asked) { Object.assign(asked, {state: 'stopped', error: page.refused}); showTrust(); showExport(); }
   else if (!card && state.film?.busy) { Object.assign(state.film, {busy: false, error: page.refused}); showFilm(); }
 }
 
@@ -362,6 +391,7 @@ document.addEventListener(CHANNEL, ({detail}) => {
   if (detail.failed) heardFailure(detail);
   else if (detail.event === 'trust') heardTrust(detail);
   else if (detail.event === 'scramble') heardScramble(detail);
+  else if (detail.event === 'export') heardExport(detail);
   else if (detail.method) heardMethod(detail);
   else heardFilm(detail);
 });
@@ -631,12 +661,16 @@ const opacityNumber = make('output', {for: 'cxr-opacity'}, percent(state.opacity
 const side = make('select', {id: 'cxr-side', onchange: () => { state.side = side.value; draw(); }},
   ...[['both', 'for and against'], ['for', 'for only'], ['against', 'against only']]
     .map(([value, words]) => make('option', {value}, words)));
+const saveAll = button('Save all', {class: 'quiet', id: 'cxr-save-all', disabled: true,
+  title: 'A zip: maps, pictures, settings, checksums, and this view as a file of its own'}, askExport);
+const saveAllStatus = make('span', {class: 'soft', role: 'status'});
 const controls = make('section', {class: 'controls', 'aria-label': 'How the maps are shown'},
   group(make('label', {for: 'cxr-finding'}, 'Finding'), chooser),
   group(make('label', {for: 'cxr-opacity'}, 'Opacity'), opacity, opacityNumber),
   group('Scale', radio('own', 'each its own'), radio('same', 'same for all methods')),
   group(make('label', {for: 'cxr-side'}, 'Colours'), side),
-  group('Methods', ...page.methods.map(toggle)));
+  group('Methods', ...page.methods.map(toggle)),
+  group('Take away', saveAll, saveAllStatus));
 
 function group(name, ...members) {
   const several = typeof name === 'string';
@@ -719,6 +753,7 @@ function refresh(card) {
   say(card.figures, !entry || seconds === undefined ? '' :
     `${seconds.toFixed(1)} s${number ? ` \u00b7 ${number} forward pass${number === 1 ? '' : 'es'}` : ''}`);
   if (!entry?.maps) { say(card.readout, ''); say(card.fidelity, ''); }
+  showExport();
 }
 
 // Who waits is told how many are before, and about how long it will take.
