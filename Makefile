@@ -46,6 +46,7 @@ benchmark: $(VENV)/dev.stamp  ## measure all methods on the boxes of the films i
 	$(FIT) $(NIH14) --folds 3 --only-folds --out runs/boxes
 	$(BIN)/python -m cxr_demo benchmark --data $(CXR_FILMS)/nih/labels.csv --images $(CXR_FILMS)/nih/images \
 		--model runs/boxes --out runs/benchmark
+	$(BIN)/python -m benchmarks.published runs/benchmark
 
 pictures: $(VENV)/dev.stamp  ## draw the pictures of docs/explanations.md
 	$(BIN)/python -m benchmarks.pictures
