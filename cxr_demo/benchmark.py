@@ -270,7 +270,10 @@ def _random(film: Radiograph, mask: np.ndarray, held: trust.Controls, i: int) ->
         for name, value in one.items():
             figures.setdefault(name, []).append(value)
     for curve in held.random[i]:
-        for name, value in _followed(curve, held, i).items():
+        told = _followed(curve, held, i)
+        # the inverse of a random map is one too, and has these two areas the other way round
+        both = (told["deletion"] + told["insertion"]) / 2
+        for name, value in {"deletion": both, "insertion": both, "insertion - deletion": 0.0}.items():
             figures.setdefault(name, []).append(value)
     return {name: float(np.mean(values)) for name, values in figures.items()}
 

@@ -198,6 +198,7 @@ def _explain(arguments: argparse.Namespace) -> int:
     model = sources.load(arguments.model or (recipe["model"] if recipe else None))
     for label in arguments.label or ():
         report.index_of(model.labels, label)
+    _make(arguments.out)
     taken: set[Path] = set()
 
     def work(path: Path, film: Radiograph) -> None:
@@ -215,6 +216,15 @@ def _explain(arguments: argparse.Namespace) -> int:
 
     correction = recipe["correction"] if recipe else None
     return _each(arguments.files, work, partial(_put_right, look=arguments.correct, correction=correction))
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadSetting(
+            f"--out {folder} cannot be made ({error.strerror}); give a folder that can be written."
+        ) from None
 
 
 def _recorded(path: Path) -> dict[str, Any]:
@@ -281,6 +291,7 @@ def _benchmark(arguments: argparse.Namespace) -> int:
     films = films.take(np.array(sorted(benchmark.pairs(films)), int))
     if arguments.limit and arguments.limit < len(films):
         films = films.take(np.arange(arguments.limit) * len(films) // arguments.limit)
+    _make(arguments.out)
     failed = benchmark.run(model, films, chosen, arguments.out, permuted=arguments.permuted, say=_complain)
     print(arguments.out / "table.md", flush=True)
     return 1 if failed else 0

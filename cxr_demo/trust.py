@@ -80,6 +80,14 @@ class Curve:
         deletion, insertion = self.areas
         return insertion - deletion
 
+    def both_ways(self) -> Curve:
+        """The mean of this curve and that of the inverse map, which shows first what this one covers first.
+
+        The inverse of a random map is one too; of the few that are drawn, their mean so favours neither end.
+        """
+        deletion, insertion = (np.interp(SHARES, 1 - SHARES[::-1], v[::-1]) for v in (self.insertion, self.deletion))
+        return Curve((self.deletion + deletion) / 2, (self.insertion + insertion) / 2)
+
 
 @dataclass(frozen=True, eq=False)
 class Controls:

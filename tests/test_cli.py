@@ -76,10 +76,12 @@ def test_a_reader_who_has_seen_enough_is_no_error(film):
         (["explain", "FILM", "--out", "OUT", "--occlusion.widow", "32"], "widow"),
         (["explain", "FILM", "--out", "OUT", "--method", "gradcam", "--lime.samples", "200"], "lime"),
         (["explain", "FILM"], "--out"),
+        (["explain", "FILM", "--out", "FILM/below"], "give a folder that can be written"),
     ],
 )
 def test_what_cannot_start_exits_2_and_says_why(film, tmp_path, words, named):
-    done = run(*(film if w == "FILM" else tmp_path / "out" if w == "OUT" else w for w in words))
+    known = {"FILM": film, "OUT": tmp_path / "out", "FILM/below": film / "below"}
+    done = run(*(known.get(w, w) for w in words))
     assert done.returncode == 2
     assert named in done.stderr
     assert "Traceback" not in done.stderr

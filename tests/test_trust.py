@@ -270,3 +270,16 @@ class TestLungs:
         assert found.found == (False, False)
         assert "left and right was not found" in found.said
         assert 0.15 < found.mask.mean() < 0.5
+
+
+def test_a_random_curve_and_its_inverse_favour_neither_end():
+    """By hand: what the map covers first is what its inverse shows first."""
+    straight = trust.Curve(deletion=2 - 3 * trust.SHARES, insertion=np.full(len(trust.SHARES), 0.5))
+    both = straight.both_ways()
+    # the inverse deletes as this inserts, backwards, and inserts as this deletes, backwards
+    assert both.deletion == pytest.approx((2 - 3 * trust.SHARES + 0.5) / 2)
+    assert both.insertion == pytest.approx((0.5 + 2 - 3 * (1 - trust.SHARES)) / 2)
+    assert straight.gap == pytest.approx(0)
+    steep = trust.Curve(deletion=1 - trust.SHARES, insertion=3 * trust.SHARES)
+    assert steep.gap == pytest.approx(1)
+    assert steep.both_ways().gap == pytest.approx(0)

@@ -68,7 +68,7 @@ def curve_fields(curves: Mapping[str, trust.Curve], held: trust.Controls, i: int
     """Curves in logits over the shares, with the controls' drawn in the same way."""
     random = held.random[i]
     mean = trust.Curve(np.mean([c.deletion for c in random], 0), np.mean([c.insertion for c in random], 0))
-    lines = {**curves, "random": mean, "lungs": held.anatomy[i]}
+    lines = {**curves, "random": mean.both_ways(), "lungs": held.anatomy[i]}
     return {
         "shares": trust.SHARES.tolist(),
         "lines": [
