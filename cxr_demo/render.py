@@ -12,24 +12,60 @@ from cxr_demo.types import Unit
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-#: Colours (position, red, green, blue) by what a map's numbers mean; between them, linear.
-#: Signed maps: blue speaks against, orange for, told apart by every kind of colour vision. Rankings: viridis.
-STOPS: dict[Unit, tuple[tuple[float, int, int, int], ...]] = {
-    Unit.LOGIT: (
-        (-1.0, 40, 110, 235),
-        (-0.5, 65, 145, 245),
-        (0.0, 215, 215, 215),
-        (0.5, 250, 140, 45),
-        (1.0, 235, 90, 10),
-    ),
-    Unit.RANKING: (
-        (0.0, 68, 1, 84),
-        (0.25, 59, 82, 139),
-        (0.5, 33, 145, 140),
-        (0.75, 94, 201, 98),
-        (1.0, 253, 231, 37),
-    ),
+#: Colours (position, red, green, blue) by a palette's name and by what a map's numbers mean; between them, linear.
+#: In each, what speaks against is told from what speaks for by every kind of colour vision; the ranking's get lighter
+#: steadily. The first is the default.
+PALETTES: dict[str, dict[Unit, tuple[tuple[float, int, int, int], ...]]] = {
+    "blue and orange": {
+        Unit.LOGIT: (
+            (-1.0, 40, 110, 235),
+            (-0.5, 65, 145, 245),
+            (0.0, 215, 215, 215),
+            (0.5, 250, 140, 45),
+            (1.0, 235, 90, 10),
+        ),
+        Unit.RANKING: (  # viridis
+            (0.0, 68, 1, 84),
+            (0.25, 59, 82, 139),
+            (0.5, 33, 145, 140),
+            (0.75, 94, 201, 98),
+            (1.0, 253, 231, 37),
+        ),
+    },
+    "purple and green": {
+        Unit.LOGIT: (
+            (-1.0, 145, 75, 205),
+            (-0.5, 165, 115, 215),
+            (0.0, 215, 215, 215),
+            (0.5, 95, 205, 100),
+            (1.0, 20, 150, 50),
+        ),
+        Unit.RANKING: (  # cividis
+            (0.0, 0, 34, 78),
+            (0.25, 65, 77, 107),
+            (0.5, 125, 124, 120),
+            (0.75, 188, 175, 111),
+            (1.0, 254, 232, 56),
+        ),
+    },
+    "cyan and red": {
+        Unit.LOGIT: (
+            (-1.0, 0, 135, 185),
+            (-0.5, 60, 170, 210),
+            (0.0, 215, 215, 215),
+            (0.5, 245, 120, 130),
+            (1.0, 230, 50, 75),
+        ),
+        Unit.RANKING: (  # inferno, from its second fifth, as black would vanish on a film
+            (0.0, 87, 16, 110),
+            (0.25, 163, 43, 96),
+            (0.5, 221, 81, 58),
+            (0.75, 249, 155, 22),
+            (1.0, 252, 255, 164),
+        ),
+    },
 }
+STOPS = next(iter(PALETTES.values()))
 
 #: A place whose sign holds in a smaller share of refits than this is hatched, if it is as strong as this share of the
 #: map's largest value: what is all but colourless says nothing that could be unsure.

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cxr_demo import image, render
-from cxr_demo.render import STOPS, limit_of, overlay, quantise, rgba
+from cxr_demo.render import PALETTES, STOPS, limit_of, overlay, quantise, rgba
 from cxr_demo.types import Unit
 from tests import planted
 
@@ -24,9 +24,16 @@ def signed(values, limit=1.0):
     return rgba(np.array(values, float), limit=limit, unit=Unit.LOGIT).astype(int)
 
 
+@pytest.fixture(params=PALETTES)
+def palette(request, monkeypatch):
+    """Each palette in turn, as if it were the default."""
+    monkeypatch.setattr(render, "STOPS", PALETTES[request.param])
+    return PALETTES[request.param]
+
+
 @pytest.mark.parametrize("unit", Unit)
-def test_every_unit_has_colours_that_a_page_can_be_told(unit):
-    stops = STOPS[unit]
+def test_every_unit_has_colours_that_a_page_can_be_told(unit, palette):
+    stops = palette[unit]
     positions = [stop[0] for stop in stops]
     assert positions == sorted(set(positions))
     assert positions[-1] == 1
@@ -35,8 +42,8 @@ def test_every_unit_has_colours_that_a_page_can_be_told(unit):
 
 
 @pytest.mark.parametrize("unit", Unit)
-def test_the_stops_are_the_colours(unit):
-    for position, *colour in STOPS[unit]:
+def test_the_stops_are_the_colours(unit, palette):
+    for position, *colour in palette[unit]:
         *got, alpha = rgba(np.array(position * 3.0), limit=3.0, unit=unit)
         assert got == colour
         assert alpha == round(255 * abs(position) + 1e-9)
@@ -66,16 +73,19 @@ def test_rankings_have_no_negative_side():
 
 @pytest.mark.parametrize("kind", BLINDNESS)
 @pytest.mark.parametrize("strength", [0.5, 1.0])
+@pytest.mark.usefixtures("palette")
 def test_for_and_against_differ_for_every_eye(kind, strength):
     against, towards = (signed([-strength, strength])[:, :3] / 255) ** 2.2 @ np.transpose(BLINDNESS[kind])
     assert np.abs(against - towards).max() > 0.25
 
 
+@pytest.mark.usefixtures("palette")
 def test_rankings_grow_brighter_steadily():
     shades = luminance(rgba(np.linspace(0, 1, 50), limit=1, unit=Unit.RANKING)[:, :3])
     assert (np.diff(shades) > 0).all()
 
 
+@pytest.mark.usefixtures("palette")
 def test_for_and_against_are_about_as_bright():
     against, towards = luminance(signed([-1, 1])[:, :3])
     assert abs(against - towards) < 30

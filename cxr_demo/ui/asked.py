@@ -55,6 +55,7 @@ class Asked:
     finding: int
     boxes: Sequence[Sequence[float]]  # left, top, right, bottom in shares of the film
     depth: str
+    aside: bool  # to be shown beside the cards: ends none of their runs, and is not asked about later
 
     @classmethod
     def of(cls, told: Any) -> Asked:
@@ -77,6 +78,7 @@ class Asked:
             finding=known("finding", int, 0),
             boxes=[box for box in boxes if all(isinstance(edge, (int, float)) for edge in box)],
             depth=known("depth", str, ""),
+            aside=isinstance(told, dict) and told.get("aside") is True,
         )
 
 

@@ -37,8 +37,8 @@ function heardTrust(answer) {
   if (answer.stopped) result.trust = null;
   else Object.assign(result.trust, {ahead: null}, answer, {state: answer.error ? 'stopped' : 'done', overlay: null});
   const {overlay} = answer;
-  if (overlay) inflate(overlay.data).then(planes => {
-    if (result.trust?.run === answer.run) { result.trust.overlay = {side: overlay.side, planes}; showTrust(); }
+  if (overlay) inflate(overlay.data).then(found => {
+    if (result.trust?.run === answer.run) { result.trust.overlay = {side: overlay.side, planes: new Int8Array(found)}; showTrust(); }
   });
   showTrust();
 }
@@ -62,7 +62,7 @@ async function heardScramble(answer) {
   if (answer.error && !answer.method) Object.assign(scrambling, {state: 'stopped', error: answer.error});
   else if (answer.complete) scrambling.state = 'done';
   else scrambling.maps.set(answer.method, {kept: answer.kept, error: answer.error,
-    maps: answer.maps && {...answer.maps, planes: await inflate(answer.maps.data), data: null}});
+    maps: answer.maps && await unpacked(answer.maps)});
   showScramble();
 }
 
@@ -168,7 +168,7 @@ function drawAgreement(canvas, overlay) {
   const {side, planes} = overlay;
   const [agreed, conflict] = [planes.subarray(0, side ** 2), planes.subarray(side ** 2)];
   const pixels = new ImageData(side, side);
-  const stops = Object.values(page.stops).find(table => table[0][0] < 0);
+  const stops = Object.values(page.palettes[state.palette]).find(table => table[0][0] < 0);
   for (let k = 0; k < side ** 2; k++) {
     const [a, c] = [agreed[k] / 127, conflict[k] / 127];
     pixels.data.set(c > Math.abs(a) ? [150, 40, 200, 255 * c] : [...shade(stops, a), 255 * Math.abs(a)], 4 * k);
@@ -177,10 +177,10 @@ function drawAgreement(canvas, overlay) {
   small.getContext('2d').putImageData(pixels, 0, 0);
   const pen = canvas.getContext('2d');
   const {crop} = result.seen.film;
-  const [width, height] = [canvas.width, canvas.height];
-  pen.drawImage(result.image, 0, 0, width, height);
-  pen.drawImage(small, crop.left * width, crop.top * height, crop.width * width, crop.height * height);
-  hatch(pen, canvas, crop);
+  const {left, top, width, height} = frame(canvas, state.view);
+  pen.drawImage(filmAt(result, canvas.width, canvas.height, state.view), 0, 0);
+  pen.drawImage(small, left + crop.left * width, top + crop.top * height, crop.width * width, crop.height * height);
+  hatch(pen, canvas, crop, state.view);
 }
 
 // ------------------------------------------------------------------ where the evidence lies
@@ -225,8 +225,7 @@ function showScramble() {
     if (found.maps) requestAnimationFrame(() => {
       if (!canvas.isConnected || result !== current()) return;
       fit(canvas, result.image);
-      picture(canvas, result, found.maps, found.maps.limit[state.chosen], page.stops[cards.get(key).method.unit]);
-      result.drawn = null;
+      picture(canvas, result, found.maps, found.maps.limit[state.chosen], stopsOf(cards.get(key).method.unit));
     });
     return make('figure', {class: kept >= page.stays ? 'stays' : null}, make('div', {class: 'stage small'}, canvas),
       make('figcaption', {}, make('b', {}, titleOf(key)), ` ${verdict}`));
@@ -301,12 +300,7 @@ function giveBoxes(film, {width, height}) {
   if (known.length) film.boxes = [...(film.boxes ?? []).filter(box => !box.given), ...known];
 }
 
-const edgesOf = (a, b) => [Math.min(a.x, b.x), Math.min(a.y, b.y), Math.max(a.x, b.x), Math.max(a.y, b.y)];
-
-function placeOn(canvas, event) {
-  const box = canvas.getBoundingClientRect();
-  return {x: clamp((event.clientX - box.left) / box.width, 0, 1), y: clamp((event.clientY - box.top) / box.height, 0, 1)};
-}
+const edgesOf = (a, b) => [Math.min(a.x, b.x), Math.min(a.y, b.y), Math.max(a.x, b.x), Math.max(a.y, b.y)].map(edge => clamp(edge, 0, 1));
 
 filmCanvas.addEventListener('pointerdown', event => {
   if (!state.drawing || !current()) return;
@@ -331,12 +325,13 @@ filmCanvas.addEventListener('pointerup', event => {
   draw();
 });
 
-function outline(pen, {width, height}) {
+function outline(pen, canvas, view) {
+  const film = frame(canvas, view);
   for (const edges of [...boxesHere().map(box => box.edges), ...(state.pulled ? [state.pulled] : [])]) {
     const [left, top, right, bottom] = edges;
     for (const [colour, thick] of [['rgb(0 0 0 / .8)', 4], ['rgb(120 255 160)', 2]]) {
-      Object.assign(pen, {strokeStyle: colour, lineWidth: Math.max(1, thick * width / 500)});
-      pen.strokeRect(left * width, top * height, (right - left) * width, (bottom - top) * height);
+      Object.assign(pen, {strokeStyle: colour, lineWidth: Math.max(1, thick * canvas.width / 500)});
+      pen.strokeRect(film.left + left * film.width, film.top + top * film.height, (right - left) * film.width, (bottom - top) * film.height);
     }
   }
 }

@@ -28,11 +28,11 @@ ASSETS = Path(__file__).parent
 #: The longest side of a film, and of a map, as the browser gets it.
 FILM_SIDE, MAP_SIDE = 1024, 256
 
-#: The viewer in parts: film and cards, how far they can be believed, the start.
-SCRIPTS = ("viewer.js", "believe.js", "start.js")
+#: The viewer in parts, in the order in which they are put together.
+SCRIPTS = ("viewer.js", "drawing.js", "looking.js", "films.js", "comparing.js", "believe.js", "start.js")
 
 #: What the viewer asks for beside maps.
-EVENTS = ("film", "stop", "trust", "scramble", "export")
+EVENTS = ("film", "stop", "pixels", "trust", "scramble", "export")
 
 #: The DOM event in which the viewer hears every answer.
 CHANNEL_EVENT = "cxr-answer"
@@ -60,7 +60,7 @@ def about_fields(own: Classifier, name: str, shown: Sequence[Mapping[str, Any]])
         "models": [{"name": name, "title": own.spec.name}],
         "spec": spec_fields(own),
         "methods": list(shown),
-        "stops": stops(),
+        "palettes": palettes(),
         "opacity": 0.6,
         "phantoms": [],
         "examples": [],
@@ -135,7 +135,10 @@ def foremost(prediction: Prediction) -> int:
 
 
 def film_fields(film: Radiograph) -> dict[str, Any]:
-    """The film as an 8-bit PNG of at most FILM_SIDE, and the model's view as fractions of it."""
+    """The film as an 8-bit PNG of at most FILM_SIDE, and the model's view as fractions of it.
+
+    `deeper` where the film itself has more pixels or more grey levels, which `pixels_of` packs.
+    """
     height, width = film.pixels.shape
     shrink = min(1.0, FILM_SIDE / max(height, width))
     size = (max(1, round(width * shrink)), max(1, round(height * shrink)))
@@ -146,6 +149,7 @@ def film_fields(film: Radiograph) -> dict[str, Any]:
         "name": film.name,
         "width": width,
         "height": height,
+        "deeper": shrink < 1 or not np.allclose(film.pixels * 255, np.rint(film.pixels * 255), atol=1e-3),
         "png": "data:image/png;base64," + base64.b64encode(png.tobytes()).decode(),
         "crop": {
             "left": crop.left / width,
@@ -154,6 +158,13 @@ def film_fields(film: Radiograph) -> dict[str, Any]:
             "height": crop.side / height,
         },
     }
+
+
+def pixels_of(film: Radiograph) -> bytes:
+    """A film in 65,536 grey levels, deflated: steps along each row modulo 2^16, high bytes before low ones."""
+    levels = np.rint(film.pixels * 65535).astype(np.uint16)
+    steps = np.diff(levels, axis=1, prepend=np.uint16(0))
+    return zlib.compress(np.stack([steps >> 8, steps & 255]).astype(np.uint8).tobytes(), 1)
 
 
 def progress_fields(explanation: Explanation) -> dict[str, Any]:
@@ -177,6 +188,7 @@ def map_fields(explanation: Explanation) -> dict[str, Any]:
     unsure = render.unsteady(explanation.values, explanation.sure)
     planes, scales = render.quantise(reduced(explanation.values))
     return {
+        "labels": list(explanation.labels),
         "side": planes.shape[-1],
         "scale": scales.tolist(),
         "limit": [render.limit_of([values]) for values in explanation.values],
@@ -198,6 +210,9 @@ def reduced(values: np.ndarray) -> np.ndarray:
     return reduced(blocks)
 
 
-def stops() -> dict[str, list[list[float]]]:
-    """The one table of colours, by unit: positions with red, green, blue."""
-    return {unit.value: [list(stop) for stop in table] for unit, table in render.STOPS.items()}
+def palettes() -> dict[str, dict[str, list[list[float]]]]:
+    """The one table of colours, by palette and unit: positions with red, green, blue."""
+    return {
+        name: {unit.value: [list(stop) for stop in table] for unit, table in by_unit.items()}
+        for name, by_unit in render.PALETTES.items()
+    }

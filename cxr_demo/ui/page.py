@@ -43,8 +43,9 @@ if TYPE_CHECKING:
 #: What the file chooser offers; the reader decides by content.
 ACCEPTED = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".dcm", ".dicom")
 
-#: Events that ask how far maps can be believed, for maps of a model that has unlearnt, and for all as a zip.
-TRUST, SCRAMBLE, EXPORT = "trust", "scramble", "export"
+#: Events that ask for all of a film's pixels, how far maps can be believed, for maps of a model that has unlearnt, and
+#: for all as a zip.
+PIXELS, TRUST, SCRAMBLE, EXPORT = "pixels", "trust", "scramble", "export"
 #: What is said to the browser while one of them has no answer yet.
 BUSY = {"busy": True}
 
@@ -67,10 +68,11 @@ def build() -> gr.Blocks:
         with gr.Column(elem_classes="channels"):
             film_channel = viewer.channel()
             channels = [viewer.channel() for _ in kinds]
-            trust_channel, scramble_channel, export_channel = (viewer.channel() for _ in range(3))
+            pixels_channel, trust_channel, scramble_channel, export_channel = (viewer.channel() for _ in range(4))
         for kind, channel in zip(kinds, channels, strict=True):
             _wire(shown, fields.run_event(kind), _run_handler(kind), [channel], kind.key, concurrency_limit=None)
         _wire(shown, "film", open_film, [film_channel, card], "film", concurrency_limit=8)
+        _wire(shown, PIXELS, pixels, [pixels_channel], PIXELS, concurrency_limit=2)
         _wire(shown, TRUST, trust_maps, [trust_channel], TRUST, concurrency_limit=None)
         _wire(shown, SCRAMBLE, scramble, [scramble_channel], SCRAMBLE, concurrency_limit=None)
         _wire(shown, EXPORT, export, [export_channel], EXPORT, concurrency_limit=None)
@@ -154,12 +156,25 @@ def open_film(event: gr.EventData, request: gr.Request) -> tuple[dict[str, Any],
     return answer, card
 
 
+def pixels(event: gr.EventData, request: gr.Request) -> dict[str, Any]:
+    """Where a film's pixels lie, all of them and with all their grey levels, for who looks closer."""
+    asked, visitor = Asked.of(event._data), _visitor(request)
+    head = {"event": PIXELS, "run": asked.run}
+    try:
+        packed = fields.pixels_of(_film(visitor, asked.source))
+        path = Path(tempfile.mkdtemp(dir=get_upload_folder())) / "pixels"
+        path.write_bytes(packed)
+        return head | {"path": str(path)}
+    except Exception as error:
+        return head | {"error": sentence(error)}
+
+
 def _run_handler(kind: type[Method]) -> Callable[..., Iterator[dict[str, Any]]]:
     """The handler of one method's own event, so that each card streams and ends by itself."""
 
     def run(event: gr.EventData, request: gr.Request) -> Iterator[dict[str, Any]]:
         asked, visitor = Asked.of(event._data), _visitor(request)
-        flag = sessions.begin(visitor, kind.key, asked.run)
+        flag = sessions.begin(visitor, "aside" if asked.aside else kind.key, asked.run)
         head = {"method": kind.key, "run": asked.run}
         try:
             cancelled = None if FORKS else flag
@@ -178,7 +193,7 @@ def _run_handler(kind: type[Method]) -> Callable[..., Iterator[dict[str, Any]]]:
                     if found is not None:
                         answer, explanation = found
                         told = {**head, "at": at, **answer}
-                        if explanation is not None:
+                        if explanation is not None and not asked.aside:
                             sessions.keep(visitor, _shown(asked), explanation)
                     # where the work is in another process, the flag is seen only here
                     over = {"stopped": text.STOPPED} if FORKS and flag.is_set() else {}

@@ -34,6 +34,7 @@ def page(
     by_key = {e.method: e for e in explanations}
     kinds = [kind for kind in methods.METHODS if kind.key in by_key]
     seen = fields.prediction_fields(film, prediction)
+    seen["film"]["deeper"] = False  # there is nobody to ask for more
     answers: dict[str, Any] = {"film": {"spec": fields.spec_fields(model), **seen}}
     for kind in kinds:
         explanation = by_key[kind.key]

@@ -12,6 +12,8 @@ const models = make('select', {id: 'cxr-model', onchange: () => {
 const dark = button('Light / dark', {class: 'quiet', 'aria-label': 'Switch between light and dark'},
   () => document.body.classList.toggle('dark'));
 
+const bench = make('section', {class: 'bench'}, controls, looks, deck);
+
 element.replaceChildren(make('div', {class: 'cxr'},
   make('header', {class: 'top'},
     make('div', {class: 'name'}, make('h1', {}, page.title), make('p', {}, page.tagline)),
@@ -19,16 +21,23 @@ element.replaceChildren(make('div', {class: 'cxr'},
     dark,
     make('strong', {class: 'notice', role: 'note'}, page.notice)),
   make('div', {class: 'upper'}, filmPane, findingPane, facts),
-  controls, deck, panel));
+  tablePanel, bench, gridPanel, panel));
 
 for (const method of page.methods) {
   const card = build(method);
   cards.set(method.key, card);
   deck.append(card.node);
 }
-pointing(filmStage, filmCanvas);
+pointing(filmCanvas);
+pointing(wipeCanvas);
+pointing(besideCanvas);
+deck.append(wipeCard, besideCard);
+filmPane.querySelector('.filmbar').after(besideBox);
 showModel(page.spec);
 showFindings();
 arrange();
 new ResizeObserver(() => draw()).observe(deck);
-setInterval(() => { for (const card of shown()) if (entryOf(card)?.state === 'running') refresh(card); }, 200);
+setInterval(() => {
+  for (const card of shown()) if (entryOf(card)?.state === 'running') refresh(card);
+  askNext();
+}, 200);

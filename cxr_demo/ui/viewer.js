@@ -1,12 +1,13 @@
 // The viewer: film, findings and cards. Python sends numbers, this colours them; choosing another finding, opacity, scale
-// or colours asks nobody. Gradio calls this file with `element`, `trigger`, `props` and `upload`; Python puts EVENTS and
+// or colours asks nobody. `drawing.js` and `looking.js` have how. Gradio calls this file with `element`, `trigger`, `props` and `upload`; Python puts EVENTS and
 // CHANNEL before it. Text from outside (file names, errors, model cards) only ever goes through textContent.
 
 const page = props.about;
 const state = {
   films: [], film: null, model: page.model, turn: 0, run: 0,
   seen: null, chosen: null,
-  opacity: page.opacity, scale: 'own', side: 'both',
+  opacity: page.opacity, scale: 'own', side: 'both', palette: Object.keys(page.palettes)[0], smooth: false, levels: [],
+  view: {x: 0, y: 0, zoom: 1}, window: {low: 0, high: 1, inverted: false},  // in shares of the film, and of its grey levels
 };
 const cards = new Map();  // method key -> card
 
@@ -39,121 +40,9 @@ function signed(value, reference = Math.abs(value)) {
 
 const clamp = (value, low, high) => Math.min(high, Math.max(low, value));
 
-// ------------------------------------------------------------------ maps: from bytes to colours
+// ------------------------------------------------------------------ what is shown now
 
-async function unpacked(maps) {
-  const [planes, unsure] = await Promise.all([inflate(maps.data), maps.unsure && inflate(maps.unsure)]);
-  return {...maps, planes, unsure, data: null};
-}
-
-async function inflate(text) {
-  const bytes = Uint8Array.from(atob(text), letter => letter.charCodeAt(0));
-  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream('deflate'));
-  return new Int8Array(await new Response(stream).arrayBuffer());
-}
-
-// One finding's values: int8 in steps of `scale[i]`.
-const plane = (maps, i) => maps.planes.subarray(i * maps.side ** 2, (i + 1) * maps.side ** 2);
-const valueAt = (maps, i, x, y) => plane(maps, i)[y * maps.side + x] * maps.scale[i];
-
-// Colour of t: straight lines between the stops that Python handed over; how much it covers is |t|.
-function shade(stops, t) {
-  let k = 1;
-  while (k < stops.length - 1 && stops[k][0] < t) k++;
-  const [low, high] = [stops[k - 1], stops[k]];
-  const share = (t - low[0]) / (high[0] - low[0]);
-  return [1, 2, 3].map(j => low[j] + share * (high[j] - low[j]));
-}
-
-// A visitor may look at one side only; the other is then as if there were nothing.
-const hidden = t => (state.side === 'for' && t < 0) || (state.side === 'against' && t > 0);
-
-function palette(maps, i, limit, stops) {
-  const bytes = new Uint8ClampedArray(4 * 256);  // RGBA by the value's byte
-  for (let q = -127; q < 128; q++) {
-    const t = clamp(q * maps.scale[i] / limit, stops[0][0], 1);
-    bytes.set([...shade(stops, t), hidden(t) ? 0 : 255 * Math.abs(t) * state.opacity], 4 * (q & 255));
-  }
-  return new Uint32Array(bytes.buffer);
-}
-
-function paint(maps, i, limit, stops) {
-  const table = palette(maps, i, limit, stops);
-  const picture = new ImageData(maps.side, maps.side);
-  const pixels = new Uint32Array(picture.data.buffer);
-  const values = plane(maps, i);
-  for (let k = 0; k < pixels.length; k++) pixels[k] = table[values[k] & 255];
-  if (maps.unsure && state.opacity) lines(maps, i, pixels);
-  maps.canvas ??= make('canvas', {width: maps.side, height: maps.side});
-  maps.canvas.getContext('2d').putImageData(picture, 0, 0);
-  return maps.canvas;
-}
-
-// Dark lines over what would have another sign with other samples: a bit for each cell, the first one the highest.
-function lines(maps, i, pixels) {
-  for (let k = 0; k < pixels.length; k++) {
-    const bit = i * pixels.length + k;
-    const unsure = (maps.unsure[bit >> 3] >> (7 - (bit & 7))) & 1;
-    if (unsure && (k % maps.side + Math.floor(k / maps.side)) % 8 < 2) pixels[k] = 0xb0000000;
-  }
-}
-
-// ------------------------------------------------------------------ drawing
-
-// The film at the size a canvas has now; kept, since only the map above it changes.
-function filmAt(result, width, height) {
-  if (result.drawn?.width !== width || result.drawn.height !== height) {
-    result.drawn = make('canvas', {width, height});
-    const pen = result.drawn.getContext('2d');
-    pen.imageSmoothingQuality = 'high';
-    pen.drawImage(result.image, 0, 0, width, height);
-  }
-  return result.drawn;
-}
-
-function fit(canvas, {width, height}) {
-  const box = canvas.parentElement.clientWidth || 320;
-  const dense = Math.min(window.devicePixelRatio || 1, 2);
-  const k = box / Math.max(width, height);
-  const w = Math.max(1, Math.round(Math.min(width, width * k * dense)));
-  const h = Math.max(1, Math.round(w * height / width));
-  if (canvas.width !== w || canvas.height !== h) Object.assign(canvas, {width: w, height: h});
-  canvas.style.width = `${Math.round(width * k)}px`;
-  canvas.style.height = `${Math.round(height * k)}px`;
-}
-
-// Strips of the film that the model never saw: dimmed and hatched.
-function hatch(pen, {width, height}, crop) {
-  const [left, top, side] = [crop.left * width, crop.top * height, crop.width * width];
-  const bottom = top + crop.height * height;
-  const strips = [[0, 0, left, height], [left + side, 0, width - left - side, height],
-    [left, 0, side, top], [left, bottom, side, height - bottom]].filter(([, , w, h]) => w > 0.5 && h > 0.5);
-  const period = Math.max(6, Math.round(Math.max(width, height) / 64));
-  for (const [x, y, w, h] of strips) {
-    pen.save();
-    pen.beginPath(); pen.rect(x, y, w, h); pen.clip();
-    pen.fillStyle = 'rgb(0 0 0 / .67)'; pen.fill();
-    pen.strokeStyle = 'rgb(115 115 115)'; pen.lineWidth = Math.max(1, period / 8);
-    pen.beginPath();
-    for (let d = x; d < x + w + h; d += period) { pen.moveTo(d, y); pen.lineTo(d - h, y + h); }
-    pen.stroke(); pen.restore();
-  }
-}
-
-function picture(canvas, result, maps, limit, stops) {
-  const pen = canvas.getContext('2d');
-  const {width, height} = canvas;
-  const {crop} = result.seen.film;
-  pen.drawImage(filmAt(result, width, height), 0, 0);
-  if (maps) {
-    pen.imageSmoothingEnabled = true;
-    pen.drawImage(paint(maps, state.chosen, limit, stops),
-      crop.left * width, crop.top * height, crop.width * width, crop.height * height);
-  }
-  hatch(pen, canvas, crop);
-  outline(pen, canvas);
-}
-
+const addressOf = path => `${window.gradio_config?.root ?? ''}/gradio_api/file=${path}`;
 const current = () => state.film?.results.get(state.model) ?? null;
 const entryOf = card => current()?.entries.get(card.method.key) ?? null;
 const shown = () => [...cards.values()].filter(card => card.on);
@@ -173,7 +62,7 @@ function drawCard(card) {
   fit(card.canvas, result.image);
   const maps = entry?.maps;
   const limit = maps ? limitOf(card, maps) : null;
-  picture(card.canvas, result, maps, limit, page.stops[card.method.unit]);
+  picture(card.canvas, result, maps, limit, stopsOf(card.method.unit));
   scaleBar(card, maps, limit);
   describe(card, entry, limit);
   trustLine(card);
@@ -181,7 +70,7 @@ function drawCard(card) {
 }
 
 function scaleBar(card, maps, limit) {
-  const stops = page.stops[card.method.unit];
+  const stops = stopsOf(card.method.unit);
   const low = stops[0][0];
   const parts = Array.from({length: 17}, (_, k) => low + (1 - low) * k / 16).map(t => {
     const cover = hidden(t) ? 0 : Math.abs(t) * state.opacity;
@@ -199,7 +88,7 @@ function describe(card, entry, limit) {
   const maps = entry?.maps;
   let words = `${card.method.title}, ${label}: no map yet`;
   if (maps) {
-    const values = plane(maps, state.chosen);
+    const values = planeShown(maps, state.chosen);
     let [least, most] = [0, 0];
     for (const q of values) { if (q < least) least = q; else if (q > most) most = q; }
     const unit = maps.scale[state.chosen];
@@ -230,22 +119,28 @@ function draw() {
     fit(filmCanvas, result.image);
     picture(filmCanvas, result);
     filmCanvas.setAttribute('aria-label', `The film ${result.seen.film.name}`);
+    filmStage.dataset.pixels = result.seen.film.deeper ? result.pixels?.state ?? 'copy' : 'done';
   }
   shown().forEach(drawCard);
+  drawWipe();
+  drawBeside();
+  drawGrid();
+  if (state.pointer) point(state.pointer);
 }
 
 // ------------------------------------------------------------------ the value under the pointer, in all cards at once
 
-function point(stage, x, y) {
+// `place` in shares of the film; null for nowhere.
+function point(place) {
   if (!current()?.image) return;
-  state.pointer = x === null ? null : {x: clamp(x, 0, 1), y: clamp(y, 0, 1)};
+  state.pointer = place && {x: clamp(place.x, 0, 1), y: clamp(place.y, 0, 1)};
   for (const cross of element.querySelectorAll('.cross')) {
-    cross.hidden = !state.pointer;
-    if (state.pointer) {
-      const canvas = cross.parentElement.querySelector('canvas');
-      cross.style.left = `${canvas.offsetLeft + state.pointer.x * canvas.offsetWidth}px`;
-      cross.style.top = `${canvas.offsetTop + state.pointer.y * canvas.offsetHeight}px`;
-    }
+    const canvas = cross.parentElement.querySelector('canvas');
+    const {left, top, width, height} = frame({width: canvas.offsetWidth, height: canvas.offsetHeight}, state.view);
+    const [x, y] = state.pointer ? [left + state.pointer.x * width, top + state.pointer.y * height] : [-1, -1];
+    cross.hidden = x < 0 || y < 0 || x > canvas.offsetWidth || y > canvas.offsetHeight;
+    cross.style.left = `${canvas.offsetLeft + x}px`;
+    cross.style.top = `${canvas.offsetTop + y}px`;
   }
   shown().forEach(readOut);
 }
@@ -260,30 +155,13 @@ function readOut(card) {
   say(card.readout, `here ${signed(value, maps.limit[state.chosen])}`);
 }
 
-function pointing(stage, canvas) {
-  const at = event => {
-    const box = canvas.getBoundingClientRect();
-    point(stage, (event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height);
-  };
-  const STEPS = {ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1]};
-  canvas.addEventListener('pointermove', at);
-  canvas.addEventListener('pointerdown', at);
-  canvas.addEventListener('pointerleave', () => point(stage, null));
-  canvas.addEventListener('blur', () => point(stage, null));
-  canvas.addEventListener('keydown', event => {
-    const step = STEPS[event.key];
-    if (!step) return;
-    event.preventDefault();
-    const from = state.pointer ?? {x: 0.5, y: 0.5};
-    point(stage, from.x + step[0] / 56, from.y + step[1] / 56);
-  });
-}
-
 // ------------------------------------------------------------------ asking Python
 
-function askFilm(film) {
+// `quiet` for a film that is not looked at: it ends nothing that runs.
+function askFilm(film, quiet = false) {
   state.turn += 1;
-  trigger(EVENTS.film, {turn: state.turn, run: state.run, source: film?.source ?? null, model: state.model});
+  asked.set(state.turn, {film, model: state.model, source: film?.source});
+  trigger(EVENTS.film, {turn: state.turn, run: quiet ? 0 : state.run, source: film?.source ?? null, model: state.model});
 }
 
 function askRun(card) {
@@ -322,7 +200,7 @@ function heardExport(answer) {
   Object.assign(exporting, {ahead: answer.ahead, wait: answer.wait});
   if (answer.path) {
     exporting.state = 'done';
-    make('a', {href: `${window.gradio_config?.root ?? ''}/gradio_api/file=${answer.path}`, download: answer.name}).click();
+    make('a', {href: addressOf(answer.path), download: answer.name}).click();
   } else if (answer.error || answer.stopped) Object.assign(exporting, {state: 'stopped', error: answer.error ?? 'Stopped on request.'});
   showExport();
 }
@@ -339,29 +217,32 @@ function complete() {
 }
 
 async function heardFilm(answer) {
-  if (answer.turn !== state.turn) return;
-  const film = state.film;
-  if (answer.spec) showModel(answer.spec);
+  const {film, model, source} = asked.get(answer.turn) ?? {};
+  asked.delete(answer.turn);
+  if (model !== state.model || source !== film?.source || film?.results.has(model)) return;
+  const looked = film === (state.film ?? undefined);
+  if (answer.spec && (looked || !film)) showModel(answer.spec);
   if (!film) return;
   film.busy = false;
   film.error = answer.error ?? null;
   if (!answer.error) {
-    const model = state.model;  // it may change while the film is decoded
     const image = new Image();
     image.src = answer.film.png;
     await image.decode();
+    if (source !== film.source) return;  // it was put right meanwhile
     const result = {seen: answer, image, entries: new Map()};
     film.results.set(model, result);
     giveBoxes(film, answer.film);
     film.thumb ??= thumbnail(image);
-    if (answer.turn !== state.turn) return;
+    if (film !== state.film || model !== state.model) return showStrip();
     settle(result);
     complete();
   }
-  showFilm();
+  if (film === state.film) showFilm(); else showStrip();
 }
 
 async function heardMethod(answer) {
+  if (grid.job?.run === answer.run) return heardJob(answer);
   const card = cards.get(answer.method);
   const result = current();
   const entry = card && entryOf(card);
@@ -373,7 +254,7 @@ async function heardMethod(answer) {
   refresh(card);
   // one card's new maximum is everybody's new scale, and what the others are faint beside
   if (maps) shown().forEach(drawCard);
-  if (ended !== 'running') askTrust();
+  if (ended !== 'running') { askTrust(); showGrid(); }
 }
 
 // An event that Gradio could not serve, e.g. because too many wait: no answer comes, so the page says it itself.
@@ -383,6 +264,11 @@ function heardFailure({failed}) {
   if (entry) { Object.assign(entry, {state: 'stopped', error: page.refused}); refresh(card); }
   const asked = current()?.[failed === 'export' ? 'exporting' : failed];  // 'trust' or 'scramble'
   if (asked) { Object.assign(asked, {state: 'stopped', error: page.refused}); showTrust(); showExport(); }
+  else if (failed === 'film') {
+    for (const {film} of asked.values()) if (film) Object.assign(film, {busy: false, error: page.refused});
+    asked.clear();
+    showFilm();
+  }
   else if (!card && state.film?.busy) { Object.assign(state.film, {busy: false, error: page.refused}); showFilm(); }
 }
 
@@ -391,6 +277,7 @@ document.addEventListener(CHANNEL, ({detail}) => {
   if (detail.failed) heardFailure(detail);
   else if (detail.event === 'trust') heardTrust(detail);
   else if (detail.event === 'scramble') heardScramble(detail);
+  else if (detail.event === 'pixels') heardPixels(detail);
   else if (detail.event === 'export') heardExport(detail);
   else if (detail.method) heardMethod(detail);
   else heardFilm(detail);
@@ -460,7 +347,9 @@ function leave() {
 
 function choose(film) {
   leave();
+  const another = film !== state.film;
   state.film = film;
+  if (another) lookAfresh();
   state.pointer = null;
   const result = current();
   if (result) {
@@ -502,6 +391,7 @@ function showFilm() {
   draw();
   for (const card of cards.values()) refresh(card);
   showTrust();
+  showGrid();
 }
 
 // What would put the film right, or show it as it was sent: the visitor decides.
@@ -520,9 +410,12 @@ function correct(film, correction) {
   film.boxes = [];
   film.thumb = null;
   choose(film);
+  lookAfresh();
 }
 
 function showStrip() {
+  showTable();
+  showBeside();
   strip.hidden = state.films.length < 2;
   strip.replaceChildren(...state.films.map(film => make('button', {
     type: 'button', class: `thumb${film.error ? ' bad' : ''}`, title: film.name, 'aria-label': film.name,
@@ -613,6 +506,7 @@ function pick(i, byHand) {
   mark();
   draw();
   showTrust();
+  showGrid();
 }
 
 list.addEventListener('keydown', event => {
@@ -658,9 +552,6 @@ function radio(value, text) {
 const opacity = make('input', {type: 'range', min: 0, max: 1, step: 0.01, value: state.opacity, id: 'cxr-opacity',
   oninput: () => { state.opacity = Number(opacity.value); say(opacityNumber, percent(state.opacity)); draw(); }});
 const opacityNumber = make('output', {for: 'cxr-opacity'}, percent(state.opacity));
-const side = make('select', {id: 'cxr-side', onchange: () => { state.side = side.value; draw(); }},
-  ...[['both', 'for and against'], ['for', 'for only'], ['against', 'against only']]
-    .map(([value, words]) => make('option', {value}, words)));
 const saveAll = button('Save all', {class: 'quiet', id: 'cxr-save-all', disabled: true,
   title: 'A zip: maps, pictures, settings, checksums, and this view as a file of its own'}, askExport);
 const saveAllStatus = make('span', {class: 'soft', role: 'status'});
@@ -668,7 +559,6 @@ const controls = make('section', {class: 'controls', 'aria-label': 'How the maps
   group(make('label', {for: 'cxr-finding'}, 'Finding'), chooser),
   group(make('label', {for: 'cxr-opacity'}, 'Opacity'), opacity, opacityNumber),
   group('Scale', radio('own', 'each its own'), radio('same', 'same for all methods')),
-  group(make('label', {for: 'cxr-side'}, 'Colours'), side),
   group('Methods', ...page.methods.map(toggle)),
   group('Take away', saveAll, saveAllStatus));
 
@@ -686,6 +576,7 @@ function toggle(method) {
     if (!box.checked) stop(card);
     else complete();
     arrange();
+    showGrid();
   }});
   return make('label', {}, box, method.title);
 }
@@ -711,7 +602,7 @@ function build(method) {
   const card = {method, on: method.on, fields: new Map()};
   card.canvas = make('canvas', {role: 'img', tabindex: 0, 'aria-label': `${method.title}: no map yet`});
   card.stage = make('div', {class: 'stage blank', 'data-blank': 'the map appears here'}, card.canvas, make('i', {class: 'cross', hidden: true}));
-  pointing(card.stage, card.canvas);
+  pointing(card.canvas);
   card.trust = make('p', {class: 'trust', hidden: true});
   for (const name of ['low', 'middle', 'high', 'readout', 'fidelity', 'status', 'figures']) card[name] = make('span', {class: name});
   card.status.setAttribute('role', 'status');
@@ -771,20 +662,23 @@ function words({state: now, error, stopped, steps: [done, total] = [0, 0], forwa
   return {running: progress, stopping: 'stopping\u2026', done: 'complete'}[now];
 }
 
+// The whole film in all the pixels that are here, coloured as on its card.
 function save(card) {
   const result = current();
-  const canvas = make('canvas', {width: result.image.width, height: result.image.height});
+  const [{width, height}] = levelsOf(result);
+  const canvas = make('canvas', {width, height});
   const {maps} = entryOf(card);
-  const drawn = result.drawn;
-  picture(canvas, result, maps, limitOf(card, maps), page.stops[card.method.unit]);
-  result.drawn = drawn;  // the cards' size again
+  picture(canvas, result, maps, limitOf(card, maps), stopsOf(card.method.unit), {view: WHOLE});
+  result.drawn.clear();
   const stem = state.film.name.replace(/\.[^.]*$/, '');
-  canvas.toBlob(blob => {
-    const link = make('a', {href: URL.createObjectURL(blob), download: `${stem}-${card.method.key}-${state.label}.png`});
-    link.click();
-    URL.revokeObjectURL(link.href);
-  });
+  canvas.toBlob(blob => download(blob, `${stem}-${card.method.key}-${state.label}.png`));
+}
+
+function download(blob, name) {
+  const link = make('a', {href: URL.createObjectURL(blob), download: name});
+  link.click();
+  URL.revokeObjectURL(link.href);
 }
 
 const deck = make('section', {class: 'cards', 'aria-label': 'Maps'});
-const arrange = () => { deck.style.setProperty('--columns', Math.max(1, shown().length)); draw(); };
+const arrange = () => { deck.style.setProperty('--columns', Math.max(1, shown().length + !wipeCard.hidden + !besideCard.hidden)); draw(); };

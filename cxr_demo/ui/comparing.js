@@ -1,0 +1,193 @@
+// Maps of one film in a grid: methods by findings, by settings, or by models, and what differs as a map of its own.
+
+// Without a server, only what is already here can be compared.
+const GRID = {findings: 'methods and findings', settings: 'a method and its settings', models: 'methods and models'};
+const grid = {kind: 'findings', cells: new Map(), jobs: [], job: null, film: null, columns: [], rows: [], draws: []};
+
+// ------------------------------------------------------------------ what is asked for
+
+const gridKind = make('select', {id: 'cxr-grid-kind', onchange: () => { grid.kind = gridKind.value; showGrid(); }},
+  ...Object.entries(KINDS.length ? GRID : {findings: GRID.findings}).map(([value, words]) => make('option', {value}, words)));
+const gridFindings = make('div', {class: 'chips', role: 'group', 'aria-label': 'Findings to compare'});
+const gridMethod = make('select', {id: 'cxr-grid-method', 'aria-label': 'Method', onchange: () => { grid.setting = null; showGrid(); }});
+const gridSetting = make('select', {id: 'cxr-grid-setting', 'aria-label': 'Setting', onchange: () => { grid.setting = gridSetting.value; suggest(); }});
+const gridValues = make('input', {type: 'text', id: 'cxr-grid-values', size: 16, 'aria-label': 'Values, separated by commas'});
+const gridModels = make('div', {class: 'chips', role: 'group', 'aria-label': 'Models to compare'},
+  ...page.models.map(model => make('label', {}, make('input', {type: 'checkbox', value: model.name}), model.title)));
+const gridRun = button('Compare', {class: 'quiet', id: 'cxr-grid-run'}, runGrid);
+const gridStop = button('Stop', {class: 'stop', disabled: true, 'aria-label': 'Stop comparing'}, stopGrid);
+const gridStatus = make('span', {class: 'soft', role: 'status'});
+const gridTable = make('div', {class: 'scroll'});
+const gridPanel = make('details', {class: 'table grid', hidden: true, ontoggle: () => showGrid()},
+  make('summary', {}, 'Compare maps in a grid'),
+  make('div', {class: 'group'}, make('label', {for: 'cxr-grid-kind'}, 'Compare'), gridKind, gridMethod, gridSetting, gridValues, gridRun, gridStop, gridStatus),
+  gridFindings, gridModels, gridTable,
+  make('p', {class: 'soft'}, 'One scale for each row where its maps share a unit. A difference is the last column less the first.'));
+
+const settingOf = key => cards.get(key).method.settings.find(s => s.name === grid.setting);
+
+// Values worth comparing: the default and one far from it.
+function suggest() {
+  const s = settingOf(gridMethod.value);
+  gridValues.value = !s ? '' : s.choices.length ? s.choices.join(', ') : [s.default, Math.min(s.high, Math.max(s.low, s.default * 2.5))].join(', ');
+}
+
+function runGrid() {
+  const result = current();
+  if (!result?.image) return;
+  stopGrid();
+  grid.cells.clear();
+  grid.film = state.film;
+  if (grid.kind === 'settings') {
+    const card = cards.get(gridMethod.value);
+    const number = !settingOf(card.method.key).choices.length;
+    const values = [...new Set(gridValues.value.split(',').map(text => text.trim()).filter(Boolean))];
+    grid.columns = values.map(value => ({name: `${readable(grid.setting)} ${value}`, model: state.model,
+      settings: {...settingsOf(card), [grid.setting]: number ? Number(value) : value}}));
+    grid.rows = [card];
+  } else {
+    const chosen = [...gridModels.querySelectorAll('input:checked')].map(box => box.value);
+    grid.columns = (chosen.length ? chosen : page.models.map(m => m.name)).map(name =>
+      ({name: page.models.find(m => m.name === name).title, model: name}));
+    grid.rows = shown();
+  }
+  grid.jobs = grid.rows.flatMap(card => grid.columns.map((column, k) => ({card, column, k})));
+  nextJob();
+}
+
+function nextJob() {
+  grid.job = grid.jobs.shift() ?? null;
+  if (grid.job) {
+    const {card, column, k} = grid.job;
+    state.run += 1;
+    grid.job.run = state.run;
+    grid.cells.set(`${card.method.key} ${k}`, {state: 'running'});
+    trigger(EVENTS[card.method.key], {run: state.run, source: grid.film.source, model: column.model,
+      settings: column.settings ?? settingsOf(card), aside: true});
+  }
+  showGrid();
+}
+
+function stopGrid() {
+  grid.jobs = [];
+  if (grid.job) trigger(EVENTS.stop, {method: 'aside', run: grid.job.run});
+  grid.job = null;
+}
+
+// An answer to one of the grid's own questions, none of a card's.
+async function heardJob(answer) {
+  const {card, k} = grid.job;
+  const cell = grid.cells.get(`${card.method.key} ${k}`);
+  const job = grid.job;
+  const maps = answer.maps && answer.complete ? await unpacked(answer.maps) : null;
+  if (grid.job !== job) return;
+  Object.assign(cell, {ahead: null}, answer, {maps, state: maps ? 'done' : answer.error || answer.stopped ? 'stopped' : 'running'});
+  if (cell.state === 'running') return say(gridStatus, waitingFor(job, cell));
+  nextJob();
+}
+
+function waitingFor({card, column}, cell) {
+  return `${card.method.title}, ${column.name}: ${words(cell)}${grid.jobs.length ? `; ${grid.jobs.length} more after it` : ''}`;
+}
+
+// ------------------------------------------------------------------ what is shown
+
+// a less b, of one finding each, at the places of a's cells.
+function lessOf(a, i, b, j) {
+  const values = Float32Array.from(plane(a, i), (q, k) => {
+    const [x, y] = [k % a.side, Math.floor(k / a.side)].map(at => Math.floor((at + 0.5) / a.side * b.side));
+    return q * a.scale[i] - valueAt(b, j, x, y);
+  });
+  const limit = values.reduce((most, value) => Math.max(most, Math.abs(value)), 1e-9);
+  return {side: a.side, scale: [limit / 127], limit: [limit], planes: Int8Array.from(values, value => Math.round(value / limit * 127)), smooth: new Map()};
+}
+
+function showGrid() {
+  const result = current();
+  gridPanel.hidden = !result?.image;
+  if (gridPanel.hidden || !gridPanel.open) return;
+  if (grid.film !== state.film) { stopGrid(); grid.cells.clear(); grid.columns = []; grid.rows = []; }
+  const own = grid.kind === 'findings';
+  gridFindings.hidden = !own;
+  for (const node of [gridMethod, gridSetting, gridValues]) node.hidden = grid.kind !== 'settings';
+  gridModels.hidden = grid.kind !== 'models';
+  gridRun.hidden = gridStop.hidden = own;
+  gridRun.disabled = Boolean(grid.job);
+  gridStop.disabled = !grid.job;
+  if (!grid.job) say(gridStatus, '');
+  choices();
+  grid.draws = [];
+  gridTable.replaceChildren(own ? byFindings(result) : byRuns());
+  drawGrid();
+}
+
+function drawGrid() {
+  if (gridPanel.open && !gridPanel.hidden) for (const redraw of grid.draws) redraw();
+}
+
+function choices() {
+  const {labels, ranked} = current().seen;
+  grid.findings ??= new Set(ranked.slice(0, 4));
+  gridFindings.replaceChildren(...ranked.map(i => button(readable(labels[i]), {class: 'chip', 'aria-pressed': String(grid.findings.has(i))}, () => {
+    if (!grid.findings.delete(i)) grid.findings.add(i);
+    showGrid();
+  })));
+  const able = [...cards.values()].filter(card => card.method.settings.length);
+  const key = gridMethod.value || able.find(card => card.on)?.method.key || able[0].method.key;
+  gridMethod.replaceChildren(...able.map(({method}) => make('option', {value: method.key, selected: method.key === key}, method.title)));
+  const {settings} = cards.get(key).method;
+  if (settings.some(s => s.name === grid.setting)) return;
+  grid.setting = settings[0].name;
+  gridSetting.replaceChildren(...settings.map(s => make('option', {value: s.name}, readable(s.name))));
+  suggest();
+}
+
+function gridCell(maps, i, limit, unit, words) {
+  const result = current();
+  const canvas = make('canvas', {role: 'img', 'aria-label': words});
+  if (maps) grid.draws.push(() => {
+    fit(canvas, result.image);
+    picture(canvas, result, maps, limit, stopsOf(unit), {i});
+  });
+  return make('td', {}, make('div', {class: `stage small${maps ? '' : ' blank'}`}, canvas), make('small', {}, words));
+}
+
+function lay(heads, rows) {
+  return make('table', {}, make('thead', {}, make('tr', {}, make('td', {}), ...heads.map(text => make('th', {scope: 'col'}, text)))),
+    make('tbody', {}, ...rows.map(([name, cells]) => make('tr', {}, make('th', {scope: 'row'}, name), ...cells))));
+}
+
+function byFindings(result) {
+  const {labels, ranked, probabilities} = result.seen;
+  const picked = ranked.filter(i => grid.findings.has(i));
+  const rows = shown().filter(card => entryOf(card)?.maps).map(card => {
+    const {maps} = entryOf(card);
+    const limit = Math.max(...picked.map(i => maps.limit[i]));
+    return [card.method.title, picked.map(i => gridCell(maps, i, card.method.comparable ? limit : maps.limit[i], card.method.unit,
+      `up to ${signed(maps.limit[i])}`))];
+  });
+  return lay(picked.map(i => `${readable(labels[i])} ${percent(probabilities[i])}`), rows);
+}
+
+function byRuns() {
+  const {columns, rows} = grid;
+  if (!columns.length) return make('p', {class: 'soft'}, 'Choose what to compare; it then runs once for each column.');
+  const laid = rows.map(card => {
+    const {unit, comparable} = card.method;
+    const found = columns.map((_, k) => {
+      const cell = grid.cells.get(`${card.method.key} ${k}`);
+      const i = cell?.maps?.labels.indexOf(state.label) ?? -1;
+      return {cell, i, maps: i >= 0 ? cell.maps : null};
+    });
+    const limit = Math.max(0, ...found.map(({maps, i}) => maps?.limit[i] ?? 0));
+    const cells = found.map(({cell, maps, i}) => gridCell(maps, i, comparable ? limit : maps?.limit[i], unit,
+      maps ? `up to ${signed(maps.limit[i])}, ${cell.seconds.toFixed(1)} s` : cell?.maps ? `does not know ${readable(state.label)}` : cell?.error ?? cell?.stopped ?? (cell ? 'running\u2026' : 'waits')));
+    const [first, last] = [found[0], found.at(-1)];
+    if (columns.length > 1 && comparable && first.maps && last.maps) {
+      const less = lessOf(last.maps, last.i, first.maps, first.i);
+      cells.push(gridCell(less, 0, limit, unit, `up to ${signed(less.limit[0])}`));
+    } else cells.push(gridCell(null, 0, 1, unit, comparable ? '' : 'ranks only: no difference'));
+    return [card.method.title, cells];
+  });
+  return lay([...columns.map(column => column.name), 'difference'], laid);
+}

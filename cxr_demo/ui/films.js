@@ -1,0 +1,128 @@
+// Several films: predicted one after another while nothing else is asked, a table of all findings that sorts and is taken
+// away as CSV, films of one study combined, and another film beside the one that is looked at.
+
+const asked = new Map();  // turn -> whose prediction is under way: {film, model, source}
+const order = {by: null, falling: true};
+const resultOf = film => film.results.get(state.model) ?? null;
+
+// The next film that has not been looked at: it may wait for everything else.
+function askNext() {
+  if (asked.size || state.film?.busy || shown().some(card => entryOf(card)?.state === 'running')) return;
+  const next = state.films.find(film => film.source && !film.error && !film.busy && !resultOf(film));
+  if (next) askFilm(next, true);
+}
+
+// ------------------------------------------------------------------ the table
+
+const told = () => state.films.filter(resultOf);
+const probabilityOf = (film, i) => resultOf(film).seen.probabilities[i];
+const ticked = () => told().filter(film => film.ticked !== false);
+const logit = p => Math.log(clamp(p, 1e-6, 1 - 1e-6) / (1 - clamp(p, 1e-6, 1 - 1e-6)));
+
+// Of the films that are ticked: the probability of the mean of their log-odds, for each finding.
+function combined() {
+  const films = ticked();
+  return spec.labels.map((_, i) => {
+    const mean = films.reduce((sum, film) => sum + logit(probabilityOf(film, i)), 0) / films.length;
+    return 1 / (1 + Math.exp(-mean));
+  });
+}
+
+const filmTable = make('div', {class: 'scroll'});
+const tableName = make('span', {});
+const tablePanel = make('details', {class: 'table', hidden: true}, make('summary', {}, tableName), filmTable,
+  make('p', {class: 'soft'}, 'Calibrated probabilities; \u25b2 is above the operating point. A click on a head sorts, on a name shows the film. '
+    + 'Combined: the mean of the log-odds of the ticked films, for films of one patient taken together; the model was not '
+    + 'measured on such means.'),
+  make('div', {class: 'group'}, button('Save as CSV', {class: 'quiet', id: 'cxr-csv'}, saveTable)));
+
+function sorted() {
+  const films = [...told()];
+  if (order.by === null) return films;
+  const value = film => order.by === 'name' ? film.name : probabilityOf(film, order.by);
+  return films.sort((a, b) => (value(a) < value(b) ? -1 : value(a) > value(b) ? 1 : 0) * (order.falling ? -1 : 1));
+}
+
+function sortBy(by) {
+  order.falling = order.by === by ? !order.falling : by !== 'name';
+  order.by = by;
+  showTable();
+  filmTable.querySelector(`th[data-by="${by}"] button`)?.focus();
+}
+
+function showTable() {
+  const films = sorted();
+  tablePanel.hidden = state.films.length < 2;
+  const missing = state.films.filter(film => film.error).length;
+  const waits = state.films.length - films.length - missing;
+  say(tableName, `All films: ${films.length} of ${state.films.length}${waits ? `, ${waits} to come` : ''}${missing ? `, ${missing} could not be read` : ''}`);
+  if (tablePanel.hidden || !films.length) return filmTable.replaceChildren();
+  const head = (by, words) => make('th', {scope: 'col', 'data-by': by,
+    'aria-sort': order.by !== by ? 'none' : order.falling ? 'descending' : 'ascending'},
+  button(`${words}${order.by !== by ? '' : order.falling ? ' \u25be' : ' \u25b4'}`, {class: 'plain'}, () => sortBy(by)));
+  const {thresholds} = resultOf(films[0]).seen;
+  const cell = (p, i) => {
+    const above = thresholds[i] !== null && p >= thresholds[i];
+    return make('td', {class: above ? 'above' : null}, `${above ? '\u25b2 ' : ''}${percent(p)}`);
+  };
+  const rows = films.map(film => make('tr', {'aria-current': film === state.film ? 'true' : null},
+    make('td', {}, make('input', {type: 'checkbox', checked: film.ticked !== false, 'aria-label': `Combine ${film.name}`,
+      onchange: event => { film.ticked = event.target.checked; showTable(); }})),
+    make('th', {scope: 'row'}, button(film.name, {class: 'plain'}, () => choose(film))),
+    ...resultOf(film).seen.probabilities.map(cell)));
+  const many = ticked().length;
+  filmTable.replaceChildren(make('table', {},
+    make('thead', {}, make('tr', {}, make('td', {}), head('name', 'Film'), ...spec.labels.map((label, i) => head(i, readable(label))))),
+    make('tbody', {}, ...rows),
+    many > 1 ? make('tfoot', {}, make('tr', {}, make('td', {}), make('th', {scope: 'row'}, `${many} films combined`), ...combined().map(cell))) : null));
+}
+
+// RFC 4180. What a spreadsheet would take for a formula is text.
+function saveTable() {
+  const quoted = text => `"${(/^[=+\-@\t\r]/.test(text) ? `'${text}` : text).replaceAll('"', '""')}"`;
+  const rows = [['file', 'model', ...spec.labels].map(quoted)];
+  for (const film of sorted()) rows.push([quoted(film.name), quoted(spec.revision), ...spec.labels.map((_, i) => probabilityOf(film, i).toFixed(6))]);
+  if (ticked().length > 1) rows.push([quoted(`combined: ${ticked().map(film => film.name).join(', ')}`), quoted(spec.revision), ...combined().map(p => p.toFixed(6))]);
+  download(new Blob([rows.map(row => `${row.join(',')}\r\n`).join('')], {type: 'text/csv'}), 'findings.csv');
+}
+
+// ------------------------------------------------------------------ another film beside this one, e.g. an earlier one of the patient
+
+const beside = {film: null};
+const besideChoice = make('select', {id: 'cxr-beside', 'aria-label': 'Film beside this one', onchange: () => {
+  beside.film = state.films[Number(besideChoice.value)] ?? null;
+  arrange();
+  showBeside();
+}});
+const besideBox = group(make('label', {for: 'cxr-beside'}, 'Beside it'), besideChoice);
+const besideCanvas = make('canvas', {role: 'img', tabindex: 0, 'aria-label': 'No other film'});
+const besideStage = make('div', {class: 'stage'}, besideCanvas, make('i', {class: 'cross', hidden: true}));
+const besideName = make('h3', {});
+const besideWords = make('p', {class: 'reading'});
+const besideCard = make('article', {class: 'card beside-card', 'aria-label': 'Another film', hidden: true},
+  make('header', {}, besideName), besideStage, besideWords);
+
+function showBeside() {
+  const others = state.films.filter(film => film !== state.film && resultOf(film));
+  if (!others.includes(beside.film)) beside.film = null;
+  besideBox.hidden = !others.length;
+  besideChoice.replaceChildren(make('option', {value: ''}, 'no other film'),
+    ...others.map(film => make('option', {value: state.films.indexOf(film), selected: film === beside.film}, film.name)));
+  const before = besideCard.hidden;
+  besideCard.hidden = !beside.film || !current();
+  if (besideCard.hidden !== before) return arrange();
+  drawBeside();
+}
+
+function drawBeside() {
+  if (besideCard.hidden) return;
+  const result = resultOf(beside.film);
+  fit(besideCanvas, result.image);
+  picture(besideCanvas, result);
+  say(besideName, beside.film.name);
+  const [here, there] = [state.film, beside.film].map(film => probabilityOf(film, state.chosen));
+  const points = Math.round(100 * (there - here));
+  say(besideWords, `${readable(state.label)}: ${percent(there)} here, ${percent(here)} on the film that is explained, `
+    + `${points === 0 ? 'no difference' : `${signed(points, 100).replace('.0', '')} points`}. Zoom and window are the same for both.`);
+  besideCanvas.setAttribute('aria-label', `The film ${beside.film.name}`);
+}
