@@ -15,7 +15,7 @@ const gridValues = make('input', {type: 'text', id: 'cxr-grid-values', size: 16,
 const gridModels = make('div', {class: 'chips', role: 'group', 'aria-label': 'Models to compare'},
   ...page.models.map(model => make('label', {}, make('input', {type: 'checkbox', value: model.name}), model.title)));
 const gridRun = button('Compare', {class: 'quiet', id: 'cxr-grid-run'}, runGrid);
-const gridStop = button('Stop', {class: 'stop', disabled: true, 'aria-label': 'Stop comparing'}, stopGrid);
+const gridStop = button('Stop', {class: 'stop', disabled: true, 'aria-label': 'Stop comparing'}, () => { stopGrid(); showGrid(); });
 const gridStatus = make('span', {class: 'soft', role: 'status'});
 const gridTable = make('div', {class: 'scroll'});
 const gridPanel = make('details', {class: 'table grid', hidden: true, ontoggle: () => showGrid()},
@@ -70,7 +70,10 @@ function nextJob() {
 
 function stopGrid() {
   grid.jobs = [];
-  if (grid.job) trigger(EVENTS.stop, {method: 'aside', run: grid.job.run});
+  if (!grid.job) return;
+  const {card, k, run} = grid.job;
+  trigger(EVENTS.stop, {method: 'aside', run});
+  grid.cells.set(`${card.method.key} ${k}`, {state: 'stopped', stopped: 'stopped'});
   grid.job = null;
 }
 
@@ -181,7 +184,7 @@ function byRuns() {
     });
     const limit = Math.max(0, ...found.map(({maps, i}) => maps?.limit[i] ?? 0));
     const cells = found.map(({cell, maps, i}) => gridCell(maps, i, comparable ? limit : maps?.limit[i], unit,
-      maps ? `up to ${signed(maps.limit[i])}, ${cell.seconds.toFixed(1)} s` : cell?.maps ? `does not know ${readable(state.label)}` : cell?.error ?? cell?.stopped ?? (cell ? 'running\u2026' : 'waits')));
+      maps ? `up to ${signed(maps.limit[i])}, ${cell.seconds.toFixed(1)} s` : cell?.maps ? `does not know ${readable(state.label)}` : cell?.error ?? cell?.stopped ?? (cell ? 'running\u2026' : grid.job ? 'waits' : 'not run')));
     const [first, last] = [found[0], found.at(-1)];
     if (columns.length > 1 && comparable && first.maps && last.maps) {
       const less = lessOf(last.maps, last.i, first.maps, first.i);

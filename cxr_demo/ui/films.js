@@ -90,8 +90,7 @@ function saveTable() {
 
 const beside = {film: null};
 const besideChoice = make('select', {id: 'cxr-beside', 'aria-label': 'Film beside this one', onchange: () => {
-  beside.film = state.films[Number(besideChoice.value)] ?? null;
-  arrange();
+  beside.film = besideChoice.value === '' ? null : state.films[Number(besideChoice.value)];
   showBeside();
 }});
 const besideBox = group(make('label', {for: 'cxr-beside'}, 'Beside it'), besideChoice);
