@@ -68,6 +68,9 @@ class Corners:
 
     strength: float = methods.setting(0.5, low=0.1, high=2, step=0.1, help="evidence per finding")
 
+    def copies(self, side):
+        return 0
+
     def attribute(self, scorer, x):
         findings, side = len(scorer.base), x.shape[-1]
         values = np.zeros((findings, side, side), np.float32)

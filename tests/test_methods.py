@@ -53,6 +53,14 @@ def peak(values):
 
 
 @every
+@pytest.mark.parametrize("more", [{}, {"samples": 200, "window": 48, "stride": 16, "scored": 70}])
+def test_how_many_copies_it_scores_is_known_before(kind, more):
+    chosen = quick(kind, **more)
+    assert last(planted.classifier(), planted.film(), chosen).steps[1] == chosen.copies(planted.SIZE)
+    assert (chosen.copies(planted.SIZE) == 0) == (kind.cost is Cost.INSTANT)
+
+
+@every
 def test_says_what_it_is(kind):
     assert re.fullmatch(r"[a-z][a-z0-9]*", kind.key)
     assert kind.title

@@ -84,6 +84,10 @@ class Method(Protocol):
     class_specific: ClassVar[bool]  # maps of different findings may differ
     reading: ClassVar[str]  # how to read the map and what it cannot tell, two sentences
 
+    def copies(self, side: int) -> int:
+        """How many altered copies of an input of this side it scores; 0 where it needs none."""
+        ...
+
     def attribute(self, scorer: Scorer, x: Tensor) -> Iterator[Step]:
         """Maps of every finding for the model input `x` (1, 1, S, S), coarse first; the last is the result."""
         ...

@@ -40,6 +40,10 @@ class GradCAM:
         "score. A cell is coarse and has seen its surroundings, so the cause may lie beside it."
     )
 
+    def copies(self, side: int) -> int:
+        """None."""
+        return 0
+
     def attribute(self, scorer: Scorer, x: Tensor) -> Iterator[Step]:
         """One step."""
         weight, _ = scorer.classifier.head
@@ -67,6 +71,10 @@ class GradCAMPlusPlus:
         "Every map reaches full strength, even for a finding that the model rules out, so compare places only."
     )
 
+    def copies(self, side: int) -> int:
+        """None."""
+        return 0
+
     def attribute(self, scorer: Scorer, x: Tensor) -> Iterator[Step]:
         """One step."""
         from pytorch_grad_cam import GradCAMPlusPlus
@@ -89,6 +97,10 @@ class LayerCAM:
         "Ranks the cells by what speaks for the finding alone, leaving out what speaks against it. "
         "Every map reaches full strength, even for a finding that the model rules out, so compare places only."
     )
+
+    def copies(self, side: int) -> int:
+        """None."""
+        return 0
 
     def attribute(self, scorer: Scorer, x: Tensor) -> Iterator[Step]:
         """One step."""

@@ -61,6 +61,10 @@ class LIME:
     fill: str = fill_setting()
     seed: int = setting(0, low=0, high=9999, step=1, help="decides which samples are drawn")
 
+    def copies(self, side: int) -> int:
+        """One for each sample."""
+        return self.samples
+
     def attribute(self, scorer: Scorer, x: Tensor) -> Iterator[Step]:
         """Maps from more and more of the samples."""
         low, high = scorer.classifier.spec.pixel_range

@@ -54,9 +54,13 @@ class Occlusion:
         if self.stride > self.window:
             raise BadSetting(f"stride={self.stride} leaves gaps between windows of {self.window}; make it smaller.")
 
+    def copies(self, side: int) -> int:
+        """One for each window that is scored."""
+        return len(self._windows(side))
+
     def attribute(self, scorer: Scorer, x: Tensor) -> Iterator[Step]:
         """A first map from windows side by side, then from every second one each way, then finer where it matters."""
-        windows = Windows(x.shape[-1], self.window, self.stride, self.scored)
+        windows = self._windows(x.shape[-1])
         shown = [windows.cover, *(max(windows.cover, round(share * len(windows))) for share in SHOWN)]
         drops = np.zeros((len(windows), len(scorer.base)))
         choices = [(windows.coarse, windows.choose_change), (windows.broad, windows.choose_tops)]
@@ -68,6 +72,9 @@ class Occlusion:
             if done.stop >= shown[0]:
                 shown = [n for n in shown if n > done.stop]
                 yield Step(windows.average(drops[: done.stop]))
+
+    def _windows(self, side: int) -> Windows:
+        return Windows(side, self.window, self.stride, self.scored)
 
 
 #: Share of the windows scored that is kept for the tops of the map.

@@ -32,7 +32,7 @@ FILM_SIDE, MAP_SIDE = 1024, 256
 SCRIPTS = ("viewer.js", "drawing.js", "looking.js", "films.js", "comparing.js", "believe.js", "start.js")
 
 #: What the viewer asks for beside maps.
-EVENTS = ("film", "stop", "pixels", "trust", "scramble", "export")
+EVENTS = ("film", "stop", "pixels", "estimate", "trust", "scramble", "export")
 
 #: The DOM event in which the viewer hears every answer.
 CHANNEL_EVENT = "cxr-answer"

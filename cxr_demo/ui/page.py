@@ -43,9 +43,9 @@ if TYPE_CHECKING:
 #: What the file chooser offers; the reader decides by content.
 ACCEPTED = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".dcm", ".dicom")
 
-#: Events that ask for all of a film's pixels, how far maps can be believed, for maps of a model that has unlearnt, and
-#: for all as a zip.
-PIXELS, TRUST, SCRAMBLE, EXPORT = "pixels", "trust", "scramble", "export"
+#: Events that ask for all of a film's pixels, how many copies a method would score, how far maps can be believed, for
+#: maps of a model that has unlearnt, and for all as a zip.
+PIXELS, ESTIMATE, TRUST, SCRAMBLE, EXPORT = "pixels", "estimate", "trust", "scramble", "export"
 #: What is said to the browser while one of them has no answer yet.
 BUSY = {"busy": True}
 
@@ -68,14 +68,13 @@ def build() -> gr.Blocks:
         with gr.Column(elem_classes="channels"):
             film_channel = viewer.channel()
             channels = [viewer.channel() for _ in kinds]
-            pixels_channel, trust_channel, scramble_channel, export_channel = (viewer.channel() for _ in range(4))
+            later = {name: viewer.channel() for name in (PIXELS, ESTIMATE, TRUST, SCRAMBLE, EXPORT)}
         for kind, channel in zip(kinds, channels, strict=True):
             _wire(shown, fields.run_event(kind), _run_handler(kind), [channel], kind.key, concurrency_limit=None)
         _wire(shown, "film", open_film, [film_channel, card], "film", concurrency_limit=8)
-        _wire(shown, PIXELS, pixels, [pixels_channel], PIXELS, concurrency_limit=2)
-        _wire(shown, TRUST, trust_maps, [trust_channel], TRUST, concurrency_limit=None)
-        _wire(shown, SCRAMBLE, scramble, [scramble_channel], SCRAMBLE, concurrency_limit=None)
-        _wire(shown, EXPORT, export, [export_channel], EXPORT, concurrency_limit=None)
+        handlers = {PIXELS: pixels, ESTIMATE: estimate, TRUST: trust_maps, SCRAMBLE: scramble, EXPORT: export}
+        for name, handler in handlers.items():
+            _wire(shown, name, handler, [later[name]], name, concurrency_limit=2 if name == PIXELS else None)
         _wire(shown, "stop", stop, None, "stop", queue=False)
         page.unload(leave)
         gr.api(api.predict, api_name="predict", concurrency_limit=4)
@@ -165,6 +164,17 @@ def pixels(event: gr.EventData, request: gr.Request) -> dict[str, Any]:
         path = Path(tempfile.mkdtemp(dir=get_upload_folder())) / "pixels"
         path.write_bytes(packed)
         return head | {"path": str(path)}
+    except Exception as error:
+        return head | {"error": sentence(error)}
+
+
+def estimate(event: gr.EventData) -> dict[str, Any]:
+    """How many altered copies a method would score with these settings, or what is wrong with them."""
+    asked = Asked.of(event._data)
+    head = {"event": ESTIMATE, "run": asked.run, "method": asked.method}
+    try:
+        copies = methods.method(asked.method or "", asked.settings).copies(offered(asked.model).size)
+        return head | {"copies": copies}
     except Exception as error:
         return head | {"error": sentence(error)}
 

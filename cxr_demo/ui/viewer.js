@@ -174,6 +174,29 @@ function askRun(card) {
     run: state.run, source: state.film.source, model: state.model, settings: settingsOf(card)});
 }
 
+// What a run with the settings as they stand would take, before it is started.
+function askEstimate(card) {
+  state.run += 1;
+  card.estimating = state.run;
+  trigger(EVENTS.estimate, {run: state.run, model: state.model, method: card.method.key, settings: settingsOf(card)});
+}
+
+function heardEstimate({run, method, copies, error}) {
+  const card = cards.get(method);
+  if (card?.estimating !== run) return;
+  card.copies = error ? null : copies;
+  say(card.estimate, error ?? (copies ? `${copies} altered copies${pace(card) ? `, about ${lasting(copies * pace(card))}` : ''}` : 'takes no altered copies'));
+  card.estimate.classList.toggle('early', Boolean(error));
+}
+
+// Seconds that an altered copy took of late, on this card or on another.
+function pace(card) {
+  const ran = [card, ...cards.values()].map(entryOf).find(entry => entry?.state === 'done' && entry.steps[1] > 20);
+  return ran ? ran.seconds / ran.steps[1] : null;
+}
+
+const lasting = seconds => seconds >= 90 ? `${Math.round(seconds / 60)} minutes` : `${Math.max(1, Math.round(seconds))} s`;
+
 function stop(card) {
   const entry = entryOf(card);
   if (entry?.state !== 'running') return;
@@ -250,6 +273,7 @@ async function heardMethod(answer) {
   const maps = answer.maps && await unpacked(answer.maps);
   if (result !== current() || entryOf(card) !== entry || (entry.at ?? 0) > answer.at) return;
   const ended = answer.error || answer.stopped ? 'stopped' : answer.complete ? 'done' : entry.state;
+  if (answer.steps?.[0]) entry.since ??= {at: performance.now(), done: answer.steps[0]};
   Object.assign(entry, {ahead: null}, answer, {state: ended, maps: maps ?? entry.maps});
   refresh(card);
   // one card's new maximum is everybody's new scale, and what the others are faint beside
@@ -277,6 +301,7 @@ document.addEventListener(CHANNEL, ({detail}) => {
   if (detail.failed) heardFailure(detail);
   else if (detail.event === 'trust') heardTrust(detail);
   else if (detail.event === 'scramble') heardScramble(detail);
+  else if (detail.event === 'estimate') heardEstimate(detail);
   else if (detail.event === 'pixels') heardPixels(detail);
   else if (detail.event === 'export') heardExport(detail);
   else if (detail.method) heardMethod(detail);
@@ -589,6 +614,7 @@ function control(card, s) {
   const field = s.choices.length
     ? make('select', {id}, ...s.choices.map(c => make('option', {value: c, selected: c === s.default}, c)))
     : make('input', {id, type: 'number', min: s.low, max: s.high, step: s.step ?? 'any', value: s.default});
+  if (KINDS.length) field.addEventListener('change', () => askEstimate(card));
   card.fields.set(s.name, field);
   return make('div', {class: 'setting'}, label, field, make('small', {}, s.help));
 }
@@ -604,7 +630,7 @@ function build(method) {
   card.stage = make('div', {class: 'stage blank', 'data-blank': 'the map appears here'}, card.canvas, make('i', {class: 'cross', hidden: true}));
   pointing(card.canvas);
   card.trust = make('p', {class: 'trust', hidden: true});
-  for (const name of ['low', 'middle', 'high', 'readout', 'fidelity', 'status', 'figures']) card[name] = make('span', {class: name});
+  for (const name of ['low', 'middle', 'high', 'readout', 'fidelity', 'status', 'figures', 'estimate']) card[name] = make('span', {class: name});
   card.status.setAttribute('role', 'status');
   card.ramp = make('div', {class: 'ramp'});
   card.bar = make('progress', {max: 1, value: 0, 'aria-label': `${method.title}: progress`});
@@ -620,7 +646,8 @@ function build(method) {
     card.bar,
     make('div', {class: 'line'}, card.status, card.figures),
     make('p', {class: 'reading'}, method.reading),
-    make('details', {}, make('summary', {}, 'Settings'), ...method.settings.map(s => control(card, s)),
+    make('details', {ontoggle: () => { if (KINDS.length) askEstimate(card); }}, make('summary', {}, 'Settings'),
+      ...method.settings.map(s => control(card, s)), make('p', {class: 'line'}, card.estimate),
       make('p', {class: 'paper'}, method.paper)),
     make('footer', {}, card.again, card.save));
   return card;
@@ -651,15 +678,21 @@ function refresh(card) {
 function waiting({ahead, wait}) {
   if (ahead === null || ahead === undefined) return null;
   const before = ahead ? `${ahead} before it` : 'the next one';
-  const minutes = wait >= 90 ? `${Math.round(wait / 60)} minutes` : `${Math.max(1, Math.round(wait))} s`;
-  return `waiting for its turn: ${before}${wait ? `, about ${minutes}` : ''}`;
+  return `waiting for its turn: ${before}${wait ? `, about ${lasting(wait)}` : ''}`;
 }
 
-function words({state: now, error, stopped, steps: [done, total] = [0, 0], forwards, ahead, wait}) {
+function words({state: now, error, stopped, steps: [done, total] = [0, 0], forwards, ahead, wait, since}) {
   if (error) return error;
   if (stopped) return `${stopped} ${forwards ? `Map of ${done} of ${total} copies.` : 'There is no map.'}`;
-  const progress = waiting({ahead, wait}) ?? (total ? `${done} of ${total} altered copies` : 'starting\u2026');
+  const progress = waiting({ahead, wait}) ?? (total ? `${done} of ${total} altered copies${left(since, done, total)}` : 'starting\u2026');
   return {running: progress, stopping: 'stopping\u2026', done: 'complete'}[now];
+}
+
+// Time left at the pace since the first copies were scored; the first map took longer, by what comes before any copy.
+function left(since, done, total) {
+  if (!since || done <= since.done) return '';
+  const each = (performance.now() - since.at) / 1000 / (done - since.done);
+  return `, about ${lasting(each * (total - done))} left`;
 }
 
 // The whole film in all the pixels that are here, coloured as on its card.
