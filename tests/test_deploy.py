@@ -3,10 +3,8 @@
 import http.server
 import os
 import re
-import subprocess
 import sys
 import threading
-import time
 from contextlib import closing
 from pathlib import Path
 
@@ -15,6 +13,7 @@ import httpx
 import pytest
 import yaml
 
+from benchmarks.process import address_of, running
 from benchmarks.visitor import Visitor
 from cxr_demo import cli, deploy, phantom, sources
 from cxr_demo import hub as client
@@ -131,27 +130,15 @@ def test_the_prepared_folder_serves_by_itself(hub, published, tmp_path):
     client.pull(repo, files.split(",")[:2], revision=commit, optional=files.split(",")[2:])
     settings = {"HF_HOME": str(tmp_path / "hf"), "HF_HUB_OFFLINE": "1", "PYTHONPATH": ""}
     environment = {**os.environ, **variables, **settings}
-    log = tmp_path / "log"
-    with (
-        log.open("w") as out,
-        subprocess.Popen([sys.executable, "-u", "app.py"], cwd=folder, env=environment, stdout=out, stderr=out) as page,
-    ):
-        try:
-            for _ in range(600):
-                found = re.search(r"http://127\.0\.0\.1:\d+", log.read_text())
-                if found or page.poll() is not None:
-                    break
-                time.sleep(0.2)
-            assert found, log.read_text()
-            assert httpx.get(found.group()).status_code == 200
-            film = tmp_path / "film.png"
-            film.write_bytes(phantom.png("normal", 256))
-            asked = gradio_client.Client(found.group(), verbose=False, analytics_enabled=False)
-            told = asked.predict(gradio_client.handle_file(film), api_name="/predict")
-            assert told["model"] == f"someone/tiny@{published}"
-            assert len(told["probabilities"]) == 14
-        finally:
-            page.terminate()
+    with running([sys.executable, "-u", "app.py"], environment, tmp_path / "log", folder) as page:
+        address = address_of(page)
+        assert httpx.get(address).status_code == 200
+        film = tmp_path / "film.png"
+        film.write_bytes(phantom.png("normal", 256))
+        asked = gradio_client.Client(address, verbose=False, analytics_enabled=False)
+        told = asked.predict(gradio_client.handle_file(film), api_name="/predict")
+        assert told["model"] == f"someone/tiny@{published}"
+        assert len(told["probabilities"]) == 14
 
 
 @pytest.fixture
