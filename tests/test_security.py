@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+import zipfile
 from contextlib import closing
 from pathlib import Path
 
@@ -127,6 +128,22 @@ def test_a_file_lands_among_the_uploads_whatever_it_is_called(address, folder, n
         assert Path(path).resolve().is_relative_to((folder / "cache").resolve())
         assert uploads.PREFIX in path
     assert not (folder / "passwd").exists()
+
+
+@pytest.mark.parametrize("name", ["...png", "..png", "a/../...png"])
+def test_what_is_taken_away_is_of_ones_own_film_whatever_it_is_called(address, folder, uploaded, film_png, name):
+    """Of these names the stem is the folder itself, or the one above, where the films of all visitors lie."""
+    with closing(Visitor(address)) as one:
+        source = one.upload(name, film_png.read_bytes())
+        told = {"model": str(folder / "fourteen"), "source": source, "methods": ["gradcam"], "run": 1}
+        assert one.answer("run_gradcam", told)["complete"]
+        before = uploaded()
+        answer = one.answer("export", {**told, "run": 2})
+    archive = Path(answer["path"])
+    assert uploaded() - before == {archive}
+    assert uploaded() >= before
+    with zipfile.ZipFile(archive) as packed:
+        assert "result.json" in {Path(entry).name for entry in packed.namelist()}
 
 
 def test_a_page_that_somebody_sent_is_not_shown_as_one(address):

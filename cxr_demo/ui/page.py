@@ -303,7 +303,9 @@ def _exported(
     prediction, explanations = explain.predict(model, film), list(kept.values())
     shown = fields.foremost(prediction) if not 0 <= asked.finding < len(model.labels) else asked.finding
     labels = dict.fromkeys(prediction.labels[i] for i in (shown, *prediction.ranked()[:3]))
-    folder = Path(tempfile.mkdtemp(dir=get_upload_folder())) / (re.sub(r"[^\w.-]", "_", Path(film.name).stem) or "film")
+    # no dots: what remains of "...png" would be the folder above, with everybody's films
+    name = re.sub(r"[^\w-]", "_", Path(film.name).stem)
+    folder = Path(tempfile.mkdtemp(dir=get_upload_folder())) / name
     html = portable.page(model, film, prediction, explanations, measured)
     report.save(folder, film, prediction, explanations, list(labels), measured, html)
     archive = report.pack(folder)
