@@ -235,6 +235,12 @@ def test_a_request_that_is_no_upload_is_small(address):
     assert answer.status_code == 413
 
 
+@pytest.mark.parametrize("body", [b"[" * 100_000, b'{"data":' * 100_000, b'{"data": [', b"\xff"])
+def test_a_body_that_cannot_be_read_is_refused(address, no_traceback, body):
+    answer = httpx.post(f"{address}gradio_api/call/predict", content=body, headers={"Content-Type": "application/json"})
+    assert 400 <= answer.status_code < 500
+
+
 def test_a_sender_who_hangs_up_leaves_nothing(address, uploaded, no_traceback):
     before = uploaded()
     host, port = re.findall(r"//(.*):(\d+)", address)[0]
