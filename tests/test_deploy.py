@@ -66,8 +66,8 @@ def test_a_space_is_made_with_its_model(hub, published, capsys):
     assert front["preload_from_hub"] == [f"someone/tiny config.json,model.safetensors,README.md {published}"]
 
 
-def test_a_space_is_updated_and_what_is_gone_here_goes_there(hub, capsys):
-    cli.main(["deploy", SPACE])
+def test_a_space_is_updated_and_what_is_gone_here_goes_there(hub, published, capsys):
+    cli.main(["deploy", SPACE, "--model", "someone/tiny"])
     space = hub.repos["spaces", SPACE]
     first = space.commits[space.refs["main"]]
     space.commit({**first, "cxr_demo/gone.py": b"old", "notes.txt": b"their own"})
@@ -75,7 +75,7 @@ def test_a_space_is_updated_and_what_is_gone_here_goes_there(hub, capsys):
     files = space.commits[space.refs["main"]]
     assert "cxr_demo/gone.py" not in files
     assert files["notes.txt"] == b"their own"
-    assert space.variables == {}
+    assert space.variables == {"CXR_MODEL": "bundled:nih14"}
     assert "models" not in front_matter(files["README.md"])
 
 
