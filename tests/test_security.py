@@ -280,6 +280,15 @@ def test_nonsense_gets_a_sentence_or_a_plain_answer(address, log, name, told):
     assert "Traceback" not in answer + log.read_text()[before:]
 
 
+def test_values_that_an_endpoint_cannot_have_get_a_sentence(address, folder, film_png, log, no_traceback):
+    (path,) = upload(address, film_png.read_bytes(), "Secret^Caller.png").json()
+    meta = {"meta": {"_type": "gradio.FileData"}}
+    not_sent = str(folder / "Secret^Place" / "film.png")
+    for values in ([], [{"path": path, **meta}], [{"path": not_sent, **meta}, None]):
+        assert "Give one for each parameter" in called(address, "predict", *values), values
+    assert "Secret" not in log.read_text()
+
+
 @pytest.mark.parametrize(
     "settings",
     [

@@ -56,7 +56,7 @@ def build() -> gr.Blocks:
     uploads.claim()  # before any component is made: each remembers the folder
     own = offered()
     kinds = methods.METHODS
-    with gr.Blocks(title=text.TITLE, analytics_enabled=False, fill_width=True) as page:
+    with api.Strict(title=text.TITLE, analytics_enabled=False, fill_width=True) as page:
         shown = viewer.show(_about(own), kinds)
         with gr.Accordion("How to read the bars and the maps", open=False):
             gr.Markdown(text.HOW_TO_READ)
