@@ -14,26 +14,23 @@ import os
 import random
 import re
 import statistics
-import subprocess
 import sys
 import threading
 import time
 import zlib
 from collections import Counter
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from signal import SIGTERM, signal
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import cv2
 import numpy as np
 
+from benchmarks.process import address_of, running
 from benchmarks.visitor import Visitor
 from cxr_demo import explain, image, phantom, sources
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 #: What visitors do, and how often.
 MIX = {"predict": 0.4, "explain": 0.3, "stop": 0.15, "leave": 0.15}
@@ -69,10 +66,12 @@ def main() -> int:
     expected = known(films)
     log = Path("runs/soak.log")
     log.parent.mkdir(exist_ok=True)
-    with served(log) as (address, process):
+    log.unlink(missing_ok=True)
+    with running([sys.executable, "-u", "app.py"], {**os.environ, "CXR_MODEL": "bundled:nih14"}, log) as process:
+        address = address_of(process)
         calm = Visitor(address)
         cams = [gradcam(calm, data, n) for n, data in enumerate(films)]
-        found, memory = crowd(address, process, films, expected, cams, arguments.minutes)
+        found, memory = crowd(address, process.pid, films, expected, cams, arguments.minutes)
         again = compare(calm, films, found)
     return report(arguments, found, memory, again, log.read_text(encoding="utf-8"))
 
@@ -91,29 +90,6 @@ def known(films: list[bytes]) -> list[np.ndarray]:
     """Probabilities of each film, by the library itself."""
     model = sources.load("bundled:nih14")
     return [explain.predict(model, image.decode(data, "x")).probabilities for data in films]
-
-
-@contextmanager
-def served(log: Path) -> Iterator[tuple[str, int]]:
-    """The page in a process of its own: its address and its number."""
-    settings = {"CXR_MODEL": "bundled:nih14", "PYTHONUNBUFFERED": "1"}
-    with log.open("w", encoding="utf-8") as file:
-        process = subprocess.Popen([sys.executable, "app.py"], env={**os.environ, **settings}, stdout=file, stderr=file)
-        try:
-            yield address_in(log), process.pid
-        finally:
-            process.terminate()
-            process.wait(30)
-
-
-def address_in(log: Path) -> str:
-    """Where the page says that it is, once it does."""
-    for _ in range(600):
-        found = re.search(r"http://127\.0\.0\.1:\d+", log.read_text(encoding="utf-8"))
-        if found:
-            return found.group()
-        time.sleep(0.2)
-    raise TimeoutError("The page does not start.")
 
 
 def asking(source: dict[str, str], run: int) -> dict[str, Any]:

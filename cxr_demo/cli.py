@@ -209,7 +209,8 @@ def _explain(arguments: argparse.Namespace) -> int:
         trusted = {m.key: trust.measure(model, film, m, e) for m, e in zip(methods, explanations, strict=True)}
         wanted = arguments.label or (recipe["labels"] if recipe else None)
         labels = wanted or [prediction.labels[i] for i in prediction.ranked()[:3]]
-        folder = _free(arguments.out / path.stem, taken)
+        # of "...png" the stem is the folder above
+        folder = _free(arguments.out / (path.stem if path.stem.strip(".") else "film"), taken)
         page = portable.page(model, film, prediction, explanations, trusted)
         report.save(folder, film, prediction, explanations, labels, trusted, page)
         print(folder, flush=True)

@@ -32,7 +32,8 @@ def deploy(repo: str, model: str | None, *, dry_run: bool, say: Callable[[str], 
     if repo.count("/") != 1 or not all(repo.split("/")):
         raise BadSetting(f"{repo!r} is no name of a Space; give OWNER/SPACE.")
     with tempfile.TemporaryDirectory() as folder:
-        variables = prepare(Path(folder), model)
+        # named even so: a Space that is updated would keep the model that it had
+        variables = prepare(Path(folder), model or sources.OFFERED[0])
         for path in sorted(Path(folder).rglob("*")):
             if path.is_file() and dry_run:
                 say(f"{path.stat().st_size:>10,}  {path.relative_to(folder).as_posix()}")
@@ -45,7 +46,7 @@ def deploy(repo: str, model: str | None, *, dry_run: bool, say: Callable[[str], 
         say(f"{hub.endpoint()}/spaces/{repo} is at {commit} and starts now; its page says how that goes.")
 
 
-def prepare(folder: Path, model: str | None) -> dict[str, str]:
+def prepare(folder: Path, model: str) -> dict[str, str]:
     """Fill an empty folder with all that a Space needs; its variables."""
     root = Path(cxr_demo.__file__).parents[1]
     missing = [name for name in PARTS if not (root / name).exists()]
@@ -65,10 +66,8 @@ def prepare(folder: Path, model: str | None) -> dict[str, str]:
     return variables
 
 
-def _model(name: str | None) -> tuple[list[str], dict[str, str]]:
+def _model(name: str) -> tuple[list[str], dict[str, str]]:
     """Lines of front matter and variables for a model, which is loaded here first: it must be one that works."""
-    if name is None:
-        return [], {}
     kind, place, _ = sources.parse(name)
     if kind == "folder":
         raise BadSetting(

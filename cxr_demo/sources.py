@@ -136,11 +136,12 @@ def parse(name: str) -> tuple[str, str, str]:
         return "folder", bare, revision
     if re.fullmatch(r"[\w.-]+/[\w.-]+", bare):
         return "hub", bare, revision
-    known = [*(f"bundled:{n}" for n in BUNDLED_TITLES), *(f"xrv:{n}" for n in zoo.ZOO)]
-    near = difflib.get_close_matches(bare, known, n=1)
+    known = {n: f"bundled:{n}" for n in BUNDLED_TITLES} | {n: f"xrv:{n}" for n in zoo.ZOO}
+    near = difflib.get_close_matches(bare.rpartition(":")[2], known, n=1)
     raise UnknownModel(
-        f"There is no model {name!r}.{f' Did you mean {near[0]}?' if near else ''} There are {', '.join(known)}, "
-        "./folder for a model folder, and owner/name@revision for one on the Hugging Face Hub."
+        f"There is no model {name!r}.{f' Did you mean {known[near[0]]}?' if near else ''} "
+        f"There are {', '.join(known.values())}, ./folder for a model folder, and owner/name@revision for one on the "
+        "Hugging Face Hub."
     )
 
 

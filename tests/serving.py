@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 
+from benchmarks.process import address_of, running
 from cxr_demo import classifier, methods, modelfolder
 from cxr_demo.types import NIH_FINDINGS, Cost, ModelSpec, Score, Unit
 
@@ -88,7 +89,7 @@ def served(folder: Path, *before: str, **settings: str) -> Iterator[str]:
     `before` its command line runs it, and its environment has these settings.
     """
     with started(folder, *before, **settings) as server:
-        yield next((line.split()[1] for line in server.stdout if line.startswith("ADDRESS")), "")
+        yield address_of(server)
 
 
 @contextlib.contextmanager
@@ -100,15 +101,8 @@ def started(folder: Path, *before: str, **settings: str) -> Iterator[subprocess.
     # the page itself decides that it reports to nobody
     inherited = {name: value for name, value in os.environ.items() if name not in REPORTING}
     command = [*before, sys.executable, "-m", "tests.serving"]
-    with (folder / "server.log").open("a") as log:
-        server = subprocess.Popen(
-            command, env={**inherited, **own, **settings}, stdout=subprocess.PIPE, stderr=log, text=True
-        )
-    with server:
-        try:
-            yield server
-        finally:
-            server.terminate()
+    with running(command, {**inherited, **own, **settings}, folder / "server.log") as server:
+        yield server
 
 
 def told_of_connections(event: str, arguments: tuple[Any, ...]) -> None:
@@ -130,7 +124,7 @@ def main() -> None:
     from cxr_demo.ui import page
 
     _, address, _ = page.serve(page.build(), prevent_thread_lock=True, quiet=True, ssr_mode=False)
-    sys.stdout.write(f"ADDRESS {address}\n")
+    sys.stdout.write(f"{address}\n")
     sys.stdout.flush()
     threading.Event().wait()
 

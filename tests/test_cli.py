@@ -117,6 +117,16 @@ def test_explain_writes_maps_pictures_and_how_to_repeat_them(film, tmp_path):
         assert result["pictures"]["full_colour"][key] == pytest.approx(np.abs(maps[key][top]).max())
 
 
+def test_no_films_name_leads_out_of_the_folder(film, tmp_path):
+    odd = [tmp_path / "films" / name for name in ("...png", "..png")]
+    odd[0].parent.mkdir()
+    for path in odd:
+        path.write_bytes(film.read_bytes())
+    words = [*map(str, odd), "--out", str(tmp_path / "out"), "--method", "gradcam"]
+    assert cli.main(["explain", *words]) == 0
+    assert {path.parent for path in tmp_path.rglob("result.json")} == {tmp_path / "out" / n for n in ("film", "film-2")}
+
+
 def test_from_repeats_exactly_what_was_done(film, tmp_path):
     assert run("explain", film, "--out", tmp_path / "a", "--label", "effusion", *QUICK).returncode == 0
     source = tmp_path / "a" / "film" / "result.json"

@@ -3,10 +3,8 @@
 import http.server
 import os
 import re
-import subprocess
 import sys
 import threading
-import time
 from contextlib import closing
 from pathlib import Path
 
@@ -15,6 +13,7 @@ import httpx
 import pytest
 import yaml
 
+from benchmarks.process import address_of, running
 from benchmarks.visitor import Visitor
 from cxr_demo import cli, deploy, phantom, sources
 from cxr_demo import hub as client
@@ -67,8 +66,8 @@ def test_a_space_is_made_with_its_model(hub, published, capsys):
     assert front["preload_from_hub"] == [f"someone/tiny config.json,model.safetensors,README.md {published}"]
 
 
-def test_a_space_is_updated_and_what_is_gone_here_goes_there(hub, capsys):
-    cli.main(["deploy", SPACE])
+def test_a_space_is_updated_and_what_is_gone_here_goes_there(hub, published, capsys):
+    cli.main(["deploy", SPACE, "--model", "someone/tiny"])
     space = hub.repos["spaces", SPACE]
     first = space.commits[space.refs["main"]]
     space.commit({**first, "cxr_demo/gone.py": b"old", "notes.txt": b"their own"})
@@ -76,7 +75,7 @@ def test_a_space_is_updated_and_what_is_gone_here_goes_there(hub, capsys):
     files = space.commits[space.refs["main"]]
     assert "cxr_demo/gone.py" not in files
     assert files["notes.txt"] == b"their own"
-    assert space.variables == {}
+    assert space.variables == {"CXR_MODEL": "bundled:nih14"}
     assert "models" not in front_matter(files["README.md"])
 
 
@@ -131,27 +130,15 @@ def test_the_prepared_folder_serves_by_itself(hub, published, tmp_path):
     client.pull(repo, files.split(",")[:2], revision=commit, optional=files.split(",")[2:])
     settings = {"HF_HOME": str(tmp_path / "hf"), "HF_HUB_OFFLINE": "1", "PYTHONPATH": ""}
     environment = {**os.environ, **variables, **settings}
-    log = tmp_path / "log"
-    with (
-        log.open("w") as out,
-        subprocess.Popen([sys.executable, "-u", "app.py"], cwd=folder, env=environment, stdout=out, stderr=out) as page,
-    ):
-        try:
-            for _ in range(600):
-                found = re.search(r"http://127\.0\.0\.1:\d+", log.read_text())
-                if found or page.poll() is not None:
-                    break
-                time.sleep(0.2)
-            assert found, log.read_text()
-            assert httpx.get(found.group()).status_code == 200
-            film = tmp_path / "film.png"
-            film.write_bytes(phantom.png("normal", 256))
-            asked = gradio_client.Client(found.group(), verbose=False, analytics_enabled=False)
-            told = asked.predict(gradio_client.handle_file(film), api_name="/predict")
-            assert told["model"] == f"someone/tiny@{published}"
-            assert len(told["probabilities"]) == 14
-        finally:
-            page.terminate()
+    with running([sys.executable, "-u", "app.py"], environment, tmp_path / "log", folder) as page:
+        address = address_of(page)
+        assert httpx.get(address).status_code == 200
+        film = tmp_path / "film.png"
+        film.write_bytes(phantom.png("normal", 256))
+        asked = gradio_client.Client(address, verbose=False, analytics_enabled=False)
+        told = asked.predict(gradio_client.handle_file(film), api_name="/predict")
+        assert told["model"] == f"someone/tiny@{published}"
+        assert len(told["probabilities"]) == 14
 
 
 @pytest.fixture

@@ -246,7 +246,8 @@ def test_films_come_from_the_uploads_alone(tmp_path, monkeypatch):
     for path in (inside, outside):
         render_noise(path)
     assert asked.film_of({"kind": "file", "path": str(inside)}).name == "x.png"
-    for bad in (outside, tmp_path / "cache" / ".." / "x.png", tmp_path / "cache" / "gone.png", None):
+    gone, names = tmp_path / "cache" / "gone.png", ("\0", "\ud800", "x" * 5000)
+    for bad in (outside, tmp_path / "cache" / ".." / "x.png", gone, None, *(gone.with_name(name) for name in names)):
         with pytest.raises(UnreadableImage, match="send the file again"):
             asked.film_of({"kind": "file", "path": bad and str(bad)})
 

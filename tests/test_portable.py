@@ -66,7 +66,9 @@ def test_it_works_without_a_server(made, browser, tmp_path):
     page.click(f".list .row[data-finding='{last}']")
     assert page.evaluate(drawn) != before
     for hidden in ("Choose films", "Run again", "Stop", "Scramble the model"):
-        assert not any(node.is_visible() for node in page.query_selector_all(f"button:text-is('{hidden}')")), hidden
+        there = [node.is_visible() for node in page.query_selector_all(f"button:text-is('{hidden}')")]
+        assert there, f"{hidden} is what no button says"
+        assert not any(there), hidden
     page.screenshot(path=tmp_path / "portable.png", full_page=True)
     assert [url for url in asked if not url.startswith(("file:", "data:", "blob:"))] == []
     assert complaints == []

@@ -15,6 +15,7 @@ import httpx
 import numpy as np
 import pytest
 
+from benchmarks.process import address_of
 from benchmarks.visitor import Visitor
 from cxr_demo import explain, image, phantom, sources
 from cxr_demo.ui import uploads
@@ -133,8 +134,7 @@ def test_a_page_that_is_killed_at_any_moment_serves_again(tmp_path):
     for _ in range(4):
         with started(tmp_path, **where) as server:
             if moments.random() < 0.75:
-                address = next(server.stdout).split()[1]
-                with closing(Visitor(address)) as one:
+                with closing(Visitor(address_of(server))) as one:
                     source = one.upload("film.png", FILM)
                     one.tell("run_lime", {"model": str(tmp_path / "fourteen"), "source": source, "run": 1})
             time.sleep(moments.uniform(0, 2))

@@ -1,9 +1,7 @@
 """Decisions about suspects: their file, what it changes, and the page on which they are taken, in a real browser."""
 
 import csv
-import os
 import re
-import shutil
 import socket
 from dataclasses import replace
 from pathlib import Path
@@ -252,23 +250,6 @@ def test_a_file_that_cannot_be_written_is_said_and_nothing_is_lost(films, path):
 
 
 # ------------------------------------------------------------------ in a browser
-
-
-@pytest.fixture(scope="module")
-def browser():
-    required = os.environ.get("CXR_BROWSER") == "required"
-    playwright = (
-        __import__("playwright.sync_api", fromlist=["sync_api"])
-        if required
-        else pytest.importorskip("playwright.sync_api")
-    )
-    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if found is None:
-        (pytest.fail if required else pytest.skip)("no Chromium on this machine")
-    with playwright.sync_playwright() as driver:
-        opened = driver.chromium.launch(executable_path=found, args=["--no-sandbox", "--disable-gpu", "--no-first-run"])
-        yield opened
-        opened.close()
 
 
 class Reader:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+import zipfile
 from contextlib import closing
 from pathlib import Path
 
@@ -129,6 +130,22 @@ def test_a_file_lands_among_the_uploads_whatever_it_is_called(address, folder, n
     assert not (folder / "passwd").exists()
 
 
+@pytest.mark.parametrize("name", ["...png", "..png", "a/../...png"])
+def test_what_is_taken_away_is_of_ones_own_film_whatever_it_is_called(address, folder, uploaded, film_png, name):
+    """Of these names the stem is the folder itself, or the one above, where the films of all visitors lie."""
+    with closing(Visitor(address)) as one:
+        source = one.upload(name, film_png.read_bytes())
+        told = {"model": str(folder / "fourteen"), "source": source, "methods": ["gradcam"], "run": 1}
+        assert one.answer("run_gradcam", told)["complete"]
+        before = uploaded()
+        answer = one.answer("export", {**told, "run": 2})
+    archive = Path(answer["path"])
+    assert uploaded() - before == {archive}
+    assert uploaded() >= before
+    with zipfile.ZipFile(archive) as packed:
+        assert "result.json" in {Path(entry).name for entry in packed.namelist()}
+
+
 def test_a_page_that_somebody_sent_is_not_shown_as_one(address):
     (path,) = upload(address, b"<script>alert(1)</script>", "page.html").json()
     answer = httpx.get(f"{address}gradio_api/file={path}")
@@ -218,6 +235,12 @@ def test_a_request_that_is_no_upload_is_small(address):
     assert answer.status_code == 413
 
 
+@pytest.mark.parametrize("body", [b"[" * 100_000, b'{"data":' * 100_000, b'{"data": [', b"\xff"])
+def test_a_body_that_cannot_be_read_is_refused(address, no_traceback, body):
+    answer = httpx.post(f"{address}gradio_api/call/predict", content=body, headers={"Content-Type": "application/json"})
+    assert 400 <= answer.status_code < 500
+
+
 def test_a_sender_who_hangs_up_leaves_nothing(address, uploaded, no_traceback):
     before = uploaded()
     host, port = re.findall(r"//(.*):(\d+)", address)[0]
@@ -255,6 +278,15 @@ def test_nonsense_gets_a_sentence_or_a_plain_answer(address, log, name, told):
     assert answer != "[]"
     assert str(ROOT) not in answer
     assert "Traceback" not in answer + log.read_text()[before:]
+
+
+def test_values_that_an_endpoint_cannot_have_get_a_sentence(address, folder, film_png, log, no_traceback):
+    (path,) = upload(address, film_png.read_bytes(), "Secret^Caller.png").json()
+    meta = {"meta": {"_type": "gradio.FileData"}}
+    not_sent = str(folder / "Secret^Place" / "film.png")
+    for values in ([], [{"path": path, **meta}], [{"path": not_sent, **meta}, None]):
+        assert "Give one for each parameter" in called(address, "predict", *values), values
+    assert "Secret" not in log.read_text()
 
 
 @pytest.mark.parametrize(

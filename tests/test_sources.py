@@ -99,6 +99,9 @@ def test_another_revision_than_asked_for_is_refused(folder):
     ("name", "sentence"),
     [
         ("bundled:nih", "Did you mean bundled:nih14"),
+        ("bundled:nih15", "Did you mean bundled:nih14"),
+        ("nih14", "Did you mean bundled:nih14"),
+        ("xrv:pneumothorax", "Did you mean bundled:pneumothorax"),
         ("xrv:densenet121-res224-al", "Did you mean xrv:densenet121-res224-all"),
         ("densenet121-res224-mimic_nb", "Did you mean xrv:densenet121-res224-mimic_nb"),
         ("something", r"There are bundled:nih14, .*xrv:resnet50-res512-all, .*owner/name@revision"),

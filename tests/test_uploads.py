@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.process import address_of, running
 from cxr_demo.ui import uploads
 
 #: A process that takes its folder, says which, and waits.
@@ -117,17 +118,11 @@ def test_the_page_ended_by_a_signal_leaves_no_film_behind(root, tmp_path):
     from tests.serving import save_model
 
     settings = {"CXR_MODEL": str(save_model(tmp_path / "model")), "GRADIO_TEMP_DIR": str(root)}
-    with (tmp_path / "log").open("w") as log:
-        page = subprocess.Popen([sys.executable, "app.py"], env={**os.environ, **settings}, stdout=log, stderr=log)
-    try:
-        for _ in range(600):
-            if list(root.glob(f"{uploads.PREFIX}*/{uploads.LOCK}")) and "http://" in (tmp_path / "log").read_text():
-                break
-            time.sleep(0.1)
+    environment = {**os.environ, **settings}
+    with running([sys.executable, "-u", "app.py"], environment, tmp_path / "log") as page:
+        address_of(page)
         (folder,) = root.glob(f"{uploads.PREFIX}*")
         (folder / "film.png").write_text("somebody's film")
         page.send_signal(signal.SIGTERM)
         assert page.wait(20) == 0
-    finally:
-        page.kill()
     assert not folder.exists()

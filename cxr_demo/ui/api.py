@@ -15,7 +15,9 @@ from gradio.utils import get_upload_folder
 
 from cxr_demo import explain as engine
 from cxr_demo import methods, report
+from cxr_demo.errors import out_of_room
 from cxr_demo.scoring import Budget
+from cxr_demo.ui import text
 from cxr_demo.ui.asked import film_of, offered, sentence
 from cxr_demo.ui.room import ROOM
 from cxr_demo.ui.zero import gpu
@@ -52,6 +54,21 @@ def explain(
             pass  # Gradio tells its clients where they stand
         fields, path = _explained(model, _sent(file), keys, settings or {})
     return fields, gr.FileData(path=path, orig_name="maps.npz")
+
+
+class Strict(gr.Blocks):  # type: ignore[misc]
+    """Blocks that answer with a sentence where a call brings values that its endpoint cannot have.
+
+    Gradio itself writes them into the log, with a traceback: among them the path of a film, which ends in its name.
+    """
+
+    async def preprocess_data(self, *args: Any, **more: Any) -> list[Any]:
+        """A call's values as its function gets them; no code of ours runs in here that could fail."""
+        try:
+            values: list[Any] = await super().preprocess_data(*args, **more)
+        except Exception as error:
+            raise gr.Error(text.NO_ROOM if out_of_room(error) else text.BAD_CALL, print_exception=False) from None
+        return values
 
 
 @gpu(seconds=30)

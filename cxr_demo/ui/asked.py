@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -100,10 +101,11 @@ def _as_it_lies(source: Mapping[str, Any]) -> Radiograph:
 
 def _uploaded(path: Any) -> Path:
     """A file that somebody sent; UnreadableImage for any other path of this machine."""
-    found = Path(str(path)).resolve()
-    if not found.is_relative_to(Path(get_upload_folder()).resolve()) or not found.is_file():
-        raise UnreadableImage("This film is no longer here; please send the file again.")
-    return found
+    with suppress(OSError, ValueError):  # no file can be called so
+        found = Path(str(path)).resolve()
+        if found.is_relative_to(Path(get_upload_folder()).resolve()) and found.is_file():
+            return found
+    raise UnreadableImage("This film is no longer here; please send the file again.")
 
 
 def sentence(error: Exception) -> str:

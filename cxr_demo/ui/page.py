@@ -57,7 +57,7 @@ def build() -> gr.Blocks:
     uploads.claim()  # before any component is made: each remembers the folder
     own = offered()
     kinds = methods.METHODS
-    with gr.Blocks(title=text.TITLE, analytics_enabled=False, fill_width=True) as page:
+    with api.Strict(title=text.TITLE, analytics_enabled=False, fill_width=True) as page:
         shown = viewer.show(_about(own), kinds)
         with gr.Accordion("How to read the bars and the maps", open=False):
             gr.Markdown(text.HOW_TO_READ)
@@ -259,46 +259,38 @@ def export(event: gr.EventData, request: gr.Request) -> Iterator[dict[str, Any]]
     yield from _of_maps(EXPORT, _exported, event, request)
 
 
+def scramble(event: gr.EventData, request: gr.Request) -> Iterator[dict[str, Any]]:
+    """Show what becomes of the maps when the model's weights are permuted down to a depth."""
+    yield from _of_maps(SCRAMBLE, _scrambled, event, request, end={"complete": True})
+
+
 def _of_maps(
-    name: str, work: Callable[..., dict[str, Any]], event: gr.EventData, request: gr.Request
+    name: str,
+    work: Callable[..., Generator[dict[str, Any]]],
+    event: gr.EventData,
+    request: gr.Request,
+    end: dict[str, Any] | None = None,
 ) -> Iterator[dict[str, Any]]:
-    """The one answer to a question about finished maps, once it is its turn."""
+    """The answers to a question about finished maps, once it is its turn, and what is said at their end."""
     asked, visitor = Asked.of(event._data), _visitor(request)
     head = {"event": name, "run": asked.run}
     flag = sessions.begin(visitor, name, asked.run)
     try:
         kept = _finished(asked, visitor)
         cancelled = None if FORKS else flag
-        answers = ROOM.in_turn(lambda: (work(asked, visitor, kept, cancelled) for _ in range(1)), flag)
-        with closing(answers):
-            for found in answers:
-                yield head | (_waiting(found) if isinstance(found, Wait) else found or BUSY)
-    except Stopped:
-        yield head | {"stopped": True}
-    except Exception as error:
-        yield head | {"error": sentence(error)}
-    finally:
-        flag.set()
-
-
-def scramble(event: gr.EventData, request: gr.Request) -> Iterator[dict[str, Any]]:
-    """Show what becomes of the maps when the model's weights are permuted down to a depth."""
-    asked, visitor = Asked.of(event._data), _visitor(request)
-    head = {"event": SCRAMBLE, "run": asked.run}
-    flag = sessions.begin(visitor, SCRAMBLE, asked.run)
-    try:
-        kept = _finished(asked, visitor)
-        cancelled = None if FORKS else flag
-        told = head | BUSY
-        answers = ROOM.in_turn(lambda: _scrambled(asked, visitor, kept, cancelled), flag)
+        told = BUSY
+        answers = ROOM.in_turn(lambda: work(asked, visitor, kept, cancelled), flag)
         with closing(answers):
             for found in answers:
                 if isinstance(found, Wait):
                     yield head | _waiting(found)
                     continue
-                told = told if found is None else head | found
-                yield told
-        yield head | {"complete": True}
+                told = found or told
+                yield head | told
+        if end:
+            yield head | end
+    except Stopped as stop:
+        yield head | {"stopped": True, "error": str(stop)}
     except Exception as error:
         yield head | {"error": sentence(error)}
     finally:
@@ -318,25 +310,31 @@ def _shown(asked: Asked) -> tuple[Any, ...]:
 
 
 @gpu(seconds=DEADLINE)
-def _trusted(asked: Asked, visitor: str, kept: Mapping[str, Explanation], flag: Event | None) -> dict[str, Any]:
+def _trusted(
+    asked: Asked, visitor: str, kept: Mapping[str, Explanation], flag: Event | None
+) -> Generator[dict[str, Any]]:
     budget = Budget(seconds=DEADLINE, cancelled=flag)
     film = _film(visitor, asked.source)
-    return believing.trust_fields(offered(asked.model), film, kept, asked.finding, asked.boxes, budget)
+    yield believing.trust_fields(offered(asked.model), film, kept, asked.finding, asked.boxes, budget)
 
 
 @gpu(seconds=DEADLINE)
-def _exported(asked: Asked, visitor: str, kept: Mapping[str, Explanation], flag: Event | None) -> dict[str, Any]:
+def _exported(
+    asked: Asked, visitor: str, kept: Mapping[str, Explanation], flag: Event | None
+) -> Generator[dict[str, Any]]:
     budget = Budget(seconds=DEADLINE, cancelled=flag)
     model, film = offered(asked.model), _film(visitor, asked.source)
     measured = {key: trust.measure(model, film, methods.method(key, e.settings), e, budget) for key, e in kept.items()}
     prediction, explanations = explain.predict(model, film), list(kept.values())
     shown = fields.foremost(prediction) if not 0 <= asked.finding < len(model.labels) else asked.finding
     labels = dict.fromkeys(prediction.labels[i] for i in (shown, *prediction.ranked()[:3]))
-    folder = Path(tempfile.mkdtemp(dir=get_upload_folder())) / (re.sub(r"[^\w.-]", "_", Path(film.name).stem) or "film")
+    # no dots: what remains of "...png" would be the folder above, with everybody's films
+    name = re.sub(r"[^\w-]", "_", Path(film.name).stem)
+    folder = Path(tempfile.mkdtemp(dir=get_upload_folder())) / name
     html = portable.page(model, film, prediction, explanations, measured)
     report.save(folder, film, prediction, explanations, list(labels), measured, html)
     archive = report.pack(folder)
-    return {"path": str(archive), "name": archive.name}
+    yield {"path": str(archive), "name": archive.name}
 
 
 @gpu(seconds=DEADLINE)

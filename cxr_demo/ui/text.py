@@ -30,6 +30,10 @@ the page.
 """
 
 FAILED = "Something went wrong on our side, not with your film. Please try again."
+BAD_CALL = (
+    "The endpoint cannot use these values. Give one for each parameter, null for what is left out, and as the film "
+    "what this page answered when it was sent."
+)
 NO_ROOM = "This service has no room left to write what was asked for. Please try again later."
 REFUSED = "This could not be done just now; too many may be waiting. Please try again."
 NO_MAPS = "There are no finished maps of this film to measure; please run a method first."

@@ -193,7 +193,7 @@ def _names_address(body: bytes) -> bool:
     """Whether there is an address in the place of a file's path anywhere in a JSON body."""
     try:
         left = [json.loads(body)]
-    except ValueError:
+    except (ValueError, RecursionError):  # Gradio cannot read it either
         return False
     while left:
         value = left.pop()
