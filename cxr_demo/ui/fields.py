@@ -8,10 +8,9 @@ import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import cv2
 import numpy as np
 
-from cxr_demo import render, sanity
+from cxr_demo import image, render, sanity
 from cxr_demo.methods.base import settings_of
 from cxr_demo.types import Unit
 from cxr_demo.ui import text
@@ -137,16 +136,13 @@ def foremost(prediction: Prediction) -> int:
 def film_fields(film: Radiograph) -> dict[str, Any]:
     """The film as an 8-bit PNG of at most FILM_SIDE, and the model's view as fractions of it."""
     height, width = film.pixels.shape
-    shrink = min(1.0, FILM_SIDE / max(height, width))
-    size = (max(1, round(width * shrink)), max(1, round(height * shrink)))
-    small = cv2.resize(film.pixels, size, interpolation=cv2.INTER_AREA) if shrink < 1 else film.pixels
-    _, png = cv2.imencode(".png", np.rint(small * 255).astype(np.uint8))
+    small = image.shrunk(film, FILM_SIDE)
     crop = film.crop
     return {
         "name": film.name,
         "width": width,
         "height": height,
-        "png": "data:image/png;base64," + base64.b64encode(png.tobytes()).decode(),
+        "png": render.data_uri(np.rint(small.pixels * 255).astype(np.uint8)),
         "crop": {
             "left": crop.left / width,
             "top": crop.top / height,
