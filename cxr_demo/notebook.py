@@ -156,7 +156,7 @@ def _map(film: Radiograph, explanation: Explanation, i: int, limit: float) -> st
         words.append(f"from {_signed(values.min(), limit)} to {_signed(values.max(), limit)}")
     if np.abs(values).max() < 0.02 * limit:
         words.append("nothing to see at this scale")
-    if explanation.fidelity is not None:
+    if explanation.fidelity is not None and not math.isnan(explanation.fidelity[i]):
         words.append(f"R² {explanation.fidelity[i]:.2f}")
     unsure = report.unsure_at(explanation, i)
     if unsure is not None and unsure.any():

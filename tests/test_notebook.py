@@ -160,6 +160,12 @@ def test_scales_are_signed_or_ranks(explained):
     assert seen.text.count("from ") == 3, "the numbers of a ranking mean nothing"
 
 
+def test_a_map_of_nothing_says_so(explained):
+    text = Seen(explained.of("Left", "Nothing")._repr_html_()).text
+    assert text.count("nothing to see at this scale") == 4
+    assert "nan" not in text, "there is no R2 where nothing varies"
+
+
 def test_unsure_places_are_hatched_and_said(explained):
     lime = explained.explanations[1]
     sure = np.ones_like(lime.values)
