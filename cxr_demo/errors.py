@@ -73,6 +73,9 @@ class Stopped(CxrError):
 class Cancelled(Stopped):
     """Somebody asked for it to end."""
 
+    def __init__(self, sentence: str = "Stopped on request.") -> None:
+        super().__init__(sentence)
+
 
 class DeadlinePassed(Stopped):
     """The time given was used up."""

@@ -107,6 +107,17 @@ def resize(pixels: np.ndarray, size: int) -> np.ndarray:
     return resized
 
 
+def shrunk(film: Radiograph, side: int) -> Radiograph:
+    """The film for the eye, at most so many pixels long; the model's view lies at the same place."""
+    height, width = film.pixels.shape
+    if max(height, width) <= side:
+        return film
+    height, width = (max(1, round(length * side / max(height, width))) for length in (height, width))
+    pixels = cv2.resize(film.pixels, (width, height), interpolation=cv2.INTER_AREA)
+    pixels.flags.writeable = False
+    return replace(film, pixels=pixels, crop=centre_square(height, width))
+
+
 def by_area(values: np.ndarray, size: int) -> np.ndarray:
     """Maps (L, h, w) at (L, size, size): each new cell takes the old ones it lies on, by area.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from typing import TYPE_CHECKING
 
 import cv2
@@ -127,6 +128,23 @@ def overlay(
     if unsure is not None:
         mixed[unsure & _lines(*film_pixels.shape)] //= 3
     return mixed
+
+
+def scale_bar(unit: Unit, width: int, height: int = 12) -> np.ndarray:
+    """The colours of a scale from its lowest to its highest value, over grey as over a film: (height, width, 3)."""
+    ramp = np.linspace(STOPS[unit][0][0], 1, width, dtype=np.float32)
+    return overlay(np.full((height, width), 0.5), np.tile(ramp, (height, 1)), limit=1, unit=unit)
+
+
+def png(picture: np.ndarray) -> bytes:
+    """A picture uint8, grey (H, W) or red, green, blue (H, W, 3), as a PNG file."""
+    _, data = cv2.imencode(".png", picture if picture.ndim == 2 else cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+    return bytes(data)
+
+
+def data_uri(picture: np.ndarray) -> str:
+    """A picture as `png` takes it, as an address that holds it."""
+    return "data:image/png;base64," + base64.b64encode(png(picture)).decode()
 
 
 def quantise(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

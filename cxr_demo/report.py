@@ -11,7 +11,6 @@ import zipfile
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
-import cv2
 import numpy as np
 
 import cxr_demo
@@ -135,14 +134,9 @@ def save(
     full_colour = {}
     for explanation in explanations:
         limit = full_colour[explanation.method] = render.limit_of(explanation.values[indices])
-        unsure = render.unsteady(explanation.values, explanation.sure)
         for i in indices:
-            placed = image.place(explanation.values[i], film)
-            hatched = None if unsure is None else image.place(unsure[i], film, smooth=False) == 1
-            picture = render.overlay(film.pixels, placed, limit=limit, unit=explanation.unit, unsure=hatched)
             name = re.sub(r"[^\w.-]", "_", f"{explanation.method}-{prediction.labels[i]}")
-            _, png = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
-            (folder / f"{name}.png").write_bytes(png.tobytes())
+            (folder / f"{name}.png").write_bytes(render.png(picture(film, explanation, i, limit)))
     if page is not None:
         (folder / "report.html").write_text(page, encoding="utf-8")
     fields = result_fields(film, prediction, explanations, trusted)
@@ -151,6 +145,21 @@ def save(
     partial = folder / "result.json.partial"
     partial.write_text(text + "\n", encoding="utf-8")
     partial.replace(folder / "result.json")
+
+
+def picture(film: Radiograph, explanation: Explanation, i: int, limit: float) -> np.ndarray:
+    """The film under the map of finding `i`, hatched where its sign is unsure: (H, W, 3) uint8."""
+    placed = image.place(explanation.values[i], film)
+    unsure = unsure_at(explanation, i)
+    hatched = None if unsure is None else image.place(unsure, film, smooth=False) == 1
+    return render.overlay(film.pixels, placed, limit=limit, unit=explanation.unit, unsure=hatched)
+
+
+def unsure_at(explanation: Explanation, i: int) -> np.ndarray | None:
+    """Which places of finding `i`'s map are hatched: bool (S, S); None where the method does not say."""
+    this = slice(i, i + 1)
+    unsure = render.unsteady(explanation.values[this], None if explanation.sure is None else explanation.sure[this])
+    return None if unsure is None else unsure[0]
 
 
 def pack(folder: Path) -> Path:

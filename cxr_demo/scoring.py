@@ -35,7 +35,7 @@ class Budget:
     def check(self) -> None:
         """Nothing while it may go on; Cancelled or DeadlinePassed where it must end."""
         if self._cancelled is not None and self._cancelled.is_set():
-            raise Cancelled("Stopped on request.")
+            raise Cancelled
         if self._seconds is not None and time.monotonic() - self._started >= self._seconds:
             raise DeadlinePassed(f"Stopped after the {self._seconds:g} seconds given.")
 

@@ -349,6 +349,26 @@ def test_stop_ends_one_method_and_says_so(fresh, film_file):
     assert fresh.page.get_attribute(".card[data-method=occlusion]", "data-state") != "stopped"
 
 
+def test_what_it_will_take_is_said_before_and_what_is_left_while(fresh, film_file):
+    fresh.drop(film_file).wait("lime")
+    card = ".card[data-method=lime]"
+    fresh.page.click(f"{card} summary")
+    fresh.page.wait_for_selector(f"{card} .estimate >> text=/^400 altered copies, about/")
+    fresh.page.fill("#cxr-lime-samples", "5000")
+    fresh.page.press("#cxr-lime-samples", "Tab")
+    fresh.page.wait_for_selector(f"{card} .estimate >> text=/^5000 altered copies, about/")
+    said = int(re.search(r"about (\d+) s", fresh.page.inner_text(f"{card} .estimate"))[1])
+    before = float(re.search(r"([\d.]+) s", fresh.page.inner_text(f"{card} .figures"))[1])
+    assert said == pytest.approx(5000 / 400 * before, abs=1 + 5000 / 400 * 0.05), "at the pace of the run before"
+    fresh.page.click(f"{card} >> text=Run again")
+    fresh.page.wait_for_selector(f"{card} .status >> text=/about .* left$/")
+    fresh.page.click(f"{card} .stop")
+    fresh.wait("lime", state="stopped")
+    fresh.page.fill("#cxr-lime-samples", "7")
+    fresh.page.press("#cxr-lime-samples", "Tab")
+    fresh.page.wait_for_selector(f"{card} .estimate >> text=samples=7")
+
+
 def test_a_setting_out_of_range_is_refused_on_its_card(fresh, film_file):
     fresh.drop(film_file).wait("occlusion")
     fresh.page.click(".card[data-method=occlusion] summary")

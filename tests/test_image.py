@@ -370,6 +370,21 @@ def test_shrinking_averages_and_hides_nothing():
     assert np.allclose(image.resize(stripes.astype(np.float32), 32), 0.5)
 
 
+@pytest.mark.parametrize("shape", [(200, 333), (333, 200), (97, 97)])
+def test_a_film_shrunk_for_the_eye_shows_the_model_s_view_at_its_place(shape):
+    film = film_of(np.random.default_rng(1).random(shape, np.float32))
+    small = image.shrunk(film, 64)
+    assert max(small.pixels.shape) == 64
+    assert (small.name, small.sha256, small.warnings) == (film.name, film.sha256, film.warnings)
+    assert small.pixels.mean() == pytest.approx(film.pixels.mean(), abs=0.01)
+    scale = 64 / max(shape)
+    for name in ("top", "left", "side"):
+        assert getattr(small.crop, name) == pytest.approx(getattr(film.crop, name) * scale, abs=1)
+    with pytest.raises(ValueError, match="read-only"):
+        small.pixels[0] = 1
+    assert image.shrunk(film, 333) is film
+
+
 def test_a_wide_film_says_what_is_not_seen():
     (warning,) = image.decode(saved(np.tile(EIGHT, (5, 5)), "PNG"), "wide.png").warnings
     assert "25%" in warning

@@ -30,7 +30,7 @@ LAYERS = [
     {"trust"},
     {"report", "benchmark", "deploy"},
     {"ui"},
-    {"cli"},
+    {"cli", "notebook"},
 ]
 #: The owner of a library in each package; nothing else imports it there.
 OWNERS = {

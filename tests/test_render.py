@@ -1,5 +1,7 @@
+import base64
 import json
 
+import cv2
 import numpy as np
 import pytest
 
@@ -168,3 +170,22 @@ def test_smoothing_is_for_the_eye_within_the_view():
     assert np.nansum(blurred) == pytest.approx(100, rel=0.01)
     assert 0.2 < np.nanmax(blurred) < 0.9
     assert placed[35, 50] == 1  # the map itself is untouched
+
+
+@pytest.mark.parametrize("unit", Unit)
+def test_a_scale_bar_has_the_colours_of_a_map_from_end_to_end(unit):
+    bar = render.scale_bar(unit, 101, 3)
+    assert bar.shape == (3, 101, 3)
+    lowest = STOPS[unit][0][0]
+    values = np.linspace(lowest, 1, 101) * 7
+    wanted = overlay(np.full((1, 101), 0.5), values[None], limit=7, unit=unit)
+    assert np.abs(bar.astype(int) - wanted).max() <= 1
+
+
+@pytest.mark.parametrize("shape", [(5, 7), (5, 7, 3)])
+def test_a_picture_comes_back_from_its_address(shape):
+    picture = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    kind, data = render.data_uri(picture).split(",")
+    assert kind == "data:image/png;base64"
+    read = cv2.imdecode(np.frombuffer(base64.b64decode(data), np.uint8), cv2.IMREAD_UNCHANGED)
+    np.testing.assert_array_equal(read if read.ndim == 2 else read[..., ::-1], picture)

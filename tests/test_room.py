@@ -136,6 +136,21 @@ def test_an_error_of_the_work_is_the_askers():
         list(attended(answers, never()))
 
 
+def test_who_stops_it_is_told_so_whatever_the_work_was_about_to_say():
+    over = never()
+
+    def answers():
+        yield 1
+        over.set()  # e.g. between two batches: the work looks at it before the next one
+        yield 2
+        raise AssertionError("one batch too many")
+
+    listening = attended(answers, over)
+    assert [next(listening), next(listening)] == [1, 2]
+    with pytest.raises(Cancelled):
+        next(listening)
+
+
 def test_who_stops_listening_ends_the_work_and_waits_for_its_end():
     over, ended = never(), []
 

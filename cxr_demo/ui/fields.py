@@ -8,10 +8,9 @@ import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import cv2
 import numpy as np
 
-from cxr_demo import render, sanity
+from cxr_demo import image, render, sanity
 from cxr_demo.methods.base import settings_of
 from cxr_demo.types import Unit
 from cxr_demo.ui import text
@@ -140,17 +139,14 @@ def film_fields(film: Radiograph) -> dict[str, Any]:
     `deeper` where the film itself has more pixels or more grey levels, which `pixels_of` packs.
     """
     height, width = film.pixels.shape
-    shrink = min(1.0, FILM_SIDE / max(height, width))
-    size = (max(1, round(width * shrink)), max(1, round(height * shrink)))
-    small = cv2.resize(film.pixels, size, interpolation=cv2.INTER_AREA) if shrink < 1 else film.pixels
-    _, png = cv2.imencode(".png", np.rint(small * 255).astype(np.uint8))
+    small = image.shrunk(film, FILM_SIDE)
     crop = film.crop
     return {
         "name": film.name,
         "width": width,
         "height": height,
-        "deeper": shrink < 1 or not np.allclose(film.pixels * 255, np.rint(film.pixels * 255), atol=1e-3),
-        "png": "data:image/png;base64," + base64.b64encode(png.tobytes()).decode(),
+        "deeper": small is not film or not np.allclose(film.pixels * 255, np.rint(film.pixels * 255), atol=1e-3),
+        "png": render.data_uri(np.rint(small.pixels * 255).astype(np.uint8)),
         "crop": {
             "left": crop.left / width,
             "top": crop.top / height,

@@ -22,7 +22,7 @@ from starlette.middleware import Middleware
 
 from cxr_demo import explain, heap, hub, methods, phantom, report, sources, trust
 from cxr_demo.engine import engine_of
-from cxr_demo.errors import BadSetting, Stopped
+from cxr_demo.errors import BadSetting, Cancelled, Stopped
 from cxr_demo.scoring import Budget
 from cxr_demo.types import Cost
 from cxr_demo.ui import api, believing, fields, portable, text, uploads, viewer
@@ -206,7 +206,7 @@ def _run_handler(kind: type[Method]) -> Callable[..., Iterator[dict[str, Any]]]:
                         if explanation is not None and not asked.aside:
                             sessions.keep(visitor, _shown(asked), explanation)
                     # where the work is in another process, the flag is seen only here
-                    over = {"stopped": text.STOPPED} if FORKS and flag.is_set() else {}
+                    over = {"stopped": str(Cancelled())} if FORKS and flag.is_set() else {}
                     yield told | over
                     if over:
                         return

@@ -103,7 +103,7 @@ class Place:
                 if ahead == told:
                     room.changed.wait(LOOK)
             if over.is_set():
-                raise Cancelled("Stopped on request.")
+                raise Cancelled
             if ahead != told:
                 told = ahead
                 yield Wait(ahead, room.expected(ahead))
@@ -127,8 +127,8 @@ def attended(work: Callable[[], Generator[T]], over: threading.Event) -> Generat
             with closing(work()) as answers:
                 for answer in answers:
                     said.put((answer, None))
-                    if over.is_set():
-                        break
+                    if over.is_set():  # who is still there reads so
+                        raise Cancelled
         except BaseException as raised:
             error = raised
         said.put((None, error))

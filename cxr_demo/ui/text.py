@@ -37,4 +37,3 @@ BAD_CALL = (
 NO_ROOM = "This service has no room left to write what was asked for. Please try again later."
 REFUSED = "This could not be done just now; too many may be waiting. Please try again."
 NO_MAPS = "There are no finished maps of this film to measure; please run a method first."
-STOPPED = "Stopped on request."

@@ -219,7 +219,7 @@ function askExport() {
 
 function heardExport(answer) {
   const exporting = current()?.exporting;
-  if (!exporting || exporting.run !== answer.run) return;
+  if (exporting?.run !== answer.run || exporting.state !== 'running') return;
   Object.assign(exporting, {ahead: answer.ahead, wait: answer.wait});
   if (answer.path) {
     exporting.state = 'done';
@@ -269,7 +269,7 @@ async function heardMethod(answer) {
   const card = cards.get(answer.method);
   const result = current();
   const entry = card && entryOf(card);
-  if (!entry || entry.run !== answer.run) return;
+  if (!entry || entry.run !== answer.run || entry.state === 'done') return;
   const maps = answer.maps && await unpacked(answer.maps);
   if (result !== current() || entryOf(card) !== entry || (entry.at ?? 0) > answer.at) return;
   const ended = answer.error || answer.stopped ? 'stopped' : answer.complete ? 'done' : entry.state;
@@ -363,7 +363,7 @@ function addBuiltIn(kind, item) {
 
 // What is under way is ended by the server, and asked for again on return.
 function leave() {
-  const measuring = ['trust', 'scramble'].filter(part => current()?.[part]?.state === 'running');
+  const measuring = ['trust', 'scramble', 'exporting'].filter(part => current()?.[part]?.state === 'running');
   for (const part of measuring) current()[part] = null;
   if (!measuring.length && !shown().some(card => ['running', 'stopping'].includes(entryOf(card)?.state))) return;
   for (const card of shown()) if (entryOf(card)?.state !== 'done') current().entries.delete(card.method.key);
