@@ -246,7 +246,7 @@ def test_films_come_from_the_uploads_alone(tmp_path, monkeypatch):
     for path in (inside, outside):
         render_noise(path)
     assert asked.film_of({"kind": "file", "path": str(inside)}).name == "x.png"
-    for bad in (outside, tmp_path / "cache" / ".." / "x.png", tmp_path / "cache" / "gone.png", None):
+    for bad in (outside, tmp_path / "cache" / ".." / "x.png", tmp_path / "cache" / "gone.png", "a\0b", None):
         with pytest.raises(UnreadableImage, match="send the file again"):
             asked.film_of({"kind": "file", "path": bad and str(bad)})
 

@@ -98,7 +98,7 @@ def _as_it_lies(source: Mapping[str, Any]) -> Radiograph:
 
 def _uploaded(path: Any) -> Path:
     """A file that somebody sent; UnreadableImage for any other path of this machine."""
-    found = Path(str(path)).resolve()
+    found = Path(str(path).replace("\0", "")).resolve()  # resolve() raises where there is one
     if not found.is_relative_to(Path(get_upload_folder()).resolve()) or not found.is_file():
         raise UnreadableImage("This film is no longer here; please send the file again.")
     return found
