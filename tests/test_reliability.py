@@ -133,7 +133,7 @@ def test_a_page_that_is_killed_at_any_moment_serves_again(tmp_path):
     for _ in range(4):
         with started(tmp_path, **where) as server:
             if moments.random() < 0.75:
-                address = next(server.stdout).split()[1]
+                address = next(line.split()[1] for line in server.stdout if line.startswith("ADDRESS"))
                 with closing(Visitor(address)) as one:
                     source = one.upload("film.png", FILM)
                     one.tell("run_lime", {"model": str(tmp_path / "fourteen"), "source": source, "run": 1})
