@@ -48,6 +48,15 @@ def client(address):
     return gradio_client.Client(address, verbose=False, analytics_enabled=False)
 
 
+@pytest.fixture
+def listener() -> Iterator[tuple[str, list[str]]]:
+    """A server that nobody should be talked into asking, and what it was asked."""
+    from tests.serving import listening
+
+    with listening() as (url, asked):
+        yield f"{url}/film.png", asked
+
+
 @pytest.fixture(scope="module")
 def browser() -> Iterator[object]:
     """A real browser, see browsing.py."""

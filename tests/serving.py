@@ -1,6 +1,7 @@
 """A real page on a loopback port, with a small random model: what the tests of the page talk to."""
 
 import contextlib
+import http.server
 import os
 import subprocess
 import sys
@@ -14,7 +15,7 @@ import numpy as np
 import torch
 
 from benchmarks.process import address_of, running
-from cxr_demo import classifier, methods, modelfolder
+from cxr_demo import classifier, methods, modelfolder, phantom
 from cxr_demo.types import NIH_FINDINGS, Cost, ModelSpec, Score, Unit
 
 #: Variables that keep libraries from reporting home.
@@ -103,6 +104,29 @@ def started(folder: Path, *before: str, **settings: str) -> Iterator[subprocess.
     command = [*before, sys.executable, "-m", "tests.serving"]
     with running(command, {**inherited, **own, **settings}, folder / "server.log") as server:
         yield server
+
+
+@contextlib.contextmanager
+def listening() -> Iterator[tuple[str, list[str]]]:
+    """A server's address, and the paths that it was asked for, each answered by a film."""
+    asked: list[str] = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            asked.append(self.path)
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(phantom.png("normal", 64))
+
+        do_HEAD = do_GET  # noqa: N815 - as http.server calls it
+
+        def log_message(self, *_):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}", asked
+        server.shutdown()
 
 
 def told_of_connections(event: str, arguments: tuple[Any, ...]) -> None:

@@ -15,9 +15,9 @@ from gradio_client.exceptions import AppError
 from cxr_demo import explain, image, methods, render, report, sources
 from cxr_demo.errors import UnreadableImage
 from cxr_demo.types import Crop, Explanation, Radiograph, Unit
-from cxr_demo.ui import asked, fields, page, zero
+from cxr_demo.ui import asked, fields, page, tools, zero
 from cxr_demo.ui.sessions import Sessions
-from tests.serving import Corners
+from tests.serving import Corners, served
 
 KEYS = ["gradcam", "lime", "occlusion"]
 
@@ -237,6 +237,30 @@ def test_programs_see_two_endpoints_with_their_docs(client):
     described = httpx.get(f"{client.src}gradio_api/info").json()["named_endpoints"]["/explain"]
     assert "maps.npz" in described["description"]
     assert [p["parameter_name"] for p in described["parameters"]] == ["file", "method_keys", "settings", "model"]
+
+
+def test_without_mcp_nothing_is_asked_of_gradio(monkeypatch):
+    monkeypatch.setattr(tools, "find_spec", lambda name: None)
+    assert tools.offer(None) == {}
+
+
+def test_a_version_of_mcp_that_does_not_fit_is_said_and_no_more(monkeypatch, caplog):
+    def unknown(page):
+        raise AttributeError("Server")
+
+    monkeypatch.setattr(tools, "find_spec", lambda name: name)
+    monkeypatch.setattr(tools, "Tools", unknown)
+    assert tools.offer(None) == {}
+    assert "no tools over MCP" in caplog.text
+
+
+def test_the_page_serves_no_tools_where_they_are_switched_off(tmp_path):
+    with served(tmp_path, GRADIO_MCP_SERVER="False") as address:
+        assert httpx.post(f"{address}gradio_api/mcp/", json={}).status_code in (404, 405)
+        assert "mcp/" not in httpx.get(f"{address}config").text
+        render_noise(tmp_path / "noise.png")
+        client = gradio_client.Client(address, verbose=False, analytics_enabled=False)
+        assert client.predict(gradio_client.handle_file(tmp_path / "noise.png"), api_name="/predict")["labels"]
 
 
 def test_films_come_from_the_uploads_alone(tmp_path, monkeypatch):

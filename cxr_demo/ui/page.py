@@ -25,7 +25,7 @@ from cxr_demo.engine import engine_of
 from cxr_demo.errors import BadSetting, Cancelled, Stopped
 from cxr_demo.scoring import Budget
 from cxr_demo.types import Cost
-from cxr_demo.ui import api, believing, fields, portable, text, uploads, viewer
+from cxr_demo.ui import api, believing, fields, portable, text, tools, uploads, viewer
 from cxr_demo.ui.api import DEADLINE
 from cxr_demo.ui.asked import Asked, film_of, offered, sentence
 from cxr_demo.ui.room import MOST, PLACES, ROOM, Wait, attended
@@ -103,7 +103,8 @@ def serve(page: gr.Blocks, **launch: Any) -> Any:
         "run_history": False,
         "show_error": False,
         "max_file_size": uploads.MEGABYTES * 2**20,
-        "app_kwargs": {"middleware": [Middleware(uploads.Uploading)]},
+        "app_kwargs": {"middleware": [Middleware(uploads.Uploading)], **tools.offer(page)},
+        "mcp_server": False,  # not as Gradio does it
         # who waits for a turn waits in a thread, and a new film must still find one
         "max_threads": PLACES + MOST + 32,
     }

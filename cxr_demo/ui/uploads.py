@@ -39,8 +39,8 @@ MEGABYTES = 100
 #: Bytes of a request that are not the file, and that are left free on the disk.
 AROUND, MARGIN = 2**20, 2**14
 TOO_LARGE = f"Files up to {MEGABYTES} MB are accepted, one at a time."
-#: Routes of Gradio's that take files for components which are not on the page, without any bound.
-CLOSED = ("/component_server", "/component_server/", "/process_recording")
+#: Routes of Gradio's that take files for components which are not on the page, without any bound; and the old MCP.
+CLOSED = ("/component_server", "/component_server/", "/process_recording", "/mcp/sse", "/mcp/messages/")
 PREFIX = "cxr_demo-"
 LOCK = ".in-use"
 
@@ -180,7 +180,7 @@ async def _without_addresses(receive: Receive) -> Receive:
     while messages[-1].get("more_body"):
         messages.append(await receive())
     if _names_address(b"".join(message.get("body", b"") for message in messages)):
-        raise Refused(400, "Films are not fetched from addresses; please send the file itself.")
+        raise Refused(400, text.NOT_FETCHED)
     waiting = iter(messages)
 
     async def again() -> Message:
