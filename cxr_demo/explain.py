@@ -14,7 +14,7 @@ import torch
 from cxr_demo import gate, image
 from cxr_demo.errors import CxrError, ModelError, Stopped
 from cxr_demo.methods.base import values_of
-from cxr_demo.scoring import Budget, Scorer, first_pass, logits_of
+from cxr_demo.scoring import Budget, FirstPass, Scorer, first_pass, logits_of
 from cxr_demo.types import Explanation, Prediction
 
 if TYPE_CHECKING:
@@ -28,14 +28,14 @@ if TYPE_CHECKING:
 
 #: The first pass of each film, shared by its prediction and its maps. It lives as long as the film's object,
 #: so that nobody is served from another visitor's film.
-_PASSES: WeakKeyDictionary[Classifier, WeakKeyDictionary[Radiograph, tuple[Tensor, Tensor]]] = WeakKeyDictionary()
+_PASSES: WeakKeyDictionary[Classifier, WeakKeyDictionary[Radiograph, tuple[Tensor, FirstPass]]] = WeakKeyDictionary()
 
 
 def predict(classifier: Classifier, film: Radiograph) -> Prediction:
     """What a model says of a film; ModelError where its answer is not a number."""
     classifier = classifier.for_film(film.name)
-    _, features = _pass(classifier, film)
-    logits = logits_of(classifier, features)
+    _, first = _pass(classifier, film)
+    logits = logits_of(classifier, first.features)
     if not np.isfinite(logits).all():
         raise ModelError(f"{classifier.name} gives no finite logits for {film.name}; its weights may be damaged.")
     look = gate.look(film)
@@ -69,8 +69,8 @@ def _explain(
     last: Explanation | None = None
     try:
         budget.check()
-        x, features = _pass(classifier, film)
-        scorer = Scorer(classifier, x, budget, features)
+        x, first = _pass(classifier, film)
+        scorer = Scorer(classifier, x, budget, first)
         held = False
         with closing(_steps(method, scorer)) as steps:
             for step in steps:
@@ -91,14 +91,17 @@ def _explain(
 
 def scorer_of(classifier: Classifier, film: Radiograph, budget: Budget | None = None) -> Scorer:
     """What answers questions about altered copies of a film; it shares the film's first pass."""
-    x, features = _pass(classifier, film)
-    return Scorer(classifier, x, budget or Budget(), features)
+    x, first = _pass(classifier, film)
+    return Scorer(classifier, x, budget or Budget(), first)
 
 
-def maps_of_input(classifier: Classifier, x: Tensor, method: Method, budget: Budget | None = None) -> np.ndarray:
-    """A method's last maps (L, S, S) of an input (1, 1, S, S) that is nobody's film, such as a changed one."""
-    *_, last = _steps(method, Scorer(classifier, x, budget or Budget()))
-    return last.values
+def maps_of_inputs(classifier: Classifier, inputs: Tensor, method: Method, budget: Budget | None = None) -> np.ndarray:
+    """A method's last maps (N, L, S, S) of inputs (N, 1, S, S) that are nobody's film, such as changed ones."""
+    found = []
+    for x, features in zip(inputs[:, None], first_pass(classifier, inputs)[:, None], strict=True):
+        *_, last = _steps(method, Scorer(classifier, x, budget or Budget(), FirstPass(features)))
+        found.append(last.values)
+    return np.stack(found)
 
 
 def _steps(method: Method, scorer: Scorer) -> Generator[Step, None, None]:
@@ -150,15 +153,15 @@ class _Record:
         )
 
 
-def _pass(classifier: Classifier, film: Radiograph) -> tuple[Tensor, Tensor]:
-    """The model's input and its feature map, computed once per film object."""
+def _pass(classifier: Classifier, film: Radiograph) -> tuple[Tensor, FirstPass]:
+    """The model's input and what it makes of it, computed once per film object."""
     passes = _PASSES.setdefault(classifier, WeakKeyDictionary())
     known = passes.get(film)
     if known is None:
         weight, _ = classifier.head
         pixels = image.model_input(film, classifier.size, classifier.spec.pixel_range)
         x = torch.from_numpy(pixels).to(weight)
-        known = passes[film] = x, first_pass(classifier, x)
+        known = passes[film] = x, FirstPass(first_pass(classifier, x))
     return known
 
 

@@ -6,6 +6,7 @@ The turn is taken per batch, not per request, so that a new film's prediction go
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -50,6 +51,14 @@ class Masks(Protocol):
         ...
 
 
+@dataclass(frozen=True, eq=False)
+class FirstPass:
+    """What the model makes of an image itself, known once for all who ask about altered copies of it."""
+
+    features: Tensor  # (1, C, h, w), from float32
+    lacks: dict[str, np.ndarray] = field(default_factory=dict)  # (L,) logits, by the arithmetic that lacks them
+
+
 class Scorer:
     """What the model says of one image and of its altered copies.
 
@@ -57,10 +66,11 @@ class Scorer:
     `steps` tells how many of the altered copies asked for so far are scored, `precision` in what arithmetic.
     """
 
-    def __init__(self, classifier: Classifier, x: Tensor, budget: Budget, features: Tensor | None = None) -> None:
+    def __init__(self, classifier: Classifier, x: Tensor, budget: Budget, first: FirstPass | None = None) -> None:
         self.classifier = classifier
         self.x = x
-        self.features = first_pass(classifier, x) if features is None else features
+        self._first = first or FirstPass(first_pass(classifier, x))
+        self.features = self._first.features
         self.base = logits_of(classifier, self.features)
         self.forwards = 1
         self.precision = "float32"
@@ -97,15 +107,17 @@ class Scorer:
         """What the engine's answer for the image itself lacks, which it lacks in altered copies too."""
         if engine.exact:
             return np.zeros_like(self.base)
-        with TURNS.take(Priority.EXPLANATION):
-            own = engine.logits(np.zeros((1, *self.x.shape[2:]), np.float32), self.x, self.x)
-        self.forwards += 1
-        shift: np.ndarray = self.base - own[0]
-        return shift
+        lacks = self._first.lacks
+        if engine.precision not in lacks:
+            with TURNS.take(Priority.EXPLANATION):
+                own = engine.logits(np.zeros((1, *self.x.shape[2:]), np.float32), self.x, self.x)
+            lacks[engine.precision] = self.base - own[0]
+        self.forwards += 1  # as the first pass, it counts for everybody who needs it
+        return lacks[engine.precision]
 
 
 def first_pass(classifier: Classifier, x: Tensor) -> Tensor:
-    """The feature map (1, C, h, w) of the image itself, in the turn of a prediction."""
+    """The feature maps (N, C, h, w) of images themselves (N, 1, S, S), in the turn of a prediction."""
     with TURNS.take(Priority.PREDICTION):
         return classifier.features(x)
 

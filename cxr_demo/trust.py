@@ -20,7 +20,7 @@ import cv2
 import numpy as np
 
 from cxr_demo import image, metrics
-from cxr_demo.explain import maps_of_input, scorer_of
+from cxr_demo.explain import maps_of_inputs, scorer_of
 from cxr_demo.lungs import Lungs, lungs
 from cxr_demo.methods.fill import fill_of
 from cxr_demo.types import Cost
@@ -287,24 +287,27 @@ def _stability(
         return kept
     if method.cost is not Cost.INSTANT:
         return np.full(len(maps), np.nan)
-    again = []
-    for down, across, gain in JITTER:
-        x = scorer_of(classifier, film, budget).x
-        size = x.shape[-1]
-        shift = round(down * size), round(across * size)
-        moved = maps_of_input(classifier, _changed(x, shift, gain, classifier.spec.pixel_range), method, budget)
-        again.append(on_grid(np.roll(moved, (-shift[0], -shift[1]), (1, 2))))
+    x = scorer_of(classifier, film, budget).x
+    size = x.shape[-1]
+    shifts = [(round(down * size), round(across * size)) for down, across, _ in JITTER]
+    changed = [
+        _changed(x, by, gain, classifier.spec.pixel_range) for by, (*_, gain) in zip(shifts, JITTER, strict=True)
+    ]
+    moved = maps_of_inputs(classifier, x.new_tensor(np.stack(changed)[:, None]), method, budget)
+    back = [(-down, -across) for down, across in shifts]
+    again = [on_grid(np.roll(values, by, (1, 2))) for values, by in zip(moved, back, strict=True)]
     return metrics.stability(maps, again)
 
 
-def _changed(x: Tensor, shift: tuple[int, int], gain: float, pixel_range: tuple[float, float]) -> Tensor:
-    """The model's input (1, 1, S, S) moved down and right by whole pixels, and brighter by a factor."""
+def _changed(x: Tensor, shift: tuple[int, int], gain: float, pixel_range: tuple[float, float]) -> np.ndarray:
+    """The model's input (S, S) moved down and right by whole pixels, and brighter by a factor."""
     low, high = pixel_range
     pixels = (x[0, 0].float().cpu().numpy() - low) * gain
     down, across = shift
     size = len(pixels)
     rows, columns = (np.clip(np.arange(size) - by, 0, size - 1) for by in (down, across))
-    return x.new_tensor(np.clip(pixels[np.ix_(rows, columns)], 0, high - low) + low)[None, None]
+    changed: np.ndarray = np.clip(pixels[np.ix_(rows, columns)], 0, high - low) + low
+    return changed
 
 
 # ------------------------------------------------------------------ copies

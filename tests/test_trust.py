@@ -225,10 +225,18 @@ class TestStability:
         import torch
 
         x = torch.arange(SIZE * SIZE, dtype=torch.float32).reshape(1, 1, SIZE, SIZE) / SIZE**2
-        changed = trust._changed(x, (2, -3), 1.0, (0.0, 1.0))[0, 0]
-        assert torch.equal(changed[2:, :-3], x[0, 0, :-2, 3:])
-        brighter = trust._changed(x * 0.5, (0, 0), 1.05, (0.0, 1.0))
-        torch.testing.assert_close(brighter, x * 0.525)
+        pixels = x[0, 0].numpy()
+        changed = trust._changed(x, (2, -3), 1.0, (0.0, 1.0))
+        np.testing.assert_array_equal(changed[2:, :-3], pixels[:-2, 3:])
+        np.testing.assert_allclose(trust._changed(x * 0.5, (0, 0), 1.05, (0.0, 1.0)), pixels * 0.525, rtol=1e-6)
+
+    def test_changed_films_are_explained_as_each_by_itself(self, model, film):
+        x = explain.scorer_of(model, film).x
+        inputs = x.new_tensor(np.stack([trust._changed(x, (k, 0), 1.0, (-1024.0, 1024.0)) for k in range(3)])[:, None])
+        together = explain.maps_of_inputs(model, inputs, GradCAM())
+        for k, maps in enumerate(together):
+            np.testing.assert_allclose(explain.maps_of_inputs(model, inputs[k : k + 1], GradCAM())[0], maps, atol=1e-5)
+        assert np.ptp(together[:, 0], axis=0).max() > 1e-3
 
 
 def test_shares_outside_the_lungs_and_at_the_border(model, film):
