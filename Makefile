@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help run test train-demo models lint check bench quality benchmark pictures soak fuzz advisories clean
+.PHONY: help run test train-demo models lint check bench quality benchmark pictures soak fuzz fresh advisories clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | sort
@@ -56,6 +56,9 @@ soak: $(VENV)/dev.stamp  ## send 64 visitors to a page on loopback for ten minut
 
 fuzz: $(VENV)/fuzz.stamp  ## try damaged and hostile files on the reader for ten minutes, guided by coverage; Linux only
 	$(BIN)/python -m tests.fuzz
+
+fresh: $(VENV)/dev.stamp  ## serve a deployed Space in new environments, with the newest torch and with 2.8; gigabytes
+	$(BIN)/python -m tests.fresh --python $(PYTHON)
 
 advisories: $(VENV)/audit.stamp  ## check the installed packages for known vulnerabilities
 	mkdir -p runs

@@ -19,8 +19,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 README = "README.md"
-#: What a Space is made of, in the repository's root; docs are for those who read its files.
-PARTS = (README, "LICENSE", "app.py", "requirements.txt", "cxr_demo", "docs")
+#: What a Space runs on, in the repository's root, and what its README leads to.
+PARTS = (
+    "app.py", "requirements.txt", "cxr_demo", "LICENSE",
+    README, "docs", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md",
+)  # fmt: skip
 
 
 def deploy(repo: str, model: str | None, *, dry_run: bool, say: Callable[[str], None] = print) -> None:
@@ -33,7 +36,7 @@ def deploy(repo: str, model: str | None, *, dry_run: bool, say: Callable[[str], 
         raise BadSetting(f"{repo!r} is no name of a Space; give OWNER/SPACE.")
     with tempfile.TemporaryDirectory() as folder:
         # named even so: a Space that is updated would keep the model that it had
-        variables = prepare(Path(folder), model or sources.OFFERED[0])
+        variables = prepare(Path(folder), model or sources.OFFERED[0], say)
         for path in sorted(Path(folder).rglob("*")):
             if path.is_file() and dry_run:
                 say(f"{path.stat().st_size:>10,}  {path.relative_to(folder).as_posix()}")
@@ -46,15 +49,15 @@ def deploy(repo: str, model: str | None, *, dry_run: bool, say: Callable[[str], 
         say(f"{hub.endpoint()}/spaces/{repo} is at {commit} and starts now; its page says how that goes.")
 
 
-def prepare(folder: Path, model: str) -> dict[str, str]:
-    """Fill an empty folder with all that a Space needs; its variables."""
+def prepare(folder: Path, model: str, say: Callable[[str], None] = print) -> dict[str, str]:
+    """Fill an empty folder with all that a Space needs; its variables. What else it needs is said."""
     root = Path(cxr_demo.__file__).parents[1]
     missing = [name for name in PARTS if not (root / name).exists()]
     if missing:
         raise DataError(
             f"{root} is no copy of the repository: {', '.join(missing)} missing. Clone it, and deploy there."
         )
-    lines, variables = _model(model)
+    lines, variables = _model(model, say)
     for name in PARTS:
         if (root / name).is_dir():
             shutil.copytree(root / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", ".*"))
@@ -66,7 +69,7 @@ def prepare(folder: Path, model: str) -> dict[str, str]:
     return variables
 
 
-def _model(name: str) -> tuple[list[str], dict[str, str]]:
+def _model(name: str, say: Callable[[str], None]) -> tuple[list[str], dict[str, str]]:
     """Lines of front matter and variables for a model, which is loaded here first: it must be one that works."""
     kind, place, _ = sources.parse(name)
     if kind == "folder":
@@ -81,7 +84,10 @@ def _model(name: str) -> tuple[list[str], dict[str, str]]:
     elif kind == "xrv":
         repo, files, commit = f"{zoo.OWNER}/{place}", zoo.WEIGHTS, zoo.ZOO[place].revision
     lines = [] if repo is None else [f"models: [{repo}]"]
-    if hub.COMMIT.fullmatch(commit):
+    if kind == "hub" and not hub.is_open(place):
+        # before a Space starts the Hub fetches without a token, and cannot have what is not for everybody
+        say(f"{place} is not for everybody: give the Space a secret HF_TOKEN that may read it.")
+    elif hub.COMMIT.fullmatch(commit):
         # what is fetched before it starts is there each time it wakes up
         lines.append(f'preload_from_hub: ["{repo} {files} {commit}"]')
     return lines, {"CXR_MODEL": full if kind == "hub" else name}

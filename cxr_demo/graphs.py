@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from cxr_demo import hub
 from cxr_demo.patches import Patches
-from cxr_demo.turns import TURNS, Priority
+from cxr_demo.turns import TRACING, TURNS, Priority
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -116,10 +116,11 @@ def _converted(module: nn.Module, *like: Tensor) -> openvino.Model:
     """A graph for inputs of the shapes of these."""
     import openvino
 
-    # exporting changes how every module of the process is called, whatever the thread
-    with TURNS.take(Priority.EXPLANATION), torch.no_grad():
-        program = torch.export.export(module, like)
-    model = openvino.convert_model(program)
+    with TRACING:
+        # exporting changes how every module of the process is called, whatever the thread
+        with TURNS.take(Priority.EXPLANATION), torch.no_grad():
+            program = torch.export.export(module, like)
+        model = openvino.convert_model(program)
     model.reshape({i: list(part.shape) for i, part in enumerate(like)})
     return model
 

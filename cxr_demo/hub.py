@@ -196,6 +196,15 @@ def head(repo: str) -> str | None:
         return None
 
 
+def is_open(repo: str) -> bool:
+    """Whether anybody may fetch a repository, without a token; the errors of `pull` where it cannot be asked."""
+    from huggingface_hub import HfApi
+
+    with _sentences(repo, "main"):
+        info = HfApi(endpoint=endpoint()).repo_info(repo, timeout=PATIENCE)
+        return not (info.private or info.gated)
+
+
 def push(
     folder: Path, repo: str, *, along: Sequence[str] = (), private: bool = True, message: str = "Publish a model"
 ) -> str:

@@ -18,6 +18,7 @@ from types import UnionType
 from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
 
 from cxr_demo.errors import BadModel
+from cxr_demo.turns import TRACING
 from cxr_demo.types import ModelSpec
 
 if TYPE_CHECKING:
@@ -129,7 +130,7 @@ def assemble(spec: ModelSpec, tensors: Mapping[str, Tensor], name: str, where: s
     from cxr_demo.classifier import Classifier, build
 
     # on the meta device nothing is allocated before names and shapes are known to fit
-    with torch.device("meta"):
+    with TRACING, torch.device("meta"):
         network = build(spec.architecture, spec.arguments, len(spec.labels)).eval()
         try:
             network(torch.empty(1, 1, spec.size, spec.size))

@@ -53,3 +53,5 @@ class Turns:
 
 #: The turns of this process: one model runs at a time.
 TURNS = Turns()
+#: Held by whoever has torch trace or pretend to run a network: what it notes of that, it notes once per process.
+TRACING = threading.Lock()

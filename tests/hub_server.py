@@ -33,6 +33,7 @@ class Repo:
     commits: dict[str, dict[str, bytes]] = field(default_factory=dict)
     refs: dict[str, str] = field(default_factory=dict)
     gated: bool = False
+    private: bool = False
     variables: dict[str, str] = field(default_factory=dict)  # of a Space
     sdk: str = ""
 
@@ -143,9 +144,9 @@ class _Handler(BaseHTTPRequestHandler):
                     case ["tree", revision]:
                         return self._tree(*self._at(kind, name, revision))
                     case ["revision", revision]:
-                        return self._info(name, *self._at(kind, name, revision))
+                        return self._info(kind, name, *self._at(kind, name, revision))
                     case []:
-                        return self._info(name, *self._at(kind, name, "main"))
+                        return self._info(kind, name, *self._at(kind, name, "main"))
         raise RefusalError(404)
 
     def _create(self, asked: dict[str, str]) -> object:
@@ -159,6 +160,7 @@ class _Handler(BaseHTTPRequestHandler):
         if (kind, name) in self.hub.repos:
             raise RefusalError(409, body=made)
         repo = self.hub.repo(name, kind)
+        repo.private = asked.get("visibility") == "private"
         if kind == "spaces":
             repo.sdk = asked["sdk"]
             repo.commit({".gitattributes": b""})
@@ -223,8 +225,9 @@ class _Handler(BaseHTTPRequestHandler):
             raise RefusalError(404, "RevisionNotFound")
         return commit, repo.commits[commit]
 
-    def _info(self, name: str, commit: str, files: dict[str, bytes]) -> object:
-        return {"id": name, "sha": commit, "private": False, "siblings": [{"rfilename": path} for path in files]}
+    def _info(self, kind: str, name: str, commit: str, files: dict[str, bytes]) -> object:
+        siblings = [{"rfilename": path} for path in files]
+        return {"id": name, "sha": commit, "private": self._repo(kind, name).private, "siblings": siblings}
 
     def _tree(self, _: str, files: dict[str, bytes]) -> object:
         return [self._listed(path, data) for path, data in files.items()]

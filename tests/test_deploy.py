@@ -37,7 +37,7 @@ def _nothing_is_loaded_yet(monkeypatch):
 @pytest.fixture
 def published(hub, tmp_path):
     """A model on the Hub by its commit."""
-    return client.push(save_model(tmp_path / "tiny"), "someone/tiny")
+    return client.push(save_model(tmp_path / "tiny"), "someone/tiny", private=False)
 
 
 def front_matter(readme: bytes | str) -> dict:
@@ -64,6 +64,17 @@ def test_a_space_is_made_with_its_model(hub, published, capsys):
     assert front["app_file"] == "app.py"
     assert front["models"] == ["someone/tiny"]
     assert front["preload_from_hub"] == [f"someone/tiny config.json,model.safetensors,README.md {published}"]
+
+
+def test_a_private_model_is_fetched_with_the_spaces_own_token_alone(hub, tmp_path, capsys):
+    client.push(save_model(tmp_path / "tiny"), "someone/tiny")
+    assert cli.main(["deploy", SPACE, "--model", "someone/tiny"]) == 0
+    assert "someone/tiny is not for everybody: give the Space a secret HF_TOKEN" in capsys.readouterr().out
+    space = hub.repos["spaces", SPACE]
+    front = front_matter(space.commits[space.refs["main"]]["README.md"])
+    assert front["models"] == ["someone/tiny"]
+    assert "preload_from_hub" not in front
+    assert "CXR_MODEL" in space.variables
 
 
 def test_a_space_is_updated_and_what_is_gone_here_goes_there(hub, published, capsys):
@@ -93,7 +104,7 @@ def test_a_dry_run_sends_nothing(hub, published, capsys):
 def test_torchxrayvisions_weights_are_fetched_before_it_starts(monkeypatch):
     name = "densenet121-res224-all"
     monkeypatch.setattr(sources, "load", lambda _: type("Loaded", (), {"name": f"xrv:{name}@588eadcc6a74"}))
-    lines, variables = deploy._model(f"xrv:{name}")
+    lines, variables = deploy._model(f"xrv:{name}", print)
     assert yaml.safe_load(lines[1])["preload_from_hub"][0].startswith(f"torchxrayvision/{name} model.pt 588eadcc6a74")
     assert variables == {"CXR_MODEL": f"xrv:{name}"}
 
@@ -112,6 +123,14 @@ def test_what_a_space_cannot_have_is_said(hub, tmp_path, monkeypatch):
     monkeypatch.setattr(deploy.cxr_demo, "__file__", str(tmp_path / "installed" / "cxr_demo" / "__init__.py"))
     with pytest.raises(DataError, match=r"is no copy of the repository: .*app\.py.* missing"):
         deploy.deploy(SPACE, None, dry_run=True)
+
+
+def test_no_link_in_the_prepared_folder_leads_nowhere(tmp_path):
+    deploy.prepare(tmp_path, None)
+    pages = list(tmp_path.rglob("*.md"))
+    links = [(page, to) for page in pages for to in re.findall(r"\]\(([^)#\s]+)", page.read_text()) if "://" not in to]
+    assert len(links) > 10
+    assert [(page.name, to) for page, to in links if not (page.parent / to).exists()] == []
 
 
 @pytest.mark.parametrize(("status", "sentence"), [(402, "ZeroGPU"), (403, "Set HF_TOKEN")])

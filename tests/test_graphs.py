@@ -5,12 +5,13 @@ import os
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 from huggingface_hub import constants
 
-from cxr_demo import classifier, engine, explain, graphs, phantom
+from cxr_demo import classifier, engine, explain, graphs, modelfolder, phantom
 from cxr_demo.methods import GradCAM
 from cxr_demo.methods.cam import LayerCAM
 from tests.test_engine import asked, build
@@ -173,3 +174,23 @@ def test_openvino_reports_to_nobody():
     )
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout.strip() == "None"
+
+
+def test_a_model_is_read_while_another_is_converted(place):
+    """What torch notes while it traces, it notes once per process."""
+    converted, read = build("DenseNet"), build("mirrored EfficientNetLite0")
+    done, seen = threading.Event(), []
+
+    def load():
+        while not done.is_set():
+            seen.append(modelfolder.assemble(read.spec, read.network.model.state_dict(), "read@1", "here"))
+
+    with ThreadPoolExecutor(1) as pool:
+        loading = pool.submit(load)
+        try:
+            for _ in range(3):
+                graphs.Graphs.of(converted.network, converted.size, 4)
+        finally:
+            done.set()
+        loading.result()
+    assert seen
