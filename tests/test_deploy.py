@@ -126,7 +126,7 @@ def test_what_a_space_cannot_have_is_said(hub, tmp_path, monkeypatch):
 
 
 def test_no_link_in_the_prepared_folder_leads_nowhere(tmp_path):
-    deploy.prepare(tmp_path, None)
+    deploy.prepare(tmp_path, "bundled:nih14")
     pages = list(tmp_path.rglob("*.md"))
     links = [(page, to) for page in pages for to in re.findall(r"\]\(([^)#\s]+)", page.read_text()) if "://" not in to]
     assert len(links) > 10
