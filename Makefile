@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help run test train-demo models lint check bench quality benchmark pictures soak fuzz fresh advisories clean
+.PHONY: help run test train-demo models lint check bench quality benchmark pictures screenshots soak fuzz fresh advisories clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | sort
@@ -50,6 +50,9 @@ benchmark: $(VENV)/dev.stamp  ## measure all methods on the boxes of the films i
 
 pictures: $(VENV)/dev.stamp  ## draw the pictures of docs/explanations.md
 	$(BIN)/python -m benchmarks.pictures
+
+screenshots: $(VENV)/dev.stamp  ## take the pictures of the page in the documentation, in Chromium
+	$(BIN)/python -m tests.screenshots
 
 soak: $(VENV)/dev.stamp  ## send 64 visitors to a page on loopback for ten minutes and check what they get; Linux only
 	$(BIN)/python -m benchmarks.soak

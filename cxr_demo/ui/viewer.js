@@ -341,6 +341,7 @@ async function addFiles(files) {
   for (const table of tables) readBoxes(table.name, await table.text());
   const added = [...files].filter(file => !tables.includes(file)).map(file => ({file, film: addFilm(file.name, null)}));
   if (!added.length) return;
+  examples.open = false;
   choose(added[0].film);
   for (const {file, film} of added) {
     try {
@@ -452,7 +453,8 @@ function button(text, attributes, onclick) {
   return make('button', {type: 'button', ...attributes, onclick}, text);
 }
 
-const examples = make('div', {class: 'examples'},
+// Open until somebody brings a film of their own.
+const examples = make('details', {class: 'examples', open: true, hidden: !KINDS.length}, make('summary', {}, 'Examples'),
   page.phantoms.length ? make('span', {class: 'lead'}, 'Phantoms, drawn by this program') : null,
   make('div', {class: 'chips'}, ...page.phantoms.map(item =>
     button(item.title, {class: 'chip', 'data-phantom': item.key}, () => addBuiltIn('phantom', item)))),
@@ -547,15 +549,17 @@ list.addEventListener('keydown', event => {
 function showModel(next) {
   spec = next;
   const unmeasured = spec.means.length ? null : make('p', {class: 'soft'}, 'How good it is was not measured here.');
+  const measured = spec.means.map(s => make('p', {class: 'measured'},
+    make('b', {}, `${s.metric} ${s.value.toFixed(2)}`),
+    make('span', {class: 'soft'}, ` (${s.low.toFixed(2)} to ${s.high.toFixed(2)}), mean of all findings, ${s.subset}`)));
   facts.replaceChildren(...[
     make('h3', {}, spec.title),
     make('p', {class: 'soft'}, make('code', {}, spec.revision)),
-    ...spec.means.map(s => make('p', {class: 'measured'},
-      make('b', {}, `${s.metric} ${s.value.toFixed(2)}`),
-      make('span', {class: 'soft'}, ` (${s.low.toFixed(2)} to ${s.high.toFixed(2)}), mean of all findings, ${s.subset}`))),
+    ...measured.slice(0, 2),
     unmeasured,
-    spec.scored_on ? make('p', {class: 'soft'}, spec.scored_on) : null,
-    make('p', {class: 'soft'}, spec.trained_on),
+    make('details', {}, make('summary', {}, 'How it was measured and trained'),
+      ...[...measured.slice(2), spec.scored_on ? make('p', {class: 'soft'}, spec.scored_on) : null,
+        make('p', {class: 'soft'}, spec.trained_on)].filter(present)),
   ].filter(present));
   if (!current()) showFindings();
 }
