@@ -85,8 +85,8 @@ class Plan:
 
     @property
     def digest(self) -> str:
-        """16 hex digits."""
-        text = json.dumps(asdict(self), sort_keys=True)
+        """16 hex digits; where a model's folder lies makes no difference, what is in it does."""
+        text = json.dumps({**asdict(self), "model": self.model.rpartition("@")[2]}, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

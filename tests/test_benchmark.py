@@ -253,3 +253,12 @@ class TestSums:
     def test_without_boxes_localisation_is_undefined(self):
         found = benchmark.localised(np.random.default_rng(0).normal(size=(8, 8)), np.zeros((8, 8)))
         assert all(np.isnan(value) for value in found.values())
+
+
+def test_a_plan_is_the_same_wherever_its_model_lies():
+    """So that a run goes on after its folder was moved, or on another machine."""
+    settings = {"occlusion": {"window": 32}}
+    plan = benchmark.Plan("runs/boxes@1a2b", settings)
+    assert plan.digest == benchmark.Plan("/elsewhere/boxes@1a2b", settings).digest
+    assert plan.digest != benchmark.Plan("runs/boxes@1a2c", settings).digest
+    assert plan.digest != benchmark.Plan("runs/boxes@1a2b", {"occlusion": {"window": 48}}).digest
