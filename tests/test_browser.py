@@ -475,6 +475,29 @@ def test_light_and_dark_at_every_width(visitor, tmp_path, theme, width):
     visitor.page.set_viewport_size({"width": 1440, "height": 1000})
 
 
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_no_serious_problem(fresh, film_file, tmp_path, theme):
+    """With everything open that can be."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    other = tmp_path / "second.png"
+    cv2.imwrite(str(other), phantom.draw("effusion"))
+    fresh.page.set_input_files(".cxr input.picker", [film_file, other])
+    fresh.wait(*DEFAULTS).measured()
+    fresh.page.evaluate(f"document.body.classList.toggle('dark', {str(theme == 'dark').lower()})")
+    fresh.page.click("#cxr-wipe")
+    fresh.page.wait_for_function("() => document.querySelector('#cxr-beside').options.length > 1")
+    fresh.page.select_option("#cxr-beside", index=1)
+    fresh.page.evaluate("document.querySelectorAll('.cxr details').forEach(node => { node.open = true; })")
+    fresh.page.wait_for_selector(".grid td canvas")
+    fresh.page.click("#cxr-keys")
+    for _ in range(2):  # over the list of keys, and without it
+        problems = Axe().run(fresh.page).response["violations"]
+        serious = [problem for problem in problems if problem["impact"] in ("serious", "critical")]
+        assert [(p["id"], [node["html"] for node in p["nodes"]]) for p in serious] == []
+        fresh.page.keyboard.press("Escape")
+
+
 def test_every_control_has_a_name(visitor):
     nameless = visitor.page.evaluate(
         """() => [...document.querySelectorAll('.cxr button, .cxr input, .cxr select, .cxr canvas[tabindex]')]

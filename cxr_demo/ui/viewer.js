@@ -553,7 +553,7 @@ function showModel(next) {
     make('b', {}, `${s.metric} ${s.value.toFixed(2)}`),
     make('span', {class: 'soft'}, ` (${s.low.toFixed(2)} to ${s.high.toFixed(2)}), mean of all findings, ${s.subset}`)));
   facts.replaceChildren(...[
-    make('h3', {}, spec.title),
+    make('h2', {}, spec.title),
     make('p', {class: 'soft'}, make('code', {}, spec.revision)),
     ...measured.slice(0, 2),
     unmeasured,
