@@ -317,7 +317,11 @@ filmCanvas.addEventListener('pointerup', event => {
   const edges = edgesOf(state.corner, placeOn(filmCanvas, event));
   Object.assign(state, {corner: null, pulled: null});
   // a click is no box
-  if (edges[2] - edges[0] > 0.01 && edges[3] - edges[1] > 0.01) {
+  if (edges[2] - edges[0] > 0.01 && edges[3] - edges[1] > 0.01 && guessing()) {
+    guessOf(state.film).edges = edges;
+    drawBox.click();
+    showQuiz();
+  } else if (edges[2] - edges[0] > 0.01 && edges[3] - edges[1] > 0.01) {
     (state.film.boxes ??= []).push({label: state.label, edges});
     drawBox.click();
     askTrust(true);
@@ -327,7 +331,8 @@ filmCanvas.addEventListener('pointerup', event => {
 
 function outline(pen, canvas, view) {
   const film = frame(canvas, view);
-  for (const edges of [...boxesHere().map(box => box.edges), ...(state.pulled ? [state.pulled] : [])]) {
+  const known = guessing() ? [state.film.guess?.edges].filter(present) : boxesHere().map(box => box.edges);
+  for (const edges of [...known, ...(state.pulled ? [state.pulled] : [])]) {
     const [left, top, right, bottom] = edges;
     for (const [colour, thick] of [['rgb(0 0 0 / .8)', 4], ['rgb(120 255 160)', 2]]) {
       Object.assign(pen, {strokeStyle: colour, lineWidth: Math.max(1, thick * canvas.width / 500)});

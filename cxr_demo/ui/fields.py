@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cxr_demo import image, render, sanity
+from cxr_demo import image, phantom, render, sanity
 from cxr_demo.methods.base import settings_of
 from cxr_demo.types import Unit
 from cxr_demo.ui import text
@@ -28,7 +28,7 @@ ASSETS = Path(__file__).parent
 FILM_SIDE, MAP_SIDE = 1024, 256
 
 #: The viewer in parts, in the order in which they are put together.
-SCRIPTS = ("viewer.js", "drawing.js", "looking.js", "films.js", "comparing.js", "believe.js", "start.js")
+SCRIPTS = ("viewer.js", "drawing.js", "looking.js", "films.js", "comparing.js", "believe.js", "teaching.js", "start.js")
 
 #: What the viewer asks for beside maps.
 EVENTS = ("film", "stop", "pixels", "estimate", "trust", "scramble", "export")
@@ -97,6 +97,19 @@ def spec_fields(model: Classifier) -> dict[str, Any]:
         "scored_on": spec.scored_on,
         "auroc": _auroc(spec),
         "means": [vars(s) for s in spec.scores if s.finding == "mean"],
+    }
+
+
+def phantom_fields(one: phantom.Phantom) -> dict[str, Any]:
+    """A phantom as an example, with what is known to be true of it; `edges` left, top, right, bottom in shares."""
+    there = np.argwhere(phantom.truth(one.key))
+    edges = [*there.min(0)[::-1], *(there.max(0)[::-1] + 1)] if len(there) else None
+    return {
+        "key": one.key,
+        "title": one.title,
+        "planted": one.planted,
+        "finding": one.finding,
+        "edges": None if edges is None else [float(edge / phantom.SIZE) for edge in edges],
     }
 
 

@@ -129,7 +129,7 @@ def _about(own: Classifier) -> dict[str, Any]:
     return {
         **fields.about_fields(own, sources.choices()[0].name, shown),
         "models": [{"name": choice.name, "title": choice.title} for choice in sources.choices()],
-        "phantoms": [{"key": key, "title": item.title} for key, item in phantom.PHANTOMS.items()],
+        "phantoms": [fields.phantom_fields(item) for item in phantom.PHANTOMS.values()],
         "examples": [{"key": e.name, "title": e.title, "credit": e.credit} for e in hub.example_films()],
         "accepts": list(ACCEPTED),
         "megabytes": uploads.MEGABYTES,

@@ -278,7 +278,7 @@ async function heardMethod(answer) {
   refresh(card);
   // one card's new maximum is everybody's new scale, and what the others are faint beside
   if (maps) shown().forEach(drawCard);
-  if (ended !== 'running') { askTrust(); showGrid(); }
+  if (ended !== 'running') { askTrust(); showGrid(); showQuiz(); }
 }
 
 // An event that Gradio could not serve, e.g. because too many wait: no answer comes, so the page says it itself.
@@ -418,6 +418,7 @@ function showFilm() {
   for (const card of cards.values()) refresh(card);
   showTrust();
   showGrid();
+  showQuiz();
 }
 
 // What would put the film right, or show it as it was sent: the visitor decides.

@@ -1,0 +1,126 @@
+// Guess first: a student says what they see and where before the model's answer is shown; then both stand side by side.
+
+const quiz = {on: false, said: 0, named: 0, marked: 0, met: 0};
+const guessing = () => quiz.on && Boolean(current()?.image) && !state.film.guess?.revealed;
+const NOTHING = -1;  // what is guessed where none of the findings is seen
+
+const guessFinding = make('select', {id: 'cxr-guess', onchange: () => { guessOf(state.film).finding = Number(guessFinding.value); }});
+const guessMark = button('Mark where', {class: 'quiet', id: 'cxr-guess-mark'}, () => drawBox.click());
+const guessReveal = button('Reveal', {class: 'quiet', id: 'cxr-reveal'}, revealGuess);
+const guessSays = make('div', {class: 'said', role: 'status'});
+const guessForm = make('div', {class: 'group'}, make('label', {for: 'cxr-guess'}, 'What do you see?'), guessFinding, guessMark, guessReveal);
+const guessPane = make('section', {class: 'quiz', 'aria-label': 'Guess first', hidden: true},
+  make('h2', {}, 'Guess first'),
+  make('p', {class: 'soft'}, 'Say what you see and mark where you would look. Then compare with the model, its maps, and what is known of the film.'),
+  guessForm, guessSays);
+const quizButton = button('Guess first', {class: 'quiet', id: 'cxr-quiz', 'aria-pressed': 'false',
+  title: 'Hides the model\u2019s answer until you have given yours'}, () => {
+  quiz.on = !quiz.on;
+  quizButton.setAttribute('aria-pressed', String(quiz.on));
+  showQuiz();
+  draw();
+});
+
+const guessOf = film => film.guess ??= {finding: NOTHING, edges: null, revealed: false};
+
+function showQuiz() {
+  element.firstElementChild?.classList.toggle('guessing', guessing());
+  guessPane.hidden = !quiz.on || !current()?.image;
+  if (guessPane.hidden) return;
+  const guess = guessOf(state.film);
+  guessForm.hidden = guess.revealed;
+  const {labels} = current().seen;
+  const options = [[NOTHING, 'none of these'], ...labels.map((label, i) => [i, readable(label)]).sort((a, b) => a[1].localeCompare(b[1]))];
+  if ([...guessFinding.options].map(option => Number(option.value)).join() !== options.map(([value]) => value).join()) {
+    guessFinding.replaceChildren(...options.map(([value, words]) => make('option', {value}, words)));
+  }
+  guessFinding.value = guess.finding;
+  guessMark.setAttribute('aria-pressed', String(Boolean(state.drawing)));
+  say(guessMark, guess.edges ? 'Mark again' : 'Mark where');
+  guessSays.replaceChildren(...(guess.revealed ? compared(guess) : []).map(text => make('p', {}, text)));
+}
+
+function revealGuess() {
+  const guess = guessOf(state.film);
+  guess.revealed = true;
+  const {labels, ranked} = current().seen;
+  quiz.said += 1;
+  quiz.named += ranked.indexOf(guess.finding) >= 0 && ranked.indexOf(guess.finding) < 3;
+  const known = knownEdges(guess);
+  if (guess.edges && known.length) {
+    quiz.marked += 1;
+    quiz.met += known.some(edges => overlapOf(edges, guess.edges) > 0);
+  }
+  if (guess.finding !== NOTHING) {
+    if (guess.edges) (state.film.boxes ??= []).push({label: labels[guess.finding], edges: guess.edges});
+    pick(guess.finding, true);
+    if (guess.edges) askTrust(true);
+  }
+  showQuiz();
+  draw();
+}
+
+// What is known to be true of the film: where it was planted, or where a table of boxes has what was guessed.
+function knownEdges({finding}) {
+  const planted = plantedIn(state.film);
+  if (planted) return planted.edges ? [planted.edges] : [];
+  return (state.film.boxes ?? []).filter(box => box.given && box.label === current().seen.labels[finding]).map(box => box.edges);
+}
+
+const plantedIn = film => film.source?.kind === 'phantom' ? page.phantoms.find(item => item.key === film.source.key) : null;
+
+// Intersection over union of two boxes.
+function overlapOf([a, b, c, d], [e, f, g, h]) {
+  const shared = Math.max(0, Math.min(c, g) - Math.max(a, e)) * Math.max(0, Math.min(d, h) - Math.max(b, f));
+  return shared / ((c - a) * (d - b) + (g - e) * (h - f) - shared);
+}
+
+// In sentences: the guess, the model's answer, the truth where it is known, and the maps under the mark.
+function compared(guess) {
+  const {labels, ranked, probabilities, thresholds} = current().seen;
+  const above = i => thresholds[i] !== null && probabilities[i] >= thresholds[i];
+  const said = [];
+  if (guess.finding === NOTHING) {
+    const most = ranked.filter(above);
+    said.push(`You saw none of these findings. The model has ${most.length ? `${most.length} above the operating point, first ${readable(labels[most[0]])} with ${percent(probabilities[most[0]])}` : 'none above its operating point either'}.`);
+  } else {
+    said.push(`You saw ${readable(labels[guess.finding])}. The model gives it ${percent(probabilities[guess.finding])}`
+      + `${above(guess.finding) ? ', above its operating point' : ''}: number ${ranked.indexOf(guess.finding) + 1} of ${ranked.length}.`);
+  }
+  const planted = plantedIn(state.film);
+  if (planted) said.push(`What is true: ${planted.planted} ${planted.finding ? `That is ${readable(planted.finding)}.` : ''} The model learned from people\u2019s films and need not find what is drawn.`);
+  const known = knownEdges(guess);
+  if (guess.edges && known.length) said.push(`Your mark and the known place overlap by ${Math.max(...known.map(edges => overlapOf(edges, guess.edges))).toFixed(2)} (IoU; 1 is the same box, 0 no contact).`);
+  if (guess.edges && guess.finding !== NOTHING) {
+    const found = shown().filter(card => entryOf(card)?.maps).map(card => `${card.method.title} ${share(evidenceIn(entryOf(card).maps, guess.finding, guess.edges))}`);
+    if (found.length) said.push(`Of each map\u2019s evidence for it, so much lies in your mark: ${found.join(', ')}. The mark is ${share(areaOf(guess.edges))} of what the model sees.`);
+  }
+  said.push(`So far: ${quiz.named} of ${quiz.said} guesses were among the model\u2019s first three${quiz.marked ? `; ${quiz.met} of ${quiz.marked} marks met the known place` : ''}.`);
+  return said;
+}
+
+// A box in the cells of a map: first and last column, first and last row, as far as the model sees it.
+function cellsOf([left, top, right, bottom], side) {
+  const {crop} = current().seen.film;
+  const at = (value, from, size) => clamp(Math.round((value - from) / size * side), 0, side);
+  return [at(left, crop.left, crop.width), at(right, crop.left, crop.width), at(top, crop.top, crop.height), at(bottom, crop.top, crop.height)];
+}
+
+function areaOf(edges) {
+  const [x0, x1, y0, y1] = cellsOf(edges, 1000);
+  return (x1 - x0) * (y1 - y0) / 1000 ** 2;
+}
+
+// Share of what speaks for a finding that lies in a box; null where nothing does.
+function evidenceIn(maps, i, edges) {
+  const {side} = maps;
+  const [x0, x1, y0, y1] = cellsOf(edges, side);
+  let [inside, all] = [0, 0];
+  plane(maps, i).forEach((q, k) => {
+    if (q <= 0) return;
+    const [x, y] = [k % side, Math.floor(k / side)];
+    all += q;
+    if (x >= x0 && x < x1 && y >= y0 && y < y1) inside += q;
+  });
+  return all ? inside / all : null;
+}

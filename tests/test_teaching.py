@@ -1,0 +1,123 @@
+"""Guess first: nothing of the model's answer is seen before one has given one's own."""
+
+import json
+import re
+
+import cv2
+import numpy as np
+import pytest
+
+from cxr_demo import explain, image, methods, phantom, sources
+from cxr_demo.ui import fields
+from tests.browsing import DEFAULTS, Visitor
+
+pytestmark = pytest.mark.browser
+
+#: Left, top, right, bottom of what the student marks, in shares of the film.
+MARK = (0.1, 0.5, 0.45, 0.8)
+
+#: How many pixels of the film have the colour of a box's outline.
+GREEN = """() => {
+  const canvas = document.querySelector('.film canvas');
+  const {data} = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+  let many = 0;
+  for (let k = 0; k < data.length; k += 4) many += data[k + 1] > data[k] + 60;
+  return many;
+}"""
+
+
+@pytest.fixture
+def visitor(browser, address):
+    one = Visitor(browser, address)
+    yield one
+    assert one.complaints == []
+    one.page.close()
+
+
+def mark(visitor, left, top, right, bottom):
+    visitor.page.click("#cxr-guess-mark")
+    box = visitor.page.query_selector(".film canvas").bounding_box()
+    at = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in ((left, top), (right, bottom))]
+    visitor.page.mouse.move(*at[0])
+    visitor.page.mouse.down()
+    visitor.page.mouse.move(*at[1], steps=3)
+    visitor.page.mouse.up()
+
+
+def test_a_guess_is_compared_with_the_model_its_maps_and_the_truth(visitor):
+    page = visitor.page
+    model, film = sources.load(page.input_value("#cxr-model")), phantom.PHANTOMS["effusion"].film()
+    prediction = explain.predict(model, film)
+    *_, gradcam = explain.explain(model, film, methods.method("gradcam", {}))
+    i = int(gradcam.values.max((1, 2)).argmax())  # one that has evidence
+    page.click("#cxr-quiz")
+    page.click(".chip[data-phantom=effusion]")
+    page.wait_for_selector(".quiz:not([hidden])")
+    for hidden in (".findings", ".bench", ".believe", ".grid"):
+        assert not page.is_visible(hidden), hidden
+    assert "%" not in page.inner_text(".quiz")
+    page.select_option("#cxr-guess", str(i))
+    mark(visitor, *MARK)
+    for key in DEFAULTS:  # they are made meanwhile, unseen
+        page.wait_for_selector(f".card[data-method={key}][data-state=done]", state="attached", timeout=60_000)
+    assert page.input_value("#cxr-guess") == str(i), "still what was chosen"
+    assert not page.is_visible(".findings")
+    page.click("#cxr-reveal")
+    assert page.is_visible(".findings")
+    assert page.is_visible(".bench")
+    assert page.input_value("#cxr-finding") == str(i)
+    said = page.inner_text(".quiz .said")
+
+    assert f"number {prediction.ranked().index(i) + 1} of 14" in said
+    assert "Fluid hides the base of the right lung" in said
+    spoken = gradcam.values[i].clip(0)
+    side = len(spoken)
+    left, top, right, bottom = (round(edge * side) for edge in MARK)
+    share = spoken[top:bottom, left:right].sum() / spoken.sum()
+    assert int(re.search(r"Grad-CAM (\d+) %", said)[1]) == pytest.approx(100 * share, abs=3)
+    assert int(re.search(r"The mark is (\d+) %", said)[1]) == pytest.approx(100 * 0.35 * 0.3, abs=1.5)
+    a, b = np.array(MARK), np.array(fields.phantom_fields(phantom.PHANTOMS["effusion"])["edges"])
+    shared = np.prod(np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2]))
+    iou = shared / (np.prod(a[2:] - a[:2]) + np.prod(b[2:] - b[:2]) - shared)
+    assert float(re.search(r"overlap by ([\d.]+)", said)[1]) == pytest.approx(iou, abs=0.03)
+    assert "1 of 1 marks met the known place" in said
+    page.wait_for_selector("text=best IoU of its pieces", timeout=60_000)
+
+
+def test_the_next_film_is_hidden_again_and_the_count_goes_on(visitor):
+    page = visitor.page
+    page.click("#cxr-quiz")
+    for n, key in enumerate(("nodule", "normal"), 1):
+        page.click(f".chip[data-phantom={key}]")
+        page.wait_for_function(
+            "name => document.querySelector('.filmname b')?.textContent === name", arg=phantom.PHANTOMS[key].title
+        )
+        page.wait_for_selector("#cxr-reveal:visible")
+        assert not page.is_visible(".findings")
+        page.click("#cxr-reveal")
+        said = page.inner_text(".quiz .said")
+        assert "You saw none of these findings" in said
+        assert f"of {n} guesses" in said
+    page.click("#cxr-quiz")
+    assert not page.is_visible(".quiz")
+    assert page.is_visible(".findings")
+
+
+def test_boxes_of_a_table_stay_hidden_until_then(visitor, tmp_path):
+    path = tmp_path / "film.png"
+    cv2.imwrite(str(path), phantom.draw("normal"))
+    box = json.dumps([{"label": "Mass", "x": 100, "y": 120, "w": 90, "h": 80}]).replace('"', '""')
+    table = tmp_path / "boxes.csv"
+    table.write_text(f'file,boxes\nfilm.png,"{box}"\n')
+    page = visitor.page
+    page.click("#cxr-quiz")
+    visitor.drop(table)
+    visitor.drop(path)
+    page.wait_for_selector("#cxr-reveal:visible")
+    assert page.evaluate(GREEN) == 0
+    page.select_option("#cxr-guess", label="Mass")
+    mark(visitor, 0.2, 0.24, 0.36, 0.4)
+    page.click("#cxr-reveal")
+    assert "overlap by 0." in page.inner_text(".quiz .said")
+    page.wait_for_function(f"() => ({GREEN})() > 20")
+    assert image.read(path).pixels.shape == (512, 512)
