@@ -67,7 +67,7 @@ class TestTable:
         i = int(np.ptp([said.probabilities for said in known], axis=0).argmax())
         order = np.argsort([-said.probabilities[i] for said in known])
         expected = [["normal.png", "effusion.png", HOSTILE][k] for k in order]
-        head = f"details.table th[data-by='{i}']"
+        head = f"details.table th[data-by='{NIH_FINDINGS[i]}']"
         visitor.page.click(f"{head} button")
         assert names(visitor) == expected
         assert visitor.page.get_attribute(head, "aria-sort") == "descending"
@@ -221,3 +221,50 @@ class TestGrid:
         page.click(".grid .stop")
         page.wait_for_selector("#cxr-grid-run:not([disabled])")
         assert all("up to" not in text for text in cells(grid)[:2])
+
+
+def test_what_is_refused_is_said_and_asked_again(browser, address, films_here):
+    """As Gradio does where too many wait: no answer comes, and the page says so for what was asked."""
+    one = Visitor(browser, address)
+    refuse = "name => document.dispatchEvent(new CustomEvent('cxr-answer', {detail: {failed: name}}))"
+    one.page.route("**/queue/join*", lambda route: None)  # nothing is answered
+    one.page.set_input_files(".cxr input.picker", films_here[:1])
+    one.page.wait_for_selector(".film .veil:visible")
+    one.page.evaluate(refuse, "estimate")
+    assert one.page.is_visible(".film .veil"), "the film is still read"
+    one.page.wait_for_function("() => document.querySelector('.veil .words').textContent.startsWith('Reading')")
+    one.page.evaluate(refuse, "film")
+    assert "too many may be waiting" in one.page.inner_text(".film .notes.bad")
+    assert not one.page.is_visible(".film .veil")
+    one.page.unroute("**/queue/join*")
+    one.page.set_input_files(".cxr input.picker", films_here[1:2])
+    one.wait(*DEFAULTS).measured()
+    one.page.click(".grid summary")
+    one.page.select_option("#cxr-grid-kind", "settings")
+    one.page.route("**/queue/join*", lambda route: None)
+    one.page.select_option("#cxr-grid-method", "lime")
+    one.page.click("#cxr-grid-run")
+    one.page.evaluate(refuse, "lime")
+    assert one.page.get_attribute(".card[data-method=lime]", "data-state") == "done", "the card has its map"
+    assert "too many may be waiting" in one.page.inner_text(".grid tbody")
+    assert one.complaints == []
+    one.page.close()
+
+
+def test_back_from_another_model_the_table_has_its_own_names(browser, address, films_here):
+    one = Visitor(browser, address)
+    one.page.set_input_files(".cxr input.picker", films_here[:2])
+    one.wait(*DEFAULTS)
+    summary = "() => document.querySelector('details.table summary').textContent.includes('2 of 2')"
+    one.page.wait_for_function(summary)
+    one.page.click("details.table:not(.grid) summary")
+    for index, many in ((1, 1), (0, 14)):
+        one.page.select_option("#cxr-model", index=index)
+        one.page.wait_for_function(
+            "many => document.querySelectorAll('details.table:not(.grid) thead th').length === many + 1", arg=many
+        )
+        one.page.wait_for_function(summary)
+        assert len(one.page.query_selector_all("details.table:not(.grid) tbody tr:first-child td")) == many + 1
+        assert len(one.texts(".list .row")) == many
+    assert one.complaints == []
+    one.page.close()

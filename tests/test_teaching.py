@@ -52,7 +52,7 @@ def test_a_guess_is_compared_with_the_model_its_maps_and_the_truth(visitor):
     i = int(gradcam.values.max((1, 2)).argmax())  # one that has evidence
     page.click("#cxr-quiz")
     page.click(".chip[data-phantom=effusion]")
-    page.wait_for_selector(".quiz:not([hidden])")
+    page.wait_for_selector("#cxr-reveal:visible")
     for hidden in (".findings", ".bench", ".believe", ".grid"):
         assert not page.is_visible(hidden), hidden
     assert "%" not in page.inner_text(".quiz")
@@ -101,6 +101,21 @@ def test_the_next_film_is_hidden_again_and_the_count_goes_on(visitor):
     page.click("#cxr-quiz")
     assert not page.is_visible(".quiz")
     assert page.is_visible(".findings")
+
+
+def test_a_drawn_film_by_chance_does_not_say_what_it_is(visitor):
+    page = visitor.page
+    page.click("#cxr-quiz")
+    titles = set()
+    for _ in phantom.PHANTOMS:
+        page.click("#cxr-guess-any")
+        page.wait_for_selector("#cxr-reveal:visible")
+        assert not page.is_visible(".filmname b")
+        assert not page.is_visible(".film .notes")
+        page.click("#cxr-reveal")
+        titles.add(page.inner_text(".filmname b"))
+        assert "What is true" in page.inner_text(".quiz .said")
+    assert titles == {item.title for item in phantom.PHANTOMS.values()}, "each once before one comes again"
 
 
 def test_boxes_of_a_table_stay_hidden_until_then(visitor, tmp_path):

@@ -1,5 +1,7 @@
 """How film and maps are looked at, in a real browser: enlarged in step, windowed, wiped, by mouse, touch and keys."""
 
+import re
+
 import cv2
 import numpy as np
 import pytest
@@ -177,6 +179,24 @@ class TestZoom:
         visitor.page.mouse.move(box["x"] + 30, box["y"] + 30)
         visitor.page.mouse.wheel(0, -100)
         assert visitor.page.inner_text("#cxr-zoom") == "100 %"
+
+    def test_a_button_let_go_outside_leaves_nothing_held(self, visitor):
+        box = box_of(visitor, "gradcam")
+        visitor.page.mouse.move(box["x"] + 50, box["y"] + 50)
+        visitor.page.mouse.down()
+        visitor.page.mouse.move(box["x"] + 50, box["y"] - 60)
+        visitor.page.mouse.up()
+        zoom(visitor, "gradcam", 0.5, 0.5)
+        before = visitor.pixels("gradcam")
+        visitor.page.mouse.move(box["x"] + 90, box["y"] + 120, steps=3)
+        drawn(visitor.page)
+        np.testing.assert_array_equal(visitor.pixels("gradcam"), before)
+
+    def test_what_arrow_keys_read_is_spoken(self, visitor):
+        visitor.page.focus(".card[data-method=corners] canvas")
+        visitor.page.keyboard.press("ArrowLeft")
+        spoken = visitor.page.text_content(".looks .sr[role=status]")
+        assert re.search(r"Grad-CAM here .*; LIME here .*; Occlusion here .*; Planted corners here ", spoken)
 
 
 class TestWindow:

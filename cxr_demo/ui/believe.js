@@ -140,6 +140,10 @@ function curvesBlock(found) {
 
 // ------------------------------------------------------------------ agreement
 
+// How the small pictures below are drawn, whenever one looks elsewhere; what is no longer on the page is not.
+const smalls = {agreement: null, scrambled: []};
+const drawSmalls = () => [smalls.agreement, ...smalls.scrambled].forEach(redraw => redraw?.());
+
 function agreementBlock(found) {
   const i = state.chosen;
   const rows = found.agreement.map(pair => make('tr', {},
@@ -150,7 +154,8 @@ function agreementBlock(found) {
     'aria-label': 'Where all maps agree, in the colours of the maps, and where they contradict, in purple'});
   const stage = make('div', {class: 'stage small'}, canvas);
   const drawn = found.overlay && found.finding === i;
-  if (drawn) requestAnimationFrame(() => drawAgreement(canvas, found.overlay));
+  if (drawn) smalls.agreement = () => drawAgreement(canvas, found.overlay);
+  requestAnimationFrame(drawSmalls);
   return make('div', {class: 'block'},
     make('h4', {}, 'Do the methods agree?'),
     make('div', {class: 'beside'},
@@ -217,12 +222,13 @@ function showScramble() {
   scrambleButton.disabled = scrambling?.state === 'running' || !finished().length;
   scrambleBlock.dataset.state = scrambling?.state ?? 'idle';
   say(scrambleStatus, scrambling?.error ?? (scrambling?.state === 'running' ? waiting(scrambling) ?? 'explaining the scrambled model\u2026' : ''));
+  smalls.scrambled = [];
   scrambleMaps.replaceChildren(...[...(scrambling?.maps ?? [])].map(([key, found]) => {
     const kept = found.kept?.[state.chosen];
     const canvas = make('canvas', {role: 'img', 'aria-label': `${titleOf(key)} of the scrambled model`});
     const verdict = found.error ?? (kept === null || kept === undefined ? 'one of the maps is empty'
       : `keeps ${figure(kept)}: ${kept >= page.stays ? 'stays' : 'changes'}`);
-    if (found.maps) requestAnimationFrame(() => {
+    if (found.maps) smalls.scrambled.push(() => {
       if (!canvas.isConnected || result !== current()) return;
       fit(canvas, result.image);
       picture(canvas, result, found.maps, found.maps.limit[state.chosen], stopsOf(cards.get(key).method.unit));
@@ -230,6 +236,7 @@ function showScramble() {
     return make('figure', {class: kept >= page.stays ? 'stays' : null}, make('div', {class: 'stage small'}, canvas),
       make('figcaption', {}, make('b', {}, titleOf(key)), ` ${verdict}`));
   }));
+  requestAnimationFrame(drawSmalls);
   shown().forEach(trustLine);
 }
 

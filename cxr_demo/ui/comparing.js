@@ -2,7 +2,7 @@
 
 // Without a server, only what is already here can be compared.
 const GRID = {findings: 'methods and findings', settings: 'a method and its settings', models: 'methods and models'};
-const grid = {kind: 'findings', cells: new Map(), jobs: [], job: null, film: null, columns: [], rows: [], draws: []};
+const grid = {kind: 'findings', cells: new Map(), jobs: [], job: null, film: null, source: null, model: null, columns: [], rows: [], draws: []};
 
 // ------------------------------------------------------------------ what is asked for
 
@@ -37,7 +37,7 @@ function runGrid() {
   if (!result?.image) return;
   stopGrid();
   grid.cells.clear();
-  grid.film = state.film;
+  Object.assign(grid, {film: state.film, source: state.film.source, model: state.model});
   if (grid.kind === 'settings') {
     const card = cards.get(gridMethod.value);
     const number = !settingOf(card.method.key).choices.length;
@@ -62,7 +62,7 @@ function nextJob() {
     state.run += 1;
     grid.job.run = state.run;
     grid.cells.set(`${card.method.key} ${k}`, {state: 'running'});
-    trigger(EVENTS[card.method.key], {run: state.run, source: grid.film.source, model: column.model,
+    trigger(EVENTS[card.method.key], {run: state.run, source: grid.source, model: column.model,
       settings: column.settings ?? settingsOf(card), aside: true});
   }
   showGrid();
@@ -109,7 +109,12 @@ function showGrid() {
   const result = current();
   gridPanel.hidden = !result?.image;
   if (gridPanel.hidden || !gridPanel.open) return;
-  if (grid.film !== state.film) { stopGrid(); grid.cells.clear(); grid.columns = []; grid.rows = []; }
+  const stale = grid.film !== state.film || grid.source !== state.film.source || (grid.kind === 'settings' && grid.model !== state.model);
+  if (stale && grid.film) {
+    stopGrid();
+    grid.cells.clear();
+    Object.assign(grid, {film: null, columns: [], rows: []});
+  }
   const own = grid.kind === 'findings';
   gridFindings.hidden = !own;
   for (const node of [gridMethod, gridSetting, gridValues]) node.hidden = grid.kind !== 'settings';
@@ -130,12 +135,14 @@ function drawGrid() {
 
 function choices() {
   const {labels, ranked} = current().seen;
-  grid.findings ??= new Set(ranked.slice(0, 4));
-  gridFindings.replaceChildren(...ranked.map(i => button(readable(labels[i]), {class: 'chip', 'aria-pressed': String(grid.findings.has(i))}, () => {
-    if (!grid.findings.delete(i)) grid.findings.add(i);
+  grid.findings ??= new Set(ranked.slice(0, 4).map(i => labels[i]));
+  gridFindings.replaceChildren(...ranked.map(i => button(readable(labels[i]), {class: 'chip', 'aria-pressed': String(grid.findings.has(labels[i])), 'data-label': labels[i]}, () => {
+    if (!grid.findings.delete(labels[i])) grid.findings.add(labels[i]);
     showGrid();
+    gridFindings.querySelector(`[data-label="${labels[i]}"]`).focus();
   })));
   const able = [...cards.values()].filter(card => card.method.settings.length);
+  if (!able.length) return;
   const key = gridMethod.value || able.find(card => card.on)?.method.key || able[0].method.key;
   gridMethod.replaceChildren(...able.map(({method}) => make('option', {value: method.key, selected: method.key === key}, method.title)));
   const {settings} = cards.get(key).method;
@@ -162,7 +169,7 @@ function lay(heads, rows) {
 
 function byFindings(result) {
   const {labels, ranked, probabilities} = result.seen;
-  const picked = ranked.filter(i => grid.findings.has(i));
+  const picked = ranked.filter(i => grid.findings.has(labels[i]));
   const rows = shown().filter(card => entryOf(card)?.maps).map(card => {
     const {maps} = entryOf(card);
     const limit = Math.max(...picked.map(i => maps.limit[i]));

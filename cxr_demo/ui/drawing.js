@@ -93,10 +93,11 @@ function paint(maps, i, limit, stops) {
 
 // Dark lines over what would have another sign with other samples: a bit for each cell, the first one the highest.
 function lines(maps, i, pixels) {
+  const values = plane(maps, i);
   for (let k = 0; k < pixels.length; k++) {
     const bit = i * pixels.length + k;
     const unsure = (maps.unsure[bit >> 3] >> (7 - (bit & 7))) & 1;
-    if (unsure && (k % maps.side + Math.floor(k / maps.side)) % 8 < 2) pixels[k] = 0xb0000000;
+    if (unsure && !hidden(values[k]) && (k % maps.side + Math.floor(k / maps.side)) % 8 < 2) pixels[k] = 0xb0000000;
   }
 }
 
@@ -122,15 +123,15 @@ function halves(width, height, values) {
 }
 
 // From the picture that came with the prediction; all of the film's pixels take its place once they are here.
-function levelsOf(result) {
-  if (!result.levels) {
-    const {width, height} = result.image;
+function levelsOf({film, image}) {
+  if (!film.levels) {
+    const {width, height} = image;
     const pen = make('canvas', {width, height}).getContext('2d', {willReadFrequently: true});
-    pen.drawImage(result.image, 0, 0);
+    pen.drawImage(image, 0, 0);
     const {data} = pen.getImageData(0, 0, width, height);
-    result.levels = halves(width, height, Uint16Array.from({length: width * height}, (_, k) => 257 * data[4 * k]));
+    film.levels = halves(width, height, Uint16Array.from({length: width * height}, (_, k) => 257 * data[4 * k]));
   }
-  return result.levels;
+  return film.levels;
 }
 
 // Undoes `fields.pixels_of`: steps along rows, high bytes before low ones.
@@ -163,16 +164,17 @@ function filmAt(result, width, height, view) {
   const {low, high, inverted} = state.window;
   const levels = levelsOf(result);
   const about = [width, height, view.x, view.y, view.zoom, low, high, inverted, levels[0].width].join(' ');
-  result.drawn ??= new Map();
-  const known = result.drawn.get(about);
+  const {film} = result;
+  film.drawn ??= new Map();
+  const known = film.drawn.get(about);
   if (known) return known;
   const level = levels.findLast(one => one.width >= view.zoom * width) ?? levels[0];
   const [left, right] = [view.x, view.x + 1 / view.zoom].map(x => x * level.width);
   const [top, bottom] = [view.y, view.y + 1 / view.zoom].map(y => y * level.height);
   const [x0, y0] = [Math.max(0, Math.floor(left) - 1), Math.max(0, Math.floor(top) - 1)];
   const [w, h] = [Math.min(level.width, Math.ceil(right) + 1) - x0, Math.min(level.height, Math.ceil(bottom) + 1) - y0];
-  const table = result.greys?.about === `${low} ${high} ${inverted}` ? result.greys.table : greys(state.window);
-  result.greys = {about: `${low} ${high} ${inverted}`, table};
+  const table = film.greys?.about === `${low} ${high} ${inverted}` ? film.greys.table : greys(state.window);
+  film.greys = {about: `${low} ${high} ${inverted}`, table};
   const part = new ImageData(w, h);
   const pixels = new Uint32Array(part.data.buffer);
   for (let y = 0; y < h; y++) {
@@ -185,8 +187,8 @@ function filmAt(result, width, height, view) {
   const pen = drawn.getContext('2d');
   pen.imageSmoothingQuality = 'high';
   pen.drawImage(source, left - x0, top - y0, right - left, bottom - top, 0, 0, width, height);
-  if (result.drawn.size > 3) result.drawn.clear();
-  result.drawn.set(about, drawn);
+  if (film.drawn.size > 3) film.drawn.clear();
+  film.drawn.set(about, drawn);
   return drawn;
 }
 
@@ -253,7 +255,7 @@ function contours(pen, maps, i, limit, [left, top, width, height], size) {
     for (const [colour, times] of [['rgb(0 0 0 / .75)', 3], ['rgb(255 255 255)', 1.2]]) {
       pen.save();
       Object.assign(pen, {strokeStyle: colour, lineWidth: thick * times, lineCap: 'round'});
-      pen.globalAlpha = level > 0 ? 1 : 0.6;
+      if (level < 0) pen.setLineDash([5 * thick, 4 * thick]);
       pen.stroke(path);
       pen.restore();
     }

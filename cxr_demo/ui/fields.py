@@ -173,7 +173,9 @@ def pixels_of(film: Radiograph) -> bytes:
     """A film in 65,536 grey levels, deflated: steps along each row modulo 2^16, high bytes before low ones."""
     levels = np.rint(film.pixels * 65535).astype(np.uint16)
     steps = np.diff(levels, axis=1, prepend=np.uint16(0))
-    return zlib.compress(np.stack([steps >> 8, steps & 255]).astype(np.uint8).tobytes(), 1)
+    packed = np.empty((2, *steps.shape), np.uint8)
+    packed[0], packed[1] = steps >> 8, steps & 255
+    return zlib.compress(packed.tobytes(), 1)
 
 
 def progress_fields(explanation: Explanation) -> dict[str, Any]:

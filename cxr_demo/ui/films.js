@@ -7,7 +7,8 @@ const resultOf = film => film.results.get(state.model) ?? null;
 
 // The next film that has not been looked at: it may wait for everything else.
 function askNext() {
-  if (asked.size || state.film?.busy || shown().some(card => entryOf(card)?.state === 'running')) return;
+  const measuring = ['trust', 'scramble', 'exporting'].some(part => current()?.[part]?.state === 'running');
+  if (asked.size || state.film?.busy || grid.job || measuring || shown().some(card => entryOf(card)?.state === 'running')) return;
   const next = state.films.find(film => film.source && !film.error && !film.busy && !resultOf(film));
   if (next) askFilm(next, true);
 }
@@ -16,13 +17,14 @@ function askNext() {
 
 const told = () => state.films.filter(resultOf);
 const probabilityOf = (film, i) => resultOf(film).seen.probabilities[i];
+const labelsOf = films => resultOf(films[0]).seen.labels;
 const ticked = () => told().filter(film => film.ticked !== false);
 const logit = p => Math.log(clamp(p, 1e-6, 1 - 1e-6) / (1 - clamp(p, 1e-6, 1 - 1e-6)));
 
 // Of the films that are ticked: the probability of the mean of their log-odds, for each finding.
 function combined() {
   const films = ticked();
-  return spec.labels.map((_, i) => {
+  return labelsOf(films).map((_, i) => {
     const mean = films.reduce((sum, film) => sum + logit(probabilityOf(film, i)), 0) / films.length;
     return 1 / (1 + Math.exp(-mean));
   });
@@ -38,8 +40,9 @@ const tablePanel = make('details', {class: 'table', hidden: true}, make('summary
 
 function sorted() {
   const films = [...told()];
-  if (order.by === null) return films;
-  const value = film => order.by === 'name' ? film.name : probabilityOf(film, order.by);
+  if (order.by === null || !films.length) return films;
+  const i = order.by === 'name' ? -1 : labelsOf(films).indexOf(order.by);
+  const value = film => i < 0 ? film.name : probabilityOf(film, i);
   return films.sort((a, b) => (value(a) < value(b) ? -1 : value(a) > value(b) ? 1 : 0) * (order.falling ? -1 : 1));
 }
 
@@ -53,7 +56,7 @@ function sortBy(by) {
 function showTable() {
   const films = sorted();
   tablePanel.hidden = state.films.length < 2;
-  const missing = state.films.filter(film => film.error).length;
+  const missing = state.films.filter(film => film.error && !resultOf(film)).length;
   const waits = state.films.length - films.length - missing;
   say(tableName, `All films: ${films.length} of ${state.films.length}${waits ? `, ${waits} to come` : ''}${missing ? `, ${missing} could not be read` : ''}`);
   if (tablePanel.hidden || !films.length) return filmTable.replaceChildren();
@@ -67,12 +70,12 @@ function showTable() {
   };
   const rows = films.map(film => make('tr', {'aria-current': film === state.film ? 'true' : null},
     make('td', {}, make('input', {type: 'checkbox', checked: film.ticked !== false, 'aria-label': `Combine ${film.name}`,
-      onchange: event => { film.ticked = event.target.checked; showTable(); }})),
+      onchange: event => { film.ticked = event.target.checked; showTable(); filmTable.querySelector(`[aria-label="Combine ${CSS.escape(film.name)}"]`)?.focus(); }})),
     make('th', {scope: 'row'}, button(film.name, {class: 'plain'}, () => choose(film))),
     ...resultOf(film).seen.probabilities.map(cell)));
   const many = ticked().length;
   filmTable.replaceChildren(make('table', {},
-    make('thead', {}, make('tr', {}, make('td', {}), head('name', 'Film'), ...spec.labels.map((label, i) => head(i, readable(label))))),
+    make('thead', {}, make('tr', {}, make('td', {}), head('name', 'Film'), ...labelsOf(films).map(label => head(label, readable(label))))),
     make('tbody', {}, ...rows),
     many > 1 ? make('tfoot', {}, make('tr', {}, make('td', {}), make('th', {scope: 'row'}, `${many} films combined`), ...combined().map(cell))) : null));
 }
@@ -80,9 +83,12 @@ function showTable() {
 // RFC 4180. What a spreadsheet would take for a formula is text.
 function saveTable() {
   const quoted = text => `"${(/^[=+\-@\t\r]/.test(text) ? `'${text}` : text).replaceAll('"', '""')}"`;
-  const rows = [['file', 'model', ...spec.labels].map(quoted)];
-  for (const film of sorted()) rows.push([quoted(film.name), quoted(spec.revision), ...spec.labels.map((_, i) => probabilityOf(film, i).toFixed(6))]);
-  if (ticked().length > 1) rows.push([quoted(`combined: ${ticked().map(film => film.name).join(', ')}`), quoted(spec.revision), ...combined().map(p => p.toFixed(6))]);
+  const films = sorted();
+  if (!films.length) return;
+  const {revision} = resultOf(films[0]).seen.spec;
+  const rows = [['file', 'model', ...labelsOf(films)].map(quoted)];
+  for (const film of films) rows.push([quoted(film.name), quoted(revision), ...resultOf(film).seen.probabilities.map(p => p.toFixed(6))]);
+  if (ticked().length > 1) rows.push([quoted(`combined: ${ticked().map(film => film.name).join(', ')}`), quoted(revision), ...combined().map(p => p.toFixed(6))]);
   download(new Blob([rows.map(row => `${row.join(',')}\r\n`).join('')], {type: 'text/csv'}), 'findings.csv');
 }
 

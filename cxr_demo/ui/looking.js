@@ -19,8 +19,10 @@ function lookAt(x, y, zoom) {
 
 // As another film is first seen.
 function lookAfresh() {
+  state.window = {low: 0, high: 1, inverted: false};
   lookAt(0, 0, 1);
   setWindow(0.5, 1, false);
+  say(lookStatus, '');
 }
 
 // Enlarges about a place of the film, which stays where it is on the screen.
@@ -51,17 +53,17 @@ function placeOn(canvas, event) {
 // All of the film's pixels and grey levels, once somebody looks closer than the picture that came first.
 function askPixels() {
   const result = current();
-  if (!result?.image || !result.seen.film.deeper || result.pixels) return;
+  if (!result?.image || !result.seen.film.deeper || state.film.pixels) return;
   const {low, high} = state.window;
   if (state.view.zoom === 1 && low === 0 && high === 1) return;
   state.run += 1;
-  result.pixels = {run: state.run, state: 'running'};
+  state.film.pixels = {run: state.run, state: 'running'};
   trigger(EVENTS.pixels, {run: state.run, source: state.film.source, model: state.model});
 }
 
 async function heardPixels({run, path, error}) {
-  const result = current();
-  if (result?.pixels?.run !== run) return;
+  const film = state.films.find(one => one.pixels?.run === run);
+  if (!film) return;
   let found = null;
   if (path) {
     try {
@@ -69,12 +71,20 @@ async function heardPixels({run, path, error}) {
       if (answer.ok) found = new Uint8Array(await inflated(await answer.arrayBuffer()));
     } catch { /* said below */ }
   }
-  const {width, height} = result.seen.film;
-  if (found) result.levels = halves(width, height, undone(found, width, height));
-  result.pixels.state = found ? 'done' : 'stopped';
-  say(lookStatus, found ? '' : error ?? 'The film\u2019s own pixels could not be fetched; this is a smaller copy of it.');
+  if (film.pixels?.run !== run) return;
+  if (!found) return noPixels(film, error ?? 'The film\u2019s own pixels could not be fetched; this is a smaller copy of it.');
+  const {width, height} = [...film.results.values()][0].seen.film;
+  Object.assign(film, {levels: halves(width, height, undone(found, width, height)), pixels: {run, state: 'done'}});
   soon();
 }
+
+// They are asked for again at the next look.
+function noPixels(film, words) {
+  film.pixels = null;
+  say(lookStatus, words);
+}
+
+const forgetPixels = film => Object.assign(film, {levels: null, drawn: null, greys: null, pixels: null});
 
 // ------------------------------------------------------------------ mouse, touch and keys on a picture
 
@@ -91,6 +101,7 @@ function pointing(canvas) {
     if (fingers.size === 1 && (state.view.zoom > 1 || event.button === 2)) canvas.setPointerCapture(event.pointerId);
   });
   canvas.addEventListener('pointermove', event => {
+    if (event.pointerType === 'mouse' && !event.buttons) fingers.delete(event.pointerId);  // let go somewhere else
     const before = fingers.get(event.pointerId);
     if (!before) return point(placeOn(canvas, event));
     const box = canvas.getBoundingClientRect();
@@ -112,7 +123,8 @@ function pointing(canvas) {
   canvas.addEventListener('dblclick', event => (state.view.zoom > 1 ? lookAt(0, 0, 1) : zoomAt(placeOn(canvas, event), 2)));
   // the page scrolls under a mere wheel, as pages do
   canvas.addEventListener('wheel', event => {
-    if (!event.ctrlKey && !event.metaKey && document.activeElement !== canvas) return;
+    const ours = event.ctrlKey || event.metaKey || (document.activeElement === canvas && (state.view.zoom > 1 || event.deltaY < 0));
+    if (!ours) return;
     event.preventDefault();
     zoomAt(placeOn(canvas, event), 2 ** (-clamp(event.deltaY, -100, 100) / 200));
   }, {passive: false});
@@ -127,6 +139,7 @@ function pointing(canvas) {
     if (event.shiftKey) return moveBy(step[0] / 8, step[1] / 8);
     const from = state.pointer ?? middle();
     point({x: from.x + step[0] / 56 / state.view.zoom, y: from.y + step[1] / 56 / state.view.zoom});
+    say(spoken, shown().map(one => `${one.method.title} ${one.readout.textContent || 'no map'}`).join('; '));
   });
 }
 
@@ -316,6 +329,7 @@ document.addEventListener('keydown', event => {
 
 // ------------------------------------------------------------------ the bar of all this
 
+const spoken = make('span', {class: 'sr', role: 'status'});  // what arrow keys read, for who does not see it
 const lookStatus = make('span', {class: 'soft', role: 'status'});
 const looks = make('section', {class: 'looks', 'aria-label': 'How film and maps are looked at'},
   group('Zoom', zoomOut, zoomNumber, zoomIn, fitAll),
@@ -325,4 +339,4 @@ const looks = make('section', {class: 'looks', 'aria-label': 'How film and maps 
     make('label', {for: 'cxr-surface', class: 'sr'}, 'Surface'), surface),
   group(make('label', {for: 'cxr-levels'}, 'Contours'), levels, make('span', {}, '%')),
   group('Compare', wipeButton, whole, button('Keys', {class: 'quiet', id: 'cxr-keys'}, showKeys)),
-  lookStatus, keyDialog);
+  lookStatus, spoken, keyDialog);

@@ -150,7 +150,7 @@ def open_film(event: gr.EventData, request: gr.Request) -> tuple[dict[str, Any],
         answer["spec"] = fields.spec_fields(model)
         card = sources.card(asked.model)
         if asked.source:
-            answer |= _seen(asked.model, asked.source, visitor)
+            answer |= _seen(asked.model, asked.source, None if asked.aside else visitor)
     except Exception as error:
         answer["error"] = sentence(error)
     return answer, card
@@ -161,9 +161,11 @@ def pixels(event: gr.EventData, request: gr.Request) -> dict[str, Any]:
     asked, visitor = Asked.of(event._data), _visitor(request)
     head = {"event": PIXELS, "run": asked.run}
     try:
-        packed = fields.pixels_of(_film(visitor, asked.source))
-        path = Path(tempfile.mkdtemp(dir=get_upload_folder())) / "pixels"
-        path.write_bytes(packed)
+        film = _film(visitor, asked.source)
+        # one file for a film, however often it is asked for and by whomever: its name is known to who has the film
+        path = uploads.claim() / "pixels" / f"{film.sha256}-{film.correction}".replace(" ", "-")
+        if not path.exists():
+            uploads.write(path, fields.pixels_of(film))
         return head | {"path": str(path)}
     except Exception as error:
         return head | {"error": sentence(error)}
@@ -222,9 +224,9 @@ def _run_handler(kind: type[Method]) -> Callable[..., Iterator[dict[str, Any]]]:
 
 
 @gpu(seconds=30)
-def _seen(model: str, source: Mapping[str, Any], visitor: str) -> dict[str, Any]:
-    """The film and what the model says of it, in the browser's form."""
-    film = _film(visitor, source)
+def _seen(model: str, source: Mapping[str, Any], visitor: str | None) -> dict[str, Any]:
+    """The film and what the model says of it, in the browser's form; with a visitor it is the one they look at."""
+    film = film_of(source) if visitor is None else _film(visitor, source)
     return fields.prediction_fields(film, explain.predict(offered(model), film))
 
 

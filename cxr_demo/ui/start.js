@@ -5,6 +5,7 @@
 const models = make('select', {id: 'cxr-model', onchange: () => {
   leave();
   state.model = models.value;
+  for (const film of state.films) if (film.source) film.error = null;  // it was that of another model
   if (state.film) choose(state.film); else askFilm(null);
   if (!current()) { state.chosen = null; showFindings(); }
 }}, ...page.models.map(m => make('option', {value: m.name, selected: m.name === state.model}, m.title)));

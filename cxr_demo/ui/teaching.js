@@ -8,11 +8,20 @@ const guessFinding = make('select', {id: 'cxr-guess', onchange: () => { guessOf(
 const guessMark = button('Mark where', {class: 'quiet', id: 'cxr-guess-mark'}, () => drawBox.click());
 const guessReveal = button('Reveal', {class: 'quiet', id: 'cxr-reveal'}, revealGuess);
 const guessSays = make('div', {class: 'said', role: 'status'});
+// A drawn film that was not guessed yet, whose name and note would give it away.
+const guessAny = button('A drawn film by chance', {class: 'quiet', id: 'cxr-guess-any', hidden: !page.phantoms.length}, () => {
+  const known = item => state.films.some(film => plantedIn(film) === item && film.guess?.revealed);
+  const left = page.phantoms.filter(item => !known(item));
+  const among = left.length ? left : page.phantoms;
+  const item = among[Math.floor(Math.random() * among.length)];
+  state.films = state.films.filter(film => plantedIn(film) !== item);
+  addBuiltIn('phantom', item);
+});
 const guessForm = make('div', {class: 'group'}, make('label', {for: 'cxr-guess'}, 'What do you see?'), guessFinding, guessMark, guessReveal);
 const guessPane = make('section', {class: 'quiz', 'aria-label': 'Guess first', hidden: true},
   make('h2', {}, 'Guess first'),
   make('p', {class: 'soft'}, 'Say what you see and mark where you would look. Then compare with the model, its maps, and what is known of the film.'),
-  guessForm, guessSays);
+  guessForm, guessSays, make('div', {class: 'group'}, guessAny));
 const quizButton = button('Guess first', {class: 'quiet', id: 'cxr-quiz', 'aria-pressed': 'false',
   title: 'Hides the model\u2019s answer until you have given yours'}, () => {
   quiz.on = !quiz.on;
@@ -25,8 +34,11 @@ const guessOf = film => film.guess ??= {finding: NOTHING, edges: null, revealed:
 
 function showQuiz() {
   element.firstElementChild?.classList.toggle('guessing', guessing());
-  guessPane.hidden = !quiz.on || !current()?.image;
-  if (guessPane.hidden) return;
+  guessPane.hidden = !quiz.on;
+  guessForm.hidden = !current()?.image;
+  guessSays.replaceChildren();
+  filmPane.dataset.kind = state.film?.source?.kind ?? '';
+  if (guessPane.hidden || guessForm.hidden) return;
   const guess = guessOf(state.film);
   guessForm.hidden = guess.revealed;
   const {labels} = current().seen;

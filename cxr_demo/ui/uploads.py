@@ -109,6 +109,15 @@ def sweep(folder: Path, kept: float, seen: Seen) -> Seen:
     return still
 
 
+def write(path: Path, data: bytes) -> None:
+    """A file in the folder, whole or not at all; OSError where there is no room."""
+    path.parent.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent) as partial:
+        made = Path(partial, path.name)
+        made.write_bytes(data)
+        made.replace(path)
+
+
 class Refused(Exception):
     """A request is not taken: the status and the sentence of the answer."""
 

@@ -119,12 +119,13 @@ function draw() {
     fit(filmCanvas, result.image);
     picture(filmCanvas, result);
     filmCanvas.setAttribute('aria-label', `The film ${result.seen.film.name}`);
-    filmStage.dataset.pixels = result.seen.film.deeper ? result.pixels?.state ?? 'copy' : 'done';
+    filmStage.dataset.pixels = result.seen.film.deeper ? result.film.pixels?.state ?? 'copy' : 'done';
   }
   shown().forEach(drawCard);
   drawWipe();
   drawBeside();
   drawGrid();
+  drawSmalls();
   if (state.pointer) point(state.pointer);
 }
 
@@ -159,9 +160,10 @@ function readOut(card) {
 
 // `quiet` for a film that is not looked at: it ends nothing that runs.
 function askFilm(film, quiet = false) {
+  if (film && [...asked.values()].some(one => one.film === film && one.model === state.model && one.source === film.source)) return;
   state.turn += 1;
   asked.set(state.turn, {film, model: state.model, source: film?.source});
-  trigger(EVENTS.film, {turn: state.turn, run: quiet ? 0 : state.run, source: film?.source ?? null, model: state.model});
+  trigger(EVENTS.film, {turn: state.turn, run: quiet ? 0 : state.run, source: film?.source ?? null, model: state.model, aside: quiet});
 }
 
 function askRun(card) {
@@ -252,8 +254,8 @@ async function heardFilm(answer) {
     const image = new Image();
     image.src = answer.film.png;
     await image.decode();
-    if (source !== film.source) return;  // it was put right meanwhile
-    const result = {seen: answer, image, entries: new Map()};
+    if (source !== film.source || film.results.has(model)) return;  // it was put right meanwhile
+    const result = {film, seen: answer, image, entries: new Map()};
     film.results.set(model, result);
     giveBoxes(film, answer.film);
     film.thumb ??= thumbnail(image);
@@ -277,23 +279,32 @@ async function heardMethod(answer) {
   Object.assign(entry, {ahead: null}, answer, {state: ended, maps: maps ?? entry.maps});
   refresh(card);
   // one card's new maximum is everybody's new scale, and what the others are faint beside
-  if (maps) shown().forEach(drawCard);
+  if (maps) { shown().forEach(drawCard); drawWipe(); }
   if (ended !== 'running') { askTrust(); showGrid(); showQuiz(); }
 }
 
 // An event that Gradio could not serve, e.g. because too many wait: no answer comes, so the page says it itself.
 function heardFailure({failed}) {
+  const refused = {state: 'stopped', error: page.refused};
   const card = cards.get(failed);
   const entry = card && entryOf(card);
-  if (entry) { Object.assign(entry, {state: 'stopped', error: page.refused}); refresh(card); }
-  const asked = current()?.[failed === 'export' ? 'exporting' : failed];  // 'trust' or 'scramble'
-  if (asked) { Object.assign(asked, {state: 'stopped', error: page.refused}); showTrust(); showExport(); }
-  else if (failed === 'film') {
+  const part = current()?.[failed === 'export' ? 'exporting' : failed];  // 'trust' or 'scramble'
+  if (card && grid.job?.card === card && !['running', 'stopping'].includes(entry?.state)) {
+    heardJob({run: grid.job.run, error: page.refused});
+  } else if (entry) {
+    Object.assign(entry, refused);
+    refresh(card);
+  } else if (failed === 'film') {
     for (const {film} of asked.values()) if (film) Object.assign(film, {busy: false, error: page.refused});
     asked.clear();
     showFilm();
+  } else if (failed === 'pixels') {
+    noPixels(state.film, page.refused);
+  } else if (part) {
+    Object.assign(part, refused);
+    showTrust();
+    showExport();
   }
-  else if (!card && state.film?.busy) { Object.assign(state.film, {busy: false, error: page.refused}); showFilm(); }
 }
 
 document.addEventListener(CHANNEL, ({detail}) => {
@@ -374,12 +385,13 @@ function leave() {
 function choose(film) {
   leave();
   const another = film !== state.film;
+  if (another && state.film) forgetPixels(state.film);  // tens of megabytes
   state.film = film;
   if (another) lookAfresh();
   state.pointer = null;
   const result = current();
   if (result) {
-    state.turn += 1;
+    film.error = null;
     settle(result);
     complete();
     askTrust();
@@ -394,11 +406,13 @@ function choose(film) {
 const foremost = seen => seen.ranked.find(i => seen.thresholds[i] !== null && seen.probabilities[i] >= seen.thresholds[i]) ?? seen.ranked[0];
 
 function settle(result) {
+  if (result.seen.spec) showModel(result.seen.spec);
   const before = state.label;
   const kept = result.seen.labels.indexOf(before);
   state.chosen = state.picked && kept >= 0 ? kept : foremost(result.seen);
   state.label = result.seen.labels[state.chosen];
   showFindings();
+  askPixels();  // where one looks closely already
 }
 
 function showFilm() {
@@ -434,6 +448,7 @@ function correct(film, correction) {
   leave();
   film.source = {...film.source, correction: correction ?? undefined};
   film.results.clear();
+  forgetPixels(film);
   film.boxes = [];
   film.thumb = null;
   choose(film);
@@ -707,7 +722,7 @@ function save(card) {
   const canvas = make('canvas', {width, height});
   const {maps} = entryOf(card);
   picture(canvas, result, maps, limitOf(card, maps), stopsOf(card.method.unit), {view: WHOLE});
-  result.drawn.clear();
+  result.film.drawn.clear();
   const stem = state.film.name.replace(/\.[^.]*$/, '');
   canvas.toBlob(blob => download(blob, `${stem}-${card.method.key}-${state.label}.png`));
 }
