@@ -5,6 +5,7 @@ import json
 import shutil
 import threading
 import zlib
+from contextlib import closing
 
 import gradio_client
 import httpx
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 from gradio_client.exceptions import AppError
 
+from benchmarks.visitor import Visitor
 from cxr_demo import explain, image, methods, render, report, sources
 from cxr_demo.errors import UnreadableImage
 from cxr_demo.types import Crop, Explanation, Radiograph, Unit
@@ -39,6 +41,26 @@ def render_noise(path, shape=(150, 120)):
 def an_explanation(values, **more):
     known = {"seconds": 1.234, "forwards": 7, "steps": (3, 9), "settings": {}, "model": "m", "precision": "float32"}
     return Explanation("lime", tuple("abc"), values, Unit.LOGIT, **{**known, **more})
+
+
+def test_a_films_pixels_are_all_there_in_one_file_however_often_they_are_asked_for(address, tmp_path):
+    import cv2
+
+    levels = np.random.default_rng(3).integers(0, 65536, (61, 83)).astype(np.uint16)
+    levels[0, :2] = 0, 65535  # so that the reader has nothing to stretch
+    path = tmp_path / "deep.png"
+    cv2.imwrite(str(path), levels)
+    with closing(Visitor(address)) as one:
+        source = one.upload("deep.png", path.read_bytes())
+        told = {"model": "", "source": source, "run": 1}
+        where = [one.answer("pixels", told | {"run": run})["path"] for run in (1, 2)]
+        turned = one.answer("pixels", told | {"run": 3, "source": {**source, "correction": "turn left"}})["path"]
+        packed = httpx.get(f"{address.rstrip('/')}/gradio_api/file={where[0]}").content
+        gone = one.answer("pixels", told | {"run": 4, "source": {"kind": "phantom", "key": "none"}})
+    assert where[0] == where[1] != turned
+    high, low = np.frombuffer(zlib.decompress(packed), np.uint8).reshape(2, *levels.shape)
+    np.testing.assert_array_equal(np.cumsum(high.astype(np.uint16) * 256 + low, axis=1, dtype=np.uint16), levels)
+    assert "send the file again" in gone["error"]
 
 
 class TestNumbers:
