@@ -136,3 +136,24 @@ def test_boxes_of_a_table_stay_hidden_until_then(visitor, tmp_path):
     assert "overlap by 0." in page.inner_text(".quiz .said")
     page.wait_for_function(f"() => ({GREEN})() > 20")
     assert image.read(path).pixels.shape == (512, 512)
+
+
+def test_the_tour_goes_round_the_page_on_a_drawn_film(visitor):
+    page = visitor.page
+    page.click("#cxr-tour")
+    visitor.wait(*DEFAULTS).measured()
+    seen = []
+    while page.is_visible(".tour"):
+        seen.append(page.inner_text(".tour [role=status]"))
+        page.wait_for_function(
+            "() => { const {top, bottom} = document.querySelector('.toured').getBoundingClientRect();"
+            " return top < innerHeight && bottom > 0; }"
+        )  # what is spoken of is on the screen
+        page.keyboard.press("Enter")  # the next step has the focus
+    assert [text.split(".")[0] for text in seen] == [f"{n} of {len(seen)}" for n in range(1, len(seen) + 1)]
+    assert len(seen) == 6
+    assert page.inner_text(".filmname b") == "Effusion"
+    page.click("#cxr-tour")
+    page.keyboard.press("Escape")
+    assert not page.is_visible(".tour")
+    assert page.query_selector(".toured") is None

@@ -28,7 +28,17 @@ ASSETS = Path(__file__).parent
 FILM_SIDE, MAP_SIDE = 1024, 256
 
 #: The viewer in parts, in the order in which they are put together.
-SCRIPTS = ("viewer.js", "drawing.js", "looking.js", "films.js", "comparing.js", "believe.js", "teaching.js", "start.js")
+SCRIPTS = (
+    "viewer.js",
+    "drawing.js",
+    "looking.js",
+    "films.js",
+    "comparing.js",
+    "believe.js",
+    "teaching.js",
+    "tour.js",
+    "start.js",
+)
 
 #: What the viewer asks for beside maps.
 EVENTS = ("film", "stop", "pixels", "estimate", "trust", "scramble", "export")

@@ -19,11 +19,12 @@ element.replaceChildren(make('div', {class: 'cxr'},
   make('header', {class: 'top'},
     make('div', {class: 'name'}, make('h1', {}, page.title), make('p', {}, page.tagline)),
     make('div', {class: 'model'}, make('label', {for: 'cxr-model'}, 'Model'), models),
+    KINDS.length ? tourButton : null,
     KINDS.length ? quizButton : null,
     dark,
     make('strong', {class: 'notice', role: 'note'}, page.notice)),
   make('div', {class: 'upper'}, filmPane, guessPane, findingPane, facts),
-  tablePanel, bench, gridPanel, panel));
+  tablePanel, bench, gridPanel, panel, tourPane));
 
 for (const method of page.methods) {
   const card = build(method);
