@@ -1,11 +1,11 @@
 // A short way round the page, on a drawn film whose truth is known.
 
 const TOUR = [
-  ['.film', 'Films are dropped, pasted or chosen here. This one is drawn: fluid hides the base of the right lung, at the viewer\u2019s left.'],
+  ['.film', 'Films are dropped, pasted or chosen here. The examples called phantoms are drawn by this program: what they show is known.'],
   ['.findings', 'Each bar is the model\u2019s probability of a finding, by itself; the upright line is its operating point. A click chooses the finding that the maps explain.'],
   ['.cards', 'Three methods say where the evidence for it lies: orange speaks for the finding, blue against it, no colour means none. Point anywhere to read all of them there.'],
   ['.looks', 'Zoom, window, colours, contours and a wipe between two maps. Keys lists the shortcuts.'],
-  ['.believe', 'Are the maps better than chance? Do they agree? The line under each map says what the numbers support: on this film some maps miss the fluid, though it is plainly there.'],
+  ['.believe', 'Are the maps better than chance? Do they agree? The line under each map says what the numbers support. On a drawn film you see for yourself which map misses what is there, and which line is too strict.'],
   ['#cxr-quiz', 'Guess first hides all answers until you have given yours. That is the tour.'],
 ];
 const tour = {at: -1};
