@@ -139,7 +139,7 @@ class Trust:
 
 _SAYS = {
     Verdict.UNDEFINED: "Nothing to test: the map is empty, or the score does not move.",
-    Verdict.RANDOM: "No better than random on this film: do not read it.",
+    Verdict.RANDOM: "Not told from a random map by covering halves of this film (r {r:.2f}): do not rely on it alone.",
     Verdict.ANATOMY: "Better than random, but no better than marking the lungs on every film "
     "(r {r:.2f}, the lungs {lungs:.2f}).",
     Verdict.SUPPORTED: "Covering what it marks moves the score as it says (r {r:.2f}, the lungs alone {lungs:.2f}).",

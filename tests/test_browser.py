@@ -369,13 +369,35 @@ def test_what_it_will_take_is_said_before_and_what_is_left_while(fresh, film_fil
     fresh.page.wait_for_selector(f"{card} .estimate >> text=samples=7")
 
 
-def test_a_setting_out_of_range_is_refused_on_its_card(fresh, film_file):
+def test_a_setting_out_of_range_is_refused_on_its_card_and_the_map_stays(fresh, film_file):
     fresh.drop(film_file).wait("occlusion")
+    before = fresh.pixels("occlusion")
     fresh.page.click(".card[data-method=occlusion] summary")
     fresh.page.fill("#cxr-occlusion-window", "400")
     fresh.page.click(".card[data-method=occlusion] >> text=Run again")
-    fresh.wait("occlusion", state="stopped")
-    assert "window=400" in fresh.page.inner_text(".card[data-method=occlusion] .status")
+    fresh.page.wait_for_selector(".card[data-method=occlusion] .status >> text=window=400")
+    fresh.wait("occlusion")
+    assert np.ptp(before, axis=2).max() > 20
+    np.testing.assert_array_equal(fresh.pixels("occlusion"), before)
+
+
+def test_back_on_an_earlier_film_its_maps_can_still_be_taken_away(fresh, film_file, tmp_path):
+    """And its cards show the settings that its maps were made with."""
+    fresh.drop(film_file).wait(*DEFAULTS)
+    fresh.page.click(".card[data-method=lime] summary")
+    fresh.page.fill("#cxr-lime-samples", "200")
+    other = tmp_path / "second.png"
+    cv2.imwrite(str(other), phantom.draw("effusion"))
+    fresh.drop(other)
+    fresh.page.wait_for_function("document.querySelector('.filmname b')?.textContent === 'second.png'")
+    fresh.wait(*DEFAULTS).measured()
+    assert "20" in fresh.page.inner_text(".card[data-method=lime] .figures")
+    fresh.page.click(".strip .thumb >> nth=0")
+    assert fresh.page.input_value("#cxr-lime-samples") == "400"
+    with fresh.page.expect_download():
+        fresh.page.click("#cxr-save-all")
+    fresh.page.click(".strip .thumb >> nth=1")
+    assert fresh.page.input_value("#cxr-lime-samples") == "200"
 
 
 def test_who_waits_reads_how_many_are_before(fresh, address, folder, film_file):

@@ -85,6 +85,9 @@ class TestTable:
         def shown():
             return [float(text.strip("▲ %")) for text in visitor.texts("details.table tfoot td")[1:]]
 
+        assert shown() == [], "films are not taken together unasked"
+        for box in visitor.page.query_selector_all("details.table tbody input"):
+            visitor.page.check(f"[aria-label='{box.get_attribute('aria-label')}']")
         np.testing.assert_allclose(shown(), 100 * combined(0, 1, 2), atol=0.51)
         visitor.page.uncheck("[aria-label='Combine normal.png']")
         np.testing.assert_allclose(shown(), 100 * combined(1, 2), atol=0.51)
@@ -103,6 +106,7 @@ class TestTable:
             np.testing.assert_allclose(values, said.probabilities, atol=2e-6)
             assert rows[name]["model"] == said.model
         assert any(name.startswith("combined:") for name in rows)
+        assert "no picture that can be read" in rows["letter.png"]["warnings"]
 
     def test_a_name_shows_its_film(self, visitor):
         visitor.page.click("details.table tbody >> text=effusion.png")

@@ -166,8 +166,8 @@ class TestVerdicts:
         ("faithful", "chance", "verdict", "words"),
         [
             (np.nan, np.nan, Verdict.UNDEFINED, "Nothing to test"),
-            (0.4, 0.04, Verdict.RANDOM, "do not read it"),
-            (-0.4, 0.01, Verdict.RANDOM, "do not read it"),
+            (0.4, 0.04, Verdict.RANDOM, "do not rely on it alone"),
+            (-0.4, 0.01, Verdict.RANDOM, "do not rely on it alone"),
             (0.4, 0.01, Verdict.ANATOMY, "no better than marking the lungs on every film (r 0.40, the lungs 0.50)"),
             (0.6, 0.01, Verdict.SUPPORTED, "moves the score as it says (r 0.60, the lungs alone 0.50)"),
         ],

@@ -7,7 +7,7 @@ const SVG = 'http://www.w3.org/2000/svg';
 
 const titleOf = key => page.methods.find(method => method.key === key)?.title ?? key;
 const figure = (value, digits = 2) => value === null || value === undefined ? '\u2013'
-  : value.toFixed(digits).replace('-', '\u2212');
+  : (Number(value.toFixed(digits)) || 0).toFixed(digits).replace('-', '\u2212');
 const share = value => value === null || value === undefined ? '\u2013' : `${Math.round(100 * value)} %`;
 const trusted = () => current()?.trust ?? null;
 const boxesHere = () => state.film?.boxes?.filter(box => box.label === state.label) ?? [];
@@ -93,7 +93,7 @@ function chart(title, hint, curves, kind) {
   const [width, height, left, bottom, above] = [330, 190, 40, 24, 8];
   const values = curves.lines.flatMap(line => [...line.deletion, ...line.insertion]);
   const [low, high] = [Math.min(...values), Math.max(...values)];
-  const x = t => left + t * (width - left - 8);
+  const x = t => left + t * (width - left - 14);
   const y = v => above + (1 - (v - low) / (high - low || 1)) * (height - above - bottom);
   const words = curves.lines.map(line => `${nameOf(line.name)} from ${figure(line[kind][0])} to ${figure(line[kind].at(-1))}`);
   const plot = shape('svg', {viewBox: `0 0 ${width} ${height}`, role: 'img', 'aria-label': `${title}: ${words.join(', ')}`});
@@ -102,7 +102,7 @@ function chart(title, hint, curves, kind) {
       shape('text', {x: x(t), y: height - 8, 'text-anchor': 'middle'}, `${100 * t}`));
   }
   for (const v of [low, (low + high) / 2, high]) {
-    plot.append(shape('line', {x1: left, x2: width - 8, y1: y(v), y2: y(v), class: 'grid'}),
+    plot.append(shape('line', {x1: left, x2: width - 14, y1: y(v), y2: y(v), class: 'grid'}),
       shape('text', {x: left - 4, y: y(v) + 4, 'text-anchor': 'end'}, figure(v, 1)));
   }
   curves.lines.forEach((line, k) => {

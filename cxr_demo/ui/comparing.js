@@ -43,7 +43,7 @@ function runGrid() {
     const number = !settingOf(card.method.key).choices.length;
     const values = [...new Set(gridValues.value.split(',').map(text => text.trim()).filter(Boolean))];
     grid.columns = values.map(value => ({name: `${readable(grid.setting)} ${value}`, model: state.model,
-      settings: {...settingsOf(card), [grid.setting]: number ? Number(value) : value}}));
+      settings: {...settingsOf(card), [grid.setting]: number && Number.isFinite(Number(value)) ? Number(value) : value}}));
     grid.rows = [card];
   } else {
     const chosen = [...gridModels.querySelectorAll('input:checked')].map(box => box.value);

@@ -18,7 +18,7 @@ function askNext() {
 const told = () => state.films.filter(resultOf);
 const probabilityOf = (film, i) => resultOf(film).seen.probabilities[i];
 const labelsOf = films => resultOf(films[0]).seen.labels;
-const ticked = () => told().filter(film => film.ticked !== false);
+const ticked = () => told().filter(film => film.ticked);
 const logit = p => Math.log(clamp(p, 1e-6, 1 - 1e-6) / (1 - clamp(p, 1e-6, 1 - 1e-6)));
 
 // Of the films that are ticked: the probability of the mean of their log-odds, for each finding.
@@ -33,8 +33,8 @@ function combined() {
 const filmTable = make('div', {class: 'scroll'});
 const tableName = make('span', {});
 const tablePanel = make('details', {class: 'table', hidden: true}, make('summary', {}, tableName), filmTable,
-  make('p', {class: 'soft'}, 'Calibrated probabilities; \u25b2 is above the operating point. A click on a head sorts, on a name shows the film. '
-    + 'Combined: the mean of the log-odds of the ticked films, for films of one patient taken together; the model was not '
+  make('p', {class: 'soft'}, 'Calibrated probabilities; \u25b2 is above the operating point. A click on a head sorts, on a name shows the film; '
+    + '\u26a0 does not look like an upright frontal chest film. Combined: the mean of the log-odds of the ticked films, for films of one patient taken together; the model was not '
     + 'measured on such means.'),
   make('div', {class: 'group'}, button('Save as CSV', {class: 'quiet', id: 'cxr-csv'}, saveTable)));
 
@@ -68,10 +68,11 @@ function showTable() {
     const above = thresholds[i] !== null && p >= thresholds[i];
     return make('td', {class: above ? 'above' : null}, `${above ? '\u25b2 ' : ''}${percent(p)}`);
   };
-  const rows = films.map(film => make('tr', {'aria-current': film === state.film ? 'true' : null},
-    make('td', {}, make('input', {type: 'checkbox', checked: film.ticked !== false, 'aria-label': `Combine ${film.name}`,
+  const rows = films.map(film => make('tr', {'aria-current': film === state.film ? 'true' : null, class: resultOf(film).seen.doubted ? 'doubted' : null},
+    make('td', {}, make('input', {type: 'checkbox', checked: Boolean(film.ticked), 'aria-label': `Combine ${film.name}`,
       onchange: event => { film.ticked = event.target.checked; showTable(); filmTable.querySelector(`[aria-label="Combine ${CSS.escape(film.name)}"]`)?.focus(); }})),
-    make('th', {scope: 'row'}, button(film.name, {class: 'plain'}, () => choose(film))),
+    make('th', {scope: 'row', title: resultOf(film).seen.warnings.join(' ') || null},
+      resultOf(film).seen.doubted ? '\u26a0 ' : null, button(film.name, {class: 'plain'}, () => choose(film))),
     ...resultOf(film).seen.probabilities.map(cell)));
   const many = ticked().length;
   filmTable.replaceChildren(make('table', {},
@@ -86,9 +87,11 @@ function saveTable() {
   const films = sorted();
   if (!films.length) return;
   const {revision} = resultOf(films[0]).seen.spec;
-  const rows = [['file', 'model', ...labelsOf(films)].map(quoted)];
-  for (const film of films) rows.push([quoted(film.name), quoted(revision), ...resultOf(film).seen.probabilities.map(p => p.toFixed(6))]);
-  if (ticked().length > 1) rows.push([quoted(`combined: ${ticked().map(film => film.name).join(', ')}`), quoted(revision), ...combined().map(p => p.toFixed(6))]);
+  const rows = [['file', 'model', ...labelsOf(films), 'warnings'].map(quoted)];
+  for (const film of films) rows.push([quoted(film.name), quoted(revision), ...resultOf(film).seen.probabilities.map(p => p.toFixed(6)), quoted(resultOf(film).seen.warnings.join(' '))]);
+  const none = labelsOf(films).map(() => '');
+  for (const film of state.films) if (film.error && !resultOf(film)) rows.push([quoted(film.name), quoted(revision), ...none, quoted(film.error)]);
+  if (ticked().length > 1) rows.push([quoted(`combined: ${ticked().map(film => film.name).join(', ')}`), quoted(revision), ...combined().map(p => p.toFixed(6)), '']);
   download(new Blob([rows.map(row => `${row.join(',')}\r\n`).join('')], {type: 'text/csv'}), 'findings.csv');
 }
 
@@ -100,6 +103,7 @@ const besideChoice = make('select', {id: 'cxr-beside', 'aria-label': 'Film besid
   showBeside();
 }});
 const besideBox = group(make('label', {for: 'cxr-beside'}, 'Beside it'), besideChoice);
+besideBox.hidden = true;
 const besideCanvas = make('canvas', {role: 'img', tabindex: 0, 'aria-label': 'No other film'});
 const besideStage = make('div', {class: 'stage'}, besideCanvas, make('i', {class: 'cross', hidden: true}));
 const besideName = make('h3', {});

@@ -30,7 +30,6 @@ class _Session:
     flags: dict[str, tuple[int, threading.Event]] = field(default_factory=dict)  # by method: its latest run
     over: dict[str | None, int] = field(default_factory=dict)  # by method, None for all: runs up to here are over
     film: tuple[Hashable, Radiograph] | None = None
-    maps: tuple[Hashable, dict[str, Explanation]] | None = None  # of one film by one model, by method
 
 
 class Sessions:
@@ -39,6 +38,8 @@ class Sessions:
     def __init__(self, most: int = MOST) -> None:
         self._lock = threading.Lock()
         self._sessions: OrderedDict[str, _Session] = OrderedDict()
+        # finished maps by visitor and by film and model, each by method; whoever looks at one puts it last
+        self._maps: OrderedDict[tuple[str, Hashable], dict[str, Explanation]] = OrderedDict()
         self._most = most
 
     def begin(self, visitor: str, method: str, run: int) -> threading.Event:
@@ -77,7 +78,7 @@ class Sessions:
         return known[1]
 
     def keep(self, visitor: str, key: Hashable, explanation: Explanation) -> None:
-        """Remember a method's finished maps of a film and a model, the key; those of another key are dropped.
+        """Remember a method's finished maps of a film and a model, the key; of all visitors' the latest so many.
 
         In half precision, which is finer than what the browser is shown.
         """
@@ -85,20 +86,18 @@ class Sessions:
             name: None if values is None else values.astype(np.float16)
             for name, values in (("values", explanation.values), ("sure", explanation.sure))
         }
-        session = self._of(visitor)
         with self._lock:
-            if session.maps is None or session.maps[0] != key:
-                session.maps = (key, {})
-            session.maps[1][explanation.method] = replace(explanation, **small)  # type: ignore[arg-type]
-            holders = [one for one in self._sessions.values() if one.maps is not None]
-            for left in holders[: -self._most]:
-                left.maps = None
+            self._maps.setdefault((visitor, key), {})[explanation.method] = replace(explanation, **small)  # type: ignore[arg-type]
+            self._maps.move_to_end((visitor, key))
+            while len(self._maps) > self._most:
+                self._maps.popitem(last=False)
 
     def kept(self, visitor: str, key: Hashable) -> dict[str, Explanation]:
         """The finished maps of a film and a model, by method."""
         with self._lock:
-            session = self._sessions.get(visitor)
-            known = dict(session.maps[1]) if session and session.maps and session.maps[0] == key else {}
+            known = dict(self._maps.get((visitor, key), {}))
+            if known:
+                self._maps.move_to_end((visitor, key))
         return {
             method: replace(
                 small,
@@ -112,6 +111,8 @@ class Sessions:
         """End and drop everything of a visitor who has left."""
         with self._lock:
             _end_all(self._sessions.pop(visitor, None))
+            for left in [one for one in self._maps if one[0] == visitor]:
+                del self._maps[left]
 
     def _of(self, visitor: str) -> _Session:
         with self._lock:

@@ -170,10 +170,13 @@ function askRun(card) {
   const result = current();
   if (!result?.image) return;
   state.run += 1;
-  result.entries.set(card.method.key, {run: state.run, state: 'running', began: performance.now()});
+  const settings = settingsOf(card);
+  const known = entryOf(card);
+  const before = known?.state === 'done' ? {...known, error: null} : known?.before;
+  result.entries.set(card.method.key, {run: state.run, state: 'running', began: performance.now(), settings, before});
   refresh(card);
   trigger(EVENTS[card.method.key], {
-    run: state.run, source: state.film.source, model: state.model, settings: settingsOf(card)});
+    run: state.run, source: state.film.source, model: state.model, settings});
 }
 
 // What a run with the settings as they stand would take, before it is started.
@@ -274,9 +277,16 @@ async function heardMethod(answer) {
   if (!entry || entry.run !== answer.run || entry.state === 'done') return;
   const maps = answer.maps && await unpacked(answer.maps);
   if (result !== current() || entryOf(card) !== entry || (entry.at ?? 0) > answer.at) return;
+  if (answer.error && entry.before) {  // the map that was there stays
+    result.entries.set(card.method.key, {...entry.before, error: answer.error});
+    refresh(card);
+    return draw();
+  }
   const ended = answer.error || answer.stopped ? 'stopped' : answer.complete ? 'done' : entry.state;
   if (answer.steps?.[0]) entry.since ??= {at: performance.now(), done: answer.steps[0]};
-  Object.assign(entry, {ahead: null}, answer, {state: ended, maps: maps ?? entry.maps});
+  // a map takes longer to unpack than a word, which may so come before it
+  const why = ended === 'stopped' ? {stopped: answer.stopped ?? entry.stopped, error: answer.error ?? entry.error} : {};
+  Object.assign(entry, {ahead: null}, answer, why, {state: ended, maps: maps ?? entry.maps});
   refresh(card);
   // one card's new maximum is everybody's new scale, and what the others are faint beside
   if (maps) { shown().forEach(drawCard); drawWipe(); }
@@ -429,7 +439,10 @@ function showFilm() {
   filmNotes.classList.toggle('bad', Boolean(film?.error));
   showStrip();
   draw();
-  for (const card of cards.values()) refresh(card);
+  for (const card of cards.values()) {
+    for (const [name, value] of Object.entries(entryOf(card)?.settings ?? {})) card.fields.get(name).value = value;
+    refresh(card);
+  }
   showTrust();
   showGrid();
   showQuiz();
