@@ -325,7 +325,8 @@ class _Cells:
 
     def __getitem__(self, where: slice) -> np.ndarray:
         cell = np.arange(self.size) * self.covered.shape[-1] // self.size
-        return self.covered[where][:, cell[:, None], cell].astype(np.float32)
+        masks: np.ndarray = self.covered[where].astype(np.float32).take(cell, 1).take(cell, 2)
+        return masks
 
 
 def _cuts(order: np.ndarray) -> np.ndarray:
