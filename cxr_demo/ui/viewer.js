@@ -160,7 +160,6 @@ function readOut(card) {
 
 // `quiet` for a film that is not looked at: it ends nothing that runs.
 function askFilm(film, quiet = false) {
-  if (film && [...asked.values()].some(one => one.film === film && one.model === state.model && one.source === film.source)) return;
   state.turn += 1;
   asked.set(state.turn, {film, model: state.model, source: film?.source});
   trigger(EVENTS.film, {turn: state.turn, run: quiet ? 0 : state.run, source: film?.source ?? null, model: state.model, aside: quiet});
