@@ -129,9 +129,7 @@ def _head(explanation: Explanation, limit: float) -> str:
         ticks = ("nothing", "", "highest")
     bar = _image(render.scale_bar(explanation.unit, SIDE), "the colours, from the lowest to the highest value", "bar")
     spans = " ".join(f"<span>{tick}</span>" for tick in ticks)
-    return (
-        f'<b>{escape(_title(explanation))}</b><br>{escape(explanation.unit.value)}{bar}<div class="ticks">{spans}</div>'
-    )
+    return f'{title}{bar}<div class="ticks">{spans}</div>'
 
 
 def _said(film: Radiograph, prediction: Prediction, i: int) -> str:

@@ -90,6 +90,17 @@ def zoom(visitor, key, x, y, notches=4):
     return (across - box["x"]) / box["width"], (down - box["y"]) / box["height"]
 
 
+def pull(visitor, key, dx, dy):
+    """Press in the middle of a card, move so many pixels, and let go."""
+    box = box_of(visitor, key)
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    visitor.page.mouse.move(x, y)
+    visitor.page.mouse.down()
+    visitor.page.mouse.move(x + dx, y + dy, steps=4)
+    visitor.page.mouse.up()
+    drawn(visitor.page)
+
+
 def of_film(levels, left, top, right, bottom, shape):
     """A part of the film, in shares of it, at a canvas' size (0 to 255)."""
     height, width = levels.shape
@@ -128,29 +139,19 @@ class TestZoom:
         unseen = (before[: before.shape[0] // 2, : round(0.1 * width)]).astype(int)
         assert np.ptp(unseen, axis=2).max() <= 2, "before, the left edge was a strip that the model never saw"
 
-    def test_a_pull_moves_all_in_step_and_never_beyond_the_edge(self, visitor):
+    def test_a_pull_moves_all_in_step_and_never_beyond_the_edge(self, visitor, deep):
         zoom(visitor, "gradcam", 0.5, 0.5)
-        before = visitor.pixels("occlusion")[..., 0]
-        box = box_of(visitor, "lime")
-        start = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
         visitor.opacity(0)
         before = visitor.pixels("occlusion")[..., 0]
-        visitor.page.mouse.move(*start)
-        visitor.page.mouse.down()
-        visitor.page.mouse.move(start[0] + 50, start[1] + 20, steps=4)
-        visitor.page.mouse.up()
-        drawn(visitor.page)
+        pull(visitor, "lime", 50, 20)
         after = visitor.pixels("occlusion")[..., 0]
-        dense = after.shape[1] / box["width"]
+        dense = after.shape[1] / box_of(visitor, "lime")["width"]
         dx, dy = round(50 * dense), round(20 * dense)
         assert np.abs(after[dy:, dx:].astype(int) - before[:-dy, :-dx]).mean() < 1.5
-        visitor.page.mouse.move(*start)
-        visitor.page.mouse.down()
-        visitor.page.mouse.move(start[0] + 3000, start[1] + 3000, steps=2)
-        visitor.page.mouse.up()
-        drawn(visitor.page)
-        corner = visitor.pixels("occlusion")[..., 0]
-        assert corner[corner.shape[0] // 2 :].mean() > 0
+        pull(visitor, "lime", 3000, 3000)
+        corner = visitor.pixels("occlusion")[..., 0].astype(int)
+        edge = round((WIDTH - HEIGHT) / 2 / WIDTH * 4 * corner.shape[1]) + 3  # left of it the model saw nothing
+        assert np.abs(corner - of_film(deep[1], 0, 0, 0.25, 0.25, corner.shape))[:, edge:].mean() < 2
         visitor.page.click("text=Fit")
         assert visitor.page.inner_text("#cxr-zoom") == "100 %"
 

@@ -324,14 +324,15 @@ filmCanvas.addEventListener('pointerup', event => {
   const edges = edgesOf(state.corner, placeOn(filmCanvas, event));
   Object.assign(state, {corner: null, pulled: null});
   // a click is no box
-  if (edges[2] - edges[0] > 0.01 && edges[3] - edges[1] > 0.01 && guessing()) {
-    guessOf(state.film).edges = edges;
+  if (edges[2] - edges[0] > 0.01 && edges[3] - edges[1] > 0.01) {
     drawBox.click();
-    showQuiz();
-  } else if (edges[2] - edges[0] > 0.01 && edges[3] - edges[1] > 0.01) {
-    (state.film.boxes ??= []).push({label: state.label, edges});
-    drawBox.click();
-    askTrust(true);
+    if (guessing()) {
+      guessOf(state.film).edges = edges;
+      showQuiz();
+    } else {
+      (state.film.boxes ??= []).push({label: state.label, edges});
+      askTrust(true);
+    }
   }
   draw();
 });

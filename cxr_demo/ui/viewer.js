@@ -188,7 +188,6 @@ function askEstimate(card) {
 function heardEstimate({run, method, copies, error}) {
   const card = cards.get(method);
   if (card?.estimating !== run) return;
-  card.copies = error ? null : copies;
   say(card.estimate, error ?? (copies ? `${copies} altered copies${pace(card) ? `, about ${lasting(copies * pace(card))}` : ''}` : 'takes no altered copies'));
   card.estimate.classList.toggle('early', Boolean(error));
 }
@@ -246,6 +245,7 @@ function complete() {
 async function heardFilm(answer) {
   const {film, model, source} = asked.get(answer.turn) ?? {};
   asked.delete(answer.turn);
+  if (film && film !== state.film) film.busy = false;
   if (model !== state.model || source !== film?.source || film?.results.has(model)) return;
   const looked = film === (state.film ?? undefined);
   if (answer.spec && (looked || !film)) showModel(answer.spec);
@@ -286,6 +286,7 @@ async function heardMethod(answer) {
   // a map takes longer to unpack than a word, which may so come before it
   const why = ended === 'stopped' ? {stopped: answer.stopped ?? entry.stopped, error: answer.error ?? entry.error} : {};
   Object.assign(entry, {ahead: null}, answer, why, {state: ended, maps: maps ?? entry.maps});
+  if (ended === 'done') entry.before = null;  // or each run would keep the one before it
   refresh(card);
   // one card's new maximum is everybody's new scale, and what the others are faint beside
   if (maps) { shown().forEach(drawCard); drawWipe(); }
