@@ -46,10 +46,11 @@ def opened():
 
 
 class Visitor:
-    """A page of the browser, with everything it asked for and complained about."""
+    """A page of the browser, with all it asked for and complained about; `first` is run before its own scripts."""
 
-    def __init__(self, browser, address):
+    def __init__(self, browser, address, first=""):
         self.page = browser.new_page(viewport={"width": 1440, "height": 1000})
+        self.page.add_init_script(first)
         self.address, self.requests, self.complaints = address, [], []
         self.page.on("request", lambda r: r.url.startswith("data:") or self.requests.append(r.url))
         self.page.on("pageerror", lambda e: self.complaints.append(str(e)))

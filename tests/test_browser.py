@@ -598,7 +598,7 @@ class TestBelieving:
                 if not fresh.page.query_selector("table:has-text('peak inside')"):
                     fresh.page.click("#cxr-measure-boxes")
             fresh.page.wait_for_selector("table:has-text('peak inside')", timeout=60_000)
-            assert "1 boxes read from boxes.csv." in fresh.page.inner_text(".believe")
+            assert "1 box read from boxes.csv." in fresh.page.inner_text(".believe")
         (tmp_path / "none.csv").write_text("a,b\n1,2\n")
         fresh.drop(tmp_path / "none.csv")
         fresh.page.wait_for_selector("text=none.csv holds no boxes")

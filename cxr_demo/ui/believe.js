@@ -1,13 +1,13 @@
 // How far the maps can be believed: measured by the server once they are complete, shown here and in a line on each card.
 
 const LINES = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#56b4e9', '#e69f00'];  // Okabe and Ito 2008: told apart by all
-const CONTROL = {random: {title: 'random map', dash: '2 3'}, lungs: {title: 'the lungs alone', dash: '7 3'}};
+const CONTROL = {random: {title: tr('random map'), dash: '2 3'}, lungs: {title: tr('the lungs alone'), dash: '7 3'}};
 const MARKS = {supported: '\u2713', anatomy: '\u2248', random: '\u2715', undefined: '?'};
 const SVG = 'http://www.w3.org/2000/svg';
 
 const titleOf = key => page.methods.find(method => method.key === key)?.title ?? key;
 const figure = (value, digits = 2) => value === null || value === undefined ? '\u2013'
-  : (Number(value.toFixed(digits)) || 0).toFixed(digits).replace('-', '\u2212');
+  : fixed(Number(value.toFixed(digits)) || 0, digits).replace('-', '\u2212');
 const share = value => value === null || value === undefined ? '\u2013' : `${Math.round(100 * value)} %`;
 const trusted = () => current()?.trust ?? null;
 const boxesHere = () => state.film?.boxes?.filter(box => box.label === state.label) ?? [];
@@ -76,8 +76,8 @@ function trustLine(card) {
   if (!fits) return;
   card.trust.dataset.verdict = found.verdict[i];
   const kept = current().scramble?.maps.get(card.method.key)?.kept?.[i];
-  const stays = kept >= page.stays ? ' It stays with scrambled weights: it is not about this model.' : '';
-  say(card.trust, `${MARKS[found.verdict[i]]} ${found.says[i]}${stays}`);
+  const stays = kept >= page.stays ? tr('It stays with scrambled weights: it is not about this model.') : '';
+  say(card.trust, [MARKS[found.verdict[i]], told(found.says[i]), stays].filter(Boolean).join(' '));
 }
 
 // ------------------------------------------------------------------ deletion and insertion
@@ -95,7 +95,7 @@ function chart(title, hint, curves, kind) {
   const [low, high] = [Math.min(...values), Math.max(...values)];
   const x = t => left + t * (width - left - 14);
   const y = v => above + (1 - (v - low) / (high - low || 1)) * (height - above - bottom);
-  const words = curves.lines.map(line => `${nameOf(line.name)} from ${figure(line[kind][0])} to ${figure(line[kind].at(-1))}`);
+  const words = curves.lines.map(line => tr('{name} from {first} to {last}', {name: nameOf(line.name), first: figure(line[kind][0]), last: figure(line[kind].at(-1))}));
   const plot = shape('svg', {viewBox: `0 0 ${width} ${height}`, role: 'img', 'aria-label': `${title}: ${words.join(', ')}`});
   for (const t of [0, 0.25, 0.5, 0.75, 1]) {
     plot.append(shape('line', {x1: x(t), x2: x(t), y1: above, y2: height - bottom, class: 'grid'}),
@@ -121,21 +121,21 @@ function legend(curves) {
   return make('ul', {class: 'legend'}, ...curves.lines.map((line, k) => make('li', {},
     make('i', {style: CONTROL[line.name] ? `border-top: 2px ${line.name === 'random' ? 'dotted' : 'dashed'} currentColor`
       : `border-top: 3px solid ${LINES[k % LINES.length]}`}),
-    `${nameOf(line.name)}: gap ${figure(line.gap)}`)));
+    tr('{name}: gap {value}', {name: nameOf(line.name), value: figure(line.gap)}))));
 }
 
 function curvesBlock(found) {
   const stale = found.finding !== state.chosen;
   const name = readable(current().seen.labels[found.finding]);
   return make('div', {class: 'block curves'},
-    make('h4', {}, `Deletion and insertion, ${name}`),
-    make('p', {class: 'soft'}, 'The score (logit) as the places that a map ranks highest are covered first, or shown first. '
-      + 'Gap: area of insertion less area of deletion; zero in the mean of random maps.'),
+    make('h4', {}, tr('Deletion and insertion, {finding}', {finding: name})),
+    make('p', {class: 'soft'}, tr('The score (logit) as the places that a map ranks highest are covered first, or shown first.'), ' ',
+      tr('Gap: area of insertion less area of deletion; zero in the mean of random maps.')),
     make('div', {class: 'charts'},
-      chart('Deletion', '% covered; lower is better', found.curves, 'deletion'),
-      chart('Insertion', '% shown; higher is better', found.curves, 'insertion')),
+      chart(tr('Deletion'), tr('% covered; lower is better'), found.curves, 'deletion'),
+      chart(tr('Insertion'), tr('% shown; higher is better'), found.curves, 'insertion')),
     legend(found.curves),
-    stale ? button(`Measure ${readable(current().seen.labels[state.chosen])}`, {class: 'quiet measure'}, () => askTrust(true)) : null);
+    stale ? button(tr('Measure {finding}', {finding: readable(current().seen.labels[state.chosen])}), {class: 'quiet measure'}, () => askTrust(true)) : null);
 }
 
 // ------------------------------------------------------------------ agreement
@@ -147,23 +147,23 @@ const drawSmalls = () => [smalls.agreement, ...smalls.scrambled].forEach(redraw 
 function agreementBlock(found) {
   const i = state.chosen;
   const rows = found.agreement.map(pair => make('tr', {},
-    make('th', {scope: 'row'}, pair.pair.map(titleOf).join(' and ')),
+    make('th', {scope: 'row'}, tr('{one} and {other}', {one: titleOf(pair.pair[0]), other: titleOf(pair.pair[1])})),
     make('td', {}, figure(pair.rank[i])), make('td', {class: 'soft'}, figure(pair.rankOthers[i])),
     make('td', {}, share(pair.top[i])), make('td', {class: 'soft'}, share(pair.topOthers[i]))));
   const canvas = make('canvas', {role: 'img',
-    'aria-label': 'Where all maps agree, in the colours of the maps, and where they contradict, in purple'});
+    'aria-label': tr('Where all maps agree, in the colours of the maps, and where they contradict, in purple')});
   const stage = make('div', {class: 'stage small'}, canvas);
   const drawn = found.overlay && found.finding === i;
   if (drawn) smalls.agreement = () => drawAgreement(canvas, found.overlay);
   requestAnimationFrame(drawSmalls);
   return make('div', {class: 'block'},
-    make('h4', {}, 'Do the methods agree?'),
+    make('h4', {}, tr('Do the methods agree?')),
     make('div', {class: 'beside'},
-      make('table', {}, make('thead', {}, make('tr', {}, make('td'), ...['rank correlation', 'other findings', 'top tenth shared', 'other findings']
+      make('table', {}, make('thead', {}, make('tr', {}, make('td'), ...[tr('rank correlation'), tr('other findings'), tr('top tenth shared'), tr('other findings')]
         .map(text => make('th', {scope: 'col'}, text)))), make('tbody', {}, ...rows)),
       drawn ? stage : null),
-    make('p', {class: 'soft'}, 'Maps of different findings agree too, by anatomy alone: only what exceeds that is agreement. '
-      + 'Agreeing maps can be wrong together.'));
+    make('p', {class: 'soft'}, tr('Maps of different findings agree too, by anatomy alone: only what exceeds that is agreement.'), ' ',
+      tr('Agreeing maps can be wrong together.')));
 }
 
 function drawAgreement(canvas, overlay) {
@@ -198,36 +198,35 @@ function placesBlock(found) {
   const order = found.marker.map((_, k) => k).sort((a, b) => found.marker[b] - found.marker[a]);
   const most = order.slice(0, 3).map(k => `${readable(current().seen.labels[k])} ${figure(found.marker[k])}`).join(', ');
   return make('div', {class: 'block'},
-    make('h4', {}, 'Shortcuts and steadiness'),
-    make('table', {}, make('thead', {}, make('tr', {}, make('td'), ...['outside the lungs', 'at the border', 'stability', 'faithfulness r']
+    make('h4', {}, tr('Shortcuts and steadiness')),
+    make('table', {}, make('thead', {}, make('tr', {}, make('td'), ...[tr('outside the lungs'), tr('at the border'), tr('stability'), tr('faithfulness r')]
       .map(text => make('th', {scope: 'col'}, text)))), make('tbody', {}, ...rows)),
-    make('p', {class: 'soft'}, `${found.lungs} A letter pasted into a corner moves this finding's logit by `
-      + `${figure(found.marker[i])}; most of all: ${most}.`));
+    make('p', {class: 'soft'}, told(found.lungs), ' ', tr('A letter pasted into a corner moves this finding\u2019s logit by {value}; most of all: {most}.', {value: figure(found.marker[i]), most})));
 }
 
 // ------------------------------------------------------------------ a model that has unlearnt
 
-const depth = make('select', {id: 'cxr-depth'}, ...page.depths.map(name => make('option', {value: name}, name)));
-const scrambleButton = button('Scramble the model', {class: 'quiet', id: 'cxr-scramble'}, askScramble);
+const depth = make('select', {id: 'cxr-depth'}, ...page.depths.map(name => make('option', {value: name}, tr(name))));
+const scrambleButton = button(tr('Scramble the model'), {class: 'quiet', id: 'cxr-scramble'}, askScramble);
 const scrambleStatus = make('span', {class: 'soft', role: 'status'});
 const scrambleMaps = make('div', {class: 'smalls'});
 const scrambleBlock = make('div', {class: 'block'},
-  make('h4', {}, 'Are the maps about this model?'),
-  make('p', {class: 'soft'}, 'Permutes weights and explains again. A map that stays shows the film or the method, not what the model learnt.'),
-  make('div', {class: 'group'}, make('label', {for: 'cxr-depth'}, 'Permute'), depth, scrambleButton, scrambleStatus), scrambleMaps);
+  make('h4', {}, tr('Are the maps about this model?')),
+  make('p', {class: 'soft'}, tr('Permutes weights and explains again. A map that stays shows the film or the method, not what the model learnt.')),
+  make('div', {class: 'group'}, make('label', {for: 'cxr-depth'}, tr('Permute')), depth, scrambleButton, scrambleStatus), scrambleMaps);
 
 function showScramble() {
   const result = current();
   const scrambling = result?.scramble;
   scrambleButton.disabled = scrambling?.state === 'running' || !finished().length;
   scrambleBlock.dataset.state = scrambling?.state ?? 'idle';
-  say(scrambleStatus, scrambling?.error ?? (scrambling?.state === 'running' ? waiting(scrambling) ?? 'explaining the scrambled model\u2026' : ''));
+  say(scrambleStatus, told(scrambling?.error) ?? (scrambling?.state === 'running' ? waiting(scrambling) ?? tr('explaining the scrambled model\u2026') : ''));
   smalls.scrambled = [];
   scrambleMaps.replaceChildren(...[...(scrambling?.maps ?? [])].map(([key, found]) => {
     const kept = found.kept?.[state.chosen];
-    const canvas = make('canvas', {role: 'img', 'aria-label': `${titleOf(key)} of the scrambled model`});
-    const verdict = found.error ?? (kept === null || kept === undefined ? 'one of the maps is empty'
-      : `keeps ${figure(kept)}: ${kept >= page.stays ? 'stays' : 'changes'}`);
+    const canvas = make('canvas', {role: 'img', 'aria-label': tr('{method} of the scrambled model', {method: titleOf(key)})});
+    const verdict = told(found.error) ?? (kept === null || kept === undefined ? tr('one of the maps is empty')
+      : kept >= page.stays ? tr('keeps {value}: stays', {value: figure(kept)}) : tr('keeps {value}: changes', {value: figure(kept)}));
     if (found.maps) smalls.scrambled.push(() => {
       if (!canvas.isConnected || result !== current()) return;
       fit(canvas, result.image);
@@ -242,13 +241,13 @@ function showScramble() {
 
 // ------------------------------------------------------------------ boxes that the visitor draws
 
-const drawBox = button('Draw a box', {class: 'quiet', id: 'cxr-draw-box', 'aria-pressed': 'false'}, () => {
+const drawBox = button(tr('Draw a box'), {class: 'quiet', id: 'cxr-draw-box', 'aria-pressed': 'false'}, () => {
   state.drawing = !state.drawing;
   drawBox.setAttribute('aria-pressed', String(state.drawing));
   filmStage.classList.toggle('drawing', state.drawing);
   if (state.drawing) filmStage.scrollIntoView({block: 'nearest'});
 });
-const clearBoxes = button('Remove boxes', {class: 'quiet'}, () => {
+const clearBoxes = button(tr('Remove boxes'), {class: 'quiet'}, () => {
   if (!state.film) return;
   state.film.boxes = (state.film.boxes ?? []).filter(box => box.label !== state.label);
   draw();
@@ -257,8 +256,8 @@ const clearBoxes = button('Remove boxes', {class: 'quiet'}, () => {
 const boxTable = make('div', {});
 const boxNote = make('span', {class: 'soft', role: 'status'});
 const boxBlock = make('div', {class: 'block'},
-  make('h4', {}, 'Does the map lie where the finding is?'),
-  make('p', {class: 'soft'}, 'Draw where you see the chosen finding, on the film above: press, pull, let go. Or drop a table of boxes (CSV) with your films.'),
+  make('h4', {}, tr('Does the map lie where the finding is?')),
+  make('p', {class: 'soft'}, tr('Draw where you see the chosen finding, on the film above: press, pull, let go. Or drop a table of boxes (CSV) with your films.')),
   make('div', {class: 'group'}, drawBox, clearBoxes, boxNote), boxTable);
 
 // ------------------------------------------------------------------ boxes of a table that was dropped with the films
@@ -293,8 +292,8 @@ function readBoxes(name, text) {
       found += good.length;
     }
   } catch { found = 0; }
-  say(boxNote, found ? `${found} boxes read from ${name}.`
-    : `${name} holds no boxes: it needs the columns file and boxes, or those of the NIH's list of boxes.`);
+  say(boxNote, found ? tr('{n} boxes read from {name}.', {n: found, name})
+    : tr('{name} holds no boxes: it needs the columns file and boxes, or those of the NIH\u2019s list of boxes.', {name}));
   for (const film of state.films) for (const result of film.results.values()) giveBoxes(film, result.seen.film);
   if (current()) { draw(); askTrust(true); }
 }
@@ -352,11 +351,11 @@ function outline(pen, canvas, view) {
 function showBoxes(found) {
   const measured = found?.finding === state.chosen && boxesHere().length ? Object.entries(found.boxes ?? {}) : [];
   boxTable.replaceChildren(...(measured.length ? [make('table', {},
-    make('thead', {}, make('tr', {}, make('td'), ...['peak inside', 'energy in box', 'IoU', 'best IoU of its pieces'].map(t => make('th', {scope: 'col'}, t)))),
+    make('thead', {}, make('tr', {}, make('td'), ...[tr('peak inside'), tr('energy in box'), tr('IoU'), tr('best IoU of its pieces')].map(t => make('th', {scope: 'col'}, t)))),
     make('tbody', {}, ...measured.map(([key, m]) => make('tr', {}, make('th', {scope: 'row'}, titleOf(key)),
-      make('td', {}, m.pointing === null ? '\u2013' : m.pointing ? 'yes' : 'no'),
+      make('td', {}, m.pointing === null ? '\u2013' : m.pointing ? tr('yes') : tr('no')),
       make('td', {}, figure(m.energy)), make('td', {}, figure(m.iou)), make('td', {}, figure(m.ceiling))))))]
-    : boxesHere().length && found?.methods ? [button('Measure the boxes', {class: 'quiet', id: 'cxr-measure-boxes'}, () => askTrust(true))] : []));
+    : boxesHere().length && found?.methods ? [button(tr('Measure the boxes'), {class: 'quiet', id: 'cxr-measure-boxes'}, () => askTrust(true))] : []));
   clearBoxes.disabled = !boxesHere().length;
 }
 
@@ -364,8 +363,8 @@ function showBoxes(found) {
 
 const measuredBlocks = make('div', {class: 'blocks'});
 const trustStatus = make('span', {class: 'soft', role: 'status'});
-const panel = make('section', {class: 'believe', 'aria-label': 'Can these maps be believed?', hidden: true},
-  make('header', {}, make('h3', {}, 'Can these maps be believed?'), trustStatus), measuredBlocks,
+const panel = make('section', {class: 'believe', 'aria-label': tr('Can these maps be believed?'), hidden: true},
+  make('header', {}, make('h3', {}, tr('Can these maps be believed?')), trustStatus), measuredBlocks,
   make('div', {class: 'blocks'}, boxBlock, scrambleBlock));
 
 function showTrust() {
@@ -374,8 +373,8 @@ function showTrust() {
   panel.hidden = !result?.image;
   if (panel.hidden) return;
   panel.dataset.state = found?.state ?? 'idle';
-  say(trustStatus, found?.error ?? {running: waiting(found ?? {}) ?? 'measuring\u2026', done: `measured in ${figure(found?.seconds, 1)} s`}[found?.state]
-    ?? 'measured once the maps are complete');
+  say(trustStatus, told(found?.error) ?? {running: waiting(found ?? {}) ?? tr('measuring\u2026'), done: tr('measured in {seconds} s', {seconds: figure(found?.seconds, 1)})}[found?.state]
+    ?? tr('measured once the maps are complete'));
   measuredBlocks.replaceChildren(...(found?.methods ? [curvesBlock(found), agreementBlock(found), placesBlock(found)] : []));
   showBoxes(found);
   showScramble();

@@ -1,28 +1,28 @@
 // Maps of one film in a grid: methods by findings, by settings, or by models, and what differs as a map of its own.
 
 // Without a server, only what is already here can be compared.
-const GRID = {findings: 'methods and findings', settings: 'a method and its settings', models: 'methods and models'};
+const GRID = {findings: tr('methods and findings'), settings: tr('a method and its settings'), models: tr('methods and models')};
 const grid = {kind: 'findings', cells: new Map(), jobs: [], job: null, film: null, source: null, model: null, columns: [], rows: [], draws: []};
 
 // ------------------------------------------------------------------ what is asked for
 
 const gridKind = make('select', {id: 'cxr-grid-kind', onchange: () => { grid.kind = gridKind.value; showGrid(); }},
   ...Object.entries(KINDS.length ? GRID : {findings: GRID.findings}).map(([value, words]) => make('option', {value}, words)));
-const gridFindings = make('div', {class: 'chips', role: 'group', 'aria-label': 'Findings to compare'});
-const gridMethod = make('select', {id: 'cxr-grid-method', 'aria-label': 'Method', onchange: () => { grid.setting = null; showGrid(); }});
-const gridSetting = make('select', {id: 'cxr-grid-setting', 'aria-label': 'Setting', onchange: () => { grid.setting = gridSetting.value; suggest(); }});
-const gridValues = make('input', {type: 'text', id: 'cxr-grid-values', size: 16, 'aria-label': 'Values, separated by commas'});
-const gridModels = make('div', {class: 'chips', role: 'group', 'aria-label': 'Models to compare'},
+const gridFindings = make('div', {class: 'chips', role: 'group', 'aria-label': tr('Findings to compare')});
+const gridMethod = make('select', {id: 'cxr-grid-method', 'aria-label': tr('Method'), onchange: () => { grid.setting = null; showGrid(); }});
+const gridSetting = make('select', {id: 'cxr-grid-setting', 'aria-label': tr('Setting'), onchange: () => { grid.setting = gridSetting.value; suggest(); }});
+const gridValues = make('input', {type: 'text', id: 'cxr-grid-values', size: 16, 'aria-label': tr('Values, separated by commas')});
+const gridModels = make('div', {class: 'chips', role: 'group', 'aria-label': tr('Models to compare')},
   ...page.models.map(model => make('label', {}, make('input', {type: 'checkbox', value: model.name}), model.title)));
-const gridRun = button('Compare', {class: 'quiet', id: 'cxr-grid-run'}, runGrid);
-const gridStop = button('Stop', {class: 'stop', disabled: true, 'aria-label': 'Stop comparing'}, () => { stopGrid(); showGrid(); });
+const gridRun = button(tr('Compare'), {class: 'quiet', id: 'cxr-grid-run'}, runGrid);
+const gridStop = button(tr('Stop'), {class: 'stop', disabled: true, 'aria-label': tr('Stop comparing')}, () => { stopGrid(); showGrid(); });
 const gridStatus = make('span', {class: 'soft', role: 'status'});
 const gridTable = make('div', {class: 'scroll'});
 const gridPanel = make('details', {class: 'table grid', hidden: true, ontoggle: () => showGrid()},
-  make('summary', {}, 'Compare maps in a grid'),
-  make('div', {class: 'group'}, make('label', {for: 'cxr-grid-kind'}, 'Compare'), gridKind, gridMethod, gridSetting, gridValues, gridRun, gridStop, gridStatus),
+  make('summary', {}, tr('Compare maps in a grid')),
+  make('div', {class: 'group'}, make('label', {for: 'cxr-grid-kind'}, tr('Compare')), gridKind, gridMethod, gridSetting, gridValues, gridRun, gridStop, gridStatus),
   gridFindings, gridModels, gridTable,
-  make('p', {class: 'soft'}, 'One scale for each row where its maps share a unit. A difference is the last column less the first.'));
+  make('p', {class: 'soft'}, tr('One scale for each row where its maps share a unit. A difference is the last column less the first.')));
 
 const settingOf = key => cards.get(key).method.settings.find(s => s.name === grid.setting);
 
@@ -73,7 +73,7 @@ function stopGrid() {
   if (!grid.job) return;
   const {card, k, run} = grid.job;
   trigger(EVENTS.stop, {method: 'aside', run});
-  grid.cells.set(`${card.method.key} ${k}`, {state: 'stopped', stopped: 'stopped'});
+  grid.cells.set(`${card.method.key} ${k}`, {state: 'stopped', stopped: 'Stopped on request.'});
   grid.job = null;
 }
 
@@ -90,7 +90,7 @@ async function heardJob(answer) {
 }
 
 function waitingFor({card, column}, cell) {
-  return `${card.method.title}, ${column.name}: ${words(cell)}${grid.jobs.length ? `; ${grid.jobs.length} more after it` : ''}`;
+  return [`${card.method.title}, ${column.name}: ${words(cell)}`, grid.jobs.length && tr('{n} more after it', {n: grid.jobs.length})].filter(Boolean).join('; ');
 }
 
 // ------------------------------------------------------------------ what is shown
@@ -174,14 +174,14 @@ function byFindings(result) {
     const {maps} = entryOf(card);
     const limit = Math.max(...picked.map(i => maps.limit[i]));
     return [card.method.title, picked.map(i => gridCell(maps, i, card.method.comparable ? limit : maps.limit[i], card.method.unit,
-      `up to ${signed(maps.limit[i])}`))];
+      tr('up to {value}', {value: signed(maps.limit[i])})))];
   });
   return lay(picked.map(i => `${readable(labels[i])} ${percent(probabilities[i])}`), rows);
 }
 
 function byRuns() {
   const {columns, rows} = grid;
-  if (!columns.length) return make('p', {class: 'soft'}, 'Choose what to compare; it then runs once for each column.');
+  if (!columns.length) return make('p', {class: 'soft'}, tr('Choose what to compare; it then runs once for each column.'));
   const laid = rows.map(card => {
     const {unit, comparable} = card.method;
     const found = columns.map((_, k) => {
@@ -191,13 +191,14 @@ function byRuns() {
     });
     const limit = Math.max(0, ...found.map(({maps, i}) => maps?.limit[i] ?? 0));
     const cells = found.map(({cell, maps, i}) => gridCell(maps, i, comparable ? limit : maps?.limit[i], unit,
-      maps ? `up to ${signed(maps.limit[i])}, ${cell.seconds.toFixed(1)} s` : cell?.maps ? `does not know ${readable(state.label)}` : cell?.error ?? cell?.stopped ?? (cell ? 'running\u2026' : grid.job ? 'waits' : 'not run')));
+      maps ? `${tr('up to {value}', {value: signed(maps.limit[i])})}, ${fixed(cell.seconds, 1)} s`
+        : cell?.maps ? tr('does not know {finding}', {finding: readable(state.label)}) : told(cell?.error ?? cell?.stopped) ?? (cell ? tr('running\u2026') : grid.job ? tr('waits') : tr('not run'))));
     const [first, last] = [found[0], found.at(-1)];
     if (columns.length > 1 && comparable && first.maps && last.maps) {
       const less = lessOf(last.maps, last.i, first.maps, first.i);
-      cells.push(gridCell(less, 0, limit, unit, `up to ${signed(less.limit[0])}`));
-    } else cells.push(gridCell(null, 0, 1, unit, comparable ? '' : 'ranks only: no difference'));
+      cells.push(gridCell(less, 0, limit, unit, tr('up to {value}', {value: signed(less.limit[0])})));
+    } else cells.push(gridCell(null, 0, 1, unit, comparable ? '' : tr('ranks only: no difference')));
     return [card.method.title, cells];
   });
-  return lay([...columns.map(column => column.name), 'difference'], laid);
+  return lay([...columns.map(column => column.name), tr('difference')], laid);
 }

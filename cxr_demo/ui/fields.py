@@ -29,6 +29,7 @@ FILM_SIDE, MAP_SIDE = 1024, 256
 
 #: The viewer in parts, in the order in which they are put together.
 SCRIPTS = (
+    "language.js",
     "viewer.js",
     "drawing.js",
     "looking.js",
@@ -78,6 +79,7 @@ def about_fields(own: Classifier, name: str, shown: Sequence[Mapping[str, Any]])
         "refused": text.REFUSED,
         "depths": list(sanity.DEPTHS),
         "stays": sanity.STAYS,
+        "languages": text.languages(),
     }
 
 

@@ -15,10 +15,10 @@ function askNext() {
 
 // ------------------------------------------------------------------ the table
 
-const told = () => state.films.filter(resultOf);
+const answered = () => state.films.filter(resultOf);
 const probabilityOf = (film, i) => resultOf(film).seen.probabilities[i];
 const labelsOf = films => resultOf(films[0]).seen.labels;
-const ticked = () => told().filter(film => film.ticked);
+const ticked = () => answered().filter(film => film.ticked);
 const logit = p => Math.log(clamp(p, 1e-6, 1 - 1e-6) / (1 - clamp(p, 1e-6, 1 - 1e-6)));
 
 // Of the films that are ticked: the probability of the mean of their log-odds, for each finding.
@@ -33,13 +33,12 @@ function combined() {
 const filmTable = make('div', {class: 'scroll'});
 const tableName = make('span', {});
 const tablePanel = make('details', {class: 'table', hidden: true}, make('summary', {}, tableName), filmTable,
-  make('p', {class: 'soft'}, 'Calibrated probabilities; \u25b2 is above the operating point. A click on a head sorts, on a name shows the film; '
-    + '\u26a0 does not look like an upright frontal chest film. Combined: the mean of the log-odds of the ticked films, for films of one patient taken together; the model was not '
-    + 'measured on such means.'),
-  make('div', {class: 'group'}, button('Save as CSV', {class: 'quiet', id: 'cxr-csv'}, saveTable)));
+  make('p', {class: 'soft'}, tr('Calibrated probabilities; \u25b2 is above the operating point. A click on a head sorts, on a name shows the film; \u26a0 does not look like an upright frontal chest film.'), ' ',
+    tr('Combined: the mean of the log-odds of the ticked films, for films of one patient taken together; the model was not measured on such means.')),
+  make('div', {class: 'group'}, button(tr('Save as CSV'), {class: 'quiet', id: 'cxr-csv'}, saveTable)));
 
 function sorted() {
-  const films = [...told()];
+  const films = [...answered()];
   if (order.by === null || !films.length) return films;
   const i = order.by === 'name' ? -1 : labelsOf(films).indexOf(order.by);
   const value = film => i < 0 ? film.name : probabilityOf(film, i);
@@ -58,7 +57,8 @@ function showTable() {
   tablePanel.hidden = state.films.length < 2;
   const missing = state.films.filter(film => film.error && !resultOf(film)).length;
   const waits = state.films.length - films.length - missing;
-  say(tableName, `All films: ${films.length} of ${state.films.length}${waits ? `, ${waits} to come` : ''}${missing ? `, ${missing} could not be read` : ''}`);
+  say(tableName, [tr('All films: {done} of {n}', {done: films.length, n: state.films.length}), waits && tr('{n} to come', {n: waits}),
+    missing && tr('{n} could not be read', {n: missing})].filter(Boolean).join(', '));
   if (tablePanel.hidden || !films.length) return filmTable.replaceChildren();
   const head = (by, words) => make('th', {scope: 'col', 'data-by': by,
     'aria-sort': order.by !== by ? 'none' : order.falling ? 'descending' : 'ascending'},
@@ -69,16 +69,16 @@ function showTable() {
     return make('td', {class: above ? 'above' : null}, `${above ? '\u25b2 ' : ''}${percent(p)}`);
   };
   const rows = films.map(film => make('tr', {'aria-current': film === state.film ? 'true' : null, class: resultOf(film).seen.doubted ? 'doubted' : null},
-    make('td', {}, make('input', {type: 'checkbox', checked: Boolean(film.ticked), 'aria-label': `Combine ${film.name}`,
-      onchange: event => { film.ticked = event.target.checked; showTable(); filmTable.querySelector(`[aria-label="Combine ${CSS.escape(film.name)}"]`)?.focus(); }})),
-    make('th', {scope: 'row', title: resultOf(film).seen.warnings.join(' ') || null},
+    make('td', {}, make('input', {type: 'checkbox', checked: Boolean(film.ticked), 'aria-label': tr('Combine {name}', {name: film.name}), 'data-name': film.name,
+      onchange: event => { film.ticked = event.target.checked; showTable(); filmTable.querySelector(`[data-name="${CSS.escape(film.name)}"]`)?.focus(); }})),
+    make('th', {scope: 'row', title: resultOf(film).seen.warnings.map(told).join(' ') || null},
       resultOf(film).seen.doubted ? '\u26a0 ' : null, button(film.name, {class: 'plain'}, () => choose(film))),
     ...resultOf(film).seen.probabilities.map(cell)));
   const many = ticked().length;
   filmTable.replaceChildren(make('table', {},
-    make('thead', {}, make('tr', {}, make('td', {}), head('name', 'Film'), ...labelsOf(films).map(label => head(label, readable(label))))),
+    make('thead', {}, make('tr', {}, make('td', {}), head('name', tr('Film')), ...labelsOf(films).map(label => head(label, readable(label))))),
     make('tbody', {}, ...rows),
-    many > 1 ? make('tfoot', {}, make('tr', {}, make('td', {}), make('th', {scope: 'row'}, `${many} films combined`), ...combined().map(cell))) : null));
+    many > 1 ? make('tfoot', {}, make('tr', {}, make('td', {}), make('th', {scope: 'row'}, tr('{n} films combined', {n: many})), ...combined().map(cell))) : null));
 }
 
 // RFC 4180. What a spreadsheet would take for a formula is text.
@@ -98,24 +98,24 @@ function saveTable() {
 // ------------------------------------------------------------------ another film beside this one, e.g. an earlier one of the patient
 
 const beside = {film: null};
-const besideChoice = make('select', {id: 'cxr-beside', 'aria-label': 'Film beside this one', onchange: () => {
+const besideChoice = make('select', {id: 'cxr-beside', 'aria-label': tr('Film beside this one'), onchange: () => {
   beside.film = besideChoice.value === '' ? null : state.films[Number(besideChoice.value)];
   showBeside();
 }});
-const besideBox = group(make('label', {for: 'cxr-beside'}, 'Beside it'), besideChoice);
+const besideBox = group(make('label', {for: 'cxr-beside'}, tr('Beside it')), besideChoice);
 besideBox.hidden = true;
-const besideCanvas = make('canvas', {role: 'img', tabindex: 0, 'aria-label': 'No other film'});
+const besideCanvas = make('canvas', {role: 'img', tabindex: 0, 'aria-label': tr('No other film')});
 const besideStage = make('div', {class: 'stage'}, besideCanvas, make('i', {class: 'cross', hidden: true}));
 const besideName = make('h3', {});
 const besideWords = make('p', {class: 'reading'});
-const besideCard = make('article', {class: 'card beside-card', 'aria-label': 'Another film', hidden: true},
+const besideCard = make('article', {class: 'card beside-card', 'aria-label': tr('Another film'), hidden: true},
   make('header', {}, besideName), besideStage, besideWords);
 
 function showBeside() {
   const others = state.films.filter(film => film !== state.film && resultOf(film));
   if (!others.includes(beside.film)) beside.film = null;
   besideBox.hidden = !others.length;
-  besideChoice.replaceChildren(make('option', {value: ''}, 'no other film'),
+  besideChoice.replaceChildren(make('option', {value: ''}, tr('no other film')),
     ...others.map(film => make('option', {value: state.films.indexOf(film), selected: film === beside.film}, film.name)));
   const before = besideCard.hidden;
   besideCard.hidden = !beside.film || !current();
@@ -131,7 +131,8 @@ function drawBeside() {
   say(besideName, beside.film.name);
   const [here, there] = [state.film, beside.film].map(film => probabilityOf(film, state.chosen));
   const points = Math.round(100 * (there - here));
-  say(besideWords, `${readable(state.label)}: ${percent(there)} here, ${percent(here)} on the film that is explained, `
-    + `${points === 0 ? 'no difference' : `${signed(points, 100).replace('.0', '')} points`}. Zoom and window are the same for both.`);
-  besideCanvas.setAttribute('aria-label', `The film ${beside.film.name}`);
+  say(besideWords, [tr('{finding}: {there} here, {here} on the film that is explained.', {finding: readable(state.label), there: percent(there), here: percent(here)}),
+    points === 0 ? tr('No difference.') : tr('Difference: {points} points.', {points: signed(points, 100).replace(`${POINT}0`, '')}),
+    tr('Zoom and window are the same for both.')].join(' '));
+  besideCanvas.setAttribute('aria-label', tr('The film {name}', {name: beside.film.name}));
 }

@@ -72,7 +72,7 @@ async function heardPixels({run, path, error}) {
     } catch { /* said below */ }
   }
   if (film.pixels?.run !== run) return;
-  if (!found) return noPixels(film, error ?? 'The film\u2019s own pixels could not be fetched; this is a smaller copy of it.');
+  if (!found) return noPixels(film, told(error) ?? tr('The film\u2019s own pixels could not be fetched; this is a smaller copy of it.'));
   const {width, height} = [...film.results.values()][0].seen.film;
   Object.assign(film, {levels: halves(width, height, undone(found, width, height)), pixels: {run, state: 'done'}});
   soon();
@@ -139,7 +139,7 @@ function pointing(canvas) {
     if (event.shiftKey) return moveBy(step[0] / 8, step[1] / 8);
     const from = state.pointer ?? middle();
     point({x: from.x + step[0] / 56 / state.view.zoom, y: from.y + step[1] / 56 / state.view.zoom});
-    say(spoken, shown().map(one => `${one.method.title} ${one.readout.textContent || 'no map'}`).join('; '));
+    say(spoken, shown().map(one => `${one.method.title} ${one.readout.textContent || tr('no map')}`).join('; '));
   });
 }
 
@@ -184,19 +184,19 @@ function autoWindow() {
 const slid = () => setWindow(Number(level.value), 1 - Number(contrast.value));
 const level = make('input', {type: 'range', id: 'cxr-level', min: 0, max: 1, step: 0.0005, value: 0.5, oninput: slid});
 const contrast = make('input', {type: 'range', id: 'cxr-contrast', min: 0, max: 1 - NARROWEST, step: 0.002, value: 0, oninput: slid});
-const invert = button('Invert', {class: 'quiet', id: 'cxr-invert', 'aria-pressed': 'false', title: 'Black for white (I)'}, () => {
+const invert = button(tr('Invert'), {class: 'quiet', id: 'cxr-invert', 'aria-pressed': 'false', title: tr('Black for white (I)')}, () => {
   const {low, high, inverted} = state.window;
   setWindow((low + high) / 2, high - low, !inverted);
 });
-const auto = button('Auto', {class: 'quiet', id: 'cxr-auto', title: 'From the film\u2019s darkest to its brightest hundredth (W)'}, autoWindow);
-const full = button('Full', {class: 'quiet', id: 'cxr-full', title: 'All grey levels (Shift+W)'}, () => setWindow(0.5, 1));
+const auto = button(tr('Auto'), {class: 'quiet', id: 'cxr-auto', title: tr('From the film\u2019s darkest to its brightest hundredth (W)')}, autoWindow);
+const full = button(tr('Full'), {class: 'quiet', id: 'cxr-full', title: tr('All grey levels (Shift+W)')}, () => setWindow(0.5, 1));
 
 // ------------------------------------------------------------------ zoom, colours and lines
 
 const zoomNumber = make('output', {id: 'cxr-zoom'}, '100 %');
-const zoomOut = button('\u2212', {class: 'quiet', 'aria-label': 'Zoom out', title: 'Zoom out (\u2212)', disabled: true}, () => zoomBy(1 / 1.5));
-const zoomIn = button('+', {class: 'quiet', 'aria-label': 'Zoom in', title: 'Zoom in (+)'}, () => zoomBy(1.5));
-const fitAll = button('Fit', {class: 'quiet', title: 'The whole film (0)', disabled: true}, () => lookAt(0, 0, 1));
+const zoomOut = button('\u2212', {class: 'quiet', 'aria-label': tr('Zoom out'), title: tr('Zoom out (\u2212)'), disabled: true}, () => zoomBy(1 / 1.5));
+const zoomIn = button('+', {class: 'quiet', 'aria-label': tr('Zoom in'), title: tr('Zoom in (+)')}, () => zoomBy(1.5));
+const fitAll = button(tr('Fit'), {class: 'quiet', title: tr('The whole film (0)'), disabled: true}, () => lookAt(0, 0, 1));
 
 function choice(id, options, chosen, heard) {
   const list = make('select', {id, onchange: () => { heard(list.value); draw(); }},
@@ -204,14 +204,14 @@ function choice(id, options, chosen, heard) {
   return list;
 }
 
-const palette = choice('cxr-palette', Object.keys(page.palettes).map(name => [name, name]), state.palette, name => { state.palette = name; });
-const sides = choice('cxr-side', [['both', 'for and against'], ['for', 'for only'], ['against', 'against only']], state.side,
+const palette = choice('cxr-palette', Object.keys(page.palettes).map(name => [name, tr(name)]), state.palette, name => { state.palette = name; });
+const sides = choice('cxr-side', [['both', tr('for and against')], ['for', tr('for only')], ['against', tr('against only')]], state.side,
   value => { state.side = value; });
-const surface = choice('cxr-surface', [['cells', 'cells'], ['smooth', 'smooth']], 'cells', value => { state.smooth = value === 'smooth'; });
+const surface = choice('cxr-surface', [['cells', tr('cells')], ['smooth', tr('smooth')]], 'cells', value => { state.smooth = value === 'smooth'; });
 
 // What is written as percent of the scale's end, e.g. "25 50 75"; what is no such number is left out.
-const levels = make('input', {type: 'text', id: 'cxr-levels', size: 8, placeholder: 'none', inputmode: 'decimal',
-  title: 'Percent of the scale\u2019s end, e.g. 25, 50, 75 (C: 50 or none)', oninput: () => {
+const levels = make('input', {type: 'text', id: 'cxr-levels', size: 8, placeholder: tr('none'), inputmode: 'decimal',
+  title: tr('Percent of the scale\u2019s end, e.g. 25, 50, 75 (C: 50 or none)'), oninput: () => {
     state.levels = levels.value.split(/[\s,;%]+/).map(Number).filter(share => share > 0 && share < 100).map(share => share / 100).sort();
     draw();
   }});
@@ -219,16 +219,16 @@ const levels = make('input', {type: 'text', id: 'cxr-levels', size: 8, placehold
 // ------------------------------------------------------------------ two maps under one wipe
 
 const wipe = {a: null, b: null, at: 0.5};
-const wipeCanvas = make('canvas', {role: 'img', tabindex: 0, 'aria-label': 'Two maps under one wipe'});
+const wipeCanvas = make('canvas', {role: 'img', tabindex: 0, 'aria-label': tr('Two maps under one wipe')});
 const wipeStage = make('div', {class: 'stage'}, wipeCanvas, make('i', {class: 'cross', hidden: true}));
-const wipeAt = make('input', {type: 'range', id: 'cxr-wipe-at', min: 0, max: 1, step: 0.005, value: 0.5, 'aria-label': 'Where the wipe stands',
+const wipeAt = make('input', {type: 'range', id: 'cxr-wipe-at', min: 0, max: 1, step: 0.005, value: 0.5, 'aria-label': tr('Where the wipe stands'),
   oninput: () => { wipe.at = Number(wipeAt.value); drawWipe(); }});
-const wipeSides = {a: make('select', {'aria-label': 'Left of the wipe'}), b: make('select', {'aria-label': 'Right of the wipe'})};
-const wipeCard = make('article', {class: 'card wipe', 'aria-label': 'Wipe between two maps', hidden: true},
-  make('header', {}, make('h3', {}, 'Wipe'), wipeSides.a, make('span', {class: 'unit'}, 'left, right'), wipeSides.b),
+const wipeSides = {a: make('select', {'aria-label': tr('Left of the wipe')}), b: make('select', {'aria-label': tr('Right of the wipe')})};
+const wipeCard = make('article', {class: 'card wipe', 'aria-label': tr('Wipe between two maps'), hidden: true},
+  make('header', {}, make('h3', {}, tr('Wipe')), wipeSides.a, make('span', {class: 'unit'}, tr('left, right')), wipeSides.b),
   wipeStage, wipeAt,
-  make('p', {class: 'reading'}, 'The left part shows one map, the right part the other, each in its own scale and at the same place of the film.'));
-const wipeButton = button('Wipe', {class: 'quiet', id: 'cxr-wipe', 'aria-pressed': 'false', title: 'Two maps in one picture (M)'}, () => {
+  make('p', {class: 'reading'}, tr('The left part shows one map, the right part the other, each in its own scale and at the same place of the film.')));
+const wipeButton = button(tr('Wipe'), {class: 'quiet', id: 'cxr-wipe', 'aria-pressed': 'false', title: tr('Two maps in one picture (M)')}, () => {
   wipeCard.hidden = !wipeCard.hidden;
   wipeButton.setAttribute('aria-pressed', String(!wipeCard.hidden));
   arrange();
@@ -245,7 +245,7 @@ function drawWipe() {
   if (!keys.includes(wipe.b)) wipe.b = keys.find(key => key !== wipe.a);
   for (const [name, list] of Object.entries(wipeSides)) {
     if ([...list.options].map(option => option.value).join() !== keys.join()) {
-      list.replaceChildren(...keys.map(key => make('option', {value: key}, cards.get(key)?.method.title ?? 'the film alone')));
+      list.replaceChildren(...keys.map(key => make('option', {value: key}, cards.get(key)?.method.title ?? tr('the film alone'))));
     }
     list.value = wipe[name];
   }
@@ -265,18 +265,18 @@ function drawWipe() {
     pen.fillStyle = colour;
     pen.fillRect(x - thick / 2, 0, thick, height);
   }
-  const named = key => cards.get(key)?.method.title ?? 'the film alone';
-  wipeCanvas.setAttribute('aria-label', `${named(wipe.a)} left of ${named(wipe.b)}, ${readable(state.label)}`);
+  const named = key => cards.get(key)?.method.title ?? tr('the film alone');
+  wipeCanvas.setAttribute('aria-label', tr('{left} left of {right}, {finding}', {left: named(wipe.a), right: named(wipe.b), finding: readable(state.label)}));
 }
 
 // ------------------------------------------------------------------ full screen, and keys
 
-const whole = button('Full screen', {class: 'quiet', id: 'cxr-full-screen', title: 'Maps on all of the screen (F)'}, () => {
+const whole = button(tr('Full screen'), {class: 'quiet', id: 'cxr-full-screen', title: tr('Maps on all of the screen (F)')}, () => {
   if (document.fullscreenElement) document.exitFullscreen();
-  else bench.requestFullscreen().catch(() => say(lookStatus, 'This browser does not allow full screen here.'));
+  else bench.requestFullscreen().catch(() => say(lookStatus, tr('This browser does not allow full screen here.')));
 });
 document.addEventListener('fullscreenchange', () => {
-  say(whole, document.fullscreenElement ? 'Leave full screen' : 'Full screen');
+  say(whole, document.fullscreenElement ? tr('Leave full screen') : tr('Full screen'));
   soon();
 });
 
@@ -293,28 +293,28 @@ const slide = by => {
   opacity.dispatchEvent(new Event('input'));
 };
 const KEYS = [
-  ['+', 'zoom in', () => zoomBy(1.5)], ['-', 'zoom out', () => zoomBy(1 / 1.5)], ['0', 'the whole film', () => lookAt(0, 0, 1)],
-  ['w', 'window from the darkest to the brightest hundredth', autoWindow], ['W', 'all grey levels', () => setWindow(0.5, 1)],
-  ['i', 'black for white', () => invert.click()],
-  ['[', 'less colour', () => slide(-0.1)], [']', 'more colour', () => slide(0.1)],
-  ['s', 'smooth, or cells', () => { surface.value = state.smooth ? 'cells' : 'smooth'; surface.dispatchEvent(new Event('change')); }],
-  ['c', 'contour at half of the scale, or none', () => { levels.value = levels.value ? '' : '50'; levels.dispatchEvent(new Event('input')); }],
-  ['m', 'wipe between two maps', () => wipeButton.click()], ['f', 'full screen', () => whole.click()],
-  ['j', 'next finding', () => stepFinding(1)], ['k', 'finding before', () => stepFinding(-1)],
-  ['n', 'next film', () => stepFilm(1)], ['p', 'film before', () => stepFilm(-1)],
-  ['?', 'these keys', () => showKeys()],
+  ['+', tr('zoom in'), () => zoomBy(1.5)], ['-', tr('zoom out'), () => zoomBy(1 / 1.5)], ['0', tr('the whole film'), () => lookAt(0, 0, 1)],
+  ['w', tr('window from the darkest to the brightest hundredth'), autoWindow], ['W', tr('all grey levels'), () => setWindow(0.5, 1)],
+  ['i', tr('black for white'), () => invert.click()],
+  ['[', tr('less colour'), () => slide(-0.1)], [']', tr('more colour'), () => slide(0.1)],
+  ['s', tr('smooth, or cells'), () => { surface.value = state.smooth ? 'cells' : 'smooth'; surface.dispatchEvent(new Event('change')); }],
+  ['c', tr('contour at half of the scale, or none'), () => { levels.value = levels.value ? '' : '50'; levels.dispatchEvent(new Event('input')); }],
+  ['m', tr('wipe between two maps'), () => wipeButton.click()], ['f', tr('full screen'), () => whole.click()],
+  ['j', tr('next finding'), () => stepFinding(1)], ['k', tr('finding before'), () => stepFinding(-1)],
+  ['n', tr('next film'), () => stepFilm(1)], ['p', tr('film before'), () => stepFilm(-1)],
+  ['?', tr('these keys'), () => showKeys()],
 ];
 const OTHERS = [
-  ['arrows', 'on a picture: move the place whose values are read'], ['Shift + arrows', 'on a picture: move the enlarged film'],
-  ['drag', 'move the enlarged film'], ['right button and drag', 'window: up and down its level, left and right its width'],
-  ['Ctrl + wheel, or two fingers', 'zoom'], ['double click', 'zoom in, or the whole film'],
+  [tr('arrows'), tr('on a picture: move the place whose values are read')], [tr('Shift + arrows'), tr('on a picture: move the enlarged film')],
+  [tr('drag'), tr('move the enlarged film')], [tr('right button and drag'), tr('window: up and down its level, left and right its width')],
+  [tr('Ctrl + wheel, or two fingers'), tr('zoom')], [tr('double click'), tr('zoom in, or the whole film')],
 ];
 const keysOn = make('input', {type: 'checkbox', id: 'cxr-keys-on', checked: true});
 const keyDialog = make('dialog', {class: 'keys', 'aria-labelledby': 'cxr-keys-title'},
-  make('h3', {id: 'cxr-keys-title'}, 'Keys, mouse and fingers'),
+  make('h3', {id: 'cxr-keys-title'}, tr('Keys, mouse and fingers')),
   make('dl', {}, ...[...KEYS, ...OTHERS].flatMap(([key, words]) => [make('dt', {}, make('kbd', {}, key)), make('dd', {}, words)])),
-  make('label', {}, keysOn, ' single keys do something'),
-  make('form', {method: 'dialog'}, make('button', {class: 'quiet'}, 'Close')));
+  make('label', {}, keysOn, ' ', tr('single keys do something')),
+  make('form', {method: 'dialog'}, make('button', {class: 'quiet'}, tr('Close'))));
 const showKeys = () => keyDialog.showModal();
 
 // Never while one types, nor over a shortcut of the browser's.
@@ -331,12 +331,12 @@ document.addEventListener('keydown', event => {
 
 const spoken = make('span', {class: 'sr', role: 'status'});  // what arrow keys read, for who does not see it
 const lookStatus = make('span', {class: 'soft', role: 'status'});
-const looks = make('section', {class: 'looks', 'aria-label': 'How film and maps are looked at'},
-  group('Zoom', zoomOut, zoomNumber, zoomIn, fitAll),
-  group(make('label', {for: 'cxr-level'}, 'Level'), level),
-  group(make('label', {for: 'cxr-contrast'}, 'Contrast'), contrast, auto, full, invert),
-  group(make('label', {for: 'cxr-palette'}, 'Colours'), palette, make('label', {for: 'cxr-side', class: 'sr'}, 'Sides'), sides,
-    make('label', {for: 'cxr-surface', class: 'sr'}, 'Surface'), surface),
-  group(make('label', {for: 'cxr-levels'}, 'Contours'), levels, make('span', {}, '%')),
-  group('Compare', wipeButton, whole, button('Keys', {class: 'quiet', id: 'cxr-keys'}, showKeys)),
+const looks = make('section', {class: 'looks', 'aria-label': tr('How film and maps are looked at')},
+  group(tr('Zoom'), zoomOut, zoomNumber, zoomIn, fitAll),
+  group(make('label', {for: 'cxr-level'}, tr('Level')), level),
+  group(make('label', {for: 'cxr-contrast'}, tr('Contrast')), contrast, auto, full, invert),
+  group(make('label', {for: 'cxr-palette'}, tr('Colours')), palette, make('label', {for: 'cxr-side', class: 'sr'}, tr('Sides')), sides,
+    make('label', {for: 'cxr-surface', class: 'sr'}, tr('Surface')), surface),
+  group(make('label', {for: 'cxr-levels'}, tr('Contours')), levels, make('span', {}, '%')),
+  group(tr('Compare'), wipeButton, whole, button(tr('Keys'), {class: 'quiet', id: 'cxr-keys'}, showKeys)),
   lookStatus, spoken, keyDialog);

@@ -59,19 +59,14 @@ def build() -> gr.Blocks:
     kinds = methods.METHODS
     with api.Strict(title=text.TITLE, analytics_enabled=False, fill_width=True) as page:
         shown = viewer.show(_about(own), kinds)
-        with gr.Accordion("How to read the bars and the maps", open=False):
-            gr.Markdown(text.HOW_TO_READ)
-        with gr.Accordion("About this model", open=False):
-            card = gr.Markdown(sources.card(sources.choices()[0].name))
-        with gr.Accordion("Your films and this service", open=False):
-            gr.Markdown(text.LIMITS)
+        cards = [card for code in text.languages() for card in _chapters(code)]
         with gr.Column(elem_classes="channels"):
             film_channel = viewer.channel()
             channels = [viewer.channel() for _ in kinds]
             later = {name: viewer.channel() for name in (PIXELS, ESTIMATE, TRUST, SCRAMBLE, EXPORT)}
         for kind, channel in zip(kinds, channels, strict=True):
             _wire(shown, fields.run_event(kind), _run_handler(kind), [channel], kind.key, concurrency_limit=None)
-        _wire(shown, "film", open_film, [film_channel, card], "film", concurrency_limit=8)
+        _wire(shown, "film", open_film, [film_channel, *cards], "film", concurrency_limit=8)
         handlers = {PIXELS: pixels, ESTIMATE: estimate, TRUST: trust_maps, SCRAMBLE: scramble, EXPORT: export}
         for name, handler in handlers.items():
             _wire(shown, name, handler, [later[name]], name, concurrency_limit=2 if name == PIXELS else None)
@@ -80,6 +75,18 @@ def build() -> gr.Blocks:
         gr.api(api.predict, api_name="predict", concurrency_limit=4)
         gr.api(api.explain, api_name="explain", concurrency_limit=2)
     return page.queue(max_size=64)
+
+
+def _chapters(code: str) -> list[gr.Markdown]:
+    """What stands under the viewer in a language, for who reads it; a chapter without a text is the model's card."""
+    cards = []
+    with gr.Column(elem_classes=f"in-{code}"):
+        for heading, body in text.chapters(code).items():
+            with gr.Accordion(heading, open=False):
+                shown = gr.Markdown(body or sources.card(sources.choices()[0].name))
+            if not body:
+                cards.append(shown)
+    return cards
 
 
 def _wire(shown: gr.HTML, event: str, handler: Any, outputs: Any, name: str, **more: Any) -> Any:
@@ -139,7 +146,7 @@ def _about(own: Classifier) -> dict[str, Any]:
 # ------------------------------------------------------------------ what the browser asks
 
 
-def open_film(event: gr.EventData, request: gr.Request) -> tuple[dict[str, Any], Any]:
+def open_film(event: gr.EventData, request: gr.Request) -> tuple[Any, ...]:
     """Answer a dropped film, or a change of the model, with what the model is and what it says of the film."""
     asked, visitor = Asked.of(event._data), _visitor(request)
     answer: dict[str, Any] = {"turn": asked.turn}
@@ -153,7 +160,7 @@ def open_film(event: gr.EventData, request: gr.Request) -> tuple[dict[str, Any],
             answer |= _seen(asked.model, asked.source, None if asked.aside else visitor)
     except Exception as error:
         answer["error"] = sentence(error)
-    return answer, card
+    return answer, *[card] * len(text.languages())
 
 
 def pixels(event: gr.EventData, request: gr.Request) -> dict[str, Any]:

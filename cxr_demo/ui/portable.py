@@ -64,6 +64,7 @@ def page(
 <script type="application/json" id="recorded">{data}</script>
 <script type="module">
 {fields.script(kinds, "portable.js")}
+say(document.querySelector('.record summary'), tr('How to repeat this'));
 addBuiltIn('recorded', {{title: recorded.name, key: ''}});
 </script></body></html>
 """

@@ -10,7 +10,7 @@ const models = make('select', {id: 'cxr-model', onchange: () => {
   if (!current()) { state.chosen = null; showFindings(); }
 }}, ...page.models.map(m => make('option', {value: m.name, selected: m.name === state.model}, m.title)));
 
-const dark = button('Light / dark', {class: 'quiet', 'aria-label': 'Switch between light and dark'},
+const dark = button(tr('Light / dark'), {class: 'quiet', 'aria-label': tr('Switch between light and dark')},
   () => document.body.classList.toggle('dark'));
 
 const bench = make('section', {class: 'bench'}, controls, looks, deck);
@@ -18,9 +18,10 @@ const bench = make('section', {class: 'bench'}, controls, looks, deck);
 element.replaceChildren(make('div', {class: 'cxr'},
   make('header', {class: 'top'},
     make('div', {class: 'name'}, make('h1', {}, page.title), make('p', {}, page.tagline)),
-    make('div', {class: 'model'}, make('label', {for: 'cxr-model'}, 'Model'), models),
+    make('div', {class: 'model'}, make('label', {for: 'cxr-model'}, tr('Model')), models),
     KINDS.length ? tourButton : null,
     KINDS.length ? quizButton : null,
+    languageChoice,
     dark,
     make('strong', {class: 'notice', role: 'note'}, page.notice)),
   make('div', {class: 'upper'}, filmPane, guessPane, findingPane, facts),

@@ -5,11 +5,11 @@ const guessing = () => quiz.on && Boolean(current()?.image) && !state.film.guess
 const NOTHING = -1;  // what is guessed where none of the findings is seen
 
 const guessFinding = make('select', {id: 'cxr-guess', onchange: () => { guessOf(state.film).finding = Number(guessFinding.value); }});
-const guessMark = button('Mark where', {class: 'quiet', id: 'cxr-guess-mark'}, () => drawBox.click());
-const guessReveal = button('Reveal', {class: 'quiet', id: 'cxr-reveal'}, revealGuess);
+const guessMark = button(tr('Mark where'), {class: 'quiet', id: 'cxr-guess-mark'}, () => drawBox.click());
+const guessReveal = button(tr('Reveal'), {class: 'quiet', id: 'cxr-reveal'}, revealGuess);
 const guessSays = make('div', {class: 'said', role: 'status'});
 // A drawn film that was not guessed yet, whose name and note would give it away.
-const guessAny = button('A drawn film by chance', {class: 'quiet', id: 'cxr-guess-any', hidden: !page.phantoms.length}, () => {
+const guessAny = button(tr('A drawn film by chance'), {class: 'quiet', id: 'cxr-guess-any', hidden: !page.phantoms.length}, () => {
   const known = item => state.films.some(film => plantedIn(film) === item && film.guess?.revealed);
   const left = page.phantoms.filter(item => !known(item));
   const among = left.length ? left : page.phantoms;
@@ -17,13 +17,13 @@ const guessAny = button('A drawn film by chance', {class: 'quiet', id: 'cxr-gues
   state.films = state.films.filter(film => plantedIn(film) !== item);
   addBuiltIn('phantom', item);
 });
-const guessForm = make('div', {class: 'group'}, make('label', {for: 'cxr-guess'}, 'What do you see?'), guessFinding, guessMark, guessReveal);
-const guessPane = make('section', {class: 'quiz', 'aria-label': 'Guess first', hidden: true},
-  make('h2', {}, 'Guess first'),
-  make('p', {class: 'soft'}, 'Say what you see and mark where you would look. Then compare with the model, its maps, and what is known of the film.'),
+const guessForm = make('div', {class: 'group'}, make('label', {for: 'cxr-guess'}, tr('What do you see?')), guessFinding, guessMark, guessReveal);
+const guessPane = make('section', {class: 'quiz', 'aria-label': tr('Guess first'), hidden: true},
+  make('h2', {}, tr('Guess first')),
+  make('p', {class: 'soft'}, tr('Say what you see and mark where you would look. Then compare with the model, its maps, and what is known of the film.')),
   guessForm, guessSays, make('div', {class: 'group'}, guessAny));
-const quizButton = button('Guess first', {class: 'quiet', id: 'cxr-quiz', 'aria-pressed': 'false',
-  title: 'Hides the model\u2019s answer until you have given yours'}, () => {
+const quizButton = button(tr('Guess first'), {class: 'quiet', id: 'cxr-quiz', 'aria-pressed': 'false',
+  title: tr('Hides the model\u2019s answer until you have given yours')}, () => {
   quiz.on = !quiz.on;
   quizButton.setAttribute('aria-pressed', String(quiz.on));
   showQuiz();
@@ -42,13 +42,13 @@ function showQuiz() {
   const guess = guessOf(state.film);
   guessForm.hidden = guess.revealed;
   const {labels} = current().seen;
-  const options = [[NOTHING, 'none of these'], ...labels.map((label, i) => [i, readable(label)]).sort((a, b) => a[1].localeCompare(b[1]))];
+  const options = [[NOTHING, tr('none of these')], ...labels.map((label, i) => [i, readable(label)]).sort((a, b) => a[1].localeCompare(b[1]))];
   if ([...guessFinding.options].map(option => Number(option.value)).join() !== options.map(([value]) => value).join()) {
     guessFinding.replaceChildren(...options.map(([value, words]) => make('option', {value}, words)));
   }
   guessFinding.value = guess.finding;
   guessMark.setAttribute('aria-pressed', String(Boolean(state.drawing)));
-  say(guessMark, guess.edges ? 'Mark again' : 'Mark where');
+  say(guessMark, guess.edges ? tr('Mark again') : tr('Mark where'));
   guessSays.replaceChildren(...(guess.revealed ? compared(guess) : []).map(text => make('p', {}, text)));
 }
 
@@ -94,20 +94,27 @@ function compared(guess) {
   const said = [];
   if (guess.finding === NOTHING) {
     const most = ranked.filter(above);
-    said.push(`You saw none of these findings. The model has ${most.length ? `${most.length} above the operating point, first ${readable(labels[most[0]])} with ${percent(probabilities[most[0]])}` : 'none above its operating point either'}.`);
+    said.push(!most.length ? tr('You saw none of these findings. The model has none above its operating point either.')
+      : tr('You saw none of these findings. The model has {n} above the operating point, first {finding} with {p}.',
+        {n: most.length, finding: readable(labels[most[0]]), p: percent(probabilities[most[0]])}));
   } else {
-    said.push(`You saw ${readable(labels[guess.finding])}. The model gives it ${percent(probabilities[guess.finding])}`
-      + `${above(guess.finding) ? ', above its operating point' : ''}: number ${ranked.indexOf(guess.finding) + 1} of ${ranked.length}.`);
+    const given = {finding: readable(labels[guess.finding]), p: percent(probabilities[guess.finding]), place: ranked.indexOf(guess.finding) + 1, n: ranked.length};
+    said.push(above(guess.finding) ? tr('You saw {finding}. The model gives it {p}, above its operating point: number {place} of {n}.', given)
+      : tr('You saw {finding}. The model gives it {p}: number {place} of {n}.', given));
   }
   const planted = plantedIn(state.film);
-  if (planted) said.push(`What is true: ${planted.planted} ${planted.finding ? `That is ${readable(planted.finding)}.` : ''} The model learned from people\u2019s films and need not find what is drawn.`);
+  if (planted) said.push([tr('What is true: {truth}', {truth: planted.planted}), planted.finding ? tr('That is {finding}.', {finding: readable(planted.finding)}) : '',
+    tr('The model learned from people\u2019s films and need not find what is drawn.')].filter(Boolean).join(' '));
   const known = knownEdges(guess);
-  if (guess.edges && known.length) said.push(`Your mark and the known place overlap by ${Math.max(...known.map(edges => overlapOf(edges, guess.edges))).toFixed(2)} (IoU; 1 is the same box, 0 no contact).`);
+  if (guess.edges && known.length) said.push(tr('Your mark and the known place overlap by {value} (IoU; 1 is the same box, 0 no contact).',
+    {value: fixed(Math.max(...known.map(edges => overlapOf(edges, guess.edges))), 2)}));
   if (guess.edges && guess.finding !== NOTHING) {
     const found = shown().filter(card => entryOf(card)?.maps).map(card => `${card.method.title} ${share(evidenceIn(entryOf(card).maps, guess.finding, guess.edges))}`);
-    if (found.length) said.push(`Of each map\u2019s evidence for it, so much lies in your mark: ${found.join(', ')}. The mark is ${share(areaOf(guess.edges))} of what the model sees.`);
+    if (found.length) said.push(tr('Of each map\u2019s evidence for it, so much lies in your mark: {shares}. The mark is {area} of what the model sees.',
+      {shares: found.join(', '), area: share(areaOf(guess.edges))}));
   }
-  said.push(`So far: ${quiz.named} of ${quiz.said} guesses were among the model\u2019s first three${quiz.marked ? `; ${quiz.met} of ${quiz.marked} marks met the known place` : ''}.`);
+  said.push(tr('So far: {named} of {n} guesses were among the model\u2019s first three.', {named: quiz.named, n: quiz.said}));
+  if (quiz.marked) said.push(tr('{met} of {n} marks met the known place.', {met: quiz.met, n: quiz.marked}));
   return said;
 }
 

@@ -1,33 +1,20 @@
-"""The page's sentences that belong to no method and no model."""
+"""The page's sentences that belong to no method and no model, and what it says in other languages.
+
+Python speaks English. In `languages/` a catalogue `xx.json` holds, for another language, what the page and the engine
+say, by the English sentence ({0}, {1} ... for what differs), and `xx.md` the chapters under the viewer; the browser
+chooses and translates (`language.js`).
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+#: Where the catalogues lie.
+LANGUAGES = Path(__file__).parent / "languages"
 
 TITLE = "Chest X-ray: findings, and three views of why"
 TAGLINE = "One film, one finding, several explanations side by side."
 NOTICE = "Research demo · not for clinical use"
-
-HOW_TO_READ = """
-**The bars.** Each bar is the model's calibrated probability of a finding on this film, each by itself: they
-need not add up to 100 %. The upright line is the operating point, chosen on films the model was not trained
-on; ▲ marks findings above it.
-
-**The maps.** Colour says which places spoke *for* the chosen finding and which *against* it, and the colour
-bar below each picture says how much. For methods in *logits per 1/49 of the view*, a value of +0.5 means: an
-area as large as one cell of a 7 × 7 grid, at this place, raises the finding's log-odds by 0.5. No colour
-means no evidence. Methods in *ranking only* order the places, and their numbers mean nothing beyond that.
-
-**The scale.** *Each its own* shows where each method finds its evidence; a line under the colour bar says where one
-is much fainter than another. *Same for all methods* gives equal numbers equal colours, so strengths can be compared
-by eye. Hatched strips were never seen by the model.
-
-**What no map can tell.** A map shows what moved this model's number, not where the disease is, and not
-whether the model is right. Where methods disagree, trust none of them alone.
-"""
-
-LIMITS = """
-Films are kept only in a folder of this service, deleted within an hour and when the service ends; the one you look at
-stays in memory until you close the page. Nothing of them is logged or shared.
-Programs call the same model through the endpoints `/predict` and `/explain`: see *Use via API* at the foot of
-the page.
-"""
 
 FAILED = "Something went wrong on our side, not with your film. Please try again."
 BAD_CALL = (
@@ -42,3 +29,15 @@ TOOL_FILM = (
     "The film: what the upload tool or this page's /gradio_api/upload answered, or a data: URL in base64 of a file up "
     "to 700 kB. No other address is fetched."
 )
+
+
+def languages() -> dict[str, dict[str, Any]]:
+    """By code: a language's `name`, the codes of `also` who reads it, and its `texts`; English first."""
+    codes = sorted((path.stem for path in LANGUAGES.glob("*.json")), key=lambda code: (code != "en", code))
+    return {code: json.loads((LANGUAGES / f"{code}.json").read_text(encoding="utf-8")) for code in codes}
+
+
+def chapters(code: str) -> dict[str, str]:
+    """What stands under the viewer in a language: Markdown by heading."""
+    _, *parts = (LANGUAGES / f"{code}.md").read_text(encoding="utf-8").split("\n# ")
+    return {heading: body.strip() for heading, _, body in (part.partition("\n") for part in parts)}

@@ -2,7 +2,7 @@
 // or colours asks nobody. `drawing.js` and `looking.js` have how. Gradio calls this file with `element`, `trigger`, `props` and `upload`; Python puts EVENTS and
 // CHANNEL before it. Text from outside (file names, errors, model cards) only ever goes through textContent.
 
-const page = props.about;
+const page = translated(props.about);
 const state = {
   films: [], film: null, model: page.model, turn: 0, run: 0,
   seen: null, chosen: null,
@@ -28,14 +28,14 @@ function make(tag, attributes = {}, ...children) {
 function present(child) { return child !== null && child !== undefined; }
 
 const say = (node, text) => { if (node.textContent !== text) node.textContent = text; };
-const readable = label => label.replaceAll('_', ' ');
+const readable = label => tr(label.replaceAll('_', ' '));
 const sentenceCase = text => text[0].toUpperCase() + text.slice(1);
-const percent = p => p < 0.0995 ? `${(100 * p).toFixed(1)} %` : `${Math.round(100 * p)} %`;
+const percent = p => `${fixed(100 * p, p < 0.0995 ? 1 : 0)} %`;
 
 function signed(value, reference = Math.abs(value)) {
   const digits = reference >= 10 ? 1 : reference >= 1 ? 2 : reference >= 0.1 ? 3 : 4;
   const text = Math.abs(value).toFixed(digits);
-  return Number(text) === 0 ? '0' : (value > 0 ? '+' : '\u2212') + text;
+  return Number(text) === 0 ? '0' : (value > 0 ? '+' : '\u2212') + text.replace('.', POINT);
 }
 
 const clamp = (value, low, high) => Math.min(high, Math.max(low, value));
@@ -86,7 +86,8 @@ function scaleBar(card, maps, limit) {
 function describe(card, entry, limit) {
   const label = readable(current().seen.labels[state.chosen]);
   const maps = entry?.maps;
-  let words = `${card.method.title}, ${label}: no map yet`;
+  const about = {method: card.method.title, finding: label};
+  let words = tr('{method}, {finding}: no map yet', about);
   if (maps) {
     const values = planeShown(maps, state.chosen);
     let [least, most] = [0, 0];
@@ -94,12 +95,13 @@ function describe(card, entry, limit) {
     const unit = maps.scale[state.chosen];
     const empty = Math.max(most, -least) * unit < 0.02 * limit || limit === 0;
     card.stage.classList.toggle('empty', empty);
-    words = `${card.method.title}, ${label}: from ${signed(least * unit)} to ${signed(most * unit)} ${card.method.unit}`;
-    if (empty) words = `${card.method.title}, ${label}: nothing to see at this scale`;
+    words = tr('{method}, {finding}: from {least} to {most} {unit}',
+      {...about, least: signed(least * unit), most: signed(most * unit), unit: told(card.method.unit)});
+    if (empty) words = tr('{method}, {finding}: nothing to see at this scale', about);
   }
   card.canvas.setAttribute('aria-label', words);
   const fidelity = entry?.fidelity?.[state.chosen];
-  const fits = fidelity === null || fidelity === undefined ? '' : `fits the model on its samples: R\u00b2 ${fidelity.toFixed(2)}`;
+  const fits = fidelity === null || fidelity === undefined ? '' : tr('fits the model on its samples: R\u00b2 {value}', {value: fixed(fidelity, 2)});
   say(card.fidelity, [maps ? faintness(card, maps) : '', fits].filter(Boolean).join(' \u00b7 '));
 }
 
@@ -109,7 +111,7 @@ function faintness(card, maps) {
   const limitIn = c => entryOf(c)?.maps?.limit[state.chosen] ?? 0;
   const [strongest] = shown().filter(c => c.method.comparable).sort((a, b) => limitIn(b) - limitIn(a));
   const ratio = limitIn(strongest) / maps.limit[state.chosen];
-  return ratio >= 2 ? `${ratio.toFixed(0)} times fainter than ${strongest.method.title}` : '';
+  return ratio >= 2 ? tr('{times} times fainter than {method}', {times: ratio.toFixed(0), method: strongest.method.title}) : '';
 }
 
 function draw() {
@@ -118,7 +120,7 @@ function draw() {
   if (result?.image) {
     fit(filmCanvas, result.image);
     picture(filmCanvas, result);
-    filmCanvas.setAttribute('aria-label', `The film ${result.seen.film.name}`);
+    filmCanvas.setAttribute('aria-label', tr('The film {name}', {name: result.seen.film.name}));
     filmStage.dataset.pixels = result.seen.film.deeper ? result.film.pixels?.state ?? 'copy' : 'done';
   }
   shown().forEach(drawCard);
@@ -151,9 +153,9 @@ function readOut(card) {
   if (!maps || !state.pointer) return say(card.readout, '');
   const {crop} = current().seen.film;
   const [x, y] = [(state.pointer.x - crop.left) / crop.width, (state.pointer.y - crop.top) / crop.height];
-  if (x < 0 || x >= 1 || y < 0 || y >= 1) return say(card.readout, 'not seen by the model');
+  if (x < 0 || x >= 1 || y < 0 || y >= 1) return say(card.readout, tr('not seen by the model'));
   const value = valueAt(maps, state.chosen, Math.floor(x * maps.side), Math.floor(y * maps.side));
-  say(card.readout, `here ${signed(value, maps.limit[state.chosen])}`);
+  say(card.readout, tr('here {value}', {value: signed(value, maps.limit[state.chosen])}));
 }
 
 // ------------------------------------------------------------------ asking Python
@@ -188,7 +190,8 @@ function askEstimate(card) {
 function heardEstimate({run, method, copies, error}) {
   const card = cards.get(method);
   if (card?.estimating !== run) return;
-  say(card.estimate, error ?? (copies ? `${copies} altered copies${pace(card) ? `, about ${lasting(copies * pace(card))}` : ''}` : 'takes no altered copies'));
+  say(card.estimate, error ? told(error) : !copies ? tr('takes no altered copies')
+    : pace(card) ? tr('{n} altered copies, about {time}', {n: copies, time: lasting(copies * pace(card))}) : tr('{n} altered copies', {n: copies}));
   card.estimate.classList.toggle('early', Boolean(error));
 }
 
@@ -198,7 +201,7 @@ function pace(card) {
   return ran ? ran.seconds / ran.steps[1] : null;
 }
 
-const lasting = seconds => seconds >= 90 ? `${Math.round(seconds / 60)} minutes` : `${Math.max(1, Math.round(seconds))} s`;
+const lasting = seconds => seconds >= 90 ? tr('{n} minutes', {n: Math.round(seconds / 60)}) : `${Math.max(1, Math.round(seconds))} s`;
 
 function stop(card) {
   const entry = entryOf(card);
@@ -234,7 +237,7 @@ function heardExport(answer) {
 function showExport() {
   const exporting = current()?.exporting;
   saveAll.disabled = exporting?.state === 'running' || !finished().length;
-  say(saveAllStatus, exporting?.error ?? (exporting?.state === 'running' ? waiting(exporting) ?? 'packing\u2026' : ''));
+  say(saveAllStatus, told(exporting?.error) ?? (exporting?.state === 'running' ? waiting(exporting) ?? tr('packing\u2026') : ''));
 }
 
 // What a film still lacks of the cards that are switched on.
@@ -251,7 +254,7 @@ async function heardFilm(answer) {
   if (answer.spec && (looked || !film)) showModel(answer.spec);
   if (!film) return;
   film.busy = false;
-  film.error = answer.error ?? null;
+  film.error = told(answer.error ?? null);
   if (!answer.error) {
     const image = new Image();
     image.src = answer.film.png;
@@ -332,17 +335,17 @@ document.addEventListener(CHANNEL, ({detail}) => {
 // ------------------------------------------------------------------ the film, and several of them
 
 const KINDS = page.accepts;
-const filmCanvas = make('canvas', {role: 'img', tabindex: 0, 'aria-label': 'No film yet'});
+const filmCanvas = make('canvas', {role: 'img', tabindex: 0, 'aria-label': tr('No film yet')});
 const picker = make('input', {type: 'file', multiple: true, accept: [...KINDS, '.csv'].join(','), class: 'picker', tabindex: -1,
-  'aria-label': 'Choose films', onchange: () => { addFiles(picker.files); picker.value = ''; }});
+  'aria-label': tr('Choose films'), onchange: () => { addFiles(picker.files); picker.value = ''; }});
 const invite = make('div', {class: 'invite'},
-  make('strong', {}, 'Drop chest X-rays here'),
-  make('span', {}, 'or paste them, or choose files: PNG, JPEG, TIFF, BMP, WebP, DICOM'));
+  make('strong', {}, tr('Drop chest X-rays here')),
+  make('span', {}, tr('or paste them, or choose files: PNG, JPEG, TIFF, BMP, WebP, DICOM')));
 const veil = make('div', {class: 'veil', hidden: true}, make('span', {class: 'spinner'}), make('span', {class: 'words'}));
 const filmStage = make('div', {class: 'stage blank'}, filmCanvas, make('i', {class: 'cross', hidden: true}), invite, veil);
 const filmName = make('div', {class: 'filmname'});
 const filmNotes = make('div', {class: 'notes', role: 'alert'});
-const strip = make('div', {class: 'strip', role: 'group', 'aria-label': 'Films', hidden: true});
+const strip = make('div', {class: 'strip', role: 'group', 'aria-label': tr('Films'), hidden: true});
 
 function thumbnail(image) {
   const k = 56 / Math.max(image.width, image.height);
@@ -370,8 +373,8 @@ async function addFiles(files) {
     } catch (error) {
       film.busy = false;
       film.error = file.size > page.megabytes * 2 ** 20
-        ? `${file.name} is too large; files up to ${page.megabytes} MB are accepted.`
-        : `${file.name} could not be sent: the service is out of reach, or has no room left. Please try again.`;
+        ? tr('{name} is too large; files up to {n} MB are accepted.', {name: file.name, n: page.megabytes})
+        : tr('{name} could not be sent: the service is out of reach, or has no room left. Please try again.', {name: file.name});
     }
     if (film === state.film) choose(film); else film.busy = false;
     showStrip();
@@ -429,12 +432,12 @@ function showFilm() {
   const film = state.film;
   const result = current();
   veil.hidden = !film?.busy;
-  say(veil.querySelector('.words'), !film?.busy ? '' : film.source ? 'Reading the film\u2026' : 'Sending the film\u2026');
+  say(veil.querySelector('.words'), !film?.busy ? '' : film.source ? tr('Reading the film\u2026') : tr('Sending the film\u2026'));
   invite.hidden = Boolean(film?.busy || result);
   const seen = result?.seen.film;
   filmName.replaceChildren(...(!film ? [] : [make('b', {title: film.name}, film.name),
-    make('span', {}, seen ? `${seen.width} \u00d7 ${seen.height} pixels` : '')]));
-  const notes = film?.error ? [film.error] : result?.seen.warnings ?? [];
+    make('span', {}, seen ? tr('{size} pixels', {size: `${seen.width} \u00d7 ${seen.height}`}) : '')]));
+  const notes = film?.error ? [film.error] : (result?.seen.warnings ?? []).map(told);
   filmNotes.replaceChildren(...notes.map(text => make('p', {}, text)), ...corrections(film, result?.seen));
   filmNotes.classList.toggle('bad', Boolean(film?.error));
   showStrip();
@@ -452,8 +455,8 @@ function showFilm() {
 function corrections(film, seen) {
   if (!film || film.error) return [];
   const offered = [];
-  if (seen?.correction) offered.push([sentenceCase(seen.correction), seen.correction]);
-  if (film.source?.correction) offered.push(['Show it as it was sent', null]);
+  if (seen?.correction) offered.push([sentenceCase(told(seen.correction)), seen.correction]);
+  if (film.source?.correction) offered.push([tr('Show it as it was sent'), null]);
   return offered.map(([words, correction]) => button(words, {class: 'chip', 'data-correction': correction ?? 'none'}, () => correct(film, correction)));
 }
 
@@ -483,17 +486,17 @@ function button(text, attributes, onclick) {
 }
 
 // Open until somebody brings a film of their own.
-const examples = make('details', {class: 'examples', open: true, hidden: !KINDS.length}, make('summary', {}, 'Examples'),
-  page.phantoms.length ? make('span', {class: 'lead'}, 'Phantoms, drawn by this program') : null,
+const examples = make('details', {class: 'examples', open: true, hidden: !KINDS.length}, make('summary', {}, tr('Examples')),
+  page.phantoms.length ? make('span', {class: 'lead'}, tr('Phantoms, drawn by this program')) : null,
   make('div', {class: 'chips'}, ...page.phantoms.map(item =>
     button(item.title, {class: 'chip', 'data-phantom': item.key}, () => addBuiltIn('phantom', item)))),
-  page.examples.length ? make('span', {class: 'lead'}, 'Public films, fetched when clicked') : null,
+  page.examples.length ? make('span', {class: 'lead'}, tr('Public films, fetched when clicked')) : null,
   make('div', {class: 'chips'}, ...page.examples.map(item =>
     button(item.title, {class: 'chip', 'data-example': item.key, title: item.credit}, () => addBuiltIn('example', item)))));
 
-const filmPane = make('section', {class: 'film', 'aria-label': 'Film'},
+const filmPane = make('section', {class: 'film', 'aria-label': tr('Film')},
   filmStage,
-  make('div', {class: 'filmbar'}, filmName, button('Choose films', {class: 'quiet'}, () => picker.click()), picker),
+  make('div', {class: 'filmbar'}, filmName, button(tr('Choose films'), {class: 'quiet'}, () => picker.click()), picker),
   filmNotes, strip, examples);
 
 invite.addEventListener('click', () => picker.click());
@@ -513,9 +516,9 @@ document.addEventListener('paste', event => {
 
 // ------------------------------------------------------------------ findings
 
-const list = make('div', {class: 'list', role: 'listbox', tabindex: 0, 'aria-label': 'Findings, the most probable first'});
+const list = make('div', {class: 'list', role: 'listbox', tabindex: 0, 'aria-label': tr('Findings, the most probable first')});
 const chooser = make('select', {id: 'cxr-finding', onchange: () => pick(Number(chooser.value), true)});
-const facts = make('section', {class: 'facts', 'aria-label': 'The model and how good it was measured to be'});
+const facts = make('section', {class: 'facts', 'aria-label': tr('The model and how good it was measured to be')});
 let spec = page.spec;
 
 function row(i, place, seen) {
@@ -523,18 +526,22 @@ function row(i, place, seen) {
   const threshold = seen?.thresholds[i] ?? null;
   const above = threshold !== null && p >= threshold;
   const auroc = spec.auroc[seen?.labels[i] ?? spec.labels[i]];
-  const words = seen ? `${readable(seen.labels[i])}: ${percent(p)}, operating point ${threshold === null ? 'unknown' : percent(threshold)}` : '';
+  const words = !seen ? '' : threshold === null ? tr('{finding}: {p}, operating point unknown', {finding: readable(seen.labels[i]), p: percent(p)})
+    : tr('{finding}: {p}, operating point {threshold}', {finding: readable(seen.labels[i]), p: percent(p), threshold: percent(threshold)});
   return make('div', {class: `row${above ? ' above' : ''}`, role: 'option', id: `cxr-row-${i}`, 'data-finding': i,
     'aria-selected': String(i === state.chosen), 'aria-label': words || null, onclick: () => pick(i, true)},
   make('span', {class: 'label'}, readable(seen?.labels[i] ?? spec.labels[i])),
   make('span', {class: 'track'},
     make('span', {class: 'fill', style: `width:${100 * (p ?? 0)}%`}),
-    threshold === null ? null : make('span', {class: 'mark', style: `left:${100 * threshold}%`, title: `operating point ${percent(threshold)}`})),
+    threshold === null ? null : make('span', {class: 'mark', style: `left:${100 * threshold}%`, title: tr('operating point {threshold}', {threshold: percent(threshold)})})),
   make('span', {class: 'number'}, seen ? percent(p) : '\u2013'),
   make('span', {class: 'point'}, threshold === null ? '' : above ? `\u25b2 ${percent(threshold)}` : percent(threshold)),
-  make('span', {class: 'auroc', title: auroc ? `AUROC ${auroc.subset}: ${auroc.value.toFixed(2)} (${auroc.low.toFixed(2)} to ${auroc.high.toFixed(2)}), ${auroc.positives} of ${auroc.films} films` : null},
-    auroc ? auroc.value.toFixed(2) : ''));
+  make('span', {class: 'auroc', title: auroc ? tr('AUROC {subset}: {value} ({low} to {high}), {positives} of {n} films',
+    {...rounded(auroc), subset: told(auroc.subset), positives: auroc.positives, n: auroc.films}) : null},
+    auroc ? fixed(auroc.value, 2) : ''));
 }
+
+const rounded = ({value, low, high}) => ({value: fixed(value, 2), low: fixed(low, 2), high: fixed(high, 2)});
 
 function showFindings() {
   const seen = current()?.seen ?? null;
@@ -577,27 +584,27 @@ list.addEventListener('keydown', event => {
 
 function showModel(next) {
   spec = next;
-  const unmeasured = spec.means.length ? null : make('p', {class: 'soft'}, 'How good it is was not measured here.');
+  const unmeasured = spec.means.length ? null : make('p', {class: 'soft'}, tr('How good it is was not measured here.'));
   const measured = spec.means.map(s => make('p', {class: 'measured'},
-    make('b', {}, `${s.metric} ${s.value.toFixed(2)}`),
-    make('span', {class: 'soft'}, ` (${s.low.toFixed(2)} to ${s.high.toFixed(2)}), mean of all findings, ${s.subset}`)));
+    make('b', {}, `${told(s.metric)} ${fixed(s.value, 2)}`),
+    make('span', {class: 'soft'}, tr(' ({low} to {high}), mean of all findings, {subset}', {...rounded(s), subset: told(s.subset)}))));
   facts.replaceChildren(...[
     make('h2', {}, spec.title),
     make('p', {class: 'soft'}, make('code', {}, spec.revision)),
     ...measured.slice(0, 2),
     unmeasured,
-    make('details', {}, make('summary', {}, 'How it was measured and trained'),
-      ...[...measured.slice(2), spec.scored_on ? make('p', {class: 'soft'}, spec.scored_on) : null,
-        make('p', {class: 'soft'}, spec.trained_on)].filter(present)),
+    make('details', {}, make('summary', {}, tr('How it was measured and trained')),
+      ...[...measured.slice(2), spec.scored_on ? make('p', {class: 'soft', lang: 'en'}, spec.scored_on) : null,
+        make('p', {class: 'soft', lang: 'en'}, spec.trained_on)].filter(present)),
   ].filter(present));
   if (!current()) showFindings();
 }
 
-const findingPane = make('section', {class: 'findings', 'aria-label': 'Findings'},
+const findingPane = make('section', {class: 'findings', 'aria-label': tr('Findings')},
   make('div', {class: 'row head', 'aria-hidden': 'true'},
-    make('span', {class: 'label'}, 'Finding'), make('span', {class: 'track'}), make('span', {class: 'number'}, 'Probability'),
-    make('span', {class: 'point', title: 'operating point, on the probability'}, 'Threshold'), make('span', {class: 'auroc', title: 'how well the model tells films with the finding from films without'}, 'AUROC')),
-  make('p', {class: 'doubt'}, 'Numbers of a picture that does not look like an upright frontal chest film: do not read them.'),
+    make('span', {class: 'label'}, tr('Finding')), make('span', {class: 'track'}), make('span', {class: 'number'}, tr('Probability')),
+    make('span', {class: 'point', title: tr('operating point, on the probability')}, tr('Threshold')), make('span', {class: 'auroc', title: tr('how well the model tells films with the finding from films without')}, tr('AUROC'))),
+  make('p', {class: 'doubt'}, tr('Numbers of a picture that does not look like an upright frontal chest film: do not read them.')),
   list);
 
 // ------------------------------------------------------------------ controls over all cards
@@ -610,15 +617,15 @@ function radio(value, text) {
 const opacity = make('input', {type: 'range', min: 0, max: 1, step: 0.01, value: state.opacity, id: 'cxr-opacity',
   oninput: () => { state.opacity = Number(opacity.value); say(opacityNumber, percent(state.opacity)); draw(); }});
 const opacityNumber = make('output', {for: 'cxr-opacity'}, percent(state.opacity));
-const saveAll = button('Save all', {class: 'quiet', id: 'cxr-save-all', disabled: true,
-  title: 'A zip: maps, pictures, settings, checksums, and this view as a file of its own'}, askExport);
+const saveAll = button(tr('Save all'), {class: 'quiet', id: 'cxr-save-all', disabled: true,
+  title: tr('A zip: maps, pictures, settings, checksums, and this view as a file of its own')}, askExport);
 const saveAllStatus = make('span', {class: 'soft', role: 'status'});
-const controls = make('section', {class: 'controls', 'aria-label': 'How the maps are shown'},
-  group(make('label', {for: 'cxr-finding'}, 'Finding'), chooser),
-  group(make('label', {for: 'cxr-opacity'}, 'Opacity'), opacity, opacityNumber),
-  group('Scale', radio('own', 'each its own'), radio('same', 'same for all methods')),
-  group('Methods', ...page.methods.map(toggle)),
-  group('Take away', saveAll, saveAllStatus));
+const controls = make('section', {class: 'controls', 'aria-label': tr('How the maps are shown')},
+  group(make('label', {for: 'cxr-finding'}, tr('Finding')), chooser),
+  group(make('label', {for: 'cxr-opacity'}, tr('Opacity')), opacity, opacityNumber),
+  group(tr('Scale'), radio('own', tr('each its own')), radio('same', tr('same for all methods'))),
+  group(tr('Methods'), ...page.methods.map(toggle)),
+  group(tr('Take away'), saveAll, saveAllStatus));
 
 function group(name, ...members) {
   const several = typeof name === 'string';
@@ -645,7 +652,7 @@ function control(card, s) {
   const id = `cxr-${card.method.key}-${s.name}`;
   const label = make('label', {for: id, title: s.help}, readable(s.name));
   const field = s.choices.length
-    ? make('select', {id}, ...s.choices.map(c => make('option', {value: c, selected: c === s.default}, c)))
+    ? make('select', {id}, ...s.choices.map(c => make('option', {value: c, selected: c === s.default}, tr(c))))
     : make('input', {id, type: 'number', min: s.low, max: s.high, step: s.step ?? 'any', value: s.default});
   if (KINDS.length) field.addEventListener('change', () => askEstimate(card));
   card.fields.set(s.name, field);
@@ -659,19 +666,19 @@ function settingsOf(card) {
 
 function build(method) {
   const card = {method, on: method.on, fields: new Map()};
-  card.canvas = make('canvas', {role: 'img', tabindex: 0, 'aria-label': `${method.title}: no map yet`});
-  card.stage = make('div', {class: 'stage blank', 'data-blank': 'the map appears here'}, card.canvas, make('i', {class: 'cross', hidden: true}));
+  card.canvas = make('canvas', {role: 'img', tabindex: 0, 'aria-label': tr('{method}: no map yet', {method: method.title})});
+  card.stage = make('div', {class: 'stage blank', 'data-blank': tr('the map appears here')}, card.canvas, make('i', {class: 'cross', hidden: true}));
   pointing(card.canvas);
   card.trust = make('p', {class: 'trust', hidden: true});
   for (const name of ['low', 'middle', 'high', 'readout', 'fidelity', 'status', 'figures', 'estimate']) card[name] = make('span', {class: name});
   card.status.setAttribute('role', 'status');
   card.ramp = make('div', {class: 'ramp'});
-  card.bar = make('progress', {max: 1, value: 0, 'aria-label': `${method.title}: progress`});
-  card.stop = button('Stop', {class: 'stop', 'aria-label': `Stop ${method.title}`, disabled: true}, () => stop(card));
-  card.again = button('Run again', {class: 'quiet', 'aria-label': `Run ${method.title} again`, disabled: true}, () => askRun(card));
-  card.save = button('Save PNG', {class: 'quiet', 'aria-label': `Save the picture of ${method.title}`, disabled: true}, () => save(card));
+  card.bar = make('progress', {max: 1, value: 0, 'aria-label': tr('{method}: progress', {method: method.title})});
+  card.stop = button(tr('Stop'), {class: 'stop', 'aria-label': tr('Stop {method}', {method: method.title}), disabled: true}, () => stop(card));
+  card.again = button(tr('Run again'), {class: 'quiet', 'aria-label': tr('Run {method} again', {method: method.title}), disabled: true}, () => askRun(card));
+  card.save = button(tr('Save PNG'), {class: 'quiet', 'aria-label': tr('Save the picture of {method}', {method: method.title}), disabled: true}, () => save(card));
   card.node = make('article', {class: 'card', 'data-method': method.key, 'aria-label': method.title, hidden: !method.on},
-    make('header', {}, make('h3', {}, method.title), make('span', {class: 'unit'}, method.unit), card.stop),
+    make('header', {}, make('h3', {}, method.title), make('span', {class: 'unit'}, told(method.unit)), card.stop),
     card.stage,
     make('div', {class: 'scale'}, card.ramp, make('div', {class: 'ticks'}, card.low, card.middle, card.high)),
     make('div', {class: 'line'}, card.readout, card.fidelity),
@@ -679,7 +686,7 @@ function build(method) {
     card.bar,
     make('div', {class: 'line'}, card.status, card.figures),
     make('p', {class: 'reading'}, method.reading),
-    make('details', {ontoggle: () => { if (KINDS.length) askEstimate(card); }}, make('summary', {}, 'Settings'),
+    make('details', {ontoggle: () => { if (KINDS.length) askEstimate(card); }}, make('summary', {}, tr('Settings')),
       ...method.settings.map(s => control(card, s)), make('p', {class: 'line'}, card.estimate),
       make('p', {class: 'paper'}, method.paper)),
     make('footer', {}, card.again, card.save));
@@ -702,7 +709,7 @@ function refresh(card) {
   const seconds = busy ? (performance.now() - entry.began) / 1000 : entry?.seconds;
   const number = entry?.forwards;
   say(card.figures, !entry || seconds === undefined ? '' :
-    `${seconds.toFixed(1)} s${number ? ` \u00b7 ${number} forward pass${number === 1 ? '' : 'es'}` : ''}`);
+    [`${fixed(seconds, 1)} s`, number ? tr('{n} forward passes', {n: number}) : ''].filter(Boolean).join(' \u00b7 '));
   if (!entry?.maps) { say(card.readout, ''); say(card.fidelity, ''); }
   showExport();
 }
@@ -710,22 +717,22 @@ function refresh(card) {
 // Who waits is told how many are before, and about how long it will take.
 function waiting({ahead, wait}) {
   if (ahead === null || ahead === undefined) return null;
-  const before = ahead ? `${ahead} before it` : 'the next one';
-  return `waiting for its turn: ${before}${wait ? `, about ${lasting(wait)}` : ''}`;
+  const turn = ahead ? tr('waiting for its turn: {n} before it', {n: ahead}) : tr('waiting for its turn: the next one');
+  return wait ? tr('{turn}, about {time}', {turn, time: lasting(wait)}) : turn;
 }
 
 function words({state: now, error, stopped, steps: [done, total] = [0, 0], forwards, ahead, wait, since}) {
-  if (error) return error;
-  if (stopped) return `${stopped} ${forwards ? `Map of ${done} of ${total} copies.` : 'There is no map.'}`;
-  const progress = waiting({ahead, wait}) ?? (total ? `${done} of ${total} altered copies${left(since, done, total)}` : 'starting\u2026');
-  return {running: progress, stopping: 'stopping\u2026', done: 'complete'}[now];
+  if (error) return told(error);
+  if (stopped) return `${told(stopped)} ${forwards ? tr('Map of {done} of {n} copies.', {done, n: total}) : tr('There is no map.')}`;
+  const progress = waiting({ahead, wait}) ?? (total ? altered(since, done, total) : tr('starting\u2026'));
+  return {running: progress, stopping: tr('stopping\u2026'), done: tr('complete')}[now];
 }
 
 // Time left at the pace since the first copies were scored; the first map took longer, by what comes before any copy.
-function left(since, done, total) {
-  if (!since || done <= since.done) return '';
+function altered(since, done, total) {
+  if (!since || done <= since.done) return tr('{done} of {n} altered copies', {done, n: total});
   const each = (performance.now() - since.at) / 1000 / (done - since.done);
-  return `, about ${lasting(each * (total - done))} left`;
+  return tr('{done} of {n} altered copies, about {time} left', {done, n: total, time: lasting(each * (total - done))});
 }
 
 // The whole film in all the pixels that are here, coloured as on its card.
@@ -746,5 +753,5 @@ function download(blob, name) {
   URL.revokeObjectURL(link.href);
 }
 
-const deck = make('section', {class: 'cards', 'aria-label': 'Maps'});
+const deck = make('section', {class: 'cards', 'aria-label': tr('Maps')});
 const arrange = () => { deck.style.setProperty('--columns', Math.max(1, shown().length + !wipeCard.hidden + !besideCard.hidden)); draw(); };
