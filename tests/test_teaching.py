@@ -97,7 +97,7 @@ def test_the_next_film_is_hidden_again_and_the_count_goes_on(visitor):
         page.click("#cxr-reveal")
         said = page.inner_text(".quiz .said")
         assert "You saw none of these findings" in said
-        assert f"of {n} guesses" in said
+        assert f"of {n} guess" in said
     page.click("#cxr-quiz")
     assert not page.is_visible(".quiz")
     assert page.is_visible(".findings")
