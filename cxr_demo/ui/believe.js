@@ -5,6 +5,8 @@ const CONTROL = {random: {title: tr('random map'), dash: '2 3'}, lungs: {title: 
 const MARKS = {supported: '\u2713', anatomy: '\u2248', random: '\u2715', undefined: '?'};
 const SVG = 'http://www.w3.org/2000/svg';
 
+// A method has the same colour on every chart.
+const colourOf = name => LINES[Math.max(0, page.methods.findIndex(method => method.key === name)) % LINES.length];
 const titleOf = key => page.methods.find(method => method.key === key)?.title ?? key;
 const figure = (value, digits = 2) => value === null || value === undefined ? '\u2013'
   : fixed(Number(value.toFixed(digits)) || 0, digits).replace('-', '\u2212');
@@ -105,11 +107,11 @@ function chart(title, hint, curves, kind) {
     plot.append(shape('line', {x1: left, x2: width - 14, y1: y(v), y2: y(v), class: 'grid'}),
       shape('text', {x: left - 4, y: y(v) + 4, 'text-anchor': 'end'}, figure(v, 1)));
   }
-  curves.lines.forEach((line, k) => {
+  curves.lines.forEach(line => {
     const control = CONTROL[line.name];
     plot.append(shape('polyline', {
       points: curves.shares.map((t, j) => `${x(t)},${y(line[kind][j])}`).join(' '), 'data-line': line.name,
-      fill: 'none', 'stroke-width': control ? 1.6 : 2.2, stroke: control ? 'currentColor' : LINES[k % LINES.length],
+      fill: 'none', 'stroke-width': control ? 1.6 : 2.2, stroke: control ? 'currentColor' : colourOf(line.name),
       'stroke-dasharray': control?.dash ?? ''}));
   });
   return make('figure', {}, make('figcaption', {}, make('b', {}, title), ` ${hint}`), plot);
@@ -118,9 +120,9 @@ function chart(title, hint, curves, kind) {
 const nameOf = name => CONTROL[name]?.title ?? titleOf(name);
 
 function legend(curves) {
-  return make('ul', {class: 'legend'}, ...curves.lines.map((line, k) => make('li', {},
+  return make('ul', {class: 'legend'}, ...curves.lines.map(line => make('li', {},
     make('i', {style: CONTROL[line.name] ? `border-top: 2px ${line.name === 'random' ? 'dotted' : 'dashed'} currentColor`
-      : `border-top: 3px solid ${LINES[k % LINES.length]}`}),
+      : `border-top: 3px solid ${colourOf(line.name)}`}),
     tr('{name}: gap {value}', {name: nameOf(line.name), value: figure(line.gap)}))));
 }
 

@@ -1,7 +1,7 @@
 // Maps of one film in a grid: methods by findings, by settings, or by models, and what differs as a map of its own.
 
 // Without a server, only what is already here can be compared.
-const GRID = {findings: tr('methods and findings'), settings: tr('a method and its settings'), models: tr('methods and models')};
+const GRID = {findings: tr('methods and findings'), settings: tr('a method and its settings'), models: tr('methods and models'), films: tr('methods and films')};
 const grid = {kind: 'findings', cells: new Map(), jobs: [], job: null, film: null, source: null, model: null, columns: [], rows: [], draws: []};
 
 // ------------------------------------------------------------------ what is asked for
@@ -14,6 +14,7 @@ const gridSetting = make('select', {id: 'cxr-grid-setting', 'aria-label': tr('Se
 const gridValues = make('input', {type: 'text', id: 'cxr-grid-values', size: 16, 'aria-label': tr('Values, separated by commas')});
 const gridModels = make('div', {class: 'chips', role: 'group', 'aria-label': tr('Models to compare')},
   ...page.models.map(model => make('label', {}, make('input', {type: 'checkbox', value: model.name}), model.title)));
+const gridFilms = make('div', {class: 'chips', role: 'group', 'aria-label': tr('Films to compare')});
 const gridRun = button(tr('Compare'), {class: 'quiet', id: 'cxr-grid-run'}, runGrid);
 const gridStop = button(tr('Stop'), {class: 'stop', disabled: true, 'aria-label': tr('Stop comparing')}, () => { stopGrid(); showGrid(); });
 const gridStatus = make('span', {class: 'soft', role: 'status'});
@@ -21,8 +22,15 @@ const gridTable = make('div', {class: 'scroll'});
 const gridPanel = make('details', {class: 'table grid', hidden: true, ontoggle: () => showGrid()},
   make('summary', {}, tr('Compare maps in a grid')),
   make('div', {class: 'group'}, make('label', {for: 'cxr-grid-kind'}, tr('Compare')), gridKind, gridMethod, gridSetting, gridValues, gridRun, gridStop, gridStatus),
-  gridFindings, gridModels, gridTable,
+  gridFindings, gridModels, gridFilms, gridTable,
   make('p', {class: 'soft'}, tr('One scale for each row where its maps share a unit. A difference is the last column less the first.')));
+
+// Films whose prediction is known; at first the one that is looked at and another.
+function filmsToCompare() {
+  const films = [state.film, ...answered().filter(film => film !== state.film)];
+  if (!films.some(film => film.compared)) for (const film of [state.film, beside.film ?? films[1]]) if (film) film.compared = true;
+  return films;
+}
 
 const settingOf = key => cards.get(key).method.settings.find(s => s.name === grid.setting);
 
@@ -45,13 +53,17 @@ function runGrid() {
     grid.columns = values.map(value => ({name: `${readable(grid.setting)} ${value}`, model: state.model,
       settings: {...settingsOf(card), [grid.setting]: number && Number.isFinite(Number(value)) ? Number(value) : value}}));
     grid.rows = [card];
+  } else if (grid.kind === 'films') {
+    grid.columns = filmsToCompare().filter(film => film.compared).map(film => ({name: film.name, model: state.model, film}));
+    grid.rows = shown();
   } else {
     const chosen = [...gridModels.querySelectorAll('input:checked')].map(box => box.value);
     grid.columns = (chosen.length ? chosen : page.models.map(m => m.name)).map(name =>
       ({name: page.models.find(m => m.name === name).title, model: name}));
     grid.rows = shown();
   }
-  grid.jobs = grid.rows.flatMap(card => grid.columns.map((column, k) => ({card, column, k})));
+  // film by film and model by model, so that each is read once
+  grid.jobs = grid.columns.flatMap((column, k) => grid.rows.map(card => ({card, column, k})));
   nextJob();
 }
 
@@ -62,7 +74,7 @@ function nextJob() {
     state.run += 1;
     grid.job.run = state.run;
     grid.cells.set(`${card.method.key} ${k}`, {state: 'running'});
-    trigger(EVENTS[card.method.key], {run: state.run, source: grid.source, model: column.model,
+    trigger(EVENTS[card.method.key], {run: state.run, source: column.film?.source ?? grid.source, model: column.model,
       settings: column.settings ?? settingsOf(card), aside: true});
   }
   showGrid();
@@ -109,7 +121,7 @@ function showGrid() {
   const result = current();
   gridPanel.hidden = !result?.image;
   if (gridPanel.hidden || !gridPanel.open) return;
-  const stale = grid.film !== state.film || grid.source !== state.film.source || (grid.kind === 'settings' && grid.model !== state.model);
+  const stale = grid.film !== state.film || grid.source !== state.film.source || (grid.kind !== 'models' && grid.model !== state.model);
   if (stale && grid.film) {
     stopGrid();
     grid.cells.clear();
@@ -119,6 +131,7 @@ function showGrid() {
   gridFindings.hidden = !own;
   for (const node of [gridMethod, gridSetting, gridValues]) node.hidden = grid.kind !== 'settings';
   gridModels.hidden = grid.kind !== 'models';
+  gridFilms.hidden = grid.kind !== 'films';
   gridRun.hidden = gridStop.hidden = own;
   gridRun.disabled = Boolean(grid.job);
   gridStop.disabled = !grid.job;
@@ -141,6 +154,8 @@ function choices() {
     showGrid();
     gridFindings.querySelector(`[data-label="${labels[i]}"]`).focus();
   })));
+  gridFilms.replaceChildren(...filmsToCompare().map(film => make('label', {}, make('input', {type: 'checkbox', checked: Boolean(film.compared),
+    onchange: event => { film.compared = event.target.checked; }}), film.name)));
   const able = [...cards.values()].filter(card => card.method.settings.length);
   if (!able.length) return;
   const key = gridMethod.value || able.find(card => card.on)?.method.key || able[0].method.key;
@@ -152,8 +167,7 @@ function choices() {
   suggest();
 }
 
-function gridCell(maps, i, limit, unit, words) {
-  const result = current();
+function gridCell(maps, i, limit, unit, words, result = current()) {
   const canvas = make('canvas', {role: 'img', 'aria-label': words});
   if (maps) grid.draws.push(() => {
     fit(canvas, result.image);
@@ -179,6 +193,8 @@ function byFindings(result) {
   return lay(picked.map(i => `${readable(labels[i])} ${percent(probabilities[i])}`), rows);
 }
 
+const probabilityIn = film => percent(probabilityOf(film, labelsOf([film]).indexOf(state.label)));
+
 function byRuns() {
   const {columns, rows} = grid;
   if (!columns.length) return make('p', {class: 'soft'}, tr('Choose what to compare; it then runs once for each column.'));
@@ -187,12 +203,13 @@ function byRuns() {
     const found = columns.map((_, k) => {
       const cell = grid.cells.get(`${card.method.key} ${k}`);
       const i = cell?.maps?.labels.indexOf(state.label) ?? -1;
-      return {cell, i, maps: i >= 0 ? cell.maps : null};
+      return {cell, i, maps: i >= 0 ? cell.maps : null, result: columns[k].film ? resultOf(columns[k].film) : current()};
     });
     const limit = Math.max(0, ...found.map(({maps, i}) => maps?.limit[i] ?? 0));
-    const cells = found.map(({cell, maps, i}) => gridCell(maps, i, comparable ? limit : maps?.limit[i], unit,
+    const cells = found.map(({cell, maps, i, result}) => gridCell(maps, i, comparable ? limit : maps?.limit[i], unit,
       maps ? `${tr('up to {value}', {value: signed(maps.limit[i])})}, ${fixed(cell.seconds, 1)} s`
-        : cell?.maps ? tr('does not know {finding}', {finding: readable(state.label)}) : told(cell?.error ?? cell?.stopped) ?? (cell ? tr('running\u2026') : grid.job ? tr('waits') : tr('not run'))));
+        : cell?.maps ? tr('does not know {finding}', {finding: readable(state.label)}) : told(cell?.error ?? cell?.stopped) ?? (cell ? tr('running\u2026') : grid.job ? tr('waits') : tr('not run')), result));
+    if (columns.some(column => column.film)) return [card.method.title, cells];  // places of two films are not the same places
     const [first, last] = [found[0], found.at(-1)];
     if (columns.length > 1 && comparable && first.maps && last.maps) {
       const less = lessOf(last.maps, last.i, first.maps, first.i);
@@ -200,5 +217,6 @@ function byRuns() {
     } else cells.push(gridCell(null, 0, 1, unit, comparable ? '' : tr('ranks only: no difference')));
     return [card.method.title, cells];
   });
-  return lay([...columns.map(column => column.name), tr('difference')], laid);
+  return lay([...columns.map(column => column.film ? `${column.name} ${probabilityIn(column.film)}` : column.name),
+    ...(columns.some(column => column.film) ? [] : [tr('difference')])], laid);
 }

@@ -13,6 +13,27 @@ function askNext() {
   if (next) askFilm(next, true);
 }
 
+// ------------------------------------------------------------------ kept over a reload, until the tab is closed
+
+function keepFilms() {
+  if (!KINDS.length || state.restoring) return;
+  const films = state.films.filter(film => film.source);
+  const kept = {model: state.model, at: films.indexOf(state.film), films: films.map(({name, source, boxes}) => ({name, source, boxes}))};
+  try { sessionStorage.setItem('cxr-films', JSON.stringify(kept)); } catch { /* a frame without storage */ }
+}
+
+function restoreFilms() {
+  let kept = null;
+  try { kept = JSON.parse(sessionStorage.getItem('cxr-films')); } catch { /* none */ }
+  if (!KINDS.length || !kept?.films.length) return;
+  state.restoring = true;
+  if (page.models.some(model => model.name === kept.model)) state.model = models.value = kept.model;
+  for (const {name, source, boxes} of kept.films) Object.assign(addFilm(name, source), {boxes, busy: false});
+  examples.open = state.films.every(film => film.source.kind !== 'file');
+  state.restoring = false;
+  choose(state.films[kept.at] ?? state.films[0]);
+}
+
 // ------------------------------------------------------------------ the table
 
 const answered = () => state.films.filter(resultOf);

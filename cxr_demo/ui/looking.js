@@ -209,10 +209,14 @@ const sides = choice('cxr-side', [['both', tr('for and against')], ['for', tr('f
   value => { state.side = value; });
 const surface = choice('cxr-surface', [['cells', tr('cells')], ['smooth', tr('smooth')]], 'cells', value => { state.smooth = value === 'smooth'; });
 
-// What is written as percent of the scale's end, e.g. "25 50 75"; what is no such number is left out.
+// What is written as percent of the scale's end, e.g. "25 50 75"; what is no such number is left out, and said.
 const levels = make('input', {type: 'text', id: 'cxr-levels', size: 8, placeholder: tr('none'), inputmode: 'decimal',
   title: tr('Percent of the scale\u2019s end, e.g. 25, 50, 75 (C: 50 or none)'), oninput: () => {
-    state.levels = levels.value.split(/[\s,;%]+/).map(Number).filter(share => share > 0 && share < 100).map(share => share / 100).sort();
+    const told = levels.value.split(/[\s,;%]+/).filter(Boolean);
+    const shares = told.map(Number).filter(share => share > 0 && share < 100);
+    state.levels = shares.map(share => share / 100).sort();
+    levels.setAttribute('aria-invalid', String(shares.length < told.length));
+    say(lookStatus, shares.length < told.length ? tr('Contours are percent of the scale\u2019s end: numbers between 0 and 100.') : '');
     draw();
   }});
 
@@ -302,6 +306,7 @@ const KEYS = [
   ['m', tr('wipe between two maps'), () => wipeButton.click()], ['f', tr('full screen'), () => whole.click()],
   ['j', tr('next finding'), () => stepFinding(1)], ['k', tr('finding before'), () => stepFinding(-1)],
   ['n', tr('next film'), () => stepFilm(1)], ['p', tr('film before'), () => stepFilm(-1)],
+  ['b', tr('draw a box on the film'), () => drawBox.click()],
   ['?', tr('these keys'), () => showKeys()],
 ];
 const OTHERS = [

@@ -10,20 +10,21 @@ const models = make('select', {id: 'cxr-model', onchange: () => {
   if (!current()) { state.chosen = null; showFindings(); }
 }}, ...page.models.map(m => make('option', {value: m.name, selected: m.name === state.model}, m.title)));
 
-const dark = button(tr('Light / dark'), {class: 'quiet', 'aria-label': tr('Switch between light and dark')},
-  () => document.body.classList.toggle('dark'));
+const dark = button('\u25d0', {class: 'quiet', id: 'cxr-dark', 'aria-label': tr('Switch between light and dark'), title: tr('Light / dark')},
+  () => remember('dark', document.body.classList.toggle('dark')));
+if (remembered('dark')) document.body.classList.toggle('dark', remembered('dark') === 'true');
 
 const bench = make('section', {class: 'bench'}, controls, looks, deck);
 
 element.replaceChildren(make('div', {class: 'cxr'},
   make('header', {class: 'top'},
-    make('div', {class: 'name'}, make('h1', {}, page.title), make('p', {}, page.tagline)),
+    make('div', {class: 'name'}, make('h1', {}, page.title),
+      make('strong', {class: 'notice', role: 'note'}, page.notice), make('p', {}, page.tagline)),
     make('div', {class: 'model'}, make('label', {for: 'cxr-model'}, tr('Model')), models),
     KINDS.length ? tourButton : null,
     KINDS.length ? quizButton : null,
     languageChoice,
-    dark,
-    make('strong', {class: 'notice', role: 'note'}, page.notice)),
+    dark),
   make('div', {class: 'upper'}, filmPane, guessPane, findingPane, facts),
   tablePanel, bench, gridPanel, panel, tourPane));
 
@@ -40,6 +41,7 @@ filmPane.querySelector('.filmbar').after(besideBox);
 showModel(page.spec);
 showFindings();
 arrange();
+restoreFilms();
 new ResizeObserver(() => draw()).observe(deck);
 setInterval(() => {
   for (const card of shown()) if (entryOf(card)?.state === 'running') refresh(card);

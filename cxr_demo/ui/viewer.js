@@ -420,9 +420,10 @@ const foremost = seen => seen.ranked.find(i => seen.thresholds[i] !== null && se
 
 function settle(result) {
   if (result.seen.spec) showModel(result.seen.spec);
-  const before = state.label;
-  const kept = result.seen.labels.indexOf(before);
-  state.chosen = state.picked && kept >= 0 ? kept : foremost(result.seen);
+  const drawn = result.seen.labels.indexOf(plantedIn(result.film)?.finding);  // what a phantom is there to show
+  const kept = result.seen.labels.indexOf(state.label);
+  state.chosen = drawn >= 0 && !result.film.met ? drawn : state.picked && kept >= 0 ? kept : foremost(result.seen);
+  result.film.met = true;
   state.label = result.seen.labels[state.chosen];
   showFindings();
   askPixels();  // where one looks closely already
@@ -472,6 +473,7 @@ function correct(film, correction) {
 }
 
 function showStrip() {
+  keepFilms();
   showTable();
   showBeside();
   strip.hidden = state.films.length < 2;
