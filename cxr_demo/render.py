@@ -130,6 +130,13 @@ def overlay(
     return mixed
 
 
+def signed(value: float, limit: float) -> str:
+    """A map's value with its sign, in as many digits as the largest one deserves, as the page writes it."""
+    digits = 1 if limit >= 10 else 2 if limit >= 1 else 3 if limit >= 0.1 else 4
+    number = f"{abs(value):.{digits}f}"
+    return "0" if float(number) == 0 else f"{'+' if value > 0 else '−'}{number}"
+
+
 def scale_bar(unit: Unit, width: int, height: int = 12) -> np.ndarray:
     """The colours of a scale from its lowest to its highest value, over grey as over a film: (height, width, 3)."""
     ramp = np.linspace(STOPS[unit][0][0], 1, width, dtype=np.float32)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import cxr_demo
-from cxr_demo import image, render
+from cxr_demo import image, methods, render
 from cxr_demo.errors import UnknownLabel
 
 if TYPE_CHECKING:
@@ -173,6 +173,21 @@ def pack(folder: Path) -> Path:
         packed.writestr(f"{folder.name}/SHA256SUMS", sums)
     shutil.rmtree(folder)
     return archive
+
+
+def title_of(explanation: Explanation) -> str:
+    """A method's name for people; the key of one that is not among ours."""
+    return next((kind.title for kind in methods.METHODS if kind.key == explanation.method), explanation.method)
+
+
+def readable(label: str) -> str:
+    """A finding as people write it."""
+    return label.replace("_", " ")
+
+
+def percent(probability: float) -> str:
+    """A probability as the page writes it."""
+    return f"{100 * probability:.{1 if probability < 0.0995 else 0}f} %"
 
 
 def index_of(labels: Sequence[str], label: str) -> int:
