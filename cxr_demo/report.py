@@ -36,6 +36,8 @@ LIBRARIES = (
     "opencv-python-headless",
 )
 
+NOTICE = "Research demo, not for clinical use"
+
 
 def prediction_fields(film: Radiograph, prediction: Prediction) -> dict[str, Any]:
     """A prediction as plain JSON values; lists in the order of `labels`, null where a threshold is unknown."""
@@ -136,7 +138,9 @@ def save(
         limit = full_colour[explanation.method] = render.limit_of(explanation.values[indices])
         for i in indices:
             name = re.sub(r"[^\w.-]", "_", f"{explanation.method}-{prediction.labels[i]}")
-            (folder / f"{name}.png").write_bytes(render.png(picture(film, explanation, i, limit)))
+            told = legend(film, prediction, explanation, i, limit)
+            shown = render.captioned(picture(film, explanation, i, limit), told)
+            (folder / f"{name}.png").write_bytes(render.png(shown))
     if page is not None:
         (folder / "report.html").write_text(page, encoding="utf-8")
     fields = result_fields(film, prediction, explanations, trusted)
@@ -153,6 +157,28 @@ def picture(film: Radiograph, explanation: Explanation, i: int, limit: float) ->
     unsure = unsure_at(explanation, i)
     hatched = None if unsure is None else image.place(unsure, film, smooth=False) == 1
     return render.overlay(film.pixels, placed, limit=limit, unit=explanation.unit, unsure=hatched)
+
+
+def legend(film: Radiograph, prediction: Prediction, explanation: Explanation, i: int, limit: float) -> render.Legend:
+    """What somebody should know who has only the picture of finding `i`, not the folder around it."""
+    finding = f"{_short(readable(prediction.labels[i]))} · probability {percent(float(prediction.probabilities[i]))}"
+    model = re.sub(r"(@[0-9a-f]{12})[0-9a-f]+$", r"\1", prediction.model)  # a commit, as far as it tells it
+    unsure = unsure_at(explanation, i)
+    notes = (
+        f"Colours: {explanation.unit.value}",
+        *(["Dark lines: the sign is unsure"] if unsure is not None and unsure.any() else []),
+        *(f"⚠ {warning}" for warning in (*prediction.warnings, *film.warnings)),
+        f"Model {_short(model)}",
+        f"File {_short(film.name)}",
+        NOTICE,
+    )
+    return render.Legend(f"{title_of(explanation)} · {finding}", explanation.unit, limit, notes)
+
+
+def _short(name: str, most: int = 64) -> str:
+    """A name without its middle where it is long: what tells files and models apart often stands at the end."""
+    half = most // 2
+    return name if len(name) <= most else f"{name[:half]}…{name[1 - half :]}"
 
 
 def unsure_at(explanation: Explanation, i: int) -> np.ndarray | None:
