@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import re
 import unicodedata
 from dataclasses import dataclass
@@ -11,11 +12,12 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
+from PIL.PngImagePlugin import PngInfo
 
 from cxr_demo.types import Unit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 #: Colours (position, red, green, blue) by a palette's name and by what a map's numbers mean; between them, linear.
 #: In each, what speaks against is told from what speaks for by every kind of colour vision; the ranking's get lighter
@@ -181,10 +183,14 @@ def captioned(picture: np.ndarray, legend: Legend) -> np.ndarray:
     )
 
 
-def png(picture: np.ndarray) -> bytes:
-    """A picture uint8, grey (H, W) or red, green, blue (H, W, 3), as a PNG file."""
-    _, data = cv2.imencode(".png", picture if picture.ndim == 2 else cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
-    return bytes(data)
+def png(picture: np.ndarray, texts: Mapping[str, str] | None = None) -> bytes:
+    """A picture uint8, grey (H, W) or red, green, blue (H, W, 3), as a PNG file that holds these texts by keyword."""
+    chunks, file = PngInfo(), io.BytesIO()
+    for keyword, text in (texts or {}).items():
+        chunks.add_text(keyword, _printable(text))
+    # the quickest level: the others take several times as long for a file a tenth smaller
+    Image.fromarray(picture).save(file, "PNG", compress_level=1, pnginfo=chunks)
+    return file.getvalue()
 
 
 def data_uri(picture: np.ndarray) -> str:

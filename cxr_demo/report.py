@@ -140,7 +140,12 @@ def save(
             name = re.sub(r"[^\w.-]", "_", f"{explanation.method}-{prediction.labels[i]}")
             told = legend(film, prediction, explanation, i, limit)
             shown = render.captioned(picture(film, explanation, i, limit), told)
-            (folder / f"{name}.png").write_bytes(render.png(shown))
+            texts = {
+                "Title": told.title,
+                "Software": f"cxr_demo {cxr_demo.__version__}",
+                "Description": json.dumps(picture_fields(film, prediction, explanation, i, limit), allow_nan=False),
+            }
+            (folder / f"{name}.png").write_bytes(render.png(shown, texts))
     if page is not None:
         (folder / "report.html").write_text(page, encoding="utf-8")
     fields = result_fields(film, prediction, explanations, trusted)
@@ -173,6 +178,25 @@ def legend(film: Radiograph, prediction: Prediction, explanation: Explanation, i
         NOTICE,
     )
     return render.Legend(f"{title_of(explanation)} · {finding}", explanation.unit, limit, notes)
+
+
+def picture_fields(
+    film: Radiograph, prediction: Prediction, explanation: Explanation, i: int, limit: float
+) -> dict[str, Any]:
+    """All that is needed to make the picture of finding `i` again, as plain JSON values; a seed is a setting."""
+    return {
+        "file": film.name,
+        "sha256": film.sha256,
+        "correction": film.correction,
+        "model": prediction.model,
+        "label": prediction.labels[i],
+        "probability": float(prediction.probabilities[i]),
+        "method": explanation.method,
+        "settings": dict(explanation.settings),
+        "unit": explanation.unit.value,
+        "full_colour": limit,
+        "versions": versions(),
+    }
 
 
 def _short(name: str, most: int = 64) -> str:

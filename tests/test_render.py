@@ -1,4 +1,5 @@
 import base64
+import io
 import json
 
 import cv2
@@ -286,3 +287,9 @@ def test_a_picture_comes_back_from_its_address(shape):
     assert kind == "data:image/png;base64"
     read = cv2.imdecode(np.frombuffer(base64.b64decode(data), np.uint8), cv2.IMREAD_UNCHANGED)
     np.testing.assert_array_equal(read if read.ndim == 2 else read[..., ::-1], picture)
+
+
+def test_a_file_holds_its_texts_in_any_script():
+    texts = {"Title": "Ærlig · 胸部", "Software": "plain", "Description": "two\nlines \ud800"}
+    read = Image.open(io.BytesIO(render.png(np.zeros((5, 7), np.uint8), texts)))
+    assert read.text == texts | {"Description": "two\ufffdlines \ufffd"}

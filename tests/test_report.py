@@ -1,12 +1,15 @@
 """What leaves the program: pictures that say what they show, wherever they go."""
 
 import dataclasses
+import json
 import re
 
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
+import cxr_demo
 from cxr_demo import explain, image, methods, render, report
 from cxr_demo.types import Unit
 from tests import planted
@@ -43,6 +46,23 @@ def test_a_saved_picture_is_the_overlay_with_what_it_shows_below(made, tmp_path)
             told = report.legend(FILM, prediction, e, i, limit)
             np.testing.assert_array_equal(read, render.captioned(bare, told))
             assert len(read) > len(bare)
+
+
+def test_a_saved_picture_alone_tells_how_to_make_it_again(made, tmp_path):
+    prediction, explanations = made
+    film = dataclasses.replace(FILM, name="Åse\n\udcff胸.png", correction="turn over")
+    report.save(tmp_path, film, prediction, [explanations["lime"]], ["Right", "Left"])
+    texts = Image.open(tmp_path / "lime-Right.png").text
+    assert texts["Title"] == legend(made, "lime", 1).title
+    assert texts["Software"] == f"cxr_demo {cxr_demo.__version__}"
+    told = json.loads(texts["Description"])
+    assert methods.method(told["method"], told["settings"]) == CHOSEN[1]
+    assert told["settings"]["seed"] == 0
+    assert (told["file"], told["sha256"], told["correction"]) == (film.name, film.sha256, "turn over")
+    assert (told["model"], told["label"]) == ("test:planted@1", "Right")
+    assert told["probability"] == pytest.approx(float(prediction.probabilities[1]))
+    assert told["full_colour"] == render.limit_of(explanations["lime"].values[:2])
+    assert told["versions"] == report.versions()
 
 
 def test_a_legend_says_what_the_folder_would(made):
