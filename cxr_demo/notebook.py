@@ -68,7 +68,7 @@ class Explained:
         return [report.index_of(self.prediction.labels, label) for label in self.labels]
 
     def __repr__(self) -> str:
-        by = ", ".join(map(_title, self.explanations))
+        by = ", ".join(map(report.title_of, self.explanations))
         return f"<{self.film.name}: {', '.join(self.labels)} by {by} of {self.prediction.model}>"
 
     def _repr_html_(self) -> str:
@@ -120,11 +120,11 @@ def _film_head(film: Radiograph) -> str:
 
 def _head(explanation: Explanation, limit: float) -> str:
     """A method, its unit, and the colours of its maps from the least to the most."""
-    title = f"<b>{escape(_title(explanation))}</b><br>{escape(explanation.unit.value)}"
+    title = f"<b>{escape(report.title_of(explanation))}</b><br>{escape(explanation.unit.value)}"
     if not explanation.forwards:
         return title
     if explanation.unit is Unit.LOGIT:
-        ticks = (f"{_signed(-limit, limit)} against", "0", f"for {_signed(limit, limit)}")
+        ticks = (f"{render.signed(-limit, limit)} against", "0", f"for {render.signed(limit, limit)}")
     else:
         ticks = ("nothing", "", "highest")
     bar = _image(render.scale_bar(explanation.unit, SIDE), "the colours, from the lowest to the highest value", "bar")
@@ -137,12 +137,12 @@ def _said(film: Radiograph, prediction: Prediction, i: int) -> str:
     blank = image.place(np.zeros((1, 1)), film)
     shown = _image(render.overlay(film.pixels, blank, limit=1, unit=Unit.LOGIT)[..., 0], f"the film {film.name}")
     probability, threshold = float(prediction.probabilities[i]), float(prediction.thresholds[i])
-    number = _percent(probability)
+    number = report.percent(probability)
     if not math.isnan(threshold):
         side = "above" if probability >= threshold else "below"
-        number += f", {side} its operating point of {_percent(threshold)}"
+        number += f", {side} its operating point of {report.percent(threshold)}"
     mark = "s" if prediction.warnings else "span"
-    return f"{shown}<div><b>{escape(_readable(prediction.labels[i]))}</b><br><{mark}>{number}</{mark}></div>"
+    return f"{shown}<div><b>{escape(report.readable(prediction.labels[i]))}</b><br><{mark}>{number}</{mark}></div>"
 
 
 def _map(film: Radiograph, explanation: Explanation, i: int, limit: float) -> str:
@@ -151,7 +151,7 @@ def _map(film: Radiograph, explanation: Explanation, i: int, limit: float) -> st
         return f"<strong>There is no map.</strong> {escape(explanation.stopped or '')}"
     values, words = explanation.values[i], []
     if explanation.unit is Unit.LOGIT:
-        words.append(f"from {_signed(values.min(), limit)} to {_signed(values.max(), limit)}")
+        words.append(f"from {render.signed(values.min(), limit)} to {render.signed(values.max(), limit)}")
     if np.abs(values).max() < 0.02 * limit:
         words.append("nothing to see at this scale")
     if explanation.fidelity is not None and not math.isnan(explanation.fidelity[i]):
@@ -161,7 +161,8 @@ def _map(film: Radiograph, explanation: Explanation, i: int, limit: float) -> st
         words.append("hatched: the sign is unsure")
     picture = report.picture(film, explanation, i, limit)
     caption = " · ".join(words)
-    alt = f"{_title(explanation)}, {_readable(explanation.labels[i])}: {caption} ({explanation.unit.value})"
+    name = f"{report.title_of(explanation)}, {report.readable(explanation.labels[i])}"
+    alt = f"{name}: {caption} ({explanation.unit.value})"
     return f"{_image(picture, alt)}<div>{caption}{_unfinished(explanation)}</div>"
 
 
@@ -184,23 +185,3 @@ def _image(picture: np.ndarray, alt: str, kind: str = "map") -> str:
     height, width = picture.shape[:2]
     size = f'width="{width}" height="{height}"'
     return f'<img class="{kind}" {size} alt="{escape(alt)}" src="{render.data_uri(picture)}">'
-
-
-def _title(explanation: Explanation) -> str:
-    """A method's name for people; the key of one that somebody wrote in the notebook."""
-    return next((kind.title for kind in methods.METHODS if kind.key == explanation.method), explanation.method)
-
-
-def _readable(label: str) -> str:
-    return label.replace("_", " ")
-
-
-def _percent(probability: float) -> str:
-    return f"{100 * probability:.{1 if probability < 0.0995 else 0}f} %"
-
-
-def _signed(value: float, limit: float) -> str:
-    """A map's value with its sign, in as many digits as the largest one deserves, as the page writes it."""
-    digits = 1 if limit >= 10 else 2 if limit >= 1 else 3 if limit >= 0.1 else 4
-    number = f"{abs(value):.{digits}f}"
-    return "0" if float(number) == 0 else f"{'+' if value > 0 else '−'}{number}"

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import base64
+import io
+import re
+import unicodedata
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+from PIL.PngImagePlugin import PngInfo
 
 from cxr_demo.types import Unit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping, Sequence
 
 #: Colours (position, red, green, blue) by a palette's name and by what a map's numbers mean; between them, linear.
 #: In each, what speaks against is told from what speaks for by every kind of colour vision; the ranking's get lighter
@@ -76,6 +82,20 @@ UNSURE, VISIBLE = 0.8, 0.05
 #: area: as strong everywhere, such evidence would move a probability by about one percent.
 SMALLEST_LIMIT = 1e-3
 
+#: Text below a picture is so many pixels high: a share of the picture's width, but no less than can be read.
+TEXT, SMALLEST_TEXT = 1 / 56, 11
+PAPER, INK = 255, 32
+
+
+@dataclass(frozen=True)
+class Legend:
+    """What is said below a picture of a map; its texts may be of any length."""
+
+    title: str
+    unit: Unit
+    limit: float  # the value that gets full colour
+    notes: tuple[str, ...]  # each begins a line
+
 
 def limit_of(maps: Iterable[np.ndarray]) -> float:
     """The end of a scale shared by these maps: their largest absolute value, so nothing is clipped."""
@@ -130,16 +150,47 @@ def overlay(
     return mixed
 
 
+def signed(value: float, limit: float) -> str:
+    """A map's value with its sign, in as many digits as the largest one deserves, as the page writes it."""
+    digits = 1 if limit >= 10 else 2 if limit >= 1 else 3 if limit >= 0.1 else 4
+    number = f"{abs(value):.{digits}f}"
+    return "0" if float(number) == 0 else f"{'+' if value > 0 else '−'}{number}"
+
+
 def scale_bar(unit: Unit, width: int, height: int = 12) -> np.ndarray:
     """The colours of a scale from its lowest to its highest value, over grey as over a film: (height, width, 3)."""
     ramp = np.linspace(STOPS[unit][0][0], 1, width, dtype=np.float32)
     return overlay(np.full((height, width), 0.5), np.tile(ramp, (height, 1)), limit=1, unit=unit)
 
 
-def png(picture: np.ndarray) -> bytes:
-    """A picture uint8, grey (H, W) or red, green, blue (H, W, 3), as a PNG file."""
-    _, data = cv2.imencode(".png", picture if picture.ndim == 2 else cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
-    return bytes(data)
+def captioned(picture: np.ndarray, legend: Legend) -> np.ndarray:
+    """A picture (H, W, 3) uint8, as it is, above a strip that says what it shows: (H + h, W, 3) uint8.
+
+    From top to bottom: the title, the colours with the values at their ends and middle, the notes. Text grows with the
+    picture's width; what is too wide goes on in the next line, so nothing is cut off.
+    """
+    strip = _Strip(picture.shape[1])
+    return np.concatenate(
+        [
+            picture,
+            strip.edge(),
+            strip.paragraphs([legend.title], strip.bold),
+            strip.bar(legend.unit),
+            strip.ticks(legend.unit, legend.limit),
+            strip.paragraphs(legend.notes, strip.plain),
+            strip.edge(),
+        ]
+    )
+
+
+def png(picture: np.ndarray, texts: Mapping[str, str] | None = None) -> bytes:
+    """A picture uint8, grey (H, W) or red, green, blue (H, W, 3), as a PNG file that holds these texts by keyword."""
+    chunks, file = PngInfo(), io.BytesIO()
+    for keyword, text in (texts or {}).items():
+        chunks.add_text(keyword, _printable(text))
+    # the quickest level: the others take several times as long for a file a tenth smaller
+    Image.fromarray(picture).save(file, "PNG", compress_level=1, pnginfo=chunks)
+    return file.getvalue()
 
 
 def data_uri(picture: np.ndarray) -> str:
@@ -152,6 +203,86 @@ def quantise(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     scales = (np.abs(values).max((1, 2)) / 127).astype(np.float32)
     divisors = np.where(scales > 0, scales, 1)[:, None, None]
     return np.rint(values / divisors).clip(-127, 127).astype(np.int8), scales
+
+
+class _Strip:
+    """White paper as wide as a picture, with text of a size that suits it; its parts are (h, width, 3) uint8."""
+
+    def __init__(self, width: int) -> None:
+        self.width, self.size = width, max(SMALLEST_TEXT, round(TEXT * width))
+        self.margin = self.size // 2
+        self.inner = width - 2 * self.margin
+        self.plain, self.bold = _font(self.size), _font(self.size, "-Bold")
+
+    def edge(self) -> np.ndarray:
+        """A margin's height of nothing."""
+        return np.full((self.margin, self.width, 3), PAPER, np.uint8)
+
+    def bar(self, unit: Unit) -> np.ndarray:
+        """A unit's colours, between the margins."""
+        sides = ((0, 0), (self.margin, self.margin), (0, 0))
+        return np.pad(scale_bar(unit, self.inner, self.size), sides, constant_values=PAPER)
+
+    def ticks(self, unit: Unit, limit: float) -> np.ndarray:
+        """The values at a bar's ends and middle below them; one after the other where they would touch."""
+        lowest = STOPS[unit][0][0]
+        low, middle, high = (signed(at * limit, limit) for at in (lowest, (lowest + 1) / 2, 1))
+        if lowest < 0:
+            low, high = f"{low} against", f"for {high}"
+        half = max(map(self.plain.getlength, (low, high))) + self.plain.getlength(middle) / 2 + self.margin
+        if half > self.inner / 2:
+            return self.paragraphs([f"{low} · {middle} · {high}"], self.plain)
+        line = [(self.margin, "ls", low), (self.width / 2, "ms", middle), (self.width - self.margin, "rs", high)]
+        return self._written([line], self.plain)
+
+    def paragraphs(self, texts: Iterable[str], font: ImageFont.FreeTypeFont) -> np.ndarray:
+        """Texts below each other, each in as many lines as it needs."""
+        lines = [line for text in texts for line in _wrapped(_printable(text), font, self.inner)]
+        return self._written([[(self.margin, "ls", line)] for line in lines], font)
+
+    def _written(self, lines: Sequence[Sequence[tuple[float, str, str]]], font: ImageFont.FreeTypeFont) -> np.ndarray:
+        """Lines of (x, anchor, text), dark on white."""
+        leading = round(1.4 * self.size)
+        paper = Image.new("RGB", (self.width, leading * len(lines)), (PAPER,) * 3)
+        pen = ImageDraw.Draw(paper)
+        for number, line in enumerate(lines):
+            for x, anchor, text in line:
+                pen.text((x, number * leading + self.size), text, fill=(INK,) * 3, font=font, anchor=anchor)
+        return np.asarray(paper)
+
+
+def _font(size: int, weight: str = "") -> ImageFont.FreeTypeFont:
+    """DejaVu Sans, of matplotlib: Pillow's own font has no minus sign and no letters but those of English."""
+    from matplotlib import get_data_path
+
+    return ImageFont.truetype(f"{get_data_path()}/fonts/ttf/DejaVuSans{weight}.ttf", size)
+
+
+def _printable(text: str) -> str:
+    """A text of one line: letters composed with their accents, and a mark for each character that cannot be seen."""
+    return "".join(c if c.isprintable() else "\ufffd" for c in unicodedata.normalize("NFC", text))
+
+
+def _wrapped(text: str, font: ImageFont.FreeTypeFont, width: int) -> list[str]:
+    """Lines of a text, none wider than so many pixels: broken between words, or within one that is wider itself."""
+
+    def fits(line: str) -> bool:
+        return font.getbbox(line)[2] <= width
+
+    lines = [""]
+    # no line begins with the dot between two parts, or with the sign of a percentage
+    for word in re.findall(r"\S+(?: [·%])*", text):
+        longer = f"{lines[-1]} {word}".lstrip()
+        if fits(longer):
+            lines[-1] = longer
+        elif fits(word):
+            lines.append(word)
+        else:
+            for letter in longer.removeprefix(lines[-1]):
+                if not fits(lines[-1] + letter):
+                    lines.append("")
+                lines[-1] += letter
+    return [line.strip() for line in lines if line.strip()]
 
 
 def _hatched(pixels: np.ndarray) -> np.ndarray:

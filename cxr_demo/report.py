@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import cxr_demo
-from cxr_demo import image, render
+from cxr_demo import image, methods, render
 from cxr_demo.errors import UnknownLabel
 
 if TYPE_CHECKING:
@@ -35,6 +35,8 @@ LIBRARIES = (
     "numpy",
     "opencv-python-headless",
 )
+
+NOTICE = "Research demo, not for clinical use"
 
 
 def prediction_fields(film: Radiograph, prediction: Prediction) -> dict[str, Any]:
@@ -136,7 +138,14 @@ def save(
         limit = full_colour[explanation.method] = render.limit_of(explanation.values[indices])
         for i in indices:
             name = re.sub(r"[^\w.-]", "_", f"{explanation.method}-{prediction.labels[i]}")
-            (folder / f"{name}.png").write_bytes(render.png(picture(film, explanation, i, limit)))
+            told = legend(film, prediction, explanation, i, limit)
+            shown = render.captioned(picture(film, explanation, i, limit), told)
+            texts = {
+                "Title": told.title,
+                "Software": f"cxr_demo {cxr_demo.__version__}",
+                "Description": json.dumps(picture_fields(film, prediction, explanation, i, limit), allow_nan=False),
+            }
+            (folder / f"{name}.png").write_bytes(render.png(shown, texts))
     if page is not None:
         (folder / "report.html").write_text(page, encoding="utf-8")
     fields = result_fields(film, prediction, explanations, trusted)
@@ -153,6 +162,47 @@ def picture(film: Radiograph, explanation: Explanation, i: int, limit: float) ->
     unsure = unsure_at(explanation, i)
     hatched = None if unsure is None else image.place(unsure, film, smooth=False) == 1
     return render.overlay(film.pixels, placed, limit=limit, unit=explanation.unit, unsure=hatched)
+
+
+def legend(film: Radiograph, prediction: Prediction, explanation: Explanation, i: int, limit: float) -> render.Legend:
+    """What somebody should know who has only the picture of finding `i`, not the folder around it."""
+    finding = f"{_short(readable(prediction.labels[i]))} · probability {percent(float(prediction.probabilities[i]))}"
+    model = re.sub(r"(@[0-9a-f]{12})[0-9a-f]+$", r"\1", prediction.model)  # a commit, as far as it tells it
+    unsure = unsure_at(explanation, i)
+    notes = (
+        f"Colours: {explanation.unit.value}",
+        *(["Dark lines: the sign is unsure"] if unsure is not None and unsure.any() else []),
+        *(f"⚠ {warning}" for warning in (*prediction.warnings, *film.warnings)),
+        f"Model {_short(model)}",
+        f"File {_short(film.name)}",
+        NOTICE,
+    )
+    return render.Legend(f"{title_of(explanation)} · {finding}", explanation.unit, limit, notes)
+
+
+def picture_fields(
+    film: Radiograph, prediction: Prediction, explanation: Explanation, i: int, limit: float
+) -> dict[str, Any]:
+    """All that is needed to make the picture of finding `i` again, as plain JSON values; a seed is a setting."""
+    return {
+        "file": film.name,
+        "sha256": film.sha256,
+        "correction": film.correction,
+        "model": prediction.model,
+        "label": prediction.labels[i],
+        "probability": float(prediction.probabilities[i]),
+        "method": explanation.method,
+        "settings": dict(explanation.settings),
+        "unit": explanation.unit.value,
+        "full_colour": limit,
+        "versions": versions(),
+    }
+
+
+def _short(name: str, most: int = 64) -> str:
+    """A name without its middle where it is long: what tells files and models apart often stands at the end."""
+    half = most // 2
+    return name if len(name) <= most else f"{name[:half]}…{name[1 - half :]}"
 
 
 def unsure_at(explanation: Explanation, i: int) -> np.ndarray | None:
@@ -173,6 +223,21 @@ def pack(folder: Path) -> Path:
         packed.writestr(f"{folder.name}/SHA256SUMS", sums)
     shutil.rmtree(folder)
     return archive
+
+
+def title_of(explanation: Explanation) -> str:
+    """A method's name for people; the key of one that is not among ours."""
+    return next((kind.title for kind in methods.METHODS if kind.key == explanation.method), explanation.method)
+
+
+def readable(label: str) -> str:
+    """A finding as people write it."""
+    return label.replace("_", " ")
+
+
+def percent(probability: float) -> str:
+    """A probability as the page writes it."""
+    return f"{100 * probability:.{1 if probability < 0.0995 else 0}f} %"
 
 
 def index_of(labels: Sequence[str], label: str) -> int:

@@ -1,9 +1,11 @@
 import base64
+import io
 import json
 
 import cv2
 import numpy as np
 import pytest
+from PIL import Image, ImageDraw
 
 from cxr_demo import image, render
 from cxr_demo.render import PALETTES, STOPS, limit_of, overlay, quantise, rgba
@@ -182,6 +184,102 @@ def test_a_scale_bar_has_the_colours_of_a_map_from_end_to_end(unit):
     assert np.abs(bar.astype(int) - wanted).max() <= 1
 
 
+def captioned(width, title="Occlusion · Effusion", unit=Unit.LOGIT, limit=0.5, notes=("File film.png",)):
+    """A grey picture of this width and the strip below it, apart."""
+    picture = np.full((40, width, 3), 128, np.uint8)
+    whole = render.captioned(picture, render.Legend(title, unit, limit, notes))
+    assert whole.dtype == np.uint8
+    np.testing.assert_array_equal(whole[:40], picture)
+    return whole[40:]
+
+
+def where(strip, text, size, weight=""):
+    """Where a text of this size stands in a strip: x and y of its ink's left upper corner, None where it does not."""
+    font = render._font(size, weight)
+    paper = Image.new("L", (int(font.getlength(text)) + 2 * size, 2 * size), render.PAPER)
+    ImageDraw.Draw(paper).text((size, size), text, fill=render.INK, font=font, anchor="ls")
+    drawn = np.asarray(paper)
+    rows, columns = (np.flatnonzero((drawn < 128).any(axis)) for axis in (1, 0))
+    ink = drawn[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    apart = cv2.matchTemplate(np.ascontiguousarray(strip[..., 0]), ink, cv2.TM_SQDIFF) / ink.size
+    y, x = np.unravel_index(apart.argmin(), apart.shape)
+    return (int(x), int(y)) if apart.min() < 1 else None
+
+
+@pytest.mark.parametrize(("width", "size"), [(256, 11), (512, 11), (1024, 18), (3000, 54)])
+def test_a_strip_says_what_it_is_told_in_letters_that_suit_the_picture(width, size):
+    strip = captioned(width, notes=("File Bjørn Ærlig åtte.png", "Research demo"))
+    (_, title), (_, file), (_, notice) = (
+        where(strip, "Occlusion · Effusion", size, "-Bold"),
+        where(strip, "File Bjørn Ærlig åtte.png", size),
+        where(strip, "Research demo", size),
+    )
+    assert title < file < notice
+    assert where(strip, "Occlusion · Edema", size, "-Bold") is None
+    assert where(strip, "File Bjorn Ærlig åtte.png", size) is None
+
+
+@pytest.mark.parametrize("unit", Unit)
+@pytest.mark.parametrize(("width", "size"), [(256, 11), (1024, 18)])
+def test_a_strip_has_the_colours_and_their_values(width, size, unit):
+    strip = captioned(width, unit=unit, limit=0.25)
+    bar = render.scale_bar(unit, width - 2 * (size // 2), size)
+    top = next(y for y in range(len(strip)) if (strip[y, size // 2 : -(size // 2)] == bar[0]).all())
+    np.testing.assert_array_equal(strip[top : top + size, size // 2 : -(size // 2)], bar)
+    values = {Unit.LOGIT: ("−0.250 against", "0", "for +0.250"), Unit.RANKING: ("0", "+0.125", "+0.250")}[unit]
+    below = strip[top + size : top + 3 * size]
+    for at, value in enumerate(values):
+        left = (0, width // 3, width * 3 // 5)[at]  # a zero stands in the others, too
+        x, _ = where(below[:, left : left + width * 2 // 5], value, size)
+        length = render._font(size).getlength(value)
+        wanted = (size // 2, (width - length) / 2, width - size // 2 - length)[at]
+        assert left + x == pytest.approx(wanted, abs=3)
+
+
+NAMES = (
+    "a name with spaces " * 20, "x" * 400, "W" * 300 + ".png", "胸部" * 60, "", " ", "a\nb\tc\0d", "\u202egnp.exe",
+    "\ud800", "e\u0301" * 90, "م" * 80, "👍🏽 · % %", "j" * 99 + "ÅÇ",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NAMES, ids=range(len(NAMES)))
+@pytest.mark.parametrize("width", [32, 64, 256, 257, 1000])
+def test_nothing_of_a_strip_is_cut_off(width, name):
+    """What goes beyond the paper leaves ink at its edge."""
+    strip = captioned(width, title=name, limit=1e30, notes=(name, "Research demo, not for clinical use"))
+    for edge in (strip[:, :2], strip[:, -2:], strip[:2], strip[-2:]):
+        assert (edge == render.PAPER).all()
+    assert (strip < 128).any()
+
+
+@pytest.mark.parametrize("width", [30, 90, 240])
+@pytest.mark.parametrize("text", ["Research demo, not for clinical use", "x" * 99, f"File {'W' * 40} and more"])
+def test_broken_lines_fit_and_lose_no_letter(text, width):
+    font = render._font(11)
+    lines = render._wrapped(text, font, width)
+    assert "".join(lines).replace(" ", "") == text.replace(" ", "")
+    assert all(font.getlength(line) <= width for line in lines)
+    assert len(lines) < 2 * font.getlength(text) / width + 2
+
+
+def test_no_line_begins_with_a_dot_or_a_percent_sign():
+    font = render._font(11)
+    lines = [render._wrapped("LIME · Edema · probability 73 %", font, width) for width in range(80, 200)]
+    assert not [line for found in lines for line in found if line[0] in "·%"]
+    assert len({len(found) for found in lines}) > 1
+
+
+def test_values_that_would_touch_stand_one_after_the_other():
+    strip = captioned(256, limit=1e15)
+    _, low = where(strip, "−1000000000000000.0 against · 0 ·", 11)
+    _, high = where(strip, "+1000000000000000.0", 11)
+    assert high > low
+
+
+def test_letters_are_whole_and_what_cannot_be_seen_is_marked():
+    assert render._printable("a\u030angstro\u0308m \n\u202e\ud800") == "ångström \ufffd\ufffd\ufffd"
+
+
 @pytest.mark.parametrize("shape", [(5, 7), (5, 7, 3)])
 def test_a_picture_comes_back_from_its_address(shape):
     picture = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
@@ -189,3 +287,9 @@ def test_a_picture_comes_back_from_its_address(shape):
     assert kind == "data:image/png;base64"
     read = cv2.imdecode(np.frombuffer(base64.b64decode(data), np.uint8), cv2.IMREAD_UNCHANGED)
     np.testing.assert_array_equal(read if read.ndim == 2 else read[..., ::-1], picture)
+
+
+def test_a_file_holds_its_texts_in_any_script():
+    texts = {"Title": "Ærlig · 胸部", "Software": "plain", "Description": "two\nlines \ud800"}
+    read = Image.open(io.BytesIO(render.png(np.zeros((5, 7), np.uint8), texts)))
+    assert read.text == texts | {"Description": "two\ufffdlines \ufffd"}
