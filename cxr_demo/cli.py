@@ -102,7 +102,7 @@ def _parser() -> argparse.ArgumentParser:
     deploy.add_argument("--dry-run", action="store_true", help="show what would be sent; sends nothing")
     command("methods", _methods, "The methods and their settings.")
     models = command("models", _models, "The models a visitor may choose.")
-    models.add_argument("--verify", action="store_true", help="fetch each and try it on a known film")
+    models.add_argument("--verify", action="store_true", help="load each and try it on a known film")
     return parser
 
 
