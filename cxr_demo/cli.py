@@ -173,10 +173,14 @@ def _predict(arguments: argparse.Namespace) -> int:
             print(json.dumps({**report.prediction_fields(film, prediction), "file": str(path)}), flush=True)
         else:
             print(_table(path, prediction), flush=True)
-        for warning in () if arguments.json else (*prediction.warnings, *film.warnings):
-            _complain(f"{path.name}: {warning}")
+            _warn(path, film, prediction)
 
     return _each(arguments.files, work, partial(_put_right, look=arguments.correct))
+
+
+def _warn(path: Path, film: Radiograph, prediction: Prediction) -> None:
+    for warning in (*prediction.warnings, *film.warnings):
+        _complain(f"{path.name}: {warning}")
 
 
 def _table(path: Path, prediction: Prediction) -> str:
@@ -205,6 +209,7 @@ def _explain(arguments: argparse.Namespace) -> int:
         if recipe and film.sha256 != recipe["sha256"]:
             raise UnreadableImage(f"{path.name} is not the film that {arguments.source} was made from.")
         prediction = explain.predict(model, film)
+        _warn(path, film, prediction)
         explanations = [_last(model, film, method) for method in methods]
         trusted = {m.key: trust.measure(model, film, m, e) for m, e in zip(methods, explanations, strict=True)}
         wanted = arguments.label or (recipe["labels"] if recipe else None)

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from cxr_demo import cli, methods
+from cxr_demo import cli, gate, methods, phantom
 from cxr_demo.types import NIH_FINDINGS
 from tests.serving import Corners
 
@@ -115,6 +115,17 @@ def test_explain_writes_maps_pictures_and_how_to_repeat_them(film, tmp_path):
     assert result["pictures"]["labels"] == [NIH_FINDINGS[i] for i in top]
     for key in default:
         assert result["pictures"]["full_colour"][key] == pytest.approx(np.abs(maps[key][top]).max())
+
+
+def test_explain_names_the_film_that_is_warned_of(film, tmp_path, capsys):
+    good = phantom.save("normal", tmp_path)
+    words = ["explain", str(film), str(good), "--out", str(tmp_path / "out"), "--method", "gradcam"]
+    assert cli.main(words) == 0
+    said = capsys.readouterr()
+    assert said.out.splitlines() == [str(tmp_path / "out" / name) for name in ("film", "phantom-normal")]
+    recorded = json.loads((tmp_path / "out" / "film" / "result.json").read_text())["warnings"]
+    assert gate.NO_CHEST_FILM in recorded
+    assert sorted(said.err.splitlines()) == sorted(f"film.png: {warning}" for warning in recorded)
 
 
 def test_no_films_name_leads_out_of_the_folder(film, tmp_path):
