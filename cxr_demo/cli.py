@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cxr_demo.errors import BadSetting, CxrError, DataError, ModelError, UnknownLabel, UnreadableImage, out_of_room
+from cxr_demo.errors import BadSetting, CxrError, DataError, ModelError, UnknownLabel, UnreadableImage, remedy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -46,9 +46,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except OSError as error:
-        if not out_of_room(error):
+        if not (step := remedy(error)):
             raise
-        _complain(f"{error}. Make room there and let it be written, or choose another folder.")
+        _complain(f"{error}. {step}, or choose another folder.")
         return 1
     except KeyboardInterrupt:
         _complain("Interrupted; what was written before is complete.")

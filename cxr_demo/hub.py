@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cxr_demo import modelfolder
-from cxr_demo.errors import BadModel, ModelError, ModelUnavailable, UnknownModel, UnreadableImage, out_of_room
+from cxr_demo.errors import BadModel, ModelError, ModelUnavailable, UnknownModel, UnreadableImage, remedy
 from cxr_demo.once import Once, TooSlow
 
 if TYPE_CHECKING:
@@ -396,10 +396,9 @@ def _sentences(repo: str, revision: str) -> Iterator[None]:
     except errors.LocalTokenNotFoundError:
         raise ModelUnavailable(f"{hub} wants to know who writes {repo}: set HF_TOKEN.") from None
     except (httpx2.HTTPError, OSError, RuntimeError, ValueError, KeyError, TypeError, AssertionError) as error:
-        if out_of_room(error):
+        if step := remedy(error):
             raise ModelUnavailable(
-                f"{repo} cannot be kept here: {error}. Make room there and let it be written, or set HF_HOME to "
-                "another folder."
+                f"{repo} cannot be kept here: {error}. {step}, or set HF_HOME to another folder."
             ) from None
         # RuntimeError: an upload, with the reason behind it; from ValueError on: an answer that is not the Hub's
         raise ModelUnavailable(f"{repo} cannot be reached: {_reason(error.__cause__ or error, hub)}") from None

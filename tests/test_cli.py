@@ -1,9 +1,12 @@
 """The command line as other programs call it: real processes, real files."""
 
+import errno
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
+from unittest.mock import Mock
 
 import cv2
 import numpy as np
@@ -174,6 +177,17 @@ def test_a_method_that_is_added_is_on_the_command_line(film, tmp_path, monkeypat
 def test_a_folder_without_files_is_said(tmp_path, capsys):
     assert cli.main(["predict", str(tmp_path)]) == 2
     assert "no file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("number", "step"),
+    [(errno.ENOSPC, "Make room there"), (errno.EACCES, "Let this program read and write there")],
+)
+def test_a_disk_that_cannot_be_used_comes_with_what_to_do(film, monkeypatch, capsys, number, step):
+    error = OSError(number, os.strerror(number), "scans")
+    monkeypatch.setattr(Path, "iterdir", Mock(side_effect=error))
+    assert cli.main(["predict", str(film.parent)]) == 1
+    assert capsys.readouterr().err == f"{error}. {step}, or choose another folder.\n"
 
 
 def test_methods_and_models_are_listed():

@@ -15,7 +15,7 @@ from gradio.utils import get_upload_folder
 
 from cxr_demo import explain as engine
 from cxr_demo import methods, report
-from cxr_demo.errors import out_of_room
+from cxr_demo.errors import remedy
 from cxr_demo.scoring import Budget
 from cxr_demo.ui import text
 from cxr_demo.ui.asked import film_of, offered, sentence
@@ -67,7 +67,7 @@ class Strict(gr.Blocks):  # type: ignore[misc]
         try:
             values: list[Any] = await super().preprocess_data(*args, **more)
         except Exception as error:
-            raise gr.Error(text.NO_ROOM if out_of_room(error) else text.BAD_CALL, print_exception=False) from None
+            raise gr.Error(text.NO_DISK if remedy(error) else text.BAD_CALL, print_exception=False) from None
         return values
 
 

@@ -19,7 +19,7 @@ from typing import IO, TYPE_CHECKING
 from starlette.requests import ClientDisconnect
 from starlette.responses import PlainTextResponse
 
-from cxr_demo.errors import out_of_room
+from cxr_demo.errors import remedy
 from cxr_demo.ui import text
 
 if TYPE_CHECKING:
@@ -169,14 +169,14 @@ class Uploading:
         try:
             folder.mkdir(exist_ok=True)  # a cleaner of temporary files may have been here
             if sum(self._under_way) > shutil.disk_usage(folder).free - MARGIN:
-                raise Refused(507, text.NO_ROOM)
+                raise Refused(507, text.NO_DISK)
             await passed
         except (TypeError, AttributeError):  # how Gradio finds that a part is no file
             raise Refused(400, "Send files in the field `files`, each with a name.") from None
         except OSError as error:
-            if not out_of_room(error):
+            if not remedy(error):
                 raise
-            raise Refused(507, text.NO_ROOM) from None
+            raise Refused(507, text.NO_DISK) from None
         finally:
             self._under_way.remove(size)
             if not self._under_way:
