@@ -12,7 +12,7 @@ import shutil
 import tempfile
 import threading
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -23,7 +23,7 @@ from cxr_demo.errors import remedy
 from cxr_demo.ui import text
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
+    from collections.abc import Awaitable, Iterator
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -116,6 +116,17 @@ def write(path: Path, data: bytes) -> None:
         made = Path(partial, path.name)
         made.write_bytes(data)
         made.replace(path)
+
+
+@contextmanager
+def new_folder() -> Iterator[Path]:
+    """A folder of its own to write into; nothing stays of it where that fails."""
+    folder = Path(tempfile.mkdtemp(dir=claim()))
+    try:
+        yield folder
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
 class Refused(Exception):
