@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from cxr_demo import modelfolder
 from cxr_demo.errors import BadModel, ModelError, ModelUnavailable, UnknownModel, UnreadableImage, remedy
+from cxr_demo.files import sha256_of
 from cxr_demo.once import Once, TooSlow
 
 if TYPE_CHECKING:
@@ -357,15 +358,6 @@ def _write(path: Path, records: dict[str, str]) -> bool:
             partial.unlink()
         return False
     return True
-
-
-def sha256_of(path: Path) -> str:
-    """A file's sha256 in hex digits."""
-    with path.open("rb") as file:
-        digest = hashlib.sha256()
-        while chunk := file.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest()
 
 
 @contextmanager
