@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cxr_demo.errors import BadSetting, CxrError, DataError, ModelError, UnknownLabel, UnreadableImage, out_of_room
+from cxr_demo.errors import BadSetting, CxrError, DataError, ModelError, UnknownLabel, UnreadableImage, remedy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -46,9 +46,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except OSError as error:
-        if not out_of_room(error):
+        if not (step := remedy(error)):
             raise
-        _complain(f"{error}. Make room there and let it be written, or choose another folder.")
+        _complain(f"{error}. {step}, or choose another folder.")
         return 1
     except KeyboardInterrupt:
         _complain("Interrupted; what was written before is complete.")
@@ -102,7 +102,7 @@ def _parser() -> argparse.ArgumentParser:
     deploy.add_argument("--dry-run", action="store_true", help="show what would be sent; sends nothing")
     command("methods", _methods, "The methods and their settings.")
     models = command("models", _models, "The models a visitor may choose.")
-    models.add_argument("--verify", action="store_true", help="fetch each and try it on a known film")
+    models.add_argument("--verify", action="store_true", help="load each and try it on a known film")
     return parser
 
 
@@ -173,10 +173,14 @@ def _predict(arguments: argparse.Namespace) -> int:
             print(json.dumps({**report.prediction_fields(film, prediction), "file": str(path)}), flush=True)
         else:
             print(_table(path, prediction), flush=True)
-        for warning in () if arguments.json else (*prediction.warnings, *film.warnings):
-            _complain(f"{path.name}: {warning}")
+            _warn(path, film, prediction)
 
     return _each(arguments.files, work, partial(_put_right, look=arguments.correct))
+
+
+def _warn(path: Path, film: Radiograph, prediction: Prediction) -> None:
+    for warning in (*prediction.warnings, *film.warnings):
+        _complain(f"{path.name}: {warning}")
 
 
 def _table(path: Path, prediction: Prediction) -> str:
@@ -205,6 +209,7 @@ def _explain(arguments: argparse.Namespace) -> int:
         if recipe and film.sha256 != recipe["sha256"]:
             raise UnreadableImage(f"{path.name} is not the film that {arguments.source} was made from.")
         prediction = explain.predict(model, film)
+        _warn(path, film, prediction)
         explanations = [_last(model, film, method) for method in methods]
         trusted = {m.key: trust.measure(model, film, m, e) for m, e in zip(methods, explanations, strict=True)}
         wanted = arguments.label or (recipe["labels"] if recipe else None)

@@ -15,15 +15,21 @@ CxrError
     └── DeadlinePassed   the time given was used up
 """
 
+from __future__ import annotations
+
 import errno
 
-#: What a disk says that is full, or may not be written.
-NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR)
+#: What a disk says that is full, and one that may not be used.
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+NOT_ALLOWED = (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR)
 
 
-def out_of_room(error: BaseException) -> bool:
-    """Whether something could not be written because a disk is full or may not be written."""
-    return isinstance(error, OSError) and error.errno in NO_ROOM
+def remedy(error: BaseException) -> str | None:
+    """What to do about a disk that is full or may not be used, as the start of a sentence; None for other errors."""
+    number = error.errno if isinstance(error, OSError) else None
+    if number in NO_ROOM:
+        return "Make room there"
+    return "Let this program read and write there" if number in NOT_ALLOWED else None
 
 
 class CxrError(Exception):

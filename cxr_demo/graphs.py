@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from cxr_demo import hub
+from cxr_demo.files import sha256_of
 from cxr_demo.patches import Patches
 from cxr_demo.turns import TRACING, TURNS, Priority
 
@@ -143,7 +144,7 @@ def keep(classifier: Classifier, graphs: Graphs, precisions: tuple[str, str]) ->
             made.mkdir()
             for name, model in graphs.models.items():
                 openvino.save_model(model, made / f"{name}.xml", compress_to_fp16=False)
-            about = {"precisions": precisions, "sha256": {path.name: hub.sha256_of(path) for path in made.iterdir()}}
+            about = {"precisions": precisions, "sha256": {path.name: sha256_of(path) for path in made.iterdir()}}
             (made / "about.json").write_text(json.dumps(about))
             shutil.rmtree(folder, ignore_errors=True)
             made.rename(folder)
@@ -161,7 +162,7 @@ def kept(classifier: Classifier, batch: int) -> tuple[Graphs, tuple[str, str]] |
 
         folder = _folder(classifier)
         about = json.loads((folder / "about.json").read_text())
-        if any(hub.sha256_of(folder / name) != found for name, found in about["sha256"].items()):
+        if any(sha256_of(folder / name) != found for name, found in about["sha256"].items()):
             log.info("%s is damaged, and made anew", folder)
             return None
         core = openvino.Core()

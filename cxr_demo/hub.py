@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cxr_demo import modelfolder
-from cxr_demo.errors import BadModel, ModelError, ModelUnavailable, UnknownModel, UnreadableImage, out_of_room
+from cxr_demo.errors import BadModel, ModelError, ModelUnavailable, UnknownModel, UnreadableImage, remedy
+from cxr_demo.files import sha256_of
 from cxr_demo.once import Once, TooSlow
 
 if TYPE_CHECKING:
@@ -359,15 +360,6 @@ def _write(path: Path, records: dict[str, str]) -> bool:
     return True
 
 
-def sha256_of(path: Path) -> str:
-    """A file's sha256 in hex digits."""
-    with path.open("rb") as file:
-        digest = hashlib.sha256()
-        while chunk := file.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest()
-
-
 @contextmanager
 def _sentences(repo: str, revision: str) -> Iterator[None]:
     """The library's errors about a repository as ours."""
@@ -396,10 +388,9 @@ def _sentences(repo: str, revision: str) -> Iterator[None]:
     except errors.LocalTokenNotFoundError:
         raise ModelUnavailable(f"{hub} wants to know who writes {repo}: set HF_TOKEN.") from None
     except (httpx2.HTTPError, OSError, RuntimeError, ValueError, KeyError, TypeError, AssertionError) as error:
-        if out_of_room(error):
+        if step := remedy(error):
             raise ModelUnavailable(
-                f"{repo} cannot be kept here: {error}. Make room there and let it be written, or set HF_HOME to "
-                "another folder."
+                f"{repo} cannot be kept here: {error}. {step}, or set HF_HOME to another folder."
             ) from None
         # RuntimeError: an upload, with the reason behind it; from ValueError on: an answer that is not the Hub's
         raise ModelUnavailable(f"{repo} cannot be reached: {_reason(error.__cause__ or error, hub)}") from None

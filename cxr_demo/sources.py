@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cxr_demo import hub, image, modelfolder, zoo
+from cxr_demo import hub, image, modelfolder, phantom, zoo
 from cxr_demo.errors import BadModel, ModelUnavailable, UnknownModel
 from cxr_demo.once import Once, TooSlow
 
@@ -92,20 +92,21 @@ def card(name: str) -> str:
 def verify(name: str) -> str:
     """Load a model for real and try it on a film that is known; a sentence that says what was found.
 
+    That film is its authors' where they print outputs for it, or else a phantom, which needs no network.
     BadModel where its outputs are not what they should be; otherwise the errors of `load` and `hub.fetch_example`.
     """
     import numpy as np
     import torch
 
     model = load(name)
-    film = image.read(hub.fetch_example(hub.EXAMPLES[0].name))
+    printed = zoo.PRINTED.get(parse(name)[1])
+    film = image.read(hub.fetch_example(hub.EXAMPLES[0].name)) if printed else phantom.PHANTOMS["normal"].film()
     logits = model.logits(torch.from_numpy(image.model_input(film, model.size, model.spec.pixel_range)))[0].numpy()
     if not np.isfinite(logits).all():
         raise BadModel(f"{model.name} gives numbers that are not finite for {film.name}.")
     probabilities = model.probabilities(logits)
     highest = int(probabilities.argmax())
     found = f"{model.name}: loads, and runs on {film.name} ({model.labels[highest]} {probabilities[highest]:.2f})"
-    printed = zoo.PRINTED.get(parse(name)[1], {})
     if not printed:
         return f"{found}; no outputs are published to compare with."
     outputs = zoo.rescaled(probabilities, model.thresholds)

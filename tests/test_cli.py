@@ -1,15 +1,18 @@
 """The command line as other programs call it: real processes, real files."""
 
+import errno
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
+from unittest.mock import Mock
 
 import cv2
 import numpy as np
 import pytest
 
-from cxr_demo import cli, methods
+from cxr_demo import cli, gate, methods, phantom
 from cxr_demo.types import NIH_FINDINGS
 from tests.serving import Corners
 
@@ -118,6 +121,17 @@ def test_explain_writes_maps_pictures_and_how_to_repeat_them(film, tmp_path):
         assert result["pictures"]["full_colour"][key] == pytest.approx(np.abs(maps[key][top]).max())
 
 
+def test_explain_names_the_film_that_is_warned_of(film, tmp_path, capsys):
+    good = phantom.save("normal", tmp_path)
+    words = ["explain", str(film), str(good), "--out", str(tmp_path / "out"), "--method", "gradcam"]
+    assert cli.main(words) == 0
+    said = capsys.readouterr()
+    assert said.out.splitlines() == [str(tmp_path / "out" / name) for name in ("film", "phantom-normal")]
+    recorded = json.loads((tmp_path / "out" / "film" / "result.json").read_text())["warnings"]
+    assert gate.NO_CHEST_FILM in recorded
+    assert sorted(said.err.splitlines()) == sorted(f"film.png: {warning}" for warning in recorded)
+
+
 def test_no_films_name_leads_out_of_the_folder(film, tmp_path):
     odd = [tmp_path / "films" / name for name in ("...png", "..png")]
     odd[0].parent.mkdir()
@@ -164,6 +178,17 @@ def test_a_method_that_is_added_is_on_the_command_line(film, tmp_path, monkeypat
 def test_a_folder_without_files_is_said(tmp_path, capsys):
     assert cli.main(["predict", str(tmp_path)]) == 2
     assert "no file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("number", "step"),
+    [(errno.ENOSPC, "Make room there"), (errno.EACCES, "Let this program read and write there")],
+)
+def test_a_disk_that_cannot_be_used_comes_with_what_to_do(film, monkeypatch, capsys, number, step):
+    error = OSError(number, os.strerror(number), "scans")
+    monkeypatch.setattr(Path, "iterdir", Mock(side_effect=error))
+    assert cli.main(["predict", str(film.parent)]) == 1
+    assert capsys.readouterr().err == f"{error}. {step}, or choose another folder.\n"
 
 
 def test_methods_and_models_are_listed():

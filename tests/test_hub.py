@@ -216,14 +216,17 @@ def test_a_newer_commit_that_is_no_model_is_said(hub, published):
         client.pull(REPO, FILES)
 
 
-@pytest.mark.parametrize(("kilobytes", "read_only"), [(8, False), (1000, True)])
-def test_a_disk_that_takes_nothing_is_said(hub, published, tmp_path, kilobytes, read_only):
+@pytest.mark.parametrize(
+    ("kilobytes", "read_only", "step"),
+    [(8, False, "Make room there"), (1000, True, "Let this program read and write there")],
+)
+def test_a_disk_that_takes_nothing_is_said(hub, published, tmp_path, kilobytes, read_only, step):
     before = on_disk(tmp_path / "disk", kilobytes, read_only=read_only)
     code = f"from cxr_demo import hub; hub.pull({REPO!r}, {FILES!r})"
     own = {**os.environ, "HF_HOME": str(tmp_path / "disk" / "home"), "HF_HUB_DISABLE_XET": "1"}
     said = subprocess.run([*before, sys.executable, "-c", code], env=own, capture_output=True, text=True).stderr
     assert said.splitlines()[-1].startswith(f"cxr_demo.errors.ModelUnavailable: {REPO} cannot be kept here: ")
-    assert "Make room there" in said
+    assert f"{step}, or set HF_HOME" in said
 
 
 @pytest.mark.parametrize("name", FILES)

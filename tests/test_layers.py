@@ -11,7 +11,7 @@ ROOT = Path(__file__).parent.parent
 
 #: Lowest first; a module may import from rows above its own, never from below.
 LAYERS = [
-    {"types", "errors", "metrics", "turns", "heap", "once"},
+    {"types", "errors", "metrics", "turns", "heap", "once", "files"},
     {"dicom", "render", "labelled"},
     {"decode"},
     {"image"},
@@ -49,6 +49,7 @@ OWNERS = {
 FOR_TRAIN = {
     "types",
     "errors",
+    "files",
     "image",
     "phantom",
     "classifier",

@@ -1,6 +1,7 @@
 """What the page tells a browser, and the endpoints as programs call them."""
 
 import base64
+import errno
 import json
 import shutil
 import threading
@@ -17,7 +18,7 @@ from benchmarks.visitor import Visitor
 from cxr_demo import explain, image, methods, render, report, sources
 from cxr_demo.errors import UnreadableImage
 from cxr_demo.types import Crop, Explanation, Radiograph, Unit
-from cxr_demo.ui import asked, fields, page, tools, zero
+from cxr_demo.ui import api, asked, fields, page, tools, uploads, zero
 from cxr_demo.ui.sessions import Sessions
 from tests.serving import Corners, served
 
@@ -296,6 +297,23 @@ def test_films_come_from_the_uploads_alone(tmp_path, monkeypatch):
     for bad in (outside, tmp_path / "cache" / ".." / "x.png", gone, None, *(gone.with_name(name) for name in names)):
         with pytest.raises(UnreadableImage, match="send the file again"):
             asked.film_of({"kind": "file", "path": bad and str(bad)})
+
+
+def test_nothing_stays_of_what_could_not_be_written(tmp_path, monkeypatch):
+    def full(path, explanations):
+        path.write_bytes(b"part")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(report, "write_maps", full)
+    monkeypatch.setattr(uploads, "claim", lambda: tmp_path)
+    monkeypatch.setattr(page, "sessions", Sessions())
+    source = {"kind": "phantom", "key": "normal"}
+    told = asked.Asked.of({"model": sources.OFFERED[0], "source": source})
+    with pytest.raises(OSError, match="No space left"):
+        api._explained(None, source, ["gradcam"], {})
+    with pytest.raises(OSError, match="No space left"):
+        next(page._exported(told, "me", {}, None))
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_computation_ends_when_its_card_is_closed(monkeypatch, film_file):

@@ -400,11 +400,12 @@ def film(hub, monkeypatch):
     hub.repo(example.space, "spaces").commit({example.path: file.getvalue()})
 
 
-@pytest.mark.usefixtures("film")
-def test_verify_says_what_it_found(folder):
-    said = sources.verify("./tiny")
-    assert said.startswith(f"{sources.load('./tiny').name}: loads, and runs on 16747_3_1.jpg (")
-    assert said.endswith("no outputs are published to compare with.")
+def test_verify_asks_the_hub_nothing_about_a_model_that_is_here(hub):
+    for name in ("bundled:nih14", "bundled:pneumothorax"):
+        said = sources.verify(name)
+        assert said.startswith(f"{sources.load(name).name}: loads, and runs on phantom-normal.png (")
+        assert said.endswith("no outputs are published to compare with.")
+    assert hub.log == []
 
 
 @pytest.mark.usefixtures("film")
@@ -423,9 +424,16 @@ def test_verify_compares_with_what_the_authors_print(hub, densenet, monkeypatch)
         sources.verify(f"xrv:{name}")
 
 
-def test_verify_without_a_film_says_so(folder, hub):
-    with pytest.raises(UnreadableImage, match="cannot be fetched"):
-        sources.verify("./tiny")
+def test_verify_says_what_cannot_be_reached(hub, densenet, monkeypatch):
+    name = "densenet121-res224-nih"
+    put(hub, name, densenet.state_dict())
+    sources.load(f"xrv:{name}")
+    monkeypatch.setitem(zoo.PRINTED, name, {"Mass": 0.5})
+    hub.stop()
+    with pytest.raises(UnreadableImage, match=r"example film .* cannot be fetched: .* Check the network"):
+        sources.verify(f"xrv:{name}")
+    with pytest.raises(ModelUnavailable, match=r"cannot be reached: .* Check the network"):
+        sources.verify("xrv:densenet121-res224-all")
 
 
 @pytest.mark.parametrize("name", zoo.PRINTED)

@@ -133,7 +133,6 @@ def test_a_split_comes_back_from_its_file_whatever_the_order(tmp_path):
     shuffled = np.random.default_rng(0).permutation(300)
     assert (splits.read(tmp_path / "split.csv", table.take(shuffled)) == split[shuffled]).all()
     assert splits.write(tmp_path / "again.csv", table.take(shuffled), split[shuffled]) == digest
-    assert digest == splits.sha256(tmp_path / "split.csv")
     assert digest == hashlib.sha256((tmp_path / "split.csv").read_bytes()).hexdigest()
     few = table.take(np.arange(10))
     assert (splits.read(tmp_path / "split.csv", few) == split[:10]).all()

@@ -1,6 +1,9 @@
 """The trainer's command line, as a person would use it, on planted films."""
 
+import errno
 import json
+import os
+from unittest.mock import Mock
 
 import pytest
 
@@ -131,3 +134,14 @@ def test_the_demonstration_ends_with_a_model_that_learnt_and_opens(tmp_path, mon
     model = sources.load(str(tmp_path / "run" / "all"))
     prediction = predict(model, image.read(phantom.save("effusion", tmp_path)))
     assert prediction.labels[prediction.ranked()[0]] == "Effusion"
+
+
+@pytest.mark.parametrize(
+    ("number", "step"),
+    [(errno.ENOSPC, "Make room there"), (errno.EACCES, "Let this program read and write there")],
+)
+def test_a_disk_that_cannot_be_used_comes_with_what_to_do(monkeypatch, capsys, number, step):
+    error = OSError(number, os.strerror(number), "runs/mine")
+    monkeypatch.setattr(cli, "_resume", Mock(side_effect=error))
+    assert cli.main(["resume", "runs/mine"]) == 1
+    assert capsys.readouterr().err == f"{error}. {step} and start again: a run goes on where it was.\n"

@@ -29,6 +29,7 @@ from tqdm import tqdm
 
 from cxr_demo import image
 from cxr_demo.errors import DataError, UnreadableImage
+from cxr_demo.files import sha256_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -114,7 +115,7 @@ class _Cache:
         """Whether nothing is left to decode, by the films' times and a few rows; DataError where it is damaged."""
         if not self.manifest.exists():
             return False
-        if not self.index.exists() or self._said("index_sha256") != _sha256(self.index.read_bytes()):
+        if not self.index.exists() or self._said("index_sha256") != sha256_of(self.index):
             raise self._damaged("its index does not fit its manifest")
         entries = self.entries()
         if len(self._current(entries)) < len(self.paths):
@@ -258,7 +259,7 @@ class _Cache:
         digest = hashlib.sha256()
         for view in self.views():
             digest.update(view.data)
-        index = _sha256(self.index.read_bytes())
+        index = sha256_of(self.index)
         said = {**self.head, "data_sha256": digest.hexdigest(), "index_sha256": index}
         _replace(self.manifest, json.dumps(said, indent=2) + "\n")
 

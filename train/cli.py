@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cxr_demo.errors import CxrError, DataError, UnknownLabel, out_of_room
+from cxr_demo.errors import CxrError, DataError, UnknownLabel, remedy
 from cxr_demo.types import NIH_FINDINGS
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ FILMS_HELP = "a table (its films lie in `images` beside it), or NIH=FOLDER and o
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; 0 done, 1 a disk that cannot be written, 2 nothing could start."""
+    """Run one command; 0 done, 1 a disk that cannot be used, 2 nothing could start."""
     words = list(sys.argv[1:] if argv is None else argv)
     arguments = _parser().parse_args(words)
     arguments.words = "python -m train " + shlex.join(words)
@@ -34,9 +34,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 2
     except OSError as error:
-        if not out_of_room(error):
+        if not (step := remedy(error)):
             raise
-        print(f"{error}. Make room there and start again: a run goes on where it was.", file=sys.stderr)
+        print(f"{error}. {step} and start again: a run goes on where it was.", file=sys.stderr)
         return 1
     return status
 

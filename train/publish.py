@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 from typing import TYPE_CHECKING, Any
 
 from cxr_demo import hub, modelfolder
 from cxr_demo.errors import DataError
+from cxr_demo.files import sha256_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,7 +43,7 @@ def stage(run: Path, folder: Path) -> Path:
         _write(folder / AUDIT, _without_films(json.loads((run / AUDIT).read_text())))
     if (run / "run.json").exists():
         split = run / "folds.csv"
-        checksum = hashlib.sha256(split.read_bytes()).hexdigest() if split.exists() else None
+        checksum = sha256_of(split) if split.exists() else None
         _write(folder / TRAINING, {**json.loads((run / "run.json").read_text()), "split_sha256": checksum})
     return folder
 

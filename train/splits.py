@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cxr_demo.errors import DataError
+from cxr_demo.files import sha256_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -71,12 +72,7 @@ def write(path: Path, films: Films, split: np.ndarray) -> str:
     writer.writerow(COLUMNS)
     writer.writerows(sorted(zip(films.names.tolist(), films.patients.tolist(), split.tolist(), strict=True)))
     path.write_bytes(text.getvalue().encode())
-    return sha256(path)
-
-
-def sha256(path: Path) -> str:
-    """The checksum of a split file, as a model's card names it."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    return sha256_of(path)
 
 
 def read(path: Path, films: Films) -> np.ndarray:

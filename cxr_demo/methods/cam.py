@@ -20,6 +20,11 @@ if TYPE_CHECKING:
     from cxr_demo.scoring import Scorer
 
 
+def no_copies(method: object, side: int) -> int:
+    """How many altered copies a map of the features needs: none."""
+    return 0
+
+
 @dataclass(frozen=True)
 class GradCAM:
     """Each cell's share of the logit, exact: `mean(map) / REFERENCE_AREA + bias == logit`.
@@ -40,9 +45,7 @@ class GradCAM:
         "score. A cell is coarse and has seen its surroundings, so the cause may lie beside it."
     )
 
-    def copies(self, side: int) -> int:
-        """None."""
-        return 0
+    copies = no_copies
 
     def attribute(self, scorer: Scorer, x: Tensor) -> Iterator[Step]:
         """One step."""
@@ -71,9 +74,7 @@ class GradCAMPlusPlus:
         "Every map reaches full strength, even for a finding that the model rules out, so compare places only."
     )
 
-    def copies(self, side: int) -> int:
-        """None."""
-        return 0
+    copies = no_copies
 
     def attribute(self, scorer: Scorer, x: Tensor) -> Iterator[Step]:
         """One step."""
@@ -98,9 +99,7 @@ class LayerCAM:
         "Every map reaches full strength, even for a finding that the model rules out, so compare places only."
     )
 
-    def copies(self, side: int) -> int:
-        """None."""
-        return 0
+    copies = no_copies
 
     def attribute(self, scorer: Scorer, x: Tensor) -> Iterator[Step]:
         """One step."""

@@ -3,21 +3,18 @@
 Gradio shows their docstrings and reads their annotations, which must not be strings for that.
 """
 
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from threading import Event
 from typing import Any
 
 import gradio as gr
-from gradio.utils import get_upload_folder
 
 from cxr_demo import explain as engine
 from cxr_demo import methods, report
-from cxr_demo.errors import out_of_room
+from cxr_demo.errors import remedy
 from cxr_demo.scoring import Budget
-from cxr_demo.ui import text
+from cxr_demo.ui import text, uploads
 from cxr_demo.ui.asked import film_of, offered, sentence
 from cxr_demo.ui.room import ROOM
 from cxr_demo.ui.zero import gpu
@@ -67,7 +64,7 @@ class Strict(gr.Blocks):  # type: ignore[misc]
         try:
             values: list[Any] = await super().preprocess_data(*args, **more)
         except Exception as error:
-            raise gr.Error(text.NO_ROOM if out_of_room(error) else text.BAD_CALL, print_exception=False) from None
+            raise gr.Error(text.NO_DISK if remedy(error) else text.BAD_CALL, print_exception=False) from None
         return values
 
 
@@ -87,9 +84,11 @@ def _explained(
     for method in chosen:
         *_, last = engine.explain(classifier, film, method, budget=Budget(seconds=DEADLINE))
         explanations.append(last)
-    path = Path(tempfile.mkdtemp(dir=get_upload_folder())) / "maps.npz"
-    report.write_maps(path, explanations)
-    return report.result_fields(film, engine.predict(classifier, film), explanations), str(path)
+    fields = report.result_fields(film, engine.predict(classifier, film), explanations)
+    with uploads.new_folder() as folder:
+        path = folder / "maps.npz"
+        report.write_maps(path, explanations)
+    return fields, str(path)
 
 
 def _sent(file: Any) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from gradio.utils import get_upload_folder
 
 from cxr_demo import hub, image, phantom, sources
-from cxr_demo.errors import CxrError, UnknownModel, UnreadableImage, out_of_room
+from cxr_demo.errors import CxrError, UnknownModel, UnreadableImage, remedy
 from cxr_demo.ui import text
 
 if TYPE_CHECKING:
@@ -112,8 +112,8 @@ def sentence(error: Exception) -> str:
     """What the visitor reads; our own mistakes go to the log with their traceback."""
     if isinstance(error, CxrError):
         return str(error)
-    if out_of_room(error):
+    if remedy(error):
         log.error("%s", error)
-        return text.NO_ROOM
+        return text.NO_DISK
     log.error("a handler failed", exc_info=error)
     return text.FAILED

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
 from collections.abc import Iterator  # noqa: TC003 - gradio reads the handlers' annotations
 from contextlib import closing
 from pathlib import Path
@@ -17,7 +16,6 @@ from threading import Thread, current_thread, main_thread
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import gradio as gr
-from gradio.utils import get_upload_folder
 from starlette.middleware import Middleware
 
 from cxr_demo import explain, heap, hub, methods, phantom, report, sources, trust
@@ -340,10 +338,10 @@ def _exported(
     labels = dict.fromkeys(prediction.labels[i] for i in (shown, *prediction.ranked()[:3]))
     # no dots: what remains of "...png" would be the folder above, with everybody's films
     name = re.sub(r"[^\w-]", "_", Path(film.name).stem)
-    folder = Path(tempfile.mkdtemp(dir=get_upload_folder())) / name
     html = portable.page(model, film, prediction, explanations, measured)
-    report.save(folder, film, prediction, explanations, list(labels), measured, html)
-    archive = report.pack(folder)
+    with uploads.new_folder() as folder:
+        report.save(folder / name, film, prediction, explanations, list(labels), measured, html)
+        archive = report.pack(folder / name)
     yield {"path": str(archive), "name": archive.name}
 
 

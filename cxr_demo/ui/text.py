@@ -21,7 +21,7 @@ BAD_CALL = (
     "The endpoint cannot use these values. Give one for each parameter, null for what is left out, and as the film "
     "what this page answered when it was sent."
 )
-NO_ROOM = "This service has no room left to write what was asked for. Please try again later."
+NO_DISK = "This service cannot keep what was asked for: it has no room left, or may not write. Please try again later."
 REFUSED = "This could not be done just now; too many may be waiting. Please try again."
 NO_MAPS = "There are no finished maps of this film here, or they are no longer kept; please run a method again."
 NOT_FETCHED = "Films are not fetched from addresses; please send the file itself."

@@ -12,18 +12,18 @@ import shutil
 import tempfile
 import threading
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from starlette.requests import ClientDisconnect
 from starlette.responses import PlainTextResponse
 
-from cxr_demo.errors import out_of_room
+from cxr_demo.errors import remedy
 from cxr_demo.ui import text
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
+    from collections.abc import Awaitable, Iterator
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -118,6 +118,17 @@ def write(path: Path, data: bytes) -> None:
         made.replace(path)
 
 
+@contextmanager
+def new_folder() -> Iterator[Path]:
+    """A folder of its own to write into; nothing stays of it where that fails."""
+    folder = Path(tempfile.mkdtemp(dir=claim()))
+    try:
+        yield folder
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
 class Refused(Exception):
     """A request is not taken: the status and the sentence of the answer."""
 
@@ -169,14 +180,14 @@ class Uploading:
         try:
             folder.mkdir(exist_ok=True)  # a cleaner of temporary files may have been here
             if sum(self._under_way) > shutil.disk_usage(folder).free - MARGIN:
-                raise Refused(507, text.NO_ROOM)
+                raise Refused(507, text.NO_DISK)
             await passed
         except (TypeError, AttributeError):  # how Gradio finds that a part is no file
             raise Refused(400, "Send files in the field `files`, each with a name.") from None
         except OSError as error:
-            if not out_of_room(error):
+            if not remedy(error):
                 raise
-            raise Refused(507, text.NO_ROOM) from None
+            raise Refused(507, text.NO_DISK) from None
         finally:
             self._under_way.remove(size)
             if not self._under_way:

@@ -7,7 +7,6 @@ does not count. The last decision about a label stands. An empty label means the
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
 import math
 import os
@@ -21,6 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cxr_demo.errors import DataError
+from cxr_demo.files import sha256_of
 from cxr_demo.types import NIH_FINDINGS
 
 if TYPE_CHECKING:
@@ -207,10 +207,9 @@ def summary(path: Path) -> str:
         return "No label was corrected by a person."
     how = Counter(f"{c.label} {c.old or 'masked'} to {c.new or 'masked'}: " for c in changed)
     details = "; ".join(f"{what}{n}" for what, n in sorted(how.items()))
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
     return (
         f"After a second look a person changed {len(changed)} labels of {len({c.file for c in changed})} films"
         f"{f' ({details})' if details else ''}, left out {out} film{'s' * (out != 1)} "
         f"and kept {stay} suspect{'s' * (stay != 1)} as given "
-        f"({path.name}, sha256 {digest})."
+        f"({path.name}, sha256 {sha256_of(path)})."
     )
