@@ -13,7 +13,7 @@ from cxr_demo import explain as engine
 from cxr_demo import image, methods, render, report
 from cxr_demo.scoring import Budget
 from cxr_demo.types import Unit
-from cxr_demo.ui import fields, text
+from cxr_demo.ui import fields
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -77,7 +77,7 @@ class Explained:
         mapped = list(zip(self.explanations, limits, strict=True))
         rows = [[_said(film, prediction, i), *(_map(film, e, i, limit) for e, limit in mapped)] for i in findings]
         head = [_film_head(self.film), *(_head(e, limit) for e, limit in mapped)]
-        foot = [f"{escape(prediction.model)}<br>{escape(text.NOTICE)}", *(_done(e) for e in self.explanations)]
+        foot = [f"{escape(prediction.model)}<br>{escape(report.NOTICE)}", *(_done(e) for e in self.explanations)]
         warned = "".join(f"<div>⚠ {escape(w)}</div>" for w in (*prediction.warnings, *self.film.warnings))
         # in a name, $ is a dollar and no formula
         return f"""<div class="cxr-explained tex2jax_ignore mathjax_ignore"><style>{STYLE}</style>{warned}

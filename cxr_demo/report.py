@@ -36,7 +36,7 @@ LIBRARIES = (
     "opencv-python-headless",
 )
 
-NOTICE = "Research demo, not for clinical use"
+NOTICE = "Research demo · not for clinical use"
 
 
 def prediction_fields(film: Radiograph, prediction: Prediction) -> dict[str, Any]:

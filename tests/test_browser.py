@@ -316,6 +316,18 @@ class TestFilms:
         fresh.page.wait_for_selector(".chip[data-correction='turn right']")
         assert fresh.page.is_visible(".doubt")
 
+    def test_a_phantom_is_first_seen_with_the_finding_that_it_shows(self, fresh):
+        """What the visitor then chooses stays chosen."""
+        for key, one in phantom.PHANTOMS.items():
+            fresh.page.click(f".chip[data-phantom={key}]")
+            fresh.wait("gradcam")
+            if one.finding:
+                assert fresh.page.inner_text(".list [aria-selected=true] .label") == one.finding, key
+        fresh.pick("Edema")
+        fresh.page.click(".chip[data-phantom=nodule]")
+        fresh.wait("gradcam")
+        assert fresh.page.inner_text(".list [aria-selected=true] .label") == "Edema"
+
     def test_phantoms_are_examples_and_marked(self, fresh):
         fresh.page.click(".chip[data-phantom]")
         fresh.wait("gradcam")
@@ -557,6 +569,22 @@ class TestBelieving:
         for chart in measured.page.query_selector_all(".charts svg"):
             lines = [line.get_attribute("data-line") for line in chart.query_selector_all("polyline")]
             assert sorted(lines) == sorted([*DEFAULTS, "random", "lungs"])
+
+    def test_a_method_keeps_its_colour_whatever_ran_first(self, measured):
+        colours = """() => Object.fromEntries([...document.querySelectorAll('.charts polyline')]
+          .map(line => [line.dataset.line, line.getAttribute('stroke')]))"""
+        before = measured.page.evaluate(colours)
+        assert len({before[key] for key in DEFAULTS}) == 3
+        measured.page.uncheck(".controls [data-method=gradcam]")
+        measured.page.evaluate(
+            "key => document.querySelector(`.card[data-method=${key}] footer button`).click()", "lime"
+        )
+        measured.wait("lime").measured()
+        measured.page.wait_for_function("() => !document.querySelector('.charts [data-line=gradcam]')")
+        after = measured.page.evaluate(colours)
+        assert {key: before[key] for key in ("lime", "occlusion")} == {key: after[key] for key in ("lime", "occlusion")}
+        measured.page.check(".controls [data-method=gradcam]")
+        measured.wait("gradcam").measured()
 
     def test_another_finding_asks_nothing_until_it_is_wanted(self, measured):
         before = len(measured.requests)

@@ -218,6 +218,28 @@ class TestGrid:
         assert sum("does not know Edema" in text for text in cells(grid)) == 3
         assert page.get_attribute(".card[data-method=lime]", "data-state") == "done"
 
+    def test_films_stand_side_by_side(self, grid, known, films_here):
+        """Maps of each film are its own, at its own place, and no map of a difference is drawn between them."""
+        page = grid.page
+        page.select_option("#cxr-grid-kind", "films")
+        boxes = "[aria-label='Films to compare'] input"
+        for k, wanted in enumerate((True, False, True)):
+            page.set_checked(f"{boxes} >> nth={k}", wanted)
+        i = int(page.input_value("#cxr-finding"))
+        page.click("#cxr-grid-run")
+        settled(page, 6)
+        chosen = [text.strip() for text in grid.texts("[aria-label='Films to compare'] label:has(input:checked)")]
+        assert [head.rsplit(" ", 2)[0] for head in grid.texts(".grid thead th")] == chosen
+        by_name = {path.name: (path, said) for path, said in zip(films_here[:3], known, strict=True)}
+        model = sources.load(page.input_value("#cxr-model"))
+        for k, name in enumerate(chosen):
+            path, said = by_name[name]
+            head = grid.texts(".grid thead th")[k]
+            assert float(head.split()[-2]) == pytest.approx(100 * said.probabilities[i], abs=0.51)
+            *_, gradcam = explain.explain(model, image.read(path), methods.method("gradcam", {}))
+            told = float(cells(grid)[k].split(",")[0].split()[-1].replace("\u2212", "-"))
+            assert abs(told) == pytest.approx(np.abs(gradcam.values[i]).max(), rel=0.02, abs=2e-3)
+
     def test_stop_ends_it(self, grid):
         page = grid.page
         page.select_option("#cxr-grid-kind", "settings")
@@ -272,5 +294,56 @@ def test_back_from_another_model_the_table_has_its_own_names(browser, address, f
         one.page.wait_for_function(summary)
         assert len(one.page.query_selector_all("details.table:not(.grid) tbody tr:first-child td")) == many + 1
         assert len(one.texts(".list .row")) == many
+    assert one.complaints == []
+    one.page.close()
+
+
+def test_a_reload_brings_the_films_back(browser, address, films_here, tmp_path):
+    """With what was drawn on them, and the model; in another tab there is nothing."""
+    one = Visitor(browser, address)
+    page = one.page
+    page.set_input_files(".cxr input.picker", films_here[:2])
+    one.wait("gradcam")
+    page.click(".examples summary")
+    page.click(".chip[data-phantom=nodule]")
+    page.click(".strip .thumb >> nth=1")
+    one.wait("gradcam")
+    page.click("#cxr-draw-box")
+    box = page.query_selector(".film canvas").bounding_box()
+    page.mouse.move(box["x"] + 20, box["y"] + 20)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 90, box["y"] + 90, steps=3)
+    page.mouse.up()
+    page.click(".strip .thumb >> nth=1")
+    one.wait(*DEFAULTS).measured()
+    drawn = one.pixels("gradcam").shape
+    page.click("#cxr-dark")
+    was_dark = page.evaluate("document.body.classList.contains('dark')")
+    page.reload()
+    one.wait("gradcam")
+    assert one.texts(".strip .name") == ["normal.png", "effusion.png", "Nodule"]
+    assert page.get_attribute(".strip .thumb >> nth=1", "aria-pressed") == "true"
+    assert one.pixels("gradcam").shape == drawn
+    assert not page.is_disabled("text=Remove boxes")
+    assert page.evaluate("document.body.classList.contains('dark')") == was_dark
+    assert one.complaints == []
+    with page.context.expect_page() as opened:
+        page.evaluate("window.open(location.href, '_blank', 'noopener')")
+    other = opened.value
+    other.wait_for_selector(".cxr .list .row")
+    assert other.query_selector_all(".filmname b, .strip .name") == []
+    page.close()
+
+
+def test_after_a_reload_a_film_that_is_gone_is_asked_for_again(browser, address, folder, tmp_path):
+    one = Visitor(browser, address)
+    film = tmp_path / "gone.png"
+    cv2.imwrite(str(film), phantom.draw("normal"))
+    one.drop(film).wait(*DEFAULTS).measured()
+    [kept] = [path for path in (folder / "cache").rglob("gone.png") if path.is_file()]
+    kept.unlink()
+    one.page.reload()  # the server forgets with the session what it had read
+    one.page.wait_for_selector(".notes.bad")
+    assert "please send the file again" in one.page.inner_text(".notes")
     assert one.complaints == []
     one.page.close()

@@ -72,7 +72,7 @@ def test_a_legend_says_what_the_folder_would(made):
     assert (told.unit, told.limit) == (Unit.LOGIT, 0.5)
     assert told.notes[0] == "Colours: logits per 1/49 of the view"
     assert {"⚠ It lies on its side.", *(f"⚠ {w}" for w in FILM.warnings)} < set(told.notes)
-    assert told.notes[-3:] == ("Model test:planted@1", "File Åse.png", "Research demo, not for clinical use")
+    assert told.notes[-3:] == ("Model test:planted@1", "File Åse.png", report.NOTICE)
     assert legend(made, "layercam").notes[0] == "Colours: ranking only"
 
 

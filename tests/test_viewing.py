@@ -308,8 +308,11 @@ class TestColours:
         # half of the corner's value is crossed where the corner ends, however it is blurred
         assert np.abs(changed - (left + side / 2)).max() <= 8
         assert lined[row, changed].max() > 220, "a white line"
+        assert "percent" not in visitor.page.inner_text(".looks")
         visitor.page.fill("#cxr-levels", "nonsense, 200")
         np.testing.assert_array_equal(visitor.pixels("corners"), plain)
+        assert "Contours are percent of the scale" in visitor.page.inner_text(".looks")
+        assert visitor.page.get_attribute("#cxr-levels", "aria-invalid") == "true"
 
 
 class TestWipe:
@@ -395,6 +398,9 @@ class TestKeys:
         press("m")
         assert page.is_visible(".wipe")
         press("m")
+        press("b")
+        assert page.get_attribute("#cxr-draw-box", "aria-pressed") == "true"
+        press("b")
 
     def test_who_writes_is_left_alone(self, visitor):
         visitor.page.focus("#cxr-levels")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cxr_demo import image, phantom, render, sanity
+from cxr_demo import image, phantom, render, report, sanity
 from cxr_demo.methods.base import settings_of
 from cxr_demo.types import Unit
 from cxr_demo.ui import text
@@ -30,6 +30,7 @@ FILM_SIDE, MAP_SIDE = 1024, 256
 #: The viewer in parts, in the order in which they are put together.
 SCRIPTS = (
     "language.js",
+    "saving.js",
     "viewer.js",
     "drawing.js",
     "looking.js",
@@ -65,7 +66,7 @@ def about_fields(own: Classifier, name: str, shown: Sequence[Mapping[str, Any]])
     return {
         "title": text.TITLE,
         "tagline": text.TAGLINE,
-        "notice": text.NOTICE,
+        "notice": report.NOTICE,
         "model": name,
         "models": [{"name": name, "title": own.spec.name}],
         "spec": spec_fields(own),

@@ -52,13 +52,21 @@ function placeOn(canvas, event) {
 
 // All of the film's pixels and grey levels, once somebody looks closer than the picture that came first.
 function askPixels() {
-  const result = current();
-  if (!result?.image || !result.seen.film.deeper || state.film.pixels) return;
   const {low, high} = state.window;
-  if (state.view.zoom === 1 && low === 0 && high === 1) return;
-  state.run += 1;
-  state.film.pixels = {run: state.run, state: 'running'};
-  trigger(EVENTS.pixels, {run: state.run, source: state.film.source, model: state.model});
+  if (state.view.zoom > 1 || low > 0 || high < 1) wholeFilm();
+}
+
+// Resolves once they are here, or could not be had.
+async function wholeFilm() {
+  const {film} = state;
+  if (!current()?.image || !current().seen.film.deeper) return;
+  if (!film.pixels) {
+    state.run += 1;
+    film.pixels = {run: state.run, state: 'running'};
+    film.pixels.ended = new Promise(resolve => { film.pixels.end = resolve; });
+    trigger(EVENTS.pixels, {run: state.run, source: film.source, model: state.model});
+  }
+  await film.pixels.ended;
 }
 
 async function heardPixels({run, path, error}) {
@@ -74,12 +82,15 @@ async function heardPixels({run, path, error}) {
   if (film.pixels?.run !== run) return;
   if (!found) return noPixels(film, told(error) ?? tr('The film\u2019s own pixels could not be fetched; this is a smaller copy of it.'));
   const {width, height} = [...film.results.values()][0].seen.film;
-  Object.assign(film, {levels: halves(width, height, undone(found, width, height)), pixels: {run, state: 'done'}});
+  film.levels = halves(width, height, undone(found, width, height));
+  film.pixels.state = 'done';
+  film.pixels.end();
   soon();
 }
 
 // They are asked for again at the next look.
 function noPixels(film, words) {
+  film.pixels?.end();
   film.pixels = null;
   say(lookStatus, words);
 }

@@ -19,7 +19,7 @@ const bench = make('section', {class: 'bench'}, controls, looks, deck);
 element.replaceChildren(make('div', {class: 'cxr'},
   make('header', {class: 'top'},
     make('div', {class: 'name'}, make('h1', {}, page.title),
-      make('strong', {class: 'notice', role: 'note'}, page.notice), make('p', {}, page.tagline)),
+      make('p', {}, page.tagline), make('strong', {class: 'notice', role: 'note'}, page.notice)),
     make('div', {class: 'model'}, make('label', {for: 'cxr-model'}, tr('Model')), models),
     KINDS.length ? tourButton : null,
     KINDS.length ? quizButton : null,

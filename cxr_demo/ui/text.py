@@ -14,7 +14,6 @@ LANGUAGES = Path(__file__).parent / "languages"
 
 TITLE = "Chest X-ray: findings, and three views of why"
 TAGLINE = "One film, one finding, several explanations side by side."
-NOTICE = "Research demo · not for clinical use"
 
 FAILED = "Something went wrong on our side, not with your film. Please try again."
 BAD_CALL = (

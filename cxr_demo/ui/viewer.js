@@ -211,35 +211,6 @@ function stop(card) {
   trigger(EVENTS.stop, {method: card.method.key, run: entry.run});
 }
 
-// All finished maps of the film, and what belongs to them, in one zip.
-function askExport() {
-  const result = current();
-  const done = finished();
-  if (!result?.image || !done.length) return;
-  state.run += 1;
-  result.exporting = {run: state.run, state: 'running'};
-  trigger(EVENTS.export, {run: state.run, source: state.film.source, model: state.model, finding: state.chosen,
-    methods: done.map(card => card.method.key)});
-  showExport();
-}
-
-function heardExport(answer) {
-  const exporting = current()?.exporting;
-  if (exporting?.run !== answer.run || exporting.state !== 'running') return;
-  Object.assign(exporting, {ahead: answer.ahead, wait: answer.wait});
-  if (answer.path) {
-    exporting.state = 'done';
-    make('a', {href: addressOf(answer.path), download: answer.name}).click();
-  } else if (answer.error || answer.stopped) Object.assign(exporting, {state: 'stopped', error: answer.error ?? 'Stopped on request.'});
-  showExport();
-}
-
-function showExport() {
-  const exporting = current()?.exporting;
-  saveAll.disabled = exporting?.state === 'running' || !finished().length;
-  say(saveAllStatus, told(exporting?.error) ?? (exporting?.state === 'running' ? waiting(exporting) ?? tr('packing\u2026') : ''));
-}
-
 // What a film still lacks of the cards that are switched on.
 function complete() {
   for (const card of shown()) if (!entryOf(card)) askRun(card);
@@ -619,9 +590,6 @@ function radio(value, text) {
 const opacity = make('input', {type: 'range', min: 0, max: 1, step: 0.01, value: state.opacity, id: 'cxr-opacity',
   oninput: () => { state.opacity = Number(opacity.value); say(opacityNumber, percent(state.opacity)); draw(); }});
 const opacityNumber = make('output', {for: 'cxr-opacity'}, percent(state.opacity));
-const saveAll = button(tr('Save all'), {class: 'quiet', id: 'cxr-save-all', disabled: true,
-  title: tr('A zip: maps, pictures, settings, checksums, and this view as a file of its own')}, askExport);
-const saveAllStatus = make('span', {class: 'soft', role: 'status'});
 const controls = make('section', {class: 'controls', 'aria-label': tr('How the maps are shown')},
   group(make('label', {for: 'cxr-finding'}, tr('Finding')), chooser),
   group(make('label', {for: 'cxr-opacity'}, tr('Opacity')), opacity, opacityNumber),
@@ -735,24 +703,6 @@ function altered(since, done, total) {
   if (!since || done <= since.done) return tr('{done} of {n} altered copies', {done, n: total});
   const each = (performance.now() - since.at) / 1000 / (done - since.done);
   return tr('{done} of {n} altered copies, about {time} left', {done, n: total, time: lasting(each * (total - done))});
-}
-
-// The whole film in all the pixels that are here, coloured as on its card.
-function save(card) {
-  const result = current();
-  const [{width, height}] = levelsOf(result);
-  const canvas = make('canvas', {width, height});
-  const {maps} = entryOf(card);
-  picture(canvas, result, maps, limitOf(card, maps), stopsOf(card.method.unit), {view: WHOLE});
-  result.film.drawn.clear();
-  const stem = state.film.name.replace(/\.[^.]*$/, '');
-  canvas.toBlob(blob => download(blob, `${stem}-${card.method.key}-${state.label}.png`));
-}
-
-function download(blob, name) {
-  const link = make('a', {href: URL.createObjectURL(blob), download: name});
-  link.click();
-  URL.revokeObjectURL(link.href);
 }
 
 const deck = make('section', {class: 'cards', 'aria-label': tr('Maps')});
