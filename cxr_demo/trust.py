@@ -129,12 +129,11 @@ class Trust:
         found = _SAYS[self.verdict(i)].format(r=self.faithfulness[i], lungs=self.anatomy[i])
         if self.verdict(i) in (Verdict.UNDEFINED, Verdict.RANDOM):
             return found
-        doubts = []
         if self.stability[i] < 0.5:
-            doubts.append("a small change gives another map")
-        if self.outside[i] > 0.5:
-            doubts.append(f"{self.outside[i]:.0%} of it lies outside the lungs")
-        return found + (f" But {' and '.join(doubts)}." if doubts else "")
+            found += " But a small change gives another map."
+        if self.outside[i] > 0.5:  # no doubt by itself: a heart lies there too
+            found += f" {self.outside[i]:.0%} of it lies outside the lungs."
+        return found
 
 
 _SAYS = {

@@ -180,7 +180,7 @@ class TestVerdicts:
 
     def test_doubts_are_said(self):
         one = Trust(*(np.array([v]) for v in (0.6, 0.01, 0.5, 0.3, 0.7, 0.1)))
-        assert one.says(0).endswith("But a small change gives another map and 70% of it lies outside the lungs.")
+        assert one.says(0).endswith("But a small change gives another map. 70% of it lies outside the lungs.")
 
 
 class TestCurves:

@@ -33,19 +33,23 @@ function tr(text, values = {}) {
   return form.replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole);
 }
 
-// A sentence of the server's, which speaks English: where its key has {0}, {1} ..., anything may have stood.
+// What the server says, which speaks English: where a sentence's key has {0}, {1} ..., anything may have stood.
 const patterns = [...sayings.keys()].filter(key => key.includes('{0}')).sort((a, b) => b.length - a.length).map(key => ({key,
   pattern: new RegExp(`^${key.replace(/[.*+?^$()|[\]\\]/g, '\\$&').replace(/\{\d\}/g, '(.*?)')}$`, 's')}));
 const heard = new Map();
 
 function told(text) {
   if (!text || sayings.has(text)) return text && tr(text);
-  if (!heard.has(text)) {
-    const fits = patterns.find(({pattern}) => pattern.test(text));
-    const order = fits?.key.match(/\{\d\}/g).map(name => name[1]);
-    heard.set(text, fits ? tr(fits.key, Object.fromEntries(fits.pattern.exec(text).slice(1).map((part, k) => [order[k], told(part)]))) : text);
-  }
+  if (!heard.has(text)) heard.set(text, oneByOne(text));
   return heard.get(text);
+}
+
+function oneByOne(text) {
+  const sentences = text.split(/(?<=[.!?]) (?=[\p{Lu}\d])/u);
+  const fits = patterns.find(({pattern}) => pattern.test(text));
+  if (!fits) return sentences.length > 1 ? sentences.map(told).join(' ') : text;
+  const order = fits.key.match(/\{\d\}/g).map(name => name[1]);
+  return tr(fits.key, Object.fromEntries(fits.pattern.exec(text).slice(1).map((part, k) => [order[k], told(part)])));
 }
 
 const fixed = (value, digits) => value.toFixed(digits).replace('.', POINT);

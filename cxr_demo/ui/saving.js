@@ -53,9 +53,9 @@ async function save(card) {
     ticks: signedMap ? [tr('{value} against', {value: signed(-limit)}), '0', tr('for {value}', {value: signed(limit)})]
       : ['0', signed(limit / 2, limit), signed(limit)],
     notes: [tr('Colours: {unit}', {unit: told(card.method.unit)}), maps.unsure && tr('Dark lines: the sign is unsure'),
-      ...seen.warnings.map(warning => `\u26a0 ${told(warning)}`), tr('Model {name}', {name: spec.revision}), tr('File {name}', {name: film.name}),
+      ...seen.warnings.map(warning => `\u26a0 ${told(warning)}`), tr('Model {name}', {name: spec.revision}), tr('File {name}', {name: seen.film.name}),
       page.notice].filter(Boolean)});
-  whole.toBlob(blob => download(blob, `${stem(film.name)}-${card.method.key}-${state.label}.png`));
+  whole.toBlob(blob => download(blob, `${stem(seen.film.name)}-${card.method.key}-${state.label}.png`));
 }
 
 // A picture with a strip below it, as `render.captioned` has it.
