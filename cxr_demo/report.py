@@ -8,6 +8,7 @@ import platform
 import re
 import shutil
 import zipfile
+from collections import Counter
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,7 @@ from cxr_demo import image, methods, render
 from cxr_demo.errors import UnknownLabel
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from cxr_demo.trust import Trust
@@ -223,6 +224,19 @@ def pack(folder: Path) -> Path:
         packed.writestr(f"{folder.name}/SHA256SUMS", sums)
     shutil.rmtree(folder)
     return archive
+
+
+def bundle(archives: Iterable[Path], target: Path) -> Path:
+    """One zip of several of `pack`, a folder each; a second one of the same name gets "-2"."""
+    taken: Counter[str] = Counter()
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as together:
+        for archive in archives:
+            taken[archive.stem] += 1
+            folder = archive.stem if taken[archive.stem] == 1 else f"{archive.stem}-{taken[archive.stem]}"
+            with zipfile.ZipFile(archive) as packed:
+                for name in packed.namelist():
+                    together.writestr(f"{folder}/{name.partition('/')[2]}", packed.read(name))
+    return target
 
 
 def title_of(explanation: Explanation) -> str:

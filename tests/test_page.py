@@ -5,8 +5,10 @@ import errno
 import json
 import shutil
 import threading
+import zipfile
 import zlib
 from contextlib import closing
+from types import SimpleNamespace
 
 import gradio_client
 import httpx
@@ -18,7 +20,7 @@ from benchmarks.visitor import Visitor
 from cxr_demo import explain, image, methods, render, report, sources
 from cxr_demo.errors import UnreadableImage
 from cxr_demo.types import Crop, Explanation, Radiograph, Unit
-from cxr_demo.ui import api, asked, fields, page, tools, uploads, zero
+from cxr_demo.ui import api, asked, fields, page, text, tools, uploads, zero
 from cxr_demo.ui.sessions import Sessions
 from tests.serving import Corners, served
 
@@ -308,12 +310,31 @@ def test_nothing_stays_of_what_could_not_be_written(tmp_path, monkeypatch):
     monkeypatch.setattr(uploads, "claim", lambda: tmp_path)
     monkeypatch.setattr(page, "sessions", Sessions())
     source = {"kind": "phantom", "key": "normal"}
-    told = asked.Asked.of({"model": sources.OFFERED[0], "source": source})
+    told = asked.Asked.of({"model": sources.OFFERED[0], "source": source, "methods": ["gradcam"]})
     with pytest.raises(OSError, match="No space left"):
         api._explained(None, source, ["gradcam"], {})
     with pytest.raises(OSError, match="No space left"):
         next(page._exported(told, "me", {}, None))
     assert not list(tmp_path.iterdir())
+
+
+def test_only_zips_that_were_made_for_a_visitor_are_packed_together(tmp_path, monkeypatch):
+    """A zip that somebody sent might unpack to anything."""
+    monkeypatch.setattr(uploads, "claim", lambda: tmp_path)
+    monkeypatch.setattr(page, "sessions", Sessions())
+    archive = tmp_path / "film.zip"
+    with zipfile.ZipFile(archive, "w") as packed:
+        packed.writestr("film/result.json", "{}")
+    page.sessions.packed("me").add(str(archive))
+
+    def bundled(visitor, *paths):
+        event = SimpleNamespace(_data={"run": 7, "paths": list(paths)})
+        return page.bundle(event, SimpleNamespace(session_hash=visitor))
+
+    answer = bundled("me", str(archive), str(archive))
+    assert zipfile.ZipFile(answer["path"]).namelist() == ["film/result.json", "film-2/result.json"]
+    for refused in (("you", str(archive)), ("me", str(archive), "/etc/passwd"), ("me",), ("me", 5)):
+        assert bundled(*refused) == {"event": "bundle", "run": 7, "error": text.NOT_PACKED}
 
 
 def test_a_computation_ends_when_its_card_is_closed(monkeypatch, film_file):

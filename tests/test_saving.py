@@ -1,15 +1,18 @@
 """What a visitor takes away: a picture that says what it shows."""
 
+import hashlib
 import io
+import json
+import zipfile
 
 import cv2
 import numpy as np
 import pytest
 from PIL import Image
 
-from cxr_demo import phantom, render
+from cxr_demo import explain, image, methods, phantom, render, sources
 from cxr_demo.types import NIH_FINDINGS, Unit
-from tests.browsing import Visitor
+from tests.browsing import DEFAULTS, Visitor
 
 pytestmark = pytest.mark.browser
 
@@ -94,3 +97,59 @@ def test_all_that_is_written_lies_within_the_picture(visitor, tmp_path, width, n
         assert bottom <= high, text
     together = "".join(one[0] for one in written).replace(" ", "")
     assert name.strip().replace(" ", "")[:40] in together
+
+
+def several(folder):
+    """Two films of one name, another, and a file that is none."""
+    paths = [folder / "one" / "film.png", folder / "two" / "film.png", folder / "other.png", folder / "letter.png"]
+    for key, path in zip(("normal", "effusion", "nodule"), paths, strict=False):
+        path.parent.mkdir(exist_ok=True)
+        cv2.imwrite(str(path), phantom.draw(key))
+    paths[3].write_text("Dear doctor, ...")
+    return paths
+
+
+def test_all_films_come_in_one_zip_whether_looked_at_or_not(visitor, tmp_path):
+    """Each whole, with the maps that the library makes; looking at another film meanwhile loses none."""
+    page, paths = visitor.page, several(tmp_path)
+    page.set_input_files(".cxr input.picker", paths)
+    visitor.wait(*DEFAULTS).measured()
+    page.wait_for_function("() => /3 of 4, 1 could/.test(document.querySelector('details.table summary').textContent)")
+    page.click("details.table:not(.grid) summary")
+    with page.expect_download(timeout=120_000) as waiting:
+        page.click("#cxr-save-films")
+        assert page.is_disabled("#cxr-save-all"), "one zip after another"
+        page.wait_for_function("() => /1 of 3/.test(document.querySelector('.table [role=status]').textContent)")
+        page.click(".strip .thumb >> nth=2")
+    assert waiting.value.suggested_filename == "films.zip"
+    with zipfile.ZipFile(waiting.value.path()) as packed:
+        files = {name: packed.read(name) for name in packed.namelist()}
+    assert {name.split("/")[0] for name in files} == {"film", "film-2", "other"}
+    model = sources.load(page.input_value("#cxr-model"))
+    sent = {hashlib.sha256(path.read_bytes()).hexdigest(): path for path in paths}
+    for folder in ("film", "film-2", "other"):
+        result = json.loads(files[f"{folder}/result.json"])
+        path = sent.pop(result["sha256"])
+        sums = dict(reversed(line.split("  ")) for line in files[f"{folder}/SHA256SUMS"].decode().splitlines())
+        for name, checksum in sums.items():
+            assert hashlib.sha256(files[f"{folder}/{name}"]).hexdigest() == checksum, name
+        *_, wanted = explain.explain(model, image.read(path), methods.method("gradcam", {}))
+        with np.load(io.BytesIO(files[f"{folder}/maps.npz"])) as maps:
+            assert set(maps) == {*DEFAULTS, "labels"}
+            # what was finished before is kept in half precision
+            np.testing.assert_allclose(maps["gradcam"], wanted.values, atol=2e-3 * np.abs(wanted.values).max())
+    assert page.is_enabled("#cxr-save-films")
+    visitor.wait(*DEFAULTS)
+
+
+def test_saving_all_films_can_be_stopped(visitor, tmp_path):
+    page = visitor.page
+    page.set_input_files(".cxr input.picker", several(tmp_path)[:3])
+    visitor.wait(*DEFAULTS)
+    page.wait_for_function("() => /3 of 3/.test(document.querySelector('details.table summary').textContent)")
+    page.click("details.table:not(.grid) summary")
+    page.evaluate("document.querySelector('#cxr-lime-samples').value = 5000")  # of films that have no maps yet
+    page.click("#cxr-save-films")
+    page.click("[aria-label='Stop saving all films']")
+    page.wait_for_selector("#cxr-save-films:enabled")
+    assert "Stopped on request." in page.inner_text("details.table:not(.grid)")

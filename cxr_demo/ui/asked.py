@@ -50,12 +50,13 @@ class Asked:
     turn: int
     model: str
     source: Mapping[str, str]  # where the film comes from; empty for none
-    settings: Mapping[str, Any]
+    settings: Mapping[str, Any]  # of a method; or of several, by method
     methods: Sequence[str]
     method: str | None
     finding: int
     boxes: Sequence[Sequence[float]]  # left, top, right, bottom in shares of the film
     depth: str
+    paths: Sequence[str]  # of zips that were packed before
     aside: bool  # to be shown beside the cards: ends none of their runs, and is not asked about later
 
     @classmethod
@@ -79,6 +80,7 @@ class Asked:
             finding=known("finding", int, 0),
             boxes=[box for box in boxes if all(isinstance(edge, (int, float)) for edge in box)],
             depth=known("depth", str, ""),
+            paths=[path for path in known("paths", list, []) if isinstance(path, str)],
             aside=isinstance(told, dict) and told.get("aside") is True,
         )
 

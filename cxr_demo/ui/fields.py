@@ -43,7 +43,7 @@ SCRIPTS = (
 )
 
 #: What the viewer asks for beside maps.
-EVENTS = ("film", "stop", "pixels", "estimate", "trust", "scramble", "export")
+EVENTS = ("film", "stop", "pixels", "estimate", "trust", "scramble", "export", "bundle")
 
 #: The DOM event in which the viewer hears every answer.
 CHANNEL_EVENT = "cxr-answer"

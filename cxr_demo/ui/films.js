@@ -56,7 +56,8 @@ const tableName = make('span', {});
 const tablePanel = make('details', {class: 'table', hidden: true}, make('summary', {}, tableName), filmTable,
   make('p', {class: 'soft'}, tr('Calibrated probabilities; \u25b2 is above the operating point. A click on a head sorts, on a name shows the film; \u26a0 does not look like an upright frontal chest film.'), ' ',
     tr('Combined: the mean of the log-odds of the ticked films, for films of one patient taken together; the model was not measured on such means.')),
-  make('div', {class: 'group'}, button(tr('Save as CSV'), {class: 'quiet', id: 'cxr-csv'}, saveTable)));
+  make('div', {class: 'group'}, button(tr('Save as CSV'), {class: 'quiet', id: 'cxr-csv'}, saveTable),
+    KINDS.length ? saveFilms : null, KINDS.length ? stopFilms : null, saveFilmsStatus));
 
 function sorted() {
   const films = [...answered()];

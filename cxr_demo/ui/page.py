@@ -43,7 +43,7 @@ ACCEPTED = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".dcm", "
 
 #: Events that ask for all of a film's pixels, how many copies a method would score, how far maps can be believed, for
 #: maps of a model that has unlearnt, and for all as a zip.
-PIXELS, ESTIMATE, TRUST, SCRAMBLE, EXPORT = "pixels", "estimate", "trust", "scramble", "export"
+PIXELS, ESTIMATE, TRUST, SCRAMBLE, EXPORT, BUNDLE = "pixels", "estimate", "trust", "scramble", "export", "bundle"
 #: What is said to the browser while one of them has no answer yet.
 BUSY = {"busy": True}
 
@@ -58,14 +58,21 @@ def build() -> gr.Blocks:
     with api.Strict(title=text.TITLE, analytics_enabled=False, fill_width=True) as page:
         shown = viewer.show(_about(own), kinds)
         cards = [card for code in text.languages() for card in _chapters(code)]
+        handlers = {
+            PIXELS: pixels,
+            ESTIMATE: estimate,
+            TRUST: trust_maps,
+            SCRAMBLE: scramble,
+            EXPORT: export,
+            BUNDLE: bundle,
+        }
         with gr.Column(elem_classes="channels"):
             film_channel = viewer.channel()
             channels = [viewer.channel() for _ in kinds]
-            later = {name: viewer.channel() for name in (PIXELS, ESTIMATE, TRUST, SCRAMBLE, EXPORT)}
+            later = {name: viewer.channel() for name in handlers}
         for kind, channel in zip(kinds, channels, strict=True):
             _wire(shown, fields.run_event(kind), _run_handler(kind), [channel], kind.key, concurrency_limit=None)
         _wire(shown, "film", open_film, [film_channel, *cards], "film", concurrency_limit=8)
-        handlers = {PIXELS: pixels, ESTIMATE: estimate, TRUST: trust_maps, SCRAMBLE: scramble, EXPORT: export}
         for name, handler in handlers.items():
             _wire(shown, name, handler, [later[name]], name, concurrency_limit=2 if name == PIXELS else None)
         _wire(shown, "stop", stop, None, "stop", queue=False)
@@ -263,8 +270,27 @@ def trust_maps(event: gr.EventData, request: gr.Request) -> Iterator[dict[str, A
 
 
 def export(event: gr.EventData, request: gr.Request) -> Iterator[dict[str, Any]]:
-    """Pack a film's finished maps, and all that belongs to them, into a zip to take away."""
-    yield from _of_maps(EXPORT, _exported, event, request)
+    """Pack a film's maps, and all that belongs to them, into a zip to take away; what is not finished is made now."""
+    for answer in _of_maps(EXPORT, _exported, event, request):
+        if "path" in answer:
+            sessions.packed(_visitor(request)).add(answer["path"])
+        yield answer
+
+
+def bundle(event: gr.EventData, request: gr.Request) -> dict[str, Any]:
+    """Pack zips of several films into one."""
+    asked, made = Asked.of(event._data), sessions.packed(_visitor(request))
+    head = {"event": BUNDLE, "run": asked.run}
+    try:
+        # nobody's own zip is opened: what it unpacks to may have no end
+        archives = [Path(path) for path in asked.paths if path in made and Path(path).is_file()]
+        if not archives or len(archives) < len(asked.paths):
+            raise BadSetting(text.NOT_PACKED)
+        with uploads.new_folder() as folder:
+            archive = report.bundle(archives, folder / "films.zip")
+        return head | {"path": str(archive), "name": archive.name}
+    except Exception as error:
+        return head | {"error": sentence(error)}
 
 
 def scramble(event: gr.EventData, request: gr.Request) -> Iterator[dict[str, Any]]:
@@ -306,9 +332,10 @@ def _of_maps(
 
 
 def _finished(asked: Asked, visitor: str) -> dict[str, Explanation]:
-    """The finished maps, by method, that a later question is about."""
-    kept = {key: e for key, e in sessions.kept(visitor, _shown(asked)).items() if key in asked.methods}
-    if not kept:
+    """The finished maps, by method, that a later question is about; with settings, others can be made."""
+    known = sessions.kept(visitor, _shown(asked))
+    kept = {key: known[key] for key in asked.methods if key in known}
+    if not kept and not asked.settings:
         raise BadSetting(text.NO_MAPS)
     return kept
 
@@ -332,6 +359,7 @@ def _exported(
 ) -> Generator[dict[str, Any]]:
     budget = Budget(seconds=DEADLINE, cancelled=flag)
     model, film = offered(asked.model), _film(visitor, asked.source)
+    kept = {key: kept.get(key) or _made(asked, visitor, key, budget) for key in asked.methods}
     measured = {key: trust.measure(model, film, methods.method(key, e.settings), e, budget) for key, e in kept.items()}
     prediction, explanations = explain.predict(model, film), list(kept.values())
     shown = fields.foremost(prediction) if not 0 <= asked.finding < len(model.labels) else asked.finding
@@ -343,6 +371,17 @@ def _exported(
         report.save(folder / name, film, prediction, explanations, list(labels), measured, html)
         archive = report.pack(folder / name)
     yield {"path": str(archive), "name": archive.name}
+
+
+def _made(asked: Asked, visitor: str, key: str, budget: Budget) -> Explanation:
+    """A method's whole map, which is kept; Stopped where the budget ended it."""
+    settings = asked.settings.get(key)
+    method = methods.method(key, settings if isinstance(settings, dict) else {})
+    *_, made = explain.explain(offered(asked.model), _film(visitor, asked.source), method, budget=budget)
+    if made.stopped:
+        raise Stopped(made.stopped)
+    sessions.keep(visitor, _shown(asked), made)
+    return made
 
 
 @gpu(seconds=DEADLINE)

@@ -4,6 +4,8 @@ const saveAll = button(tr('Save all'), {class: 'quiet', id: 'cxr-save-all', disa
   title: tr('A zip: maps, pictures, settings, checksums, and this view as a file of its own')}, askExport);
 const saveAllStatus = make('span', {class: 'soft', role: 'status'});
 
+// ------------------------------------------------------------------ all of a film
+
 // All finished maps of the film, and what belongs to them, in one zip.
 function askExport() {
   const result = current();
@@ -12,11 +14,12 @@ function askExport() {
   state.run += 1;
   result.exporting = {run: state.run, state: 'running'};
   trigger(EVENTS.export, {run: state.run, source: state.film.source, model: state.model, finding: state.chosen,
-    methods: done.map(card => card.method.key)});
+    methods: done.map(card => card.method.key), settings: Object.fromEntries(done.map(card => [card.method.key, entryOf(card).settings]))});
   showExport();
 }
 
 function heardExport(answer) {
+  if (answer.run === bundle.run) return heardPacked(answer);
   const exporting = current()?.exporting;
   if (exporting?.run !== answer.run || exporting.state !== 'running') return;
   Object.assign(exporting, {ahead: answer.ahead, wait: answer.wait});
@@ -29,8 +32,63 @@ function heardExport(answer) {
 
 function showExport() {
   const exporting = current()?.exporting;
-  saveAll.disabled = exporting?.state === 'running' || !finished().length;
+  saveAll.disabled = bundle.run !== null || exporting?.state === 'running' || !finished().length;
   say(saveAllStatus, told(exporting?.error) ?? (exporting?.state === 'running' ? waiting(exporting) ?? tr('packing\u2026') : ''));
+}
+
+// ------------------------------------------------------------------ all of all films
+
+// One zip after another, with the methods that are switched on; at the end they become one.
+const bundle = {run: null, model: null, waiting: [], film: null, paths: [], failed: 0};
+const saveFilms = button(tr('Save all films'), {class: 'quiet', id: 'cxr-save-films',
+  title: tr('A zip with a folder for each film: maps, pictures, settings, checksums, report')}, packFilms);
+const stopFilms = button(tr('Stop'), {class: 'stop', disabled: true, 'aria-label': tr('Stop saving all films')}, () => {
+  trigger(EVENTS.stop, {method: 'export', run: bundle.run});
+  endBundle(tr('Stopped on request.'));
+});
+const saveFilmsStatus = make('span', {class: 'soft', role: 'status'});
+
+function packFilms() {
+  Object.assign(bundle, {model: state.model, waiting: [...answered()], paths: [], failed: 0});
+  packNext();
+}
+
+function packNext() {
+  state.run += 1;
+  bundle.run = state.run;
+  bundle.film = bundle.waiting.shift() ?? null;
+  const {film, paths, model, waiting, failed, run} = bundle;
+  if (!film && !paths.length) return endBundle(tr('None of the films could be saved.'));
+  if (!film) trigger(EVENTS.bundle, {run, paths});
+  else trigger(EVENTS.export, {run, source: film.source, model, finding: labelsOf([film]).indexOf(state.label), methods: shown().map(card => card.method.key),
+    settings: Object.fromEntries(shown().map(card => [card.method.key, settingsOf(card)]))});
+  const done = paths.length + failed;
+  showBundle(film ? tr('{name}: {done} of {n} films done', {name: film.name, done, n: done + waiting.length + 1}) : tr('packing\u2026'));
+}
+
+function heardPacked(answer) {
+  const {film} = bundle;
+  if (answer.path && film) bundle.paths.push(answer.path);
+  else if (answer.path) {
+    make('a', {href: addressOf(answer.path), download: answer.name}).click();
+    return endBundle(bundle.failed ? tr('{n} films could not be saved.', {n: bundle.failed}) : '');
+  } else if (answer.stopped) bundle.waiting.unshift(film);  // another film was looked at, which ends what is under way
+  else if (answer.error && film) bundle.failed += 1;
+  else if (answer.error) return endBundle(told(answer.error));
+  else return answer.ahead === undefined ? undefined : showBundle(waiting(answer));
+  packNext();
+}
+
+function endBundle(words) {
+  Object.assign(bundle, {run: null, film: null, waiting: []});
+  showBundle(words);
+}
+
+function showBundle(words) {
+  saveFilms.disabled = bundle.run !== null;
+  stopFilms.disabled = bundle.run === null;
+  say(saveFilmsStatus, words);
+  showExport();
 }
 
 // ------------------------------------------------------------------ one picture

@@ -30,6 +30,7 @@ class _Session:
     flags: dict[str, tuple[int, threading.Event]] = field(default_factory=dict)  # by method: its latest run
     over: dict[str | None, int] = field(default_factory=dict)  # by method, None for all: runs up to here are over
     film: tuple[Hashable, Radiograph] | None = None
+    packed: set[str] = field(default_factory=set)  # paths of zips that were made for this visitor
 
 
 class Sessions:
@@ -76,6 +77,10 @@ class Sessions:
                 for left in holders[: -self._most]:
                     left.film = None
         return known[1]
+
+    def packed(self, visitor: str) -> set[str]:
+        """The paths of zips that were made for a visitor; to be added to."""
+        return self._of(visitor).packed
 
     def keep(self, visitor: str, key: Hashable, explanation: Explanation) -> None:
         """Remember a method's finished maps of a film and a model, the key; of all visitors' the latest so many.

@@ -23,6 +23,7 @@ BAD_CALL = (
 NO_DISK = "This service cannot keep what was asked for: it has no room left, or may not write. Please try again later."
 REFUSED = "This could not be done just now; too many may be waiting. Please try again."
 NO_MAPS = "There are no finished maps of this film here, or they are no longer kept; please run a method again."
+NOT_PACKED = "What was packed is no longer here; please save it again."
 NOT_FETCHED = "Films are not fetched from addresses; please send the file itself."
 TOOL_FILM = (
     "The film: what the upload tool or this page's /gradio_api/upload answered, or a data: URL in base64 of a file up "

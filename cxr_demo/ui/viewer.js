@@ -284,6 +284,8 @@ function heardFailure({failed}) {
     showFilm();
   } else if (failed === 'pixels') {
     noPixels(state.film, page.refused);
+  } else if (['export', 'bundle'].includes(failed) && bundle.run !== null) {
+    endBundle(page.refused);
   } else if (part) {
     Object.assign(part, refused);
     showTrust();
@@ -299,6 +301,7 @@ document.addEventListener(CHANNEL, ({detail}) => {
   else if (detail.event === 'estimate') heardEstimate(detail);
   else if (detail.event === 'pixels') heardPixels(detail);
   else if (detail.event === 'export') heardExport(detail);
+  else if (detail.event === 'bundle') heardPacked(detail);
   else if (detail.method) heardMethod(detail);
   else heardFilm(detail);
 });
