@@ -70,8 +70,8 @@ advisories: $(VENV)/audit.stamp  ## check the installed packages for known vulne
 	@$(BIN)/python -c 'import json; found = json.load(open("runs/advisories.json"))["dependencies"]; \
 		print(sum("vulns" in one for one in found), "of", len(found), "packages could be checked")'
 
-clean:  ## remove the environment and caches
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache
+clean:  ## remove the environment, caches and what pip built
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache build *.egg-info
 
 $(VENV)/run.stamp: requirements.txt
 	$(PYTHON) -m venv $(VENV)

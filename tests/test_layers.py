@@ -1,6 +1,7 @@
 """The shape of the program: imports point down only, and each library has one owner."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -108,6 +109,14 @@ def test_imports_point_down(path):
             same = module.split(".")[1] == name.split("/")[0]
             assert other < own or same, f"{name} imports {module} from its own layer or above"
         assert not module.startswith("train"), f"{name} imports {module}"
+
+
+def test_contributors_find_every_module_in_the_order_of_the_layers():
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    listed = text.partition("\ncxr_demo/\n")[2].partition("\ntrain/\n")[0]
+    names = re.findall(r"\w+", " ".join(line[:17] for line in listed.splitlines()))
+    assert sorted(names) == sorted(name for layer in LAYERS for name in layer)
+    assert [rank(name) for name in names] == sorted(rank(name) for name in names)
 
 
 @pytest.mark.parametrize("path", modules("train"), ids=lambda p: name_of(p, "train"))
