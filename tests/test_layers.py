@@ -25,7 +25,7 @@ LAYERS = [
     {"engine"},
     {"scoring", "zoo"},
     {"sources"},
-    {"methods"},
+    {"methods", "guests"},
     {"explain"},
     {"trust"},
     {"report", "benchmark", "deploy"},
