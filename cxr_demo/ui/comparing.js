@@ -12,8 +12,8 @@ const gridFindings = make('div', {class: 'chips', role: 'group', 'aria-label': '
 const gridMethod = make('select', {id: 'cxr-grid-method', 'aria-label': 'Method', onchange: () => { grid.setting = null; showGrid(); }});
 const gridSetting = make('select', {id: 'cxr-grid-setting', 'aria-label': 'Setting', onchange: () => { grid.setting = gridSetting.value; suggest(); }});
 const gridValues = make('input', {type: 'text', id: 'cxr-grid-values', size: 16, 'aria-label': 'Values, separated by commas'});
-const gridModels = make('div', {class: 'chips', role: 'group', 'aria-label': 'Models to compare'},
-  ...page.models.map(model => make('label', {}, make('input', {type: 'checkbox', value: model.name}), model.title)));
+const boxOf = model => make('label', {}, make('input', {type: 'checkbox', value: model.name}), model.title);
+const gridModels = make('div', {class: 'chips', role: 'group', 'aria-label': 'Models to compare'}, ...page.models.map(boxOf));
 const gridRun = button('Compare', {class: 'quiet', id: 'cxr-grid-run'}, runGrid);
 const gridStop = button('Stop', {class: 'stop', disabled: true, 'aria-label': 'Stop comparing'}, () => { stopGrid(); showGrid(); });
 const gridStatus = make('span', {class: 'soft', role: 'status'});

@@ -37,11 +37,12 @@ SCRIPTS = (
     "believe.js",
     "teaching.js",
     "tour.js",
+    "models.js",
     "start.js",
 )
 
 #: What the viewer asks for beside maps.
-EVENTS = ("film", "stop", "pixels", "estimate", "trust", "scramble", "export")
+EVENTS = ("film", "stop", "pixels", "estimate", "trust", "scramble", "export", "named")
 
 #: The DOM event in which the viewer hears every answer.
 CHANNEL_EVENT = "cxr-answer"
@@ -67,6 +68,7 @@ def about_fields(own: Classifier, name: str, shown: Sequence[Mapping[str, Any]])
         "notice": text.NOTICE,
         "model": name,
         "models": [{"name": name, "title": own.spec.name}],
+        "guests": False,
         "spec": spec_fields(own),
         "methods": list(shown),
         "palettes": palettes(),

@@ -27,7 +27,7 @@ from cxr_demo.scoring import Budget
 from cxr_demo.types import Cost
 from cxr_demo.ui import api, believing, fields, portable, text, tools, uploads, viewer
 from cxr_demo.ui.api import DEADLINE
-from cxr_demo.ui.asked import Asked, film_of, offered, sentence
+from cxr_demo.ui.asked import Asked, card_of, choice_of, film_of, offered, sentence
 from cxr_demo.ui.room import MOST, PLACES, ROOM, Wait, attended
 from cxr_demo.ui.sessions import Sessions
 from cxr_demo.ui.zero import FORKS, gpu
@@ -44,8 +44,8 @@ if TYPE_CHECKING:
 ACCEPTED = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".dcm", ".dicom")
 
 #: Events that ask for all of a film's pixels, how many copies a method would score, how far maps can be believed, for
-#: maps of a model that has unlearnt, and for all as a zip.
-PIXELS, ESTIMATE, TRUST, SCRAMBLE, EXPORT = "pixels", "estimate", "trust", "scramble", "export"
+#: maps of a model that has unlearnt, for all as a zip, and for a model by its name.
+PIXELS, ESTIMATE, TRUST, SCRAMBLE, EXPORT, NAMED = "pixels", "estimate", "trust", "scramble", "export", "named"
 #: What is said to the browser while one of them has no answer yet.
 BUSY = {"busy": True}
 
@@ -68,13 +68,21 @@ def build() -> gr.Blocks:
         with gr.Column(elem_classes="channels"):
             film_channel = viewer.channel()
             channels = [viewer.channel() for _ in kinds]
-            later = {name: viewer.channel() for name in (PIXELS, ESTIMATE, TRUST, SCRAMBLE, EXPORT)}
+            later = {name: viewer.channel() for name in (PIXELS, ESTIMATE, TRUST, SCRAMBLE, EXPORT, NAMED)}
         for kind, channel in zip(kinds, channels, strict=True):
             _wire(shown, fields.run_event(kind), _run_handler(kind), [channel], kind.key, concurrency_limit=None)
         _wire(shown, "film", open_film, [film_channel, card], "film", concurrency_limit=8)
-        handlers = {PIXELS: pixels, ESTIMATE: estimate, TRUST: trust_maps, SCRAMBLE: scramble, EXPORT: export}
+        handlers = {
+            PIXELS: pixels,
+            ESTIMATE: estimate,
+            TRUST: trust_maps,
+            SCRAMBLE: scramble,
+            EXPORT: export,
+            NAMED: named,
+        }
         for name, handler in handlers.items():
-            _wire(shown, name, handler, [later[name]], name, concurrency_limit=2 if name == PIXELS else None)
+            limit = 2 if name in (PIXELS, NAMED) else None
+            _wire(shown, name, handler, [later[name]], name, concurrency_limit=limit)
         _wire(shown, "stop", stop, None, "stop", queue=False)
         page.unload(leave)
         gr.api(api.predict, api_name="predict", concurrency_limit=4)
@@ -128,7 +136,8 @@ def _about(own: Classifier) -> dict[str, Any]:
     shown = [fields.method_fields(kind, on=kind in methods.DEFAULTS) for kind in methods.METHODS]
     return {
         **fields.about_fields(own, sources.choices()[0].name, shown),
-        "models": [{"name": choice.name, "title": choice.title} for choice in sources.choices()],
+        "models": [vars(choice) for choice in sources.choices()],
+        "guests": sources.takes_guests(),
         "phantoms": [fields.phantom_fields(item) for item in phantom.PHANTOMS.values()],
         "examples": [{"key": e.name, "title": e.title, "credit": e.credit} for e in hub.example_films()],
         "accepts": list(ACCEPTED),
@@ -148,7 +157,7 @@ def open_film(event: gr.EventData, request: gr.Request) -> tuple[dict[str, Any],
     try:
         model = offered(asked.model)
         answer["spec"] = fields.spec_fields(model)
-        card = sources.card(asked.model)
+        card = card_of(asked.model)
         if asked.source:
             answer |= _seen(asked.model, asked.source, None if asked.aside else visitor)
     except Exception as error:
@@ -178,6 +187,16 @@ def estimate(event: gr.EventData) -> dict[str, Any]:
     try:
         copies = methods.method(asked.method or "", asked.settings).copies(offered(asked.model).size)
         return head | {"copies": copies}
+    except Exception as error:
+        return head | {"error": sentence(error)}
+
+
+def named(event: gr.EventData) -> dict[str, Any]:
+    """The choice that a visitor means by a name, once the model is here, or why there is none."""
+    asked = Asked.of(event._data)
+    head = {"event": NAMED, "run": asked.run}
+    try:
+        return head | {"choice": vars(choice_of(asked.model))}
     except Exception as error:
         return head | {"error": sentence(error)}
 

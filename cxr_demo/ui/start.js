@@ -2,14 +2,6 @@
 
 // ------------------------------------------------------------------ the page
 
-const models = make('select', {id: 'cxr-model', onchange: () => {
-  leave();
-  state.model = models.value;
-  for (const film of state.films) if (film.source) film.error = null;  // it was that of another model
-  if (state.film) choose(state.film); else askFilm(null);
-  if (!current()) { state.chosen = null; showFindings(); }
-}}, ...page.models.map(m => make('option', {value: m.name, selected: m.name === state.model}, m.title)));
-
 const dark = button('Light / dark', {class: 'quiet', 'aria-label': 'Switch between light and dark'},
   () => document.body.classList.toggle('dark'));
 
@@ -19,6 +11,7 @@ element.replaceChildren(make('div', {class: 'cxr'},
   make('header', {class: 'top'},
     make('div', {class: 'name'}, make('h1', {}, page.title), make('p', {}, page.tagline)),
     make('div', {class: 'model'}, make('label', {for: 'cxr-model'}, 'Model'), models),
+    page.guests ? naming : null,
     KINDS.length ? tourButton : null,
     KINDS.length ? quizButton : null,
     dark,
