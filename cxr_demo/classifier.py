@@ -151,7 +151,7 @@ def build(architecture: str, arguments: Mapping[str, Any], classes: int) -> Netw
         raise BadModel(f"Unknown architecture {architecture!r}; known are {', '.join(ARCHITECTURES)}.")
     try:
         network = ARCHITECTURES[architecture](classes, **own)
-    except TypeError as error:
+    except (IndexError, RuntimeError, TypeError, ValueError) as error:
         raise BadModel(f"{architecture} does not take these arguments: {error}") from None
     network.mirrored = bool(arguments.get(MIRRORED))
     return network

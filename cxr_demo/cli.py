@@ -333,6 +333,8 @@ def _models(arguments: argparse.Namespace) -> int:
             except CxrError as error:
                 failed = 1
                 _complain(f"{choice.name}: {error}")
+    if sources.takes_guests():
+        print(f"{'owner/name@revision':<32} any public model folder of the Hugging Face Hub")
     return failed
 
 

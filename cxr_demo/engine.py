@@ -150,16 +150,17 @@ _CHOOSING = threading.Lock()
 
 
 def engine_of(classifier: Classifier) -> Engine:
-    """The model's engine, chosen at the first call, which takes seconds; others wait for it.
+    """The model's engine, chosen at the first call, which takes seconds; only who asks for one not yet chosen waits.
 
     From then on numpy's products take one thread: their others would spin for a tenth of a second after each, on a
     core that the engine needs.
     """
-    with _CHOOSING:
-        if classifier not in _ENGINES:
-            threadpool_limits(1, "blas")
-            _ENGINES[classifier] = choose(classifier)
-        return _ENGINES[classifier] or plain(classifier)
+    if classifier not in _ENGINES:
+        with _CHOOSING:
+            if classifier not in _ENGINES:
+                threadpool_limits(1, "blas")
+                _ENGINES[classifier] = choose(classifier)
+    return _ENGINES[classifier] or plain(classifier)
 
 
 def plain(classifier: Classifier) -> Torch:

@@ -10,6 +10,7 @@ import os
 import shutil
 import sys
 import tempfile
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -172,6 +173,12 @@ def kept(classifier: Classifier, batch: int) -> tuple[Graphs, tuple[str, str]] |
         return None
     early, late = about["precisions"]
     return Graphs(models, batch, Patches(classifier.network, classifier.size)), (early, late)
+
+
+def forget(classifier: Classifier) -> None:
+    """Delete what `keep` wrote down for a model, so that it does not push out what is used again."""
+    with suppress(ImportError, OSError):
+        shutil.rmtree(_folder(classifier))
 
 
 def _folder(classifier: Classifier) -> Path:

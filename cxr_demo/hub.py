@@ -106,6 +106,31 @@ def pull(
     return pulled
 
 
+def look_up(repo: str, revision: str = "main") -> tuple[str, dict[str, int]]:
+    """A public repository's commit, and the bytes of each of its files, as the Hub lists them for anybody.
+
+    UnknownModel: no such repository or revision, or not for everybody. ModelUnavailable: it cannot be asked now.
+    """
+    from huggingface_hub import HfApi
+
+    with _public_sentences(repo, revision):
+        api = HfApi(endpoint=endpoint(), token=False)
+        info = api.repo_info(repo, revision=revision, timeout=PATIENCE, files_metadata=True)
+        return str(info.sha), {file.rfilename: int(file.size) for file in info.siblings}
+
+
+def pull_public(repo: str, commit: str, files: Sequence[str], folder: Path, *, optional: Sequence[str] = ()) -> Pulled:
+    """What `pull` gives of a commit, fetched without any token, and kept in a folder apart from the library's cache.
+
+    What only the token of whoever runs this may read is found neither on the Hub nor here.
+    """
+    with _public_sentences(repo, commit):
+        found = _cached(repo, files, commit, "model", folder) or _fetched(
+            repo, [*files, *optional], commit, "model", folder, token=False
+        )
+    return _whole(found, repo, files, commit)
+
+
 class Damaged(BadModel):
     """What arrived is not what the Hub lists."""
 
@@ -145,22 +170,32 @@ def _first_whole(folders: Sequence[Path], repo: str, files: Sequence[str], revis
     return None
 
 
-def _fetched(repo: str, files: Sequence[str], revision: str, kind: str) -> Path:
+def _fetched(
+    repo: str, files: Sequence[str], revision: str, kind: str, cache: Path | None = None, token: bool | None = None
+) -> Path:
     """The folder of a revision with what there is of these files, now that the Hub has answered."""
     from huggingface_hub import HfApi, snapshot_download
 
     # asked first, because the download itself waits for an answer for ever, or tries for half a minute
-    HfApi(endpoint=endpoint()).repo_info(repo, revision=revision, repo_type=kind, timeout=PATIENCE)
+    HfApi(endpoint=endpoint(), token=token).repo_info(repo, revision=revision, repo_type=kind, timeout=PATIENCE)
     return Path(
-        snapshot_download(repo, revision=revision, repo_type=kind, allow_patterns=list(files), endpoint=endpoint())
+        snapshot_download(
+            repo,
+            revision=revision,
+            repo_type=kind,
+            allow_patterns=list(files),
+            endpoint=endpoint(),
+            cache_dir=cache,
+            token=token,
+        )
     )
 
 
-def _cached(repo: str, files: Sequence[str], revision: str, kind: str) -> Path | None:
+def _cached(repo: str, files: Sequence[str], revision: str, kind: str, cache: Path | None = None) -> Path | None:
     """The folder of a revision in the cache, if all these files are there."""
     from huggingface_hub import try_to_load_from_cache
 
-    found = [try_to_load_from_cache(repo, name, revision=revision, repo_type=kind) for name in files]
+    found = [try_to_load_from_cache(repo, name, cache, revision=revision, repo_type=kind) for name in files]
     if not all(isinstance(path, str) for path in found):
         return None
     return Path(str(found[0])).parents[len(Path(files[0]).parts) - 1]
@@ -394,6 +429,26 @@ def _sentences(repo: str, revision: str) -> Iterator[None]:
             ) from None
         # RuntimeError: an upload, with the reason behind it; from ValueError on: an answer that is not the Hub's
         raise ModelUnavailable(f"{repo} cannot be reached: {_reason(error.__cause__ or error, hub)}") from None
+
+
+@contextmanager
+def _public_sentences(repo: str, revision: str) -> Iterator[None]:
+    """The same for a visitor, who can neither set a variable here nor make room."""
+    from huggingface_hub import errors
+
+    with _sentences(repo, revision):
+        try:
+            yield
+        except errors.GatedRepoError:
+            raise ModelUnavailable(f"{repo} is gated: only what anybody may fetch can be had here.") from None
+        except (errors.RepositoryNotFoundError, errors.HFValidationError):
+            raise UnknownModel(f"{endpoint()} has no public repository {repo!r}; check the name.") from None
+        except errors.OfflineModeIsEnabled:
+            raise ModelUnavailable(f"{repo} is not here, and nothing is fetched; choose another.") from None
+        except OSError as error:
+            if remedy(error):
+                raise ModelUnavailable(f"There is no room here to keep {repo}; please try again later.") from None
+            raise
 
 
 def _status(error: BaseException) -> int:

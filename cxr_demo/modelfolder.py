@@ -12,6 +12,7 @@ import math
 import shutil
 import uuid
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import MISSING, fields, is_dataclass
 from pathlib import Path
 from types import UnionType
@@ -22,6 +23,8 @@ from cxr_demo.turns import TRACING
 from cxr_demo.types import ModelSpec
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from torch import Tensor
 
     from cxr_demo.classifier import Classifier, Network
@@ -125,19 +128,30 @@ def read_card(folder: Path) -> str:
 
 def assemble(spec: ModelSpec, tensors: Mapping[str, Tensor], name: str, where: str) -> Classifier:
     """A Classifier of a description and its tensors, which must be exactly the network's; `where` is for errors."""
+    from cxr_demo.classifier import Classifier
+
+    network = outline(spec, where)
+    network.model.load_state_dict(_fitting(network.model.state_dict(), tensors, where), assign=True)
+    return Classifier(spec, network, name)
+
+
+def outline(spec: ModelSpec, where: str, watch: AbstractContextManager[Any] | None = None) -> Network:
+    """The network of a description without weights, after a film without pixels went through it, which `watch` sees.
+
+    Nothing is allocated. BadModel where there is no such network, or it takes no films of this size.
+    """
     import torch
 
-    from cxr_demo.classifier import Classifier, build
+    from cxr_demo.classifier import build
 
-    # on the meta device nothing is allocated before names and shapes are known to fit
     with TRACING, torch.device("meta"):
         network = build(spec.architecture, spec.arguments, len(spec.labels)).eval()
         try:
-            network(torch.empty(1, 1, spec.size, spec.size))
-        except (RuntimeError, ValueError) as error:
+            with watch or nullcontext():
+                network(torch.empty(1, 1, spec.size, spec.size))
+        except (RuntimeError, TypeError, ValueError) as error:
             raise BadModel(f"{where}: {spec.architecture} does not take films of {spec.size} pixels: {error}") from None
-    network.model.load_state_dict(_fitting(network.model.state_dict(), tensors, where), assign=True)
-    return Classifier(spec, network, name)
+    return network
 
 
 def _fitting(wanted: Mapping[str, Tensor], given: Mapping[str, Tensor], where: str) -> dict[str, Tensor]:
@@ -176,7 +190,7 @@ def loads(text: str) -> ModelSpec:
     """The description in the text of a `config.json`; BadModel names the field that is wrong."""
     try:
         data = json.loads(text, parse_constant=_no_constant)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BadModel(f"this is not JSON: {error}.") from None
     if not isinstance(data, dict) or "format" not in data:
         raise BadModel("this is not the description of a model: it has no `format`.")

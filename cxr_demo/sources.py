@@ -30,8 +30,11 @@ BUNDLED = Path(__file__).parent / "bundled"
 #: The models of this repository and what a list says of them; the first is the default.
 BUNDLED_TITLES = {"nih14": "14 findings of NIH ChestX-ray14", "pneumothorax": "Pneumothorax alone"}
 
+#: In CXR_MODELS: and any public model folder of the Hub that a visitor names, see guests.py. It is no model itself.
+HUB = "hub"
+
 #: What a visitor may choose where CXR_MODELS does not say.
-OFFERED = (*(f"bundled:{name}" for name in BUNDLED_TITLES), *(f"xrv:{name}" for name in list(zoo.ZOO)[:2]))
+OFFERED = (*(f"bundled:{name}" for name in BUNDLED_TITLES), *(f"xrv:{name}" for name in list(zoo.ZOO)[:2]), HUB)
 
 #: How far `verify` lets an output be from the one its authors print; films are made smaller in another way here.
 TOLERANCE = 0.15
@@ -49,9 +52,20 @@ class Source:
 
 def choices() -> tuple[Source, ...]:
     """What a visitor may choose, the default first: CXR_MODEL, then CXR_MODELS (comma separated). Loads nothing."""
-    listed = [name.strip() for name in os.environ.get("CXR_MODELS", "").split(",")]
-    names = [os.environ.get("CXR_MODEL", "").strip(), *(listed if any(listed) else OFFERED)]
-    return tuple(Source(name, _title(name)) for name in dict.fromkeys(names) if name)
+    own = os.environ.get("CXR_MODEL", "").strip()
+    listed = [name for name in _offered() if name != HUB]
+    names = [own, *listed] if own else listed or OFFERED[:1]
+    return tuple(Source(name, _title(name)) for name in dict.fromkeys(names))
+
+
+def takes_guests() -> bool:
+    """Whether a visitor may also name any public model folder of the Hub."""
+    return HUB in _offered()
+
+
+def _offered() -> tuple[str, ...]:
+    listed = tuple(filter(None, map(str.strip, os.environ.get("CXR_MODELS", "").split(","))))
+    return listed or OFFERED
 
 
 def load(name: str | None = None, patience: float | None = None) -> Classifier:
@@ -84,9 +98,12 @@ def card(name: str) -> str:
         # of the revision that is loaded: the branch may have moved on, and asking the Hub takes time
         commit = load(name).name.rpartition("@")[2]
         text = modelfolder.read_card(_pulled(place, commit).folder)
-    # front matter is for the Hub
-    text = re.sub(r"\A---\n.*?\n---\n", "", text, flags=re.DOTALL).strip()
-    return text or _own_card(load(name))
+    return for_people(text) or own_card(load(name))
+
+
+def for_people(text: str) -> str:
+    """A card without its front matter, which is for the Hub."""
+    return re.sub(r"\A---\n.*?\n---\n", "", text, flags=re.DOTALL).strip()
 
 
 def verify(name: str) -> str:
@@ -190,7 +207,8 @@ def _pulled(repo: str, revision: str) -> hub.Pulled:
     return hub.pull(repo, files, revision=revision or "main", optional=(modelfolder.CARD,))
 
 
-def _own_card(model: Classifier) -> str:
+def own_card(model: Classifier) -> str:
+    """What a model says of itself, as a card."""
     spec = model.spec
     findings = ", ".join(label.replace("_", " ") for label in spec.labels)
     return f"# {spec.name}\n\n`{model.name}`\n\n{spec.trained_on}\n\nFindings: {findings}.\n\nLicence: {spec.licence}."

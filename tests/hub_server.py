@@ -57,6 +57,7 @@ class HubServer:
         self.repos: dict[tuple[str, str], Repo] = {}
         self.stored: dict[str, bytes] = {}  # large files by sha256
         self.log: list[str] = []
+        self.tokens: set[str | None] = set()  # that requests brought; None for one without
         self.cut: dict[str, int] = {}  # file -> how many more times its body ends half way
         self.damaged: set[str] = set()  # files whose body has a wrong byte
         self.broken = False  # answer 500 to everything
@@ -97,6 +98,7 @@ class _Handler(BaseHTTPRequestHandler):
         parts = [unquote(p) for p in urlsplit(self.path).path.strip("/").split("/")]
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         self.hub.log.append(f"{self.command} {'/'.join(parts)}")
+        self.hub.tokens.add(self.headers.get("Authorization"))
         time.sleep(self.hub.slow)
         try:
             if self.hub.broken:
@@ -212,7 +214,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _repo(self, kind: str, name: str) -> Repo:
         repo = self.hub.repos.get((kind, name))
-        if repo is None:
+        if repo is None or (repo.private and self.headers.get("Authorization") != "Bearer hf_test"):
             raise RefusalError(404, "RepoNotFound")
         if repo.gated:
             raise RefusalError(403, "GatedRepo")
@@ -226,7 +228,7 @@ class _Handler(BaseHTTPRequestHandler):
         return commit, repo.commits[commit]
 
     def _info(self, kind: str, name: str, commit: str, files: dict[str, bytes]) -> object:
-        siblings = [{"rfilename": path} for path in files]
+        siblings = [{"rfilename": path, "size": len(data)} for path, data in files.items()]
         return {"id": name, "sha": commit, "private": self._repo(kind, name).private, "siblings": siblings}
 
     def _tree(self, _: str, files: dict[str, bytes]) -> object:

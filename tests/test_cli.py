@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
-from cxr_demo import cli, gate, methods, phantom
+from cxr_demo import cli, gate, methods, phantom, sources
 from cxr_demo.types import NIH_FINDINGS
 from tests.serving import Corners
 
@@ -202,6 +202,18 @@ def test_methods_and_models_are_listed():
     assert models.returncode == 0
     assert "bundled:nih14" in models.stdout
     assert "xrv:" in models.stdout
+    assert models.stdout.splitlines()[-1].startswith("owner/name@revision  ")
+
+
+def test_the_hub_is_listed_as_what_may_be_named_and_not_as_a_model(monkeypatch, capsys):
+    monkeypatch.setattr(sources, "verify", lambda name: f"loads {name}")
+    monkeypatch.setenv("CXR_MODELS", "hub,bundled:nih14")
+    assert cli.main(["models", "--verify"]) == 0
+    said = capsys.readouterr().out
+    assert [line.split()[0] for line in said.splitlines()] == ["bundled:nih14", "loads", "owner/name@revision"]
+    monkeypatch.setenv("CXR_MODELS", "bundled:nih14")
+    assert cli.main(["models"]) == 0
+    assert "owner/name" not in capsys.readouterr().out
 
 
 @pytest.mark.films

@@ -117,6 +117,8 @@ def test_what_a_space_cannot_have_is_said(hub, tmp_path, monkeypatch):
         deploy.deploy(SPACE, str(folder), dry_run=True)
     with pytest.raises(UnknownModel, match="has no repository 'someone/other'"):
         deploy.deploy(SPACE, "someone/other", dry_run=True)
+    with pytest.raises(UnknownModel, match="There is no model 'hub'"):
+        deploy.deploy(SPACE, sources.HUB, dry_run=True)
     for name in ("films", "a/b/c", "/films", "someone/"):
         with pytest.raises(BadSetting, match="give OWNER/SPACE"):
             deploy.deploy(name, None, dry_run=True)

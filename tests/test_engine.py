@@ -5,6 +5,7 @@ import os
 import pathlib
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -252,6 +253,21 @@ def test_the_choice_is_made_once_for_all_who_wait(monkeypatch):
     for thread in threads:
         thread.join()
     assert len(chosen) == 1
+
+
+def test_who_has_an_engine_does_not_wait_for_the_choice_of_anothers(monkeypatch):
+    known, new = build("DenseNet"), build("DenseNet")
+    monkeypatch.setattr(engine, "choose", lambda _: None)
+    engine.engine_of(known)
+    chosen, choosing = threading.Event(), threading.Event()
+    monkeypatch.setattr(engine, "choose", lambda _: choosing.set() or (chosen.wait(20) and None))
+    with ThreadPoolExecutor(2) as others:
+        waits = others.submit(engine.engine_of, new)
+        assert choosing.wait(20)
+        assert others.submit(engine.engine_of, known).result(10).exact
+        assert not waits.done()
+        chosen.set()
+        assert waits.result(20).exact
 
 
 def test_scores_are_anchored_at_the_image_itself(monkeypatch):

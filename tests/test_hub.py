@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -264,6 +265,74 @@ def test_the_environment_decides_in_a_process_of_its_own(hub, published, tmp_pat
     ]
     assert folders[0] == folders[1]
     assert Path(folders[0].strip()).is_relative_to(tmp_path / "home")
+
+
+# ---------------------------------------------------------------------- for anybody
+
+
+@pytest.fixture
+def public(hub, published):
+    """The published model for everybody, by its commit; nobody has been asked yet."""
+    hub.repos["models", REPO].private = False
+    hub.log.clear()
+    hub.tokens.clear()
+    return published
+
+
+def test_a_public_repository_is_looked_up_and_fetched_without_a_token(hub, folder, public, tmp_path):
+    commit, sizes = client.look_up(REPO)
+    assert commit == public
+    assert sizes == {name: (folder / name).stat().st_size for name in (*FILES, "README.md")}
+    pulled = client.pull_public(REPO, commit, FILES, tmp_path / "apart")
+    assert pulled.folder.is_relative_to(tmp_path / "apart")
+    assert hub.tokens == {None}
+    hub.log.clear()
+    assert client.pull_public(REPO, commit, FILES, tmp_path / "apart") == pulled
+    assert hub.log == []
+
+
+def test_what_only_a_token_may_read_is_not_public_even_if_it_is_in_the_cache(hub, published, tmp_path):
+    client.pull(REPO, FILES)
+    client.pull(REPO, FILES, revision=published)
+    with pytest.raises(UnknownModel, match=f"has no public repository '{REPO}'; check the name"):
+        client.look_up(REPO)
+    with pytest.raises(UnknownModel, match="has no public repository"):
+        client.pull_public(REPO, published, FILES, tmp_path / "apart")
+
+
+def test_public_bytes_that_are_not_those_the_hub_lists_are_thrown_away(hub, public, tmp_path):
+    hub.damaged.add("model.safetensors")
+    with pytest.raises(BadModel, match="arrived damaged"):
+        client.pull_public(REPO, public, FILES, tmp_path / "apart")
+    hub.damaged.clear()
+    client.pull_public(REPO, public, FILES, tmp_path / "apart")
+
+
+def test_a_visitor_is_not_told_what_only_who_runs_this_can_do(hub, public, tmp_path, monkeypatch):
+    def said(error, *revision):
+        with pytest.raises(error) as refused:
+            client.look_up(REPO, *revision)
+        assert not re.search("HF_|token", str(refused.value))
+        return str(refused.value)
+
+    assert f"{REPO} has no revision 'v9'" in said(UnknownModel, "v9")
+    hub.repos["models", REPO].gated = True
+    assert f"{REPO} is gated" in said(ModelUnavailable)
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    assert "nothing is fetched" in said(ModelUnavailable)
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    hub.stop()
+    assert f"{REPO} cannot be reached" in said(ModelUnavailable)
+
+
+def test_a_full_disk_is_no_visitors_business(hub, public, tmp_path):
+    before = on_disk(tmp_path / "disk", 8)
+    apart = str(tmp_path / "disk" / "apart")
+    code = f"from cxr_demo import hub; hub.pull_public({REPO!r}, {public!r}, {FILES!r}, hub.Path({apart!r}))"
+    own = {**os.environ, "HF_HUB_DISABLE_XET": "1"}
+    said = subprocess.run([*before, sys.executable, "-c", code], env=own, capture_output=True, text=True).stderr
+    sentence = f"There is no room here to keep {REPO}; please try again later."
+    assert said.splitlines()[-1] == f"cxr_demo.errors.ModelUnavailable: {sentence}"
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ LAYERS = [
     {"engine"},
     {"scoring", "zoo"},
     {"sources"},
-    {"methods"},
+    {"methods", "guests"},
     {"explain"},
     {"trust"},
     {"report", "benchmark", "deploy"},

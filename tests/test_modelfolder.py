@@ -172,11 +172,12 @@ def test_a_wrong_description_is_refused(folder, changes, sentence):
     ("text", "sentence"),
     [
         (b"{", "not JSON"),
+        (b"[" * 100_000, "not JSON"),
         (b"[]", "no `format`"),
         (b'{"format": NaN}', "NaN is no JSON number"),
         (b"\xff\xfe", "UTF-8"),
     ],
-    ids=str,
+    ids=["{", "[[[", "[]", "NaN", "bytes"],
 )
 def test_what_is_no_description_is_refused(folder, text, sentence):
     (folder / "config.json").write_bytes(text)
@@ -210,6 +211,9 @@ def test_wrong_weights_are_refused(folder, change, sentence):
     [
         ({"architecture": "VGG"}, "Unknown architecture 'VGG'; known are DenseNet"),
         ({"arguments": {"depth": 3}}, "does not take these arguments"),
+        ({"arguments": {**ARGUMENTS, "growth_rate": -4}}, "does not take these arguments"),
+        ({"arguments": {**ARGUMENTS, "num_init_features": 1.5}}, "does not take these arguments"),
+        ({"arguments": {**ARGUMENTS, "drop_rate": "a"}}, "does not take films"),
         ({"arguments": {**ARGUMENTS, "in_channels": 3}}, "does not take films"),
         ({"arguments": {**ARGUMENTS, "growth_rate": 8}}, "model.safetensors"),
         ({"size": 8}, "does not take films of 8 pixels"),

@@ -69,6 +69,8 @@ def test_it_works_without_a_server(made, browser, tmp_path):
         there = [node.is_visible() for node in page.query_selector_all(f"button:text-is('{hidden}')")]
         assert there, f"{hidden} is what no button says"
         assert not any(there), hidden
+    assert len(page.query_selector_all("#cxr-model option")) == 1
+    assert page.query_selector("#cxr-named") is None, "there is nobody to ask for a model"
     page.screenshot(path=tmp_path / "portable.png", full_page=True)
     assert [url for url in asked if not url.startswith(("file:", "data:", "blob:"))] == []
     assert complaints == []

@@ -246,7 +246,7 @@ def eventually(holds, seconds=10.0):
         {"model": "../../etc", "source": {"kind": "phantom", "key": "normal"}}, {"run": "x", "turn": None, "source": 7},
     ],
 )  # fmt: skip
-@pytest.mark.parametrize("name", ["film", "run_lime", "pixels", "trust", "scramble"])
+@pytest.mark.parametrize("name", ["film", "run_lime", "pixels", "trust", "scramble", "named"])
 def test_nonsense_gets_a_sentence_or_a_plain_answer(address, log, name, told):
     before = len(log.read_text())
     answer = event(address, name, told)

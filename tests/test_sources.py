@@ -133,6 +133,29 @@ def test_what_a_visitor_may_choose(monkeypatch):
     assert [c.name for c in sources.choices()] == ["xrv:densenet121-res224-pc", "./a"]
 
 
+@pytest.mark.parametrize(
+    ("listed", "names", "open_"),
+    [
+        ("", sources.OFFERED[:-1], True),
+        ("hub", ("bundled:nih14",), True),
+        ("hub, ./a", ("./a",), True),
+        ("./a,./hub", ("./a", "./hub"), False),
+    ],
+)
+def test_the_hub_is_no_model_but_a_leave_to_name_one(monkeypatch, listed, names, open_):
+    monkeypatch.setenv("CXR_MODELS", listed)
+    assert tuple(choice.name for choice in sources.choices()) == names
+    assert sources.takes_guests() == open_
+    monkeypatch.setenv("CXR_MODEL", "./b")
+    assert tuple(choice.name for choice in sources.choices()) == ("./b", *(names if listed != "hub" else ()))
+
+
+def test_the_hub_is_not_the_pages_model(monkeypatch):
+    monkeypatch.setenv("CXR_MODEL", "hub")
+    with pytest.raises(UnknownModel, match="There is no model 'hub'"):
+        sources.load()
+
+
 def test_listing_needs_neither_torch_nor_the_hubs_library():
     code = (
         "import sys; from cxr_demo import hub, sources, zoo\n"

@@ -26,8 +26,9 @@ DEADLINE = 120
 def predict(file: gr.FileData, model: str | None = None) -> dict[str, Any]:
     """What the model says of one chest X-ray: PNG, JPEG, TIFF, BMP, WebP or DICOM, sent with `handle_file(path)`.
 
-    `model` is one of the page's models by name, its own where it is left out. Gives `file, sha256, model, labels,
-    logits, probabilities, thresholds, warnings`; lists are in the order of `labels`.
+    `model` is one of the page's models by name, its own where it is left out; where the page takes them, also a public
+    model folder of the Hugging Face Hub, as owner/name@revision. Gives `file, sha256, model, labels, logits,
+    probabilities, thresholds, warnings`; lists are in the order of `labels`.
     """
     with _readable():
         return _predicted(model, _sent(file))

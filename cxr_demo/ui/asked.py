@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from gradio.utils import get_upload_folder
 
-from cxr_demo import hub, image, phantom, sources
+from cxr_demo import guests, hub, image, phantom, sources
 from cxr_demo.errors import CxrError, UnknownModel, UnreadableImage, remedy
 from cxr_demo.ui import text
 
@@ -36,10 +36,33 @@ def offered(name: str | None = None) -> Classifier:
 
     A folder of this machine that is not offered counts as anything else.
     """
+    if name is None:
+        return sources.load()
+    return guests.load(name, PATIENCE) if _is_guest(name) else sources.load(name, PATIENCE)
+
+
+def choice_of(name: str) -> sources.Source:
+    """The choice that somebody means who types a name; the errors of `offered`."""
+    if _is_guest(name):
+        return guests.choice(offered(name))
+    return next(choice for choice in sources.choices() if choice.name == name)
+
+
+def card_of(name: str) -> str:
+    """The card of a model that visitors may choose, as Markdown."""
+    return guests.card(offered(name)) if _is_guest(name) else sources.card(name)
+
+
+def _is_guest(name: str) -> bool:
+    """Whether a name that is not on the list may be asked for all the same; UnknownModel where it may not."""
     names = [choice.name for choice in sources.choices()]
-    if name is not None and name not in names:
-        raise UnknownModel(f"{name!r} is not offered here; choose one of {', '.join(names)}.")
-    return sources.load(name, None if name is None else PATIENCE)
+    if name in names:
+        return False
+    welcome = sources.takes_guests()
+    if welcome and guests.NAME.fullmatch(str(name)):
+        return True
+    others = ", or a public model folder of the Hugging Face Hub as owner/name@revision" if welcome else ""
+    raise UnknownModel(f"{name!r} is not offered here; choose one of {', '.join(names)}{others}.")
 
 
 @dataclass(frozen=True)

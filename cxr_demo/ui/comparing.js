@@ -12,8 +12,8 @@ const gridFindings = make('div', {class: 'chips', role: 'group', 'aria-label': t
 const gridMethod = make('select', {id: 'cxr-grid-method', 'aria-label': tr('Method'), onchange: () => { grid.setting = null; showGrid(); }});
 const gridSetting = make('select', {id: 'cxr-grid-setting', 'aria-label': tr('Setting'), onchange: () => { grid.setting = gridSetting.value; suggest(); }});
 const gridValues = make('input', {type: 'text', id: 'cxr-grid-values', size: 16, 'aria-label': tr('Values, separated by commas')});
-const gridModels = make('div', {class: 'chips', role: 'group', 'aria-label': tr('Models to compare')},
-  ...page.models.map(model => make('label', {}, make('input', {type: 'checkbox', value: model.name}), model.title)));
+const boxOf = model => make('label', {}, make('input', {type: 'checkbox', value: model.name}), model.title);
+const gridModels = make('div', {class: 'chips', role: 'group', 'aria-label': tr('Models to compare')}, ...page.models.map(boxOf));
 const gridFilms = make('div', {class: 'chips', role: 'group', 'aria-label': tr('Films to compare')});
 const gridRun = button(tr('Compare'), {class: 'quiet', id: 'cxr-grid-run'}, runGrid);
 const gridStop = button(tr('Stop'), {class: 'stop', disabled: true, 'aria-label': tr('Stop comparing')}, () => { stopGrid(); showGrid(); });

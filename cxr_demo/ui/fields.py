@@ -39,11 +39,12 @@ SCRIPTS = (
     "believe.js",
     "teaching.js",
     "tour.js",
+    "models.js",
     "start.js",
 )
 
 #: What the viewer asks for beside maps.
-EVENTS = ("film", "stop", "pixels", "estimate", "trust", "scramble", "export", "bundle")
+EVENTS = ("film", "stop", "pixels", "estimate", "trust", "scramble", "export", "bundle", "named")
 
 #: The DOM event in which the viewer hears every answer.
 CHANNEL_EVENT = "cxr-answer"
@@ -69,6 +70,7 @@ def about_fields(own: Classifier, name: str, shown: Sequence[Mapping[str, Any]])
         "notice": report.NOTICE,
         "model": name,
         "models": [{"name": name, "title": own.spec.name}],
+        "guests": False,
         "spec": spec_fields(own),
         "methods": list(shown),
         "palettes": palettes(),

@@ -32,6 +32,11 @@ function restoreFilms() {
   examples.open = state.films.every(film => film.source.kind !== 'file');
   state.restoring = false;
   choose(state.films[kept.at] ?? state.films[0]);
+  if (state.model !== kept.model && page.guests) {  // one of the Hub, which this page has yet to hear of
+    nameField.value = kept.model;
+    openNaming();
+    askNamed();
+  }
 }
 
 // ------------------------------------------------------------------ the table

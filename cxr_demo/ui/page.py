@@ -25,7 +25,7 @@ from cxr_demo.scoring import Budget
 from cxr_demo.types import Cost
 from cxr_demo.ui import api, believing, fields, portable, text, tools, uploads, viewer
 from cxr_demo.ui.api import DEADLINE
-from cxr_demo.ui.asked import Asked, film_of, offered, sentence
+from cxr_demo.ui.asked import Asked, card_of, choice_of, film_of, offered, sentence
 from cxr_demo.ui.room import MOST, PLACES, ROOM, Wait, attended
 from cxr_demo.ui.sessions import Sessions
 from cxr_demo.ui.zero import FORKS, gpu
@@ -42,8 +42,9 @@ if TYPE_CHECKING:
 ACCEPTED = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".dcm", ".dicom")
 
 #: Events that ask for all of a film's pixels, how many copies a method would score, how far maps can be believed, for
-#: maps of a model that has unlearnt, and for all as a zip.
-PIXELS, ESTIMATE, TRUST, SCRAMBLE, EXPORT, BUNDLE = "pixels", "estimate", "trust", "scramble", "export", "bundle"
+#: maps of a model that has unlearnt, for all as a zip, of all films as one, and for a model by its name.
+PIXELS, ESTIMATE, TRUST, SCRAMBLE = "pixels", "estimate", "trust", "scramble"
+EXPORT, BUNDLE, NAMED = "export", "bundle", "named"
 #: What is said to the browser while one of them has no answer yet.
 BUSY = {"busy": True}
 
@@ -65,6 +66,7 @@ def build() -> gr.Blocks:
             SCRAMBLE: scramble,
             EXPORT: export,
             BUNDLE: bundle,
+            NAMED: named,
         }
         with gr.Column(elem_classes="channels"):
             film_channel = viewer.channel()
@@ -74,7 +76,8 @@ def build() -> gr.Blocks:
             _wire(shown, fields.run_event(kind), _run_handler(kind), [channel], kind.key, concurrency_limit=None)
         _wire(shown, "film", open_film, [film_channel, *cards], "film", concurrency_limit=8)
         for name, handler in handlers.items():
-            _wire(shown, name, handler, [later[name]], name, concurrency_limit=2 if name == PIXELS else None)
+            limit = 2 if name in (PIXELS, NAMED) else None
+            _wire(shown, name, handler, [later[name]], name, concurrency_limit=limit)
         _wire(shown, "stop", stop, None, "stop", queue=False)
         page.unload(leave)
         gr.api(api.predict, api_name="predict", concurrency_limit=4)
@@ -140,7 +143,8 @@ def _about(own: Classifier) -> dict[str, Any]:
     shown = [fields.method_fields(kind, on=kind in methods.DEFAULTS) for kind in methods.METHODS]
     return {
         **fields.about_fields(own, sources.choices()[0].name, shown),
-        "models": [{"name": choice.name, "title": choice.title} for choice in sources.choices()],
+        "models": [vars(choice) for choice in sources.choices()],
+        "guests": sources.takes_guests(),
         "phantoms": [fields.phantom_fields(item) for item in phantom.PHANTOMS.values()],
         "examples": [{"key": e.name, "title": e.title, "credit": e.credit} for e in hub.example_films()],
         "accepts": list(ACCEPTED),
@@ -160,7 +164,7 @@ def open_film(event: gr.EventData, request: gr.Request) -> tuple[Any, ...]:
     try:
         model = offered(asked.model)
         answer["spec"] = fields.spec_fields(model)
-        card = sources.card(asked.model)
+        card = card_of(asked.model)
         if asked.source:
             answer |= _seen(asked.model, asked.source, None if asked.aside else visitor)
     except Exception as error:
@@ -190,6 +194,16 @@ def estimate(event: gr.EventData) -> dict[str, Any]:
     try:
         copies = methods.method(asked.method or "", asked.settings).copies(offered(asked.model).size)
         return head | {"copies": copies}
+    except Exception as error:
+        return head | {"error": sentence(error)}
+
+
+def named(event: gr.EventData) -> dict[str, Any]:
+    """The choice that a visitor means by a name, once the model is here, or why there is none."""
+    asked = Asked.of(event._data)
+    head = {"event": NAMED, "run": asked.run}
+    try:
+        return head | {"choice": vars(choice_of(asked.model))}
     except Exception as error:
         return head | {"error": sentence(error)}
 

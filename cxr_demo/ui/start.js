@@ -2,14 +2,6 @@
 
 // ------------------------------------------------------------------ the page
 
-const models = make('select', {id: 'cxr-model', onchange: () => {
-  leave();
-  state.model = models.value;
-  for (const film of state.films) if (film.source) film.error = null;  // it was that of another model
-  if (state.film) choose(state.film); else askFilm(null);
-  if (!current()) { state.chosen = null; showFindings(); }
-}}, ...page.models.map(m => make('option', {value: m.name, selected: m.name === state.model}, m.title)));
-
 const dark = button('\u25d0', {class: 'quiet', id: 'cxr-dark', 'aria-label': tr('Switch between light and dark'), title: tr('Light / dark')},
   () => remember('dark', document.body.classList.toggle('dark')));
 if (remembered('dark')) document.body.classList.toggle('dark', remembered('dark') === 'true');
@@ -21,6 +13,7 @@ element.replaceChildren(make('div', {class: 'cxr'},
     make('div', {class: 'name'}, make('h1', {}, page.title),
       make('p', {}, page.tagline), make('strong', {class: 'notice', role: 'note'}, page.notice)),
     make('div', {class: 'model'}, make('label', {for: 'cxr-model'}, tr('Model')), models),
+    page.guests ? naming : null,
     KINDS.length ? tourButton : null,
     KINDS.length ? quizButton : null,
     languageChoice,

@@ -282,6 +282,8 @@ function heardFailure({failed}) {
     for (const {film} of asked.values()) if (film) Object.assign(film, {busy: false, error: page.refused});
     asked.clear();
     showFilm();
+  } else if (failed === 'named') {
+    heardNamed({run: namedRun, error: page.refused});
   } else if (failed === 'pixels') {
     noPixels(state.film, page.refused);
   } else if (['export', 'bundle'].includes(failed) && bundle.run !== null) {
@@ -302,6 +304,7 @@ document.addEventListener(CHANNEL, ({detail}) => {
   else if (detail.event === 'pixels') heardPixels(detail);
   else if (detail.event === 'export') heardExport(detail);
   else if (detail.event === 'bundle') heardPacked(detail);
+  else if (detail.event === 'named') heardNamed(detail);
   else if (detail.method) heardMethod(detail);
   else heardFilm(detail);
 });
