@@ -225,7 +225,7 @@ class TestForm:
         page = visitor.page
         page.click(".grid summary")
         page.select_option("#cxr-grid-kind", "models")
-        boxes = [box.get_attribute("value") for box in page.query_selector_all(".grid .chips input")]
+        boxes = [box.get_attribute("value") for box in page.query_selector_all("[aria-label='Models to compare'] input")]
         assert boxes[-1] == full
         visitor.pick("Effusion")
         page.check(f".grid input[value='{boxes[0]}']")
@@ -240,3 +240,15 @@ class TestForm:
         *_, last = explain.explain(model, image.read(film_file), methods.method("gradcam", {}))
         told = float(visitor.texts(".grid tbody tr:first-child small")[1].split()[2].strip(",").replace("\u2212", "-"))
         assert abs(told) == pytest.approx(float(np.abs(last.values[i]).max()), rel=0.05)
+
+    def test_a_reload_asks_for_it_again(self, visitor, published):
+        full, _ = published
+        page = visitor.page
+        page.select_option("#cxr-model", value=full)
+        visitor.wait("gradcam")
+        page.reload()
+        page.wait_for_function("full => document.querySelector('.facts code')?.textContent === full", arg=full)
+        visitor.wait("gradcam")
+        assert page.input_value("#cxr-model") == full
+        # Gradio says so of what a reload ends
+        visitor.complaints[:] = [said for said in visitor.complaints if "Abort" not in said]
