@@ -189,7 +189,7 @@ def _hold_to_limits(repo: str, sizes: Mapping[str, int]) -> None:
 
 
 def _megabytes(size: int) -> str:
-    return f"{size / 1e6:,.0f} MB"
+    return f"{size / 1e6:,.1f} MB"
 
 
 def _hold_to_cost(spec: ModelSpec) -> None:

@@ -161,7 +161,7 @@ def test_a_repository_without_its_files_is_no_model_folder(hub, publish, name):
     assert resolved(hub) == set()
 
 
-@pytest.mark.parametrize(("limit", "words"), [("LARGEST", "here may have 0 MB"), ("LONGEST", "config.json of")])
+@pytest.mark.parametrize(("limit", "words"), [("LARGEST", "here may have 0.0 MB"), ("LONGEST", "config.json of")])
 def test_sizes_are_held_to_limits_before_anything_is_fetched(hub, publish, monkeypatch, limit, words):
     publish()
     monkeypatch.setattr(guests, limit, 100)
