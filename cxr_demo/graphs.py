@@ -175,10 +175,11 @@ def kept(classifier: Classifier, batch: int) -> tuple[Graphs, tuple[str, str]] |
     return Graphs(models, batch, Patches(classifier.network, classifier.size)), (early, late)
 
 
-def forget(classifier: Classifier) -> None:
-    """Delete what `keep` wrote down for a model, so that it does not push out what is used again."""
-    with suppress(ImportError, OSError):
-        shutil.rmtree(_folder(classifier))
+def folder_of(classifier: Classifier) -> Path | None:
+    """Where what `keep` wrote down for a model lies, for who lets go of it; None without OpenVINO."""
+    with suppress(ImportError):
+        return _folder(classifier)
+    return None
 
 
 def _folder(classifier: Classifier) -> Path:

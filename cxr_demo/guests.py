@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 #: owner/name or owner/name@revision; a revision with a slash would be a path.
 NAME = re.compile(r"(?!.*\.\.)(\w[\w.-]{0,95}/\w[\w.-]{0,95})(?:@(\w[\w.-]{0,95}))?", re.ASCII)
 
+#: The start of a block of code, and what it says of itself.
+FENCE = re.compile(r"^([ \t>]*(?:`{3,}|~{3,}))[^\n]*$", re.MULTILINE)
+
 #: Kept at a time, in memory and on disk: those that were asked for last.
 MOST = 3
 #: What a model may have in all, and its description and card each, in bytes.
@@ -62,9 +65,11 @@ class Shelf:
     def get(self, name: str) -> Classifier | None:
         """The model of a name, which then is the last that was asked for."""
         with self._guard:
-            if name in self._kept:
+            known = self._alive.get(name)
+            if known is not None:
+                self._kept[name] = known
                 self._kept.move_to_end(name)
-            return self._kept.get(name)
+            return known
 
     def put(self, model: Classifier) -> None:
         """Keep a model, for which there must be room."""
@@ -73,17 +78,28 @@ class Shelf:
 
     def make_room(self) -> None:
         """Let go of those asked for longest ago until one more may come; ModelUnavailable where all are in use."""
+        for name in list(self._kept):
+            if len(self._alive) < MOST:
+                break
+            self._let_go(name)
+        if len(self._alive) >= MOST:
+            raise ModelUnavailable(f"The {MOST} models that others named are in use; please try again in a minute.")
+
+    def _let_go(self, name: str) -> None:
+        """Forget a model and its graphs, unless it lives on, since it is in use; nobody waits meanwhile."""
         with self._guard:
-            while len(self._alive) >= MOST and self._kept:
-                _, gone = self._kept.popitem(last=False)
-                graphs.forget(gone)
-                del gone
-                gc.collect()
-            # whatever lives on is in use
-            for name, model in self._alive.items():
-                self._kept.setdefault(name, model)
-            if len(self._kept) >= MOST:
-                raise ModelUnavailable(f"The {MOST} models that others named are in use; please try again in a minute.")
+            model = self._kept.pop(name)
+        folder = graphs.folder_of(model)
+        del model
+        gc.collect()
+        with self._guard:
+            used = self._alive.get(name)
+            if used is not None:
+                self._kept[name] = used
+                self._kept.move_to_end(name, last=False)
+                return
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 _shelf = Shelf()
@@ -115,7 +131,8 @@ def choice(model: Classifier) -> sources.Source:
 
 def card(model: Classifier) -> str:
     """The card that a guest brought, as Markdown without pictures: a browser fetches them from wherever they lie."""
-    text = sources.for_people(_cards[model]) or sources.own_card(model)
+    # a fence may name what draws it, e.g. mermaid, whose pictures are fetched too
+    text = FENCE.sub(r"\1", sources.for_people(_cards[model]) or sources.own_card(model))
     # characters that stand for themselves: a backslash before them could itself be made harmless
     return text.replace("<", "&lt;").replace("![", "&#33;[")
 

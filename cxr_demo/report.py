@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import platform
 import re
 import shutil
 import zipfile
-from collections import Counter
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
@@ -228,11 +228,13 @@ def pack(folder: Path) -> Path:
 
 def bundle(archives: Iterable[Path], target: Path) -> Path:
     """One zip of several of `pack`, a folder each; a second one of the same name gets "-2"."""
-    taken: Counter[str] = Counter()
+    taken: set[str] = set()
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as together:
         for archive in archives:
-            taken[archive.stem] += 1
-            folder = archive.stem if taken[archive.stem] == 1 else f"{archive.stem}-{taken[archive.stem]}"
+            names = (archive.stem if n == 1 else f"{archive.stem}-{n}" for n in itertools.count(1))
+            # some systems hold A and a for the same name
+            folder = next(name for name in names if name.casefold() not in taken)
+            taken.add(folder.casefold())
             with zipfile.ZipFile(archive) as packed:
                 for name in packed.namelist():
                     together.writestr(f"{folder}/{name.partition('/')[2]}", packed.read(name))

@@ -314,7 +314,6 @@ def test_a_reload_brings_the_films_back(browser, address, films_here, tmp_path):
     page.mouse.down()
     page.mouse.move(box["x"] + 90, box["y"] + 90, steps=3)
     page.mouse.up()
-    page.click(".strip .thumb >> nth=1")
     one.wait(*DEFAULTS).measured()
     drawn = one.pixels("gradcam").shape
     page.click("#cxr-dark")

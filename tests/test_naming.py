@@ -225,7 +225,8 @@ class TestForm:
         page = visitor.page
         page.click(".grid summary")
         page.select_option("#cxr-grid-kind", "models")
-        boxes = [box.get_attribute("value") for box in page.query_selector_all("[aria-label='Models to compare'] input")]
+        choices = page.query_selector_all("[aria-label='Models to compare'] input")
+        boxes = [box.get_attribute("value") for box in choices]
         assert boxes[-1] == full
         visitor.pick("Effusion")
         page.check(f".grid input[value='{boxes[0]}']")

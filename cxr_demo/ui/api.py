@@ -31,6 +31,7 @@ def predict(file: gr.FileData, model: str | None = None) -> dict[str, Any]:
     probabilities, thresholds, warnings`; lists are in the order of `labels`.
     """
     with _readable():
+        offered(model)  # here, so that a process that is forked for a GPU has it
         return _predicted(model, _sent(file))
 
 
@@ -50,6 +51,7 @@ def explain(
     with _readable(), ROOM.place() as place:
         for _ in place.waits(Event()):
             pass  # Gradio tells its clients where they stand
+        offered(model)
         fields, path = _explained(model, _sent(file), keys, settings or {})
     return fields, gr.FileData(path=path, orig_name="maps.npz")
 

@@ -252,6 +252,7 @@ const drawBox = button(tr('Draw a box'), {class: 'quiet', id: 'cxr-draw-box', 'a
 const clearBoxes = button(tr('Remove boxes'), {class: 'quiet'}, () => {
   if (!state.film) return;
   state.film.boxes = (state.film.boxes ?? []).filter(box => box.label !== state.label);
+  keepFilms();
   draw();
   askTrust(true);
 });
@@ -306,6 +307,7 @@ function giveBoxes(film, {width, height}) {
   const known = (table.get(stem(film.name)) ?? []).map(({label, x, y, w, h}) => ({
     label: OTHER_NAMES[label] ?? label, given: true, edges: [x / width, y / height, (x + w) / width, (y + h) / height]}));
   if (known.length) film.boxes = [...(film.boxes ?? []).filter(box => !box.given), ...known];
+  keepFilms();
 }
 
 const edgesOf = (a, b) => [Math.min(a.x, b.x), Math.min(a.y, b.y), Math.max(a.x, b.x), Math.max(a.y, b.y)].map(edge => clamp(edge, 0, 1));
@@ -332,6 +334,7 @@ filmCanvas.addEventListener('pointerup', event => {
       showQuiz();
     } else {
       (state.film.boxes ??= []).push({label: state.label, edges});
+      keepFilms();
       askTrust(true);
     }
   }

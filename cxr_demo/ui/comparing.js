@@ -45,7 +45,7 @@ function runGrid() {
   if (!result?.image) return;
   stopGrid();
   grid.cells.clear();
-  Object.assign(grid, {film: state.film, source: state.film.source, model: state.model});
+  Object.assign(grid, {ran: grid.kind, film: state.film, source: state.film.source, model: state.model});
   if (grid.kind === 'settings') {
     const card = cards.get(gridMethod.value);
     const number = !settingOf(card.method.key).choices.length;
@@ -121,7 +121,7 @@ function showGrid() {
   const result = current();
   gridPanel.hidden = !result?.image;
   if (gridPanel.hidden || !gridPanel.open) return;
-  const stale = grid.film !== state.film || grid.source !== state.film.source || (grid.kind !== 'models' && grid.model !== state.model);
+  const stale = grid.ran !== grid.kind || grid.film !== state.film || grid.source !== state.film.source || (grid.kind !== 'models' && grid.model !== state.model);
   if (stale && grid.film) {
     stopGrid();
     grid.cells.clear();

@@ -223,11 +223,11 @@ const surface = choice('cxr-surface', [['cells', tr('cells')], ['smooth', tr('sm
 // What is written as percent of the scale's end, e.g. "25 50 75"; what is no such number is left out, and said.
 const levels = make('input', {type: 'text', id: 'cxr-levels', size: 8, placeholder: tr('none'), inputmode: 'decimal',
   title: tr('Percent of the scale\u2019s end, e.g. 25, 50, 75 (C: 50 or none)'), oninput: () => {
-    const told = levels.value.split(/[\s,;%]+/).filter(Boolean);
-    const shares = told.map(Number).filter(share => share > 0 && share < 100);
+    const written = levels.value.split(/[\s,;%]+/).filter(Boolean);
+    const shares = written.map(Number).filter(share => share > 0 && share < 100);
     state.levels = shares.map(share => share / 100).sort();
-    levels.setAttribute('aria-invalid', String(shares.length < told.length));
-    say(lookStatus, shares.length < told.length ? tr('Contours are percent of the scale\u2019s end: numbers between 0 and 100.') : '');
+    levels.setAttribute('aria-invalid', String(shares.length < written.length));
+    say(lookStatus, shares.length < written.length ? tr('Contours are percent of the scale\u2019s end: numbers between 0 and 100.') : '');
     draw();
   }});
 

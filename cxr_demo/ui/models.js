@@ -9,6 +9,8 @@ const models = make('select', {id: 'cxr-model', onchange: () => (models.value ==
 models.value = state.model;
 
 function chooseModel() {
+  namedRun = 0;  // what was asked for before is no longer wanted
+  naming.hidden = true;
   leave();
   state.model = models.value;
   for (const film of state.films) if (film.source) film.error = null;  // it was that of another model
@@ -43,8 +45,8 @@ function openNaming() {
 function closeNaming() {
   namedRun = 0;
   saysOfName('');
+  if (naming.contains(document.activeElement)) models.focus();
   naming.hidden = true;
-  models.focus();
 }
 
 function saysOfName(words, wrong = false) {

@@ -76,7 +76,7 @@ def build() -> gr.Blocks:
             _wire(shown, fields.run_event(kind), _run_handler(kind), [channel], kind.key, concurrency_limit=None)
         _wire(shown, "film", open_film, [film_channel, *cards], "film", concurrency_limit=8)
         for name, handler in handlers.items():
-            limit = 2 if name in (PIXELS, NAMED) else None
+            limit = 2 if name in (PIXELS, NAMED, BUNDLE) else None
             _wire(shown, name, handler, [later[name]], name, concurrency_limit=limit)
         _wire(shown, "stop", stop, None, "stop", queue=False)
         page.unload(leave)
@@ -216,6 +216,7 @@ def _run_handler(kind: type[Method]) -> Callable[..., Iterator[dict[str, Any]]]:
         flag = sessions.begin(visitor, "aside" if asked.aside else kind.key, asked.run)
         head = {"method": kind.key, "run": asked.run}
         try:
+            offered(asked.model)  # here, so that a process that is forked for a GPU has it
             cancelled = None if FORKS else flag
 
             def work() -> Generator[tuple[dict[str, Any], Explanation | None]]:
@@ -296,9 +297,10 @@ def bundle(event: gr.EventData, request: gr.Request) -> dict[str, Any]:
     asked, made = Asked.of(event._data), sessions.packed(_visitor(request))
     head = {"event": BUNDLE, "run": asked.run}
     try:
-        # nobody's own zip is opened: what it unpacks to may have no end
-        archives = [Path(path) for path in asked.paths if path in made and Path(path).is_file()]
-        if not archives or len(archives) < len(asked.paths):
+        # nobody's own zip is opened: what it unpacks to may have no end; nor one twice
+        paths = dict.fromkeys(asked.paths)
+        archives = [Path(path) for path in paths if path in made and Path(path).is_file()]
+        if not archives or len(archives) < len(paths):
             raise BadSetting(text.NOT_PACKED)
         with uploads.new_folder() as folder:
             archive = report.bundle(archives, folder / "films.zip")
@@ -324,6 +326,7 @@ def _of_maps(
     head = {"event": name, "run": asked.run}
     flag = sessions.begin(visitor, name, asked.run)
     try:
+        offered(asked.model)
         kept = _finished(asked, visitor)
         cancelled = None if FORKS else flag
         told = BUSY
@@ -337,7 +340,7 @@ def _of_maps(
                 yield head | told
         if end:
             yield head | end
-    except Stopped as stop:
+    except Cancelled as stop:
         yield head | {"stopped": True, "error": str(stop)}
     except Exception as error:
         yield head | {"error": sentence(error)}
@@ -373,7 +376,8 @@ def _exported(
 ) -> Generator[dict[str, Any]]:
     budget = Budget(seconds=DEADLINE, cancelled=flag)
     model, film = offered(asked.model), _film(visitor, asked.source)
-    kept = {key: kept.get(key) or _made(asked, visitor, key, budget) for key in asked.methods}
+    fit = {key: e for key, e in kept.items() if key not in asked.settings or _fits(asked, e)}
+    kept = {key: fit.get(key) or _made(asked, visitor, key, budget) for key in asked.methods}
     measured = {key: trust.measure(model, film, methods.method(key, e.settings), e, budget) for key, e in kept.items()}
     prediction, explanations = explain.predict(model, film), list(kept.values())
     shown = fields.foremost(prediction) if not 0 <= asked.finding < len(model.labels) else asked.finding
@@ -388,14 +392,23 @@ def _exported(
 
 
 def _made(asked: Asked, visitor: str, key: str, budget: Budget) -> Explanation:
-    """A method's whole map, which is kept; Stopped where the budget ended it."""
-    settings = asked.settings.get(key)
-    method = methods.method(key, settings if isinstance(settings, dict) else {})
+    """A method's whole map, which is kept; Cancelled or DeadlinePassed as the budget says."""
+    method = _asked_for(asked, key)
     *_, made = explain.explain(offered(asked.model), _film(visitor, asked.source), method, budget=budget)
     if made.stopped:
-        raise Stopped(made.stopped)
+        budget.check()  # raises, as it did there
     sessions.keep(visitor, _shown(asked), made)
     return made
+
+
+def _fits(asked: Asked, known: Explanation) -> bool:
+    """Whether finished maps have the settings that are asked for."""
+    return dict(known.settings) == methods.values_of(_asked_for(asked, known.method))
+
+
+def _asked_for(asked: Asked, key: str) -> Method:
+    settings = asked.settings.get(key)
+    return methods.method(key, settings if isinstance(settings, dict) else {})
 
 
 @gpu(seconds=DEADLINE)

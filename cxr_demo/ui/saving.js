@@ -39,7 +39,7 @@ function showExport() {
 // ------------------------------------------------------------------ all of all films
 
 // One zip after another, with the methods that are switched on; at the end they become one.
-const bundle = {run: null, model: null, waiting: [], film: null, paths: [], failed: 0};
+const bundle = {run: null, waiting: [], film: null, paths: [], failed: 0};
 const saveFilms = button(tr('Save all films'), {class: 'quiet', id: 'cxr-save-films',
   title: tr('A zip with a folder for each film: maps, pictures, settings, checksums, report')}, packFilms);
 const stopFilms = button(tr('Stop'), {class: 'stop', disabled: true, 'aria-label': tr('Stop saving all films')}, () => {
@@ -48,8 +48,12 @@ const stopFilms = button(tr('Stop'), {class: 'stop', disabled: true, 'aria-label
 });
 const saveFilmsStatus = make('span', {class: 'soft', role: 'status'});
 
+// What is asked for is settled now: another model or another setting may be chosen meanwhile.
 function packFilms() {
-  Object.assign(bundle, {model: state.model, waiting: [...answered()], paths: [], failed: 0});
+  const about = {model: state.model, finding: spec.labels.indexOf(state.label), methods: shown().map(card => card.method.key),
+    settings: Object.fromEntries(shown().map(card => [card.method.key, settingsOf(card)]))};
+  const films = state.films.filter(film => film.source && (resultOf(film) || !film.error));
+  Object.assign(bundle, {waiting: films.map(({name, source}) => ({name, ask: {...about, source}})), paths: [], failed: 0});
   packNext();
 }
 
@@ -57,16 +61,20 @@ function packNext() {
   state.run += 1;
   bundle.run = state.run;
   bundle.film = bundle.waiting.shift() ?? null;
-  const {film, paths, model, waiting, failed, run} = bundle;
+  const {film, paths, run} = bundle;
   if (!film && !paths.length) return endBundle(tr('None of the films could be saved.'));
-  if (!film) trigger(EVENTS.bundle, {run, paths});
-  else trigger(EVENTS.export, {run, source: film.source, model, finding: labelsOf([film]).indexOf(state.label), methods: shown().map(card => card.method.key),
-    settings: Object.fromEntries(shown().map(card => [card.method.key, settingsOf(card)]))});
-  const done = paths.length + failed;
-  showBundle(film ? tr('{name}: {done} of {n} films done', {name: film.name, done, n: done + waiting.length + 1}) : tr('packing\u2026'));
+  if (film) trigger(EVENTS.export, {run, ...film.ask});
+  else trigger(EVENTS.bundle, {run, paths});
+  showBundle(packing());
+}
+
+function packing() {
+  const done = bundle.paths.length + bundle.failed;
+  return bundle.film ? tr('{name}: {done} of {n} films done', {name: bundle.film.name, done, n: done + bundle.waiting.length + 1}) : tr('packing\u2026');
 }
 
 function heardPacked(answer) {
+  if (answer.run !== bundle.run) return;
   const {film} = bundle;
   if (answer.path && film) bundle.paths.push(answer.path);
   else if (answer.path) {
@@ -75,7 +83,7 @@ function heardPacked(answer) {
   } else if (answer.stopped) bundle.waiting.unshift(film);  // another film was looked at, which ends what is under way
   else if (answer.error && film) bundle.failed += 1;
   else if (answer.error) return endBundle(told(answer.error));
-  else return answer.ahead === undefined ? undefined : showBundle(waiting(answer));
+  else return showBundle(waiting(answer) ?? packing());
   packNext();
 }
 
@@ -96,24 +104,25 @@ function showBundle(words) {
 // The film in all its pixels, coloured as on its card; below it, what it shows.
 async function save(card) {
   const result = current();
+  const {seen, film} = result;
+  const {maps} = entryOf(card);
+  const {label, chosen: i} = state;
+  const [limit, stops] = [limitOf(card, maps), stopsOf(card.method.unit)];
   await wholeFilm();
   if (result !== current()) return;  // another film is looked at meanwhile
-  const {seen, film} = result;
   const [{width, height}] = levelsOf(result);
-  const {maps} = entryOf(card);
-  const [limit, stops] = [limitOf(card, maps), stopsOf(card.method.unit)];
   const drawn = make('canvas', {width, height});
-  picture(drawn, result, maps, limit, stops, {view: WHOLE});
+  picture(drawn, result, maps, limit, stops, {view: WHOLE, i});
   film.drawn.clear();
   const signedMap = stops[0][0] < 0;
   const whole = captioned(drawn, stops, {
-    title: tr('{method} \u00b7 {finding} \u00b7 probability {p}', {method: card.method.title, finding: readable(state.label), p: percent(seen.probabilities[state.chosen])}),
+    title: tr('{method} \u00b7 {finding} \u00b7 probability {p}', {method: card.method.title, finding: readable(label), p: percent(seen.probabilities[i])}),
     ticks: signedMap ? [tr('{value} against', {value: signed(-limit)}), '0', tr('for {value}', {value: signed(limit)})]
       : ['0', signed(limit / 2, limit), signed(limit)],
     notes: [tr('Colours: {unit}', {unit: told(card.method.unit)}), maps.unsure && tr('Dark lines: the sign is unsure'),
       ...seen.warnings.map(warning => `\u26a0 ${told(warning)}`), tr('Model {name}', {name: spec.revision}), tr('File {name}', {name: seen.film.name}),
       page.notice].filter(Boolean)});
-  whole.toBlob(blob => download(blob, `${stem(seen.film.name)}-${card.method.key}-${state.label}.png`));
+  whole.toBlob(blob => download(blob, `${stem(seen.film.name)}-${card.method.key}-${label}.png`));
 }
 
 // A picture with a strip below it, as `render.captioned` has it.
