@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from gradio.utils import get_upload_folder
 
-from cxr_demo import hub, image, phantom, sources
+from cxr_demo import hub, image, lessons, phantom, sources
 from cxr_demo.errors import CxrError, UnknownModel, UnreadableImage, remedy
 from cxr_demo.ui import text
 
@@ -32,12 +32,12 @@ SOURCE = ("kind", "key", "path", "correction")
 
 
 def offered(name: str | None = None) -> Classifier:
-    """A model that visitors may choose, the page's own without a name; UnknownModel for anything else.
+    """A model that visitors may choose, or a lesson's, the page's own without a name; UnknownModel for anything else.
 
     A folder of this machine that is not offered counts as anything else.
     """
     names = [choice.name for choice in sources.choices()]
-    if name is not None and name not in names:
+    if name is not None and name not in (*names, *(lesson.model for lesson in lessons.LESSONS.values())):
         raise UnknownModel(f"{name!r} is not offered here; choose one of {', '.join(names)}.")
     return sources.load(name, None if name is None else PATIENCE)
 
@@ -86,7 +86,7 @@ class Asked:
 
 
 def film_of(source: Mapping[str, Any]) -> Radiograph:
-    """The film that is meant: a file that was sent, a phantom or a public example; put right where that is asked."""
+    """The film that is meant: a file that was sent, a drawn or a public one; put right where that is asked."""
     film = _as_it_lies(source)
     correction = source.get("correction")
     return film if correction is None else image.corrected(film, correction)
@@ -96,6 +96,8 @@ def _as_it_lies(source: Mapping[str, Any]) -> Radiograph:
     kind, key = source.get("kind"), source.get("key")
     if kind == "phantom" and key in phantom.PHANTOMS:
         return phantom.PHANTOMS[key].film()
+    if kind == "lesson" and key in lessons.LESSONS:
+        return lessons.LESSONS[key].film()
     if kind == "example":
         return image.read(hub.fetch_example(str(key), PATIENCE))
     return image.read(_uploaded(source.get("path")))

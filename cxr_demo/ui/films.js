@@ -18,7 +18,7 @@ function askNext() {
 function keepFilms() {
   if (!KINDS.length || state.restoring) return;
   const films = state.films.filter(film => film.source);
-  const kept = {model: state.model, at: films.indexOf(state.film), films: films.map(({name, source, boxes}) => ({name, source, boxes}))};
+  const kept = {model: chosenModel(), at: films.indexOf(state.film), films: films.map(({name, source, boxes}) => ({name, source, boxes}))};
   try { sessionStorage.setItem('cxr-films', JSON.stringify(kept)); } catch { /* a frame without storage */ }
 }
 
