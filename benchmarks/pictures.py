@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.figure import Figure
 
-from cxr_demo import explain, image, methods, phantom, render, sources, trust
+from cxr_demo import explain, image, lessons, methods, phantom, render, sources, trust
 
 if TYPE_CHECKING:
     from cxr_demo.classifier import Classifier
@@ -19,12 +19,13 @@ PHANTOM = "effusion"
 
 
 def main() -> None:
-    """Write both pictures."""
+    """Write the pictures."""
     model, film = sources.load("bundled:nih14"), phantom.PHANTOMS[PHANTOM].film()
     i = model.labels.index(str(phantom.PHANTOMS[PHANTOM].finding))
     explanations = [list(explain.explain(model, film, kind()))[-1] for kind in methods.DEFAULTS]
     maps(film, explanations, i, [_verdict(model, film, e, i) for e in explanations])
     curves(model, film, explanations, i)
+    failures()
 
 
 def maps(film: Radiograph, explanations: list[Explanation], i: int, verdicts: list[str]) -> None:
@@ -62,6 +63,26 @@ def curves(model: Classifier, film: Radiograph, explanations: list[Explanation],
     axes[0].set_ylabel("logit")
     axes[1].legend(fontsize=8)
     picture.savefig(DOCS / "explanations-curves.png", dpi=90)
+
+
+def failures() -> None:
+    """Each lesson's film with the maps of its model, all of a lesson at the same scale."""
+    picture = Figure(figsize=(10, 7.9), layout="constrained")
+    rows = picture.subplots(len(lessons.LESSONS), 1 + len(methods.DEFAULTS))
+    for (first, *others), (key, lesson) in zip(rows, lessons.LESSONS.items(), strict=True):
+        model, film = sources.load(lesson.model), lesson.film()
+        explanations = [list(explain.explain(model, film, kind()))[-1] for kind in methods.DEFAULTS]
+        limit = render.limit_of([e.values[0] for e in explanations])
+        first.imshow(film.pixels, cmap="gray", vmin=0, vmax=1)
+        first.set_title(f"where {methods.method(key, {}).title} fails")
+        for axis, e in zip(others, explanations, strict=True):
+            placed = image.place(e.values[0], film, smooth=False)
+            axis.imshow(render.overlay(film.pixels, placed, limit=limit, unit=e.unit))
+            r2 = "" if e.fidelity is None else f", R² {e.fidelity[0]:.2f}"
+            axis.set_title(f"{methods.method(e.method, {}).title}, ±{limit:.1f}{r2}")
+    for axis in rows.flat:
+        axis.axis("off")
+    picture.savefig(DOCS / "explanations-lessons.png", dpi=70)
 
 
 def _verdict(model: Classifier, film: Radiograph, explanation: Explanation, i: int) -> str:

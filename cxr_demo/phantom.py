@@ -76,11 +76,15 @@ def truth(key: str, size: int = SIZE) -> np.ndarray:
 
 def png(key: str, size: int = SIZE) -> bytes:
     """The phantom as a PNG file that says what it is."""
-    phantom = _named(key)
+    return encoded(draw(key, size), _named(key).planted)
+
+
+def encoded(pixels: np.ndarray, planted: str) -> bytes:
+    """A drawn film (size, size) uint8 as a PNG file that says what it is."""
     note = PngImagePlugin.PngInfo()
-    note.add_text("Description", f"Generated phantom, not a radiograph of a person. {phantom.planted}")
+    note.add_text("Description", f"Generated phantom, not a radiograph of a person. {planted}")
     file = io.BytesIO()
-    Image.fromarray(draw(key, size)).save(file, "PNG", pnginfo=note)
+    Image.fromarray(pixels).save(file, "PNG", pnginfo=note)
     return file.getvalue()
 
 

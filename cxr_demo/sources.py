@@ -4,6 +4,7 @@ bundled:nih14               in this repository (the default), or bundled:pneumot
 ./folder                    a model folder, such as `python -m train` writes
 owner/name@revision         a model folder on the Hugging Face Hub; without a revision, its main branch
 xrv:densenet121-res224-all  torchxrayvision's weights, see zoo.ZOO
+lesson:occlusion            made by hand, to show where a method fails, see lessons.LESSONS; in no list of choices
 
 Behind any of them `@revision` may stand, as in a Classifier's own name; what is found must then be that revision.
 Importing this, and listing, needs no torch.
@@ -150,6 +151,10 @@ def parse(name: str) -> tuple[str, str, str]:
         return "bundled", place, revision
     if prefix == "xrv" and place in zoo.ZOO:
         return "xrv", place, revision
+    if prefix == "lesson":
+        from cxr_demo import lessons
+
+        return "lesson", lessons.named(place).key, revision
     if bare.startswith(("./", "../", "/", "~")) or _path(bare).is_dir():
         return "folder", bare, revision
     if re.fullmatch(r"[\w.-]+/[\w.-]+", bare):
@@ -171,6 +176,10 @@ def _read(name: str) -> Classifier:
         return modelfolder.read(pulled.folder, place, revision=pulled.commit)
     if kind == "xrv":
         model = zoo.load(place)
+    elif kind == "lesson":
+        from cxr_demo import lessons
+
+        model = lessons.load(place)
     else:
         from cxr_demo import folds
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import cxr_demo
-from cxr_demo import errors, image, methods, phantom, render, sanity, sources, trust
+from cxr_demo import errors, image, lessons, methods, phantom, render, sanity, sources, trust
 from cxr_demo.methods.base import settings_of
 from cxr_demo.types import NIH_FINDINGS
 from cxr_demo.ui import fields, text
@@ -113,6 +113,9 @@ def shown() -> set[str]:
             found |= {setting.name.replace("_", " "), setting.help, *setting.choices} - {"slic", "quickshift"}
     for one in phantom.PHANTOMS.values():
         found |= {one.title, one.planted}
+    found.add(lessons.LABEL)
+    for lesson in lessons.LESSONS.values():
+        found |= {lesson.name, lesson.truth, lesson.see}
     found |= {choice.title for choice in sources.choices()}
     return found | set(sanity.DEPTHS) | set(render.PALETTES) | set(image.CORRECTIONS)
 

@@ -19,7 +19,7 @@ LAYERS = [
     {"phantom"},
     {"efficientnet"},
     {"classifier"},
-    {"modelfolder", "patches", "lungs", "sanity"},
+    {"modelfolder", "patches", "lungs", "sanity", "lessons"},
     {"gate"},
     {"hub", "folds"},
     {"graphs"},

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from gradio.utils import get_upload_folder
 
-from cxr_demo import guests, hub, image, phantom, sources
+from cxr_demo import guests, hub, image, lessons, phantom, sources
 from cxr_demo.errors import CxrError, UnknownModel, UnreadableImage, remedy
 from cxr_demo.ui import text
 
@@ -32,7 +32,7 @@ SOURCE = ("kind", "key", "path", "correction")
 
 
 def offered(name: str | None = None) -> Classifier:
-    """A model that visitors may choose, the page's own without a name; UnknownModel for anything else.
+    """A model that visitors may choose, or a lesson's, the page's own without a name; UnknownModel for anything else.
 
     A folder of this machine that is not offered counts as anything else.
     """
@@ -56,7 +56,7 @@ def card_of(name: str) -> str:
 def _is_guest(name: str) -> bool:
     """Whether a name that is not on the list may be asked for all the same; UnknownModel where it may not."""
     names = [choice.name for choice in sources.choices()]
-    if name in names:
+    if name in (*names, *(lesson.model for lesson in lessons.LESSONS.values())):
         return False
     welcome = sources.takes_guests()
     if welcome and guests.NAME.fullmatch(str(name)):
@@ -109,7 +109,7 @@ class Asked:
 
 
 def film_of(source: Mapping[str, Any]) -> Radiograph:
-    """The film that is meant: a file that was sent, a phantom or a public example; put right where that is asked."""
+    """The film that is meant: a file that was sent, a drawn or a public one; put right where that is asked."""
     film = _as_it_lies(source)
     correction = source.get("correction")
     return film if correction is None else image.corrected(film, correction)
@@ -119,6 +119,8 @@ def _as_it_lies(source: Mapping[str, Any]) -> Radiograph:
     kind, key = source.get("kind"), source.get("key")
     if kind == "phantom" and key in phantom.PHANTOMS:
         return phantom.PHANTOMS[key].film()
+    if kind == "lesson" and key in lessons.LESSONS:
+        return lessons.LESSONS[key].film()
     if kind == "example":
         return image.read(hub.fetch_example(str(key), PATIENCE))
     return image.read(_uploaded(source.get("path")))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cxr_demo import image, phantom, render, report, sanity
+from cxr_demo import image, lessons, phantom, render, report, sanity
 from cxr_demo.methods.base import settings_of
 from cxr_demo.types import Unit
 from cxr_demo.ui import text
@@ -76,6 +76,7 @@ def about_fields(own: Classifier, name: str, shown: Sequence[Mapping[str, Any]])
         "palettes": palettes(),
         "opacity": 0.6,
         "phantoms": [],
+        "lessons": [],
         "examples": [],
         "accepts": [],
         "megabytes": 0,
@@ -125,6 +126,17 @@ def phantom_fields(one: phantom.Phantom) -> dict[str, Any]:
         "planted": one.planted,
         "finding": one.finding,
         "edges": None if edges is None else [float(edge / phantom.SIZE) for edge in edges],
+    }
+
+
+def lesson_fields(kind: type[Method]) -> dict[str, Any]:
+    """Where a method fails: the film by its key, the model, and the boxes of what is planted."""
+    lesson = lessons.LESSONS[kind.key]
+    return {
+        "key": lesson.key,
+        "title": kind.title,
+        "model": {"name": lesson.model, "title": lesson.name},
+        "boxes": [{"label": lessons.LABEL, "edges": edges, "given": True} for edges in lesson.boxes],
     }
 
 

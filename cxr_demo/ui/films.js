@@ -16,9 +16,9 @@ function askNext() {
 // ------------------------------------------------------------------ kept over a reload, until the tab is closed
 
 function keepFilms() {
-  if (!KINDS.length || state.restoring) return;
+  if (!KINDS.length) return;
   const films = state.films.filter(film => film.source);
-  const kept = {model: state.model, at: films.indexOf(state.film), films: films.map(({name, source, boxes}) => ({name, source, boxes}))};
+  const kept = {model: state.wanted ?? chosenModel(), at: films.indexOf(state.film), films: films.map(({name, source, boxes}) => ({name, source, boxes}))};
   try { sessionStorage.setItem('cxr-films', JSON.stringify(kept)); } catch { /* a frame without storage */ }
 }
 
@@ -26,17 +26,19 @@ function restoreFilms() {
   let kept = null;
   try { kept = JSON.parse(sessionStorage.getItem('cxr-films')); } catch { /* none */ }
   if (!KINDS.length || !kept?.films.length) return;
-  state.restoring = true;
-  if (page.models.some(model => model.name === kept.model)) state.model = models.value = kept.model;
+  const known = page.models.some(model => model.name === kept.model);
+  if (known) state.model = models.value = kept.model;
   for (const {name, source, boxes} of kept.films) Object.assign(addFilm(name, source), {boxes, busy: false});
   examples.open = state.films.every(film => film.source.kind !== 'file');
-  state.restoring = false;
-  choose(state.films[kept.at] ?? state.films[0]);
-  if (state.model !== kept.model && page.guests) {  // one of the Hub, which this page has yet to hear of
-    nameField.value = kept.model;
-    openNaming();
-    askNamed();
-  }
+  const film = state.films[kept.at] ?? state.films[0];
+  if (known || !page.guests) return choose(film);
+  // one of the Hub, which this page has yet to hear of; kept until another is chosen
+  state.wanted = nameField.value = kept.model;
+  Object.assign(film, {busy: true});
+  state.film = film;
+  showFilm();
+  openNaming();
+  askNamed();
 }
 
 // ------------------------------------------------------------------ the table

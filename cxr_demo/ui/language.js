@@ -58,7 +58,8 @@ function translated(about) {
   const inWords = (list, ...names) => list.map(item => ({...item, ...Object.fromEntries(names.map(name => [name, told(item[name])]))}));
   return {...about, title: told(about.title), tagline: told(about.tagline), notice: told(about.notice), refused: told(about.refused),
     methods: inWords(about.methods, 'title', 'reading').map(method => ({...method, settings: inWords(method.settings, 'help')})),
-    models: inWords(about.models, 'title'), phantoms: inWords(about.phantoms, 'title', 'planted'), examples: inWords(about.examples, 'title', 'credit')};
+    models: inWords(about.models, 'title'), phantoms: inWords(about.phantoms, 'title', 'planted'),
+    lessons: inWords(about.lessons, 'title'), examples: inWords(about.examples, 'title', 'credit')};
 }
 
 const languageChoice = Object.keys(LANGUAGES).length > 1 ? make('select', {id: 'cxr-language', 'aria-label': tr('Language'), onchange: () => {

@@ -10,6 +10,7 @@ models.value = state.model;
 
 function chooseModel() {
   namedRun = 0;  // what was asked for before is no longer wanted
+  state.wanted = null;
   naming.hidden = true;
   leave();
   state.model = models.value;
@@ -64,7 +65,11 @@ function askNamed() {
 function heardNamed({run, choice, error}) {
   if (!namedRun || run !== namedRun) return;
   namedRun = 0;
-  if (error) return saysOfName(told(error), true);
+  if (error) {
+    saysOfName(told(error), true);
+    if (state.film?.busy && !asked.size) choose(state.film);  // after a reload: the page's own model, until it is there
+    return;
+  }
   if (!page.models.some(model => model.name === choice.name)) {
     page.models.push(choice);
     models.lastChild.before(optionOf(choice));

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import gradio as gr
 from starlette.middleware import Middleware
 
-from cxr_demo import explain, heap, hub, methods, phantom, report, sources, trust
+from cxr_demo import explain, heap, hub, lessons, methods, phantom, report, sources, trust
 from cxr_demo.engine import engine_of
 from cxr_demo.errors import BadSetting, Cancelled, Stopped
 from cxr_demo.scoring import Budget
@@ -146,6 +146,7 @@ def _about(own: Classifier) -> dict[str, Any]:
         "models": [vars(choice) for choice in sources.choices()],
         "guests": sources.takes_guests(),
         "phantoms": [fields.phantom_fields(item) for item in phantom.PHANTOMS.values()],
+        "lessons": [fields.lesson_fields(kind) for kind in methods.METHODS if kind.key in lessons.LESSONS],
         "examples": [{"key": e.name, "title": e.title, "credit": e.credit} for e in hub.example_films()],
         "accepts": list(ACCEPTED),
         "megabytes": uploads.MEGABYTES,

@@ -81,6 +81,23 @@ function knownEdges({finding}) {
 
 const plantedIn = film => film.source?.kind === 'phantom' ? page.phantoms.find(item => item.key === film.source.key) : null;
 
+// ------------------------------------------------------------------ lessons: films with a model made for them
+
+const lessonOf = film => film.source?.kind === 'lesson' ? page.lessons.find(item => item.key === film.source.key) : null;
+
+// The model that the visitor chose, also while a lesson's is on.
+const chosenModel = () => page.lessons.some(item => item.model.name === state.model) ? state.before ?? page.model : state.model;
+
+// A lesson's model is in the list while its film is looked at; another film goes back to the one that was chosen before.
+function useModelOf(film) {
+  const own = lessonOf(film)?.model;
+  state.before = chosenModel();
+  models.querySelector('[data-lesson]')?.remove();
+  if (own) models.prepend(make('option', {value: own.name, 'data-lesson': true}, told(own.title)));
+  state.model = models.value = own?.name ?? state.before;
+  if (!current()) { state.chosen = null; showFindings(); }
+}
+
 // Intersection over union of two boxes.
 function overlapOf([a, b, c, d], [e, f, g, h]) {
   const shared = Math.max(0, Math.min(c, g) - Math.max(a, e)) * Math.max(0, Math.min(d, h) - Math.max(b, f));

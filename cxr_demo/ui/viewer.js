@@ -360,7 +360,7 @@ async function addFiles(files) {
 
 function addBuiltIn(kind, item) {
   const known = state.films.find(f => f.source?.kind === kind && f.source.key === item.key);
-  choose(known ?? addFilm(item.title, {kind, key: item.key}));
+  choose(known ?? Object.assign(addFilm(item.title, {kind, key: item.key}), {boxes: [...(item.boxes ?? [])]}), true);
 }
 
 // What is under way is ended by the server, and asked for again on return.
@@ -372,12 +372,14 @@ function leave() {
   trigger(EVENTS.stop, {run: state.run});
 }
 
-function choose(film) {
+// `afresh` where it is to be seen as it first was: by its own model, if it has one.
+function choose(film, afresh = film !== state.film) {
   leave();
   const another = film !== state.film;
   if (another && state.film) forgetPixels(state.film);  // tens of megabytes
   state.film = film;
   if (another) lookAfresh();
+  if (afresh) useModelOf(film);
   state.pointer = null;
   const result = current();
   if (result) {
@@ -471,7 +473,10 @@ const examples = make('details', {class: 'examples', open: true, hidden: !KINDS.
     button(item.title, {class: 'chip', 'data-phantom': item.key}, () => addBuiltIn('phantom', item)))),
   page.examples.length ? make('span', {class: 'lead'}, tr('Public films, fetched when clicked')) : null,
   make('div', {class: 'chips'}, ...page.examples.map(item =>
-    button(item.title, {class: 'chip', 'data-example': item.key, title: item.credit}, () => addBuiltIn('example', item)))));
+    button(item.title, {class: 'chip', 'data-example': item.key, title: item.credit}, () => addBuiltIn('example', item)))),
+  page.lessons.length ? make('span', {class: 'lead'}, tr('Where each method fails')) : null,
+  make('div', {class: 'chips'}, ...page.lessons.map(item => button(item.title, {class: 'chip', 'data-lesson': item.key},
+    () => addBuiltIn('lesson', {...item, title: tr('Where {method} fails', {method: item.title})})))));
 
 const filmPane = make('section', {class: 'film', 'aria-label': tr('Film')},
   filmStage,
@@ -568,7 +573,7 @@ function showModel(next) {
     make('b', {}, `${told(s.metric)} ${fixed(s.value, 2)}`),
     make('span', {class: 'soft'}, tr(' ({low} to {high}), mean of all findings, {subset}', {...rounded(s), subset: told(s.subset)}))));
   facts.replaceChildren(...[
-    make('h2', {}, spec.title),
+    make('h2', {}, told(spec.title)),
     make('p', {class: 'soft'}, make('code', {}, spec.revision)),
     ...measured.slice(0, 2),
     unmeasured,
