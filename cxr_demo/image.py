@@ -63,7 +63,7 @@ def _shortcomings(height: int, width: int, crop: Crop) -> list[str]:
     unseen = 1 - crop.side / max(height, width)
     if unseen >= 0.005:
         where = "left and right" if width > height else "top and bottom"
-        found.append(f"The film is not square: the model does not see {unseen:.0%} of it, at {where}.")
+        found.append(f"The film is not square: the model does not see {100 * unseen:.0f} % of it, at {where}.")
     if crop.side < DETAILED_SIDE:
         found.append(f"The film has only {width} x {height} pixels: small findings may be lost.")
     return found

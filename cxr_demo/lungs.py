@@ -36,7 +36,9 @@ class Lungs:
         taken = [side for side, seen in zip(("left", "right"), self.found, strict=True) if not seen]
         if not taken:
             return "Lungs were found by a rule, roughly."
-        return f"The lung at the picture's {' and '.join(taken)} was not found; its usual place is used."
+        if len(taken) == 2:
+            return "Neither lung was found; their usual places are used."
+        return f"The lung at the picture's {taken[0]} was not found; its usual place is used."
 
 
 def lungs(view: np.ndarray, size: int) -> Lungs:

@@ -126,22 +126,26 @@ class Trust:
 
     def says(self, i: int) -> str:
         """One line for one finding."""
-        found = _SAYS[self.verdict(i)].format(r=self.faithfulness[i], lungs=self.anatomy[i])
+        found = _SAYS[self.verdict(i)].format(r=_figure(self.faithfulness[i]), lungs=_figure(self.anatomy[i]))
         if self.verdict(i) in (Verdict.UNDEFINED, Verdict.RANDOM):
             return found
         if self.stability[i] < 0.5:
             found += " But a small change gives another map."
         if self.outside[i] > 0.5:  # no doubt by itself: a heart lies there too
-            found += f" {self.outside[i]:.0%} of it lies outside the lungs."
+            found += f" {100 * self.outside[i]:.0f} % of it lies outside the lungs."
         return found
+
+
+def _figure(value: float) -> str:
+    return f"{value:.2f}".replace("-", "\N{MINUS SIGN}")
 
 
 _SAYS = {
     Verdict.UNDEFINED: "Nothing to test: the map is empty, or the score does not move.",
-    Verdict.RANDOM: "Not told from a random map by covering halves of this film (r {r:.2f}): do not rely on it alone.",
+    Verdict.RANDOM: "Not told from a random map by covering halves of this film (r {r}): do not rely on it alone.",
     Verdict.ANATOMY: "Better than random, but no better than marking the lungs on every film "
-    "(r {r:.2f}, the lungs {lungs:.2f}).",
-    Verdict.SUPPORTED: "Covering what it marks moves the score as it says (r {r:.2f}, the lungs alone {lungs:.2f}).",
+    "(r {r}, the lungs {lungs}).",
+    Verdict.SUPPORTED: "Covering what it marks moves the score as it says (r {r}, the lungs alone {lungs}).",
 }
 
 #: Controls of each film, as long as its object lives.

@@ -270,6 +270,28 @@ class TestFilms:
         assert fresh.texts(".list .row") == first
         assert fresh.requests[before:] == [], "what is known is not asked for again"
 
+    def test_a_table_chosen_with_films_leaves_them(self, fresh, film_file, tmp_path):
+        table = tmp_path / "boxes.csv"
+        table.write_text("file,boxes\n" + film_file.name + ',"[]"\n')
+        fresh.page.set_input_files(".cxr input.picker", [table, film_file])
+        fresh.wait("gradcam")
+        assert fresh.page.inner_text(".filmname b") == film_file.name
+
+    def test_a_film_is_removed_and_the_next_one_shown(self, fresh, film_file, tmp_path):
+        letter = tmp_path / "letter.png"
+        letter.write_text("Dear doctor, ...")
+        fresh.page.set_input_files(".cxr input.picker", [letter, film_file])
+        fresh.page.wait_for_selector(".notes.bad")
+        fresh.page.click("#cxr-remove")
+        fresh.wait(*DEFAULTS)
+        assert fresh.page.inner_text(".filmname b") == film_file.name
+        assert not fresh.page.is_visible(".strip")
+        fresh.page.click("#cxr-remove")
+        assert fresh.page.is_visible(".invite")
+        assert not fresh.page.is_visible("#cxr-remove")
+        assert fresh.texts(".filmname b") == []
+        fresh.drop(film_file).wait("gradcam")
+
     def test_a_pasted_film_is_read(self, fresh, film_file):
         fresh.page.evaluate(
             """([name, data]) => {
@@ -533,6 +555,20 @@ def test_axe_finds_no_serious_problem(fresh, film_file, tmp_path, theme):
         fresh.page.keyboard.press("Escape")
 
 
+@pytest.mark.parametrize("width", [1440, 390])
+def test_nothing_makes_the_page_wider_than_the_screen(fresh, film_file, width):
+    """With all chapters open: the model's card has long lines and a table."""
+    fresh.page.set_viewport_size({"width": width, "height": 900})
+    fresh.drop(film_file).wait(*DEFAULTS).measured()
+    for heading in fresh.page.query_selector_all(".label-wrap:visible"):
+        heading.click()
+    fresh.page.wait_for_timeout(300)
+    fresh.page.evaluate(
+        """() => document.querySelector('.prose:not(:empty)').innerHTML += '<pre>' + 'x'.repeat(900) + '</pre>'"""
+    )
+    assert fresh.page.evaluate("document.documentElement.scrollWidth") <= width
+
+
 def test_every_control_has_a_name(visitor):
     nameless = visitor.page.evaluate(
         """() => [...document.querySelectorAll('.cxr button, .cxr input, .cxr select, .cxr canvas[tabindex]')]
@@ -570,21 +606,17 @@ class TestBelieving:
             lines = [line.get_attribute("data-line") for line in chart.query_selector_all("polyline")]
             assert sorted(lines) == sorted([*DEFAULTS, "random", "lungs"])
 
-    def test_a_method_keeps_its_colour_whatever_ran_first(self, measured):
+    def test_a_method_keeps_its_colour_whatever_ran_first(self, fresh, film_file):
         colours = """() => Object.fromEntries([...document.querySelectorAll('.charts polyline')]
           .map(line => [line.dataset.line, line.getAttribute('stroke')]))"""
-        before = measured.page.evaluate(colours)
+        fresh.drop(film_file).wait(*DEFAULTS).measured()
+        before = fresh.page.evaluate(colours)
         assert len({before[key] for key in DEFAULTS}) == 3
-        measured.page.uncheck(".controls [data-method=gradcam]")
-        measured.page.evaluate(
-            "key => document.querySelector(`.card[data-method=${key}] footer button`).click()", "lime"
-        )
-        measured.wait("lime").measured()
-        measured.page.wait_for_function("() => !document.querySelector('.charts [data-line=gradcam]')")
-        after = measured.page.evaluate(colours)
-        assert {key: before[key] for key in ("lime", "occlusion")} == {key: after[key] for key in ("lime", "occlusion")}
-        measured.page.check(".controls [data-method=gradcam]")
-        measured.wait("gradcam").measured()
+        fresh.page.uncheck(".controls [data-method=gradcam]")
+        fresh.page.click(".card[data-method=lime] footer button >> nth=0")
+        fresh.page.wait_for_function("() => !document.querySelector('.charts [data-line=gradcam]')")
+        after = fresh.page.evaluate(colours)
+        assert [after[key] for key in ("lime", "occlusion")] == [before[key] for key in ("lime", "occlusion")]
 
     def test_another_finding_asks_nothing_until_it_is_wanted(self, measured):
         before = len(measured.requests)

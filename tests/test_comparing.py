@@ -201,7 +201,7 @@ class TestGrid:
         few, many = (
             list(explain.explain(model, film, methods.method("lime", {"samples": n})))[-1].values[i] for n in (100, 300)
         )
-        largest = float(cells(grid)[2].split()[-1].replace("\u2212", "-"))
+        largest = float(cells(grid)[2].split()[-1].strip("\u00b1"))
         # each of the two arrives in steps of a 127th
         assert abs(largest) == pytest.approx(
             float(np.abs(many - few).max()), abs=float(np.abs([few, many]).max()) / 60 + 1e-3
@@ -237,7 +237,7 @@ class TestGrid:
             head = grid.texts(".grid thead th")[k]
             assert float(head.split()[-2]) == pytest.approx(100 * said.probabilities[i], abs=0.51)
             *_, gradcam = explain.explain(model, image.read(path), methods.method("gradcam", {}))
-            told = float(cells(grid)[k].split(",")[0].split()[-1].replace("\u2212", "-"))
+            told = float(cells(grid)[k].split(",")[0].split()[-1].strip("\u00b1"))
             assert abs(told) == pytest.approx(np.abs(gradcam.values[i]).max(), rel=0.02, abs=2e-3)
 
     def test_stop_ends_it(self, grid):

@@ -210,8 +210,8 @@ def test_all_that_is_said_of_a_map_is_understood(told):
     assert {found.verdict(i) for i in range(5)} == set(trust.Verdict)
     said = [told(found.says(i)) for i in range(5)]
     assert said[4] == (
-        "Å dekke til det kartet markerer, flytter skåren slik det sier (r 0.70, lungene alene 0.20). "
-        "Men en liten endring gir et annet kart. 60% av det ligger utenfor lungene."
+        "Å dekke til det kartet markerer, flytter skåren slik det sier (r 0,70, lungene alene 0,20). "
+        "Men en liten endring gir et annet kart. 60 % av det ligger utenfor lungene."
     )
     assert all(one != found.says(i) and " the " not in one for i, one in enumerate(said))
 
@@ -261,6 +261,7 @@ def test_everything_on_the_page_is_said_through_the_catalogue(browser, address, 
     page.click("#cxr-tour")
     seen += page.evaluate(WRITTEN)
     page.click("#cxr-quiz")
+    page.select_option("#cxr-guess", "-1")
     page.click("#cxr-reveal")
     seen += page.evaluate(WRITTEN)
     assert sum("\u27e6" in one for one in seen) > 400

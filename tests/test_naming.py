@@ -34,7 +34,8 @@ def published(hub, tmp_path_factory):
     """The full name of a model that is for everybody, and what it is."""
     folder = save_model(tmp_path_factory.mktemp("published") / "model", seed=9)
     files = {path.name: path.read_bytes() for path in folder.iterdir()}
-    card = b"# A stranger\n\n![a picture](http://nobody.example/a.png)\n"
+    card = b"# A stranger\n\n![a picture](http://nobody.example/a.png)\n\n"
+    card += b'```mermaid\nflowchart TD\n A@{ img: "http://nobody.example/b.png", label: "x", h: 60 }\n```\n'
     commit = hub.repo(REPO).commit({**files, "README.md": card})
     hub.repo("visitor/secret").commit(files)
     hub.repo("visitor/secret").private = True
@@ -215,7 +216,8 @@ class TestForm:
         np.testing.assert_allclose(shown, np.sort(100 * said(model, film_file))[::-1], atol=0.51)
         page.click("text=/^About this model$/")
         page.wait_for_selector("h1 >> text=A stranger")
-        assert page.query_selector("img[src*=nobody]") is None
+        page.wait_for_selector("pre >> text=flowchart TD")
+        assert page.query_selector("[src*=nobody], [href*='nobody.example/b']") is None
         name(page, f"{REPO}@main")
         page.wait_for_selector("#cxr-named", state="hidden")
         assert visitor.texts("#cxr-model option") == titles, "it is there once"
@@ -239,7 +241,7 @@ class TestForm:
         assert visitor.texts(".grid thead th")[1:] == [full[: len(REPO) + 8], "difference"]
         i = NIH_FINDINGS.index("Effusion")
         *_, last = explain.explain(model, image.read(film_file), methods.method("gradcam", {}))
-        told = float(visitor.texts(".grid tbody tr:first-child small")[1].split()[2].strip(",").replace("\u2212", "-"))
+        told = float(visitor.texts(".grid tbody tr:first-child small")[1].split()[2].strip(",\u00b1"))
         assert abs(told) == pytest.approx(float(np.abs(last.values[i]).max()), rel=0.05)
 
     def test_a_reload_asks_for_it_again(self, visitor, published):

@@ -18,7 +18,7 @@ from gradio_client.exceptions import AppError
 
 from benchmarks.visitor import Visitor
 from cxr_demo import explain, image, methods, render, report, sources
-from cxr_demo.errors import UnreadableImage
+from cxr_demo.errors import Cancelled, DeadlinePassed, UnreadableImage
 from cxr_demo.types import Crop, Explanation, Radiograph, Unit
 from cxr_demo.ui import api, asked, fields, page, text, tools, uploads, zero
 from cxr_demo.ui.sessions import Sessions
@@ -332,9 +332,39 @@ def test_only_zips_that_were_made_for_a_visitor_are_packed_together(tmp_path, mo
         return page.bundle(event, SimpleNamespace(session_hash=visitor))
 
     answer = bundled("me", str(archive), str(archive))
-    assert zipfile.ZipFile(answer["path"]).namelist() == ["film/result.json", "film-2/result.json"]
+    assert zipfile.ZipFile(answer["path"]).namelist() == ["film/result.json"], "each once"
     for refused in (("you", str(archive)), ("me", str(archive), "/etc/passwd"), ("me",), ("me", 5)):
         assert bundled(*refused) == {"event": "bundle", "run": 7, "error": text.NOT_PACKED}
+
+
+def test_folders_in_a_zip_of_several_have_names_of_their_own(tmp_path):
+    """Also where a system holds capital and small letters for the same."""
+    archives = []
+    for k, name in enumerate(("film", "film", "film-2", "Film")):
+        (tmp_path / str(k)).mkdir()
+        archives.append(tmp_path / str(k) / f"{name}.zip")
+        with zipfile.ZipFile(archives[-1], "w") as packed:
+            packed.writestr(f"{name}/result.json", str(k))
+    together = zipfile.ZipFile(report.bundle(archives, tmp_path / "films.zip"))
+    assert together.namelist() == [f"{name}/result.json" for name in ("film", "film-2", "film-2-2", "Film-3")]
+    assert [together.read(name).decode() for name in together.namelist()] == ["0", "1", "2", "3"]
+
+
+def test_a_deadline_is_no_stop_that_somebody_asked_for(monkeypatch):
+    """Who reads "stopped" may ask again: after a deadline that would go on for ever."""
+    monkeypatch.setattr(page, "sessions", Sessions())
+    event = SimpleNamespace(_data={"run": 1, "model": sources.OFFERED[0], "settings": {"lime": {}}})
+    for ended, said in (
+        (DeadlinePassed("Stopped after the 1 seconds given."), {"error": "Stopped after the 1 seconds given."}),
+        (Cancelled(), {"stopped": True, "error": "Stopped on request."}),
+    ):
+
+        def work(*_, ended=ended):
+            raise ended
+            yield
+
+        *_, last = page._of_maps(page.EXPORT, work, event, SimpleNamespace(session_hash="me"))
+        assert last == {"event": "export", "run": 1, **said}
 
 
 def test_a_computation_ends_when_its_card_is_closed(monkeypatch, film_file):

@@ -142,14 +142,83 @@ def test_all_films_come_in_one_zip_whether_looked_at_or_not(visitor, tmp_path):
     visitor.wait(*DEFAULTS)
 
 
-def test_saving_all_films_can_be_stopped(visitor, tmp_path):
-    page = visitor.page
+@pytest.fixture
+def held(visitor, tmp_path):
+    """A page with three films whose every further question is held back; what was asked, and a way to answer it."""
+    page, asked = visitor.page, []
     page.set_input_files(".cxr input.picker", several(tmp_path)[:3])
-    visitor.wait(*DEFAULTS)
+    visitor.wait(*DEFAULTS).measured()
     page.wait_for_function("() => /3 of 3/.test(document.querySelector('details.table summary').textContent)")
     page.click("details.table:not(.grid) summary")
-    page.evaluate("document.querySelector('#cxr-lime-samples').value = 5000")  # of films that have no maps yet
+
+    def hold(route):
+        asked.append(json.loads(route.request.post_data)["event_data"])  # and let it wait
+
+    page.route("**/queue/join*", hold)
+
+    def answer(event, run, **told):
+        page.evaluate(
+            "told => document.dispatchEvent(new CustomEvent('cxr-answer', {detail: told}))",
+            {"event": event, "run": run, **told},
+        )
+
+    yield asked, answer
+    page.unroute("**/queue/join*")
+    visitor.complaints.clear()  # of what was held back
+
+
+def until(page, asked, many):
+    for _ in range(100):
+        if len(asked) >= many:
+            return asked[many - 1]
+        page.wait_for_timeout(50)
+    pytest.fail(f"asked {asked}")
+
+
+def status(page):
+    return page.inner_text("details.table:not(.grid) .group [role=status]")
+
+
+def test_what_fails_is_counted_and_what_is_interrupted_asked_again(visitor, held):
+    """And what is asked was settled when the button was pressed, whatever is chosen meanwhile."""
+    page, (asked, answer) = visitor.page, held
     page.click("#cxr-save-films")
-    page.click("[aria-label='Stop saving all films']")
-    page.wait_for_selector("#cxr-save-films:enabled")
-    assert "Stopped on request." in page.inner_text("details.table:not(.grid)")
+    first = until(page, asked, 1)
+    answer("export", first["run"], ahead=2, wait=9)
+    assert "waiting" in status(page)
+    answer("export", first["run"], busy=True)
+    assert "0 of 3 films done" in status(page)
+    answer("export", first["run"], error="Stopped after the 120 seconds given.")
+    second = until(page, asked, 2)
+    assert second["source"] != first["source"]
+    answer("export", second["run"], stopped=True, error="Stopped on request.")
+    again = until(page, asked, 3)
+    assert {**again, "run": 0} == {**second, "run": 0}
+    answer("export", second["run"], path="/late.zip", name="late.zip")  # of a question that is over
+    page.fill("#cxr-lime-samples", "777", force=True)
+    answer("export", again["run"], path="/second.zip", name="second.zip")
+    third = until(page, asked, 4)
+    assert {**third, "run": 0, "source": 0} == {**first, "run": 0, "source": 0}
+    answer("export", third["run"], path="/third.zip", name="third.zip")
+    last = until(page, asked, 5)
+    assert last["paths"] == ["/second.zip", "/third.zip"]
+    answer("bundle", last["run"], error="What was packed is no longer here; please save it again.")
+    assert "save it again" in status(page)
+    assert page.is_enabled("#cxr-save-films")
+
+
+def test_after_stop_nothing_more_is_asked_or_saved(visitor, held):
+    page, (asked, answer) = visitor.page, held
+    page.click("#cxr-save-films")
+    run = until(page, asked, 1)["run"]
+    with page.expect_request(lambda request: '"method":"export"' in (request.post_data or "")) as told:
+        page.click("[aria-label='Stop saving all films']")
+    assert json.loads(told.value.post_data)["event_data"] == {"method": "export", "run": run}
+    downloads = []
+    page.on("download", lambda download: downloads.append(download))
+    answer("export", run, path="/a.zip", name="a.zip")
+    answer("bundle", run, path="/films.zip", name="films.zip")
+    page.wait_for_timeout(300)
+    assert (len(asked), downloads) == (1, [])
+    assert "Stopped on request." in status(page)
+    assert page.is_enabled("#cxr-save-films")

@@ -94,10 +94,14 @@ def test_the_next_film_is_hidden_again_and_the_count_goes_on(visitor):
         )
         page.wait_for_selector("#cxr-reveal:visible")
         assert not page.is_visible(".findings")
+        assert page.is_disabled("#cxr-reveal"), "nothing is guessed by mistake"
+        page.select_option("#cxr-guess", label="none of these")
         page.click("#cxr-reveal")
         said = page.inner_text(".quiz .said")
         assert "You saw none of these findings" in said
-        assert f"of {n} guess" in said
+        # right is what is true, not what the model says
+        assert said.startswith("Right." if key == "normal" else "That is not what is known of this film.")
+        assert f"So far: {n - 1} of {n} guess" in said
     page.click("#cxr-quiz")
     assert not page.is_visible(".quiz")
     assert page.is_visible(".findings")
@@ -112,6 +116,7 @@ def test_a_drawn_film_by_chance_does_not_say_what_it_is(visitor):
         page.wait_for_selector("#cxr-reveal:visible")
         assert not page.is_visible(".filmname b")
         assert not page.is_visible(".film .notes")
+        page.select_option("#cxr-guess", label="none of these")
         page.click("#cxr-reveal")
         titles.add(page.inner_text(".filmname b"))
         assert "What is true" in page.inner_text(".quiz .said")
@@ -157,3 +162,30 @@ def test_the_tour_goes_round_the_page_on_a_drawn_film(visitor):
     page.keyboard.press("Escape")
     assert not page.is_visible(".tour")
     assert page.query_selector(".toured") is None
+
+
+@pytest.mark.parametrize("width", [390, 820, 1024])
+def test_the_film_is_seen_and_can_be_marked_at_every_width(visitor, width):
+    page = visitor.page
+    page.set_viewport_size({"width": width, "height": 844})
+    page.click("#cxr-quiz")
+    page.click(".chip[data-phantom=effusion]")
+    page.wait_for_selector("#cxr-reveal:visible")
+    film = page.query_selector(".film canvas").bounding_box()
+    assert film["width"] > 250
+    assert film["x"] >= 0
+    assert film["x"] + film["width"] <= width
+    page.select_option("#cxr-guess", label="Effusion")
+    mark(visitor, *MARK)
+    page.click("#cxr-reveal")
+    said = page.inner_text(".quiz .said")
+    assert said.startswith("Right.")
+    assert "Yellow on the film: the known place." in said
+    yellow = """() => {
+      const canvas = document.querySelector('.film canvas');
+      const {data} = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+      let many = 0;
+      for (let k = 0; k < data.length; k += 4) many += data[k] > data[k + 2] + 120;
+      return many;
+    }"""
+    assert page.evaluate(yellow) > 50

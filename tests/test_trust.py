@@ -180,7 +180,7 @@ class TestVerdicts:
 
     def test_doubts_are_said(self):
         one = Trust(*(np.array([v]) for v in (0.6, 0.01, 0.5, 0.3, 0.7, 0.1)))
-        assert one.says(0).endswith("But a small change gives another map. 70% of it lies outside the lungs.")
+        assert one.says(0).endswith("But a small change gives another map. 70 % of it lies outside the lungs.")
 
 
 class TestCurves:
@@ -276,7 +276,7 @@ class TestLungs:
         noise = np.random.default_rng(0).uniform(size=(224, 224))
         found = lungs.lungs(noise, 28)
         assert found.found == (False, False)
-        assert "left and right was not found" in found.said
+        assert "Neither lung was found" in found.said
         assert 0.15 < found.mask.mean() < 0.5
 
 

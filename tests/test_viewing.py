@@ -308,10 +308,10 @@ class TestColours:
         # half of the corner's value is crossed where the corner ends, however it is blurred
         assert np.abs(changed - (left + side / 2)).max() <= 8
         assert lined[row, changed].max() > 220, "a white line"
-        assert "percent" not in visitor.page.inner_text(".looks")
+        assert "percent" not in visitor.page.inner_text(".look-status")
         visitor.page.fill("#cxr-levels", "nonsense, 200")
         np.testing.assert_array_equal(visitor.pixels("corners"), plain)
-        assert "Contours are percent of the scale" in visitor.page.inner_text(".looks")
+        assert "Contours are percent of the scale" in visitor.page.inner_text(".look-status")
         assert visitor.page.get_attribute("#cxr-levels", "aria-invalid") == "true"
 
 

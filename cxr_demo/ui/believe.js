@@ -12,7 +12,8 @@ const figure = (value, digits = 2) => value === null || value === undefined ? '\
   : fixed(Number(value.toFixed(digits)) || 0, digits).replace('-', '\u2212');
 const share = value => value === null || value === undefined ? '\u2013' : `${Math.round(100 * value)} %`;
 const trusted = () => current()?.trust ?? null;
-const boxesHere = () => state.film?.boxes?.filter(box => box.label === state.label) ?? [];
+const boxesOf = label => state.film?.boxes?.filter(box => box.label === label) ?? [];
+const boxesHere = () => boxesOf(state.label);
 
 // ------------------------------------------------------------------ asking and hearing
 
@@ -341,12 +342,13 @@ filmCanvas.addEventListener('pointerup', event => {
   draw();
 });
 
-function outline(pen, canvas, view) {
+function outline(pen, canvas, view, label) {
   const film = frame(canvas, view);
-  const known = guessing() ? [state.film.guess?.edges].filter(present) : boxesHere().map(box => box.edges);
-  for (const edges of [...known, ...(state.pulled ? [state.pulled] : [])]) {
+  const known = guessing() ? [state.film.guess?.edges].filter(present) : boxesOf(label).map(box => box.edges);
+  const truth = quiz.on && state.film.guess?.revealed ? truthEdges() : [];
+  for (const [ink, edges] of [...truth.map(one => ['rgb(255 214 70)', one]), ...[...known, state.pulled].filter(present).map(one => ['rgb(120 255 160)', one])]) {
     const [left, top, right, bottom] = edges;
-    for (const [colour, thick] of [['rgb(0 0 0 / .8)', 4], ['rgb(120 255 160)', 2]]) {
+    for (const [colour, thick] of [['rgb(0 0 0 / .8)', 4], [ink, 2]]) {
       Object.assign(pen, {strokeStyle: colour, lineWidth: Math.max(1, thick * canvas.width / 500)});
       pen.strokeRect(film.left + left * film.width, film.top + top * film.height, (right - left) * film.width, (bottom - top) * film.height);
     }

@@ -50,6 +50,11 @@ function runGrid() {
     const card = cards.get(gridMethod.value);
     const number = !settingOf(card.method.key).choices.length;
     const values = [...new Set(gridValues.value.split(',').map(text => text.trim()).filter(Boolean))];
+    if (number && (!values.length || !values.every(value => Number.isFinite(Number(value))))) {
+      grid.ran = null;
+      showGrid();
+      return say(gridStatus, tr('{setting} needs numbers, separated by commas.', {setting: sentenceCase(readable(grid.setting))}));
+    }
     grid.columns = values.map(value => ({name: `${readable(grid.setting)} ${value}`, model: state.model,
       settings: {...settingsOf(card), [grid.setting]: number && Number.isFinite(Number(value)) ? Number(value) : value}}));
     grid.rows = [card];
@@ -167,11 +172,11 @@ function choices() {
   suggest();
 }
 
-function gridCell(maps, i, limit, unit, words, result = current()) {
+function gridCell(maps, i, limit, unit, words, result = current(), label = state.label) {
   const canvas = make('canvas', {role: 'img', 'aria-label': words});
   if (maps) grid.draws.push(() => {
     fit(canvas, result.image);
-    picture(canvas, result, maps, limit, stopsOf(unit), {i});
+    picture(canvas, result, maps, limit, stopsOf(unit), {i, label});
   });
   return make('td', {}, make('div', {class: `stage small${maps ? '' : ' blank'}`}, canvas), make('small', {}, words));
 }
@@ -188,11 +193,13 @@ function byFindings(result) {
     const {maps} = entryOf(card);
     const limit = Math.max(...picked.map(i => maps.limit[i]));
     return [card.method.title, picked.map(i => gridCell(maps, i, card.method.comparable ? limit : maps.limit[i], card.method.unit,
-      tr('up to {value}', {value: signed(maps.limit[i])})))];
+      upTo(maps.limit[i], maps), result, labels[i]))];
   });
   return lay(picked.map(i => `${readable(labels[i])} ${percent(probabilities[i])}`), rows);
 }
 
+// The largest value, of either sign where there are two.
+const upTo = (limit, maps) => tr('up to {value}', {value: signed(limit).replace('+', maps.planes.some(q => q < 0) ? '\u00b1' : '')});
 const probabilityIn = film => percent(probabilityOf(film, labelsOf([film]).indexOf(state.label)));
 
 function byRuns() {
@@ -207,13 +214,13 @@ function byRuns() {
     });
     const limit = Math.max(0, ...found.map(({maps, i}) => maps?.limit[i] ?? 0));
     const cells = found.map(({cell, maps, i, result}) => gridCell(maps, i, comparable ? limit : maps?.limit[i], unit,
-      maps ? `${tr('up to {value}', {value: signed(maps.limit[i])})}, ${fixed(cell.seconds, 1)} s`
+      maps ? `${upTo(maps.limit[i], maps)}, ${fixed(cell.seconds, 1)} s`
         : cell?.maps ? tr('does not know {finding}', {finding: readable(state.label)}) : told(cell?.error ?? cell?.stopped) ?? (cell ? tr('running\u2026') : grid.job ? tr('waits') : tr('not run')), result));
     if (columns.some(column => column.film)) return [card.method.title, cells];  // places of two films are not the same places
     const [first, last] = [found[0], found.at(-1)];
     if (columns.length > 1 && comparable && first.maps && last.maps) {
       const less = lessOf(last.maps, last.i, first.maps, first.i);
-      cells.push(gridCell(less, 0, limit, unit, tr('up to {value}', {value: signed(less.limit[0])})));
+      cells.push(gridCell(less, 0, limit, unit, upTo(less.limit[0], less)));
     } else cells.push(gridCell(null, 0, 1, unit, comparable ? '' : tr('ranks only: no difference')));
     return [card.method.title, cells];
   });

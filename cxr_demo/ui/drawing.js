@@ -226,7 +226,7 @@ function hatch(pen, canvas, crop, view) {
 }
 
 // The film, with a map of one finding over it where there is one.
-function picture(canvas, result, maps, limit, stops, {view = state.view, i = state.chosen} = {}) {
+function picture(canvas, result, maps, limit, stops, {view = state.view, i = state.chosen, label = state.label} = {}) {
   const pen = canvas.getContext('2d');
   const {crop} = result.seen.film;
   pen.drawImage(filmAt(result, canvas.width, canvas.height, view), 0, 0);
@@ -238,7 +238,7 @@ function picture(canvas, result, maps, limit, stops, {view = state.view, i = sta
     contours(pen, maps, i, limit, place, canvas.width);
   }
   hatch(pen, canvas, crop, view);
-  if (result === current()) outline(pen, canvas, view);  // boxes are the looked-at film's
+  if (result === current()) outline(pen, canvas, view, label);  // boxes are the looked-at film's
 }
 
 // Lines of equal value at the chosen shares of the scale's end, both of what speaks for and, dashed, of what speaks against.

@@ -17,7 +17,7 @@ function askNext() {
 
 function keepFilms() {
   if (!KINDS.length) return;
-  const films = state.films.filter(film => film.source);
+  const films = state.films.filter(film => film.source && (!film.error || film.results.size));
   const kept = {model: state.wanted ?? chosenModel(), at: films.indexOf(state.film), films: films.map(({name, source, boxes}) => ({name, source, boxes}))};
   try { sessionStorage.setItem('cxr-films', JSON.stringify(kept)); } catch { /* a frame without storage */ }
 }

@@ -45,6 +45,7 @@ function told(text) {
 }
 
 function oneByOne(text) {
+  if (/^[\u2212-]?\d+\.\d+$/.test(text)) return text.replace('.', POINT);
   const sentences = text.split(/(?<=[.!?]) (?=[\p{Lu}\d])/u);
   const fits = patterns.find(({pattern}) => pattern.test(text));
   if (!fits) return sentences.length > 1 ? sentences.map(told).join(' ') : text;

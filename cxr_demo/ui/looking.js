@@ -346,7 +346,7 @@ document.addEventListener('keydown', event => {
 // ------------------------------------------------------------------ the bar of all this
 
 const spoken = make('span', {class: 'sr', role: 'status'});  // what arrow keys read, for who does not see it
-const lookStatus = make('span', {class: 'soft', role: 'status'});
+const lookStatus = make('p', {class: 'soft look-status', role: 'status'});  // beside the bar, which may be scrolled
 const looks = make('section', {class: 'looks', 'aria-label': tr('How film and maps are looked at')},
   group(tr('Zoom'), zoomOut, zoomNumber, zoomIn, fitAll),
   group(make('label', {for: 'cxr-level'}, tr('Level')), level),
@@ -355,4 +355,4 @@ const looks = make('section', {class: 'looks', 'aria-label': tr('How film and ma
     make('label', {for: 'cxr-surface', class: 'sr'}, tr('Surface')), surface),
   group(make('label', {for: 'cxr-levels'}, tr('Contours')), levels, make('span', {}, '%')),
   group(tr('Compare'), wipeButton, whole, button(tr('Keys'), {class: 'quiet', id: 'cxr-keys'}, showKeys)),
-  lookStatus, spoken, keyDialog);
+  spoken, keyDialog);

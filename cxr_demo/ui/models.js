@@ -27,7 +27,7 @@ const nameStatus = make('span', {id: 'cxr-named-status', class: 'status', role: 
 const naming = make('form', {class: 'naming', hidden: true, 'aria-label': tr('A model of the Hugging Face Hub'), onsubmit: event => {
   event.preventDefault();
   askNamed();
-}}, make('label', {for: 'cxr-named'}, tr('From the Hub')), nameField, make('button', {class: 'quiet'}, tr('Use')), nameStatus);
+}}, make('label', {for: 'cxr-named'}, tr('From the Hub')), nameField, make('button', {class: 'quiet'}, tr('Use')), button(tr('Close'), {class: 'quiet'}, () => closeNaming()), nameStatus);
 let namedRun = 0;  // the question whose answer is waited for; 0 for none
 
 naming.addEventListener('keydown', event => {

@@ -120,6 +120,8 @@ async function save(card) {
     ticks: signedMap ? [tr('{value} against', {value: signed(-limit)}), '0', tr('for {value}', {value: signed(limit)})]
       : ['0', signed(limit / 2, limit), signed(limit)],
     notes: [tr('Colours: {unit}', {unit: told(card.method.unit)}), maps.unsure && tr('Dark lines: the sign is unsure'),
+      boxesOf(label).length ? tr('Green: where somebody says the finding is') : '',
+      state.levels.length && tr('Lines: {levels} % of the scale\u2019s end', {levels: state.levels.map(share => Math.round(100 * share)).join(', ')}),
       ...seen.warnings.map(warning => `\u26a0 ${told(warning)}`), tr('Model {name}', {name: spec.revision}), tr('File {name}', {name: seen.film.name}),
       page.notice].filter(Boolean)});
   whole.toBlob(blob => download(blob, `${stem(seen.film.name)}-${card.method.key}-${label}.png`));

@@ -6,7 +6,7 @@ const dark = button('\u25d0', {class: 'quiet', id: 'cxr-dark', 'aria-label': tr(
   () => remember('dark', document.body.classList.toggle('dark')));
 if (remembered('dark')) document.body.classList.toggle('dark', remembered('dark') === 'true');
 
-const bench = make('section', {class: 'bench'}, controls, looks, deck);
+const bench = make('section', {class: 'bench'}, controls, looks, lookStatus, deck);
 
 element.replaceChildren(make('div', {class: 'cxr'},
   make('header', {class: 'top'},

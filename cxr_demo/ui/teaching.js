@@ -1,10 +1,13 @@
 // Guess first: a student says what they see and where before the model's answer is shown; then both stand side by side.
 
-const quiz = {on: false, said: 0, named: 0, marked: 0, met: 0};
+const quiz = {on: false, said: 0, named: 0, judged: 0, right: 0, marked: 0, met: 0};
 const guessing = () => quiz.on && Boolean(current()?.image) && !state.film.guess?.revealed;
 const NOTHING = -1;  // what is guessed where none of the findings is seen
 
-const guessFinding = make('select', {id: 'cxr-guess', onchange: () => { guessOf(state.film).finding = Number(guessFinding.value); }});
+const guessFinding = make('select', {id: 'cxr-guess', onchange: () => {
+  guessOf(state.film).finding = guessFinding.value === '' ? null : Number(guessFinding.value);
+  showQuiz();
+}});
 const guessMark = button(tr('Mark where'), {class: 'quiet', id: 'cxr-guess-mark'}, () => drawBox.click());
 const guessReveal = button(tr('Reveal'), {class: 'quiet', id: 'cxr-reveal'}, revealGuess);
 const guessSays = make('div', {class: 'said', role: 'status'});
@@ -30,7 +33,7 @@ const quizButton = button(tr('Guess first'), {class: 'quiet', id: 'cxr-quiz', 'a
   draw();
 });
 
-const guessOf = film => film.guess ??= {finding: NOTHING, edges: null, revealed: false};
+const guessOf = film => film.guess ??= {finding: null, edges: null, revealed: false};
 
 function showQuiz() {
   element.firstElementChild?.classList.toggle('guessing', guessing());
@@ -42,11 +45,12 @@ function showQuiz() {
   const guess = guessOf(state.film);
   guessForm.hidden = guess.revealed;
   const {labels} = current().seen;
-  const options = [[NOTHING, tr('none of these')], ...labels.map((label, i) => [i, readable(label)]).sort((a, b) => a[1].localeCompare(b[1]))];
-  if ([...guessFinding.options].map(option => Number(option.value)).join() !== options.map(([value]) => value).join()) {
+  const options = [['', tr('choose\u2026')], [NOTHING, tr('none of these')], ...labels.map((label, i) => [i, readable(label)]).sort((a, b) => a[1].localeCompare(b[1]))];
+  if ([...guessFinding.options].map(option => option.value).join() !== options.map(([value]) => value).join()) {
     guessFinding.replaceChildren(...options.map(([value, words]) => make('option', {value}, words)));
   }
-  guessFinding.value = guess.finding;
+  guessFinding.value = guess.finding ?? '';
+  guessReveal.disabled = guess.finding === null;
   guessMark.setAttribute('aria-pressed', String(Boolean(state.drawing)));
   say(guessMark, guess.edges ? tr('Mark again') : tr('Mark where'));
   guessSays.replaceChildren(...(guess.revealed ? compared(guess) : []).map(text => make('p', {}, text)));
@@ -58,6 +62,10 @@ function revealGuess() {
   const {labels, ranked} = current().seen;
   quiz.said += 1;
   quiz.named += ranked.indexOf(guess.finding) >= 0 && ranked.indexOf(guess.finding) < 3;
+  if (knownFindings()) {
+    quiz.judged += 1;
+    quiz.right += isRight(guess);
+  }
   const known = knownEdges(guess);
   if (guess.edges && known.length) {
     quiz.marked += 1;
@@ -71,6 +79,23 @@ function revealGuess() {
   showQuiz();
   draw();
 }
+
+// The findings that the film is known to show: what was planted, or what the boxes given with it are of; null where
+// nothing is known.
+function knownFindings() {
+  const planted = plantedIn(state.film);
+  if (planted) return [planted.finding].filter(Boolean);
+  const given = (state.film.boxes ?? []).filter(box => box.given).map(box => box.label);
+  return given.length ? [...new Set(given)] : null;
+}
+
+function isRight({finding}) {
+  const known = knownFindings();
+  return finding === NOTHING ? !known.length : known.includes(current().seen.labels[finding]);
+}
+
+// Where it is, of whatever finding.
+const truthEdges = () => [plantedIn(state.film)?.edges, ...(state.film.boxes ?? []).filter(box => box.given).map(box => box.edges)].filter(present);
 
 // What is known to be true of the film: where it was planted, or where a table of boxes has what was guessed.
 function knownEdges({finding}) {
@@ -119,17 +144,22 @@ function compared(guess) {
     said.push(above(guess.finding) ? tr('You saw {finding}. The model gives it {p}, above its operating point: number {place} of {n}.', given)
       : tr('You saw {finding}. The model gives it {p}: number {place} of {n}.', given));
   }
+  const known = knownFindings();
+  if (known) said.unshift(isRight(guess) ? tr('Right.') : tr('That is not what is known of this film.'));
   const planted = plantedIn(state.film);
+  if (known && !planted) said.push(tr('What is true: the boxes given with it are of {findings}.', {findings: known.map(readable).join(', ')}));
   if (planted) said.push([tr('What is true: {truth}', {truth: planted.planted}), planted.finding ? tr('That is {finding}.', {finding: readable(planted.finding)}) : '',
     tr('The model learned from people\u2019s films and need not find what is drawn.')].filter(Boolean).join(' '));
-  const known = knownEdges(guess);
-  if (guess.edges && known.length) said.push(tr('Your mark and the known place overlap by {value} (IoU; 1 is the same box, 0 no contact).',
-    {value: fixed(Math.max(...known.map(edges => overlapOf(edges, guess.edges))), 2)}));
+  const places = knownEdges(guess);
+  if (truthEdges().length) said.push(tr('Yellow on the film: the known place.'));
+  if (guess.edges && places.length) said.push(tr('Your mark and the known place overlap by {value} (IoU; 1 is the same box, 0 no contact).',
+    {value: fixed(Math.max(...places.map(edges => overlapOf(edges, guess.edges))), 2)}));
   if (guess.edges && guess.finding !== NOTHING) {
     const found = shown().filter(card => entryOf(card)?.maps).map(card => `${card.method.title} ${share(evidenceIn(entryOf(card).maps, guess.finding, guess.edges))}`);
     if (found.length) said.push(tr('Of each map\u2019s evidence for it, so much lies in your mark: {shares}. The mark is {area} of what the model sees.',
       {shares: found.join(', '), area: share(areaOf(guess.edges))}));
   }
+  if (quiz.judged) said.push(tr('So far: {right} of {n} guesses were right, where the truth is known.', {right: quiz.right, n: quiz.judged}));
   said.push(tr('So far: {named} of {n} guesses were among the model\u2019s first three.', {named: quiz.named, n: quiz.said}));
   if (quiz.marked) said.push(tr('{met} of {n} marks met the known place.', {met: quiz.met, n: quiz.marked}));
   return said;

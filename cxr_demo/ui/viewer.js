@@ -193,6 +193,7 @@ function heardEstimate({run, method, copies, error}) {
   say(card.estimate, error ? told(error) : !copies ? tr('takes no altered copies')
     : pace(card) ? tr('{n} altered copies, about {time}', {n: copies, time: lasting(copies * pace(card))}) : tr('{n} altered copies', {n: copies}));
   card.estimate.classList.toggle('early', Boolean(error));
+  for (const [name, field] of card.fields) field.setAttribute('aria-invalid', String(Boolean(error?.startsWith(`${name}=`))));
 }
 
 // Seconds that an altered copy took of late, on this card or on another.
@@ -314,7 +315,7 @@ document.addEventListener(CHANNEL, ({detail}) => {
 const KINDS = page.accepts;
 const filmCanvas = make('canvas', {role: 'img', tabindex: 0, 'aria-label': tr('No film yet')});
 const picker = make('input', {type: 'file', multiple: true, accept: [...KINDS, '.csv'].join(','), class: 'picker', tabindex: -1,
-  'aria-label': tr('Choose films'), onchange: () => { addFiles(picker.files); picker.value = ''; }});
+  'aria-label': tr('Choose films'), onchange: () => { addFiles([...picker.files]); picker.value = ''; }});
 const invite = make('div', {class: 'invite'},
   make('strong', {}, tr('Drop chest X-rays here')),
   make('span', {}, tr('or paste them, or choose files: PNG, JPEG, TIFF, BMP, WebP, DICOM')));
@@ -414,6 +415,7 @@ function showFilm() {
   veil.hidden = !film?.busy;
   say(veil.querySelector('.words'), !film?.busy ? '' : film.source ? tr('Reading the film\u2026') : tr('Sending the film\u2026'));
   invite.hidden = Boolean(film?.busy || result);
+  removeButton.hidden = !film || !KINDS.length;
   const seen = result?.seen.film;
   filmName.replaceChildren(...(!film ? [] : [make('b', {title: film.name}, film.name),
     make('span', {}, seen ? tr('{size} pixels', {size: `${seen.width} \u00d7 ${seen.height}`}) : '')]));
@@ -478,9 +480,20 @@ const examples = make('details', {class: 'examples', open: true, hidden: !KINDS.
   make('div', {class: 'chips'}, ...page.lessons.map(item => button(item.title, {class: 'chip', 'data-lesson': item.key},
     () => addBuiltIn('lesson', {...item, title: tr('Where {method} fails', {method: item.title})})))));
 
+const removeButton = button(tr('Remove'), {class: 'quiet', id: 'cxr-remove', hidden: true, title: tr('Remove this film from the list')}, () => {
+  leave();
+  const at = state.films.indexOf(state.film);
+  state.films = state.films.filter(film => film !== state.film);
+  const next = state.films[Math.min(at, state.films.length - 1)];
+  if (next) return choose(next);
+  state.film = null;
+  showFindings();
+  showFilm();
+});
 const filmPane = make('section', {class: 'film', 'aria-label': tr('Film')},
   filmStage,
-  make('div', {class: 'filmbar'}, filmName, button(tr('Choose films'), {class: 'quiet'}, () => picker.click()), picker),
+  make('div', {class: 'filmbar'}, filmName, removeButton,
+    button(tr('Choose films'), {class: 'quiet'}, () => picker.click()), picker),
   filmNotes, strip, examples);
 
 invite.addEventListener('click', () => picker.click());
@@ -635,7 +648,10 @@ function control(card, s) {
   const field = s.choices.length
     ? make('select', {id}, ...s.choices.map(c => make('option', {value: c, selected: c === s.default}, tr(c))))
     : make('input', {id, type: 'number', min: s.low, max: s.high, step: s.step ?? 'any', value: s.default});
-  if (KINDS.length) field.addEventListener('change', () => askEstimate(card));
+  if (KINDS.length) field.addEventListener('change', () => {
+    if (field.value === '') field.value = s.default;
+    askEstimate(card);
+  });
   card.fields.set(s.name, field);
   return make('div', {class: 'setting'}, label, field, make('small', {}, s.help));
 }
