@@ -614,7 +614,8 @@ class TestBelieving:
         assert len({before[key] for key in DEFAULTS}) == 3
         fresh.page.uncheck(".controls [data-method=gradcam]")
         fresh.page.click(".card[data-method=lime] footer button >> nth=0")
-        fresh.page.wait_for_function("() => !document.querySelector('.charts [data-line=gradcam]')")
+        drawn = "key => document.querySelector(`.charts [data-line=${key}]`)"
+        fresh.page.wait_for_function(f"() => ({drawn})('lime') && !({drawn})('gradcam')")
         after = fresh.page.evaluate(colours)
         assert [after[key] for key in ("lime", "occlusion")] == [before[key] for key in ("lime", "occlusion")]
 
