@@ -387,7 +387,7 @@ def test_a_film_shrunk_for_the_eye_shows_the_model_s_view_at_its_place(shape):
 
 def test_a_wide_film_says_what_is_not_seen():
     (warning,) = image.decode(saved(np.tile(EIGHT, (5, 5)), "PNG"), "wide.png").warnings
-    assert "25%" in warning
+    assert "25 %" in warning
     assert "left and right" in warning
 
 
