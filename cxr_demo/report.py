@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import json
 import platform
@@ -17,6 +16,7 @@ import numpy as np
 import cxr_demo
 from cxr_demo import image, methods, render
 from cxr_demo.errors import UnknownLabel
+from cxr_demo.files import sha256_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -216,7 +216,7 @@ def unsure_at(explanation: Explanation, i: int) -> np.ndarray | None:
 def pack(folder: Path) -> Path:
     """A zip of a folder of `save` beside it, with SHA256SUMS, as `sha256sum -c` reads them; the folder is deleted."""
     paths = sorted(path for path in folder.iterdir() if path.is_file())
-    sums = "".join(f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n" for path in paths)
+    sums = "".join(f"{sha256_of(path)}  {path.name}\n" for path in paths)
     archive = folder.with_name(f"{folder.name}.zip")
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as packed:
         for path in paths:
