@@ -25,7 +25,7 @@ function heardExport(answer) {
   Object.assign(exporting, {ahead: answer.ahead, wait: answer.wait});
   if (answer.path) {
     exporting.state = 'done';
-    make('a', {href: addressOf(answer.path), download: answer.name}).click();
+    follow(addressOf(answer.path), answer.name);
   } else if (answer.error || answer.stopped) Object.assign(exporting, {state: 'stopped', error: answer.error ?? 'Stopped on request.'});
   showExport();
 }
@@ -78,7 +78,7 @@ function heardPacked(answer) {
   const {film} = bundle;
   if (answer.path && film) bundle.paths.push(answer.path);
   else if (answer.path) {
-    make('a', {href: addressOf(answer.path), download: answer.name}).click();
+    follow(addressOf(answer.path), answer.name);
     return endBundle(bundle.failed ? tr('{n} films could not be saved.', {n: bundle.failed}) : '');
   } else if (answer.stopped) bundle.waiting.unshift(film);  // another film was looked at, which ends what is under way
   else if (answer.error && film) bundle.failed += 1;
@@ -181,7 +181,9 @@ function wrapped(text, most, widthOf) {
 }
 
 function download(blob, name) {
-  const link = make('a', {href: URL.createObjectURL(blob), download: name});
-  link.click();
-  URL.revokeObjectURL(link.href);
+  const address = URL.createObjectURL(blob);
+  follow(address, name);
+  URL.revokeObjectURL(address);
 }
+
+const follow = (href, name) => make('a', {href, download: name}).click();

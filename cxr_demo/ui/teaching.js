@@ -80,12 +80,14 @@ function revealGuess() {
   draw();
 }
 
+const givenBoxes = () => (state.film.boxes ?? []).filter(box => box.given);
+
 // The findings that the film is known to show: what was planted, or what the boxes given with it are of; null where
 // nothing is known.
 function knownFindings() {
   const planted = plantedIn(state.film);
   if (planted) return [planted.finding].filter(Boolean);
-  const given = (state.film.boxes ?? []).filter(box => box.given).map(box => box.label);
+  const given = givenBoxes().map(box => box.label);
   return given.length ? [...new Set(given)] : null;
 }
 
@@ -95,13 +97,13 @@ function isRight({finding}) {
 }
 
 // Where it is, of whatever finding.
-const truthEdges = () => [plantedIn(state.film)?.edges, ...(state.film.boxes ?? []).filter(box => box.given).map(box => box.edges)].filter(present);
+const truthEdges = () => [plantedIn(state.film)?.edges, ...givenBoxes().map(box => box.edges)].filter(present);
 
 // What is known to be true of the film: where it was planted, or where a table of boxes has what was guessed.
 function knownEdges({finding}) {
   const planted = plantedIn(state.film);
   if (planted) return planted.edges ? [planted.edges] : [];
-  return (state.film.boxes ?? []).filter(box => box.given && box.label === current().seen.labels[finding]).map(box => box.edges);
+  return givenBoxes().filter(box => box.label === current().seen.labels[finding]).map(box => box.edges);
 }
 
 const plantedIn = film => film.source?.kind === 'phantom' ? page.phantoms.find(item => item.key === film.source.key) : null;
