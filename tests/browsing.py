@@ -58,6 +58,14 @@ class Visitor:
         self.page.goto(address)
         self.page.wait_for_selector(".cxr .list .row")
 
+    def reload(self):
+        """Load the page again. What the page that goes says of its requests that are cut off (Gradio's client
+        complains, when some were on their way) is no complaint; all it said before is kept, as is what comes after."""
+        kept = list(self.complaints)
+        self.page.once("framenavigated", lambda _: self.complaints.__setitem__(slice(None), kept))
+        self.page.reload()
+        return self
+
     def drop(self, path):
         self.page.evaluate(DROP, [path.name, base64.b64encode(path.read_bytes()).decode()])
         return self

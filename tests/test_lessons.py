@@ -200,7 +200,7 @@ def test_a_visitor_opens_each_and_comes_back_to_the_model_they_chose(browser, ad
     for lesson in lessons.LESSONS.values():
         page.click(f".chip[data-lesson={lesson.key}]")
         is_shown(lesson)
-    page.reload()
+    visitor.reload()
     is_shown(lesson)
     page.click(".chip[data-phantom=normal]")
     page.wait_for_selector(".filmname b:text-is('Normal')")
