@@ -216,11 +216,11 @@ def _explain(arguments: argparse.Namespace) -> int:
         labels = wanted or [prediction.labels[i] for i in prediction.ranked()[:3]]
         # of "...png" the stem is the folder above
         folder = _free(arguments.out / (path.stem if path.stem.strip(".") else "film"), taken)
-        page = portable.page(model, film, prediction, explanations, trusted)
-        report.save(folder, film, prediction, explanations, labels, trusted, page)
+        page = portable.page(model, film, prediction, explanations, trusted, boxes)
+        report.save(folder, film, prediction, explanations, labels, trusted, page, boxes)
         print(folder, flush=True)
 
-    correction = recipe["correction"] if recipe else None
+    correction, boxes = (recipe["correction"], recipe["boxes"]) if recipe else (None, ())
     return _each(arguments.files, work, partial(_put_right, look=arguments.correct, correction=correction))
 
 
@@ -234,6 +234,8 @@ def _make(folder: Path) -> None:
 
 
 def _recorded(path: Path) -> dict[str, Any]:
+    from cxr_demo.labelled import Box
+
     try:
         recorded = json.loads(path.read_text(encoding="utf-8"))
         settings = {key: dict(done["settings"]) for key, done in recorded["methods"].items()}
@@ -241,7 +243,8 @@ def _recorded(path: Path) -> dict[str, Any]:
         return {
             "model": str(recorded["model"]),
             "sha256": recorded["sha256"],
-            "correction": recorded.get("correction"),  # earlier versions knew none
+            "correction": recorded.get("correction"),  # earlier versions knew none, nor boxes
+            "boxes": [Box.of(box) for box in recorded.get("boxes", [])],
             "methods": settings,
             "labels": labels,
         }

@@ -66,6 +66,18 @@ class Box:
         """Left, top, right, bottom."""
         return self.left, self.top, self.left + self.width, self.top + self.height
 
+    @classmethod
+    def of(cls, fields: Mapping[str, Any]) -> Box:
+        """From an entry of a table's `boxes`; KeyError, TypeError or ValueError where it is none."""
+        numbers = [float(fields[name]) for name in ("x", "y", "w", "h")]
+        if not all(map(math.isfinite, numbers)):
+            raise ValueError(f"{numbers} is no place on a film")
+        return cls(fields["label"], *numbers)
+
+    def fields(self) -> dict[str, Any]:
+        """As an entry of a table's `boxes`."""
+        return {"label": self.label, "x": self.left, "y": self.top, "w": self.width, "h": self.height}
+
 
 @dataclass(frozen=True, eq=False)
 class Films:
@@ -207,6 +219,6 @@ def _number(where: str, column: str, text: str | None) -> float:
 
 def _boxes(where: str, text: str | None) -> tuple[Box, ...]:
     try:
-        return tuple(Box(b["label"], b["x"], b["y"], b["w"], b["h"]) for b in json.loads(text or "[]"))
+        return tuple(Box.of(box) for box in json.loads(text or "[]"))
     except (ValueError, KeyError, TypeError):
         raise DataError(f"{where}, boxes: {text!r:.60} is no list of boxes with label, x, y, w and h.") from None

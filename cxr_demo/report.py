@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
+    from cxr_demo.labelled import Box
     from cxr_demo.trust import Trust
     from cxr_demo.types import Explanation, Prediction, Radiograph
 
@@ -90,16 +91,17 @@ def result_fields(
     prediction: Prediction,
     explanations: Sequence[Explanation],
     trusted: Mapping[str, Trust] | None = None,
+    boxes: Sequence[Box] = (),
 ) -> dict[str, Any]:
     """All that a reader needs to know to repeat the maps: the prediction, per method what was done, versions.
 
-    `trusted`, by method, adds how far its maps can be believed.
+    `trusted`, by method, adds how far its maps can be believed; `boxes` are where somebody sees findings.
     """
     done = {e.method: explanation_fields(e) for e in explanations}
     for key, found in (trusted or {}).items():
         done[key]["trust"] = trust_fields(found)
-    corrected = {"correction": film.correction}
-    return {**prediction_fields(film, prediction), **corrected, "methods": done, "versions": versions()}
+    seen = {"correction": film.correction, "boxes": [box.fields() for box in boxes]}
+    return {**prediction_fields(film, prediction), **seen, "methods": done, "versions": versions()}
 
 
 def versions() -> dict[str, str]:
@@ -124,6 +126,7 @@ def save(
     labels: Sequence[str],
     trusted: Mapping[str, Trust] | None = None,
     page: str | None = None,
+    boxes: Sequence[Box] = (),
 ) -> None:
     """Write `maps.npz`, a PNG per method and label, the page as `report.html`, and last `result.json`: all is there.
 
@@ -149,7 +152,7 @@ def save(
             (folder / f"{name}.png").write_bytes(render.png(shown, texts))
     if page is not None:
         (folder / "report.html").write_text(page, encoding="utf-8")
-    fields = result_fields(film, prediction, explanations, trusted)
+    fields = result_fields(film, prediction, explanations, trusted, boxes)
     fields["pictures"] = {"labels": [prediction.labels[i] for i in indices], "full_colour": full_colour}
     text = json.dumps(fields, indent=2, allow_nan=False)
     partial = folder / "result.json.partial"

@@ -591,6 +591,17 @@ def measured(browser, address, film_file):
     one.page.close()
 
 
+def draw_a_box(visitor):
+    page = visitor.page
+    page.click("#cxr-draw-box")
+    box = page.query_selector(".film canvas").bounding_box()
+    left, top = box["x"], box["y"]
+    page.mouse.move(left + 0.3 * box["width"], top + 0.3 * box["height"])
+    page.mouse.down()
+    page.mouse.move(left + 0.6 * box["width"], top + 0.7 * box["height"], steps=3)
+    page.mouse.up()
+
+
 class TestBelieving:
     """What is measured of the maps once they are complete."""
 
@@ -628,19 +639,30 @@ class TestBelieving:
         assert len(measured.requests) > before
 
     def test_a_box_is_drawn_and_measured(self, measured):
-        measured.page.click("#cxr-draw-box")
-        box = measured.page.query_selector(".film canvas").bounding_box()
-        left, top = box["x"], box["y"]
-        measured.page.mouse.move(left + 0.3 * box["width"], top + 0.3 * box["height"])
-        measured.page.mouse.down()
-        measured.page.mouse.move(left + 0.6 * box["width"], top + 0.7 * box["height"], steps=3)
-        measured.page.mouse.up()
+        draw_a_box(measured)
         measured.page.wait_for_selector("text=best IoU of its pieces", timeout=60_000)
         assert measured.page.get_attribute("#cxr-draw-box", "aria-pressed") == "false"
         rows = measured.page.query_selector_all("table:has-text('peak inside') tbody tr")
         assert len(rows) == 3
         measured.page.click("text=Remove boxes")
         measured.page.wait_for_selector("text=best IoU of its pieces", state="detached", timeout=60_000)
+
+    def test_boxes_drawn_beside_another_model_are_measured_when_asked(self, fresh, film_file):
+        figures, ask = "table:has-text('peak inside')", "#cxr-measure-boxes"
+        fresh.drop(film_file).wait(*DEFAULTS).measured()
+        fresh.pick("Pneumothorax")
+        fresh.page.select_option("#cxr-model", index=1)
+        fresh.page.wait_for_function("document.querySelectorAll('.list .row').length === 1")
+        fresh.wait(*DEFAULTS).measured()
+        draw_a_box(fresh)
+        fresh.page.wait_for_selector(figures, timeout=60_000)
+        fresh.page.select_option("#cxr-model", index=0)
+        fresh.page.wait_for_function("document.querySelectorAll('.list .row').length === 14")
+        fresh.pick("Pneumothorax")
+        assert fresh.page.query_selector(figures) is None
+        fresh.page.click(ask)
+        fresh.page.wait_for_selector(figures, timeout=60_000)
+        assert fresh.page.query_selector(ask) is None
 
     def test_boxes_of_a_table_are_shown_on_their_film(self, fresh, film_file, tmp_path):
         box = json.dumps([{"label": "Effusion", "x": 10, "y": 20, "w": 60, "h": 50}]).replace('"', '""')
@@ -657,8 +679,6 @@ class TestBelieving:
                 fresh.measured()
                 fresh.pick("Atelectasis")
                 fresh.pick("Effusion")
-                if not fresh.page.query_selector("table:has-text('peak inside')"):
-                    fresh.page.click("#cxr-measure-boxes")
             fresh.page.wait_for_selector("table:has-text('peak inside')", timeout=60_000)
             assert "1 box read from boxes.csv." in fresh.page.inner_text(".believe")
         (tmp_path / "none.csv").write_text("a,b\n1,2\n")

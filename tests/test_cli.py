@@ -145,12 +145,16 @@ def test_no_films_name_leads_out_of_the_folder(film, tmp_path):
 def test_from_repeats_exactly_what_was_done(film, tmp_path):
     assert run("explain", film, "--out", tmp_path / "a", "--label", "effusion", *QUICK).returncode == 0
     source = tmp_path / "a" / "film" / "result.json"
+    recorded = json.loads(source.read_text())
+    recorded["boxes"] = [{"label": "Effusion", "x": 10.0, "y": 20.5, "w": 60.0, "h": 50.0}]
+    source.write_text(json.dumps(recorded))
     done = run("explain", "--from", source, film, "--out", tmp_path / "b")
     assert done.returncode == 0, done.stderr
     first, again = np.load(source.parent / "maps.npz"), np.load(tmp_path / "b" / "film" / "maps.npz")
     for key in first.files:
         assert (first[key] == again[key]).all()
     assert {p.name for p in source.parent.iterdir()} == {p.name for p in (tmp_path / "b" / "film").iterdir()}
+    assert json.loads((tmp_path / "b" / "film" / "result.json").read_text())["boxes"] == recorded["boxes"]
     other = tmp_path / "other.png"
     cv2.imwrite(str(other), cv2.imread(str(film)) // 2)
     refused = run("explain", "--from", source, other, "--out", tmp_path / "c")

@@ -17,7 +17,7 @@ import pytest
 from gradio_client.exceptions import AppError
 
 from benchmarks.visitor import Visitor
-from cxr_demo import explain, image, methods, render, report, sources
+from cxr_demo import explain, image, labelled, methods, render, report, sources
 from cxr_demo.errors import Cancelled, DeadlinePassed, UnreadableImage
 from cxr_demo.types import Crop, Explanation, Radiograph, Unit
 from cxr_demo.ui import api, asked, fields, page, text, tools, uploads, zero
@@ -299,6 +299,26 @@ def test_films_come_from_the_uploads_alone(tmp_path, monkeypatch):
     for bad in (outside, tmp_path / "cache" / ".." / "x.png", gone, None, *(gone.with_name(name) for name in names)):
         with pytest.raises(UnreadableImage, match="send the file again"):
             asked.film_of({"kind": "file", "path": bad and str(bad)})
+
+
+def test_of_boxes_that_are_sent_only_boxes_are_taken():
+    """In shares of the film; on the film, in its pixels."""
+    film = SimpleNamespace(pixels=np.zeros((50, 200), np.float32))
+    no_boxes = [None, 5, "box", [0, 0, 1, 1], {}, {"label": "Mass"}, {"label": "Mass", "edges": 5}]
+    no_edges = [
+        [0, 0, 1],
+        [0, 0, 1, 1, 1],
+        ["left", 0, 1, 1],
+        [0, 0, 1, float("nan")],
+        [0, 0, 1, 10**400],
+        [0, 0, 1, None],
+    ]
+    bad = no_boxes + [{"label": "Mass", "edges": edges} for edges in no_edges]
+    good = {"label": "Mass", "edges": [0.25, 0.5, 1, 0.75], "given": True}
+    told = asked.Asked.of({"boxes": [*bad, good, *bad]})
+    assert told.boxes_on(film) == [labelled.Box("Mass", 50, 25, 150, 12.5)]
+    for nothing in (None, 5, "boxes", {"0": good}):
+        assert asked.Asked.of({"boxes": nothing}).boxes_on(film) == []
 
 
 def test_nothing_stays_of_what_could_not_be_written(tmp_path, monkeypatch):

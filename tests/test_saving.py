@@ -1,8 +1,10 @@
 """What a visitor takes away: a picture that says what it shows."""
 
+import csv
 import hashlib
 import io
 import json
+import math
 import zipfile
 
 import cv2
@@ -10,11 +12,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cxr_demo import explain, image, methods, phantom, render, sources
+from cxr_demo import explain, image, methods, metrics, phantom, render, sources
 from cxr_demo.types import NIH_FINDINGS, Unit
 from tests.browsing import DEFAULTS, Visitor
+from tests.test_teaching import GREEN
 
 pytestmark = pytest.mark.browser
+
+#: How the maps lie to the boxes of the finding that is shown, a row for each method.
+FIGURES = ".believe table:has-text('peak inside') tbody tr"
 
 #: Where a canvas wrote, and how wide.
 WRITTEN = """() => {
@@ -140,6 +146,72 @@ def test_all_films_come_in_one_zip_whether_looked_at_or_not(visitor, tmp_path):
             np.testing.assert_allclose(maps["gradcam"], wanted.values, atol=2e-3 * np.abs(wanted.values).max())
     assert page.is_enabled("#cxr-save-films")
     visitor.wait(*DEFAULTS)
+
+
+def test_boxes_go_with_the_film_into_zip_and_report(visitor, tmp_path, browser):
+    """All of them, with how the maps lie to them, as on the page and as the library measures it."""
+    page = visitor.page
+    boxes = [
+        {"label": "Effusion", "x": 30.0, "y": 60.0, "w": 90.0, "h": 120.0},
+        {"label": "Mass", "x": 100.0, "y": 20.0, "w": 50.0, "h": 40.0},
+        {"label": "Mass", "x": 10.0, "y": 20.0, "w": 40.0, "h": 30.0},
+        {"label": "No finding of ours", "x": 1.0, "y": 2.0, "w": 3.0, "h": 4.0},
+    ]
+    table = tmp_path / "boxes.csv"
+    with table.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerows([("file", "boxes"), ("film.png", json.dumps(boxes))])
+    visitor.drop(table)
+    visitor.drop(film_of_size(tmp_path, 240, 300, "film.png")).wait(*DEFAULTS).measured()
+    shown = {}
+    for label in ("Effusion", "Mass"):
+        visitor.pick(label)
+        shown[label] = visitor.texts(FIGURES)
+    with page.expect_download() as waiting:
+        page.click("#cxr-save-all")
+    with zipfile.ZipFile(waiting.value.path()) as packed:
+        packed.extractall(tmp_path)
+    folder = tmp_path / "film"
+    assert json.loads((folder / "result.json").read_text())["boxes"] == boxes[:3]
+
+    crop = image.read(tmp_path / "film.png").crop
+    for label, rows in shown.items():
+        edges = [
+            (
+                (box["x"] - crop.left) / crop.side,
+                (box["y"] - crop.top) / crop.side,
+                (box["x"] + box["w"] - crop.left) / crop.side,
+                (box["y"] + box["h"] - crop.top) / crop.side,
+            )
+            for box in boxes
+            if box["label"] == label
+        ]
+        with np.load(folder / "maps.npz") as maps:
+            for key, row in zip(DEFAULTS, rows, strict=True):
+                values = maps[key][list(maps["labels"]).index(label)].astype(np.float32)
+                mask = metrics.box_mask(edges, values.shape[-1])
+                _, inside, *figures = row.split("\t")
+                assert inside == {1.0: "yes", 0.0: "no"}.get(metrics.pointing(values, mask), "–")
+                told = [math.nan if figure == "–" else float(figure.replace("−", "-")) for figure in figures]
+                known = metrics.energy(values, mask), metrics.iou(metrics.found_box(values), mask)
+                assert told == pytest.approx([*known, metrics.ceiling(values, mask)], abs=0.006, nan_ok=True)
+
+    report = browser.new_page(viewport={"width": 1440, "height": 1000})
+    report.goto((folder / "report.html").as_uri())
+    report.wait_for_selector(".believe[data-state=done]")
+    drawn = {}
+    for label in ("Effusion", "Mass", "Hernia"):
+        report.click(f".list .row[data-finding='{NIH_FINDINGS.index(label)}']")
+        assert [row.inner_text() for row in report.query_selector_all(FIGURES) if row.is_visible()] == shown.get(
+            label, []
+        )
+        assert report.is_visible(".boxes") == (label in shown)
+        assert not report.is_visible("#cxr-draw-box")
+        drawn[label] = report.evaluate(GREEN)
+    assert drawn["Effusion"] > 100
+    assert drawn["Mass"] > 100
+    assert drawn["Hernia"] == 0
+    report.close()
 
 
 @pytest.fixture

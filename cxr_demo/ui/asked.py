@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from gradio.utils import get_upload_folder
 
 from cxr_demo import guests, hub, image, lessons, phantom, sources
 from cxr_demo.errors import CxrError, UnknownModel, UnreadableImage, remedy
+from cxr_demo.labelled import Box
 from cxr_demo.ui import text
 
 if TYPE_CHECKING:
@@ -77,7 +79,7 @@ class Asked:
     methods: Sequence[str]
     method: str | None
     finding: int
-    boxes: Sequence[Sequence[float]]  # left, top, right, bottom in shares of the film
+    boxes: Sequence[tuple[str, Sequence[float]]]  # finding; left, top, right, bottom in shares of the film
     depth: str
     paths: Sequence[str]  # of zips that were packed before
     aside: bool  # to be shown beside the cards: ends none of their runs, and is not asked about later
@@ -91,7 +93,6 @@ class Asked:
             return value if isinstance(value, kind) and not isinstance(value, bool) else nothing
 
         source = known("source", dict, {})
-        boxes = [box for box in known("boxes", list, []) if isinstance(box, list) and len(box) == 4]
         return cls(
             run=known("run", int, 0),
             turn=known("turn", int, 0),
@@ -101,11 +102,29 @@ class Asked:
             methods=[key for key in known("methods", list, []) if isinstance(key, str)],
             method=known("method", str, "") or None,
             finding=known("finding", int, 0),
-            boxes=[box for box in boxes if all(isinstance(edge, (int, float)) for edge in box)],
+            boxes=[box for box in map(_box, known("boxes", list, [])) if box],
             depth=known("depth", str, ""),
             paths=[path for path in known("paths", list, []) if isinstance(path, str)],
             aside=isinstance(told, dict) and told.get("aside") is True,
         )
+
+    def boxes_on(self, film: Radiograph) -> list[Box]:
+        """Where the visitor sees findings on the film, in its pixels to a hundredth."""
+        height, width = film.pixels.shape
+        placed = (
+            (label, left * width, top * height, (right - left) * width, (bottom - top) * height)
+            for label, (left, top, right, bottom) in self.boxes
+        )
+        return [Box(label, *(round(pixels, 2) for pixels in place)) for label, *place in placed]
+
+
+def _box(told: Any) -> tuple[str, list[float]] | None:
+    try:
+        edges = [float(edge) for edge in told["edges"]]
+        whole = len(edges) == 4 and all(map(math.isfinite, edges))
+        return (str(told["label"]), edges) if whole else None
+    except (TypeError, ValueError, KeyError, OverflowError):
+        return None
 
 
 def film_of(source: Mapping[str, Any]) -> Radiograph:

@@ -14,6 +14,7 @@ const share = value => value === null || value === undefined ? '\u2013' : `${Mat
 const trusted = () => current()?.trust ?? null;
 const boxesOf = label => state.film?.boxes?.filter(box => box.label === label) ?? [];
 const boxesHere = () => boxesOf(state.label);
+const boxesTold = film => (film.boxes ?? []).filter(box => spec.labels.includes(box.label)).map(({label, edges}) => ({label, edges}));
 
 // ------------------------------------------------------------------ asking and hearing
 
@@ -27,9 +28,10 @@ function askTrust(again = false) {
   const about = done.map(card => `${card.method.key}:${entryOf(card).run}`).join(' ');
   if (!again && result.trust?.about === about) return;
   state.run += 1;
-  result.trust = {...(result.trust?.about === about ? result.trust : {}), about, run: state.run, state: 'running', error: null};
+  const boxes = boxesTold(state.film);
+  result.trust = {...(result.trust?.about === about ? result.trust : {}), about, asked: JSON.stringify(boxes), run: state.run, state: 'running', error: null};
   trigger(EVENTS.trust, {run: state.run, source: state.film.source, model: state.model, finding: state.chosen,
-    methods: done.map(card => card.method.key), boxes: boxesHere().map(box => box.edges)});
+    methods: done.map(card => card.method.key), boxes});
   showTrust();
 }
 
@@ -213,7 +215,7 @@ const depth = make('select', {id: 'cxr-depth'}, ...page.depths.map(name => make(
 const scrambleButton = button(tr('Scramble the model'), {class: 'quiet', id: 'cxr-scramble'}, askScramble);
 const scrambleStatus = make('span', {class: 'soft', role: 'status'});
 const scrambleMaps = make('div', {class: 'smalls'});
-const scrambleBlock = make('div', {class: 'block'},
+const scrambleBlock = make('div', {class: 'block scrambling'},
   make('h4', {}, tr('Are the maps about this model?')),
   make('p', {class: 'soft'}, tr('Permutes weights and explains again. A map that stays shows the film or the method, not what the model learnt.')),
   make('div', {class: 'group'}, make('label', {for: 'cxr-depth'}, tr('Permute')), depth, scrambleButton, scrambleStatus), scrambleMaps);
@@ -259,7 +261,7 @@ const clearBoxes = button(tr('Remove boxes'), {class: 'quiet'}, () => {
 });
 const boxTable = make('div', {});
 const boxNote = make('span', {class: 'soft', role: 'status'});
-const boxBlock = make('div', {class: 'block'},
+const boxBlock = make('div', {class: 'block boxes'},
   make('h4', {}, tr('Does the map lie where the finding is?')),
   make('p', {class: 'soft'}, tr('Draw where you see the chosen finding, on the film above: press, pull, let go. Or drop a table of boxes (CSV) with your films.')),
   make('div', {class: 'group'}, drawBox, clearBoxes, boxNote), boxTable);
@@ -356,7 +358,8 @@ function outline(pen, canvas, view, label) {
 }
 
 function showBoxes(found) {
-  const measured = found?.finding === state.chosen && boxesHere().length ? Object.entries(found.boxes ?? {}) : [];
+  const now = state.film && found?.asked === JSON.stringify(boxesTold(state.film));
+  const measured = now ? Object.entries(found.boxes?.[state.label] ?? {}) : [];
   boxTable.replaceChildren(...(measured.length ? [make('table', {},
     make('thead', {}, make('tr', {}, make('td'), ...[tr('peak inside'), tr('energy in box'), tr('IoU'), tr('best IoU of its pieces')].map(t => make('th', {scope: 'col'}, t)))),
     make('tbody', {}, ...measured.map(([key, m]) => make('tr', {}, make('th', {scope: 'row'}, titleOf(key)),

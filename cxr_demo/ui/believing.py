@@ -18,13 +18,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from cxr_demo.classifier import Classifier
+    from cxr_demo.labelled import Box
     from cxr_demo.scoring import Budget
     from cxr_demo.types import Explanation, Radiograph
 
 #: Cells on a side of the overlay of agreement.
 OVERLAY = 56
-#: Boxes that one request may bring.
-MOST_BOXES = 20
+#: Boxes of a film that are measured.
+MOST_BOXES = 50
 
 
 def trust_fields(
@@ -32,13 +33,13 @@ def trust_fields(
     film: Radiograph,
     explanations: Mapping[str, Explanation],
     finding: int,
-    boxes: Sequence[Sequence[float]],
+    boxes: Sequence[Box],
     budget: Budget | None = None,
     measured: Mapping[str, trust.Trust] | None = None,
 ) -> dict[str, Any]:
     """All that is measured of the maps shown, the curves and the overlay for one finding.
 
-    `measured`, by method, where it was done before. `boxes` are left, top, right, bottom in shares of the film.
+    `measured`, by method, where it was done before.
     Raises Cancelled or DeadlinePassed as the budget says.
     """
     began = time.perf_counter()
@@ -59,7 +60,7 @@ def trust_fields(
         "overlay": overlay_fields(explanations, finding),
         "lungs": held.lungs.said,
         "marker": np.abs(held.marker).max(0).tolist(),
-        "boxes": box_fields(explanations, film, finding, boxes),
+        "boxes": box_fields(own.labels, explanations, film, boxes),
         "seconds": round(time.perf_counter() - began, 2),
     }
 
@@ -100,31 +101,30 @@ def overlay_fields(explanations: Mapping[str, Explanation], i: int) -> dict[str,
 
 
 def box_fields(
-    explanations: Mapping[str, Explanation], film: Radiograph, i: int, boxes: Sequence[Sequence[float]]
-) -> dict[str, Any]:
-    """How each map of a finding lies to boxes; empty without boxes."""
-    if not boxes:
-        return {}
-    height, width = film.pixels.shape
-    try:
-        edges = [
-            image.in_view((left * width, top * height, right * width, bottom * height), film.crop)
-            for left, top, right, bottom in ([float(edge) for edge in box] for box in boxes[:MOST_BOXES])
-        ]
-    except (TypeError, ValueError):
-        raise BadSetting("A box is four numbers: left, top, right and bottom in shares of the film.") from None
-    found = {}
-    for key, e in explanations.items():
-        values = e.values[i].astype(np.float32)
-        mask = metrics.box_mask(edges, values.shape[-1])
-        figures = {
-            "pointing": metrics.pointing(values, mask),
-            "energy": metrics.energy(values, mask),
-            "iou": metrics.iou(metrics.found_box(values), mask),
-            "ceiling": metrics.ceiling(values, mask),
-        }
-        found[key] = dict(zip(figures, report.numbers(np.array(list(figures.values()))), strict=True))
-    return found
+    labels: Sequence[str], explanations: Mapping[str, Explanation], film: Radiograph, boxes: Sequence[Box]
+) -> dict[str, dict[str, dict[str, float | None]]]:
+    """How each map lies to the boxes of its finding: by finding that has some, by method."""
+    edges: dict[str, list[tuple[float, float, float, float]]] = {}
+    for box in boxes[:MOST_BOXES]:
+        if box.label in labels:
+            edges.setdefault(box.label, []).append(image.in_view(box.edges, film.crop))
+    return {
+        label: {key: _placed(e.values[labels.index(label)], places) for key, e in explanations.items()}
+        for label, places in edges.items()
+    }
+
+
+def _placed(values: np.ndarray, edges: Sequence[tuple[float, float, float, float]]) -> dict[str, float | None]:
+    """How a map (S, S) lies to boxes: left, top, right, bottom in shares of the view."""
+    values = values.astype(np.float32)
+    mask = metrics.box_mask(edges, values.shape[-1])
+    figures = {
+        "pointing": metrics.pointing(values, mask),
+        "energy": metrics.energy(values, mask),
+        "iou": metrics.iou(metrics.found_box(values), mask),
+        "ceiling": metrics.ceiling(values, mask),
+    }
+    return dict(zip(figures, report.numbers(np.array(list(figures.values()))), strict=True))
 
 
 def scrambled(

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from cxr_demo.classifier import Classifier
+    from cxr_demo.labelled import Box
     from cxr_demo.methods.base import Method
     from cxr_demo.types import Explanation, ModelSpec, Prediction, Radiograph, Score
 
@@ -194,6 +195,15 @@ def film_fields(film: Radiograph) -> dict[str, Any]:
             "height": crop.side / height,
         },
     }
+
+
+def box_fields(film: Radiograph, boxes: Sequence[Box]) -> list[dict[str, Any]]:
+    """Boxes on a film: `edges` left, top, right, bottom in shares of it."""
+    height, width = film.pixels.shape
+    return [
+        {"label": box.label, "edges": [edge / side for edge, side in zip(box.edges, (width, height) * 2, strict=True)]}
+        for box in boxes
+    ]
 
 
 def pixels_of(film: Radiograph) -> bytes:

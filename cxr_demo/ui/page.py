@@ -368,7 +368,7 @@ def _trusted(
 ) -> Generator[dict[str, Any]]:
     budget = Budget(seconds=DEADLINE, cancelled=flag)
     film = _film(visitor, asked.source)
-    yield believing.trust_fields(offered(asked.model), film, kept, asked.finding, asked.boxes, budget)
+    yield believing.trust_fields(offered(asked.model), film, kept, asked.finding, asked.boxes_on(film), budget)
 
 
 @gpu(seconds=DEADLINE)
@@ -385,9 +385,10 @@ def _exported(
     labels = dict.fromkeys(prediction.labels[i] for i in (shown, *prediction.ranked()[:3]))
     # no dots: what remains of "...png" would be the folder above, with everybody's films
     name = re.sub(r"[^\w-]", "_", Path(film.name).stem)
-    html = portable.page(model, film, prediction, explanations, measured)
+    boxes = asked.boxes_on(film)
+    html = portable.page(model, film, prediction, explanations, measured, boxes)
     with uploads.new_folder() as folder:
-        report.save(folder / name, film, prediction, explanations, list(labels), measured, html)
+        report.save(folder / name, film, prediction, explanations, list(labels), measured, html, boxes)
         archive = report.pack(folder / name)
     yield {"path": str(archive), "name": archive.name}
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from cxr_demo.classifier import Classifier
+    from cxr_demo.labelled import Box
     from cxr_demo.trust import Trust
     from cxr_demo.types import Explanation, Prediction, Radiograph
 
@@ -26,10 +27,12 @@ def page(
     prediction: Prediction,
     explanations: Sequence[Explanation],
     trusted: Mapping[str, Trust],
+    boxes: Sequence[Box] = (),
 ) -> str:
     """A film with its maps, and how far they can be believed: the viewer, its numbers, and how to repeat them.
 
-    Curves and the overlay of agreement are measured here, for the finding that is shown first.
+    Curves and the overlay of agreement are measured here, for the finding that is shown first; how the maps lie to
+    `boxes`, for every finding that has some.
     """
     by_key = {e.method: e for e in explanations}
     kinds = [kind for kind in methods.METHODS if kind.key in by_key]
@@ -42,14 +45,15 @@ def page(
         answers[fields.run_event(kind)] = {"method": kind.key, "at": 1, **told}
     if by_key:
         shown = fields.foremost(prediction)
-        believed = believing.trust_fields(model, film, by_key, shown, (), measured=trusted)
+        believed = believing.trust_fields(model, film, by_key, shown, boxes, measured=trusted)
         answers["trust"] = {"event": "trust", **believed}
     recorded = {
         "about": fields.about_fields(model, model.name, [_method(kind, by_key[kind.key]) for kind in kinds]),
         "answers": answers,
         "name": film.name,
+        "boxes": fields.box_fields(film, boxes),
     }
-    result = json.dumps(report.result_fields(film, prediction, explanations, trusted), indent=2)
+    result = json.dumps(report.result_fields(film, prediction, explanations, trusted, boxes), indent=2)
     style = (fields.ASSETS / "viewer.css").read_text(encoding="utf-8")
     # as it reaches the page: null where there is no number; nothing in it may end the element that it stands in
     plain = json.loads(json.dumps(recorded), parse_constant=lambda _: None)
@@ -65,7 +69,7 @@ def page(
 <script type="module">
 {fields.script(kinds, "portable.js")}
 say(document.querySelector('.record summary'), tr('How to repeat this'));
-addBuiltIn('recorded', {{title: recorded.name, key: ''}});
+addBuiltIn('recorded', {{title: recorded.name, key: '', boxes: recorded.boxes}});
 </script></body></html>
 """
 

@@ -14,7 +14,7 @@ function askExport() {
   state.run += 1;
   result.exporting = {run: state.run, state: 'running'};
   trigger(EVENTS.export, {run: state.run, source: state.film.source, model: state.model, finding: state.chosen,
-    methods: done.map(card => card.method.key), settings: Object.fromEntries(done.map(card => [card.method.key, entryOf(card).settings]))});
+    methods: done.map(card => card.method.key), settings: Object.fromEntries(done.map(card => [card.method.key, entryOf(card).settings])), boxes: boxesTold(state.film)});
   showExport();
 }
 
@@ -53,7 +53,7 @@ function packFilms() {
   const about = {model: state.model, finding: spec.labels.indexOf(state.label), methods: shown().map(card => card.method.key),
     settings: Object.fromEntries(shown().map(card => [card.method.key, settingsOf(card)]))};
   const films = state.films.filter(film => film.source && (resultOf(film) || !film.error));
-  Object.assign(bundle, {waiting: films.map(({name, source}) => ({name, ask: {...about, source}})), paths: [], failed: 0});
+  Object.assign(bundle, {waiting: films.map(film => ({name: film.name, ask: {...about, source: film.source, boxes: boxesTold(film)}})), paths: [], failed: 0});
   packNext();
 }
 
