@@ -197,7 +197,7 @@ def _explain(arguments: argparse.Namespace) -> int:
     methods = _chosen(arguments, recipe)  # before torch is loaded: a misspelt setting is answered at once
 
     from cxr_demo import explain, report, sources, trust
-    from cxr_demo.ui import portable
+    from cxr_demo.ui import fields, portable
 
     model = sources.load(arguments.model or (recipe["model"] if recipe else None))
     for label in arguments.label or ():
@@ -214,9 +214,10 @@ def _explain(arguments: argparse.Namespace) -> int:
         trusted = {m.key: trust.measure(model, film, m, e) for m, e in zip(methods, explanations, strict=True)}
         wanted = arguments.label or (recipe["labels"] if recipe else None)
         labels = wanted or [prediction.labels[i] for i in prediction.ranked()[:3]]
+        first = report.index_of(prediction.labels, labels[0]) if wanted else fields.foremost(prediction)
         # of "...png" the stem is the folder above
         folder = _free(arguments.out / (path.stem if path.stem.strip(".") else "film"), taken)
-        page = portable.page(model, film, prediction, explanations, trusted, boxes)
+        page = portable.page(model, film, prediction, explanations, trusted, first, boxes)
         report.save(folder, film, prediction, explanations, labels, trusted, page, boxes)
         print(folder, flush=True)
 

@@ -10,6 +10,9 @@ from cxr_demo import explain, methods, phantom, sources, trust
 from cxr_demo.ui import portable
 from tests.serving import save_model
 
+#: The finding that it opens with.
+FIRST = 5
+
 HOSTILE = "</script><img src=x onerror=alert(1)>.png"
 
 
@@ -24,7 +27,7 @@ def made(tmp_path_factory):
     prediction = explain.predict(model, film)
     trusted = {m.key: trust.measure(model, film, m, e) for m, e in zip(chosen, explanations, strict=True)}
     path = folder / "report.html"
-    path.write_text(portable.page(model, film, prediction, explanations, trusted), encoding="utf-8")
+    path.write_text(portable.page(model, film, prediction, explanations, trusted, FIRST), encoding="utf-8")
     return path, prediction, explanations
 
 
@@ -58,6 +61,8 @@ def test_it_works_without_a_server(made, browser, tmp_path):
         page.wait_for_selector(f".card[data-method={key}][data-state=done]", timeout=20_000)
         assert page.inner_text(f".card[data-method={key}] .trust")
     assert page.inner_text(".filmname b") == HOSTILE
+    assert page.get_attribute(".list .row[aria-selected=true]", "data-finding") == str(FIRST)
+    assert prediction.labels[FIRST] in page.inner_text(".curves h4")
     assert page.input_value("#cxr-occlusion-window") == "24"
     page.wait_for_selector(".believe[data-state=done] .charts svg")
     drawn = "() => document.querySelector('.card[data-method=occlusion] canvas').toDataURL()"

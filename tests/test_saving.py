@@ -199,6 +199,8 @@ def test_boxes_go_with_the_film_into_zip_and_report(visitor, tmp_path, browser):
     report = browser.new_page(viewport={"width": 1440, "height": 1000})
     report.goto((folder / "report.html").as_uri())
     report.wait_for_selector(".believe[data-state=done]")
+    assert "Mass" in report.inner_text(".list .row[aria-selected=true]"), "it opens with what was looked at"
+    assert "Mass" in report.inner_text(".curves h4")
     drawn = {}
     for label in ("Effusion", "Mass", "Hernia"):
         report.click(f".list .row[data-finding='{NIH_FINDINGS.index(label)}']")

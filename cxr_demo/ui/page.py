@@ -386,7 +386,7 @@ def _exported(
     # no dots: what remains of "...png" would be the folder above, with everybody's films
     name = re.sub(r"[^\w-]", "_", Path(film.name).stem)
     boxes = asked.boxes_on(film)
-    html = portable.page(model, film, prediction, explanations, measured, boxes)
+    html = portable.page(model, film, prediction, explanations, measured, shown, boxes)
     with uploads.new_folder() as folder:
         report.save(folder / name, film, prediction, explanations, list(labels), measured, html, boxes)
         archive = report.pack(folder / name)

@@ -27,12 +27,13 @@ def page(
     prediction: Prediction,
     explanations: Sequence[Explanation],
     trusted: Mapping[str, Trust],
+    finding: int,
     boxes: Sequence[Box] = (),
 ) -> str:
     """A film with its maps, and how far they can be believed: the viewer, its numbers, and how to repeat them.
 
-    Curves and the overlay of agreement are measured here, for the finding that is shown first; how the maps lie to
-    `boxes`, for every finding that has some.
+    It opens with `finding`, for which curves and the overlay of agreement are measured here; how the maps lie to
+    `boxes` is measured for every finding that has some.
     """
     by_key = {e.method: e for e in explanations}
     kinds = [kind for kind in methods.METHODS if kind.key in by_key]
@@ -44,13 +45,13 @@ def page(
         told = {**fields.progress_fields(explanation), "maps": fields.map_fields(explanation)}
         answers[fields.run_event(kind)] = {"method": kind.key, "at": 1, **told}
     if by_key:
-        shown = fields.foremost(prediction)
-        believed = believing.trust_fields(model, film, by_key, shown, boxes, measured=trusted)
+        believed = believing.trust_fields(model, film, by_key, finding, boxes, measured=trusted)
         answers["trust"] = {"event": "trust", **believed}
     recorded = {
         "about": fields.about_fields(model, model.name, [_method(kind, by_key[kind.key]) for kind in kinds]),
         "answers": answers,
         "name": film.name,
+        "label": prediction.labels[finding],
         "boxes": fields.box_fields(film, boxes),
     }
     result = json.dumps(report.result_fields(film, prediction, explanations, trusted, boxes), indent=2)
@@ -69,6 +70,7 @@ def page(
 <script type="module">
 {fields.script(kinds, "portable.js")}
 say(document.querySelector('.record summary'), tr('How to repeat this'));
+Object.assign(state, {{label: recorded.label, picked: true}});
 addBuiltIn('recorded', {{title: recorded.name, key: '', boxes: recorded.boxes}});
 </script></body></html>
 """
