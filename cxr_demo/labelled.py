@@ -35,6 +35,8 @@ MISSING = {"mask": math.nan, "negative": 0.0}
 #: Columns of a table that are not labels, by the field of Films that holds them.
 COLUMNS = {"sources": "source_set", "views": "view", "sexes": "sex"}
 NUMBERS = {"ages": "age", "follow_ups": "follow_up"}
+#: No film has so many pixels on a side.
+MOST_PIXELS = 1_000_000
 KNOWN = {"file", "patient_id", "boxes", *COLUMNS.values(), *NUMBERS.values()}
 
 
@@ -69,10 +71,10 @@ class Box:
     @classmethod
     def of(cls, fields: Mapping[str, Any]) -> Box:
         """From an entry of a table's `boxes`; KeyError, TypeError or ValueError where it is none."""
-        numbers = [float(fields[name]) for name in ("x", "y", "w", "h")]
-        if not all(map(math.isfinite, numbers)):
-            raise ValueError(f"{numbers} is no place on a film")
-        return cls(fields["label"], *numbers)
+        place = [fields[name] for name in ("x", "y", "w", "h")]
+        if not all(abs(pixels) < MOST_PIXELS for pixels in place):  # nan is not either
+            raise ValueError(f"{place} is no place on a film")
+        return cls(fields["label"], *place)
 
     def fields(self) -> dict[str, Any]:
         """As an entry of a table's `boxes`."""

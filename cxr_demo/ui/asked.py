@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +27,9 @@ T = TypeVar("T")
 
 #: Seconds that a visitor waits for a model or an example which must first be fetched.
 PATIENCE = 20.0
+
+#: Shares of a film beyond which no edge of a box lies.
+FAR = 10
 
 #: What is said of where a film comes from.
 SOURCE = ("kind", "key", "path", "correction")
@@ -120,10 +122,10 @@ class Asked:
 
 def _box(told: Any) -> tuple[str, list[float]] | None:
     try:
-        edges = [float(edge) for edge in told["edges"]]
-        whole = len(edges) == 4 and all(map(math.isfinite, edges))
-        return (str(told["label"]), edges) if whole else None
-    except (TypeError, ValueError, KeyError, OverflowError):
+        label, edges = told["label"], told["edges"]
+        whole = isinstance(label, str) and len(edges) == 4 and all(abs(edge) < FAR for edge in edges)
+        return (label, list(edges)) if whole else None
+    except (TypeError, KeyError):
         return None
 
 
