@@ -237,6 +237,8 @@ def _make(folder: Path) -> None:
 def _recorded(path: Path) -> dict[str, Any]:
     from cxr_demo.labelled import Box
 
+    if not path.exists():
+        raise BadSetting(f"There is no file {path}; give the result.json beside maps.npz.")
     try:
         recorded = json.loads(path.read_text(encoding="utf-8"))
         settings = {key: dict(done["settings"]) for key, done in recorded["methods"].items()}

@@ -591,6 +591,10 @@ def measured(browser, address, film_file):
     one.page.close()
 
 
+#: What is said of boxes, beside the film.
+NOTE = ".film > p[role=status]"
+
+
 def draw_a_box(visitor):
     page = visitor.page
     page.click("#cxr-draw-box")
@@ -631,12 +635,19 @@ class TestBelieving:
         assert [after[key] for key in ("lime", "occlusion")] == [before[key] for key in ("lime", "occlusion")]
 
     def test_another_finding_asks_nothing_until_it_is_wanted(self, measured):
+        was = measured.page.inner_text(".list .row[aria-selected=true] .label")
         before = len(measured.requests)
         measured.pick("Hernia")
         assert measured.requests[before:] == []
         measured.page.click(".measure")
         measured.page.wait_for_function("document.querySelector('.curves h4').textContent.includes('Hernia')")
         assert len(measured.requests) > before
+        before = len(measured.requests)
+        measured.pick(was)
+        measured.page.wait_for_function(f"document.querySelector('.curves h4').textContent.includes('{was}')")
+        assert measured.page.query_selector(".measure") is None, "what was measured stays"
+        assert measured.page.query_selector(".believe .beside canvas"), "so does where the maps agree"
+        assert measured.requests[before:] == []
 
     def test_a_box_is_drawn_and_measured(self, measured):
         draw_a_box(measured)
@@ -646,6 +657,72 @@ class TestBelieving:
         assert len(rows) == 3
         measured.page.click("text=Remove boxes")
         measured.page.wait_for_selector("text=best IoU of its pieces", state="detached", timeout=60_000)
+
+    def test_a_box_is_drawn_by_keys_alone(self, fresh, film_file):
+        page = fresh.page
+        fresh.drop(film_file).wait(*DEFAULTS).measured()
+        page.focus("#cxr-draw-box")
+        page.keyboard.press("Enter")
+        assert "arrows, Enter, arrows, Enter" in page.inner_text(NOTE)
+        assert page.evaluate("document.activeElement === document.querySelector('.film canvas')")
+        page.keyboard.press("Escape")
+        assert page.get_attribute("#cxr-draw-box", "aria-pressed") == "false"
+        assert page.inner_text(NOTE) == ""
+        page.keyboard.press("b")
+        for key, times in (
+            ("ArrowLeft", 7),
+            ("ArrowUp", 14),
+            ("Enter", 1),
+            ("ArrowRight", 21),
+            ("ArrowDown", 7),
+            ("Enter", 1),
+        ):
+            for _ in range(times):
+                page.keyboard.press(key)
+        page.wait_for_selector("table:has-text('peak inside')", timeout=60_000)
+        assert page.get_attribute("#cxr-draw-box", "aria-pressed") == "false"
+        # a step is 1/56 of the film, from its middle: 1/2 - 7/56 to 1/2 + 14/56, 1/2 - 14/56 to 1/2 - 7/56
+        [kept] = json.loads(page.evaluate("sessionStorage.getItem('cxr-films')"))["films"]
+        assert kept["boxes"][0]["edges"] == pytest.approx([0.375, 0.25, 0.75, 0.375])
+
+    @pytest.mark.parametrize(
+        ("correction", "quarters"), [("invert", 0), ("turn left", 1), ("turn over", 2), ("turn right", 3)]
+    )
+    def test_boxes_turn_with_their_film(self, fresh, tmp_path, correction, quarters):
+        """Drawn ones and those of a table, there and back."""
+        page = fresh.page
+        upright = phantom.draw("effusion")[:460]
+        film = np.ascontiguousarray(np.rot90(upright if quarters else 255 - upright, -quarters))
+        height, width = film.shape
+        cv2.imwrite(str(tmp_path / "film.png"), film)
+        box = {"label": "Mass", "x": 0.1 * width, "y": 0.1 * height, "w": 0.2 * width, "h": 0.3 * height}
+        text = json.dumps([box]).replace('"', '""')
+        (tmp_path / "boxes.csv").write_text(f'file,boxes\nfilm.png,"{text}"\n')
+        page.set_input_files(".cxr input.picker", [tmp_path / "film.png", tmp_path / "boxes.csv"])
+        fresh.wait("gradcam")
+        fresh.pick("Effusion")
+        draw_a_box(fresh)
+
+        def edges():
+            [kept] = json.loads(page.evaluate("sessionStorage.getItem('cxr-films')"))["films"]
+            return {box["label"]: box["edges"] for box in kept["boxes"]}
+
+        before = edges()
+        assert before["Mass"] == pytest.approx([0.1, 0.1, 0.3, 0.4])
+        assert before["Effusion"] == pytest.approx([0.3, 0.3, 0.6, 0.7], abs=0.02)
+        page.click(f"[data-correction='{correction}']")
+        page.wait_for_selector("[data-correction=none]")
+        fresh.wait("gradcam")
+        for label, (left, top, right, bottom) in before.items():
+            marked = np.zeros((1000, 1000))
+            marked[round(1000 * top) : round(1000 * bottom), round(1000 * left) : round(1000 * right)] = 1
+            there = np.argwhere(np.rot90(marked, quarters))
+            truth = [*there.min(0)[::-1] / 1000, *(there.max(0)[::-1] + 1) / 1000]
+            assert edges()[label] == pytest.approx(truth, abs=0.002), label
+        page.click("[data-correction=none]")
+        page.wait_for_selector(f"[data-correction='{correction}']")
+        fresh.wait("gradcam")
+        assert edges() == {label: pytest.approx(known) for label, known in before.items()}
 
     def test_boxes_drawn_beside_another_model_are_measured_when_asked(self, fresh, film_file):
         figures, ask = "table:has-text('peak inside')", "#cxr-measure-boxes"
@@ -680,10 +757,37 @@ class TestBelieving:
                 fresh.pick("Atelectasis")
                 fresh.pick("Effusion")
             fresh.page.wait_for_selector("table:has-text('peak inside')", timeout=60_000)
-            assert "1 box read from boxes.csv." in fresh.page.inner_text(".believe")
-        (tmp_path / "none.csv").write_text("a,b\n1,2\n")
-        fresh.drop(tmp_path / "none.csv")
-        fresh.page.wait_for_selector("text=none.csv holds no boxes")
+            assert fresh.page.inner_text(NOTE) == "1 box read from boxes.csv."
+
+    def test_what_is_wrong_with_a_table_of_boxes_is_said_beside_the_film(self, fresh, film_file, tmp_path):
+        def box(**other):
+            return {"label": "Mass", "x": 10, "y": 20, "w": 60, "h": 50, **other}
+
+        def said(content, name="some.csv"):
+            (tmp_path / name).write_text(content)
+            fresh.page.evaluate(f"document.querySelector('{NOTE}').textContent = ''")
+            fresh.drop(tmp_path / name)
+            fresh.page.wait_for_function(f"() => document.querySelector('{NOTE}').textContent")
+            return fresh.page.inner_text(NOTE)
+
+        def table(*boxes, file=film_file.name):
+            text = json.dumps(boxes).replace('"', '""')
+            return f'file,boxes\n{file},"{text}"\n'
+
+        needs = "it needs label, x, y, w and h, in pixels of the file."
+        assert said(table(box())) == "1 box read from some.csv. None is of a film that is here yet."
+        fresh.drop(film_file).wait("gradcam")
+        assert said("a,b\n1,2\n").startswith("some.csv holds no boxes: it needs the columns file and boxes")
+        assert said("").startswith("some.csv holds no boxes")
+        assert said(f"file,boxes\n{film_file.name},[{{\n") == f"1 entry of some.csv is no box: {needs}"
+        assert said(f"file,boxes\n{film_file.name},5\n") == f"1 entry of some.csv is no box: {needs}"
+        wrong = (box(w=-5), box(h="abc"), box(label=""), None)
+        assert "4 entries of some.csv are no boxes" in said(table(*wrong))
+        assert said(table(box(), box(w=0))) == f"1 box read from some.csv. 1 entry of some.csv is no box: {needs}"
+        assert said(table(box(), file="other.png")).endswith("None is of a film that is here yet.")
+        assert said(table(box(label="Unicorn"))).endswith("1 of them is of a finding that this model does not predict.")
+        far = f"1 box of {film_file.name} lies beside the film: it should be in pixels of this very file."
+        assert said(table(box(x=5000))) == far
 
     def test_the_scrambled_model_is_explained(self, measured):
         measured.page.select_option("#cxr-depth", "classifier")

@@ -121,6 +121,18 @@ class TestSessions:
         sessions.forget("a")
         assert [f.is_set() for f in (other, again)] == [False, True]
 
+    def test_what_is_kept_is_hatched_as_it_was(self):
+        """Also where as many refits agree as it takes, of ten or of any other number."""
+        sure = np.array([[k / n for k in range(11)] for n in range(10, 21)], np.float32)[None].clip(0, 1)
+        values = np.ones_like(sure)
+        made = an_explanation(values, sure=sure)
+        sessions = Sessions()
+        sessions.keep("a", "film", made)
+        again = sessions.kept("a", "film")["lime"]
+        hatched = render.unsteady(values, sure)
+        assert hatched[0, 0].tolist() == [True] * 8 + [False] * 3
+        np.testing.assert_array_equal(render.unsteady(again.values, again.sure), hatched)
+
     def test_requests_may_overtake_one_another(self):
         sessions = Sessions()
         second = sessions.begin("a", "lime", 2)

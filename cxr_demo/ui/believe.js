@@ -40,11 +40,13 @@ function heardTrust(answer) {
   if (!result?.trust || result.trust.run !== answer.run || answer.busy) return;
   if (answer.ahead !== undefined) return Object.assign(result.trust, {ahead: answer.ahead, wait: answer.wait}), showTrust();
   if (answer.stopped) result.trust = null;
-  else Object.assign(result.trust, {ahead: null}, answer, {state: answer.error ? 'stopped' : 'done', overlay: null});
-  const {overlay} = answer;
-  if (overlay) inflate(overlay.data).then(found => {
-    if (result.trust?.run === answer.run) { result.trust.overlay = {side: overlay.side, planes: new Int8Array(found)}; showTrust(); }
-  });
+  else Object.assign(result.trust, {ahead: null}, answer, {state: answer.error ? 'stopped' : 'done'});
+  const {curves, overlay} = answer;
+  if (curves) {
+    const own = {curves, overlay: null};  // of one finding; those of the others stay
+    (result.trust.measured ??= new Map()).set(answer.finding, own);
+    if (overlay) inflate(overlay.data).then(found => { own.overlay = {side: overlay.side, planes: new Int8Array(found)}; showTrust(); });
+  }
   showTrust();
 }
 
@@ -130,16 +132,18 @@ function legend(curves) {
 }
 
 function curvesBlock(found) {
-  const stale = found.finding !== state.chosen;
-  const name = readable(current().seen.labels[found.finding]);
+  const stale = !found.measured.has(state.chosen);
+  const i = stale ? found.finding : state.chosen;
+  const {curves} = found.measured.get(i);
+  const name = readable(current().seen.labels[i]);
   return make('div', {class: 'block curves'},
     make('h4', {}, tr('Deletion and insertion, {finding}', {finding: name})),
     make('p', {class: 'soft'}, tr('The score (logit) as the places that a map ranks highest are covered first, or shown first.'), ' ',
       tr('Gap: area of insertion less area of deletion; zero in the mean of random maps.')),
     make('div', {class: 'charts'},
-      chart(tr('Deletion'), tr('% covered; lower is better'), found.curves, 'deletion'),
-      chart(tr('Insertion'), tr('% shown; higher is better'), found.curves, 'insertion')),
-    legend(found.curves),
+      chart(tr('Deletion'), tr('% covered; lower is better'), curves, 'deletion'),
+      chart(tr('Insertion'), tr('% shown; higher is better'), curves, 'insertion')),
+    legend(curves),
     stale ? button(tr('Measure {finding}', {finding: readable(current().seen.labels[state.chosen])}), {class: 'quiet measure'}, () => askTrust(true)) : null);
 }
 
@@ -158,15 +162,15 @@ function agreementBlock(found) {
   const canvas = make('canvas', {role: 'img',
     'aria-label': tr('Where all maps agree, in the colours of the maps, and where they contradict, in purple')});
   const stage = make('div', {class: 'stage small'}, canvas);
-  const drawn = found.overlay && found.finding === i;
-  if (drawn) smalls.agreement = () => drawAgreement(canvas, found.overlay);
+  const overlay = found.measured.get(i)?.overlay;
+  if (overlay) smalls.agreement = () => drawAgreement(canvas, overlay);
   requestAnimationFrame(drawSmalls);
   return make('div', {class: 'block'},
     make('h4', {}, tr('Do the methods agree?')),
     make('div', {class: 'beside'},
       make('table', {}, make('thead', {}, make('tr', {}, make('td'), ...[tr('rank correlation'), tr('other findings'), tr('top tenth shared'), tr('other findings')]
         .map(text => make('th', {scope: 'col'}, text)))), make('tbody', {}, ...rows)),
-      drawn ? stage : null),
+      overlay ? stage : null),
     make('p', {class: 'soft'}, tr('Maps of different findings agree too, by anatomy alone: only what exceeds that is agreement.'), ' ',
       tr('Agreeing maps can be wrong together.')));
 }
@@ -246,12 +250,22 @@ function showScramble() {
 
 // ------------------------------------------------------------------ boxes that the visitor draws
 
-const drawBox = button(tr('Draw a box'), {class: 'quiet', id: 'cxr-draw-box', 'aria-pressed': 'false'}, () => {
-  state.drawing = !state.drawing;
-  drawBox.setAttribute('aria-pressed', String(state.drawing));
-  filmStage.classList.toggle('drawing', state.drawing);
-  if (state.drawing) filmStage.scrollIntoView({block: 'nearest'});
-});
+const drawBox = button(tr('Draw a box'), {class: 'quiet', id: 'cxr-draw-box', 'aria-pressed': 'false'}, () => drawing(!state.drawing));
+const boxNote = make('p', {class: 'soft', role: 'status'});  // beside the film, where the visitor looks
+filmNotes.before(boxNote);
+
+function drawing(on) {
+  Object.assign(state, {drawing: on, corner: null, pulled: null});
+  drawBox.setAttribute('aria-pressed', String(on));
+  filmStage.classList.toggle('drawing', on);
+  say(boxNote, on ? tr('Press, pull and let go on the film; or with keys: arrows, Enter, arrows, Enter. Esc ends it.') : '');
+  if (on) {
+    filmStage.scrollIntoView({block: 'nearest'});
+    filmCanvas.focus({preventScroll: true});
+  }
+  draw();
+}
+
 const clearBoxes = button(tr('Remove boxes'), {class: 'quiet'}, () => {
   if (!state.film) return;
   state.film.boxes = (state.film.boxes ?? []).filter(box => box.label !== state.label);
@@ -260,16 +274,16 @@ const clearBoxes = button(tr('Remove boxes'), {class: 'quiet'}, () => {
   askTrust(true);
 });
 const boxTable = make('div', {});
-const boxNote = make('span', {class: 'soft', role: 'status'});
 const boxBlock = make('div', {class: 'block boxes'},
   make('h4', {}, tr('Does the map lie where the finding is?')),
   make('p', {class: 'soft'}, tr('Draw where you see the chosen finding, on the film above: press, pull, let go. Or drop a table of boxes (CSV) with your films.')),
-  make('div', {class: 'group'}, drawBox, clearBoxes, boxNote), boxTable);
+  make('div', {class: 'group'}, drawBox, clearBoxes), boxTable);
 
 // ------------------------------------------------------------------ boxes of a table that was dropped with the films
 
 const table = new Map();  // stem of a file's name -> boxes in its pixels
 const stem = name => name.replace(/\.[^.]*$/, '');
+let awaited = null;  // a table none of whose films is here yet: {words, read}
 const OTHER_NAMES = {Infiltrate: 'Infiltration'};  // as the NIH's own list of boxes has it
 
 // Lines of a table (RFC 4180): cells may be quoted, and hold commas, lines and doubled quotes.
@@ -285,31 +299,59 @@ function cells(text) {
 
 // A table of ours (`file`, `boxes`: a JSON list of label, x, y, w, h), or the NIH's list: file, finding, x, y, w, h.
 function readBoxes(name, text) {
-  let found = 0;
-  try {
-    const [head, ...rows] = cells(text);
-    const [file, boxes] = [head.indexOf('file'), head.indexOf('boxes')];
-    for (const row of rows) {
-      const listed = boxes >= 0 ? JSON.parse(row[boxes] || '[]')
-        : [{label: row[1], x: Number(row[2]), y: Number(row[3]), w: Number(row[4]), h: Number(row[5])}];
-      const good = listed.filter(box => box.label && [box.x, box.y, box.w, box.h].every(Number.isFinite));
-      const key = stem(row[file >= 0 ? file : 0]);
-      if (good.length) table.set(key, [...(table.get(key) ?? []).filter(box => box.from !== name), ...good.map(box => ({...box, from: name}))]);
-      found += good.length;
-    }
-  } catch { found = 0; }
-  say(boxNote, found ? tr('{n} boxes read from {name}.', {n: found, name})
-    : tr('{name} holds no boxes: it needs the columns file and boxes, or those of the NIH\u2019s list of boxes.', {name}));
+  const [head, ...rows] = cells(text);
+  const [file, boxes] = ['file', 'boxes'].map(column => head?.indexOf(column) ?? -1);
+  const read = new Map();
+  let wrong = 0;
+  for (const row of rows) {
+    let listed = [null];
+    try {
+      listed = boxes >= 0 ? JSON.parse(row[boxes] || '[]') : [{label: row[1], x: Number(row[2]), y: Number(row[3]), w: Number(row[4]), h: Number(row[5])}];
+    } catch { /* not JSON: one that is wrong */ }
+    const all = Array.isArray(listed) ? listed : [null];
+    const good = all.filter(box => box?.label && [box.x, box.y, box.w, box.h].every(Number.isFinite) && box.w > 0 && box.h > 0);
+    wrong += all.length - good.length;
+    const key = stem(row[file >= 0 ? file : 0]);
+    if (good.length) read.set(key, [...(read.get(key) ?? []), ...good.map(box => ({...box, from: name}))]);
+  }
+  for (const [key, found] of read) table.set(key, [...(table.get(key) ?? []).filter(box => box.from !== name), ...found]);
+  const found = [...read.values()].flat();
+  const here = state.films.some(film => read.has(stem(film.name)));
+  const others = found.filter(box => !spec.labels.includes(OTHER_NAMES[box.label] ?? box.label)).length;
+  const words = [
+    found.length ? tr('{n} boxes read from {name}.', {n: found.length, name}) : '',
+    wrong && (found.length || boxes >= 0) ? tr('{n} entries of {name} are no boxes: each needs label, x, y, w and h, in pixels of the file.', {n: wrong, name}) : '',
+    !found.length && !(wrong && boxes >= 0) ? tr('{name} holds no boxes: it needs the columns file and boxes, or those of the NIH\u2019s list of boxes.', {name}) : '',
+    others ? tr('{n} of them are of findings that this model does not predict.', {n: others}) : ''].filter(Boolean).join(' ');
+  awaited = found.length && !here ? {words, read} : null;
+  say(boxNote, awaited ? `${words} ${tr('None is of a film that is here yet.')}` : words);
   for (const film of state.films) for (const result of film.results.values()) giveBoxes(film, result.seen.film);
   if (current()) { draw(); askTrust(true); }
 }
 
-// Those of a film, once its size is known; what the visitor drew stays.
-function giveBoxes(film, {width, height}) {
-  if (film.source?.correction) return;  // they belong to the film as it was sent
+const turnsOf = correction => page.turns[correction] ?? 0;
+
+// Edges on a film that is turned left by so many quarters.
+const turned = (edges, quarters) => {
+  for (let k = 0; k < (quarters + 4) % 4; k++) edges = [edges[1], 1 - edges[2], edges[3], 1 - edges[0]];
+  return edges;
+};
+
+// Those of a film, once its size is known; what the visitor drew stays. A table has them on the film as it was sent.
+function giveBoxes(film, size) {
+  const turns = turnsOf(film.source?.correction);
+  const [width, height] = turns % 2 ? [size.height, size.width] : [size.width, size.height];
   const known = (table.get(stem(film.name)) ?? []).map(({label, x, y, w, h}) => ({
-    label: OTHER_NAMES[label] ?? label, given: true, edges: [x / width, y / height, (x + w) / width, (y + h) / height]}));
-  if (known.length) film.boxes = [...(film.boxes ?? []).filter(box => !box.given), ...known];
+    label: OTHER_NAMES[label] ?? label, given: true, edges: turned([x / width, y / height, (x + w) / width, (y + h) / height], turns)}));
+  const inside = known.filter(({edges: [left, top, right, bottom]}) => left < 1 && top < 1 && right > 0 && bottom > 0);
+  if (awaited?.read.has(stem(film.name))) {
+    say(boxNote, awaited.words);
+    awaited = null;
+  }
+  if (known.length) film.boxes = [...(film.boxes ?? []).filter(box => !box.given), ...inside];
+  if (known.length > inside.length) {
+    say(boxNote, tr('{n} boxes of {name} lie beside the film: they should be in pixels of this very file.', {n: known.length - inside.length, name: film.name}));
+  }
   keepFilms();
 }
 
@@ -325,13 +367,26 @@ filmCanvas.addEventListener('pointermove', event => {
   state.pulled = edgesOf(state.corner, placeOn(filmCanvas, event));
   draw();
 });
-filmCanvas.addEventListener('pointerup', event => {
-  if (!state.corner) return;
-  const edges = edgesOf(state.corner, placeOn(filmCanvas, event));
+filmCanvas.addEventListener('pointerup', event => { if (state.corner) finishBox(placeOn(filmCanvas, event)); });
+filmCanvas.addEventListener('keydown', event => {
+  if (!state.drawing || !current()) return;
+  const here = state.pointer ?? middle();
+  if (['Enter', ' '].includes(event.key)) {
+    event.preventDefault();
+    point(here);
+    if (state.corner) return finishBox(here);
+    state.corner = here;
+  } else if (state.corner) state.pulled = edgesOf(state.corner, here);
+  draw();
+});
+document.addEventListener('keydown', event => { if (event.key === 'Escape' && state.drawing) drawing(false); });
+
+function finishBox(place) {
+  const edges = edgesOf(state.corner, place);
   Object.assign(state, {corner: null, pulled: null});
   // a click is no box
   if (edges[2] - edges[0] > 0.01 && edges[3] - edges[1] > 0.01) {
-    drawBox.click();
+    drawing(false);
     if (guessing()) {
       guessOf(state.film).edges = edges;
       showQuiz();
@@ -342,7 +397,7 @@ filmCanvas.addEventListener('pointerup', event => {
     }
   }
   draw();
-});
+}
 
 function outline(pen, canvas, view, label) {
   const film = frame(canvas, view);
@@ -385,7 +440,7 @@ function showTrust() {
   panel.dataset.state = found?.state ?? 'idle';
   say(trustStatus, told(found?.error) ?? {running: waiting(found ?? {}) ?? tr('measuring\u2026'), done: tr('measured in {seconds} s', {seconds: figure(found?.seconds, 1)})}[found?.state]
     ?? tr('measured once the maps are complete'));
-  measuredBlocks.replaceChildren(...(found?.methods ? [curvesBlock(found), agreementBlock(found), placesBlock(found)] : []));
+  measuredBlocks.replaceChildren(...(found?.methods ? [curvesBlock(found), found.agreement.length ? agreementBlock(found) : null, placesBlock(found)].filter(Boolean) : []));
   showBoxes(found);
   showScramble();
 }

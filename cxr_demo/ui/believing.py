@@ -116,7 +116,8 @@ def box_fields(
 
 def _placed(values: np.ndarray, edges: Sequence[tuple[float, float, float, float]]) -> dict[str, float | None]:
     """How a map (S, S) lies to boxes: left, top, right, bottom in shares of the view."""
-    values = values.astype(np.float32)
+    # to half precision, as a session keeps maps, or what is one piece there would be several here
+    values = values.astype(np.float16).astype(np.float32)
     mask = metrics.box_mask(edges, values.shape[-1])
     figures = {
         "pointing": metrics.pointing(values, mask),

@@ -91,15 +91,21 @@ function paint(maps, i, limit, stops) {
   return maps.canvas;
 }
 
-// Dark lines over what would have another sign with other samples: a bit for each cell, the first one the highest.
+// Dark lines over what would have another sign with other samples.
 function lines(maps, i, pixels) {
   const values = plane(maps, i);
   for (let k = 0; k < pixels.length; k++) {
-    const bit = i * pixels.length + k;
-    const unsure = (maps.unsure[bit >> 3] >> (7 - (bit & 7))) & 1;
-    if (unsure && !hidden(values[k]) && (k % maps.side + Math.floor(k / maps.side)) % 8 < 2) pixels[k] = 0xb0000000;
+    if (unsureAt(maps, i, k) && !hidden(values[k]) && (k % maps.side + Math.floor(k / maps.side)) % 8 < 2) pixels[k] = 0xb0000000;
   }
 }
+
+// A bit for each cell of each finding, the first one the highest.
+function unsureAt(maps, i, k) {
+  const bit = i * maps.side ** 2 + k;
+  return (maps.unsure[bit >> 3] >> (7 - (bit & 7))) & 1;
+}
+
+const anyUnsure = (maps, i) => Boolean(maps.unsure) && plane(maps, i).some((_, k) => unsureAt(maps, i, k));
 
 // ------------------------------------------------------------------ the film: grey levels, and a window on them
 

@@ -82,6 +82,7 @@ def about_fields(own: Classifier, name: str, shown: Sequence[Mapping[str, Any]])
         "accepts": [],
         "megabytes": 0,
         "refused": text.REFUSED,
+        "turns": {key: turns for key, (turns, _) in image.CORRECTIONS.items()},
         "depths": list(sanity.DEPTHS),
         "stays": sanity.STAYS,
         "languages": text.languages(),

@@ -18,7 +18,7 @@ function askNext() {
 function keepFilms() {
   if (!KINDS.length) return;
   const films = state.films.filter(film => film.source && (!film.error || film.results.size));
-  const kept = {model: state.wanted ?? chosenModel(), at: films.indexOf(state.film), films: films.map(({name, source, boxes}) => ({name, source, boxes}))};
+  const kept = {model: state.wanted ?? chosenModel(), label: state.picked ? state.label : null, at: films.indexOf(state.film), films: films.map(({name, source, boxes}) => ({name, source, boxes}))};
   try { sessionStorage.setItem('cxr-films', JSON.stringify(kept)); } catch { /* a frame without storage */ }
 }
 
@@ -28,7 +28,8 @@ function restoreFilms() {
   if (!KINDS.length || !kept?.films.length) return;
   const known = page.models.some(model => model.name === kept.model);
   if (known) state.model = models.value = kept.model;
-  for (const {name, source, boxes} of kept.films) Object.assign(addFilm(name, source), {boxes, busy: false});
+  if (kept.label) Object.assign(state, {label: kept.label, picked: true});
+  for (const {name, source, boxes} of kept.films) Object.assign(addFilm(name, source), {boxes, met: Boolean(kept.label), busy: false});
   examples.open = state.films.every(film => film.source.kind !== 'file');
   const film = state.films[kept.at] ?? state.films[0];
   if (known || !page.guests) return choose(film);

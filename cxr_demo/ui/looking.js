@@ -323,6 +323,7 @@ const KEYS = [
 const OTHERS = [
   [tr('arrows'), tr('on a picture: move the place whose values are read')], [tr('Shift + arrows'), tr('on a picture: move the enlarged film')],
   [tr('drag'), tr('move the enlarged film')], [tr('right button and drag'), tr('window: up and down its level, left and right its width')],
+  [tr('Enter'), tr('while a box is drawn: a corner of it, then the other; Esc ends it')],
   [tr('Ctrl + wheel, or two fingers'), tr('zoom')], [tr('double click'), tr('zoom in, or the whole film')],
 ];
 const keysOn = make('input', {type: 'checkbox', id: 'cxr-keys-on', checked: true});

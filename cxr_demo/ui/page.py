@@ -382,10 +382,12 @@ def _exported(
     measured = {key: trust.measure(model, film, methods.method(key, e.settings), e, budget) for key, e in kept.items()}
     prediction, explanations = explain.predict(model, film), list(kept.values())
     shown = fields.foremost(prediction) if not 0 <= asked.finding < len(model.labels) else asked.finding
-    labels = dict.fromkeys(prediction.labels[i] for i in (shown, *prediction.ranked()[:3]))
+    boxes = asked.boxes_on(film)
+    boxed = [box.label for box in boxes if box.label in prediction.labels]
+    first, *top = (prediction.labels[i] for i in (shown, *prediction.ranked()[:3]))
+    labels = dict.fromkeys([first, *boxed, *top])
     # no dots: what remains of "...png" would be the folder above, with everybody's films
     name = re.sub(r"[^\w-]", "_", Path(film.name).stem)
-    boxes = asked.boxes_on(film)
     html = portable.page(model, film, prediction, explanations, measured, shown, boxes)
     with uploads.new_folder() as folder:
         report.save(folder / name, film, prediction, explanations, list(labels), measured, html, boxes)

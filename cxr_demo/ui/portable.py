@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+import shlex
 from typing import TYPE_CHECKING, Any
 
 from cxr_demo import methods, report
@@ -54,6 +55,7 @@ def page(
         "label": prediction.labels[finding],
         "boxes": fields.box_fields(film, boxes),
     }
+    command = f"python -m cxr_demo explain --from result.json {shlex.quote(film.name)} --out again"
     result = json.dumps(report.result_fields(film, prediction, explanations, trusted, boxes), indent=2)
     style = (fields.ASSETS / "viewer.css").read_text(encoding="utf-8")
     # as it reaches the page: null where there is no number; nothing in it may end the element that it stands in
@@ -65,7 +67,9 @@ def page(
 <title>{html.escape(film.name)} · {html.escape(text.TITLE)}</title>
 <style>{style}</style></head>
 <body class="portable"><div id="viewer"></div>
-<details class="cxr record"><summary>How to repeat this</summary><pre>{html.escape(result)}</pre></details>
+<details class="cxr record"><summary>How to repeat this</summary><pre>{html.escape(command)}
+
+{html.escape(result)}</pre></details>
 <script type="application/json" id="recorded">{data}</script>
 <script type="module">
 {fields.script(kinds, "portable.js")}

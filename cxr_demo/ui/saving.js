@@ -12,7 +12,8 @@ function askExport() {
   const done = finished();
   if (!result?.image || !done.length) return;
   state.run += 1;
-  result.exporting = {run: state.run, state: 'running'};
+  const without = shown().filter(card => !done.includes(card)).map(card => card.method.title);
+  result.exporting = {run: state.run, state: 'running', without: without.join(', ')};
   trigger(EVENTS.export, {run: state.run, source: state.film.source, model: state.model, finding: state.chosen,
     methods: done.map(card => card.method.key), settings: Object.fromEntries(done.map(card => [card.method.key, entryOf(card).settings])), boxes: boxesTold(state.film)});
   showExport();
@@ -33,7 +34,8 @@ function heardExport(answer) {
 function showExport() {
   const exporting = current()?.exporting;
   saveAll.disabled = bundle.run !== null || exporting?.state === 'running' || !finished().length;
-  say(saveAllStatus, told(exporting?.error) ?? (exporting?.state === 'running' ? waiting(exporting) ?? tr('packing\u2026') : ''));
+  say(saveAllStatus, told(exporting?.error) ?? (exporting?.state === 'running' ? waiting(exporting) ?? tr('packing\u2026')
+    : exporting?.without ? tr('saved without {methods}, which had not finished', {methods: exporting.without}) : ''));
 }
 
 // ------------------------------------------------------------------ all of all films
@@ -119,7 +121,7 @@ async function save(card) {
     title: tr('{method} \u00b7 {finding} \u00b7 probability {p}', {method: card.method.title, finding: readable(label), p: percent(seen.probabilities[i])}),
     ticks: signedMap ? [tr('{value} against', {value: signed(-limit)}), '0', tr('for {value}', {value: signed(limit)})]
       : ['0', signed(limit / 2, limit), signed(limit)],
-    notes: [tr('Colours: {unit}', {unit: told(card.method.unit)}), maps.unsure && tr('Dark lines: the sign is unsure'),
+    notes: [tr('Colours: {unit}', {unit: told(card.method.unit)}), anyUnsure(maps, i) && tr('Dark lines: the sign is unsure'),
       boxesOf(label).length ? tr('Green: where somebody says the finding is') : '',
       state.levels.length && tr('Lines: {levels} % of the scale\u2019s end', {levels: state.levels.map(share => Math.round(100 * share)).join(', ')}),
       ...seen.warnings.map(warning => `\u26a0 ${told(warning)}`), tr('Model {name}', {name: spec.revision}), tr('File {name}', {name: seen.film.name}),

@@ -85,14 +85,12 @@ class Sessions:
     def keep(self, visitor: str, key: Hashable, explanation: Explanation) -> None:
         """Remember a method's finished maps of a film and a model, the key; of all visitors' the latest so many.
 
-        In half precision, which is finer than what the browser is shown.
+        Values in half precision, which is finer than what the browser is shown; not `sure`, many of whose values
+        are just what `render.UNSURE` is.
         """
-        small = {
-            name: None if values is None else values.astype(np.float16)
-            for name, values in (("values", explanation.values), ("sure", explanation.sure))
-        }
+        small = replace(explanation, values=explanation.values.astype(np.float16))
         with self._lock:
-            self._maps.setdefault((visitor, key), {})[explanation.method] = replace(explanation, **small)  # type: ignore[arg-type]
+            self._maps.setdefault((visitor, key), {})[explanation.method] = small
             self._maps.move_to_end((visitor, key))
             while len(self._maps) > self._most:
                 self._maps.popitem(last=False)
@@ -103,14 +101,7 @@ class Sessions:
             known = dict(self._maps.get((visitor, key), {}))
             if known:
                 self._maps.move_to_end((visitor, key))
-        return {
-            method: replace(
-                small,
-                values=small.values.astype(np.float32),
-                sure=None if small.sure is None else small.sure.astype(np.float32),
-            )
-            for method, small in known.items()
-        }
+        return {method: replace(small, values=small.values.astype(np.float32)) for method, small in known.items()}
 
     def forget(self, visitor: str) -> None:
         """End and drop everything of a visitor who has left."""

@@ -444,10 +444,11 @@ function corrections(film, seen) {
 
 function correct(film, correction) {
   leave();
+  const turns = turnsOf(correction) - turnsOf(film.source.correction);
+  film.boxes = (film.boxes ?? []).map(box => ({...box, edges: turned(box.edges, turns)}));
   film.source = {...film.source, correction: correction ?? undefined};
   film.results.clear();
   forgetPixels(film);
-  film.boxes = [];
   film.thumb = null;
   choose(film);
   lookAfresh();
@@ -563,6 +564,7 @@ function pick(i, byHand) {
   state.chosen = i;
   state.label = seen.labels[i];
   state.picked ||= byHand;
+  if (byHand) keepFilms();
   mark();
   draw();
   showTrust();
