@@ -497,6 +497,18 @@ def test_save_all_brings_a_zip_that_is_whole(fresh, film_file, tmp_path):
     assert b'id="recorded"' in files["report.html"]
 
 
+def test_save_all_says_what_it_lacks(fresh, film_file):
+    fresh.drop(film_file).wait(*DEFAULTS)
+    slow(fresh, "lime")
+    fresh.page.click(".card[data-method=lime] .stop")
+    fresh.wait("lime", state="stopped")
+    with fresh.page.expect_download() as waiting:
+        fresh.page.click("#cxr-save-all")
+    fresh.page.wait_for_selector("text=saved without LIME, which had not finished")
+    with zipfile.ZipFile(waiting.value.path()) as packed:
+        assert not [name for name in packed.namelist() if "lime" in name]
+
+
 def test_another_model_answers_with_its_own_findings(fresh, film_file):
     fresh.drop(film_file).wait("gradcam")
     fresh.page.select_option("#cxr-model", index=1)

@@ -308,6 +308,7 @@ def test_a_reload_brings_the_films_back(browser, address, films_here, tmp_path):
     page.click(".chip[data-phantom=nodule]")
     page.click(".strip .thumb >> nth=1")
     one.wait("gradcam")
+    boxed = page.inner_text(".list .row[aria-selected=true] .label")
     page.click("#cxr-draw-box")
     box = page.query_selector(".film canvas").bounding_box()
     page.mouse.move(box["x"] + 20, box["y"] + 20)
@@ -315,6 +316,7 @@ def test_a_reload_brings_the_films_back(browser, address, films_here, tmp_path):
     page.mouse.move(box["x"] + 90, box["y"] + 90, steps=3)
     page.mouse.up()
     one.wait(*DEFAULTS).measured()
+    one.pick("Hernia")
     drawn = one.pixels("gradcam").shape
     page.click("#cxr-dark")
     was_dark = page.evaluate("document.body.classList.contains('dark')")
@@ -322,6 +324,8 @@ def test_a_reload_brings_the_films_back(browser, address, films_here, tmp_path):
     one.wait("gradcam")
     assert one.texts(".strip .name") == ["normal.png", "effusion.png", "Nodule"]
     assert page.get_attribute(".strip .thumb >> nth=1", "aria-pressed") == "true"
+    assert "Hernia" in page.inner_text(".list .row[aria-selected=true]")
+    one.pick(boxed)
     assert one.pixels("gradcam").shape == drawn
     assert not page.is_disabled("text=Remove boxes")
     assert page.evaluate("document.body.classList.contains('dark')") == was_dark

@@ -172,7 +172,9 @@ def test_boxes_go_with_the_film_into_zip_and_report(visitor, tmp_path, browser):
     with zipfile.ZipFile(waiting.value.path()) as packed:
         packed.extractall(tmp_path)
     folder = tmp_path / "film"
-    assert json.loads((folder / "result.json").read_text())["boxes"] == boxes[:3]
+    result = json.loads((folder / "result.json").read_text())
+    assert result["boxes"] == boxes[:3]
+    assert result["pictures"]["labels"][:2] == ["Mass", "Effusion"], "what was looked at, and what has boxes"
 
     crop = image.read(tmp_path / "film.png").crop
     for label, rows in shown.items():
