@@ -687,10 +687,12 @@ class TestBelieving:
             ("Enter", 1),
             ("ArrowRight", 21),
             ("ArrowDown", 7),
-            ("Enter", 1),
         ):
             for _ in range(times):
                 page.keyboard.press(key)
+        pulled = page.evaluate("document.querySelector('.film canvas').toDataURL()")
+        page.keyboard.press("Enter")
+        assert page.evaluate("document.querySelector('.film canvas').toDataURL()") == pulled, "it followed the arrows"
         page.wait_for_selector("table:has-text('peak inside')", timeout=60_000)
         assert page.get_attribute("#cxr-draw-box", "aria-pressed") == "false"
         # a step is 1/56 of the film, from its middle: 1/2 - 7/56 to 1/2 + 14/56, 1/2 - 14/56 to 1/2 - 7/56

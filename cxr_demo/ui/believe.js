@@ -368,7 +368,8 @@ filmCanvas.addEventListener('pointermove', event => {
   draw();
 });
 filmCanvas.addEventListener('pointerup', event => { if (state.corner) finishBox(placeOn(filmCanvas, event)); });
-filmCanvas.addEventListener('keydown', event => {
+// after the canvas itself, where arrows move the place
+filmStage.addEventListener('keydown', event => {
   if (!state.drawing || !current()) return;
   const here = state.pointer ?? middle();
   if (['Enter', ' '].includes(event.key)) {
