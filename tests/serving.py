@@ -147,10 +147,13 @@ def main() -> None:
     methods.METHODS = (*methods.METHODS, Corners)
     from cxr_demo.ui import page
 
-    _, address, _ = page.serve(page.build(), prevent_thread_lock=True, quiet=True, ssr_mode=False)
+    built = page.build()
+    _, address, _ = page.serve(built, prevent_thread_lock=True, quiet=True, ssr_mode=False)
     sys.stdout.write(f"{address}\n")
     sys.stdout.flush()
-    threading.Event().wait()
+    # as the real page does: a mere wait may sleep over a signal, which the system may hand to any thread, while what
+    # is to be done about it is the main thread's
+    built.block_thread()
 
 
 if __name__ == "__main__":
