@@ -1,6 +1,6 @@
 """The Space: build the page, launch it."""
 
-from cxr_demo.ui import page
+from cxr_demo.web import page
 
 demo = page.build()
 

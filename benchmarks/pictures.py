@@ -8,10 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.figure import Figure
 
-from cxr_demo import explain, image, lessons, methods, phantom, render, sources, trust
+from cxr_demo import explain, methods
+from cxr_demo.evaluation import trust
+from cxr_demo.films import image, phantom
+from cxr_demo.models import failure_cases, registry
+from cxr_demo.output import render
 
 if TYPE_CHECKING:
-    from cxr_demo.classifier import Classifier
+    from cxr_demo.models.classifier import Classifier
     from cxr_demo.types import Explanation, Radiograph
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -20,7 +24,7 @@ PHANTOM = "effusion"
 
 def main() -> None:
     """Write the pictures."""
-    model, film = sources.load("bundled:nih14"), phantom.PHANTOMS[PHANTOM].film()
+    model, film = registry.load("bundled:nih14"), phantom.PHANTOMS[PHANTOM].film()
     i = model.labels.index(str(phantom.PHANTOMS[PHANTOM].finding))
     explanations = [list(explain.explain(model, film, kind()))[-1] for kind in methods.DEFAULTS]
     maps(film, explanations, i, [_verdict(model, film, e, i) for e in explanations])
@@ -68,9 +72,9 @@ def curves(model: Classifier, film: Radiograph, explanations: list[Explanation],
 def failures() -> None:
     """Each lesson's film with the maps of its model, all of a lesson at the same scale."""
     picture = Figure(figsize=(10, 7.9), layout="constrained")
-    rows = picture.subplots(len(lessons.LESSONS), 1 + len(methods.DEFAULTS))
-    for (first, *others), (key, lesson) in zip(rows, lessons.LESSONS.items(), strict=True):
-        model, film = sources.load(lesson.model), lesson.film()
+    rows = picture.subplots(len(failure_cases.LESSONS), 1 + len(methods.DEFAULTS))
+    for (first, *others), (key, lesson) in zip(rows, failure_cases.LESSONS.items(), strict=True):
+        model, film = registry.load(lesson.model), lesson.film()
         explanations = [list(explain.explain(model, film, kind()))[-1] for kind in methods.DEFAULTS]
         limit = render.limit_of([e.values[0] for e in explanations])
         first.imshow(film.pixels, cmap="gray", vmin=0, vmax=1)

@@ -18,7 +18,7 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from cxr_demo.classifier import Classifier
+    from cxr_demo.models.classifier import Classifier
     from cxr_demo.types import Prediction, Radiograph
 
 #: Samples of the package's LIME that count as converged, and that one would take.
@@ -41,9 +41,9 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=Path("bench.json"), metavar="JSON", help="default: bench.json")
     arguments = parser.parse_args()
 
-    from cxr_demo import sources
+    from cxr_demo.models import registry
 
-    model = sources.load("bundled:nih14")
+    model = registry.load("bundled:nih14")
     figures = run(model, chosen(arguments.films, 20))
     known = json.loads(arguments.out.read_text()) if arguments.out.exists() else {}
     arguments.out.write_text(json.dumps({**known, "quality": figures}, indent=2) + "\n")
@@ -61,8 +61,8 @@ def chosen(folder: Path, number: int) -> list[Path]:
 
 def run(model: Classifier, films: Sequence[Path]) -> dict[str, Any]:
     """All figures, ready for JSON, a list per kind with one entry per map."""
-    from cxr_demo import image
-    from cxr_demo.engine import engine_of
+    from cxr_demo.films import image
+    from cxr_demo.inference.engine import engine_of
 
     exact = in_float32(model)
     figures: dict[str, Any] = {"model": model.name, "precision": engine_of(model).precision, "films": len(films)}
@@ -76,9 +76,9 @@ def run(model: Classifier, films: Sequence[Path]) -> dict[str, Any]:
 
 def in_float32(model: Classifier) -> Classifier:
     """The same model, whose altered copies run in float32 whatever the machine can do."""
-    from cxr_demo import engine
-    from cxr_demo.classifier import Classifier
-    from cxr_demo.graphs import Graphs
+    from cxr_demo.inference import engine
+    from cxr_demo.inference.openvino import Graphs
+    from cxr_demo.models.classifier import Classifier
 
     again = Classifier(model.spec, model.network, model.name)
     engine._ENGINES[again] = engine.OpenVINO(Graphs.of(model.network, model.size, engine.BATCH), "float32", "float32")
@@ -131,9 +131,9 @@ def _lime(model: Classifier, film: Radiograph, **settings: Any) -> np.ndarray:
     """Maps (L, S, S); more samples may be asked for than the page allows."""
     import torch
 
-    from cxr_demo import image
+    from cxr_demo.films import image
+    from cxr_demo.inference.scoring import Budget, Scorer
     from cxr_demo.methods.lime import LIME
-    from cxr_demo.scoring import Budget, Scorer
 
     x = torch.from_numpy(image.model_input(film, model.size, model.spec.pixel_range))
     *_, step = LIME(**settings).attribute(Scorer(model, x, Budget()), x)

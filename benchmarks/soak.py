@@ -30,7 +30,9 @@ import numpy as np
 
 from benchmarks.process import address_of, running
 from benchmarks.visitor import Visitor
-from cxr_demo import explain, image, phantom, sources
+from cxr_demo import explain
+from cxr_demo.films import image, phantom
+from cxr_demo.models import registry
 
 #: What visitors do, and how often.
 MIX = {"predict": 0.4, "explain": 0.3, "stop": 0.15, "leave": 0.15}
@@ -88,7 +90,7 @@ def film(n: int) -> bytes:
 
 def known(films: list[bytes]) -> list[np.ndarray]:
     """Probabilities of each film, by the library itself."""
-    model = sources.load("bundled:nih14")
+    model = registry.load("bundled:nih14")
     return [explain.predict(model, image.decode(data, "x")).probabilities for data in films]
 
 

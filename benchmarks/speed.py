@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from cxr_demo.classifier import Classifier
+    from cxr_demo.models.classifier import Classifier
 
 THREADS = 2
 ROOT = Path(__file__).parent.parent
@@ -149,11 +149,11 @@ def _work(side: Callable[[Classifier], tuple[dict[str, Any], dict[str, Callable[
 def _classifier(model: str) -> Classifier:
     import torch
 
-    from cxr_demo import classifier, sources
+    from cxr_demo.models import classifier, registry
     from cxr_demo.types import NIH_FINDINGS, ModelSpec
 
     if model == "bundled":
-        return sources.load(MODELS[model])
+        return registry.load(MODELS[model])
     torch.manual_seed(0)
     spec = ModelSpec(
         name="densenet121", architecture="DenseNet", arguments=DENSENET121, labels=NIH_FINDINGS, size=224,
@@ -168,9 +168,10 @@ def ours(classifier: Classifier) -> tuple[dict[str, Any], dict[str, Callable[[],
     import numpy as np
     from torch.utils.flop_counter import FlopCounterMode
 
-    from cxr_demo import explain, image, phantom
-    from cxr_demo.engine import engine_of
-    from cxr_demo.graphs import rounds
+    from cxr_demo import explain
+    from cxr_demo.films import image, phantom
+    from cxr_demo.inference.engine import engine_of
+    from cxr_demo.inference.openvino import rounds
     from cxr_demo.methods import method
 
     film = image.decode(phantom.png("effusion", 1024), "film.png")
@@ -214,7 +215,7 @@ def one(classifier: Classifier) -> tuple[dict[str, Any], dict[str, Callable[[], 
     """The project with the same network and only its first finding."""
     from torch import nn
 
-    from cxr_demo.classifier import Classifier, Network
+    from cxr_demo.models.classifier import Classifier, Network
 
     weight, bias = classifier.head
     head = nn.Linear(weight.shape[1], 1).requires_grad_(False)
@@ -285,7 +286,7 @@ SIDES = {"ours": ours, "one": one, "peers": peers}
 def _input(classifier: Classifier) -> Any:
     import torch
 
-    from cxr_demo import image, phantom
+    from cxr_demo.films import image, phantom
 
     film = image.decode(phantom.png("effusion", 1024), "film.png")
     return torch.from_numpy(image.model_input(film, classifier.size, classifier.spec.pixel_range))
@@ -311,7 +312,7 @@ def _starts(rounds: int) -> dict[str, dict[str, float]]:
     """Seconds from a command to its end, by the clock and of the processors."""
     from tempfile import TemporaryDirectory
 
-    from cxr_demo import phantom
+    from cxr_demo.films import phantom
 
     found: dict[str, list[tuple[float, float]]] = {name: [] for name in STARTS}
     with TemporaryDirectory() as folder:

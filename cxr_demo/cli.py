@@ -19,8 +19,8 @@ from cxr_demo.errors import BadSetting, CxrError, DataError, ModelError, Unknown
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from cxr_demo.classifier import Classifier
     from cxr_demo.methods.base import Method
+    from cxr_demo.models.classifier import Classifier
     from cxr_demo.types import Explanation, Prediction, Radiograph
 
 #: Errors of the request itself: no file could do better.
@@ -131,7 +131,7 @@ def _each(
     paths: Sequence[Path], work: Callable[[Path, Radiograph], None], put_right: Callable[[Radiograph], Radiograph]
 ) -> int:
     """Do the work for every film; 1 if some failed, each named on stderr."""
-    from cxr_demo import image
+    from cxr_demo.films import image
 
     films = list(_films(paths))
     if not films:
@@ -156,16 +156,18 @@ def _each(
 
 def _put_right(film: Radiograph, *, look: bool, correction: str | None = None) -> Radiograph:
     """The film by a correction, or by the one it looks as if it needs."""
-    from cxr_demo import gate, image
+    from cxr_demo.films import gate, image
 
     correction = correction or (gate.look(film).correction if look else None)
     return image.corrected(film, correction) if correction else film
 
 
 def _predict(arguments: argparse.Namespace) -> int:
-    from cxr_demo import explain, report, sources
+    from cxr_demo import explain
+    from cxr_demo.models import registry
+    from cxr_demo.output import report
 
-    model = sources.load(arguments.model)
+    model = registry.load(arguments.model)
 
     def work(path: Path, film: Radiograph) -> None:
         prediction = explain.predict(model, film)
@@ -196,10 +198,12 @@ def _explain(arguments: argparse.Namespace) -> int:
     recipe = _recorded(arguments.source) if arguments.source else None
     methods = _chosen(arguments, recipe)  # before torch is loaded: a misspelt setting is answered at once
 
-    from cxr_demo import explain, report, sources, trust
-    from cxr_demo.ui import fields, portable
+    from cxr_demo import explain
+    from cxr_demo.evaluation import trust
+    from cxr_demo.models import registry
+    from cxr_demo.output import html_report, report, viewer_data
 
-    model = sources.load(arguments.model or (recipe["model"] if recipe else None))
+    model = registry.load(arguments.model or (recipe["model"] if recipe else None))
     for label in arguments.label or ():
         report.index_of(model.labels, label)
     _make(arguments.out)
@@ -214,10 +218,10 @@ def _explain(arguments: argparse.Namespace) -> int:
         trusted = {m.key: trust.measure(model, film, m, e) for m, e in zip(methods, explanations, strict=True)}
         wanted = arguments.label or (recipe["labels"] if recipe else None)
         labels = wanted or [prediction.labels[i] for i in prediction.ranked()[:3]]
-        first = report.index_of(prediction.labels, labels[0]) if wanted else fields.foremost(prediction)
+        first = report.index_of(prediction.labels, labels[0]) if wanted else viewer_data.foremost(prediction)
         # of "...png" the stem is the folder above
         folder = _free(arguments.out / (path.stem if path.stem.strip(".") else "film"), taken)
-        page = portable.page(model, film, prediction, explanations, trusted, first, boxes)
+        page = html_report.page(model, film, prediction, explanations, trusted, first, boxes)
         report.save(folder, film, prediction, explanations, labels, trusted, page, boxes)
         print(folder, flush=True)
 
@@ -235,7 +239,7 @@ def _make(folder: Path) -> None:
 
 
 def _recorded(path: Path) -> dict[str, Any]:
-    from cxr_demo.labelled import Box
+    from cxr_demo.films.label_tables import Box
 
     if not path.exists():
         raise BadSetting(f"There is no file {path}; give the result.json beside maps.npz.")
@@ -292,14 +296,16 @@ def _benchmark(arguments: argparse.Namespace) -> int:
 
     import numpy as np
 
-    from cxr_demo import benchmark, labelled, sources
+    from cxr_demo.evaluation import benchmark
+    from cxr_demo.films import label_tables
+    from cxr_demo.models import registry
 
-    model = sources.load(arguments.model)
-    known = labelled.columns(arguments.data)
+    model = registry.load(arguments.model)
+    known = label_tables.columns(arguments.data)
     labels = [label for label in model.labels if label in known]
     if not labels:
         raise DataError(f"{arguments.data} has no column of a finding of {model.name}: {', '.join(model.labels)}.")
-    films = labelled.read_tables([arguments.data], labels, images=arguments.images)
+    films = label_tables.read_tables([arguments.data], labels, images=arguments.images)
     films = films.take(np.array(sorted(benchmark.pairs(films)), int))
     if arguments.limit and arguments.limit < len(films):
         films = films.take(np.arange(arguments.limit) * len(films) // arguments.limit)
@@ -328,18 +334,18 @@ def _methods(_: argparse.Namespace) -> int:
 
 
 def _models(arguments: argparse.Namespace) -> int:
-    from cxr_demo import sources
+    from cxr_demo.models import registry
 
     failed = 0
-    for choice in sources.choices():
+    for choice in registry.choices():
         print(f"{choice.name:<32} {choice.title}")
         if arguments.verify:
             try:
-                print(f"    {sources.verify(choice.name)}")
+                print(f"    {registry.verify(choice.name)}")
             except CxrError as error:
                 failed = 1
                 _complain(f"{choice.name}: {error}")
-    if sources.takes_guests():
+    if registry.takes_guests():
         print(f"{'owner/name@revision':<32} any public model folder of the Hugging Face Hub")
     return failed
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import cxr_demo
-from cxr_demo import hub, modelfolder, sources, zoo
 from cxr_demo.errors import BadSetting, DataError
+from cxr_demo.models import hub, model_folder, registry, xrv_weights
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,7 +36,7 @@ def deploy(repo: str, model: str | None, *, dry_run: bool, say: Callable[[str], 
         raise BadSetting(f"{repo!r} is no name of a Space; give OWNER/SPACE.")
     with tempfile.TemporaryDirectory() as folder:
         # named even so: a Space that is updated would keep the model that it had
-        variables = prepare(Path(folder), model or sources.OFFERED[0], say)
+        variables = prepare(Path(folder), model or registry.OFFERED[0], say)
         for path in sorted(Path(folder).rglob("*")):
             if path.is_file() and dry_run:
                 say(f"{path.stat().st_size:>10,}  {path.relative_to(folder).as_posix()}")
@@ -71,18 +71,18 @@ def prepare(folder: Path, model: str, say: Callable[[str], None] = print) -> dic
 
 def _model(name: str, say: Callable[[str], None]) -> tuple[list[str], dict[str, str]]:
     """Lines of front matter and variables for a model, which is loaded here first: it must be one that works."""
-    kind, place, _ = sources.parse(name)
+    kind, place, _ = registry.parse(name)
     if kind == "folder":
         raise BadSetting(
             f"A Space cannot reach {name} on this machine; send it first: `python -m train publish {name} OWNER/NAME`."
         )
-    full = sources.load(name).name
+    full = registry.load(name).name
     repo, files, commit = None, "", ""
     if kind == "hub":
-        files = ",".join((modelfolder.CONFIG, modelfolder.WEIGHTS, modelfolder.CARD))
+        files = ",".join((model_folder.CONFIG, model_folder.WEIGHTS, model_folder.CARD))
         repo, commit = place, full.rpartition("@")[2]
     elif kind == "xrv":
-        repo, files, commit = f"{zoo.OWNER}/{place}", zoo.WEIGHTS, zoo.ZOO[place].revision
+        repo, files, commit = f"{xrv_weights.OWNER}/{place}", xrv_weights.WEIGHTS, xrv_weights.ZOO[place].revision
     lines = [] if repo is None else [f"models: [{repo}]"]
     if kind == "hub" and not hub.is_open(place):
         # before a Space starts the Hub fetches without a token, and cannot have what is not for everybody

@@ -11,10 +11,10 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import torch
 
-from cxr_demo import gate, image
 from cxr_demo.errors import CxrError, ModelError, Stopped
+from cxr_demo.films import gate, image
+from cxr_demo.inference.scoring import Budget, FirstPass, Scorer, first_pass, logits_of
 from cxr_demo.methods.base import values_of
-from cxr_demo.scoring import Budget, FirstPass, Scorer, first_pass, logits_of
 from cxr_demo.types import Explanation, Prediction
 
 if TYPE_CHECKING:
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from cxr_demo.classifier import Classifier
     from cxr_demo.methods.base import Method, Step
+    from cxr_demo.models.classifier import Classifier
     from cxr_demo.types import Radiograph
 
 #: The first pass of each film, shared by its prediction and its maps. It lives as long as the film's object,

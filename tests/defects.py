@@ -9,8 +9,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from cxr_demo import image
-from cxr_demo.labelled import Films, join
+from cxr_demo.films import image
+from cxr_demo.films.label_tables import Films, join
 
 
 def again(pixels, quality):

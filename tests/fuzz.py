@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 #: Seconds that one file may take, and megabytes over what the program takes before the first one.
 MOST_SECONDS, MOST_MEGABYTES = 10, 1024
 #: What is watched for new code: the reader, and the decoders that are written in Python.
-WATCHED = ("cxr_demo.image", "cxr_demo.decode", "cxr_demo.dicom", "pydicom", "tifffile")
+WATCHED = ("cxr_demo.films.image", "cxr_demo.films.formats", "cxr_demo.films.dicom", "pydicom", "tifffile")
 READER = ("image", "decode", "dicom")
 LONGEST = 20_000
 
@@ -72,7 +72,7 @@ def _fuzz(out: Path, minutes: float) -> int:
     import atheris
 
     with atheris.instrument_imports(include=list(WATCHED)):
-        from cxr_demo import image
+        from cxr_demo.films import image
 
     def one(data: bytes) -> None:
         read(image, data)

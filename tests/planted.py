@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from cxr_demo import image
-from cxr_demo.classifier import Classifier, Network
+from cxr_demo.films import image
+from cxr_demo.models.classifier import Classifier, Network
 from cxr_demo.types import ModelSpec, Radiograph
 
 SIZE = 128

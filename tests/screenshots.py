@@ -16,7 +16,7 @@ import cv2
 from PIL import Image
 
 from benchmarks.process import address_of, running
-from cxr_demo import phantom
+from cxr_demo.films import phantom
 from tests.browsing import DEFAULTS, Visitor, opened
 
 if TYPE_CHECKING:

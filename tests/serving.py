@@ -15,7 +15,9 @@ import numpy as np
 import torch
 
 from benchmarks.process import address_of, running
-from cxr_demo import classifier, methods, modelfolder, phantom
+from cxr_demo import methods
+from cxr_demo.films import phantom
+from cxr_demo.models import classifier, model_folder
 from cxr_demo.types import NIH_FINDINGS, Cost, ModelSpec, Score, Unit
 
 #: Variables that keep libraries from reporting home.
@@ -48,7 +50,7 @@ def save_model(folder: Path, labels: tuple[str, ...] = NIH_FINDINGS, size: int =
         scores=(Score("mean", "all films", "AUROC", 0.51, 0.47, 0.55, 30, 60),),
         scored_on="Sixty films of noise.",
     )
-    modelfolder.save(folder, spec, network, CARD)
+    model_folder.save(folder, spec, network, CARD)
     return folder
 
 
@@ -145,7 +147,7 @@ def main() -> None:
     """Serve until told to end."""
     sys.addaudithook(told_of_connections)
     methods.METHODS = (*methods.METHODS, Corners)
-    from cxr_demo.ui import page
+    from cxr_demo.web import page
 
     built = page.build()
     _, address, _ = page.serve(built, prevent_thread_lock=True, quiet=True, ssr_mode=False)

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cxr_demo import decode, phantom
+from cxr_demo.films import formats, phantom
 from cxr_demo.types import Unit
-from cxr_demo.ui import api, uploads
+from cxr_demo.web import api, uploads
 
 TEXT = (Path(__file__).parent.parent / "docs" / "api.md").read_text()
 #: What the examples take for granted, here under another name.
@@ -78,4 +78,4 @@ def test_mcp(blocks, capsys, address):
 
 
 def test_what_it_says_of_limits():
-    assert (uploads.MEGABYTES, uploads.AROUND, api.DEADLINE, decode.MOST_PIXELS) == (100, 2**20, 120, 50_000_000)
+    assert (uploads.MEGABYTES, uploads.AROUND, api.DEADLINE, formats.MOST_PIXELS) == (100, 2**20, 120, 50_000_000)

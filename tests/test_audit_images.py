@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from cxr_demo.labelled import read_tables
+from cxr_demo.films.label_tables import read_tables
 from tests.defects import COPIES, plant_copies, spoil
 from train.audit import duplicates, orientation
 from train.audit.base import Severity, Subject

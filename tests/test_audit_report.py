@@ -17,15 +17,15 @@ from cleanlab.filter import find_label_issues
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
-from cxr_demo import labelled
 from cxr_demo.errors import DataError
+from cxr_demo.films import label_tables
 from train.audit import command, noise, page, pictures, report, run
 from train.audit.base import Finding, Severity, Subject, Suspect
 
 LABELS = ("Effusion", "Mass")
 
 
-def films_of(folder: Path, count: int = 6, targets: np.ndarray | None = None) -> labelled.Films:
+def films_of(folder: Path, count: int = 6, targets: np.ndarray | None = None) -> label_tables.Films:
     """Small films with planted labels, the first one with a box in its lower right quarter."""
     (folder / "images").mkdir(parents=True, exist_ok=True)
     targets = np.arange(2 * count).reshape(count, 2) % 3 % 2 if targets is None else targets
@@ -37,7 +37,7 @@ def films_of(folder: Path, count: int = 6, targets: np.ndarray | None = None) ->
             pixels = np.random.default_rng(i).integers(0, 255, (80, 100), np.uint8)
             cv2.imwrite(str(folder / "images" / f"{i}.png"), pixels)
             writer.writerow([f"{i}.png", f"p{i // 2}", "" if i else box, *row])
-    return labelled.read_tables([folder / "labels.csv"], LABELS)
+    return label_tables.read_tables([folder / "labels.csv"], LABELS)
 
 
 # ------------------------------------------------------------------ doubtful labels
@@ -168,7 +168,7 @@ def findings(many: int = 0) -> tuple[Finding, ...]:
     return (mild, grave, *notes)
 
 
-def made(folder: Path, accept=None, many: int = 0) -> tuple[run.Audit, labelled.Films]:
+def made(folder: Path, accept=None, many: int = 0) -> tuple[run.Audit, label_tables.Films]:
     films = films_of(folder)
 
     def check(subject):

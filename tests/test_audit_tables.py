@@ -13,7 +13,7 @@ import pytest
 from scipy.stats import contingency
 from sklearn.metrics import roc_auc_score
 
-from cxr_demo import labelled
+from cxr_demo.films import label_tables
 from cxr_demo.types import NIH_FINDINGS
 from train import datasets, evaluate, splits
 from train.audit import confounds, labels, leaks, reference
@@ -34,7 +34,7 @@ def made(targets, names=("Mass", "Nodule"), **given):
     }
     columns |= {field: np.full(n, "") for field in ("sources", "views", "sexes")}
     columns |= {field: np.full(n, np.nan) for field in ("ages", "follow_ups")}
-    return labelled.Films(labels=tuple(names), targets=np.asarray(targets, np.float32), **(columns | given))
+    return label_tables.Films(labels=tuple(names), targets=np.asarray(targets, np.float32), **(columns | given))
 
 
 def coins(*shape, share=0.5):
@@ -43,7 +43,7 @@ def coins(*shape, share=0.5):
 
 def run(check, subject, **parts):
     """What a check says of films or of a subject, by id."""
-    subject = Subject(subject, **parts) if isinstance(subject, labelled.Films) else subject
+    subject = Subject(subject, **parts) if isinstance(subject, label_tables.Films) else subject
     found = list(check(subject))
     assert len({finding.id for finding in found}) == len(found)
     for finding in found:
@@ -71,7 +71,7 @@ def part(nih):
 
 @pytest.fixture
 def real(films):
-    return labelled.read_tables([films / "nih/labels.csv", films / "nih64/labels.csv"], NIH_FINDINGS)
+    return label_tables.read_tables([films / "nih/labels.csv", films / "nih64/labels.csv"], NIH_FINDINGS)
 
 
 # --- reference -------------------------------------------------------------------------------------------------------

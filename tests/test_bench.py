@@ -6,8 +6,8 @@ from statistics import median
 import numpy as np
 import pytest
 
-from cxr_demo import image, phantom
 from cxr_demo.errors import DataError
+from cxr_demo.films import image, phantom
 from train import bench, datasets
 
 

@@ -15,8 +15,11 @@ import numpy as np
 import pytest
 import torch
 
-from cxr_demo import benchmark, cli, labelled, metrics, modelfolder, phantom
+from cxr_demo import cli
 from cxr_demo.errors import DataError
+from cxr_demo.evaluation import benchmark, metrics
+from cxr_demo.films import label_tables, phantom
+from cxr_demo.models import model_folder
 from tests.serving import save_model
 
 ROOT = Path(__file__).parent.parent
@@ -167,9 +170,9 @@ class TestErrors:
         assert "cannot be read as a table" in capsys.readouterr().err
 
     def test_films_without_any_finding(self, data, tmp_path):
-        films = labelled.read_tables([data / "labels.csv"], LABELS).take(np.array([6]))
+        films = label_tables.read_tables([data / "labels.csv"], LABELS).take(np.array([6]))
         with pytest.raises(DataError, match="nothing to measure"):
-            benchmark.run(modelfolder.read(data / "model", "tiny"), films, [], tmp_path)
+            benchmark.run(model_folder.read(data / "model", "tiny"), films, [], tmp_path)
 
     def test_a_film_that_cannot_be_read_is_named_and_the_others_are_done(self, data, tmp_path, capsys):
         images = tmp_path / "images"
@@ -182,7 +185,7 @@ class TestErrors:
 
 
 def test_without_boxes_the_labelled_findings_are_looked_for(data):
-    films = labelled.read_tables([data / "labels.csv"], LABELS)
+    films = label_tables.read_tables([data / "labels.csv"], LABELS)
     boxed = benchmark.pairs(films)
     assert boxed == {n: [n % 3] for n in range(6)}
     bare = dataclasses.replace(films, boxes=((),) * len(films))

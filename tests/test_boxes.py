@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from cxr_demo import image, labelled
+from cxr_demo.films import image, label_tables
 from cxr_demo.types import Crop
 from train import boxes, evaluate
 
@@ -15,7 +15,9 @@ WIDE = Crop(top=0, left=50, side=100)  # the middle of a film of 200 x 100
 
 
 def test_a_box_lies_in_the_view_where_it_lies_on_the_film():
-    assert image.in_view(labelled.Box("Mass", 75, 25, 50, 10).edges, WIDE) == pytest.approx((0.25, 0.25, 0.75, 0.35))
+    assert image.in_view(label_tables.Box("Mass", 75, 25, 50, 10).edges, WIDE) == pytest.approx(
+        (0.25, 0.25, 0.75, 0.35)
+    )
 
 
 def test_a_mask_covers_what_its_box_covers_and_never_nothing(tmp_path):
@@ -28,7 +30,7 @@ def test_a_mask_covers_what_its_box_covers_and_never_nothing(tmp_path):
         writer = csv.writer(file)
         writer.writerow(["file", "patient_id", "boxes", "Mass", "Nodule", "Edema"])
         writer.writerow(["a.png", "1", said, 1, 1, 1])
-    films = labelled.read_tables([tmp_path / "labels.csv"], ("Mass", "Nodule", "Edema"))
+    films = label_tables.read_tables([tmp_path / "labels.csv"], ("Mass", "Nodule", "Edema"))
     planes = boxes.masks(films, cells=20)[0]
     expected = np.zeros((20, 20), np.uint8)
     expected[5:15, 5:15] = 1
@@ -44,7 +46,7 @@ def test_a_peak_hits_the_box_that_its_cell_lies_in(cell, inside):
     cells = np.zeros((7, 7))
     cells[cell] = 1
     # in the view from 2/7 to 3/7 across and from 1/7 to 2/7 down
-    box = labelled.Box("Mass", 50 + 200 / 7, 100 / 7, 100 / 7, 100 / 7)
+    box = label_tables.Box("Mass", 50 + 200 / 7, 100 / 7, 100 / 7, 100 / 7)
     assert boxes.hit(cells, [box], WIDE) == inside
 
 

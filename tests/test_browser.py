@@ -17,10 +17,13 @@ import numpy as np
 import pytest
 
 from benchmarks.visitor import Visitor as Other
-from cxr_demo import explain, image, phantom, render, sources
+from cxr_demo import explain
+from cxr_demo.films import image, phantom
 from cxr_demo.methods import GradCAM
+from cxr_demo.models import registry
+from cxr_demo.output import render
 from cxr_demo.types import NIH_FINDINGS, Unit
-from cxr_demo.ui.room import PLACES
+from cxr_demo.web.queue import PLACES
 from tests.browsing import DEFAULTS, Visitor
 
 pytestmark = pytest.mark.browser
@@ -73,7 +76,7 @@ def test_a_drop_shows_all_findings_and_three_maps(visitor):
 
 
 def test_the_bars_are_the_models_answer(visitor, film_file):
-    model = sources.load(visitor.page.input_value("#cxr-model"))
+    model = registry.load(visitor.page.input_value("#cxr-model"))
     said = explain.predict(model, image.read(film_file))
     for row in visitor.page.query_selector_all(".list .row"):
         i = int(row.get_attribute("data-finding"))
@@ -223,7 +226,7 @@ class TestPictures:
         said = visitor.texts(".card:not([hidden]) .readout")
         assert said[-1] == "here +1.50"
         film = image.read(film_file)
-        model = sources.load(visitor.page.input_value("#cxr-model"))
+        model = registry.load(visitor.page.input_value("#cxr-model"))
         *_, made = explain.explain(model, film, GradCAM())
         values = made.values[NIH_FINDINGS.index("Edema")]
         there = int(0.3 * len(values))

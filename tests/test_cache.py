@@ -15,22 +15,22 @@ import cv2
 import numpy as np
 import pytest
 
-from cxr_demo import image, labelled
 from cxr_demo.errors import DataError
+from cxr_demo.films import image, label_tables
 from train import cache
 
 ROOT = Path(__file__).parent.parent
 SIZE = 32
 
 
-def plant(folder: Path, films: int, side: int = 64) -> labelled.Films:
+def plant(folder: Path, films: int, side: int = 64) -> label_tables.Films:
     """Films of noise, each its own, in a table without findings."""
     (folder / "images").mkdir(parents=True)
     names = [f"{i:04}.png" for i in range(films)]
     for i, name in enumerate(names):
         cv2.imwrite(str(folder / "images" / name), noise(i, side))
     (folder / "labels.csv").write_text("file,patient_id\n" + "".join(f"{name},{name}\n" for name in names))
-    return labelled.read_tables([folder / "labels.csv"], ())
+    return label_tables.read_tables([folder / "labels.csv"], ())
 
 
 def noise(seed: int, side: int = 64) -> np.ndarray:

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from cxr_demo import classifier
 from cxr_demo.errors import BadModel
+from cxr_demo.models import classifier
 from cxr_demo.types import ModelSpec
 
 SMALL = {"growth_rate": 4, "block_config": [2, 2, 2, 2], "num_init_features": 8}
@@ -111,7 +111,7 @@ def test_what_cannot_be_built_is_said():
 def test_importing_it_silences_nobody():
     code = (
         "import warnings\n"
-        "import cxr_demo.classifier\n"
+        "import cxr_demo.models.classifier\n"
         "with warnings.catch_warnings(record=True) as seen:\n"
         "    warnings.warn('still heard')\n"
         "assert [str(w.message) for w in seen] == ['still heard'], seen\n"

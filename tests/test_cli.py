@@ -12,7 +12,9 @@ import cv2
 import numpy as np
 import pytest
 
-from cxr_demo import cli, gate, methods, phantom, sources
+from cxr_demo import cli, methods
+from cxr_demo.films import gate, phantom
+from cxr_demo.models import registry
 from cxr_demo.types import NIH_FINDINGS
 from tests.serving import Corners
 
@@ -210,7 +212,7 @@ def test_methods_and_models_are_listed():
 
 
 def test_the_hub_is_listed_as_what_may_be_named_and_not_as_a_model(monkeypatch, capsys):
-    monkeypatch.setattr(sources, "verify", lambda name: f"loads {name}")
+    monkeypatch.setattr(registry, "verify", lambda name: f"loads {name}")
     monkeypatch.setenv("CXR_MODELS", "hub,bundled:nih14")
     assert cli.main(["models", "--verify"]) == 0
     said = capsys.readouterr().out

@@ -7,7 +7,9 @@ import cv2
 import numpy as np
 import pytest
 
-from cxr_demo import explain, image, methods, phantom, sources
+from cxr_demo import explain, methods
+from cxr_demo.films import image, phantom
+from cxr_demo.models import registry
 from cxr_demo.types import NIH_FINDINGS
 from tests.browsing import DEFAULTS, Visitor
 
@@ -46,7 +48,7 @@ def visitor(browser, address, films_here):
 @pytest.fixture(scope="module")
 def known(visitor, films_here):
     """What the model says of each film, by the library."""
-    model = sources.load(visitor.page.input_value("#cxr-model"))
+    model = registry.load(visitor.page.input_value("#cxr-model"))
     return [explain.predict(model, image.read(path)) for path in films_here[:3]]
 
 
@@ -195,7 +197,7 @@ class TestGrid:
         page.fill("#cxr-grid-values", "100, 300")
         page.click("#cxr-grid-run")
         settled(page, 3)
-        model = sources.load(page.input_value("#cxr-model"))
+        model = registry.load(page.input_value("#cxr-model"))
         film = image.read(films_here[1])
         i = int(page.input_value("#cxr-finding"))
         few, many = (
@@ -231,7 +233,7 @@ class TestGrid:
         chosen = [text.strip() for text in grid.texts("[aria-label='Films to compare'] label:has(input:checked)")]
         assert [head.rsplit(" ", 2)[0] for head in grid.texts(".grid thead th")] == chosen
         by_name = {path.name: (path, said) for path, said in zip(films_here[:3], known, strict=True)}
-        model = sources.load(page.input_value("#cxr-model"))
+        model = registry.load(page.input_value("#cxr-model"))
         for k, name in enumerate(chosen):
             path, said = by_name[name]
             head = grid.texts(".grid thead th")[k]

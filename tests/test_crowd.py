@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from benchmarks.visitor import Visitor
-from cxr_demo import explain, image, phantom, sources
-from cxr_demo.ui.room import PLACES
+from cxr_demo import explain
+from cxr_demo.films import image, phantom
+from cxr_demo.models import registry
+from cxr_demo.web.queue import PLACES
 
 #: So many samples that the method is at work until it is ended.
 LONG = {"samples": 5000}
@@ -103,7 +105,7 @@ def listening(address) -> int:
 
 
 def test_every_visitor_gets_their_own_films_answer(crowd, folder):
-    model = sources.load(str(folder / "fourteen"))
+    model = registry.load(str(folder / "fourteen"))
     keys = list(phantom.PHANTOMS)
     expected = {
         key: explain.predict(model, image.decode(phantom.png(key, 256), "x")).probabilities.tolist() for key in keys

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from cxr_demo import labelled
 from cxr_demo.errors import DataError
+from cxr_demo.films import label_tables
 from cxr_demo.types import NIH_FINDINGS
 from train import datasets
 
 
-def counts(films: labelled.Films) -> dict[str, int]:
+def counts(films: label_tables.Films) -> dict[str, int]:
     return dict(zip(films.labels, (films.targets == 1).sum(0).tolist(), strict=True))
 
 
@@ -31,7 +31,7 @@ def test_a_film_with_several_outlines_is_one_film(tmp_path):
 def test_uncertain_labels_follow_the_policy_though_the_library_drops_them(tmp_path):
     masked = datasets.read("CheXpert", tmp_path, ("Edema", "Effusion", "Hernia"), present="metadata")
     ones = datasets.read(
-        "CheXpert", tmp_path, ("Edema", "Effusion", "Hernia"), labelled.Policy("positive"), present="metadata"
+        "CheXpert", tmp_path, ("Edema", "Effusion", "Hernia"), label_tables.Policy("positive"), present="metadata"
     )
     assert counts(masked) == {"Edema": 52_246, "Effusion": 86_187, "Hernia": 0}
     assert counts(ones)["Edema"] > 60_000

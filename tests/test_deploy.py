@@ -15,10 +15,12 @@ import yaml
 
 from benchmarks.process import address_of, running
 from benchmarks.visitor import Visitor
-from cxr_demo import cli, deploy, phantom, sources
-from cxr_demo import hub as client
+from cxr_demo import cli, deploy
 from cxr_demo.errors import BadSetting, DataError, UnknownModel
-from cxr_demo.once import Once
+from cxr_demo.films import phantom
+from cxr_demo.models import hub as client
+from cxr_demo.models import registry
+from cxr_demo.single_flight import Once
 from tests import hub_server
 from tests.serving import save_model, served
 
@@ -31,7 +33,7 @@ SPACE = "someone/films"
 
 @pytest.fixture(autouse=True)
 def _nothing_is_loaded_yet(monkeypatch):
-    monkeypatch.setattr(sources, "_loaded", Once())
+    monkeypatch.setattr(registry, "_loaded", Once())
 
 
 @pytest.fixture
@@ -103,7 +105,7 @@ def test_a_dry_run_sends_nothing(hub, published, capsys):
 
 def test_torchxrayvisions_weights_are_fetched_before_it_starts(monkeypatch):
     name = "densenet121-res224-all"
-    monkeypatch.setattr(sources, "load", lambda _: type("Loaded", (), {"name": f"xrv:{name}@588eadcc6a74"}))
+    monkeypatch.setattr(registry, "load", lambda _: type("Loaded", (), {"name": f"xrv:{name}@588eadcc6a74"}))
     lines, variables = deploy._model(f"xrv:{name}", print)
     assert yaml.safe_load(lines[1])["preload_from_hub"][0].startswith(f"torchxrayvision/{name} model.pt 588eadcc6a74")
     assert variables == {"CXR_MODEL": f"xrv:{name}"}
@@ -118,7 +120,7 @@ def test_what_a_space_cannot_have_is_said(hub, tmp_path, monkeypatch):
     with pytest.raises(UnknownModel, match="has no repository 'someone/other'"):
         deploy.deploy(SPACE, "someone/other", dry_run=True)
     with pytest.raises(UnknownModel, match="There is no model 'hub'"):
-        deploy.deploy(SPACE, sources.HUB, dry_run=True)
+        deploy.deploy(SPACE, registry.HUB, dry_run=True)
     for name in ("films", "a/b/c", "/films", "someone/"):
         with pytest.raises(BadSetting, match="give OWNER/SPACE"):
             deploy.deploy(name, None, dry_run=True)

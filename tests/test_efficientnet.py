@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from cxr_demo import classifier
-from cxr_demo.efficientnet import EfficientNetLite0
+from cxr_demo.models import classifier
+from cxr_demo.models.efficientnet import EfficientNetLite0
 
 
 @pytest.fixture(scope="module")

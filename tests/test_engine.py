@@ -13,10 +13,12 @@ import torch
 from threadpoolctl import threadpool_info
 
 from benchmarks import quality
-from cxr_demo import classifier, engine, image, patches, phantom, sources
-from cxr_demo.graphs import Graphs
+from cxr_demo.films import image, phantom
+from cxr_demo.inference import engine, patches
+from cxr_demo.inference.openvino import Graphs
+from cxr_demo.inference.scoring import Budget, Scorer
 from cxr_demo.methods.occlusion import Occlusion
-from cxr_demo.scoring import Budget, Scorer
+from cxr_demo.models import classifier, registry
 from cxr_demo.types import ModelSpec
 from tests import planted
 
@@ -81,7 +83,7 @@ def test_the_mean_of_folds_runs_as_one():
 
 
 def test_reduced_precision_keeps_the_maps():
-    model = sources.load("bundled:nih14")
+    model = registry.load("bundled:nih14")
     if engine.engine_of(model).precision == "float32":
         pytest.skip("this processor has no reduced precision that the check accepts")
     exact = quality.in_float32(model)
@@ -93,7 +95,7 @@ def test_reduced_precision_keeps_the_maps():
 
 def test_the_pages_settings_keep_the_maps_of_real_films(films):
     """What is interpolated and rounded together, against all windows in float32."""
-    model = sources.load("bundled:nih14")
+    model = registry.load("bundled:nih14")
     exact, alike = quality.in_float32(model), []
     for path in quality.chosen(films / "nih" / "images", 6):
         alike += quality.occlusion(model, exact, image.read(path))["occlusion correlation"]

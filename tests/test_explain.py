@@ -10,10 +10,11 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
-from cxr_demo import explain, image, methods
+from cxr_demo import explain, methods
 from cxr_demo.errors import BadSetting, CxrError, ModelError
+from cxr_demo.films import image
+from cxr_demo.inference.scoring import Budget
 from cxr_demo.methods import GradCAM, Occlusion, Step, setting
-from cxr_demo.scoring import Budget
 from cxr_demo.types import Cost, Explanation, Unit
 from tests import planted
 

@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 import torch
 
-from cxr_demo import classifier, labelled, modelfolder
 from cxr_demo.errors import DataError, UnknownModel
+from cxr_demo.films import label_tables
+from cxr_demo.models import classifier, model_folder
 from tests.test_train import LABELS, TINY, flags, plant
 from train import backbones, checkpoint, finetune, runs
 from train.recipe import Recipe
@@ -34,7 +35,7 @@ def start(python: list[str], words: list[str]) -> subprocess.Popen:
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
-    return modelfolder.read(folder, "m").tensors
+    return model_folder.read(folder, "m").tensors
 
 
 def test_killed_anywhere_and_resumed_it_ends_bit_for_bit_as_if_it_had_not_been(tmp_path):
@@ -200,4 +201,4 @@ def test_a_damaged_checkpoint_is_named(tmp_path):
 def test_a_run_without_a_plan_is_refused(tmp_path):
     with pytest.raises(DataError, match="holds no run"):
         runs.loads(tmp_path)
-    assert labelled.UNCERTAIN  # the recipe's choices are the policy's
+    assert label_tables.UNCERTAIN  # the recipe's choices are the policy's

@@ -5,8 +5,11 @@ import numpy as np
 import pytest
 import torch
 
-from cxr_demo import classifier, engine, explain, folds, image, methods, modelfolder, sources
+from cxr_demo import explain, methods
 from cxr_demo.errors import BadModel
+from cxr_demo.films import image
+from cxr_demo.inference import engine
+from cxr_demo.models import classifier, folds, model_folder, registry
 from cxr_demo.types import ModelSpec, Radiograph
 
 LABELS = ("Effusion", "Mass")
@@ -23,7 +26,7 @@ def write(folder, count=3):
             f"tiny-fold-{k}", "DenseNet", ARGUMENTS, LABELS, 64, "", "Apache-2.0",
             calibration=calibration, thresholds=(0.1 * (k + 1), 0.5),
         )  # fmt: skip
-        modelfolder.save(folder / f"fold-{k}", spec, network, "")
+        model_folder.save(folder / f"fold-{k}", spec, network, "")
     lines = [f"film{k}.png,p{k},{k}" for k in range(count)]
     (folder / "folds.csv").write_text("\n".join(["file,patient,fold", *lines]))
     return folder
@@ -35,20 +38,20 @@ def film_of(name: str) -> Radiograph:
 
 
 def test_a_known_film_is_explained_by_the_fold_that_never_saw_it(tmp_path):
-    run = sources.load(str(write(tmp_path / "run")))
+    run = registry.load(str(write(tmp_path / "run")))
     for k in range(3):
-        alone = modelfolder.read(tmp_path / "run" / f"fold-{k}", "alone")
+        alone = model_folder.read(tmp_path / "run" / f"fold-{k}", "alone")
         known = explain.predict(run, film_of(f"film{k}.jpg"))
         assert np.array_equal(known.logits, explain.predict(alone, film_of("x.png")).logits)
         assert known.model.startswith(f"{tmp_path}/run/fold-{k}@")
         # what a result names can be loaded again
-        assert sources.load(known.model).name == known.model
+        assert registry.load(known.model).name == known.model
 
 
 def test_an_unknown_film_gets_the_mean_of_logits_and_of_maps(tmp_path, monkeypatch):
     monkeypatch.setattr(engine, "choose", lambda _: None)  # rounding is not the same for each and for all
-    run = sources.load(str(write(tmp_path / "run")))
-    alone = [modelfolder.read(tmp_path / "run" / f"fold-{k}", f"fold-{k}") for k in range(3)]
+    run = registry.load(str(write(tmp_path / "run")))
+    alone = [model_folder.read(tmp_path / "run" / f"fold-{k}", f"fold-{k}") for k in range(3)]
     stranger = film_of("stranger.png")
     said = explain.predict(run, stranger)
     assert said.model == run.name

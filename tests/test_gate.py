@@ -6,8 +6,11 @@ import cv2
 import numpy as np
 import pytest
 
-from cxr_demo import cli, explain, gate, image, phantom, report, sources
+from cxr_demo import cli, explain
 from cxr_demo.errors import BadSetting, DataError
+from cxr_demo.films import gate, image, phantom
+from cxr_demo.models import registry
+from cxr_demo.output import report
 from cxr_demo.types import NIH_FINDINGS
 from train import gate as teaching
 
@@ -137,7 +140,7 @@ def test_there_is_no_other_correction():
 
 
 def test_a_prediction_of_something_else_is_marked():
-    model = sources.load("bundled:nih14")
+    model = registry.load("bundled:nih14")
     odd = film(DRAWN["page"])
     assert explain.predict(model, odd).warnings == (gate.NO_CHEST_FILM,)
     assert gate.NO_CHEST_FILM in report.prediction_fields(odd, explain.predict(model, odd))["warnings"]
@@ -213,6 +216,6 @@ def test_a_table_of_other_pictures_without_kinds_is_refused(lessons):
 
 
 def _films(folder):
-    from cxr_demo import labelled
+    from cxr_demo.films import label_tables
 
-    return labelled.read_tables([folder / "films.csv"], NIH_FINDINGS)
+    return label_tables.read_tables([folder / "films.csv"], NIH_FINDINGS)

@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from cxr_demo import explain, image
-from cxr_demo.classifier import Classifier, build
-from cxr_demo.image import by_area
+from cxr_demo import explain
+from cxr_demo.films import image
+from cxr_demo.films.image import by_area
+from cxr_demo.inference.scoring import Budget, Scorer
 from cxr_demo.methods import GradCAM, GradCAMPlusPlus, LayerCAM
 from cxr_demo.methods.cam import packaged
-from cxr_demo.scoring import Budget, Scorer
+from cxr_demo.models.classifier import Classifier, build
 from cxr_demo.types import ModelSpec
 from tests import planted
 

@@ -11,9 +11,12 @@ import numpy as np
 import pytest
 from huggingface_hub import constants
 
-from cxr_demo import classifier, engine, explain, graphs, modelfolder, phantom
+from cxr_demo import explain
+from cxr_demo.films import phantom
+from cxr_demo.inference import engine, openvino
 from cxr_demo.methods import GradCAM
 from cxr_demo.methods.cam import LayerCAM
+from cxr_demo.models import classifier, model_folder
 from tests.test_engine import asked, build
 
 
@@ -25,8 +28,8 @@ def place(no_engines_kept):
 @pytest.fixture
 def conversions(monkeypatch):
     """One entry for each conversion."""
-    done, convert = [], graphs.Graphs.of
-    monkeypatch.setattr(graphs.Graphs, "of", lambda *how: done.append(1) or convert(*how))
+    done, convert = [], openvino.Graphs.of
+    monkeypatch.setattr(openvino.Graphs, "of", lambda *how: done.append(1) or convert(*how))
     return done
 
 
@@ -87,7 +90,7 @@ def test_other_weights_are_another_model(place, conversions):
 def test_the_mean_of_folds_is_not_one_of_them(place):
     model = build("DenseNet")
     both = classifier.Classifier(model.spec, classifier.mean_network([build("DenseNet")] * 2), "test:folds")
-    assert graphs._folder(model) != graphs._folder(both)
+    assert openvino._folder(model) != openvino._folder(both)
 
 
 def test_where_nothing_can_be_written_it_works_all_the_same(tmp_path, monkeypatch, caplog):
@@ -99,20 +102,20 @@ def test_where_nothing_can_be_written_it_works_all_the_same(tmp_path, monkeypatc
 
 
 def test_those_used_last_are_kept(place, monkeypatch):
-    monkeypatch.setattr(graphs, "KEPT", 2)
+    monkeypatch.setattr(openvino, "KEPT", 2)
     models = [build("DenseNet") for _ in range(3)]
-    made = graphs.Graphs.of(models[0].network, models[0].size, 2)
+    made = openvino.Graphs.of(models[0].network, models[0].size, 2)
     for i, model in enumerate(models):
         model.network.head.bias.data[0] = i
-        graphs.keep(model, made, ("float32", "float32"))
+        openvino.keep(model, made, ("float32", "float32"))
         if i == 1:
-            assert graphs.kept(models[0], 2)  # used again
-    assert [graphs.kept(model, 2) is not None for model in models] == [True, False, True]
+            assert openvino.kept(models[0], 2)  # used again
+    assert [openvino.kept(model, 2) is not None for model in models] == [True, False, True]
 
 
 def test_another_process_finds_it(place, tmp_path):
     """The bundled model, by the command line: the second run converts nothing."""
-    from cxr_demo import phantom
+    from cxr_demo.films import phantom
 
     film = phantom.save("effusion", tmp_path, 256)
     words = [
@@ -148,7 +151,7 @@ def test_others_explain_with_a_model_while_it_is_converted(method):
     def convert():
         try:
             for _ in range(3):
-                graphs.Graphs.of(model.network, model.size, 2)
+                openvino.Graphs.of(model.network, model.size, 2)
         finally:
             done.set()
 
@@ -169,9 +172,8 @@ def test_others_explain_with_a_model_while_it_is_converted(method):
 
 def test_openvino_reports_to_nobody():
     """Its telemetry would fork the serving process: a child so made once held the page's port for good."""
-    code = (
-        "import cxr_demo.graphs, openvino, sys; assert openvino.convert_model; print(sys.modules['openvino_telemetry'])"
-    )
+    code = "import cxr_demo.inference.openvino, openvino, sys; assert openvino.convert_model; "
+    code += "print(sys.modules['openvino_telemetry'])"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout.strip() == "None"
 
@@ -183,13 +185,13 @@ def test_a_model_is_read_while_another_is_converted(place):
 
     def load():
         while not done.is_set():
-            seen.append(modelfolder.assemble(read.spec, read.network.model.state_dict(), "read@1", "here"))
+            seen.append(model_folder.assemble(read.spec, read.network.model.state_dict(), "read@1", "here"))
 
     with ThreadPoolExecutor(1) as pool:
         loading = pool.submit(load)
         try:
             for _ in range(3):
-                graphs.Graphs.of(converted.network, converted.size, 4)
+                openvino.Graphs.of(converted.network, converted.size, 4)
         finally:
             done.set()
         loading.result()

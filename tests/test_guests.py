@@ -12,9 +12,10 @@ import pytest
 import torch
 from huggingface_hub import constants
 
-from cxr_demo import engine, guests, modelfolder, sources
 from cxr_demo.errors import BadModel, ModelUnavailable, UnknownModel
-from cxr_demo.ui import asked
+from cxr_demo.inference import engine
+from cxr_demo.models import model_folder, registry, visitor_models
+from cxr_demo.web import requests
 from tests import hub_server
 from tests.test_modelfolder import ARGUMENTS, SPEC, network
 
@@ -27,7 +28,7 @@ REPO = "someone/tiny"
 
 @pytest.fixture(autouse=True)
 def _nobody_has_come_yet(monkeypatch):
-    monkeypatch.setattr(guests, "_shelf", guests.Shelf())
+    monkeypatch.setattr(visitor_models, "_shelf", visitor_models.Shelf())
     for name in ("CXR_MODEL", "CXR_MODELS"):
         monkeypatch.delenv(name, raising=False)
 
@@ -38,7 +39,7 @@ def publish(hub, tmp_path):
 
     def make(repo=REPO, spec=SPEC, card="# Card\n", seed=0, **files):
         folder = tmp_path / "published"
-        modelfolder.save(folder, spec, network(SPEC, seed), card)
+        model_folder.save(folder, spec, network(SPEC, seed), card)
         contents = {path.name: path.read_bytes() for path in folder.iterdir()}
         return hub.repo(repo).commit(contents | {name.replace("_", "."): data for name, data in files.items()})
 
@@ -47,7 +48,7 @@ def publish(hub, tmp_path):
 
 def config(**changes):
     """A description with some fields changed, as the bytes of a file."""
-    return json.dumps({**json.loads(modelfolder.dumps(SPEC)), **changes}).encode()
+    return json.dumps({**json.loads(model_folder.dumps(SPEC)), **changes}).encode()
 
 
 def resolved(hub):
@@ -64,7 +65,7 @@ def kept():
 def refused(error, name=REPO, **more):
     """The sentence about a name that cannot be had; it says nothing of this machine."""
     with pytest.raises(error) as caught:
-        guests.load(name, **more)
+        visitor_models.load(name, **more)
     said = str(caught.value)
     assert constants.HF_HOME not in said
     assert "HF_" not in said
@@ -78,26 +79,26 @@ def refused(error, name=REPO, **more):
 @torch.no_grad()
 def test_a_guest_is_what_was_published_under_its_commit(publish):
     commit = publish()
-    model = guests.load(REPO)
+    model = visitor_models.load(REPO)
     assert model.name == f"{REPO}@{commit}"
     x = torch.randn(1, 1, 64, 64)
     torch.testing.assert_close(model.logits(x), network()(x), rtol=1e-5, atol=1e-5)
-    assert guests.load(model.name) is guests.load(f"{REPO}@main") is model
-    assert guests.choice(model) == sources.Source(model.name, f"{REPO}@{commit[:7]}")
+    assert visitor_models.load(model.name) is visitor_models.load(f"{REPO}@main") is model
+    assert visitor_models.choice(model) == registry.Source(model.name, f"{REPO}@{commit[:7]}")
 
 
 def test_a_branch_is_followed_and_a_commit_stays(publish):
     publish()
-    first = guests.load(REPO)
+    first = visitor_models.load(REPO)
     second = publish(seed=1)
-    assert guests.load(REPO).name == f"{REPO}@{second}"
-    assert guests.load(first.name) is first
+    assert visitor_models.load(REPO).name == f"{REPO}@{second}"
+    assert visitor_models.load(first.name) is first
 
 
 def test_a_guest_that_is_here_asks_nobody(hub, publish):
-    name = guests.load(f"{REPO}@{publish()}").name
+    name = visitor_models.load(f"{REPO}@{publish()}").name
     hub.log.clear()
-    guests.load(name)
+    visitor_models.load(name)
     assert hub.log == []
 
 
@@ -118,18 +119,18 @@ def test_other_names_are_refused_before_anybody_is_asked(hub, publish, name):
 
 
 def test_a_folder_of_this_machine_is_never_read(hub, tmp_path, monkeypatch):
-    modelfolder.save(tmp_path / "someone" / "tiny", SPEC, network(), "")
+    model_folder.save(tmp_path / "someone" / "tiny", SPEC, network(), "")
     monkeypatch.chdir(tmp_path)
     assert "has no public repository" in refused(UnknownModel)
 
 
 def test_no_token_is_shown_and_what_needs_one_is_not_there(hub, publish, monkeypatch):
     commit = publish()
-    guests.load(REPO)
+    visitor_models.load(REPO)
     assert hub.tokens == {None}
     hub.repos["models", REPO].private = True
-    sources.load(f"{REPO}@{commit}")  # its owner has it
-    monkeypatch.setattr(guests, "_shelf", guests.Shelf())
+    registry.load(f"{REPO}@{commit}")  # its owner has it
+    monkeypatch.setattr(visitor_models, "_shelf", visitor_models.Shelf())
     for name in (REPO, f"{REPO}@{commit}"):
         assert f"has no public repository '{REPO}'" in refused(UnknownModel, name)
 
@@ -149,7 +150,7 @@ def test_what_cannot_be_had_is_a_sentence(hub, publish):
 
 def test_only_a_model_folders_files_are_fetched(hub, publish):
     publish(app_py=b"print()", model_bin=b"pickled")
-    guests.load(REPO)
+    visitor_models.load(REPO)
     assert resolved(hub) == {"config.json", "model.safetensors", "README.md"}
 
 
@@ -164,7 +165,7 @@ def test_a_repository_without_its_files_is_no_model_folder(hub, publish, name):
 @pytest.mark.parametrize(("limit", "words"), [("LARGEST", "here may have 0.0 MB"), ("LONGEST", "config.json of")])
 def test_sizes_are_held_to_limits_before_anything_is_fetched(hub, publish, monkeypatch, limit, words):
     publish()
-    monkeypatch.setattr(guests, limit, 100)
+    monkeypatch.setattr(visitor_models, limit, 100)
     assert words in refused(BadModel)
     assert resolved(hub) == set()
     assert kept() == set()
@@ -172,8 +173,8 @@ def test_sizes_are_held_to_limits_before_anything_is_fetched(hub, publish, monke
 
 def test_the_limits_are_on_what_is_fetched_alone(publish, monkeypatch):
     publish(model_bin=b"0" * 10**6)
-    monkeypatch.setattr(guests, "LARGEST", 900_000)
-    guests.load(REPO)
+    monkeypatch.setattr(visitor_models, "LARGEST", 900_000)
+    visitor_models.load(REPO)
 
 
 NESTED = config(arguments="here").replace(b'"here"', b'{"a":' * 900 + b"1" + b"}" * 900)
@@ -219,13 +220,13 @@ def test_other_weights_than_described_are_refused_and_thrown_away(publish):
     ("architecture", "size"), [("DenseNet", 1024), ("ResNet101", 512), ("EfficientNetLite0", 1024)]
 )
 def test_common_networks_are_within_the_limits(architecture, size):
-    guests._hold_to_cost(dataclasses.replace(SPEC, architecture=architecture, arguments={}, size=size))
+    visitor_models._hold_to_cost(dataclasses.replace(SPEC, architecture=architecture, arguments={}, size=size))
 
 
 def test_a_cut_download_goes_on_where_it_stopped(hub, publish):
     publish()
     hub.cut["model.safetensors"] = 2
-    guests.load(REPO)
+    visitor_models.load(REPO)
     assert sum("GET" in line and "model.safetensors" in line for line in hub.log) == 3
 
 
@@ -236,7 +237,7 @@ def all_of(publish, *names):
     """Models of these names, loaded one after another, in use only by whoever holds what this returns."""
     for name in names:
         publish(f"someone/{name}")
-    return [guests.load(f"someone/{name}") for name in names]
+    return [visitor_models.load(f"someone/{name}") for name in names]
 
 
 def test_the_three_asked_for_last_are_kept_and_others_leave_nothing(publish, no_engines_kept):
@@ -246,14 +247,14 @@ def test_the_three_asked_for_last_are_kept_and_others_leave_nothing(publish, no_
     names, gone = [model.name for model in models], weakref.ref(models[1])
     running = weakref.ref(engine._ENGINES[models[1]])
     models.clear()
-    guests.load(names[0])  # b is now the one asked for longest ago
+    visitor_models.load(names[0])  # b is now the one asked for longest ago
     all_of(publish, "d")
     assert gone() is None
     assert running() is None
     assert not converted.exists()
     assert len(kept()) == 3
-    assert [guests._shelf.get(name) is not None for name in names] == [True, False, True]
-    guests.load(names[1])
+    assert [visitor_models._shelf.get(name) is not None for name in names] == [True, False, True]
+    visitor_models.load(names[1])
     assert len(kept()) == 3
 
 
@@ -262,24 +263,24 @@ def test_one_that_is_in_use_is_not_let_go_of(publish):
     del _
     all_of(publish, "c")
     all_of(publish, "d")
-    assert guests.load(used.name) is used
+    assert visitor_models.load(used.name) is used
 
 
 def test_where_all_are_in_use_nothing_is_taken_from_anybody(publish):
     used = all_of(publish, "a", "b", "c")
     publish("someone/d")
     assert "models that others named are in use; please try again" in refused(ModelUnavailable, "someone/d")
-    assert [guests.load(model.name) is model for model in used] == [True] * 3
+    assert [visitor_models.load(model.name) is model for model in used] == [True] * 3
     used.clear()
-    guests.load("someone/d")
+    visitor_models.load("someone/d")
 
 
 def test_files_that_are_here_are_not_fetched_again(hub, publish, monkeypatch):
     publish()
-    guests.load(REPO)
-    monkeypatch.setattr(guests, "_shelf", guests.Shelf())  # as after a restart
+    visitor_models.load(REPO)
+    monkeypatch.setattr(visitor_models, "_shelf", visitor_models.Shelf())  # as after a restart
     hub.log.clear()
-    guests.load(REPO)
+    visitor_models.load(REPO)
     assert resolved(hub) == set()
 
 
@@ -288,9 +289,9 @@ def slow(hub, publish, monkeypatch):
     """Two models, of which reading the first takes until this is set."""
     publish("someone/a")
     publish("someone/b")
-    may, read = threading.Event(), modelfolder.read
+    may, read = threading.Event(), model_folder.read
     monkeypatch.setattr(
-        modelfolder, "read", lambda *args, **more: (args[1] != "someone/a" or may.wait(20)) and read(*args, **more)
+        model_folder, "read", lambda *args, **more: (args[1] != "someone/a" or may.wait(20)) and read(*args, **more)
     )
     yield may
     may.set()
@@ -298,20 +299,20 @@ def slow(hub, publish, monkeypatch):
 
 def test_one_is_fetched_at_a_time_and_others_wait_or_are_told(slow, monkeypatch):
     assert "someone/a is still being fetched" in refused(ModelUnavailable, "someone/a", patience=2)
-    monkeypatch.setattr(guests, "PATIENCE", 0.1)
+    monkeypatch.setattr(visitor_models, "PATIENCE", 0.1)
     assert "Another model is being fetched" in refused(ModelUnavailable, "someone/b")
-    monkeypatch.setattr(guests, "PATIENCE", 20)
+    monkeypatch.setattr(visitor_models, "PATIENCE", 20)
     with ThreadPoolExecutor(1) as other:
-        waits = other.submit(guests.load, "someone/b")
+        waits = other.submit(visitor_models.load, "someone/b")
         slow.set()
         assert waits.result(20).name.startswith("someone/b@")
-    assert guests.load("someone/a", 20).name.startswith("someone/a@")
+    assert visitor_models.load("someone/a", 20).name.startswith("someone/a@")
 
 
 def test_two_names_of_one_model_are_fetched_once(hub, slow):
     hub.log.clear()
     with ThreadPoolExecutor(2) as others:
-        both = [others.submit(guests.load, name) for name in ("someone/a", "someone/a@main")]
+        both = [others.submit(visitor_models.load, name) for name in ("someone/a", "someone/a@main")]
         while sum(line.endswith("/revision/main") for line in hub.log) < 2:
             time.sleep(0.01)
         slow.set()
@@ -319,15 +320,15 @@ def test_two_names_of_one_model_are_fetched_once(hub, slow):
 
 
 def test_who_waits_is_counted(slow, monkeypatch):
-    monkeypatch.setattr(guests, "_waiting", threading.BoundedSemaphore(1))
+    monkeypatch.setattr(visitor_models, "_waiting", threading.BoundedSemaphore(1))
     with ThreadPoolExecutor(1) as other:
-        waits = other.submit(guests.load, "someone/a")
-        while guests._waiting._value:
+        waits = other.submit(visitor_models.load, "someone/a")
+        while visitor_models._waiting._value:
             time.sleep(0.01)
         assert "Many are waiting" in refused(ModelUnavailable, "someone/b")
         slow.set()
         waits.result(20)
-    guests.load("someone/b")
+    visitor_models.load("someone/b")
 
 
 # ------------------------------------------------------------------ what the page says of them
@@ -337,7 +338,7 @@ def test_a_card_is_shown_without_what_a_browser_would_fetch(publish):
     publish(
         card="---\nlicense: x\n---\n# Card\n\n![a](http://a.example) \\![b](http://b.example) <img src=//c.example>\n"
     )
-    card = guests.card(guests.load(REPO))
+    card = visitor_models.card(visitor_models.load(REPO))
     assert card.startswith("# Card")
     assert "![" not in card
     assert "<" not in card
@@ -347,7 +348,7 @@ def test_a_card_is_shown_without_what_a_browser_would_fetch(publish):
 def test_without_a_card_it_says_what_it_is(hub, publish):
     commit = publish()
     del hub.repo(REPO).commits[commit]["README.md"]
-    assert f"`{REPO}@{commit}`" in guests.card(guests.load(REPO))
+    assert f"`{REPO}@{commit}`" in visitor_models.card(visitor_models.load(REPO))
 
 
 # ------------------------------------------------------------------ whether the page takes them
@@ -358,17 +359,17 @@ def test_where_the_list_is_open_a_guest_may_be_asked_for(publish, monkeypatch):
     for listed in (None, "hub", "bundled:nih14, hub"):
         if listed is not None:
             monkeypatch.setenv("CXR_MODELS", listed)
-        assert asked.offered(REPO).name == f"{REPO}@{commit}"
-    assert asked.choice_of(REPO) == guests.choice(guests.load(REPO))
-    assert asked.card_of(REPO) == "# Card"
+        assert requests.offered(REPO).name == f"{REPO}@{commit}"
+    assert requests.choice_of(REPO) == visitor_models.choice(visitor_models.load(REPO))
+    assert requests.card_of(REPO) == "# Card"
     with pytest.raises(UnknownModel, match=r"'tiny' is not offered here; choose one of .*, or a public model folder"):
-        asked.offered("tiny")
+        requests.offered("tiny")
 
 
 def test_where_the_list_is_closed_nobody_is_asked(hub, publish, monkeypatch):
     publish()
     monkeypatch.setenv("CXR_MODELS", "bundled:nih14")
-    for ask in (asked.offered, asked.choice_of, asked.card_of):
+    for ask in (requests.offered, requests.choice_of, requests.card_of):
         with pytest.raises(UnknownModel, match=f"'{REPO}' is not offered here; choose one of bundled:nih14\\.$"):
             ask(REPO)
     assert hub.log == []
@@ -378,13 +379,13 @@ def test_what_is_on_the_list_is_its_owners_and_no_guest(hub, publish, monkeypatc
     commit = publish()
     hub.repos["models", REPO].private = True
     monkeypatch.setenv("CXR_MODELS", f"{REPO},hub")
-    assert asked.offered(REPO).name == f"{REPO}@{commit}"
-    assert asked.choice_of(REPO) == sources.Source(REPO, REPO)
+    assert requests.offered(REPO).name == f"{REPO}@{commit}"
+    assert requests.choice_of(REPO) == registry.Source(REPO, REPO)
     with pytest.raises(UnknownModel, match="has no public repository"):
-        asked.offered(f"{REPO}@{commit}")
+        requests.offered(f"{REPO}@{commit}")
 
 
 @pytest.mark.parametrize("name", [5, None, ["a/b"], {"a": "b"}])
 def test_a_name_that_is_no_text_is_a_sentence(name):
     with pytest.raises(UnknownModel, match="is not offered here"):
-        asked.choice_of(name)
+        requests.choice_of(name)

@@ -11,9 +11,9 @@ import pytest
 import torch
 from huggingface_hub import constants, file_download
 
-from cxr_demo import hub as client
-from cxr_demo import modelfolder
 from cxr_demo.errors import BadModel, ModelUnavailable, UnknownModel, UnreadableImage
+from cxr_demo.models import hub as client
+from cxr_demo.models import model_folder
 from tests import hub_server
 from tests.disks import on_disk
 from tests.test_modelfolder import SPEC, network
@@ -29,7 +29,7 @@ FILES = ("config.json", "model.safetensors")
 
 @pytest.fixture
 def folder(tmp_path):
-    modelfolder.save(tmp_path / "own" / "tiny", SPEC, network(), "# Card\n")
+    model_folder.save(tmp_path / "own" / "tiny", SPEC, network(), "# Card\n")
     (tmp_path / "own" / "tiny" / "curves.csv").write_text("for people")
     return tmp_path / "own" / "tiny"
 
@@ -44,9 +44,9 @@ def test_what_is_pushed_comes_back(hub, folder, published):
     pulled = client.pull(REPO, FILES, optional=("README.md",))
     assert pulled.commit == published
     x = torch.randn(1, 1, 64, 64)
-    here, there = (modelfolder.read(f, "tiny") for f in (folder, pulled.folder))
+    here, there = (model_folder.read(f, "tiny") for f in (folder, pulled.folder))
     assert torch.equal(here.logits(x), there.logits(x))
-    assert modelfolder.read_card(pulled.folder) == "# Card\n"
+    assert model_folder.read_card(pulled.folder) == "# Card\n"
 
 
 def test_a_push_is_one_commit_of_the_three_files(hub, folder, published):
@@ -57,7 +57,7 @@ def test_a_push_is_one_commit_of_the_three_files(hub, folder, published):
 
 
 def test_a_second_push_goes_on_from_the_first(hub, folder, published):
-    modelfolder.save(folder, SPEC, network(seed=1), "# Second\n")
+    model_folder.save(folder, SPEC, network(seed=1), "# Second\n")
     second = client.push(folder, REPO)
     assert second != published
     assert client.pull(REPO, FILES).commit == second
@@ -88,7 +88,7 @@ def test_a_commit_in_the_cache_asks_nothing(hub, published):
 
 def test_a_branch_follows_the_hub_and_holds_without_it(hub, folder, published):
     assert client.pull(REPO, FILES).commit == published
-    modelfolder.save(folder, SPEC, network(seed=1), "")
+    model_folder.save(folder, SPEC, network(seed=1), "")
     second = client.push(folder, REPO)
     assert client.pull(REPO, FILES).commit == second
     hub.stop()
@@ -187,13 +187,13 @@ def test_bytes_that_are_not_those_the_hub_lists_are_thrown_away(hub, published):
     with pytest.raises(BadModel, match=r"model\.safetensors of someone/tiny arrived damaged"):
         client.pull(REPO, FILES)
     hub.damaged.clear()
-    modelfolder.read(client.pull(REPO, FILES).folder, "tiny")
+    model_folder.read(client.pull(REPO, FILES).folder, "tiny")
 
 
 @pytest.mark.parametrize("fault", ["damaged", "cut"])
 def test_the_last_good_model_stays_when_a_newer_one_does_not_arrive(hub, folder, published, fault, caplog):
     client.pull(REPO, FILES)
-    modelfolder.save(folder, SPEC, network(seed=1), "")
+    model_folder.save(folder, SPEC, network(seed=1), "")
     second = client.push(folder, REPO)
     if fault == "damaged":
         hub.damaged.add("model.safetensors")

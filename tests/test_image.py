@@ -15,8 +15,8 @@ import tifffile
 from PIL import Image
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
-from cxr_demo import dicom, image
 from cxr_demo.errors import UnreadableImage
+from cxr_demo.films import dicom, image
 from cxr_demo.types import Radiograph
 from tests.corpus import (
     BY_LIBTIFF,

@@ -8,18 +8,21 @@ from pathlib import Path
 import pytest
 
 import cxr_demo
-from cxr_demo import errors, image, lessons, methods, phantom, render, sanity, sources, trust
+from cxr_demo import errors, messages, methods
+from cxr_demo.evaluation import randomisation, trust
+from cxr_demo.films import image, phantom
 from cxr_demo.methods.base import settings_of
+from cxr_demo.models import failure_cases, registry
+from cxr_demo.output import render, viewer_data
 from cxr_demo.types import NIH_FINDINGS
-from cxr_demo.ui import fields, text
 from tests.browsing import DEFAULTS, Visitor
 
-OTHERS = sorted(code for code in text.languages() if code != "en")
+OTHERS = sorted(code for code in messages.languages() if code != "en")
 ROOT = Path(cxr_demo.__file__).parent
 
 #: What no visitor of the page reads: sentences of the command line, and what is wrong inside a model's files.
-COMMANDS = {"cli.py", "deploy.py", "benchmark.py", "labelled.py", "folds.py", "notebook.py"}
-INSIDES = {"modelfolder.py", "zoo.py", "classifier.py", "explain.py", "tools.py"}
+COMMANDS = {"cli.py", "deploy.py", "benchmark.py", "label_tables.py", "folds.py", "notebook.py"}
+INSIDES = {"model_folder.py", "xrv_weights.py", "classifier.py", "explain.py", "mcp.py"}
 #: Asks a deployer to do something.
 FOR_DEPLOYERS = re.compile("HF_|bundled:|sha256|its authors|no model \\{0\\}|Leave out @|cannot be read \\(|refused")
 REFUSALS = {name for name, kind in vars(errors).items() if inspect.isclass(kind)} | {"Damaged"}
@@ -68,7 +71,10 @@ def keys_of(catalogue: dict) -> dict[str, list[str]]:
 
 def said_by_scripts() -> set[str]:
     """Every sentence that the viewer's program says itself, and the file that it can be."""
-    scripts = "".join((fields.ASSETS / name).read_text(encoding="utf-8") for name in (*fields.SCRIPTS, "portable.py"))
+    scripts = "".join(
+        path.read_text(encoding="utf-8")
+        for path in (*(viewer_data.ASSETS / name for name in viewer_data.SCRIPTS), ROOT / "output" / "html_report.py")
+    )
     found = re.findall(r"\btr\('((?:[^'\\]|\\.)*)'", scripts)
     assert len(found) > 250
     return {re.sub(r"\\u([0-9a-f]{4})", lambda m: chr(int(m[1], 16)), one).replace("\\'", "'") for one in found}
@@ -92,7 +98,7 @@ def python_files():
 
 def refusals() -> set[str]:
     """Every sentence with which a visitor is refused something."""
-    found = {page for name, page in vars(text).items() if name.isupper() and isinstance(page, str)}
+    found = {page for name, page in vars(messages).items() if name.isupper() and isinstance(page, str)}
     for path, tree in python_files():
         if path.name in COMMANDS | INSIDES:
             continue
@@ -101,7 +107,7 @@ def refusals() -> set[str]:
                 first = node.args[0]
                 ways = [first.body, first.orelse] if isinstance(first, ast.IfExp) else [first]
                 found |= {said for way in ways if (said := template(way)) and not FOR_DEPLOYERS.search(said)}
-    return found - {text.BAD_CALL, text.TOOL_FILM, text.NOT_FETCHED}  # said to programs
+    return found - {messages.BAD_CALL, messages.TOOL_FILM, messages.NOT_FETCHED}  # said to programs
 
 
 def shown() -> set[str]:
@@ -113,26 +119,26 @@ def shown() -> set[str]:
             found |= {setting.name.replace("_", " "), setting.help, *setting.choices} - {"slic", "quickshift"}
     for one in phantom.PHANTOMS.values():
         found |= {one.title, one.planted}
-    found.add(lessons.LABEL)
-    for lesson in lessons.LESSONS.values():
+    found.add(failure_cases.LABEL)
+    for lesson in failure_cases.LESSONS.values():
         found |= {lesson.name, lesson.truth, lesson.see}
-    found |= {choice.title for choice in sources.choices()}
-    return found | set(sanity.DEPTHS) | set(render.PALETTES) | set(image.CORRECTIONS)
+    found |= {choice.title for choice in registry.choices()}
+    return found | set(randomisation.DEPTHS) | set(render.PALETTES) | set(image.CORRECTIONS)
 
 
 def test_there_is_norwegian():
     assert OTHERS == ["nb"]
-    assert text.languages()["nb"]["name"] == "Norsk bokmål"
-    assert set(text.languages()["nb"]["also"]) == {"no", "nn"}
+    assert messages.languages()["nb"]["name"] == "Norsk bokmål"
+    assert set(messages.languages()["nb"]["also"]) == {"no", "nn"}
 
 
 @pytest.mark.parametrize("code", OTHERS)
 def test_a_catalogue_lacks_nothing(code):
-    lacking = (said_by_scripts() | refusals() | shown()) - set(text.languages()[code]["texts"])
+    lacking = (said_by_scripts() | refusals() | shown()) - set(messages.languages()[code]["texts"])
     assert sorted(lacking) == []
 
 
-@pytest.mark.parametrize("code", text.languages())
+@pytest.mark.parametrize("code", messages.languages())
 def test_a_catalogue_has_nothing_that_is_never_said(code):
     """Else a sentence that was changed keeps the words for what it was."""
     known = said_by_scripts() | shown()
@@ -142,12 +148,12 @@ def test_a_catalogue_has_nothing_that_is_never_said(code):
         label.replace("_", " ") for label in ("Enlarged_Cardiomediastinum", "Fracture", "Lung_Lesion", "Lung_Opacity")
     }
     known |= {"Grad-CAM pointing", "films with boxes", "all sources", "average precision"}  # of the models' own scores
-    assert sorted(set(text.languages()[code]["texts"]) - known) == []
+    assert sorted(set(messages.languages()[code]["texts"]) - known) == []
 
 
-@pytest.mark.parametrize("code", text.languages())
+@pytest.mark.parametrize("code", messages.languages())
 def test_what_is_filled_in_is_the_same_in_every_language(code):
-    for key, forms in keys_of(text.languages()[code]).items():
+    for key, forms in keys_of(messages.languages()[code]).items():
         for said in forms:
             assert sorted(PLACE.findall(said)) == sorted(PLACE.findall(key)), key
             assert said.strip(), key
@@ -155,8 +161,8 @@ def test_what_is_filled_in_is_the_same_in_every_language(code):
 
 @pytest.mark.parametrize("code", OTHERS)
 def test_the_chapters_under_the_viewer_are_there(code):
-    assert len(text.chapters(code)) == len(text.chapters("en")) == 3
-    assert [not body for body in text.chapters(code).values()] == [False, True, False]
+    assert len(messages.chapters(code)) == len(messages.chapters("en")) == 3
+    assert [not body for body in messages.chapters(code).values()] == [False, True, False]
 
 
 @pytest.fixture(scope="module")
@@ -167,7 +173,7 @@ def told(browser):
         """([about, script]) => {
           window.told = new Function('props', 'make', `${script}\nreturn told`)({about}, () => '');
         }""",
-        [{"languages": text.languages()}, (fields.ASSETS / "language.js").read_text(encoding="utf-8")],
+        [{"languages": messages.languages()}, (viewer_data.ASSETS / "language.js").read_text(encoding="utf-8")],
     )
     yield lambda sentence: page.evaluate("sentence => told(sentence)", sentence)
     page.close()
@@ -230,7 +236,7 @@ def test_a_browser_in_norwegian_gets_norwegian_and_may_choose_english(browser, a
         assert page.inner_text("#cxr-save-all") == name
         assert page.get_attribute("html", "lang") == ("nb" if name == "Lagre alt" else "en")
         headings = [node.inner_text() for node in page.query_selector_all(".label-wrap span:first-child:visible")]
-        assert headings == list(text.chapters(page.get_attribute("html", "lang")))
+        assert headings == list(messages.chapters(page.get_attribute("html", "lang")))
         page.context.close()
     page = browser.new_context(locale="nb-NO").new_page()
     page.goto(address)

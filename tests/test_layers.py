@@ -10,40 +10,39 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 
-#: Lowest first; a module may import from rows above its own, never from below.
-LAYERS = [
-    {"types", "errors", "metrics", "turns", "heap", "once", "files"},
-    {"dicom", "render", "labelled"},
-    {"decode"},
-    {"image"},
-    {"phantom"},
-    {"efficientnet"},
-    {"classifier"},
-    {"modelfolder", "patches", "lungs", "sanity", "lessons"},
-    {"gate"},
-    {"hub", "folds"},
-    {"graphs"},
-    {"engine"},
-    {"scoring", "zoo"},
-    {"sources"},
-    {"methods", "guests"},
-    {"explain"},
-    {"trust"},
-    {"report", "benchmark", "deploy"},
-    {"ui"},
-    {"cli", "notebook"},
-]
+#: The rooms, lowest first, each with its modules, lowest first; a module imports only what stands before it. "" is the
+#: package itself; the modules of a room without a list may import each other.
+ROOMS: dict[str, list[str]] = {
+    "types": [],
+    "messages": [],
+    "errors": [],
+    "files": [],
+    "single_flight": [],
+    "films": ["dicom", "formats", "image", "phantom", "gate", "lungs", "label_tables"],
+    "models": [
+        *("efficientnet", "classifier", "model_folder", "hub", "folds", "xrv_weights"),
+        *("failure_cases", "registry", "visitor_models"),
+    ],
+    "inference": ["memory", "scheduler", "patches", "openvino", "engine", "scoring"],
+    "methods": [],
+    "explain": [],
+    "evaluation": ["metrics", "randomisation", "trust", "benchmark"],
+    "output": ["render", "report", "viewer_data", "trust_data", "html_report", "notebook"],
+    "web": [],
+    "deploy": [],
+    "cli": [],
+}
 #: The owner of a library in each package; nothing else imports it there.
 OWNERS = {
     "cxr_demo": {
-        "gradio": "ui",
-        "spaces": "ui",
-        "huggingface_hub": "hub",
-        "torchxrayvision": "classifier",
-        "openvino": "graphs",
+        "gradio": "web",
+        "spaces": "web",
+        "huggingface_hub": "models/hub",
+        "torchxrayvision": "models/classifier",
+        "openvino": "inference/openvino",
         "lime": "methods/lime",
         "pytorch_grad_cam": "methods/cam",
-        "safetensors": "modelfolder",
+        "safetensors": ("films/gate", "models/model_folder"),
     },
     "train": {"gradio": "audit/review", "huggingface_hub": "", "torchxrayvision": "datasets"},
 }
@@ -51,17 +50,17 @@ FOR_TRAIN = {
     "types",
     "errors",
     "files",
-    "image",
-    "phantom",
-    "classifier",
-    "modelfolder",
-    "sources",
-    "hub",
-    "scoring",
-    "metrics",
-    "labelled",
-    "gate",
-    "heap",
+    "films/image",
+    "films/phantom",
+    "models/classifier",
+    "models/model_folder",
+    "models/registry",
+    "models/hub",
+    "inference/scoring",
+    "evaluation/metrics",
+    "films/label_tables",
+    "films/gate",
+    "inference/memory",
 }
 
 
@@ -93,36 +92,60 @@ def imports(path: Path) -> set[str]:
     return found
 
 
-def rank(name: str) -> int | None:
-    return next((i for i, layer in enumerate(LAYERS) if name.split("/")[0] in layer), None)
+def known(name: str) -> str | None:
+    """The module, or the room without a list, that a path such as "films/image" lies in; None for any other."""
+    room, _, module = name.partition("/")
+    if room not in ROOMS or (ROOMS[room] and module not in ROOMS[room]):
+        return None
+    return name if ROOMS[room] else room
+
+
+def named(dotted: str) -> str | None:
+    """The same of an imported name, such as "cxr_demo.films.image.read"."""
+    package, *parts = dotted.split(".")
+    return known("/".join(parts[:2])) if package == "cxr_demo" else None
+
+
+def rank(name: str) -> tuple[int, int]:
+    """Where a known module stands, by room and within it."""
+    room, _, module = name.partition("/")
+    return list(ROOMS).index(room), ROOMS[room].index(module) if module else 0
 
 
 @pytest.mark.parametrize("path", modules("cxr_demo"), ids=lambda p: name_of(p, "cxr_demo"))
 def test_imports_point_down(path):
     name = name_of(path, "cxr_demo")
-    if name in ("__init__", "__main__"):
+    if name.endswith(("__init__", "__main__")):
         return
-    own = rank(name)
-    assert own is not None, f"{name} is in no layer: give it one"
+    own = known(name)
+    assert own is not None, f"{name} is in no room: give it one"
     for module in imports(path):
-        if module.startswith("cxr_demo.") and (other := rank(module.split(".")[1])) is not None:
-            same = module.split(".")[1] == name.split("/")[0]
-            assert other < own or same, f"{name} imports {module} from its own layer or above"
+        other = named(module)
+        assert other in (None, own) or rank(other) < rank(own), (
+            f"{name} imports {module}, which does not stand before it"
+        )
         assert not module.startswith("train"), f"{name} imports {module}"
 
 
-def test_contributors_find_every_module_in_the_order_of_the_layers():
+def test_contributors_find_every_module_in_the_order_of_the_rooms():
     text = (ROOT / "CONTRIBUTING.md").read_text()
     listed = text.partition("\ncxr_demo/\n")[2].partition("\ntrain/\n")[0]
-    names = re.findall(r"\w+", " ".join(line[:17] for line in listed.splitlines()))
-    assert sorted(names) == sorted(name for layer in LAYERS for name in layer)
-    assert [rank(name) for name in names] == sorted(rank(name) for name in names)
+    names: list[str] = []
+    room = ""
+    for line in listed.splitlines():
+        found = re.findall(r"\w+", line[:20])
+        if not line.startswith("    "):
+            room = found[0] if len(found) == 1 and line.lstrip().startswith(f"{found[0]}/") else ""
+            names += [] if room and ROOMS.get(room) else found
+        else:
+            names += [f"{room}/{module}" for module in found]
+    flat = [f"{room}/{module}" for room, inside in ROOMS.items() for module in inside or [""]]
+    assert names == [name.removesuffix("/") for name in flat]
 
 
 @pytest.mark.parametrize("path", modules("train"), ids=lambda p: name_of(p, "train"))
 def test_train_uses_only_what_it_may(path):
-    used = {m.split(".")[1] for m in imports(path) if m.startswith("cxr_demo.")}
-    assert used <= FOR_TRAIN
+    assert set(filter(None, map(named, imports(path)))) <= FOR_TRAIN
 
 
 @pytest.mark.parametrize("package", OWNERS)
@@ -141,7 +164,7 @@ def test_importing_the_package_needs_neither_torch_nor_the_network():
         "import socket, sys\n"
         "def refuse(*_): raise AssertionError('a socket was opened')\n"
         "socket.socket.connect = refuse\n"
-        "import cxr_demo, cxr_demo.types, cxr_demo.errors, cxr_demo.image, cxr_demo.cli\n"
+        "import cxr_demo, cxr_demo.types, cxr_demo.errors, cxr_demo.films.image, cxr_demo.cli\n"
         "assert 'torch' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)

@@ -9,9 +9,12 @@ import pytest
 import torch
 from PIL import Image
 
-from cxr_demo import cli, explain, image, lessons, methods, phantom, sources, trust
+from cxr_demo import cli, explain, methods
 from cxr_demo.errors import UnknownModel
-from cxr_demo.ui.asked import film_of, offered
+from cxr_demo.evaluation import trust
+from cxr_demo.films import image, phantom
+from cxr_demo.models import failure_cases, registry
+from cxr_demo.web.requests import film_of, offered
 from tests.browsing import DEFAULTS, Visitor
 from tests.test_teaching import GREEN
 
@@ -20,19 +23,19 @@ KEYS = [kind.key for kind in methods.DEFAULTS]
 
 def square(top, left, side):
     """Truth values (S, S) of a square of the view."""
-    inside = np.zeros((lessons.SIZE, lessons.SIZE), bool)
+    inside = np.zeros((failure_cases.SIZE, failure_cases.SIZE), bool)
     inside[top : top + side, left : left + side] = True
     return inside
 
 
 def cell(row, column):
-    return square(row * lessons.CELL, column * lessons.CELL, lessons.CELL)
+    return square(row * failure_cases.CELL, column * failure_cases.CELL, failure_cases.CELL)
 
 
 def mapped(key):
     """By method the map (S, S) of a lesson's film, and R2 where there is one."""
-    lesson = lessons.LESSONS[key]
-    model, found = sources.load(lesson.model), {}
+    lesson = failure_cases.LESSONS[key]
+    model, found = registry.load(lesson.model), {}
     for kind in methods.DEFAULTS:
         *_, last = explain.explain(model, lesson.film(), kind())
         found[kind.key] = last.values[0], None if last.fidelity is None else float(last.fidelity[0])
@@ -45,7 +48,7 @@ def share(values, inside):
 
 
 def test_there_is_one_for_each_method_that_is_shown_at_first():
-    assert sorted(lessons.LESSONS) == sorted(KEYS)
+    assert sorted(failure_cases.LESSONS) == sorted(KEYS)
 
 
 # ---------------------------------------------------------------------- films and models
@@ -53,13 +56,13 @@ def test_there_is_one_for_each_method_that_is_shown_at_first():
 
 @pytest.mark.parametrize("key", KEYS)
 def test_the_film_is_the_file_and_differs_from_the_normal_one_by_its_coins_alone(key, tmp_path):
-    lesson = lessons.LESSONS[key]
-    film, again = lesson.film(), image.read(lessons.save(key, tmp_path))
+    lesson = failure_cases.LESSONS[key]
+    film, again = lesson.film(), image.read(failure_cases.save(key, tmp_path))
     assert film.sha256 == again.sha256
     assert film.name == again.name == f"lesson-{key}.png"
     assert film.warnings == (lesson.truth, lesson.see)
     assert lesson.truth in Image.open(io.BytesIO((tmp_path / film.name).read_bytes())).text["Description"]
-    changed = lessons.draw(key) != phantom.draw("normal")
+    changed = failure_cases.draw(key) != phantom.draw("normal")
     for left, top, right, bottom in np.array(lesson.boxes) * 512:
         box = np.s_[round(top) - 3 : round(bottom) + 3, round(left) - 3 : round(right) + 3]
         assert changed[box].mean() > 0.5
@@ -72,21 +75,21 @@ def test_the_film_is_the_file_and_differs_from_the_normal_one_by_its_coins_alone
 )
 def test_the_score_is_what_is_said_of_it(key, scores):
     """Without coins, with the one at the viewer's left, with the one at the right, with both."""
-    model = lessons.load(key)
-    copies = np.stack([phantom.draw("normal", lessons.SIZE)] * 4).astype(np.float32)
+    model = failure_cases.load(key)
+    copies = np.stack([phantom.draw("normal", failure_cases.SIZE)] * 4).astype(np.float32)
     for copy, columns in zip(copies, ((), (1,), (5,), (1, 5)), strict=True):
         for column in columns:
-            copy[cell(2, column)] = 255 * lessons.BRIGHT
+            copy[cell(2, column)] = 255 * failure_cases.BRIGHT
     x = torch.from_numpy(copies / 255 * 2048 - 1024)[:, None]
     np.testing.assert_allclose(model.logits(x)[:, 0], scores, atol=1e-3)
     *_, own = scores
-    assert explain.predict(model, lessons.LESSONS[key].film()).logits == pytest.approx(own, abs=1e-3)
+    assert explain.predict(model, failure_cases.LESSONS[key].film()).logits == pytest.approx(own, abs=1e-3)
 
 
 def test_a_model_takes_no_time_to_make():
-    lessons.load("lime")
+    failure_cases.load("lime")
     began = time.perf_counter()
-    lessons.load("occlusion")
+    failure_cases.load("occlusion")
     assert time.perf_counter() - began < 0.1
 
 
@@ -116,7 +119,7 @@ def test_gradcam_shows_the_cell_and_not_what_it_has_seen():
     for values in (lime, occlusion):
         assert values[true].mean() > 1
         assert values[true].mean() > 10 * abs(values[beside].mean())
-    around = square(2 * lessons.CELL - 16, 5 * lessons.CELL - 16, lessons.CELL + 32)
+    around = square(2 * failure_cases.CELL - 16, 5 * failure_cases.CELL - 16, failure_cases.CELL + 32)
     assert share(occlusion, around) > 0.95
     # a single part, so a line says it all
     assert found["lime"][1] > 0.99
@@ -132,7 +135,9 @@ def test_lime_misses_what_is_no_sum_and_says_so():
     assert np.abs(lime).max() < 0.02 * occlusion.max()
     assert found["lime"][1] < 0.05
     *_, linear = explain.explain(
-        sources.load("lesson:lime"), lessons.LESSONS["lime"].film(), methods.method("lime", {"surrogate": "linear"})
+        registry.load("lesson:lime"),
+        failure_cases.LESSONS["lime"].film(),
+        methods.method("lime", {"surrogate": "linear"}),
     )
     assert np.abs(linear.values).max() < 0.2 * occlusion.max()
     assert linear.fidelity[0] < 0.2
@@ -140,8 +145,8 @@ def test_lime_misses_what_is_no_sum_and_says_so():
 
 @pytest.mark.parametrize("key", KEYS)
 def test_how_far_the_maps_can_be_believed_is_measured_as_for_any_model(key):
-    lesson = lessons.LESSONS[key]
-    model, method = sources.load(lesson.model), methods.method(key, {})
+    lesson = failure_cases.LESSONS[key]
+    model, method = registry.load(lesson.model), methods.method(key, {})
     *_, last = explain.explain(model, lesson.film(), method)
     verdict = trust.measure(model, lesson.film(), method, last).verdict(0)
     assert verdict is (trust.Verdict.UNDEFINED if key == "occlusion" else trust.Verdict.RANDOM)
@@ -151,16 +156,16 @@ def test_how_far_the_maps_can_be_believed_is_measured_as_for_any_model(key):
 
 
 def test_they_are_had_by_name_and_are_in_no_list():
-    assert sources.load("lesson:occlusion").name == sources.load("lesson:occlusion@1").name == "lesson:occlusion@1"
-    assert not any(choice.name.startswith("lesson:") for choice in sources.choices())
-    assert "Either of two coins" in sources.card("lesson:occlusion")
+    assert registry.load("lesson:occlusion").name == registry.load("lesson:occlusion@1").name == "lesson:occlusion@1"
+    assert not any(choice.name.startswith("lesson:") for choice in registry.choices())
+    assert "Either of two coins" in registry.card("lesson:occlusion")
     with pytest.raises(UnknownModel, match=r"no lesson 'shap'; choose one of gradcam, lime, occlusion\."):
-        sources.load("lesson:shap")
+        registry.load("lesson:shap")
 
 
 def test_a_visitor_may_have_them_and_their_films():
-    for lesson in lessons.LESSONS.values():
-        assert offered(lesson.model).labels == (lessons.LABEL,)
+    for lesson in failure_cases.LESSONS.values():
+        assert offered(lesson.model).labels == (failure_cases.LABEL,)
         assert film_of({"kind": "lesson", "key": lesson.key}) is lesson.film()
     for name in ("lesson:shap", "lesson:", "lesson:occlusion@2"):
         with pytest.raises(UnknownModel, match="not offered here"):
@@ -168,7 +173,7 @@ def test_a_visitor_may_have_them_and_their_films():
 
 
 def test_the_command_line_explains_with_one(tmp_path, capsys):
-    film = str(lessons.save("occlusion", tmp_path))
+    film = str(failure_cases.save("occlusion", tmp_path))
     assert cli.main(["predict", film, "--model", "lesson:occlusion", "--json"]) == 0
     said = json.loads(capsys.readouterr().out)
     assert (said["model"], said["labels"]) == ("lesson:occlusion@1", ["Planted"])
@@ -197,7 +202,7 @@ def test_a_visitor_opens_each_and_comes_back_to_the_model_they_chose(browser, ad
         assert page.evaluate(GREEN) > 100
         assert "energy in box" in page.inner_text(".believe")
 
-    for lesson in lessons.LESSONS.values():
+    for lesson in failure_cases.LESSONS.values():
         page.click(f".chip[data-lesson={lesson.key}]")
         is_shown(lesson)
     visitor.reload()

@@ -9,15 +9,7 @@ from lime.lime_image import LimeImageExplainer
 
 from cxr_demo import explain
 from cxr_demo.methods import LIME
-from cxr_demo.methods.lime import (
-    Superpixels,
-    balanced,
-    fit_linear,
-    fit_quadratic,
-    independent,
-    per_area,
-    segment,
-)
+from cxr_demo.methods.lime import Superpixels, balanced, fit_linear, fit_quadratic, independent, per_area, segment
 from tests import planted
 
 

@@ -10,9 +10,10 @@ import httpx
 import numpy as np
 import pytest
 
-from cxr_demo import phantom
+from cxr_demo import messages
+from cxr_demo.films import phantom
 from cxr_demo.types import Unit
-from cxr_demo.ui import text, uploads
+from cxr_demo.web import uploads
 from tests.serving import OUTSIDE, listening, served
 
 pytest.importorskip("mcp", reason="gradio[mcp] is not installed")
@@ -91,7 +92,7 @@ def test_the_tools_are_the_two_endpoints(address):
     taken = tools["explain"].inputSchema
     assert list(taken["properties"]) == ["file", "method_keys", "settings", "model"]
     assert taken["required"] == ["file"]
-    assert taken["properties"]["file"] == {"type": "string", "description": text.TOOL_FILM}
+    assert taken["properties"]["file"] == {"type": "string", "description": messages.TOOL_FILM}
     assert "maps.npz" in tools["explain"].description
     told = httpx.get(f"{address}gradio_api/mcp/schema").json()
     assert [each["name"] for each in told] == ["predict", "explain"]
@@ -178,7 +179,7 @@ def test_settings_are_held_to_their_range(address, sent, settings, words):
 def test_no_address_is_fetched_or_looked_up(address, listener, log, sent):
     url, asked = listener
     for given in (url, "https://example.com/film.png", "HTTP://example.com/a", "ftp://example.com/a.png"):
-        assert text.NOT_FETCHED in refused(address, file=given)
+        assert messages.NOT_FETCHED in refused(address, file=given)
     for given in (f"{url}/gradio_api/file=/etc/passwd", "https://example.com/gradio_api/file=/etc/passwd"):
         assert "send the file again" in refused(address, file=given)
     body = {"jsonrpc": "2.0", "id": 1, "method": "tools/call"}
@@ -186,7 +187,7 @@ def test_no_address_is_fetched_or_looked_up(address, listener, log, sent):
         answer = httpx.post(
             f"{address}gradio_api/mcp/", json={**body, "params": {"name": "explain", "arguments": place}}
         )
-        assert (answer.status_code, answer.text) == (400, text.NOT_FETCHED)
+        assert (answer.status_code, answer.text) == (400, messages.NOT_FETCHED)
     assert asked == []
     assert OUTSIDE not in log.read_text()
 

@@ -13,8 +13,8 @@ import torch
 
 from cxr_demo import explain
 from cxr_demo.errors import BadSetting
+from cxr_demo.inference.scoring import Budget
 from cxr_demo.methods import DEFAULTS, METHODS, configure, method, settings_of, values_of
-from cxr_demo.scoring import Budget
 from cxr_demo.types import REFERENCE_AREA, Cost, Unit
 from tests import planted
 from tests.planted import LABELS, SPOTS

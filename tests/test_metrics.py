@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import pearsonr, spearmanr
 
-from cxr_demo import metrics, trust
+from cxr_demo.evaluation import metrics, trust
 
 SQUARE = np.array([[4.0, 3.0], [2.0, 1.0]])
 BOX = np.zeros((8, 8))

@@ -9,8 +9,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from cxr_demo import classifier, modelfolder
 from cxr_demo.errors import BadModel
+from cxr_demo.models import classifier, model_folder
 from cxr_demo.types import ModelSpec, Score
 
 ARGUMENTS = {"block_config": (2, 2, 2, 2), "growth_rate": 4, "num_init_features": 8}
@@ -38,7 +38,7 @@ def network(spec=SPEC, seed=0):
 
 @pytest.fixture
 def folder(tmp_path):
-    modelfolder.save(tmp_path / "tiny", SPEC, network(), "# Card\n")
+    model_folder.save(tmp_path / "tiny", SPEC, network(), "# Card\n")
     return tmp_path / "tiny"
 
 
@@ -56,21 +56,21 @@ def edit_weights(folder, change):
 
 @torch.no_grad()
 def test_a_saved_model_comes_back(folder):
-    model = modelfolder.read(folder, "./tiny")
+    model = model_folder.read(folder, "./tiny")
     x = torch.randn(3, 1, 64, 64)
     torch.testing.assert_close(model.logits(x), network()(x), rtol=1e-5, atol=1e-5)
-    assert model.spec == SPEC == modelfolder.read_spec(folder)
-    assert modelfolder.read_card(folder) == "# Card\n"
+    assert model.spec == SPEC == model_folder.read_spec(folder)
+    assert model_folder.read_card(folder) == "# Card\n"
 
 
 def test_its_name_carries_the_revision(folder):
     import hashlib
 
     digest = hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
-    assert modelfolder.read(folder, "bundled:tiny").name == f"bundled:tiny@{digest[:8]}"
-    assert modelfolder.read(folder, "owner/tiny", revision="main").name == "owner/tiny@main"
-    modelfolder.save(folder, SPEC, network(seed=1), "")
-    assert modelfolder.read(folder, "bundled:tiny").name != f"bundled:tiny@{digest[:8]}"
+    assert model_folder.read(folder, "bundled:tiny").name == f"bundled:tiny@{digest[:8]}"
+    assert model_folder.read(folder, "owner/tiny", revision="main").name == "owner/tiny@main"
+    model_folder.save(folder, SPEC, network(seed=1), "")
+    assert model_folder.read(folder, "bundled:tiny").name != f"bundled:tiny@{digest[:8]}"
 
 
 def test_others_may_read_the_files(folder):
@@ -95,7 +95,7 @@ def test_half_precision_weights_run_in_float32(folder, dtype):
         if tensor.is_floating_point():
             tensor.copy_(tensor.to(dtype).float())
     x = torch.randn(1, 1, 64, 64)
-    found = modelfolder.read(folder, "half").logits(x)
+    found = model_folder.read(folder, "half").logits(x)
     assert found.dtype == torch.float32
     torch.testing.assert_close(found, rounded(x), rtol=1e-5, atol=1e-5)
     assert (found - network()(x)).abs().max() > 0
@@ -103,11 +103,11 @@ def test_half_precision_weights_run_in_float32(folder, dtype):
 
 def test_unknown_numbers_are_null_in_the_file_and_nan_in_the_description(tmp_path):
     spec = dataclasses.replace(SPEC, thresholds=(math.nan, 0.5), calibration=None)
-    modelfolder.save(tmp_path / "tiny", spec, network(), "")
+    model_folder.save(tmp_path / "tiny", spec, network(), "")
     text = (tmp_path / "tiny" / "config.json").read_text()
     assert json.loads(text)["thresholds"] == [None, 0.5]
     assert "NaN" not in text
-    found = modelfolder.read_spec(tmp_path / "tiny").thresholds
+    found = model_folder.read_spec(tmp_path / "tiny").thresholds
     assert math.isnan(found[0])
     assert found[1] == 0.5
 
@@ -116,12 +116,12 @@ def test_numbers_of_numpy_are_written_as_numbers(tmp_path):
     import numpy as np
 
     spec = dataclasses.replace(SPEC, thresholds=tuple(np.float32([0.25, 0.75])), size=np.int64(64))
-    assert modelfolder.loads(modelfolder.dumps(spec)) == SPEC
+    assert model_folder.loads(model_folder.dumps(spec)) == SPEC
 
 
 def test_fields_with_a_default_may_be_left_out(folder):
     edit(folder, calibration=..., scores=..., pixel_range=...)
-    spec = modelfolder.read_spec(folder)
+    spec = model_folder.read_spec(folder)
     assert (spec.calibration, spec.scores, spec.pixel_range) == (None, (), (-1024.0, 1024.0))
 
 
@@ -163,7 +163,7 @@ SCORE = {"finding": "mean", "subset": "", "metric": "", "value": 1, "low": 0, "h
 def test_a_wrong_description_is_refused(folder, changes, sentence):
     edit(folder, **changes)
     with pytest.raises(BadModel) as refused:
-        modelfolder.read_spec(folder)
+        model_folder.read_spec(folder)
     assert sentence in str(refused.value)
     assert "config.json" in str(refused.value)
 
@@ -182,7 +182,7 @@ def test_a_wrong_description_is_refused(folder, changes, sentence):
 def test_what_is_no_description_is_refused(folder, text, sentence):
     (folder / "config.json").write_bytes(text)
     with pytest.raises(BadModel, match=sentence):
-        modelfolder.read_spec(folder)
+        model_folder.read_spec(folder)
 
 
 def drop(name):
@@ -203,7 +203,7 @@ def drop(name):
 def test_wrong_weights_are_refused(folder, change, sentence):
     edit_weights(folder, change)
     with pytest.raises(BadModel, match=sentence):
-        modelfolder.read(folder, "tiny")
+        model_folder.read(folder, "tiny")
 
 
 @pytest.mark.parametrize(
@@ -223,34 +223,34 @@ def test_wrong_weights_are_refused(folder, change, sentence):
 def test_a_description_of_another_network_is_refused(folder, changes, sentence):
     edit(folder, **changes)
     with pytest.raises(BadModel, match=sentence):
-        modelfolder.read(folder, "tiny")
+        model_folder.read(folder, "tiny")
 
 
 def test_a_huge_network_is_refused_before_it_is_built(folder):
     edit(folder, arguments={**ARGUMENTS, "growth_rate": 10**6})
     with pytest.raises(BadModel):
-        modelfolder.read(folder, "tiny")
+        model_folder.read(folder, "tiny")
 
 
 @pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
 def test_a_folder_without_its_files_is_no_model(folder, name):
     (folder / name).unlink()
     with pytest.raises(BadModel, match=f"is not a model folder: {name} cannot be read"):
-        modelfolder.read(folder, "tiny")
+        model_folder.read(folder, "tiny")
 
 
 def test_a_cut_weight_file_is_refused(folder):
     path = folder / "model.safetensors"
     path.write_bytes(path.read_bytes()[:-10])
     with pytest.raises(BadModel, match="not a whole safetensors file"):
-        modelfolder.read(folder, "tiny")
+        model_folder.read(folder, "tiny")
 
 
 def test_saving_again_replaces_the_model_and_keeps_what_else_lies_there(folder):
     (folder / "curves.csv").write_text("epoch,loss")
     other = dataclasses.replace(SPEC, name="second")
-    modelfolder.save(folder, other, network(seed=1), "# Second\n")
-    assert modelfolder.read(folder, "x").spec.name == "second"
+    model_folder.save(folder, other, network(seed=1), "# Second\n")
+    assert model_folder.read(folder, "x").spec.name == "second"
     assert (folder / "curves.csv").read_text() == "epoch,loss"
     assert [p.name for p in folder.parent.iterdir()] == ["tiny"]
 
@@ -264,16 +264,16 @@ def test_a_save_that_fails_leaves_the_old_model_and_nothing_else(folder, spoilt,
         rename = Path.rename
         monkeypatch.setattr(Path, "rename", lambda self, to: 1 / 0 if self.suffix == ".new" else rename(self, to))
     with pytest.raises((BadModel, ZeroDivisionError)):
-        modelfolder.save(folder, spec, network(seed=1), "# Second\n")
+        model_folder.save(folder, spec, network(seed=1), "# Second\n")
     monkeypatch.undo()
-    assert modelfolder.read_card(folder) == "# Card\n"
+    assert model_folder.read_card(folder) == "# Card\n"
     assert [p.name for p in folder.parent.iterdir()] == ["tiny"]
 
 
 def test_half_precision_halves_the_file_and_hardly_changes_what_it_says(tmp_path):
-    modelfolder.save(tmp_path / "full", SPEC, network(), "")
-    modelfolder.save(tmp_path / "half", SPEC, network(), "", half=True)
-    full, half = (modelfolder.read(tmp_path / name, name) for name in ("full", "half"))
+    model_folder.save(tmp_path / "full", SPEC, network(), "")
+    model_folder.save(tmp_path / "half", SPEC, network(), "", half=True)
+    full, half = (model_folder.read(tmp_path / name, name) for name in ("full", "half"))
     assert {t.dtype for t in half.tensors.values() if t.is_floating_point()} == {torch.float32}
     sizes = [(tmp_path / name / "model.safetensors").stat().st_size for name in ("full", "half")]
     assert sizes[1] < 0.8 * sizes[0]

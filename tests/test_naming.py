@@ -13,9 +13,11 @@ import pytest
 from gradio_client.exceptions import AppError
 
 from benchmarks.visitor import Visitor as Stranger
-from cxr_demo import explain, image, methods, modelfolder, phantom
+from cxr_demo import explain, methods
+from cxr_demo.films import image, phantom
+from cxr_demo.models import model_folder
 from cxr_demo.types import NIH_FINDINGS
-from cxr_demo.ui import page as served_page
+from cxr_demo.web import page as served_page
 from tests.hub_server import HubServer
 from tests.serving import OUTSIDE, save_model, served
 
@@ -40,7 +42,7 @@ def published(hub, tmp_path_factory):
     hub.repo("visitor/secret").commit(files)
     hub.repo("visitor/secret").private = True
     hub.repo("visitor/other").commit({"config.json": b'{"model_type": "vit"}', "model.safetensors": b""})
-    return f"{REPO}@{commit}", modelfolder.read(folder, REPO, revision=commit)
+    return f"{REPO}@{commit}", model_folder.read(folder, REPO, revision=commit)
 
 
 @pytest.fixture(scope="module")

@@ -12,8 +12,10 @@ import cv2
 import numpy as np
 import pytest
 
-from cxr_demo import explain, image, methods, notebook, phantom, render
+from cxr_demo import explain, methods
 from cxr_demo.errors import BadSetting, UnknownLabel
+from cxr_demo.films import image, phantom
+from cxr_demo.output import notebook, render
 from cxr_demo.types import Unit
 from tests import planted
 

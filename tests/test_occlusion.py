@@ -7,10 +7,10 @@ import torch
 
 from cxr_demo import explain
 from cxr_demo.errors import BadSetting
+from cxr_demo.inference.scoring import Budget, Scorer
 from cxr_demo.methods import Occlusion, method
 from cxr_demo.methods.fill import fill_of
 from cxr_demo.methods.occlusion import Windows
-from cxr_demo.scoring import Budget, Scorer
 from tests import planted
 
 SETTINGS = [(32, 16), (32, 32), (24, 16), (16, 4), (96, 64), (24, 8), (32, 10)]

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from cxr_demo.once import Once, TooSlow
+from cxr_demo.single_flight import Once, TooSlow
 
 
 @pytest.fixture

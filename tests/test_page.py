@@ -17,11 +17,14 @@ import pytest
 from gradio_client.exceptions import AppError
 
 from benchmarks.visitor import Visitor
-from cxr_demo import explain, image, labelled, methods, render, report, sources
+from cxr_demo import explain, messages, methods
 from cxr_demo.errors import Cancelled, DeadlinePassed, UnreadableImage
+from cxr_demo.films import image, label_tables
+from cxr_demo.models import registry
+from cxr_demo.output import render, report, viewer_data
 from cxr_demo.types import Crop, Explanation, Radiograph, Unit
-from cxr_demo.ui import api, asked, fields, page, text, tools, uploads, zero
-from cxr_demo.ui.sessions import Sessions
+from cxr_demo.web import api, mcp, page, requests, uploads, zerogpu
+from cxr_demo.web.sessions import Sessions
 from tests.serving import Corners, served
 
 KEYS = ["gradcam", "lime", "occlusion"]
@@ -71,7 +74,7 @@ class TestNumbers:
 
     def test_maps_come_back_to_half_a_step_and_keep_their_order(self):
         values = np.random.default_rng(1).normal(size=(3, 8, 8)).astype(np.float32) * np.float32([[[0]], [[2]], [[30]]])
-        told = fields.map_fields(an_explanation(values))
+        told = viewer_data.map_fields(an_explanation(values))
         planes = np.frombuffer(zlib.decompress(base64.b64decode(told["data"])), np.int8).reshape(3, 8, 8)
         scale = np.array(told["scale"])[:, None, None]
         assert (np.abs(planes * scale - values) <= scale * 0.501).all()
@@ -81,15 +84,15 @@ class TestNumbers:
     def test_large_maps_are_sent_as_means_of_blocks(self):
         values = np.zeros((1, 512, 512), np.float32)
         values[0, 2:4, 4:6] = [[1, 2], [3, 6]]
-        small = fields.reduced(values)
+        small = viewer_data.reduced(values)
         assert small.shape == (1, 256, 256)
         assert small[0, 1, 2] == 3
         assert small.sum() == 3
-        assert fields.reduced(values[:, :224, :224]).shape == (1, 224, 224)
+        assert viewer_data.reduced(values[:, :224, :224]).shape == (1, 224, 224)
 
     def test_the_film_is_shrunk_and_its_view_is_given_in_fractions(self):
         pixels = np.linspace(0, 1, 2000 * 1000, dtype=np.float32).reshape(2000, 1000)
-        told = fields.film_fields(Radiograph(pixels, Crop(500, 0, 1000), "a.png", "0"))
+        told = viewer_data.film_fields(Radiograph(pixels, Crop(500, 0, 1000), "a.png", "0"))
         import cv2
 
         png = np.frombuffer(base64.b64decode(told["png"].partition(",")[2]), np.uint8)
@@ -100,12 +103,12 @@ class TestNumbers:
         assert (told["width"], told["height"]) == (1000, 2000)
 
     def test_what_is_unknown_is_null(self):
-        told = fields.progress_fields(an_explanation(np.zeros((3, 4, 4)), fidelity=np.array([0.5, np.nan, 1])))
+        told = viewer_data.progress_fields(an_explanation(np.zeros((3, 4, 4)), fidelity=np.array([0.5, np.nan, 1])))
         assert told["fidelity"] == [0.5, None, 1]
         assert json.loads(json.dumps(told, allow_nan=False))["steps"] == [3, 9]
 
     def test_cards_show_every_setting_of_a_method(self):
-        told = fields.method_fields(Corners, on=False)
+        told = viewer_data.method_fields(Corners, on=False)
         assert [s["name"] for s in told["settings"]] == ["strength"]
         assert (told["comparable"], told["on"], told["unit"]) == (True, False, Unit.LOGIT.value)
 
@@ -189,15 +192,15 @@ def test_without_zero_gpu_functions_stay_as_they_are():
     def function():
         pass
 
-    assert zero.gpu(seconds=3)(function) is function
-    assert zero.FORKS is False
+    assert zerogpu.gpu(seconds=3)(function) is function
+    assert zerogpu.FORKS is False
 
 
 class TestPredict:
     def test_gives_the_fields_of_the_command_line(self, client, film_file):
         told = client.predict(gradio_client.handle_file(film_file), api_name="/predict")
         film = image.read(film_file)
-        model = sources.load(told["model"].rpartition("@")[0])
+        model = registry.load(told["model"].rpartition("@")[0])
         expected = report.prediction_fields(film, explain.predict(model, film))
         assert told.keys() == expected.keys()
         np.testing.assert_allclose(told.pop("logits"), expected.pop("logits"), rtol=1e-4, atol=1e-4)
@@ -277,17 +280,17 @@ def test_programs_see_two_endpoints_with_their_docs(client):
 
 
 def test_without_mcp_nothing_is_asked_of_gradio(monkeypatch):
-    monkeypatch.setattr(tools, "find_spec", lambda name: None)
-    assert tools.offer(None) == {}
+    monkeypatch.setattr(mcp, "find_spec", lambda name: None)
+    assert mcp.offer(None) == {}
 
 
 def test_a_version_of_mcp_that_does_not_fit_is_said_and_no_more(monkeypatch, caplog):
     def unknown(page):
         raise AttributeError("Server")
 
-    monkeypatch.setattr(tools, "find_spec", lambda name: name)
-    monkeypatch.setattr(tools, "Tools", unknown)
-    assert tools.offer(None) == {}
+    monkeypatch.setattr(mcp, "find_spec", lambda name: name)
+    monkeypatch.setattr(mcp, "Tools", unknown)
+    assert mcp.offer(None) == {}
     assert "no tools over MCP" in caplog.text
 
 
@@ -306,11 +309,11 @@ def test_films_come_from_the_uploads_alone(tmp_path, monkeypatch):
     inside.parent.mkdir(parents=True)
     for path in (inside, outside):
         render_noise(path)
-    assert asked.film_of({"kind": "file", "path": str(inside)}).name == "x.png"
+    assert requests.film_of({"kind": "file", "path": str(inside)}).name == "x.png"
     gone, names = tmp_path / "cache" / "gone.png", ("\0", "\ud800", "x" * 5000)
     for bad in (outside, tmp_path / "cache" / ".." / "x.png", gone, None, *(gone.with_name(name) for name in names)):
         with pytest.raises(UnreadableImage, match="send the file again"):
-            asked.film_of({"kind": "file", "path": bad and str(bad)})
+            requests.film_of({"kind": "file", "path": bad and str(bad)})
 
 
 def test_of_boxes_that_are_sent_only_boxes_are_taken():
@@ -327,10 +330,10 @@ def test_of_boxes_that_are_sent_only_boxes_are_taken():
     ]
     bad = no_boxes + [{"label": "Mass", "edges": edges} for edges in no_edges]
     good = {"label": "Mass", "edges": [0.25, 0.5, 1, 0.75], "given": True}
-    told = asked.Asked.of({"boxes": [*bad, good, *bad]})
-    assert told.boxes_on(film) == [labelled.Box("Mass", 50, 25, 150, 12.5)]
+    told = requests.Asked.of({"boxes": [*bad, good, *bad]})
+    assert told.boxes_on(film) == [label_tables.Box("Mass", 50, 25, 150, 12.5)]
     for nothing in (None, 5, "boxes", {"0": good}):
-        assert asked.Asked.of({"boxes": nothing}).boxes_on(film) == []
+        assert requests.Asked.of({"boxes": nothing}).boxes_on(film) == []
 
 
 def test_nothing_stays_of_what_could_not_be_written(tmp_path, monkeypatch):
@@ -342,7 +345,7 @@ def test_nothing_stays_of_what_could_not_be_written(tmp_path, monkeypatch):
     monkeypatch.setattr(uploads, "claim", lambda: tmp_path)
     monkeypatch.setattr(page, "sessions", Sessions())
     source = {"kind": "phantom", "key": "normal"}
-    told = asked.Asked.of({"model": sources.OFFERED[0], "source": source, "methods": ["gradcam"]})
+    told = requests.Asked.of({"model": registry.OFFERED[0], "source": source, "methods": ["gradcam"]})
     with pytest.raises(OSError, match="No space left"):
         api._explained(None, source, ["gradcam"], {})
     with pytest.raises(OSError, match="No space left"):
@@ -366,7 +369,7 @@ def test_only_zips_that_were_made_for_a_visitor_are_packed_together(tmp_path, mo
     answer = bundled("me", str(archive), str(archive))
     assert zipfile.ZipFile(answer["path"]).namelist() == ["film/result.json"], "each once"
     for refused in (("you", str(archive)), ("me", str(archive), "/etc/passwd"), ("me",), ("me", 5)):
-        assert bundled(*refused) == {"event": "bundle", "run": 7, "error": text.NOT_PACKED}
+        assert bundled(*refused) == {"event": "bundle", "run": 7, "error": messages.NOT_PACKED}
 
 
 def test_folders_in_a_zip_of_several_have_names_of_their_own(tmp_path):
@@ -385,7 +388,7 @@ def test_folders_in_a_zip_of_several_have_names_of_their_own(tmp_path):
 def test_a_deadline_is_no_stop_that_somebody_asked_for(monkeypatch):
     """Who reads "stopped" may ask again: after a deadline that would go on for ever."""
     monkeypatch.setattr(page, "sessions", Sessions())
-    event = SimpleNamespace(_data={"run": 1, "model": sources.OFFERED[0], "settings": {"lime": {}}})
+    event = SimpleNamespace(_data={"run": 1, "model": registry.OFFERED[0], "settings": {"lime": {}}})
     for ended, said in (
         (DeadlinePassed("Stopped after the 1 seconds given."), {"error": "Stopped after the 1 seconds given."}),
         (Cancelled(), {"stopped": True, "error": "Stopped on request."}),

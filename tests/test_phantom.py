@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cxr_demo import image, phantom
 from cxr_demo.errors import UnreadableImage
+from cxr_demo.films import image, phantom
 from cxr_demo.types import NIH_FINDINGS
 
 PLANTED = [key for key, one in phantom.PHANTOMS.items() if one.finding]

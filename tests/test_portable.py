@@ -6,8 +6,11 @@ import re
 
 import pytest
 
-from cxr_demo import explain, methods, phantom, sources, trust
-from cxr_demo.ui import portable
+from cxr_demo import explain, methods
+from cxr_demo.evaluation import trust
+from cxr_demo.films import phantom
+from cxr_demo.models import registry
+from cxr_demo.output import html_report
 from tests.serving import save_model
 
 #: The finding that it opens with.
@@ -20,14 +23,14 @@ HOSTILE = "</script><img src=x onerror=alert(1)>.png"
 def made(tmp_path_factory):
     """The file, and what is in it: prediction and explanations by method."""
     folder = tmp_path_factory.mktemp("portable")
-    model = sources.load(str(save_model(folder / "model")))
+    model = registry.load(str(save_model(folder / "model")))
     film = dataclasses.replace(phantom.PHANTOMS["effusion"].film(), name=HOSTILE)
     chosen = methods.choose(["gradcam", "occlusion"], {"occlusion.window": 24})
     explanations = [list(explain.explain(model, film, method))[-1] for method in chosen]
     prediction = explain.predict(model, film)
     trusted = {m.key: trust.measure(model, film, m, e) for m, e in zip(chosen, explanations, strict=True)}
     path = folder / "report.html"
-    path.write_text(portable.page(model, film, prediction, explanations, trusted, FIRST), encoding="utf-8")
+    path.write_text(html_report.page(model, film, prediction, explanations, trusted, FIRST), encoding="utf-8")
     return path, prediction, explanations
 
 

@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cxr_demo import hub as client
-from cxr_demo import image, labelled, sources
 from cxr_demo.errors import DataError, ModelUnavailable
+from cxr_demo.films import image, label_tables
+from cxr_demo.models import hub as client
+from cxr_demo.models import registry
 from tests import hub_server
 from tests.test_train import LABELS, TINY, plant
 from train import cache, cli, publish, runs
@@ -29,7 +30,7 @@ REPO = "someone/planted"
 def run(tmp_path_factory):
     """A finished run of planted films, with the report of an audit."""
     folder = tmp_path_factory.mktemp("publish")
-    films = labelled.read_tables([plant(folder / "films", 120)], LABELS)
+    films = label_tables.read_tables([plant(folder / "films", 120)], LABELS)
     recipe = dataclasses.replace(TINY, epochs=2, coarse_epochs=1)
     plan = runs.Plan("planted", (str(folder / "films" / "labels.csv"),), LABELS, recipe, folds=2, command="here")
     views = cache.load(films, 32, folder / "cache")
@@ -61,8 +62,8 @@ def push(folder: Path, *words: str) -> str | None:
 
 def test_fit_publish_pull_gives_the_same_probabilities(hub, run, tmp_path):
     commit = push(staged(run, tmp_path))
-    pulled = sources.load(f"{REPO}@{commit}")
-    here = sources.load(str(run / "run" / "all"))
+    pulled = registry.load(f"{REPO}@{commit}")
+    here = registry.load(str(run / "run" / "all"))
     film = image.read(run / "films" / "images" / "003.png")
     x = pytest.importorskip("torch").from_numpy(image.model_input(film, 32))
     assert (

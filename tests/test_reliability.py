@@ -17,8 +17,10 @@ import pytest
 
 from benchmarks.process import address_of
 from benchmarks.visitor import Visitor
-from cxr_demo import explain, image, phantom, sources
-from cxr_demo.ui import uploads
+from cxr_demo import explain
+from cxr_demo.films import image, phantom
+from cxr_demo.models import registry
+from cxr_demo.web import uploads
 from tests.disks import on_disk
 from tests.serving import save_model, served, started
 from tests.test_security import called
@@ -29,7 +31,7 @@ FILM = phantom.png("effusion", 256)
 
 def expected(folder) -> list[float]:
     """What the served model should say of FILM."""
-    model = sources.load(str(folder / "fourteen"))
+    model = registry.load(str(folder / "fourteen"))
     return explain.predict(model, image.decode(FILM, "x")).probabilities.tolist()
 
 

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from cxr_demo import image, render
-from cxr_demo.render import PALETTES, STOPS, limit_of, overlay, quantise, rgba
+from cxr_demo.films import image
+from cxr_demo.output import render
+from cxr_demo.output.render import PALETTES, STOPS, limit_of, overlay, quantise, rgba
 from cxr_demo.types import Unit
 from tests import planted
 

@@ -10,7 +10,9 @@ import pytest
 from PIL import Image
 
 import cxr_demo
-from cxr_demo import explain, image, methods, render, report
+from cxr_demo import explain, methods
+from cxr_demo.films import image
+from cxr_demo.output import render, report
 from cxr_demo.types import Unit
 from tests import planted
 

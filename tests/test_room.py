@@ -6,7 +6,7 @@ import time
 import pytest
 
 from cxr_demo.errors import Cancelled, TooBusy
-from cxr_demo.ui.room import LOOK, Room, Wait, attended
+from cxr_demo.web.queue import LOOK, Room, Wait, attended
 
 
 def never():

@@ -12,7 +12,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cxr_demo import explain, image, methods, metrics, phantom, render, sources
+from cxr_demo import explain, methods
+from cxr_demo.evaluation import metrics
+from cxr_demo.films import image, phantom
+from cxr_demo.models import registry
+from cxr_demo.output import render
 from cxr_demo.types import NIH_FINDINGS, Unit
 from tests.browsing import DEFAULTS, Visitor
 from tests.test_teaching import GREEN
@@ -131,7 +135,7 @@ def test_all_films_come_in_one_zip_whether_looked_at_or_not(visitor, tmp_path):
     with zipfile.ZipFile(waiting.value.path()) as packed:
         files = {name: packed.read(name) for name in packed.namelist()}
     assert {name.split("/")[0] for name in files} == {"film", "film-2", "other"}
-    model = sources.load(page.input_value("#cxr-model"))
+    model = registry.load(page.input_value("#cxr-model"))
     sent = {hashlib.sha256(path.read_bytes()).hexdigest(): path for path in paths}
     for folder in ("film", "film-2", "other"):
         result = json.loads(files[f"{folder}/result.json"])

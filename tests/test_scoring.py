@@ -5,10 +5,11 @@ import numpy as np
 import pytest
 import torch
 
-from cxr_demo import engine, image, scoring
 from cxr_demo.errors import Cancelled, DeadlinePassed
-from cxr_demo.scoring import Budget, Scorer
-from cxr_demo.turns import Priority, Turns
+from cxr_demo.films import image
+from cxr_demo.inference import engine, scoring
+from cxr_demo.inference.scheduler import Priority, Turns
+from cxr_demo.inference.scoring import Budget, Scorer
 from tests import planted
 
 

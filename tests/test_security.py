@@ -17,8 +17,8 @@ import pytest
 from gradio_client.exceptions import AppError
 
 from benchmarks.visitor import Refused, Visitor
-from cxr_demo import phantom
-from cxr_demo.ui import uploads
+from cxr_demo.films import phantom
+from cxr_demo.web import uploads
 from tests import corpus
 from tests.serving import OUTSIDE
 

@@ -15,11 +15,11 @@ import pytest
 import torch
 from PIL import Image
 
-from cxr_demo import hub as client
-from cxr_demo import modelfolder, sources, zoo
-from cxr_demo.classifier import PUBLISHED
 from cxr_demo.errors import BadModel, ModelUnavailable, UnknownModel, UnreadableImage
-from cxr_demo.once import Once
+from cxr_demo.models import hub as client
+from cxr_demo.models import model_folder, registry, xrv_weights
+from cxr_demo.models.classifier import PUBLISHED
+from cxr_demo.single_flight import Once
 from cxr_demo.types import NIH_FINDINGS
 from tests import hub_server
 from tests.test_modelfolder import SPEC, network
@@ -36,7 +36,7 @@ hub = hub_server.hub
 
 @pytest.fixture(autouse=True)
 def _nothing_is_loaded_yet(monkeypatch):
-    monkeypatch.setattr(sources, "_loaded", Once())
+    monkeypatch.setattr(registry, "_loaded", Once())
     monkeypatch.delenv("CXR_MODEL", raising=False)
     monkeypatch.delenv("CXR_MODELS", raising=False)
 
@@ -45,7 +45,7 @@ def _nothing_is_loaded_yet(monkeypatch):
 def folder(tmp_path, monkeypatch):
     """A model folder, with the working directory beside it."""
     monkeypatch.chdir(tmp_path)
-    modelfolder.save(tmp_path / "tiny", SPEC, network(), "---\nlicense: x\n---\n# Card\n")
+    model_folder.save(tmp_path / "tiny", SPEC, network(), "---\nlicense: x\n---\n# Card\n")
     return tmp_path / "tiny"
 
 
@@ -56,43 +56,43 @@ def test_a_folder_by_every_way_to_write_it(folder, monkeypatch):
     monkeypatch.setenv("HOME", str(folder.parent))
     digest = hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()[:8]
     for name in ("./tiny", "tiny", f"../{folder.parent.name}/tiny", str(folder), "~/tiny"):
-        assert sources.load(name).name == f"{name}@{digest}"
-        assert sources.load(f"{name}@{digest}").name == f"{name}@{digest}"
+        assert registry.load(name).name == f"{name}@{digest}"
+        assert registry.load(f"{name}@{digest}").name == f"{name}@{digest}"
 
 
 def test_a_folder_whose_name_holds_an_at(folder):
     folder.rename("a@b")
-    assert sources.load("./a@b").name.startswith("./a@b@")
+    assert registry.load("./a@b").name.startswith("./a@b@")
 
 
 def test_the_default_is_bundled_or_what_the_environment_says(folder, monkeypatch):
-    monkeypatch.setattr(sources, "BUNDLED", folder.parent)
+    monkeypatch.setattr(registry, "BUNDLED", folder.parent)
     folder.rename("nih14")
-    assert sources.load().name.startswith("bundled:nih14@")
+    assert registry.load().name.startswith("bundled:nih14@")
     monkeypatch.setenv("CXR_MODEL", "./nih14")
-    assert sources.load().name.startswith("./nih14@")
+    assert registry.load().name.startswith("./nih14@")
 
 
 @pytest.mark.parametrize(("name", "labels"), [("nih14", NIH_FINDINGS), ("pneumothorax", ("Pneumothorax",))])
 def test_the_bundled_models_are_here_and_small(name, labels):
-    model = sources.load(f"bundled:{name}")
+    model = registry.load(f"bundled:{name}")
     assert model.labels == labels
     assert model.spec.calibration is not None
     assert model.spec.thresholds is not None
     assert {score.metric for score in model.spec.scores} == {"AUROC", "average precision", "Grad-CAM pointing"}
-    assert (sources.BUNDLED / name / "model.safetensors").stat().st_size <= 8_000_000
-    assert sources.card(model.name).startswith("# ")
+    assert (registry.BUNDLED / name / "model.safetensors").stat().st_size <= 8_000_000
+    assert registry.card(model.name).startswith("# ")
 
 
 def test_a_bundled_model_that_is_missing_is_no_other_model(folder, monkeypatch):
-    monkeypatch.setattr(sources, "BUNDLED", folder.parent)
+    monkeypatch.setattr(registry, "BUNDLED", folder.parent)
     with pytest.raises(ModelUnavailable, match="bundled:nih14 is missing in this copy"):
-        sources.load()
+        registry.load()
 
 
 def test_another_revision_than_asked_for_is_refused(folder):
     with pytest.raises(ModelUnavailable, match=r"revision [0-9a-f]{8}\. Leave out @00000000 to use that"):
-        sources.load("./tiny@00000000")
+        registry.load("./tiny@00000000")
 
 
 @pytest.mark.parametrize(
@@ -112,31 +112,31 @@ def test_another_revision_than_asked_for_is_refused(folder):
 )
 def test_a_name_of_nothing_says_what_there_is(folder, name, sentence):
     with pytest.raises(UnknownModel, match=sentence):
-        sources.load(name)
+        registry.load(name)
 
 
 def test_a_far_name_gets_no_guess():
     with pytest.raises(UnknownModel) as refused:
-        sources.load("something")
+        registry.load("something")
     assert "Did you mean" not in str(refused.value)
 
 
 def test_what_a_visitor_may_choose(monkeypatch):
-    names = [choice.name for choice in sources.choices()]
+    names = [choice.name for choice in registry.choices()]
     assert names == [
         "bundled:nih14", "bundled:pneumothorax", "xrv:resnet50-res512-all", "xrv:densenet121-res224-all"
     ]  # fmt: skip
     monkeypatch.setenv("CXR_MODELS", " ./a, xrv:densenet121-res224-pc ,./a,")
-    assert [c.name for c in sources.choices()] == ["./a", "xrv:densenet121-res224-pc"]
-    assert "PadChest" in sources.choices()[1].title
+    assert [c.name for c in registry.choices()] == ["./a", "xrv:densenet121-res224-pc"]
+    assert "PadChest" in registry.choices()[1].title
     monkeypatch.setenv("CXR_MODEL", "xrv:densenet121-res224-pc")
-    assert [c.name for c in sources.choices()] == ["xrv:densenet121-res224-pc", "./a"]
+    assert [c.name for c in registry.choices()] == ["xrv:densenet121-res224-pc", "./a"]
 
 
 @pytest.mark.parametrize(
     ("listed", "names", "open_"),
     [
-        ("", sources.OFFERED[:-1], True),
+        ("", registry.OFFERED[:-1], True),
         ("hub", ("bundled:nih14",), True),
         ("hub, ./a", ("./a",), True),
         ("./a,./hub", ("./a", "./hub"), False),
@@ -144,16 +144,16 @@ def test_what_a_visitor_may_choose(monkeypatch):
 )
 def test_the_hub_is_no_model_but_a_leave_to_name_one(monkeypatch, listed, names, open_):
     monkeypatch.setenv("CXR_MODELS", listed)
-    assert tuple(choice.name for choice in sources.choices()) == names
-    assert sources.takes_guests() == open_
+    assert tuple(choice.name for choice in registry.choices()) == names
+    assert registry.takes_guests() == open_
     monkeypatch.setenv("CXR_MODEL", "./b")
-    assert tuple(choice.name for choice in sources.choices()) == ("./b", *(names if listed != "hub" else ()))
+    assert tuple(choice.name for choice in registry.choices()) == ("./b", *(names if listed != "hub" else ()))
 
 
 def test_the_hub_is_not_the_pages_model(monkeypatch):
     monkeypatch.setenv("CXR_MODEL", "hub")
     with pytest.raises(UnknownModel, match="There is no model 'hub'"):
-        sources.load()
+        registry.load()
 
 
 def test_listing_needs_neither_torch_nor_the_hubs_library():
@@ -167,10 +167,10 @@ def test_listing_needs_neither_torch_nor_the_hubs_library():
 
 def test_eight_threads_share_one_load(folder, monkeypatch):
     reads = []
-    read = modelfolder.read
-    monkeypatch.setattr(modelfolder, "read", lambda *args, **more: reads.append(args) or read(*args, **more))
+    read = model_folder.read
+    monkeypatch.setattr(model_folder, "read", lambda *args, **more: reads.append(args) or read(*args, **more))
     found = []
-    threads = [threading.Thread(target=lambda: found.append(sources.load("./tiny"))) for _ in range(8)]
+    threads = [threading.Thread(target=lambda: found.append(registry.load("./tiny"))) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -178,35 +178,35 @@ def test_eight_threads_share_one_load(folder, monkeypatch):
     assert len(reads) == 1
     assert len(found) == 8
     assert len(set(map(id, found))) == 1
-    assert sources.load(found[0].name) is found[0]
+    assert registry.load(found[0].name) is found[0]
     assert len(reads) == 1
 
 
 def test_an_error_is_not_kept(folder):
     folder.rename("away")
     with pytest.raises(UnknownModel):
-        sources.load("./tiny")
+        registry.load("./tiny")
     Path("away").rename("tiny")
-    sources.load("./tiny")
+    registry.load("./tiny")
 
 
 def test_a_model_that_takes_long_is_waited_for_so_long_and_then_is_there(folder, monkeypatch):
-    arrived, read = threading.Event(), modelfolder.read
-    monkeypatch.setattr(modelfolder, "read", lambda *args, **more: arrived.wait(20) and read(*args, **more))
+    arrived, read = threading.Event(), model_folder.read
+    monkeypatch.setattr(model_folder, "read", lambda *args, **more: arrived.wait(20) and read(*args, **more))
     for _ in range(2):
         with pytest.raises(ModelUnavailable, match=r"\./tiny is still being fetched; please try again"):
-            sources.load("./tiny", 0.05)
+            registry.load("./tiny", 0.05)
     arrived.set()
-    assert sources.load("./tiny", 20) is sources.load("./tiny")
+    assert registry.load("./tiny", 20) is registry.load("./tiny")
 
 
 def test_cards(folder, hub):
-    assert sources.card("./tiny") == "# Card"
+    assert registry.card("./tiny") == "# Card"
     client.push(folder, "someone/tiny")
-    assert sources.card("someone/tiny") == "# Card"
+    assert registry.card("someone/tiny") == "# Card"
     (folder / "README.md").unlink()
-    assert sources.card("./tiny").startswith("# tiny\n\n`./tiny@")
-    assert SPEC.trained_on in sources.card("./tiny")
+    assert registry.card("./tiny").startswith("# tiny\n\n`./tiny@")
+    assert SPEC.trained_on in registry.card("./tiny")
 
 
 # ---------------------------------------------------------------------- the Hub
@@ -215,13 +215,13 @@ def test_cards(folder, hub):
 @torch.no_grad()
 def test_a_hub_model_is_named_by_its_commit_and_loads_by_that_name(folder, hub, monkeypatch):
     first = client.push(folder, "someone/tiny")
-    model = sources.load("someone/tiny")
+    model = registry.load("someone/tiny")
     assert model.name == f"someone/tiny@{first}"
-    modelfolder.save(folder, SPEC, network(seed=1), "")
+    model_folder.save(folder, SPEC, network(seed=1), "")
     client.push(folder, "someone/tiny")
-    monkeypatch.setattr(sources, "_loaded", Once())
+    monkeypatch.setattr(registry, "_loaded", Once())
     hub.log.clear()
-    again = sources.load(model.name)
+    again = registry.load(model.name)
     assert hub.log == []
     x = torch.randn(1, 1, 64, 64)
     assert torch.equal(model.logits(x), again.logits(x))
@@ -229,13 +229,13 @@ def test_a_hub_model_is_named_by_its_commit_and_loads_by_that_name(folder, hub, 
 
 def test_hub_names_that_fail(folder, hub):
     with pytest.raises(UnknownModel, match="has no repository 'someone/tiny'"):
-        sources.load("someone/tiny")
+        registry.load("someone/tiny")
     hub.repo("someone/tiny").commit({"weights.bin": b""})
     with pytest.raises(BadModel, match=r"someone/tiny at main has no config\.json"):
-        sources.load("someone/tiny")
+        registry.load("someone/tiny")
     hub.stop()
     with pytest.raises(ModelUnavailable, match="someone/else cannot be reached"):
-        sources.load("someone/else@v1")
+        registry.load("someone/else@v1")
 
 
 # ---------------------------------------------------------------------- torchxrayvision's weights
@@ -252,7 +252,7 @@ def put(hub, name, found):
     """Publish what torch.save makes of something as the weights of a zoo's model, at the commit the zoo wants."""
     file = io.BytesIO()
     torch.save(found, file)
-    pinned = zoo.ZOO[name].revision
+    pinned = xrv_weights.ZOO[name].revision
     repo = hub.repo(f"torchxrayvision/{name}")
     return repo.commit({"model.pt": file.getvalue(), "config.json": b"{}"}, None if pinned == "main" else pinned)
 
@@ -276,7 +276,7 @@ SHAPES = {
 def test_zoo_files_of_every_shape_give_the_librarys_logits(hub, densenet, shape):
     name = "densenet121-res224-chex"
     commit = put(hub, name, SHAPES[shape](densenet.state_dict()))
-    model = sources.load(f"xrv:{name}")
+    model = registry.load(f"xrv:{name}")
     labels = PUBLISHED[name]["labels"]
     named = [i for i, label in enumerate(labels) if label]
     assert len(model.labels) == len(named) == 11
@@ -293,7 +293,7 @@ def test_the_resnet_of_the_zoo_gives_torchvisions_logits(hub):
     plain = resnet50(num_classes=18, weights=None)
     plain.conv1 = torch.nn.Conv2d(1, 64, kernel_size=7, stride=2, padding=3, bias=False)
     put(hub, name, plain.eval().state_dict())
-    model = sources.load(f"xrv:{name}")
+    model = registry.load(f"xrv:{name}")
     x = torch.randn(1, 1, 512, 512)
     torch.testing.assert_close(model.logits(x), plain(x), rtol=1e-4, atol=1e-4)
     assert model.size == 512
@@ -310,10 +310,10 @@ class Bomb:
 def test_a_pickled_module_is_refused_and_not_run(hub, densenet, tmp_path):
     put(hub, "densenet121-res224-nih", densenet)
     with pytest.raises(BadModel, match="a pickled program and not just tensors"):
-        sources.load("xrv:densenet121-res224-nih")
+        registry.load("xrv:densenet121-res224-nih")
     put(hub, "densenet121-res224-chex", {"weight": Bomb(tmp_path / "ran")})
     with pytest.raises(BadModel, match="a pickled program"):
-        sources.load("xrv:densenet121-res224-chex")
+        registry.load("xrv:densenet121-res224-chex")
     assert not (tmp_path / "ran").exists()
 
 
@@ -336,58 +336,58 @@ def first_14(state):
 def test_zoo_files_that_do_not_fit_are_refused(hub, densenet, change, sentence):
     put(hub, "densenet121-res224-nih", change(densenet.state_dict()))
     with pytest.raises(BadModel, match=sentence):
-        sources.load("xrv:densenet121-res224-nih")
+        registry.load("xrv:densenet121-res224-nih")
 
 
 def test_a_file_that_is_no_weights_at_all_is_refused(hub):
     hub.repo("torchxrayvision/densenet121-res224-nih").commit({"model.pt": b"<html>"})
     with pytest.raises(BadModel):
-        sources.load("xrv:densenet121-res224-nih")
+        registry.load("xrv:densenet121-res224-nih")
 
 
 def test_a_wrong_checksum_is_refused_before_anything_is_read(hub, monkeypatch):
     put(hub, "densenet121-res224-all", {})
     monkeypatch.setattr(torch, "load", lambda *_, **__: pytest.fail("the file was read"))
     with pytest.raises(BadModel, match=r"has the sha256 .*, should have 56524913dd16\.\.\.: refused"):
-        sources.load("xrv:densenet121-res224-all")
+        registry.load("xrv:densenet121-res224-all")
 
 
 def test_without_a_checksum_the_first_download_decides(hub, densenet, monkeypatch):
     name = "densenet121-res224-nih"
     put(hub, name, densenet.state_dict())
-    sources.load(f"xrv:{name}")
+    registry.load(f"xrv:{name}")
     state = densenet.state_dict()
     put(hub, name, {**state, "classifier.bias": state["classifier.bias"] + 1})
-    monkeypatch.setattr(sources, "_loaded", Once())
+    monkeypatch.setattr(registry, "_loaded", Once())
     with pytest.raises(BadModel, match=f"torchxrayvision/{name}/model.pt has the sha256"):
-        sources.load(f"xrv:{name}")
+        registry.load(f"xrv:{name}")
 
 
 def test_a_pinned_zoo_model_in_the_cache_asks_nothing(hub, densenet, monkeypatch):
     name = "densenet121-res224-mimic_nb"
     put(hub, name, densenet.state_dict())
-    sources.load(f"xrv:{name}")
-    monkeypatch.setattr(sources, "_loaded", Once())
+    registry.load(f"xrv:{name}")
+    monkeypatch.setattr(registry, "_loaded", Once())
     hub.log.clear()
-    sources.load(f"xrv:{name}")
+    registry.load(f"xrv:{name}")
     assert hub.log == []
     with pytest.raises(ModelUnavailable, match="what goes by this name now is revision d519bacbbb4a"):
-        sources.load(f"xrv:{name}@588eadcc6a74")
+        registry.load(f"xrv:{name}@588eadcc6a74")
 
 
 def test_the_zoo_is_the_librarys():
     canonical = {name for name in PUBLISHED if "-res" in name}
-    assert set(zoo.ZOO) == canonical
-    for weights in zoo.ZOO.values():
+    assert set(xrv_weights.ZOO) == canonical
+    for weights in xrv_weights.ZOO.values():
         assert weights.revision == "main" or len(weights.revision) == 40
         assert weights.sha256 is None or (len(weights.sha256) == 64 and weights.revision != "main")
 
 
-@pytest.mark.parametrize("name", zoo.ZOO)
+@pytest.mark.parametrize("name", xrv_weights.ZOO)
 def test_zoo_descriptions(name):
-    spec = zoo.describe(name)
+    spec = xrv_weights.describe(name)
     known = dict(zip(PUBLISHED[name]["labels"], PUBLISHED[name]["op_threshs"], strict=True))
-    assert modelfolder.loads(modelfolder.dumps(spec)).labels == spec.labels == tuple(filter(None, known))
+    assert model_folder.loads(model_folder.dumps(spec)).labels == spec.labels == tuple(filter(None, known))
     assert spec.size == int(name.split("-res")[1][:3])
     sigmoid = (lambda t: 1 / (1 + math.exp(-t))) if name.startswith("resnet") else (lambda t: t)
     np.testing.assert_allclose([sigmoid(t) for t in spec.thresholds], [known[label] for label in spec.labels])
@@ -398,7 +398,7 @@ def test_zoo_descriptions(name):
 
 def test_the_resnets_operating_points_are_probabilities_again():
     """The file's 0.50 to 0.54 become the range of the DenseNets; a finding without a point keeps none."""
-    spec = zoo.describe("resnet50-res512-all")
+    spec = xrv_weights.describe("resnet50-res512-all")
     points = dict(zip(spec.labels, spec.thresholds, strict=True))
     assert points["Infiltration"] == pytest.approx(0.1518, abs=1e-4)
     assert points["Hernia"] == pytest.approx(0.0083, abs=1e-4)
@@ -407,7 +407,7 @@ def test_the_resnets_operating_points_are_probabilities_again():
 
 def test_rescaling_is_the_librarys_own():
     p, t = torch.rand(4, 18, generator=torch.Generator().manual_seed(0)), torch.rand(18)
-    np.testing.assert_allclose(zoo.rescaled(p.numpy(), t.numpy()), xrv.models.op_norm(p, t).numpy(), rtol=1e-5)
+    np.testing.assert_allclose(xrv_weights.rescaled(p.numpy(), t.numpy()), xrv.models.op_norm(p, t).numpy(), rtol=1e-5)
 
 
 # ---------------------------------------------------------------------- verify
@@ -425,8 +425,8 @@ def film(hub, monkeypatch):
 
 def test_verify_asks_the_hub_nothing_about_a_model_that_is_here(hub):
     for name in ("bundled:nih14", "bundled:pneumothorax"):
-        said = sources.verify(name)
-        assert said.startswith(f"{sources.load(name).name}: loads, and runs on phantom-normal.png (")
+        said = registry.verify(name)
+        assert said.startswith(f"{registry.load(name).name}: loads, and runs on phantom-normal.png (")
         assert said.endswith("no outputs are published to compare with.")
     assert hub.log == []
 
@@ -439,26 +439,28 @@ def test_verify_compares_with_what_the_authors_print(hub, densenet, monkeypatch)
     points = torch.tensor(PUBLISHED[name]["op_threshs"]).nan_to_num(0.5)
     state["classifier.bias"] = torch.logit(points)
     put(hub, name, state)
-    digest = hashlib.sha256(hub.repo(f"torchxrayvision/{name}").commits[zoo.ZOO[name].revision]["model.pt"]).hexdigest()
-    monkeypatch.setitem(zoo.ZOO, name, dataclasses.replace(zoo.ZOO[name], sha256=digest))
-    assert sources.verify(f"xrv:{name}").endswith("within 0.00 of the outputs that its authors print.")
-    monkeypatch.setitem(zoo.PRINTED, name, {"Pneumonia": 0.9})
+    digest = hashlib.sha256(
+        hub.repo(f"torchxrayvision/{name}").commits[xrv_weights.ZOO[name].revision]["model.pt"]
+    ).hexdigest()
+    monkeypatch.setitem(xrv_weights.ZOO, name, dataclasses.replace(xrv_weights.ZOO[name], sha256=digest))
+    assert registry.verify(f"xrv:{name}").endswith("within 0.00 of the outputs that its authors print.")
+    monkeypatch.setitem(xrv_weights.PRINTED, name, {"Pneumonia": 0.9})
     with pytest.raises(BadModel, match=r"is up to 0\.40 from the outputs"):
-        sources.verify(f"xrv:{name}")
+        registry.verify(f"xrv:{name}")
 
 
 def test_verify_says_what_cannot_be_reached(hub, densenet, monkeypatch):
     name = "densenet121-res224-nih"
     put(hub, name, densenet.state_dict())
-    sources.load(f"xrv:{name}")
-    monkeypatch.setitem(zoo.PRINTED, name, {"Mass": 0.5})
+    registry.load(f"xrv:{name}")
+    monkeypatch.setitem(xrv_weights.PRINTED, name, {"Mass": 0.5})
     hub.stop()
     with pytest.raises(UnreadableImage, match=r"example film .* cannot be fetched: .* Check the network"):
-        sources.verify(f"xrv:{name}")
+        registry.verify(f"xrv:{name}")
     with pytest.raises(ModelUnavailable, match=r"cannot be reached: .* Check the network"):
-        sources.verify("xrv:densenet121-res224-all")
+        registry.verify("xrv:densenet121-res224-all")
 
 
-@pytest.mark.parametrize("name", zoo.PRINTED)
+@pytest.mark.parametrize("name", xrv_weights.PRINTED)
 def test_what_the_authors_print_belongs_to_labels_there_are(name):
-    assert set(zoo.PRINTED[name]) == set(filter(None, PUBLISHED[name]["labels"]))
+    assert set(xrv_weights.PRINTED[name]) == set(filter(None, PUBLISHED[name]["labels"]))

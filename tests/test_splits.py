@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from cxr_demo.errors import DataError
-from cxr_demo.labelled import Films
+from cxr_demo.films.label_tables import Films
 from train import datasets, splits
 
 

@@ -7,8 +7,10 @@ import cv2
 import numpy as np
 import pytest
 
-from cxr_demo import explain, image, methods, phantom, sources
-from cxr_demo.ui import fields
+from cxr_demo import explain, methods
+from cxr_demo.films import image, phantom
+from cxr_demo.models import registry
+from cxr_demo.output import viewer_data
 from tests.browsing import DEFAULTS, Visitor
 
 pytestmark = pytest.mark.browser
@@ -46,7 +48,7 @@ def mark(visitor, left, top, right, bottom):
 
 def test_a_guess_is_compared_with_the_model_its_maps_and_the_truth(visitor):
     page = visitor.page
-    model, film = sources.load(page.input_value("#cxr-model")), phantom.PHANTOMS["effusion"].film()
+    model, film = registry.load(page.input_value("#cxr-model")), phantom.PHANTOMS["effusion"].film()
     prediction = explain.predict(model, film)
     *_, gradcam = explain.explain(model, film, methods.method("gradcam", {}))
     i = int(gradcam.values.max((1, 2)).argmax())  # one that has evidence
@@ -76,7 +78,7 @@ def test_a_guess_is_compared_with_the_model_its_maps_and_the_truth(visitor):
     share = spoken[top:bottom, left:right].sum() / spoken.sum()
     assert int(re.search(r"Grad-CAM (\d+) %", said)[1]) == pytest.approx(100 * share, abs=3)
     assert int(re.search(r"The mark is (\d+) %", said)[1]) == pytest.approx(100 * 0.35 * 0.3, abs=1.5)
-    a, b = np.array(MARK), np.array(fields.phantom_fields(phantom.PHANTOMS["effusion"])["edges"])
+    a, b = np.array(MARK), np.array(viewer_data.phantom_fields(phantom.PHANTOMS["effusion"])["edges"])
     shared = np.prod(np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2]))
     iou = shared / (np.prod(a[2:] - a[:2]) + np.prod(b[2:] - b[:2]) - shared)
     assert float(re.search(r"overlap by ([\d.]+)", said)[1]) == pytest.approx(iou, abs=0.03)

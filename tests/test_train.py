@@ -13,8 +13,9 @@ import pytest
 import torch
 from sklearn.metrics import f1_score, roc_auc_score
 
-from cxr_demo import image, labelled, modelfolder, sources
 from cxr_demo.errors import DataError
+from cxr_demo.films import image, label_tables
+from cxr_demo.models import model_folder, registry
 from cxr_demo.types import NIH_FINDINGS
 from train import augment, cache, calibrate, datasets, distil, evaluate, finetune, losses, runs, splits
 from train.recipe import Recipe
@@ -62,31 +63,31 @@ def table(folder: Path, text: str) -> Path:
 
 def test_unknown_labels_are_masked_not_negative(tmp_path):
     path = table(tmp_path, "file,patient_id,Effusion,Mass\na.png,1,-1,\n")
-    assert np.isnan(labelled.read_tables([path], LABELS).targets).all()
+    assert np.isnan(label_tables.read_tables([path], LABELS).targets).all()
 
 
 def test_uncertain_and_missing_labels_become_what_the_policy_says(tmp_path):
     path = table(tmp_path, "file,patient_id,Effusion,Mass\na.png,1,-1,\n")
     for uncertain, missing, expected in (("positive", "negative", [1, 0]), ("smooth", "mask", [0.7, np.nan])):
-        films = labelled.read_tables([path], LABELS, labelled.Policy(uncertain, missing))
+        films = label_tables.read_tables([path], LABELS, label_tables.Policy(uncertain, missing))
         assert films.targets[0] == pytest.approx(expected, nan_ok=True)
 
 
 def test_a_table_may_say_view_sex_age_and_boxes(tmp_path):
     boxes = '"[{""label"": ""Mass"", ""x"": 1.5, ""y"": 2, ""w"": 3, ""h"": 4}]"'
     header = "file,patient_id,view,sex,age,follow_up,note,boxes,Effusion,Mass"
-    films = labelled.read_tables([table(tmp_path, f"{header}\na.png,1,AP,F,57,,see,{boxes},0,1\n")], LABELS)
+    films = label_tables.read_tables([table(tmp_path, f"{header}\na.png,1,AP,F,57,,see,{boxes},0,1\n")], LABELS)
     assert (films.views[0], films.sexes[0], films.ages[0]) == ("AP", "F", 57)
     assert np.isnan(films.follow_ups[0])
-    assert films.boxes[0] == (labelled.Box("Mass", 1.5, 2, 3, 4),)
+    assert films.boxes[0] == (label_tables.Box("Mass", 1.5, 2, 3, 4),)
     assert set(films.extra) == {"note"}
-    twice = labelled.join([films, films])
+    twice = label_tables.join([films, films])
     assert len(twice) == 2
     assert len(twice.take(np.array([False, True]))) == 1
     with pytest.raises(DataError, match="line 2, boxes"):
-        labelled.read_tables([table(tmp_path, "file,patient_id,boxes,Effusion,Mass\na.png,1,[1],0,1\n")], LABELS)
+        label_tables.read_tables([table(tmp_path, "file,patient_id,boxes,Effusion,Mass\na.png,1,[1],0,1\n")], LABELS)
     with pytest.raises(DataError, match="line 2, age: 'old'"):
-        labelled.read_tables([table(tmp_path, "file,patient_id,age,Effusion,Mass\na.png,1,old,0,1\n")], LABELS)
+        label_tables.read_tables([table(tmp_path, "file,patient_id,age,Effusion,Mass\na.png,1,old,0,1\n")], LABELS)
 
 
 @pytest.mark.parametrize(
@@ -101,7 +102,7 @@ def test_a_table_may_say_view_sex_age_and_boxes(tmp_path):
 )
 def test_a_wrong_table_is_refused_by_name(tmp_path, text, named):
     with pytest.raises(DataError, match=named):
-        labelled.read_tables([table(tmp_path, text)], LABELS)
+        label_tables.read_tables([table(tmp_path, text)], LABELS)
 
 
 def test_no_patient_is_in_two_folds_and_rare_findings_are_in_all():
@@ -118,7 +119,7 @@ def test_no_patient_is_in_two_folds_and_rare_findings_are_in_all():
 
 
 def test_the_cache_holds_what_the_page_would_show_the_model(tmp_path):
-    films = labelled.read_tables([plant(tmp_path, 4)], LABELS)
+    films = label_tables.read_tables([plant(tmp_path, 4)], LABELS)
     views = cache.load(films, 32, tmp_path / "cache")
     served = image.model_input(image.read(films.paths[2]), 32)[0, 0]
     trained = finetune.to_range(finetune.to_input(views[2:3]))[0, 0].numpy()
@@ -260,7 +261,7 @@ def test_scores_of_different_models_are_compared_within_their_fold():
 
 
 def test_strata_are_parts_that_are_large_enough(tmp_path):
-    films = labelled.read_tables([plant(tmp_path, 6)], LABELS)
+    films = label_tables.read_tables([plant(tmp_path, 6)], LABELS)
     many = films.take(np.tile(np.arange(6), 200))
     many = dataclasses.replace(many, ages=np.arange(1200) % 90.0, views=np.where(np.arange(1200) % 10, "PA", "AP"))
     masks = dict(evaluate.strata(many))
@@ -289,7 +290,7 @@ def teacher_table(folder: Path, rows: dict[str, float], column: str = "prob_Mass
 
 
 def test_a_teacher_is_matched_by_file_name_and_silent_where_it_has_no_row(tmp_path):
-    films = labelled.read_tables([plant(tmp_path, 4)], ("Mass",))
+    films = label_tables.read_tables([plant(tmp_path, 4)], ("Mass",))
     logits = distil.read(teacher_table(tmp_path, {"001.jpg": 0.8, "999.png": 0.1}), films)
     assert logits[1, 0] == pytest.approx(np.log(0.8 / 0.2))
     assert np.isnan(logits[[0, 2, 3]]).all()
@@ -325,7 +326,7 @@ def run(tmp_path_factory):
 
 
 def test_a_run_learns_what_was_planted_and_says_so(run):
-    model = modelfolder.read(run / "run" / "all", "planted")
+    model = model_folder.read(run / "run" / "all", "planted")
     means = [s for s in model.spec.scores if s.finding == "mean" and s.subset == "all sources"]
     assert means[0].value > 0.9
     assert means[0].films == 160
@@ -336,8 +337,8 @@ def test_a_run_learns_what_was_planted_and_says_so(run):
 
 
 def test_the_model_is_calibrated_and_sees_films_as_the_trainer_did(run):
-    model = modelfolder.read(run / "run" / "all", "planted")
-    films = labelled.read_tables([run / "films" / "labels.csv"], LABELS)
+    model = model_folder.read(run / "run" / "all", "planted")
+    films = label_tables.read_tables([run / "films" / "labels.csv"], LABELS)
     x = np.concatenate([image.model_input(image.read(p), 32) for p in films.paths])
     probabilities = model.probabilities(model.logits(torch.from_numpy(x)).numpy())
     assert (evaluate.aurocs(films.targets, probabilities) > 0.9).all()
@@ -347,9 +348,9 @@ def test_the_model_is_calibrated_and_sees_films_as_the_trainer_did(run):
 
 def test_out_of_fold_scores_come_from_the_model_that_never_saw_the_patient(run):
     stored = np.load(run / "run" / "out_of_fold.npz")
-    films = labelled.read_tables([run / "films" / "labels.csv"], LABELS)
+    films = label_tables.read_tables([run / "films" / "labels.csv"], LABELS)
     views = cache.load(films, 32, run / "run" / "cache")
-    own = modelfolder.read(run / "run" / "fold-1", "fold")
+    own = model_folder.read(run / "run" / "fold-1", "fold")
     rows = stored["fold"] == 1
     logits = own.logits(finetune.to_range(finetune.to_input(views[rows]))).numpy()
     assert np.allclose(logits, stored["logits"][rows], atol=1e-4)
@@ -360,7 +361,7 @@ def test_out_of_fold_scores_come_from_the_model_that_never_saw_the_patient(run):
 
 def again(run: Path, folder: Path, *, say=lambda _: None, labels=LABELS, **changes) -> runs.Run:
     """The run of the fixture, or one that differs from it, as an object."""
-    films = labelled.read_tables([run / "films" / "labels.csv"], labels)
+    films = label_tables.read_tables([run / "films" / "labels.csv"], labels)
     views = cache.load(films, 32, run / "run" / "cache")
     plan = dataclasses.replace(runs.loads(run / "run"), labels=labels, digest=runs.digest(films), **changes)
     return runs.Run(folder, plan, films, views, say)
@@ -381,10 +382,10 @@ def test_a_run_to_measure_with_has_folds_alone(run, tmp_path):
     again(run, tmp_path / "folds", say=said.append, only_folds=True).fit()
     assert not any("160 films" in line for line in said), "no model of all films"
     assert sorted(path.name for path in (tmp_path / "folds").glob("*/config.json")) == ["config.json"] * 2
-    whole, alone = (sources.load(str(folder)) for folder in (run / "run", tmp_path / "folds"))
-    film = labelled.read_tables([run / "films" / "labels.csv"], LABELS).paths[0].name
+    whole, alone = (registry.load(str(folder)) for folder in (run / "run", tmp_path / "folds"))
+    film = label_tables.read_tables([run / "films" / "labels.csv"], LABELS).paths[0].name
     assert torch.equal(whole.for_film(film).head[0], alone.for_film(film).head[0])
-    spec = modelfolder.read(tmp_path / "folds" / "fold-0", "fold").spec
+    spec = model_folder.read(tmp_path / "folds" / "fold-0", "fold").spec
     assert "never saw its patient" in spec.scored_on
     assert "trained the same way" not in spec.scored_on
     with pytest.raises(DataError, match="give --only-folds here too"):
@@ -403,8 +404,8 @@ def test_a_run_can_start_from_another_fold_by_fold(run, tmp_path):
     second = again(run, tmp_path / "second", labels=("Mass",), recipe=still, start_run=str(run / "run"))
     second.fit()
     for name in ("fold-0", "all"):
-        first = modelfolder.read(run / "run" / name, "first")
-        then = modelfolder.read(tmp_path / "second" / name, "then")
+        first = model_folder.read(run / "run" / name, "first")
+        then = model_folder.read(tmp_path / "second" / name, "then")
         assert then.spec.base_weights.startswith("run@")
         x = finetune.to_range(finetune.to_input(second.views[:4]))
         then_seen, seen = then.features(x), first.features(x)

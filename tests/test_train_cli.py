@@ -7,8 +7,9 @@ from unittest.mock import Mock
 
 import pytest
 
-from cxr_demo import image, phantom, sources
 from cxr_demo.explain import predict
+from cxr_demo.films import image, phantom
+from cxr_demo.models import registry
 from tests.test_train import LABELS, TINY, flags, plant
 from train import cli
 
@@ -65,7 +66,7 @@ def test_a_run_is_fitted_measured_and_served(films, tmp_path, capsys):
     card = (run / "all" / "README.md").read_text()
     for word in let[1::2]:
         assert word.partition(":")[0] in card
-    assert sources.load(str(run)).for_film("000.png").name.startswith(f"{run}/fold-")
+    assert registry.load(str(run)).for_film("000.png").name.startswith(f"{run}/fold-")
 
 
 def test_a_split_keeps_its_test_part_shut_and_counts_who_opens_it(films, tmp_path, capsys):
@@ -131,7 +132,7 @@ def test_the_demonstration_ends_with_a_model_that_learnt_and_opens(tmp_path, mon
     scores = json.loads((tmp_path / "run" / "evaluation.json").read_text())["scores"]
     (mean,) = (score for score in scores if (score["finding"], score["metric"]) == ("mean", "AUROC"))
     assert mean["low"] > 0.9
-    model = sources.load(str(tmp_path / "run" / "all"))
+    model = registry.load(str(tmp_path / "run" / "all"))
     prediction = predict(model, image.read(phantom.save("effusion", tmp_path)))
     assert prediction.labels[prediction.ranked()[0]] == "Effusion"
 

@@ -3,11 +3,13 @@
 import numpy as np
 import pytest
 
-from cxr_demo import explain, image, lungs, metrics, phantom, trust
+from cxr_demo import explain
 from cxr_demo.errors import Cancelled, DeadlinePassed
+from cxr_demo.evaluation import metrics, trust
+from cxr_demo.evaluation.trust import Trust, Verdict
+from cxr_demo.films import image, lungs, phantom
+from cxr_demo.inference.scoring import Budget
 from cxr_demo.methods import METHODS, GradCAM, Occlusion
-from cxr_demo.scoring import Budget
-from cxr_demo.trust import Trust, Verdict
 from cxr_demo.types import Cost, Explanation, Unit
 from tests import planted
 from tests.planted import LABELS, SIZE

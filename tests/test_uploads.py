@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from benchmarks.process import address_of, running
-from cxr_demo.ui import uploads
+from cxr_demo.web import uploads
 
 #: A process that takes its folder, says which, and waits.
-TAKES = "from cxr_demo.ui import uploads; print(uploads.claim(), flush=True); input()"
+TAKES = "from cxr_demo.web import uploads; print(uploads.claim(), flush=True); input()"
 
 
 @contextlib.contextmanager

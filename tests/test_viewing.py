@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from cxr_demo import render
+from cxr_demo.output import render
 from cxr_demo.types import NIH_FINDINGS, Unit
 from tests.browsing import Visitor
 

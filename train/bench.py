@@ -22,9 +22,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from cxr_demo import image, phantom
 from cxr_demo.errors import DataError
-from cxr_demo.labelled import Films
+from cxr_demo.films import image, phantom
+from cxr_demo.films.label_tables import Films
 from cxr_demo.types import NIH_FINDINGS
 from train import augment, cache, datasets, finetune, losses
 from train.recipe import Recipe

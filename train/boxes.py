@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cxr_demo import image
+from cxr_demo.films import image
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from cxr_demo.labelled import Box, Films
+    from cxr_demo.films.label_tables import Box, Films
     from cxr_demo.types import Crop
 
 #: Side of a mask; four cells of it are one of the activation map at 224 px.

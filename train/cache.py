@@ -27,15 +27,15 @@ import pydicom
 from filelock import FileLock
 from tqdm import tqdm
 
-from cxr_demo import image
 from cxr_demo.errors import DataError, UnreadableImage
 from cxr_demo.files import sha256_of
+from cxr_demo.films import image
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from cxr_demo.labelled import Films
+    from cxr_demo.films.label_tables import Films
     from cxr_demo.types import Radiograph
 
 FORMAT = 1

@@ -14,7 +14,7 @@ from cxr_demo.types import NIH_FINDINGS
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cxr_demo.labelled import Films, Policy
+    from cxr_demo.films.label_tables import Films, Policy
     from train.runs import Plan
 
 #: What to train for, by the name of the task.
@@ -173,7 +173,7 @@ def _labels(arguments: argparse.Namespace) -> tuple[str, ...]:
 
 
 def _films(arguments: argparse.Namespace, *, metadata: bool = False) -> Films:
-    from cxr_demo.labelled import Policy
+    from cxr_demo.films.label_tables import Policy
 
     present = "metadata" if metadata else "some" if arguments.present_only else "all"
     return read_films(arguments.films, _labels(arguments), Policy(), present=present)
@@ -355,12 +355,12 @@ def _silent(line: str) -> None:
 
 def read_films(names: Sequence[str], labels: Sequence[str], policy: Policy, *, present: str = "all") -> Films:
     """The films of tables and of data sets by name, joined."""
-    from cxr_demo import labelled
+    from cxr_demo.films import label_tables
 
     parts = []
     tables = [Path(name) for name in names if "=" not in name]
     if tables:
-        parts.append(labelled.read_tables(tables, labels, policy))
+        parts.append(label_tables.read_tables(tables, labels, policy))
     for name in names:
         if "=" in name:
             from train import datasets
@@ -374,4 +374,4 @@ def read_films(names: Sequence[str], labels: Sequence[str], policy: Policy, *, p
             )
     if not parts:
         raise DataError("No films: name a table or a data set.")
-    return labelled.join(parts)
+    return label_tables.join(parts)

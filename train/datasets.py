@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cxr_demo.errors import DataError
-from cxr_demo.labelled import Box, Films, Policy
+from cxr_demo.films.label_tables import Box, Films, Policy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from cxr_demo import phantom
+from cxr_demo.films import phantom
 from cxr_demo.types import NIH_FINDINGS
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from train import calibrate
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from cxr_demo.labelled import Films
+    from cxr_demo.films.label_tables import Films
 
 
 def read(path: Path, films: Films) -> np.ndarray:

@@ -9,13 +9,13 @@ import numpy as np
 from scipy.stats import rankdata
 from sklearn.metrics import average_precision_score
 
-from cxr_demo.metrics import bootstrap
+from cxr_demo.evaluation.metrics import bootstrap
 from cxr_demo.types import Score
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from cxr_demo.labelled import Films
+    from cxr_demo.films.label_tables import Films
 
     #: truth (n,) of 0 and 1, scores (n,) -> a figure
     Metric = Callable[[np.ndarray, np.ndarray], float]

@@ -10,9 +10,10 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from cxr_demo import image, modelfolder, sources
 from cxr_demo.errors import DataError
-from cxr_demo.labelled import Policy
+from cxr_demo.films import image
+from cxr_demo.films.label_tables import Policy
+from cxr_demo.models import model_folder, registry
 from cxr_demo.types import NIH_FINDINGS, Score
 from train import calibrate, card, distil, evaluate, runs, splits
 from train.audit import confounds
@@ -21,7 +22,7 @@ from train.audit.base import Subject
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from cxr_demo.labelled import Films
+    from cxr_demo.films.label_tables import Films
     from train.runs import Plan
 
 #: Uncertain and missing labels say nothing about a model.
@@ -33,7 +34,7 @@ PREDICTIONS = (".csv", ".csv.gz")
 
 def labels_of(what: str) -> tuple[str, ...]:
     """The findings that a model, or a table of predictions, speaks about."""
-    return NIH_FINDINGS if what.endswith(PREDICTIONS) else sources.load(what).labels
+    return NIH_FINDINGS if what.endswith(PREDICTIONS) else registry.load(what).labels
 
 
 def of_run(run: Path, films_of: Callable[[Plan], Films], *, part: str) -> str:
@@ -52,9 +53,9 @@ def of_run(run: Path, films_of: Callable[[Plan], Films], *, part: str) -> str:
         f"Measured on the {part} part of the split {plan.split}: {len(films)} films of {len(set(films.patients))} "
         f"patients, opened {times} time{'s' * (times > 1)}. Intervals: 95 %, patient bootstrap."
     )
-    model = modelfolder.read(run / "all", plan.name)
+    model = model_folder.read(run / "all", plan.name)
     spec = runs.measured(model.spec, scores, said)
-    modelfolder.describe(run / "all", spec, card.write(spec, plan.command, runs.notes(plan)))
+    model_folder.describe(run / "all", spec, card.write(spec, plan.command, runs.notes(plan)))
     warning = "\nIt was opened before: what was chosen since is no longer measured on unseen films." * (times > 1)
     return f"{said}\n\n{table(films, scores)}{warning}"
 
@@ -114,7 +115,7 @@ def _without_pixels(films: Films) -> dict[str, float]:
 
 def _logits(what: str, films: Films) -> np.ndarray:
     """The model's calibrated logits (N, L), read and scored film by film as the page does."""
-    model = sources.load(what)
+    model = registry.load(what)
     found = []
     for path in tqdm(films.paths, desc="Scoring films", disable=None):
         view = image.model_input(image.read(path), model.size, model.spec.pixel_range)

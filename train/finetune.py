@@ -20,7 +20,7 @@ from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
-from cxr_demo import heap
+from cxr_demo.inference import memory
 from cxr_demo.types import ModelSpec
 from train import augment, checkpoint, evaluate, losses
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
-    from cxr_demo.classifier import Network
+    from cxr_demo.models.classifier import Network
     from train.recipe import Recipe
     from train.record import Record
 
@@ -145,7 +145,7 @@ class Trainer:
 
     def run(self, say: Callable[[str], None]) -> Network:
         """The network of the averaged weights, of the epoch that validation liked best where there is one."""
-        heap.keep_freed()
+        memory.keep_freed()
         tensors = self._resume()
         for i, phase in list(enumerate(phases(self.recipe)))[self.at.phase :]:
             if self.at.done:

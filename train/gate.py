@@ -1,4 +1,4 @@
-"""Teaches the gate (`cxr_demo.gate`) what a frontal chest film looks like that lies upright, and measures its errors.
+"""Trains the gate (`cxr_demo.films.gate`) to recognise upright frontal chest films, and measures its errors.
 
 It learns from films as they are, from the same films spoiled (turned, inverted), and from pictures of other things.
 Every film is judged by a network that saw no film of its patient, every other picture by one that did not see it; what
@@ -20,14 +20,15 @@ from torch import Tensor, nn
 from torch.nn import functional
 from tqdm import tqdm
 
-from cxr_demo import gate, image, metrics
 from cxr_demo.errors import DataError, UnreadableImage
+from cxr_demo.evaluation import metrics
+from cxr_demo.films import gate, image
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from cxr_demo.labelled import Films
+    from cxr_demo.films.label_tables import Films
 
 FOLDS = 5
 #: Kinds of the table of other pictures that are frontal chest films all the same, and should pass.

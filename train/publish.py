@@ -6,9 +6,9 @@ import json
 import shutil
 from typing import TYPE_CHECKING, Any
 
-from cxr_demo import hub, modelfolder
 from cxr_demo.errors import DataError
 from cxr_demo.files import sha256_of
+from cxr_demo.models import hub, model_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,14 +27,14 @@ def stage(run: Path, folder: Path) -> Path:
     DataError where the run is not finished; BadModel where its model cannot be read.
     """
     model = run / "all" if (run / "run.json").exists() else run
-    if not (model / modelfolder.CONFIG).exists():
+    if not (model / model_folder.CONFIG).exists():
         raise DataError(
             f"{run} holds no finished model of all films; end it with `python -m train resume {run}`, or fit one "
             "without --only-folds."
         )
-    modelfolder.read(model, run.name)
+    model_folder.read(model, run.name)
     folder.mkdir(parents=True, exist_ok=True)
-    for path in [model / name for name in (modelfolder.CONFIG, modelfolder.WEIGHTS, modelfolder.CARD, THRESHOLDS)]:
+    for path in [model / name for name in (model_folder.CONFIG, model_folder.WEIGHTS, model_folder.CARD, THRESHOLDS)]:
         if path.exists():
             shutil.copyfile(path, folder / path.name)
     if (run / EVALUATION).exists():
@@ -76,4 +76,4 @@ def publish(
 def listing(folder: Path) -> str:
     """What a dry run shows: every file with its size, and the card."""
     files = [f"{path.stat().st_size:>12,}  {path.name}" for path in sorted(folder.iterdir())]
-    return "\n".join([*files, "", (folder / modelfolder.CARD).read_text()])
+    return "\n".join([*files, "", (folder / model_folder.CARD).read_text()])

@@ -6,7 +6,7 @@ import argparse
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from cxr_demo.labelled import MISSING, UNCERTAIN, Policy
+from cxr_demo.films.label_tables import MISSING, UNCERTAIN, Policy
 
 
 def option(default: Any, text: str, *, choices: tuple[str, ...] = ()) -> Any:

@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from accelerate import Accelerator
 
-from cxr_demo import modelfolder
-from cxr_demo.classifier import MIRRORED
 from cxr_demo.errors import DataError
+from cxr_demo.models import model_folder
+from cxr_demo.models.classifier import MIRRORED
 from cxr_demo.types import ModelSpec, Score
 from train import backbones, boxes, calibrate, card, distil, evaluate, finetune, splits
 from train.audit import corrections
@@ -31,8 +31,8 @@ from train.record import Record
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from cxr_demo.classifier import Network
-    from cxr_demo.labelled import Films
+    from cxr_demo.films.label_tables import Films
+    from cxr_demo.models.classifier import Network
     from train.backbones import Backbone
 
 #: Strata whose figures go into a model folder; all are in evaluation.json.
@@ -203,7 +203,7 @@ class Run:
         if self.plan.start_run is None:
             return backbones.find(self.plan.recipe)
         return backbones.of_model(
-            modelfolder.read(Path(self.plan.start_run) / _name(k), Path(self.plan.start_run).name)
+            model_folder.read(Path(self.plan.start_run) / _name(k), Path(self.plan.start_run).name)
         )
 
     def _write_models(self, logits: np.ndarray, fold: np.ndarray, networks: dict[str, Network]) -> None:
@@ -252,7 +252,7 @@ class Run:
         )
         folder = self.folder / _name(k)
         text = card.write(spec, self.plan.command, notes(self.plan))
-        modelfolder.save(folder, spec, network, text, half=self.plan.recipe.half)
+        model_folder.save(folder, spec, network, text, half=self.plan.recipe.half)
         by_label = {rule: dict(zip(labels, values, strict=True)) for rule, values in points.items()}
         (folder / "thresholds.json").write_text(json.dumps(by_label, indent=2) + "\n")
 

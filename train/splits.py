@@ -16,7 +16,7 @@ from cxr_demo.files import sha256_of
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from cxr_demo.labelled import Films
+    from cxr_demo.films.label_tables import Films
 
 #: Ids of the 2,797 patients of NIH's published test list, via github.com/jlianglab/Ark, and the checksum of the ids.
 OFFICIAL = Path(__file__).with_name("nih_official_test_patients.txt")

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
 
-    from cxr_demo.scoring import Scorer
+    from cxr_demo.inference.scoring import Scorer
     from cxr_demo.types import Cost, Unit
 
 

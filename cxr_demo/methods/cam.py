@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from cxr_demo.image import by_area
+from cxr_demo.films.image import by_area
+from cxr_demo.inference.scheduler import TURNS, Priority
 from cxr_demo.methods.base import Step
-from cxr_demo.turns import TURNS, Priority
 from cxr_demo.types import REFERENCE_AREA, Cost, Unit
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from cxr_demo.scoring import Scorer
+    from cxr_demo.inference.scoring import Scorer
 
 
 def no_copies(method: object, side: int) -> int:

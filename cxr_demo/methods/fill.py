@@ -11,7 +11,7 @@ from cxr_demo.methods.base import setting
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from cxr_demo.scoring import Scorer
+    from cxr_demo.inference.scoring import Scorer
 
 #: Standard deviation of the blur as a share of the view's side: 14 pixels of 224, wider than a rib or a nodule.
 BLUR = 1 / 16

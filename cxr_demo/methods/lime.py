@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from cxr_demo.scoring import Scorer
+    from cxr_demo.inference.scoring import Scorer
 
 
 #: Width of the kernel on the cosine distance by which the package weighs samples.

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from cxr_demo.scoring import Scorer
+    from cxr_demo.inference.scoring import Scorer
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from cxr_demo.labelled import Films
+    from cxr_demo.films.label_tables import Films
 
 
 class Severity(IntEnum):

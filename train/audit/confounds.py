@@ -16,7 +16,7 @@ from train.audit.base import Finding, Severity
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cxr_demo.labelled import Films
+    from cxr_demo.films.label_tables import Films
     from train.audit.base import Check, Subject
 
 #: An odds ratio above this, or below its inverse, is worth a warning where chance does not explain it.

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-    from cxr_demo.labelled import Films
+    from cxr_demo.films.label_tables import Films
 
 #: What `new` says of a film that is left out.
 LEFT_OUT = "left out"

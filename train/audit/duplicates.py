@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from scipy.stats import rankdata
 
-from cxr_demo.gate import SIDE
+from cxr_demo.films.gate import SIDE
 from train.audit.base import Check, Finding, Severity, Subject, Suspect
 from train.audit.thumbs import TURNED, Looks, inverted, look
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cxr_demo.image import DETAILED_SIDE
+from cxr_demo.films.image import DETAILED_SIDE
 from train.audit.base import Check, Finding, Severity, Subject, Suspect
 from train.audit.thumbs import look
 

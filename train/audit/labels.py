@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from cxr_demo.classifier import PUBLISHED
+from cxr_demo.models.classifier import PUBLISHED
 from cxr_demo.types import NIH_FINDINGS
 from train import evaluate
 from train.audit.base import Finding, Severity, Suspect
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from cxr_demo.labelled import Films
+    from cxr_demo.films.label_tables import Films
     from train.audit.base import Check, Subject
 
 #: NIH's table of all 112,120 films.

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cxr_demo import modelfolder, sources
-from cxr_demo.classifier import PUBLISHED
+from cxr_demo.models import model_folder, registry
+from cxr_demo.models.classifier import PUBLISHED
 from train import evaluate
 from train.audit.base import Finding, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cxr_demo.labelled import Films
+    from cxr_demo.films.label_tables import Films
     from train.audit.base import Check, Subject
 
 #: Whose films a collection's are: by the codes in torchxrayvision's weight files and by our names of data sets.
@@ -153,10 +153,10 @@ def seen_by(backbone: str) -> tuple[set[str], bool]:
         codes = re.split(r"-(?:densenet|resnet)", file)[0].split("-")
         return {FAMILIES.get(code, code) for code in codes}, True
     kind, _, place = name.partition(":")
-    folder = sources.BUNDLED / place if kind == "bundled" else Path(backbone).expanduser()
+    folder = registry.BUNDLED / place if kind == "bundled" else Path(backbone).expanduser()
     if not (folder / "config.json").is_file():
         return set(), False
-    spec = modelfolder.read_spec(folder)
+    spec = model_folder.read_spec(folder)
     if spec.base_weights:
         seen, certain = seen_by(spec.base_weights)
         if certain:

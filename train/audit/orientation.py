@@ -16,7 +16,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-from cxr_demo.gate import edges
+from cxr_demo.films.gate import edges
 from train.audit.base import Check, Finding, Severity, Subject, Suspect
 from train.audit.thumbs import TURNED, inverted, look
 

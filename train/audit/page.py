@@ -14,7 +14,7 @@ from train.audit.report import count, plain, verdict
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from cxr_demo.labelled import Films
+    from cxr_demo.films.label_tables import Films
     from train.audit.base import Finding, Suspect
     from train.audit.pictures import Picture
     from train.audit.run import Audit

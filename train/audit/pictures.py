@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from cxr_demo import image
 from cxr_demo.errors import UnreadableImage
+from cxr_demo.films import image
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from cxr_demo.labelled import Box
+    from cxr_demo.films.label_tables import Box
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from train.datasets import METADATA
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cxr_demo.labelled import Films
+    from cxr_demo.films.label_tables import Films
     from train.audit.base import Check, Subject
 
 #: What the readers of Majkowska et al. 2020 (Radiology 294:421) were asked, and the labels that say the same.

@@ -13,7 +13,7 @@ from train.audit import corrections
 from train.audit.base import Severity
 
 if TYPE_CHECKING:
-    from cxr_demo.labelled import Films
+    from cxr_demo.films.label_tables import Films
     from train.audit.base import Finding, Suspect
     from train.audit.run import Audit
 

@@ -16,7 +16,7 @@ from train.audit.pictures import picture
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from cxr_demo.labelled import Films
+    from cxr_demo.films.label_tables import Films
     from train.audit.base import Finding, Suspect
 
 #: The longest side of a film on the page, in pixels.

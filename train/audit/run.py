@@ -17,7 +17,7 @@ from train.audit.base import Severity
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from cxr_demo.labelled import Films
+    from cxr_demo.films.label_tables import Films
     from train.audit.base import Check, Finding, Subject
 
 #: Every check, in the order of the report.

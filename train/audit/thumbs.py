@@ -15,14 +15,14 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from cxr_demo import image
 from cxr_demo.errors import UnreadableImage
-from cxr_demo.gate import SIDE
+from cxr_demo.films import image
+from cxr_demo.films.gate import SIDE
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from cxr_demo.labelled import Films
+    from cxr_demo.films.label_tables import Films
 
 Undo = Callable[[np.ndarray], np.ndarray]
 #: How a film may lie, and what puts thumbnails (N, SIDE, SIDE) that lie so upright.

@@ -1,0 +1,1 @@
+"""Measures of maps: metrics, trust, weight randomisation, failure cases, the benchmark."""

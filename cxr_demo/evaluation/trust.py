@@ -1,0 +1,354 @@
+"""What one film's maps are worth, measured on that film with a few more altered copies of it.
+
+Two questions are put to the model. Does covering do what a map says? Random halves of the film are shown and hidden,
+and what a map foretells is compared with what the logit does; the same map moved to other places of the film says what
+chance gives, and the lungs alone say what anatomy gives. And how fast does the logit fall as the places a map ranks
+highest are covered, or rise as they alone are shown: the deletion and insertion curves (Petsiuk et al. 2018,
+arXiv:1806.07421).
+What does not depend on a map is scored once per film and serves every method and finding.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+import cv2
+import numpy as np
+
+from cxr_demo.evaluation import metrics
+from cxr_demo.explain import maps_of_inputs, scorer_of
+from cxr_demo.films import image
+from cxr_demo.films.lungs import Lungs, lungs
+from cxr_demo.methods.fill import fill_of
+from cxr_demo.types import Cost
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor
+
+    from cxr_demo.inference.scoring import Budget, Scorer
+    from cxr_demo.methods.base import Method
+    from cxr_demo.models.classifier import Classifier
+    from cxr_demo.types import Explanation, Radiograph
+
+#: Maps are compared, ranked and covered on so many cells a side: 8 pixels each at 224.
+GRID = 28
+#: Pieces on a side that random halves and random maps are made of, as large as a Grad-CAM cell at 224.
+PIECES = 7
+#: Random halves of the film, each with its complement.
+PAIRS = 32
+#: Shares of the film covered, or shown, along a curve.
+SHARES = np.array([0.0, 0.03, 0.08, 0.16, 0.3, 0.5, 0.75, 1.0])
+#: Random maps whose mean curve is drawn.
+RANDOM = 2
+#: A map is no better than random where more than this share of its other places would do as well.
+CHANCE = 0.03
+#: Small changes of a film: shift down and right as shares of the side, and gain.
+JITTER = ((1 / 64, 1 / 64, 1.0), (-1 / 64, -1 / 64, 1.0), (0.0, 0.0, 1.05), (0.0, 0.0, 0.95))
+#: Side of a laterality marker as a share of the view.
+MARKER = 0.08
+
+
+class Verdict(str, Enum):
+    """What the numbers support, the least first."""
+
+    UNDEFINED = "undefined"
+    RANDOM = "random"
+    ANATOMY = "anatomy"
+    SUPPORTED = "supported"
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """Logits of one finding (len(SHARES),) along the order of one map."""
+
+    deletion: np.ndarray  # the share ranked highest is covered
+    insertion: np.ndarray  # only that share is shown
+
+    @property
+    def areas(self) -> tuple[float, float]:
+        """The areas under deletion (low is good) and insertion (high is good), in logits."""
+        return metrics.area_under(SHARES, self.deletion), metrics.area_under(SHARES, self.insertion)
+
+    @property
+    def gap(self) -> float:
+        """Insertion less deletion, in logits: zero in the mean of random orders, whatever the model."""
+        deletion, insertion = self.areas
+        return insertion - deletion
+
+    def both_ways(self) -> Curve:
+        """The mean of this curve and that of the inverse map, which shows first what this one covers first.
+
+        The inverse of a random map is one too; of the few that are drawn, their mean so favours neither end.
+        """
+        deletion, insertion = (np.interp(SHARES, 1 - SHARES[::-1], v[::-1]) for v in (self.insertion, self.deletion))
+        return Curve((self.deletion + deletion) / 2, (self.insertion + insertion) / 2)
+
+
+@dataclass(frozen=True, eq=False)
+class Controls:
+    """What every map of a film is held against."""
+
+    film: np.ndarray  # (L,) logits
+    covered: np.ndarray  # (L,) logits with all of it covered
+    signs: np.ndarray  # (PAIRS, GRID, GRID): 1 shown, -1 covered
+    moved: np.ndarray  # (PAIRS, L): logits of a half less those of the other half
+    random: tuple[tuple[Curve, ...], ...]  # by finding: the curves of random maps
+    anatomy: tuple[Curve, ...]  # by finding: that of the lungs
+    by_lungs: np.ndarray  # (L,) how well the lungs foretell what covering does
+    lungs: Lungs
+    marker: np.ndarray  # (4, L): logits gained by a laterality marker in each corner
+    forwards: int
+
+
+@dataclass(frozen=True, eq=False)
+class Trust:
+    """What one method's maps are worth; arrays (L,), nan where undefined."""
+
+    faithfulness: np.ndarray  # -1 to 1, see metrics.faithfulness
+    chance: np.ndarray  # share of other places that would do as well
+    anatomy: np.ndarray  # faithfulness of the lungs alone
+    stability: np.ndarray  # under small changes of the film, or of the samples
+    outside: np.ndarray  # share of the evidence outside the lungs
+    border: np.ndarray  # share of it at the film's border
+
+    def verdict(self, i: int) -> Verdict:
+        """What the numbers of one finding support."""
+        if math.isnan(self.faithfulness[i]) or math.isnan(self.chance[i]):
+            return Verdict.UNDEFINED
+        if self.chance[i] > CHANCE or self.faithfulness[i] <= 0:
+            return Verdict.RANDOM
+        return Verdict.ANATOMY if self.faithfulness[i] <= self.anatomy[i] else Verdict.SUPPORTED
+
+    def says(self, i: int) -> str:
+        """One line for one finding."""
+        found = _SAYS[self.verdict(i)].format(r=_figure(self.faithfulness[i]), lungs=_figure(self.anatomy[i]))
+        if self.verdict(i) in (Verdict.UNDEFINED, Verdict.RANDOM):
+            return found
+        if self.stability[i] < 0.5:
+            found += " But a small change gives another map."
+        if self.outside[i] > 0.5:  # no doubt by itself: a heart lies there too
+            found += f" {100 * self.outside[i]:.0f} % of it lies outside the lungs."
+        return found
+
+
+def _figure(value: float) -> str:
+    return f"{value:.2f}".replace("-", "\N{MINUS SIGN}")
+
+
+_SAYS = {
+    Verdict.UNDEFINED: "Nothing to test: the map is empty, or the score does not move.",
+    Verdict.RANDOM: "Not told from a random map by covering halves of this film (r {r}): do not rely on it alone.",
+    Verdict.ANATOMY: "Better than random, but no better than marking the lungs on every film "
+    "(r {r}, the lungs {lungs}).",
+    Verdict.SUPPORTED: "Covering what it marks moves the score as it says (r {r}, the lungs alone {lungs}).",
+}
+
+#: Controls of each film, as long as its object lives.
+_KNOWN: WeakKeyDictionary[Classifier, WeakKeyDictionary[Radiograph, Controls]] = WeakKeyDictionary()
+
+
+def on_grid(values: np.ndarray, grid: int = GRID) -> np.ndarray:
+    """Maps (L, S, S) as means over the cells of a common grid: (L, grid, grid)."""
+    return image.by_area(values, grid)
+
+
+# ------------------------------------------------------------------ what does not depend on a map
+
+
+def controls(classifier: Classifier, film: Radiograph, budget: Budget | None = None) -> Controls:
+    """A film's controls, scored at the first call. Raises Cancelled or DeadlinePassed as the budget says."""
+    classifier = classifier.for_film(film.name)
+    known = _KNOWN.setdefault(classifier, WeakKeyDictionary())
+    if film not in known:
+        known[film] = _controls(scorer_of(classifier, film, budget), image.view(film, classifier.size))
+    return known[film]
+
+
+def _controls(scorer: Scorer, view: np.ndarray) -> Controls:
+    size, before = len(view), scorer.forwards
+    signs = halves()
+    seen = lungs(view, GRID)
+    shown = np.concatenate([np.full((1, GRID, GRID), -1.0), *(np.stack([s, -s]) for s in signs)])
+    orders = [metrics.order(values, seed) for seed, values in enumerate([*random_maps(RANDOM), prior(seen)])]
+    cuts = np.concatenate([_cuts(order) for order in orders])
+    masks = _Cells(np.concatenate([(1 - shown) / 2, cuts]), size)
+    logits = _all(scorer, masks, fill_of("blurred", scorer))
+    halved = logits[1 : len(shown)].reshape(PAIRS, 2, -1)
+    covered, moved = logits[0], halved[:, 0] - halved[:, 1]
+    points = logits[len(shown) :].reshape(len(orders), 2, len(SHARES) - 2, -1)
+    curves = [[_curve(scorer.base[i], covered[i], one[..., i]) for one in points] for i in range(len(scorer.base))]
+    return Controls(
+        film=scorer.base,
+        covered=covered,
+        signs=signs,
+        moved=moved,
+        random=tuple(tuple(each[:-1]) for each in curves),
+        anatomy=tuple(each[-1] for each in curves),
+        by_lungs=np.array([metrics.faithfulness(prior(seen), signs, moved[:, i]) for i in range(moved.shape[1])]),
+        lungs=seen,
+        marker=_all(scorer, *_marked(scorer)) - scorer.base,
+        forwards=scorer.forwards - before,
+    )
+
+
+def halves(pairs: int = PAIRS, seed: int = 0) -> np.ndarray:
+    """Random halves of the grid: (pairs, GRID, GRID) of 1 and -1, each of PIECES x PIECES squares or parts of them.
+
+    The squares of each half lie elsewhere, so that no method's own cells are favoured.
+    """
+    random = np.random.default_rng(seed)
+    side = GRID // PIECES
+    found = np.empty((pairs, GRID, GRID))
+    for half in found:
+        down, across = random.integers(side, size=2)
+        cells = np.resize([1.0, -1.0], (PIECES + 1) ** 2)
+        pieces = random.permutation(cells).reshape(PIECES + 1, -1).repeat(side, 0).repeat(side, 1)
+        half[:] = pieces[down : down + GRID, across : across + GRID]
+    return found
+
+
+def random_maps(number: int, seed: int = 0) -> np.ndarray:
+    """Maps that know nothing: (number, GRID, GRID), each of PIECES x PIECES independent values."""
+    return image.by_area(np.random.default_rng(seed).standard_normal((number, PIECES, PIECES)), GRID)
+
+
+def prior(seen: Lungs) -> np.ndarray:
+    """The map (GRID, GRID) of somebody who marks the lungs on every film, fading at their edges."""
+    faded: np.ndarray = cv2.GaussianBlur(seen.mask.astype(np.float32), (0, 0), GRID / 28).astype(float)
+    return faded
+
+
+def _marked(scorer: Scorer) -> tuple[_Cells, Tensor]:
+    """Four copies with a white L in one corner each, as masks and fill."""
+    size = scorer.x.shape[-1]
+    drawn = scorer.x[0, 0].float().cpu().numpy().copy()
+    side, start = max(4, round(MARKER * size)), max(2, round(MARKER * size / 2))
+    masks = np.zeros((4, size, size), np.float32)
+    white = float(scorer.classifier.spec.pixel_range[1])
+    for mask, (row, column) in zip(masks, ((0, 0), (0, 1), (1, 0), (1, 1)), strict=True):
+        top, left = (size - start - side if at else start for at in (row, column))
+        stroke = max(1, side // 5)
+        for part in (
+            np.s_[top : top + side, left : left + stroke],
+            np.s_[top + side - stroke : top + side, left : left + side * 2 // 3],
+        ):
+            drawn[part] = white
+        mask[top : top + side, left : left + side] = 1
+    return _Cells(masks, size), scorer.x.new_tensor(drawn)[None, None]
+
+
+# ------------------------------------------------------------------ what belongs to a method
+
+
+def measure(
+    classifier: Classifier, film: Radiograph, method: Method, explanation: Explanation, budget: Budget | None = None
+) -> Trust:
+    """What the maps of a method are worth; raises Cancelled or DeadlinePassed as the budget says."""
+    classifier = classifier.for_film(film.name)
+    held = controls(classifier, film, budget)
+    maps, pixels = on_grid(explanation.values), explanation.values
+    each = range(len(maps))
+    inside = cv2.resize(held.lungs.mask.astype(np.float32), pixels.shape[1:], interpolation=cv2.INTER_LINEAR)
+    edge = metrics.border(pixels.shape[-1])
+    return Trust(
+        faithfulness=np.array([metrics.faithfulness(maps[i], held.signs, held.moved[:, i]) for i in each]),
+        chance=np.array([metrics.chance(maps[i], held.signs, held.moved[:, i]) for i in each]),
+        anatomy=held.by_lungs,
+        stability=_stability(classifier, film, method, explanation, budget),
+        outside=np.array([1 - metrics.share_inside(values, inside) for values in pixels]),
+        border=np.array([metrics.share_inside(values, edge) for values in pixels]),
+    )
+
+
+def curves(
+    classifier: Classifier, film: Radiograph, i: int, maps: Sequence[np.ndarray], budget: Budget | None = None
+) -> list[Curve]:
+    """Deletion and insertion of finding i along the order of each map (S, S)."""
+    scorer = scorer_of(classifier.for_film(film.name), film, budget)
+    held = controls(classifier, film, budget)
+    cuts = np.concatenate([_cuts(metrics.order(on_grid(values[None])[0])) for values in maps])
+    logits = _all(scorer, _Cells(cuts, classifier.size), fill_of("blurred", scorer))[:, i]
+    points = logits.reshape(len(maps), 2, -1)
+    return [_curve(held.film[i], held.covered[i], one) for one in points]
+
+
+def _stability(
+    classifier: Classifier, film: Radiograph, method: Method, explanation: Explanation, budget: Budget | None
+) -> np.ndarray:
+    """By the method's own word where it has one, by small changes of the film where it is quick, else unknown."""
+    maps = on_grid(explanation.values)
+    if explanation.sure is not None:
+        strength = np.abs(explanation.values)
+        total = strength.sum((1, 2))
+        steady = (strength * explanation.sure).sum((1, 2))
+        kept: np.ndarray = np.divide(steady, total, out=np.full(len(total), np.nan), where=total > 0)
+        return kept
+    if method.cost is not Cost.INSTANT:
+        return np.full(len(maps), np.nan)
+    x = scorer_of(classifier, film, budget).x
+    size = x.shape[-1]
+    shifts = [(round(down * size), round(across * size)) for down, across, _ in JITTER]
+    changed = [
+        _changed(x, by, gain, classifier.spec.pixel_range) for by, (*_, gain) in zip(shifts, JITTER, strict=True)
+    ]
+    moved = maps_of_inputs(classifier, x.new_tensor(np.stack(changed)[:, None]), method, budget)
+    back = [(-down, -across) for down, across in shifts]
+    again = [on_grid(np.roll(values, by, (1, 2))) for values, by in zip(moved, back, strict=True)]
+    return metrics.stability(maps, again)
+
+
+def _changed(x: Tensor, shift: tuple[int, int], gain: float, pixel_range: tuple[float, float]) -> np.ndarray:
+    """The model's input (S, S) moved down and right by whole pixels, and brighter by a factor."""
+    low, high = pixel_range
+    pixels = (x[0, 0].float().cpu().numpy() - low) * gain
+    down, across = shift
+    size = len(pixels)
+    rows, columns = (np.clip(np.arange(size) - by, 0, size - 1) for by in (down, across))
+    changed: np.ndarray = np.clip(pixels[np.ix_(rows, columns)], 0, high - low) + low
+    return changed
+
+
+# ------------------------------------------------------------------ copies
+
+
+@dataclass(frozen=True, eq=False)
+class _Cells:
+    """Masks (n, G, G), 1 where covered, at the model's size."""
+
+    covered: np.ndarray
+    size: int
+
+    def __len__(self) -> int:
+        return len(self.covered)
+
+    def __getitem__(self, where: slice) -> np.ndarray:
+        cell = np.arange(self.size) * self.covered.shape[-1] // self.size
+        masks: np.ndarray = self.covered[where].astype(np.float32).take(cell, 1).take(cell, 2)
+        return masks
+
+
+def _cuts(order: np.ndarray) -> np.ndarray:
+    """Masks (2 (len(SHARES) - 2), GRID, GRID) of a curve: the first shares of an order covered, then all but those."""
+    ends = np.rint(SHARES[1:-1] * order.size).astype(int)
+    place = np.empty(order.size, int)
+    place[order] = np.arange(order.size)
+    first = (place < ends[:, None]).reshape(-1, GRID, GRID)
+    return np.concatenate([first, ~first]).astype(np.float32)
+
+
+def _curve(film: float, covered: float, inner: np.ndarray) -> Curve:
+    """With both ends, which every order shares; `inner` (2, len(SHARES) - 2)."""
+    return Curve(np.r_[film, inner[0], covered], np.r_[covered, inner[1], film])
+
+
+def _all(scorer: Scorer, masks: Any, fill: Tensor) -> np.ndarray:
+    logits = np.zeros((len(masks), len(scorer.base)))
+    for where, scores in scorer.scores(masks, fill):
+        logits[where] = scores
+    return logits

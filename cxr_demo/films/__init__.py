@@ -1,0 +1,1 @@
+"""Files into films: formats, geometry, what a film looks like, label tables, drawn films."""

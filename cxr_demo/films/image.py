@@ -1,0 +1,170 @@
+"""From a file's bytes to the model's input: reading, the one geometry, the one resizer."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from cxr_demo.errors import BadSetting, UnreadableImage
+from cxr_demo.films import formats as decoders
+from cxr_demo.types import Crop, Radiograph
+
+#: Sides and shapes outside these limits are no radiographs, and no decoder gets to see them.
+MOST_PIXELS = decoders.MOST_PIXELS
+MOST_BYTES = 8 * MOST_PIXELS  # four channels of 16 bit
+SHORTEST_SIDE = 32
+LONGEST_SHAPE = 4
+
+#: Below this the film has less detail than the models were trained on.
+DETAILED_SIDE = 224
+
+
+def read(path: str | Path) -> Radiograph:
+    """The film in a file; UnreadableImage names the file, what is wrong and what is accepted."""
+    path = Path(path)
+    name = decoders.shown(path.name)
+    try:
+        # a device or a pipe may never end
+        if path.exists() and not path.is_file():
+            raise UnreadableImage(f"{name} is a folder or no file at all; choose a file. {decoders.ACCEPTED}")
+        if path.stat().st_size > MOST_BYTES:
+            raise UnreadableImage(f"{name} has more than {MOST_BYTES >> 20} MiB; no film is so large.")
+        data = path.read_bytes()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "no such name is possible"
+        raise UnreadableImage(f"{name} cannot be opened: {reason}.") from None
+    return decode(data, path.name)
+
+
+def decode(data: bytes, name: str) -> Radiograph:
+    """The film in a file's bytes: what it is follows from them, not from its name. Raises only UnreadableImage."""
+    name = decoders.shown(name)
+    pixels, notes = decoders.decode(data, name)
+    height, width = pixels.shape
+    if min(height, width) < SHORTEST_SIDE:
+        raise UnreadableImage(f"{name} is {width} x {height} pixels; a film needs {SHORTEST_SIDE} on its short side.")
+    if max(height, width) > LONGEST_SHAPE * min(height, width):
+        raise UnreadableImage(f"{name} is {width} x {height} pixels; no chest film is so long and narrow.")
+    if np.ptp(pixels) == 0:
+        raise UnreadableImage(f"{name} shows nothing: all its pixels are equal.")
+    pixels = np.ascontiguousarray(pixels, np.float32)
+    pixels.flags.writeable = False
+    crop = centre_square(height, width)
+    warnings = (*notes, *_shortcomings(height, width, crop))
+    return Radiograph(pixels, crop, name, hashlib.sha256(data).hexdigest(), warnings)
+
+
+def _shortcomings(height: int, width: int, crop: Crop) -> list[str]:
+    found = []
+    unseen = 1 - crop.side / max(height, width)
+    if unseen >= 0.005:
+        where = "left and right" if width > height else "top and bottom"
+        found.append(f"The film is not square: the model does not see {100 * unseen:.0f} % of it, at {where}.")
+    if crop.side < DETAILED_SIDE:
+        found.append(f"The film has only {width} x {height} pixels: small findings may be lost.")
+    return found
+
+
+def centre_square(height: int, width: int) -> Crop:
+    """The largest centred square of a film, as torchxrayvision crops."""
+    side = min(height, width)
+    return Crop((height - side) // 2, (width - side) // 2, side)
+
+
+#: What may put a film right: quarter turns to the left, and whether black and white are swapped.
+CORRECTIONS = {
+    f"{invert}{turn}".removesuffix(" and "): (turns, bool(invert))
+    for invert in ("", "invert and ")
+    for turns, turn in enumerate(("", "turn left", "turn over", "turn right"))
+    if invert or turn
+}
+
+
+def corrected(film: Radiograph, correction: str) -> Radiograph:
+    """The film put right, which it says of itself; BadSetting unless `correction` is one of CORRECTIONS."""
+    if correction not in CORRECTIONS:
+        raise BadSetting(f"There is no correction {correction!r}; choose one of {', '.join(CORRECTIONS)}.")
+    turns, inverted = CORRECTIONS[correction]
+    pixels = np.ascontiguousarray(np.rot90(1 - film.pixels if inverted else film.pixels, turns))
+    pixels.flags.writeable = False
+    height, width = pixels.shape
+    crop = centre_square(height, width)
+    before = _shortcomings(film.pixels.shape[0], film.pixels.shape[1], film.crop)
+    kept = [warning for warning in film.warnings if warning not in before]
+    said = f"The film was corrected here before it was read: {correction}."
+    warnings = (*kept, *_shortcomings(height, width, crop), said)
+    return replace(film, pixels=pixels, crop=crop, warnings=warnings, correction=correction)
+
+
+def resize(pixels: np.ndarray, size: int) -> np.ndarray:
+    """A square picture (P, P) at (size, size): by area where it shrinks, bilinear where it grows."""
+    how = cv2.INTER_AREA if pixels.shape[0] > size else cv2.INTER_LINEAR
+    resized: np.ndarray = cv2.resize(pixels, (size, size), interpolation=how)
+    return resized
+
+
+def shrunk(film: Radiograph, side: int) -> Radiograph:
+    """The film for the eye, at most so many pixels long; the model's view lies at the same place."""
+    height, width = film.pixels.shape
+    if max(height, width) <= side:
+        return film
+    height, width = (max(1, round(length * side / max(height, width))) for length in (height, width))
+    pixels = cv2.resize(film.pixels, (width, height), interpolation=cv2.INTER_AREA)
+    pixels.flags.writeable = False
+    return replace(film, pixels=pixels, crop=centre_square(height, width))
+
+
+def by_area(values: np.ndarray, size: int) -> np.ndarray:
+    """Maps (L, h, w) at (L, size, size): each new cell takes the old ones it lies on, by area.
+
+    So the mean is kept exactly whatever the sizes, and no smoothing suggests detail that a cell does not have.
+    """
+    rows, columns = (_shares(side, size) for side in values.shape[1:])
+    resampled: np.ndarray = rows @ values.astype(np.float64) @ columns.T
+    return resampled
+
+
+def _shares(cells: int, size: int) -> np.ndarray:
+    """How much of each new cell lies on each old one: (size, cells), rows sum to 1, columns to size / cells."""
+    edges = np.arange(size + 1)[:, None] * cells / size  # of the new, in old ones
+    cell = np.arange(cells)
+    return (np.clip(edges[1:] - cell, 0, 1) - np.clip(edges[:-1] - cell, 0, 1)) * size / cells
+
+
+def in_view(edges: tuple[float, float, float, float], crop: Crop) -> tuple[float, float, float, float]:
+    """Left, top, right and bottom, in pixels of the film, in shares of the model's view; may reach beyond it."""
+    left, top, right, bottom = edges
+    start, upper = crop.left, crop.top
+    return (
+        (left - start) / crop.side,
+        (top - upper) / crop.side,
+        (right - start) / crop.side,
+        (bottom - upper) / crop.side,
+    )
+
+
+def view(film: Radiograph, size: int) -> np.ndarray:
+    """What a model of this input size sees of the film: (size, size) float32 in [0, 1]."""
+    c = film.crop
+    return resize(film.pixels[c.top : c.top + c.side, c.left : c.left + c.side], size)
+
+
+def model_input(film: Radiograph, size: int, pixel_range: tuple[float, float] = (-1024.0, 1024.0)) -> np.ndarray:
+    """The model's input (1, 1, size, size) float32 in its pixel range; black is the lower end."""
+    low, high = pixel_range
+    return (view(film, size) * (high - low) + low)[None, None].astype(np.float32)
+
+
+def place(values: np.ndarray, film: Radiograph, *, smooth: bool = True) -> np.ndarray:
+    """A map (S, S) laid over the whole film (H, W); nan where the model saw nothing."""
+    c = film.crop
+    how = cv2.INTER_LINEAR if smooth else cv2.INTER_NEAREST_EXACT
+    placed = np.full(film.pixels.shape, np.nan, np.float32)
+    placed[c.top : c.top + c.side, c.left : c.left + c.side] = cv2.resize(
+        values.astype(np.float32), (c.side, c.side), interpolation=how
+    )
+    return placed

@@ -1,0 +1,290 @@
+"""A model on disk: `config.json` <-> ModelSpec, `model.safetensors` <-> Network, `README.md` for people.
+
+Reading is strict and runs no code of the folder's: unknown formats, fields, tensors and shapes are errors.
+Nothing here needs torch until weights are read or written.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import shutil
+import uuid
+from collections.abc import Mapping
+from contextlib import nullcontext
+from dataclasses import MISSING, fields, is_dataclass
+from pathlib import Path
+from types import UnionType
+from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
+
+from cxr_demo.errors import BadModel
+from cxr_demo.types import ModelSpec
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from torch import Tensor
+
+    from cxr_demo.models.classifier import Classifier, Network
+
+#: Versions of `config.json` that this program reads; it writes the last.
+FORMATS = (1,)
+CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
+
+
+def save(folder: Path, spec: ModelSpec, network: Network, card: str, *, half: bool = False) -> None:
+    """Write a model folder, whole or not at all; other files of an existing folder stay in it.
+
+    `half` stores matrices and kernels as float16, at half the size; they run in float32 all the same.
+
+    BadModel where the description is not one that `read` would accept.
+    """
+    import safetensors.torch
+
+    text = dumps(spec)
+    folder = Path(folder)
+    fresh, old = (folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.{kind}") for kind in ("new", "old"))
+    fresh.mkdir(parents=True)
+    try:
+        (fresh / CONFIG).write_text(text, encoding="utf-8")
+        (fresh / CARD).write_text(card, encoding="utf-8")
+        state = {
+            # statistics and biases stay as they are: they are few, and may be very small or large
+            name: (tensor.half() if half and tensor.ndim > 1 else tensor).detach().cpu().contiguous()
+            for name, tensor in network.model.state_dict().items()
+        }
+        # its own save_file makes files that only their owner can read
+        (fresh / WEIGHTS).write_bytes(safetensors.torch.save(state, metadata={"format": "pt"}))
+        if folder.exists():
+            folder.rename(old)
+        fresh.rename(folder)
+    except BaseException:
+        shutil.rmtree(fresh, ignore_errors=True)
+        if old.exists():
+            old.rename(folder)
+        raise
+    if old.exists():
+        for path in old.iterdir():
+            if path.name not in (CONFIG, WEIGHTS, CARD):
+                path.rename(folder / path.name)
+        shutil.rmtree(old)
+
+
+def describe(folder: Path, spec: ModelSpec, card: str) -> None:
+    """Change what a model folder says of its model, not the model."""
+    for name, text in ((CONFIG, dumps(spec)), (CARD, card)):
+        partial = folder / f".{name}.partial"
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(folder / name)
+
+
+def read(folder: Path, name: str, *, revision: str | None = None) -> Classifier:
+    """The model of a folder, called `name@revision`; without a revision, by the first of its weights' sha256.
+
+    Weights may be stored in half precision; they run in float32. BadModel says what is wrong with the files.
+    """
+    folder = Path(folder)
+    spec = read_spec(folder)
+    data = _bytes(folder / WEIGHTS)
+    found = _loaded(data, folder / WEIGHTS)
+    revision = revision or hashlib.sha256(data).hexdigest()[:8]
+    return assemble(spec, found, f"{name}@{revision}", str(folder / WEIGHTS))
+
+
+def tensors(path: Path) -> dict[str, Tensor]:
+    """What a safetensors file holds, by name; BadModel where it is none."""
+    return _loaded(_bytes(path), path)
+
+
+def _loaded(data: bytes, path: Path) -> dict[str, Tensor]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load
+
+    try:
+        found: dict[str, Tensor] = load(data)
+    except SafetensorError as error:
+        raise BadModel(f"{path} is not a whole safetensors file: {error}.") from None
+    return found
+
+
+def read_spec(folder: Path) -> ModelSpec:
+    """The description in a model folder; BadModel where it is none."""
+    path = Path(folder) / CONFIG
+    try:
+        return loads(_bytes(path).decode("utf-8"))
+    except UnicodeDecodeError:
+        raise BadModel(f"{path} is not text in UTF-8.") from None
+    except BadModel as error:
+        raise BadModel(f"{path}: {error}") from None
+
+
+def read_card(folder: Path) -> str:
+    """The card in a model folder, "" where it has none."""
+    path = Path(folder) / CARD
+    return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+
+
+def assemble(spec: ModelSpec, tensors: Mapping[str, Tensor], name: str, where: str) -> Classifier:
+    """A Classifier of a description and its tensors, which must be exactly the network's; `where` is for errors."""
+    from cxr_demo.models.classifier import Classifier
+
+    network = outline(spec, where)
+    network.model.load_state_dict(_fitting(network.model.state_dict(), tensors, where), assign=True)
+    return Classifier(spec, network, name)
+
+
+def outline(spec: ModelSpec, where: str, watch: AbstractContextManager[Any] | None = None) -> Network:
+    """The network of a description without weights, after a film without pixels went through it, which `watch` sees.
+
+    Nothing is allocated. BadModel where there is no such network, or it takes no films of this size.
+    """
+    import torch
+
+    from cxr_demo.models.classifier import TRACING, build
+
+    with TRACING, torch.device("meta"):
+        network = build(spec.architecture, spec.arguments, len(spec.labels)).eval()
+        try:
+            with watch or nullcontext():
+                network(torch.empty(1, 1, spec.size, spec.size))
+        except (RuntimeError, TypeError, ValueError) as error:
+            raise BadModel(f"{where}: {spec.architecture} does not take films of {spec.size} pixels: {error}") from None
+    return network
+
+
+def _fitting(wanted: Mapping[str, Tensor], given: Mapping[str, Tensor], where: str) -> dict[str, Tensor]:
+    """The given tensors in the network's types; BadModel unless names, shapes and kinds are the wanted ones."""
+    for names, what in ((wanted.keys() - given.keys(), "lacks"), (given.keys() - wanted.keys(), "has unexpected")):
+        if names:
+            raise BadModel(f"{where} {what} {len(names)} tensors, e.g. {min(names)}: it is not of this architecture.")
+    for name, tensor in given.items():
+        if tensor.shape != wanted[name].shape:
+            raise BadModel(f"{where}: {name} is {tuple(tensor.shape)}, should be {tuple(wanted[name].shape)}.")
+        if tensor.is_floating_point() != wanted[name].is_floating_point():
+            raise BadModel(f"{where}: {name} is {tensor.dtype}, should be {wanted[name].dtype}.")
+        if not tensor.isfinite().all():
+            raise BadModel(f"{where}: {name} holds numbers that are not finite.")
+    return {name: tensor.to(wanted[name].dtype) for name, tensor in given.items()}
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise BadModel(
+            f"{path.parent} is not a model folder: {path.name} cannot be read ({error.strerror}). "
+            f"A model folder holds {CONFIG} and {WEIGHTS}."
+        ) from None
+
+
+def dumps(spec: ModelSpec) -> str:
+    """A description as the text of `config.json`; BadModel where `loads` would not give it back."""
+    text = json.dumps({"format": FORMATS[-1], **_plain(spec)}, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
+    loads(text)
+    return text
+
+
+def loads(text: str) -> ModelSpec:
+    """The description in the text of a `config.json`; BadModel names the field that is wrong."""
+    try:
+        data = json.loads(text, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        raise BadModel(f"this is not JSON: {error}.") from None
+    if not isinstance(data, dict) or "format" not in data:
+        raise BadModel("this is not the description of a model: it has no `format`.")
+    version = data.pop("format")
+    if version not in FORMATS or isinstance(version, bool):
+        known = ", ".join(map(str, FORMATS))
+        raise BadModel(f"format {version!r} is not known here, only {known}: a newer version of cxr_demo may read it.")
+    spec: ModelSpec = _record(ModelSpec, data, "")
+    _check(spec)
+    return spec
+
+
+def _no_constant(constant: str) -> float:
+    raise ValueError(f"{constant} is no JSON number; write null")
+
+
+def _plain(value: Any) -> Any:
+    """Records, tuples and numpy's numbers as JSON has them; nan as null."""
+    if is_dataclass(value):
+        return {f.name: _plain(getattr(value, f.name)) for f in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): _plain(inner) for key, inner in sorted(value.items())}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    if hasattr(value, "item"):
+        value = value.item()
+    return None if isinstance(value, float) and math.isnan(value) else value
+
+
+def _record(kind: type, data: Any, where: str) -> Any:
+    """A dataclass of a JSON object with its fields and no others; those with a default may be left out."""
+    if not isinstance(data, dict):
+        raise BadModel(f"{where} should be an object with the fields of {kind.__name__}.")
+    kinds = get_type_hints(kind, localns={"Mapping": Mapping})
+    needed = {f.name for f in fields(kind) if f.default is MISSING}
+    if missing := needed - data.keys():
+        raise BadModel(f"{_at(where, min(missing))} is missing.")
+    if unknown := data.keys() - kinds.keys():
+        raise BadModel(f"{_at(where, min(unknown))} is not a field of format {FORMATS[-1]}.")
+    return kind(**{name: _convert(kinds[name], value, _at(where, name)) for name, value in data.items()})
+
+
+def _at(where: str, name: str) -> str:
+    return f"{where}.{name}" if where else name
+
+
+def _convert(kind: Any, value: Any, where: str) -> Any:
+    """A JSON value as the annotated type of a field: null is nan for a number, arrays are tuples."""
+    inner = get_args(kind)
+    if get_origin(kind) is UnionType:
+        return None if value is None else _convert(inner[0], value, where)
+    if get_origin(kind) is tuple:
+        return _tuple(inner, value, where)
+    if is_dataclass(kind):
+        return _record(kind, value, where)  # type: ignore[arg-type]
+    if kind is float and value is None:
+        return math.nan
+    accepted = {float: (int, float), int: int, str: str}.get(kind, dict)
+    if not isinstance(value, accepted) or isinstance(value, bool):  # type: ignore[arg-type]
+        name = {float: "a number", int: "a whole number", str: "a text"}.get(kind, "an object")
+        raise BadModel(f"{where} is {value!r:.60}, should be {name}.")
+    return float(value) if kind is float else _frozen(value)
+
+
+def _tuple(inner: tuple[Any, ...], value: Any, where: str) -> tuple[Any, ...]:
+    if not isinstance(value, list):
+        raise BadModel(f"{where} is {value!r:.60}, should be a list.")
+    kinds = inner[:1] * len(value) if inner[-1] is Ellipsis else inner
+    if len(kinds) != len(value):
+        raise BadModel(f"{where} should have {len(kinds)} values, has {len(value)}.")
+    return tuple(_convert(kind, v, f"{where}[{i}]") for i, (kind, v) in enumerate(zip(kinds, value, strict=True)))
+
+
+def _frozen(value: Any) -> Any:
+    """Arrays inside an architecture's arguments as tuples, so that what is read equals what was written."""
+    if isinstance(value, dict):
+        return {key: _frozen(inner) for key, inner in value.items()}
+    return tuple(map(_frozen, value)) if isinstance(value, list) else value
+
+
+def _check(spec: ModelSpec) -> None:
+    """What the types of the fields do not say; BadModel names the field."""
+    if not spec.labels or any(not label.strip() for label in spec.labels):
+        raise BadModel("labels are missing or blank: every output needs a name.")
+    if len(set(spec.labels)) < len(spec.labels):
+        raise BadModel("labels has the same name twice.")
+    for field, values in (("calibration", spec.calibration), ("thresholds", spec.thresholds)):
+        if values is not None and len(values) != len(spec.labels):
+            raise BadModel(f"{field} has {len(values)} entries for {len(spec.labels)} labels.")
+    if not all(math.isfinite(number) for pair in spec.calibration or () for number in pair):
+        raise BadModel("calibration holds numbers that are not finite; leave it out (null) where it is unknown.")
+    if any(not 0 <= t <= 1 for t in spec.thresholds or () if not math.isnan(t)):
+        raise BadModel("thresholds are probabilities, from 0 to 1, or null where unknown.")
+    low, high = spec.pixel_range
+    if not (math.isfinite(low) and math.isfinite(high) and low < high):
+        raise BadModel(f"pixel_range is {low:g} to {high:g}, should be two numbers, the lower first.")
+    if not 1 <= spec.size <= 4096:
+        raise BadModel(f"size is {spec.size}, should be the side of the input in pixels, from 1 to 4096.")

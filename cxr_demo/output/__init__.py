@@ -1,0 +1,1 @@
+"""Results as colours, files, HTML and the browser's data."""

@@ -1,0 +1,87 @@
+"""The viewer with one film in it as a single HTML file: opened anywhere, it asks nobody."""
+
+from __future__ import annotations
+
+import html
+import json
+import shlex
+from typing import TYPE_CHECKING, Any
+
+from cxr_demo import messages, methods
+from cxr_demo.output import report, trust_data, viewer_data
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from cxr_demo.evaluation.trust import Trust
+    from cxr_demo.films.label_tables import Box
+    from cxr_demo.models.classifier import Classifier
+    from cxr_demo.types import Explanation, Prediction, Radiograph
+
+#: The browser itself then lets it neither fetch nor send anything.
+POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:"
+
+
+def page(
+    model: Classifier,
+    film: Radiograph,
+    prediction: Prediction,
+    explanations: Sequence[Explanation],
+    trusted: Mapping[str, Trust],
+    finding: int,
+    boxes: Sequence[Box] = (),
+) -> str:
+    """A film with its maps, and how far they can be believed: the viewer, its numbers, and how to repeat them.
+
+    It opens with `finding`, for which curves and the overlay of agreement are measured here; how the maps lie to
+    `boxes` is measured for every finding that has some.
+    """
+    by_key = {e.method: e for e in explanations}
+    kinds = [kind for kind in methods.METHODS if kind.key in by_key]
+    seen = viewer_data.prediction_fields(film, prediction)
+    seen["film"]["deeper"] = False  # there is nobody to ask for more
+    answers: dict[str, Any] = {"film": {"spec": viewer_data.spec_fields(model), **seen}}
+    for kind in kinds:
+        explanation = by_key[kind.key]
+        told = {**viewer_data.progress_fields(explanation), "maps": viewer_data.map_fields(explanation)}
+        answers[viewer_data.run_event(kind)] = {"method": kind.key, "at": 1, **told}
+    if by_key:
+        believed = trust_data.trust_fields(model, film, by_key, finding, boxes, measured=trusted)
+        answers["trust"] = {"event": "trust", **believed}
+    recorded = {
+        "about": viewer_data.about_fields(model, model.name, [_method(kind, by_key[kind.key]) for kind in kinds]),
+        "answers": answers,
+        "name": film.name,
+        "label": prediction.labels[finding],
+        "boxes": viewer_data.box_fields(film, boxes),
+    }
+    command = f"python -m cxr_demo explain --from result.json {shlex.quote(film.name)} --out again"
+    result = json.dumps(report.result_fields(film, prediction, explanations, trusted, boxes), indent=2)
+    style = (viewer_data.ASSETS / "viewer.css").read_text(encoding="utf-8")
+    # as it reaches the page: null where there is no number; nothing in it may end the element that it stands in
+    plain = json.loads(json.dumps(recorded), parse_constant=lambda _: None)
+    data = json.dumps(plain, allow_nan=False).replace("<", "\\u003c")
+    return f"""<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="{POLICY}">
+<title>{html.escape(film.name)} · {html.escape(messages.TITLE)}</title>
+<style>{style}</style></head>
+<body class="portable"><div id="viewer"></div>
+<details class="cxr record"><summary>How to repeat this</summary><pre>{html.escape(command)}
+
+{html.escape(result)}</pre></details>
+<script type="application/json" id="recorded">{data}</script>
+<script type="module">
+{viewer_data.script(kinds, "portable.js")}
+say(document.querySelector('.record summary'), tr('How to repeat this'));
+Object.assign(state, {{label: recorded.label, picked: true}});
+addBuiltIn('recorded', {{title: recorded.name, key: '', boxes: recorded.boxes}});
+</script></body></html>
+"""
+
+
+def _method(kind: type[methods.Method], explanation: Explanation) -> dict[str, Any]:
+    """A method as its card shows it, with the settings that were used."""
+    told = viewer_data.method_fields(kind, on=True)
+    used = [{**setting, "default": explanation.settings[setting["name"]]} for setting in told["settings"]]
+    return {**told, "settings": used}

@@ -1,0 +1,188 @@
+"""What a notebook shows of a film: its maps side by side, as HTML that needs no program and nothing from elsewhere."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from html import escape
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cxr_demo import explain as engine
+from cxr_demo import methods
+from cxr_demo.films import image
+from cxr_demo.inference.scoring import Budget
+from cxr_demo.output import render, report, viewer_data
+from cxr_demo.types import Unit
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cxr_demo.methods import Method
+    from cxr_demo.models.classifier import Classifier
+    from cxr_demo.types import Explanation, Prediction, Radiograph
+
+#: The longest side of a film and its maps as they are shown; they are sent no larger, and shown smaller where need be.
+SIDE = 256
+
+#: Text has the notebook's own colour, so it is readable in any theme. `.grid` outweighs what notebooks say of tables;
+#: where a notebook takes this out because it is not trusted, a plain table remains.
+STYLE = """
+.cxr-explained { overflow-x: auto; }
+.cxr-explained .grid { border: 0; margin: 0; color: inherit; font-size: 12px; table-layout: fixed; width: 100%; }
+.cxr-explained .grid tr:nth-child(n) { background: none; }
+.cxr-explained .grid th, .cxr-explained .grid td {
+  border: 0; padding: 2px 12px 8px 0; text-align: left; vertical-align: top; font-weight: normal; line-height: 1.4;
+  overflow-wrap: anywhere; white-space: normal;
+}
+.cxr-explained .grid thead { border: 0; }
+.cxr-explained .grid thead th { vertical-align: bottom; }
+.cxr-explained .grid b { font-size: 14px; }
+.cxr-explained .grid img { display: block; width: 100%; height: auto; margin: 0 0 4px; }
+.cxr-explained .grid img.bar { height: 10px; margin: 4px 0 2px; }
+.cxr-explained .ticks { display: flex; justify-content: space-between; }
+"""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Explained:
+    """A film, what a model says of it, and why: shows itself where it is the last expression of a notebook's cell.
+
+    `labels` are the findings that are shown; the maps are of all findings, so `of` shows others at once.
+    UnknownLabel for one that the model does not predict.
+    """
+
+    film: Radiograph
+    prediction: Prediction
+    explanations: Sequence[Explanation]
+    labels: Sequence[str]
+
+    def __post_init__(self) -> None:
+        self._findings()
+
+    def of(self, *labels: str) -> Explained:
+        """The same maps, of these findings."""
+        return replace(self, labels=labels)
+
+    def _findings(self) -> list[int]:
+        return [report.index_of(self.prediction.labels, label) for label in self.labels]
+
+    def __repr__(self) -> str:
+        by = ", ".join(map(report.title_of, self.explanations))
+        return f"<{self.film.name}: {', '.join(self.labels)} by {by} of {self.prediction.model}>"
+
+    def _repr_html_(self) -> str:
+        film, prediction, findings = image.shrunk(self.film, SIDE), self.prediction, self._findings()
+        limits = [render.limit_of(e.values[findings]) for e in self.explanations]
+        mapped = list(zip(self.explanations, limits, strict=True))
+        rows = [[_said(film, prediction, i), *(_map(film, e, i, limit) for e, limit in mapped)] for i in findings]
+        head = [_film_head(self.film), *(_head(e, limit) for e, limit in mapped)]
+        foot = [f"{escape(prediction.model)}<br>{escape(report.NOTICE)}", *(_done(e) for e in self.explanations)]
+        warned = "".join(f"<div>⚠ {escape(w)}</div>" for w in (*prediction.warnings, *self.film.warnings))
+        # in a name, $ is a dollar and no formula
+        return f"""<div class="cxr-explained tex2jax_ignore mathjax_ignore"><style>{STYLE}</style>{warned}
+<table class="grid" style="max-width: {len(head) * (SIDE + 12)}px; min-width: {len(head) * 150}px">
+<thead>{_row(head, "col")}</thead>
+<tbody>{"".join(_row(row, "row") for row in rows)}</tbody>
+<tfoot>{_row(foot)}</tfoot>
+</table></div>"""
+
+
+def explain(model: Classifier, film: Radiograph, *chosen: Method, seconds: float | None = None) -> Explained:
+    """A film's prediction and its maps by these methods, by the default ones if none is given; it shows itself.
+
+    Shown first is the finding that the page shows first. A method that is not done after so many `seconds` gives the
+    last map it had, and says so. BadSetting for a setting out of range.
+    """
+    chosen = chosen or tuple(kind() for kind in methods.DEFAULTS)
+    for method in chosen:  # before any of them takes its time
+        methods.values_of(method)
+    prediction = engine.predict(model, film)
+    explanations = []
+    for method in chosen:
+        *_, last = engine.explain(model, film, method, budget=Budget(seconds))
+        explanations.append(last)
+    return Explained(film, prediction, tuple(explanations), (prediction.labels[viewer_data.foremost(prediction)],))
+
+
+def _row(cells: Sequence[str], scope: str = "") -> str:
+    """A row of a table; scope "col" heads columns with all cells, "row" heads the row with the first."""
+    heads = {"col": len(cells), "row": 1}.get(scope, 0)
+    headed = "".join(f'<th scope="{scope}">{cell}</th>' for cell in cells[:heads])
+    return f"<tr>{headed}{''.join(f'<td>{cell}</td>' for cell in cells[heads:])}</tr>"
+
+
+def _film_head(film: Radiograph) -> str:
+    height, width = film.pixels.shape
+    corrected = f"<br>corrected: {escape(film.correction)}" if film.correction else ""
+    return f"<b>{escape(film.name)}</b><br>{width} × {height} pixels{corrected}"
+
+
+def _head(explanation: Explanation, limit: float) -> str:
+    """A method, its unit, and the colours of its maps from the least to the most."""
+    title = f"<b>{escape(report.title_of(explanation))}</b><br>{escape(explanation.unit.value)}"
+    if not explanation.forwards:
+        return title
+    if explanation.unit is Unit.LOGIT:
+        ticks = (f"{render.signed(-limit, limit)} against", "0", f"for {render.signed(limit, limit)}")
+    else:
+        ticks = ("nothing", "", "highest")
+    bar = _image(render.scale_bar(explanation.unit, SIDE), "the colours, from the lowest to the highest value", "bar")
+    spans = " ".join(f"<span>{tick}</span>" for tick in ticks)
+    return f'{title}{bar}<div class="ticks">{spans}</div>'
+
+
+def _said(film: Radiograph, prediction: Prediction, i: int) -> str:
+    """The film, and what the model says of a finding; struck out where it is no chest film that lies upright."""
+    blank = image.place(np.zeros((1, 1)), film)
+    shown = _image(render.overlay(film.pixels, blank, limit=1, unit=Unit.LOGIT)[..., 0], f"the film {film.name}")
+    probability, threshold = float(prediction.probabilities[i]), float(prediction.thresholds[i])
+    number = report.percent(probability)
+    if not math.isnan(threshold):
+        side = "above" if probability >= threshold else "below"
+        number += f", {side} its operating point of {report.percent(threshold)}"
+    mark = "s" if prediction.warnings else "span"
+    return f"{shown}<div><b>{escape(report.readable(prediction.labels[i]))}</b><br><{mark}>{number}</{mark}></div>"
+
+
+def _map(film: Radiograph, explanation: Explanation, i: int, limit: float) -> str:
+    """A map of one finding over the film, and in words what colours cannot say."""
+    if not explanation.forwards:  # zeros would look as if there were no evidence
+        return f"<strong>There is no map.</strong> {escape(explanation.stopped or '')}"
+    values, words = explanation.values[i], []
+    if explanation.unit is Unit.LOGIT:
+        words.append(f"from {render.signed(values.min(), limit)} to {render.signed(values.max(), limit)}")
+    if np.abs(values).max() < 0.02 * limit:
+        words.append("nothing to see at this scale")
+    if explanation.fidelity is not None and not math.isnan(explanation.fidelity[i]):
+        words.append(f"R² {explanation.fidelity[i]:.2f}")
+    unsure = report.unsure_at(explanation, i)
+    if unsure is not None and unsure.any():
+        words.append("hatched: the sign is unsure")
+    picture = report.picture(film, explanation, i, limit)
+    caption = " · ".join(words)
+    name = f"{report.title_of(explanation)}, {report.readable(explanation.labels[i])}"
+    alt = f"{name}: {caption} ({explanation.unit.value})"
+    return f"{_image(picture, alt)}<div>{caption}{_unfinished(explanation)}</div>"
+
+
+def _unfinished(explanation: Explanation) -> str:
+    if explanation.complete:
+        return ""
+    done, total = explanation.steps
+    copies = f" Map of {done} of {total} copies." if total else ""
+    return f"<br><strong>Incomplete.</strong> {escape(explanation.stopped or '')}{copies}"
+
+
+def _done(explanation: Explanation) -> str:
+    """Settings and cost of a method's maps."""
+    settings = ", ".join(f"{name} {value}" for name, value in explanation.settings.items())
+    passes = f"{explanation.forwards} forward pass{'es' * (explanation.forwards != 1)}"
+    return "<br>".join([*filter(None, [escape(settings)]), f"{explanation.seconds:.1f} s · {passes}"])
+
+
+def _image(picture: np.ndarray, alt: str, kind: str = "map") -> str:
+    height, width = picture.shape[:2]
+    size = f'width="{width}" height="{height}"'
+    return f'<img class="{kind}" {size} alt="{escape(alt)}" src="{render.data_uri(picture)}">'

@@ -1,0 +1,144 @@
+"""How far a film's maps can be believed, as numbers for the browser: from `trust` and `sanity`."""
+
+from __future__ import annotations
+
+import base64
+import itertools
+import time
+import zlib
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cxr_demo import explain, methods
+from cxr_demo.errors import BadSetting
+from cxr_demo.evaluation import metrics, randomisation, trust
+from cxr_demo.films import image
+from cxr_demo.output import report, viewer_data
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from cxr_demo.films.label_tables import Box
+    from cxr_demo.inference.scoring import Budget
+    from cxr_demo.models.classifier import Classifier
+    from cxr_demo.types import Explanation, Radiograph
+
+#: Cells on a side of the overlay of agreement.
+OVERLAY = 56
+#: Boxes of a film that are measured.
+MOST_BOXES = 50
+
+
+def trust_fields(
+    model: Classifier,
+    film: Radiograph,
+    explanations: Mapping[str, Explanation],
+    finding: int,
+    boxes: Sequence[Box],
+    budget: Budget | None = None,
+    measured: Mapping[str, trust.Trust] | None = None,
+) -> dict[str, Any]:
+    """All that is measured of the maps shown, the curves and the overlay for one finding.
+
+    `measured`, by method, where it was done before.
+    Raises Cancelled or DeadlinePassed as the budget says.
+    """
+    began = time.perf_counter()
+    own = model.for_film(film.name)
+    if not 0 <= finding < len(own.labels):
+        raise BadSetting(f"Finding {finding}: the model has {len(own.labels)}.")
+    if measured is None:
+        kinds = {key: methods.method(key, e.settings) for key, e in explanations.items()}
+        measured = {key: trust.measure(own, film, kinds[key], e, budget) for key, e in explanations.items()}
+    held = trust.controls(own, film, budget)
+    maps = [e.values[finding].astype(np.float32) for e in explanations.values()]
+    curves = trust.curves(own, film, finding, maps, budget)
+    return {
+        "finding": finding,
+        "methods": {key: report.trust_fields(found) for key, found in measured.items()},
+        "curves": curve_fields(dict(zip(explanations, curves, strict=True)), held, finding),
+        "agreement": agreement_fields(explanations),
+        "overlay": overlay_fields(explanations, finding),
+        "lungs": held.lungs.said,
+        "marker": np.abs(held.marker).max(0).tolist(),
+        "boxes": box_fields(own.labels, explanations, film, boxes),
+        "seconds": round(time.perf_counter() - began, 2),
+    }
+
+
+def curve_fields(curves: Mapping[str, trust.Curve], held: trust.Controls, i: int) -> dict[str, Any]:
+    """Curves in logits over the shares, with the controls' drawn in the same way."""
+    random = held.random[i]
+    mean = trust.Curve(np.mean([c.deletion for c in random], 0), np.mean([c.insertion for c in random], 0))
+    lines = {**curves, "random": mean.both_ways(), "lungs": held.anatomy[i]}
+    return {
+        "shares": trust.SHARES.tolist(),
+        "lines": [
+            {"name": name, "deletion": c.deletion.tolist(), "insertion": c.insertion.tolist(), "gap": c.gap}
+            for name, c in lines.items()
+        ],
+    }
+
+
+def agreement_fields(explanations: Mapping[str, Explanation]) -> list[dict[str, Any]]:
+    """Of every two methods, by finding: how far they agree, and how far on findings that have nothing in common."""
+    grids = {key: trust.on_grid(e.values) for key, e in explanations.items()}
+    found = []
+    for a, b in itertools.combinations(grids, 2):
+        rank, rank_others = metrics.related(metrics.rank_correlation(grids[a], grids[b]))
+        top, top_others = metrics.related(metrics.overlap(grids[a], grids[b]))
+        parts = {"rank": rank, "rankOthers": rank_others, "top": top, "topOthers": top_others}
+        found.append({"pair": [a, b], **{name: report.numbers(values) for name, values in parts.items()}})
+    return found
+
+
+def overlay_fields(explanations: Mapping[str, Explanation], i: int) -> dict[str, Any] | None:
+    """Where all maps agree, signed, and where they contradict: two int8 planes in 127ths; None for a single map."""
+    if len(explanations) < 2:
+        return None
+    maps = [image.by_area(e.values[i : i + 1], OVERLAY)[0] for e in explanations.values()]
+    planes = np.rint(np.stack(metrics.consensus(maps)) * 127).astype(np.int8)
+    return {"side": OVERLAY, "data": base64.b64encode(zlib.compress(planes.tobytes(), 6)).decode()}
+
+
+def box_fields(
+    labels: Sequence[str], explanations: Mapping[str, Explanation], film: Radiograph, boxes: Sequence[Box]
+) -> dict[str, dict[str, dict[str, float | None]]]:
+    """How each map lies to the boxes of its finding: by finding that has some, by method."""
+    edges: dict[str, list[tuple[float, float, float, float]]] = {}
+    for box in boxes[:MOST_BOXES]:
+        if box.label in labels:
+            edges.setdefault(box.label, []).append(image.in_view(box.edges, film.crop))
+    return {
+        label: {key: _placed(e.values[labels.index(label)], places) for key, e in explanations.items()}
+        for label, places in edges.items()
+    }
+
+
+def _placed(values: np.ndarray, edges: Sequence[tuple[float, float, float, float]]) -> dict[str, float | None]:
+    """How a map (S, S) lies to boxes: left, top, right, bottom in shares of the view."""
+    # to half precision, as a session keeps maps, or what is one piece there would be several here
+    values = values.astype(np.float16).astype(np.float32)
+    mask = metrics.box_mask(edges, values.shape[-1])
+    figures = {
+        "pointing": metrics.pointing(values, mask),
+        "energy": metrics.energy(values, mask),
+        "iou": metrics.iou(metrics.found_box(values), mask),
+        "ceiling": metrics.ceiling(values, mask),
+    }
+    return dict(zip(figures, report.numbers(np.array(list(figures.values()))), strict=True))
+
+
+def scrambled(
+    model: Classifier, film: Radiograph, explanations: Mapping[str, Explanation], depth: str, budget: Budget
+) -> Iterator[dict[str, Any]]:
+    """Maps of the model with its weights permuted, in the same settings, and how much of each map they keep."""
+    other = randomisation.permuted(model.for_film(film.name), depth)
+    for key, before in explanations.items():
+        *_, after = explain.explain(other, film, methods.method(key, before.settings), budget=budget)
+        if after.stopped:
+            yield {"method": key, "error": after.stopped}
+            continue
+        kept = randomisation.kept(trust.on_grid(before.values), trust.on_grid(after.values))
+        yield {"method": key, "kept": report.numbers(kept), "maps": viewer_data.map_fields(after)}

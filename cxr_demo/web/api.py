@@ -1,0 +1,109 @@
+"""The endpoints that programs call.
+
+Gradio shows their docstrings and reads their annotations, which must not be strings for that.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from threading import Event
+from typing import Any
+
+import gradio as gr
+
+from cxr_demo import explain as engine
+from cxr_demo import messages, methods
+from cxr_demo.errors import remedy
+from cxr_demo.inference.scoring import Budget
+from cxr_demo.output import report
+from cxr_demo.web import uploads
+from cxr_demo.web.queue import ROOM
+from cxr_demo.web.requests import film_of, offered, sentence
+from cxr_demo.web.zerogpu import gpu
+
+#: Seconds that one method may take for one caller.
+DEADLINE = 120
+
+
+def predict(file: gr.FileData, model: str | None = None) -> dict[str, Any]:
+    """What the model says of one chest X-ray: PNG, JPEG, TIFF, BMP, WebP or DICOM, sent with `handle_file(path)`.
+
+    `model` is one of the page's models by name, its own where it is left out; where the page takes them, also a public
+    model folder of the Hugging Face Hub, as owner/name@revision. Gives `file, sha256, model, labels, logits,
+    probabilities, thresholds, warnings`; lists are in the order of `labels`.
+    """
+    with _readable():
+        offered(model)  # here, so that a process that is forked for a GPU has it
+        return _predicted(model, _sent(file))
+
+
+def explain(
+    file: gr.FileData,
+    method_keys: list[str] | None = None,
+    settings: dict[str, Any] | None = None,
+    model: str | None = None,
+) -> tuple[dict[str, Any], gr.FileData]:
+    """Maps of every finding on one chest X-ray, by the methods of these keys, the page's default ones if left out.
+
+    Settings go by method and name, e.g. `{"occlusion.window": 32}`; the page's cards show their ranges. Gives the
+    fields of `/predict` with what was done per method, and `maps.npz`: one array (findings, side, side) for each
+    method's key, and `labels`. A method that takes more than two minutes gives the last map it had, and says so.
+    """
+    keys = [kind.key for kind in methods.DEFAULTS] if method_keys is None else method_keys
+    with _readable(), ROOM.place() as place:
+        for _ in place.waits(Event()):
+            pass  # Gradio tells its clients where they stand
+        offered(model)
+        fields, path = _explained(model, _sent(file), keys, settings or {})
+    return fields, gr.FileData(path=path, orig_name="maps.npz")
+
+
+class Strict(gr.Blocks):  # type: ignore[misc]
+    """Blocks that answer with a sentence where a call brings values that its endpoint cannot have.
+
+    Gradio itself writes them into the log, with a traceback: among them the path of a film, which ends in its name.
+    """
+
+    async def preprocess_data(self, *args: Any, **more: Any) -> list[Any]:
+        """A call's values as its function gets them; no code of ours runs in here that could fail."""
+        try:
+            values: list[Any] = await super().preprocess_data(*args, **more)
+        except Exception as error:
+            raise gr.Error(messages.NO_DISK if remedy(error) else messages.BAD_CALL, print_exception=False) from None
+        return values
+
+
+@gpu(seconds=30)
+def _predicted(model: str | None, source: Mapping[str, Any]) -> dict[str, Any]:
+    film = film_of(source)
+    return report.prediction_fields(film, engine.predict(offered(model), film))
+
+
+@gpu(seconds=DEADLINE)
+def _explained(
+    model: str | None, source: Mapping[str, Any], keys: Sequence[str], settings: Mapping[str, Any]
+) -> tuple[dict[str, Any], str]:
+    chosen = methods.choose(keys, settings)
+    classifier, film = offered(model), film_of(source)
+    explanations = []
+    for method in chosen:
+        *_, last = engine.explain(classifier, film, method, budget=Budget(seconds=DEADLINE))
+        explanations.append(last)
+    fields = report.result_fields(film, engine.predict(classifier, film), explanations)
+    with uploads.new_folder() as folder:
+        path = folder / "maps.npz"
+        report.write_maps(path, explanations)
+    return fields, str(path)
+
+
+def _sent(file: Any) -> dict[str, Any]:
+    """A file as Gradio hands it over, a plain dictionary from the caller, as the source of a film."""
+    return {"kind": "file", "path": file.get("path") if isinstance(file, dict) else None}
+
+
+@contextmanager
+def _readable() -> Iterator[None]:
+    """Every failure becomes a sentence for the caller, without a traceback for mistakes that are theirs."""
+    try:
+        yield
+    except Exception as error:
+        raise gr.Error(sentence(error), print_exception=False) from None
