@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class Once(Generic[T]):
+class SingleFlight(Generic[T]):
     """Things by name. An error is not kept: who asks meanwhile shares it, the next one tries again."""
 
     def __init__(self) -> None:

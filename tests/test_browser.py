@@ -23,7 +23,7 @@ from cxr_demo.methods import GradCAM
 from cxr_demo.models import registry
 from cxr_demo.output import render
 from cxr_demo.types import NIH_FINDINGS, Unit
-from cxr_demo.web.queue import PLACES
+from cxr_demo.web.queue import WORKERS
 from tests.browsing import DEFAULTS, Visitor
 
 pytestmark = pytest.mark.browser
@@ -439,7 +439,7 @@ def test_back_on_an_earlier_film_its_maps_can_still_be_taken_away(fresh, film_fi
 
 def test_who_waits_reads_how_many_are_before(fresh, address, folder, film_file):
     """Beside visitors who take every place; what takes no time does not wait."""
-    others = [Other(address) for _ in range(PLACES)]
+    others = [Other(address) for _ in range(WORKERS)]
     with contextlib.ExitStack() as stack:
         for other in others:
             stack.callback(other.close)

@@ -12,7 +12,7 @@ from benchmarks.visitor import Visitor
 from cxr_demo import explain
 from cxr_demo.films import image, phantom
 from cxr_demo.models import registry
-from cxr_demo.web.queue import PLACES
+from cxr_demo.web.queue import WORKERS
 
 #: So many samples that the method is at work until it is ended.
 LONG = {"samples": 5000}
@@ -50,7 +50,7 @@ def seconds_of(process: int) -> float:
 
 
 def test_who_waits_is_told_and_a_new_film_does_not_wait(crowd):
-    working = [crowd(**LONG) for _ in range(PLACES)]
+    working = [crowd(**LONG) for _ in range(WORKERS)]
     at_work = [one.ask(("run_lime", one.told)) for one in working]
     for answers in at_work:
         assert "ahead" not in next(answers)[1], "they are at work"
@@ -71,7 +71,7 @@ def test_who_waits_is_told_and_a_new_film_does_not_wait(crowd):
 
 @pytest.mark.skipif(not Path("/proc").exists(), reason="this system does not tell what a process uses")
 def test_who_leaves_frees_the_processor(crowd, address):
-    visitors = [crowd(**LONG) for _ in range(PLACES + 2)]
+    visitors = [crowd(**LONG) for _ in range(WORKERS + 2)]
     streams = [one.ask(("run_lime", one.told)) for one in visitors]
     for stream in streams:
         next(stream)

@@ -20,7 +20,7 @@ from cxr_demo.errors import BadSetting, DataError, UnknownModel
 from cxr_demo.films import phantom
 from cxr_demo.models import hub as client
 from cxr_demo.models import registry
-from cxr_demo.single_flight import Once
+from cxr_demo.single_flight import SingleFlight
 from tests import hub_server
 from tests.serving import save_model, served
 
@@ -33,7 +33,7 @@ SPACE = "someone/films"
 
 @pytest.fixture(autouse=True)
 def _nothing_is_loaded_yet(monkeypatch):
-    monkeypatch.setattr(registry, "_loaded", Once())
+    monkeypatch.setattr(registry, "_loaded", SingleFlight())
 
 
 @pytest.fixture

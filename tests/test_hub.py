@@ -16,7 +16,7 @@ from cxr_demo.models import hub as client
 from cxr_demo.models import model_folder
 from tests import hub_server
 from tests.disks import on_disk
-from tests.test_modelfolder import SPEC, network
+from tests.test_model_folder import SPEC, network
 
 # huggingface_hub 2.4 sends large files with an argument that its own HTTP library calls old
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
@@ -243,11 +243,11 @@ def test_bytes_that_rot_in_the_cache_are_noticed_and_fetched_again(hub, folder, 
 def test_records_that_cannot_be_read_trust_nothing_anew(hub, tmp_path):
     weights = tmp_path / "w.pt"
     weights.write_bytes(b"weights")
-    client.trust(weights, "a/w.pt", None)
+    client.verify_checksum(weights, "a/w.pt", None)
     record = Path(constants.HF_HOME) / "cxr_demo" / "checksums.json"
     record.write_text("{")
     with pytest.raises(BadModel, match="cannot be read"):
-        client.trust(weights, "a/w.pt", None)
+        client.verify_checksum(weights, "a/w.pt", None)
     assert record.read_text() == "{"
 
 
@@ -391,15 +391,15 @@ def test_checksums_known_and_recorded(hub, tmp_path):
 
     file, digest = tmp_path / "w.pt", hashlib.sha256(b"first").hexdigest()
     file.write_bytes(b"first")
-    client.trust(file, "a/w.pt", digest)
+    client.verify_checksum(file, "a/w.pt", digest)
     with pytest.raises(BadModel, match="should have 000"):
-        client.trust(file, "a/w.pt", "0" * 64)
-    client.trust(file, "b/w.pt", None)
-    client.trust(file, "b/w.pt", None)
+        client.verify_checksum(file, "a/w.pt", "0" * 64)
+    client.verify_checksum(file, "b/w.pt", None)
+    client.verify_checksum(file, "b/w.pt", None)
     record = Path(constants.HF_HOME) / "cxr_demo" / "checksums.json"
     assert json.loads(record.read_text()) == {"b/w.pt": digest}
     file.write_bytes(b"second")
     with pytest.raises(BadModel, match=r"b/w.pt has the sha256 .* delete the line of b/w.pt in .*checksums.json"):
-        client.trust(file, "b/w.pt", None)
-    client.trust(file, "c/w.pt", None)
+        client.verify_checksum(file, "b/w.pt", None)
+    client.verify_checksum(file, "c/w.pt", None)
     assert list(record.parent.iterdir()) == [record]

@@ -330,10 +330,10 @@ def test_of_boxes_that_are_sent_only_boxes_are_taken():
     ]
     bad = no_boxes + [{"label": "Mass", "edges": edges} for edges in no_edges]
     good = {"label": "Mass", "edges": [0.25, 0.5, 1, 0.75], "given": True}
-    told = requests.Asked.of({"boxes": [*bad, good, *bad]})
+    told = requests.Request.of({"boxes": [*bad, good, *bad]})
     assert told.boxes_on(film) == [label_tables.Box("Mass", 50, 25, 150, 12.5)]
     for nothing in (None, 5, "boxes", {"0": good}):
-        assert requests.Asked.of({"boxes": nothing}).boxes_on(film) == []
+        assert requests.Request.of({"boxes": nothing}).boxes_on(film) == []
 
 
 def test_nothing_stays_of_what_could_not_be_written(tmp_path, monkeypatch):
@@ -345,7 +345,7 @@ def test_nothing_stays_of_what_could_not_be_written(tmp_path, monkeypatch):
     monkeypatch.setattr(uploads, "claim", lambda: tmp_path)
     monkeypatch.setattr(page, "sessions", Sessions())
     source = {"kind": "phantom", "key": "normal"}
-    told = requests.Asked.of({"model": registry.OFFERED[0], "source": source, "methods": ["gradcam"]})
+    told = requests.Request.of({"model": registry.OFFERED[0], "source": source, "methods": ["gradcam"]})
     with pytest.raises(OSError, match="No space left"):
         api._explained(None, source, ["gradcam"], {})
     with pytest.raises(OSError, match="No space left"):

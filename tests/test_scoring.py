@@ -8,7 +8,7 @@ import torch
 from cxr_demo.errors import Cancelled, DeadlinePassed
 from cxr_demo.films import image
 from cxr_demo.inference import engine, scoring
-from cxr_demo.inference.scheduler import Priority, Turns
+from cxr_demo.inference.scheduler import Priority, Scheduler
 from cxr_demo.inference.scoring import Budget, Scorer
 from tests import planted
 
@@ -91,7 +91,7 @@ def test_a_deadline_passes():
 
 
 def test_a_prediction_goes_before_explanations_that_wait_longer():
-    turns, order, threads = Turns(), [], []
+    turns, order, threads = Scheduler(), [], []
 
     def work(name, priority):
         with turns.take(priority):
@@ -109,7 +109,7 @@ def test_a_prediction_goes_before_explanations_that_wait_longer():
 
 
 def test_one_at_a_time():
-    turns, inside, most = Turns(), [], []
+    turns, inside, most = Scheduler(), [], []
 
     def work():
         for _ in range(20):
@@ -129,7 +129,7 @@ def test_one_at_a_time():
 
 
 def test_the_turn_is_given_back_after_an_error_and_after_an_interrupted_wait(monkeypatch):
-    turns = Turns()
+    turns = Scheduler()
     with pytest.raises(ZeroDivisionError), turns.take(Priority.EXPLANATION):
         raise ZeroDivisionError
     with monkeypatch.context() as patch:

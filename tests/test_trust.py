@@ -65,9 +65,9 @@ class TestControls:
         import torch
 
         x = torch.from_numpy(image.model_input(film, SIZE))
-        np.testing.assert_allclose(held.film, model.logits(x)[0].numpy(), atol=1e-5)
+        np.testing.assert_allclose(held.logits, model.logits(x)[0].numpy(), atol=1e-5)
         for curve in (*held.random[0], held.anatomy[0]):
-            assert curve.deletion[0] == curve.insertion[-1] == pytest.approx(held.film[0])
+            assert curve.deletion[0] == curve.insertion[-1] == pytest.approx(held.logits[0])
             assert curve.deletion[-1] == curve.insertion[0] == pytest.approx(held.covered[0])
 
     def test_a_half_moves_the_logit_by_the_evidence_it_shows(self, model, film, held):
@@ -189,13 +189,13 @@ class TestCurves:
     def test_the_right_map_deletes_fast_and_inserts_fast(self, model, film, held):
         density = planted.density(film.pixels)[0]
         right, wrong, flat = trust.curves(model, film, 0, [density, -density, np.zeros_like(density)])
-        assert right.gap > 0.5 * (held.film[0] - held.covered[0])
+        assert right.gap > 0.5 * (held.logits[0] - held.covered[0])
         assert wrong.gap < 0
         assert right.gap > max(abs(flat.gap), *(abs(c.gap) for c in held.random[0]))
         # the spot is 1/16 of the film: covered after the 8 percent node, whatever the ties
         after = np.flatnonzero(trust.SHARES >= 0.16)[0]
         np.testing.assert_allclose(right.deletion[after:], held.covered[0], atol=0.02)
-        np.testing.assert_allclose(right.insertion[after:], held.film[0], atol=0.02)
+        np.testing.assert_allclose(right.insertion[after:], held.logits[0], atol=0.02)
 
     def test_the_gap_of_random_orders_is_zero_in_the_mean(self, model, film):
         gaps = [

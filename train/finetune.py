@@ -39,7 +39,7 @@ SAVE_EVERY = 60.0
 
 
 @dataclass(frozen=True, eq=False)
-class Lessons:
+class TrainingData:
     """What a network learns from; the first axis is the films'."""
 
     views: np.ndarray  # (N, S, S) uint8, may be mapped from disk
@@ -127,7 +127,7 @@ class Trainer:
     def __init__(
         self,
         network: Network,
-        lessons: Lessons,
+        data: TrainingData,
         recipe: Recipe,
         *,
         folder: Path | None = None,
@@ -135,12 +135,12 @@ class Trainer:
         most_steps: int | None = None,
     ) -> None:
         self.accelerator = Accelerator()
-        self.lessons, self.recipe, self.folder, self.record = lessons, recipe, folder, record
+        self.data, self.recipe, self.folder, self.record = data, recipe, folder, record
         self.network = network.to(self.accelerator.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = AveragedModel(self.network, multi_avg_fn=get_ema_multi_avg_fn(recipe.ema), use_buffers=True)  # type: ignore[no-untyped-call]
         self.best: dict[str, Tensor] = {}
         self.at = Position()
-        self.steps = min(len(lessons.rows) // recipe.batch, most_steps or len(lessons.rows))
+        self.steps = min(len(data.rows) // recipe.batch, most_steps or len(data.rows))
         self.saved = time.monotonic()
 
     def run(self, say: Callable[[str], None]) -> Network:
@@ -181,7 +181,7 @@ class Trainer:
         self.accelerator.free_memory()
 
     def _epoch(self, phase: Phase, model: nn.Module, optimiser: torch.optim.Optimizer) -> None:
-        order = self._generator(0).permutation(self.lessons.rows)
+        order = self._generator(0).permutation(self.data.rows)
         bar = tqdm(total=self.steps, initial=self.at.step, desc=f"{phase.name} {self.at.epoch + 1}", leave=False,
                    disable=None if self.accelerator.is_main_process else True)  # fmt: skip
         for step in range(self.at.step, self.steps):
@@ -207,7 +207,7 @@ class Trainer:
         seed = int(self._generator(1).integers(2**31))
         torch.manual_seed(seed + self.accelerator.process_index)  # for dropout
         changes = augment.draw(len(rows), self.recipe, torch.Generator().manual_seed(seed))
-        targets = torch.from_numpy(self.lessons.targets[rows])
+        targets = torch.from_numpy(self.data.targets[rows])
         known = max(1, int((~targets.isnan()).sum()))
         optimiser.zero_grad()
         sums = torch.zeros(2, device=self.accelerator.device)
@@ -228,13 +228,13 @@ class Trainer:
         self, model: nn.Module, rows: np.ndarray, targets: Tensor, change: augment.Change, phase: Phase
     ) -> tuple[Tensor, Tensor]:
         device = self.accelerator.device
-        x = change.expose(change.move(_at(to_input(self.lessons.views[rows]).to(device), phase.size)))
+        x = change.expose(change.move(_at(to_input(self.data.views[rows]).to(device), phase.size)))
         logits, maps = model(x)
         bce = losses.masked_bce(logits, targets.to(device))
-        boxed = [i for i, row in enumerate(rows) if row in self.lessons.boxes] if self.recipe.box_weight else []
+        boxed = [i for i, row in enumerate(rows) if row in self.data.boxes] if self.recipe.box_weight else []
         if not boxed:
             return bce, bce.new_zeros(())
-        masks = torch.from_numpy(np.stack([self.lessons.boxes[rows[i]] for i in boxed])).float().to(device)
+        masks = torch.from_numpy(np.stack([self.data.boxes[rows[i]] for i in boxed])).float().to(device)
         moved = augment.Change(change.theta[boxed], change.gamma[boxed], change.gain[boxed]).move(masks)
         return bce, losses.boxed_cam(maps[boxed], moved)
 
@@ -258,12 +258,10 @@ class Trainer:
         """The epoch in figures; remembers the weights where validation is better than before."""
         row: dict[str, Any] = {"epoch": len(self.at.history) + 1, "phase": phase.name, "size": phase.size}
         row |= {"loss": float(np.mean(self.at.losses)), "box_loss": float(np.mean(self.at.boxed))}
-        if len(self.lessons.held):
-            scores = logits(self._averaged, self.lessons.views, self.lessons.held, self.accelerator)
+        if len(self.data.held):
+            scores = logits(self._averaged, self.data.views, self.data.held, self.accelerator)
             # of every finding that can be told apart at all: these figures choose, they are not reported
-            found = [
-                evaluate.auroc(*pair) for pair in zip(self.lessons.targets[self.lessons.held].T, scores.T, strict=True)
-            ]
+            found = [evaluate.auroc(*pair) for pair in zip(self.data.targets[self.data.held].T, scores.T, strict=True)]
             row["auroc"] = float(np.mean([a for a in found if not math.isnan(a)] or [0.5]))
             if phase.size == self.recipe.size:
                 self._compare(row["auroc"])

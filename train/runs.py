@@ -190,10 +190,10 @@ class Run:
             targets = targets.copy()
             targets[rows] = distil.soften(targets[rows], teacher[rows], films.labels, recipe.teacher_weight)
         masks = boxes.masks(films.take(rows)) if recipe.box_weight else {}
-        lessons = finetune.Lessons(self.views, targets, rows, held, {int(rows[i]): m for i, m in masks.items()})
+        data = finetune.TrainingData(self.views, targets, rows, held, {int(rows[i]): m for i, m in masks.items()})
         self.say(f"{_name(k)}: {len(rows)} films of {len(np.unique(films.patients[rows]))} patients")
         trainer = finetune.Trainer(
-            network, lessons, recipe, folder=folder, record=Record(folder), most_steps=self.most_steps
+            network, data, recipe, folder=folder, record=Record(folder), most_steps=self.most_steps
         )
         network = trainer.run(self.say)
         network.mirrored = recipe.mirrored

@@ -217,7 +217,7 @@ def localised(values: np.ndarray, mask: np.ndarray) -> dict[str, float]:
 
 
 def _followed(curve: trust.Curve, held: trust.Controls, i: int) -> dict[str, float]:
-    film, covered = float(held.film[i]), float(held.covered[i])
+    film, covered = float(held.logits[i]), float(held.covered[i])
     deletion, insertion = (
         metrics.area_under(trust.SHARES, metrics.normalised(each, film, covered))
         for each in (curve.deletion, curve.insertion)

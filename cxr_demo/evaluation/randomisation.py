@@ -18,7 +18,7 @@ from torch import nn
 from cxr_demo.errors import BadSetting
 from cxr_demo.evaluation import metrics
 from cxr_demo.films import phantom
-from cxr_demo.inference.scheduler import TURNS, Priority
+from cxr_demo.inference.scheduler import SCHEDULER, Priority
 from cxr_demo.models.classifier import Classifier
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def _measure_anew(network: nn.Module, norms: Sequence[nn.BatchNorm2d], images: T
         norm.reset_running_stats()
         norm.momentum = None  # the plain mean
         norm.train()
-    with TURNS.take(Priority.EXPLANATION):
+    with SCHEDULER.take(Priority.EXPLANATION):
         network(images)
     network.eval()
 

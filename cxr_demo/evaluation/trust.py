@@ -94,7 +94,7 @@ class Curve:
 class Controls:
     """What every map of a film is held against."""
 
-    film: np.ndarray  # (L,) logits
+    logits: np.ndarray  # (L,) of the film itself
     covered: np.ndarray  # (L,) logits with all of it covered
     signs: np.ndarray  # (PAIRS, GRID, GRID): 1 shown, -1 covered
     moved: np.ndarray  # (PAIRS, L): logits of a half less those of the other half
@@ -184,7 +184,7 @@ def _controls(scorer: Scorer, view: np.ndarray) -> Controls:
     points = logits[len(shown) :].reshape(len(orders), 2, len(SHARES) - 2, -1)
     curves = [[_curve(scorer.base[i], covered[i], one[..., i]) for one in points] for i in range(len(scorer.base))]
     return Controls(
-        film=scorer.base,
+        logits=scorer.base,
         covered=covered,
         signs=signs,
         moved=moved,
@@ -275,7 +275,7 @@ def curves(
     cuts = np.concatenate([_cuts(metrics.order(on_grid(values[None])[0])) for values in maps])
     logits = _all(scorer, _Cells(cuts, classifier.size), fill_of("blurred", scorer))[:, i]
     points = logits.reshape(len(maps), 2, -1)
-    return [_curve(held.film[i], held.covered[i], one) for one in points]
+    return [_curve(held.logits[i], held.covered[i], one) for one in points]
 
 
 def _stability(

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from cxr_demo.files import sha256_of
 from cxr_demo.inference.patches import Patches
-from cxr_demo.inference.scheduler import TURNS, Priority
+from cxr_demo.inference.scheduler import SCHEDULER, Priority
 from cxr_demo.models import hub, visitor_models
 from cxr_demo.models.classifier import TRACING
 
@@ -128,7 +128,7 @@ def _converted(module: nn.Module, *like: Tensor) -> openvino.Model:
 
     with TRACING:
         # exporting changes how every module of the process is called, whatever the thread
-        with TURNS.take(Priority.EXPLANATION), torch.no_grad():
+        with SCHEDULER.take(Priority.EXPLANATION), torch.no_grad():
             program = torch.export.export(module, like)
         model = openvino.convert_model(program)
     model.reshape({i: list(part.shape) for i, part in enumerate(like)})

@@ -22,7 +22,7 @@ class Priority(IntEnum):
     EXPLANATION = 1
 
 
-class Turns:
+class Scheduler:
     """A fair lock: among those who wait, priority decides, then who came first."""
 
     def __init__(self) -> None:
@@ -52,4 +52,4 @@ class Turns:
 
 
 #: The turns of this process: one model runs at a time.
-TURNS = Turns()
+SCHEDULER = Scheduler()

@@ -13,7 +13,7 @@ import numpy as np
 
 from cxr_demo.errors import Cancelled, DeadlinePassed
 from cxr_demo.inference.engine import engine_of
-from cxr_demo.inference.scheduler import TURNS, Priority
+from cxr_demo.inference.scheduler import SCHEDULER, Priority
 
 if TYPE_CHECKING:
     import threading
@@ -96,7 +96,7 @@ class Scorer:
         for start in range(0, len(masks), engine.batch):
             where = slice(start, min(start + engine.batch, len(masks)))
             covers = masks[where]
-            with TURNS.take(Priority.EXPLANATION):
+            with SCHEDULER.take(Priority.EXPLANATION):
                 self._budget.check()
                 logits = engine.logits(covers, self.x, fill)
             self.forwards += len(covers)
@@ -109,7 +109,7 @@ class Scorer:
             return np.zeros_like(self.base)
         lacks = self._first.lacks
         if engine.precision not in lacks:
-            with TURNS.take(Priority.EXPLANATION):
+            with SCHEDULER.take(Priority.EXPLANATION):
                 own = engine.logits(np.zeros((1, *self.x.shape[2:]), np.float32), self.x, self.x)
             lacks[engine.precision] = self.base - own[0]
         self.forwards += 1  # as the first pass, it counts for everybody who needs it
@@ -118,7 +118,7 @@ class Scorer:
 
 def first_pass(classifier: Classifier, x: Tensor) -> Tensor:
     """The feature maps (N, C, h, w) of images themselves (N, 1, S, S), in the turn of a prediction."""
-    with TURNS.take(Priority.PREDICTION):
+    with SCHEDULER.take(Priority.PREDICTION):
         return classifier.features(x)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from cxr_demo.films.image import by_area
-from cxr_demo.inference.scheduler import TURNS, Priority
+from cxr_demo.inference.scheduler import SCHEDULER, Priority
 from cxr_demo.methods.base import Step
 from cxr_demo.types import REFERENCE_AREA, Cost, Unit
 
@@ -119,7 +119,7 @@ def packaged(kind: type[Any], scorer: Scorer) -> np.ndarray:
 
     head = _private_head(scorer)
     labels = len(scorer.base)
-    with TURNS.take(Priority.EXPLANATION), torch.enable_grad():
+    with SCHEDULER.take(Priority.EXPLANATION), torch.enable_grad():
         features = scorer.features.float().repeat(labels, 1, 1, 1).requires_grad_()
         targets = [ClassifierOutputTarget(i) for i in range(labels)]
         # not in a `with`: the package's swallows an IndexError

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from cxr_demo.errors import BadModel, ModelError, ModelUnavailable, UnknownModel, UnreadableImage, remedy
 from cxr_demo.files import sha256_of
 from cxr_demo.models import model_folder
-from cxr_demo.single_flight import Once, TooSlow
+from cxr_demo.single_flight import SingleFlight, TooSlow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -32,7 +32,7 @@ PATIENCE = 10.0
 COMMIT = re.compile("[0-9a-f]{40}")
 
 #: Example films that are on their way.
-_fetching: Once[Path] = Once()
+_fetching: SingleFlight[Path] = SingleFlight()
 
 #: Guards the files of records.
 _recording = threading.Lock()
@@ -319,7 +319,7 @@ def _example(name: str) -> Path:
     return path
 
 
-def trust(path: Path, key: str, sha256: str | None) -> None:
+def verify_checksum(path: Path, key: str, sha256: str | None) -> None:
     """BadModel unless a file has this checksum; without one, unless it has that of the first file under this key.
 
     The first is recorded in the Hub's cache, so that weights nobody published a checksum of cannot change unseen.

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 from cxr_demo.errors import BadModel, ModelUnavailable, UnknownModel
 from cxr_demo.films import image, phantom
 from cxr_demo.models import hub, model_folder, xrv_weights
-from cxr_demo.single_flight import Once, TooSlow
+from cxr_demo.single_flight import SingleFlight, TooSlow
 
 if TYPE_CHECKING:
     from cxr_demo.models.classifier import Classifier
@@ -41,7 +41,7 @@ OFFERED = (*(f"bundled:{name}" for name in BUNDLED_TITLES), *(f"xrv:{name}" for 
 #: How far `verify` lets an output be from the one its authors print; films are made smaller in another way here.
 TOLERANCE = 0.15
 
-_loaded: Once[Classifier] = Once()
+_loaded: SingleFlight[Classifier] = SingleFlight()
 
 
 @dataclass(frozen=True)

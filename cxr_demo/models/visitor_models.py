@@ -22,7 +22,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from cxr_demo.errors import BadModel, ModelUnavailable, UnknownModel
 from cxr_demo.models import hub, model_folder, registry
 from cxr_demo.models.model_folder import CARD, CONFIG, WEIGHTS
-from cxr_demo.single_flight import Once, TooSlow
+from cxr_demo.single_flight import SingleFlight, TooSlow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -48,7 +48,7 @@ OPERATIONS, VALUES = 150 * 10**9, 32 * 10**6
 #: Seconds to wait while another is fetched, and how many may wait at a time for one that is not here.
 PATIENCE, WAITING = 20.0, 8
 
-_making: Once[Classifier] = Once()
+_making: SingleFlight[Classifier] = SingleFlight()
 _fetching = threading.Lock()
 _waiting = threading.BoundedSemaphore(WAITING)
 _cards: WeakKeyDictionary[Classifier, str] = WeakKeyDictionary()

@@ -100,7 +100,7 @@ def load(name: str) -> Classifier:
     weights, repo = ZOO[name], f"{OWNER}/{name}"
     pulled = hub.pull(repo, [WEIGHTS], revision=weights.revision)
     path = pulled.folder / WEIGHTS
-    hub.trust(path, f"{repo}/{WEIGHTS}", weights.sha256)
+    hub.verify_checksum(path, f"{repo}/{WEIGHTS}", weights.sha256)
     tensors = _named_outputs(_tensors(path), name)
     return model_folder.assemble(describe(name), tensors, f"xrv:{name}@{pulled.commit[:12]}", f"{WEIGHTS} of {repo}")
 

@@ -16,7 +16,7 @@ from cxr_demo.errors import remedy
 from cxr_demo.inference.scoring import Budget
 from cxr_demo.output import report
 from cxr_demo.web import uploads
-from cxr_demo.web.queue import ROOM
+from cxr_demo.web.queue import JOBS
 from cxr_demo.web.requests import film_of, offered, sentence
 from cxr_demo.web.zerogpu import gpu
 
@@ -49,8 +49,8 @@ def explain(
     method's key, and `labels`. A method that takes more than two minutes gives the last map it had, and says so.
     """
     keys = [kind.key for kind in methods.DEFAULTS] if method_keys is None else method_keys
-    with _readable(), ROOM.place() as place:
-        for _ in place.waits(Event()):
+    with _readable(), JOBS.ticket() as ticket:
+        for _ in ticket.waits(Event()):
             pass  # Gradio tells its clients where they stand
         offered(model)
         fields, path = _explained(model, _sent(file), keys, settings or {})

@@ -30,8 +30,8 @@ from cxr_demo.output import html_report, report, trust_data, viewer_data
 from cxr_demo.types import Cost
 from cxr_demo.web import api, components, mcp, uploads
 from cxr_demo.web.api import DEADLINE
-from cxr_demo.web.queue import MOST, PLACES, ROOM, Wait, attended
-from cxr_demo.web.requests import Asked, card_of, choice_of, film_of, offered, sentence
+from cxr_demo.web.queue import CAPACITY, JOBS, WORKERS, QueueStatus, attended
+from cxr_demo.web.requests import Request, card_of, choice_of, film_of, offered, sentence
 from cxr_demo.web.sessions import Sessions
 from cxr_demo.web.zerogpu import FORKS, gpu
 
@@ -126,7 +126,7 @@ def serve(page: gr.Blocks, **launch: Any) -> Any:
         "app_kwargs": {"middleware": [Middleware(uploads.Uploading)], **mcp.offer(page)},
         "mcp_server": False,  # not as Gradio does it
         # who waits for a turn waits in a thread, and a new film must still find one
-        "max_threads": PLACES + MOST + 32,
+        "max_threads": WORKERS + CAPACITY + 32,
     }
     return page.launch(**{**look, **limits, **launch})
 
@@ -163,7 +163,7 @@ def _about(own: Classifier) -> dict[str, Any]:
 
 def open_film(event: gr.EventData, request: gr.Request) -> tuple[Any, ...]:
     """Answer a dropped film, or a change of the model, with what the model is and what it says of the film."""
-    asked, visitor = Asked.of(event._data), _visitor(request)
+    asked, visitor = Request.of(event._data), _visitor(request)
     answer: dict[str, Any] = {"turn": asked.turn}
     sessions.end(visitor, asked.run)
     card = gr.skip()
@@ -180,7 +180,7 @@ def open_film(event: gr.EventData, request: gr.Request) -> tuple[Any, ...]:
 
 def pixels(event: gr.EventData, request: gr.Request) -> dict[str, Any]:
     """Where a film's pixels lie, all of them and with all their grey levels, for who looks closer."""
-    asked, visitor = Asked.of(event._data), _visitor(request)
+    asked, visitor = Request.of(event._data), _visitor(request)
     head = {"event": PIXELS, "run": asked.run}
     try:
         film = _film(visitor, asked.source)
@@ -195,7 +195,7 @@ def pixels(event: gr.EventData, request: gr.Request) -> dict[str, Any]:
 
 def estimate(event: gr.EventData) -> dict[str, Any]:
     """How many altered copies a method would score with these settings, or what is wrong with them."""
-    asked = Asked.of(event._data)
+    asked = Request.of(event._data)
     head = {"event": ESTIMATE, "run": asked.run, "method": asked.method}
     try:
         copies = methods.method(asked.method or "", asked.settings).copies(offered(asked.model).size)
@@ -206,7 +206,7 @@ def estimate(event: gr.EventData) -> dict[str, Any]:
 
 def named(event: gr.EventData) -> dict[str, Any]:
     """The choice that a visitor means by a name, once the model is here, or why there is none."""
-    asked = Asked.of(event._data)
+    asked = Request.of(event._data)
     head = {"event": NAMED, "run": asked.run}
     try:
         return head | {"choice": vars(choice_of(asked.model))}
@@ -218,7 +218,7 @@ def _run_handler(kind: type[Method]) -> Callable[..., Iterator[dict[str, Any]]]:
     """The handler of one method's own event, so that each card streams and ends by itself."""
 
     def run(event: gr.EventData, request: gr.Request) -> Iterator[dict[str, Any]]:
-        asked, visitor = Asked.of(event._data), _visitor(request)
+        asked, visitor = Request.of(event._data), _visitor(request)
         flag = sessions.begin(visitor, "aside" if asked.aside else kind.key, asked.run)
         head = {"method": kind.key, "run": asked.run}
         try:
@@ -230,10 +230,10 @@ def _run_handler(kind: type[Method]) -> Callable[..., Iterator[dict[str, Any]]]:
 
             told = {**head, "at": 0}
             # a method that takes no time does not wait
-            answers = attended(work, flag) if kind.cost is Cost.INSTANT else ROOM.in_turn(work, flag)
+            answers = attended(work, flag) if kind.cost is Cost.INSTANT else JOBS.in_turn(work, flag)
             with closing(answers):
                 for at, found in enumerate(answers):
-                    if isinstance(found, Wait):
+                    if isinstance(found, QueueStatus):
                         yield told | _waiting(found)
                         continue
                     if found is not None:
@@ -281,7 +281,7 @@ def _maps(
             yield answer, explanation if explanation.complete else None
 
 
-def _waiting(wait: Wait) -> dict[str, Any]:
+def _waiting(wait: QueueStatus) -> dict[str, Any]:
     return {"ahead": wait.ahead, "wait": wait.seconds}
 
 
@@ -300,7 +300,7 @@ def export(event: gr.EventData, request: gr.Request) -> Iterator[dict[str, Any]]
 
 def bundle(event: gr.EventData, request: gr.Request) -> dict[str, Any]:
     """Pack zips of several films into one."""
-    asked, made = Asked.of(event._data), sessions.packed(_visitor(request))
+    asked, made = Request.of(event._data), sessions.packed(_visitor(request))
     head = {"event": BUNDLE, "run": asked.run}
     try:
         # nobody's own zip is opened: what it unpacks to may have no end; nor one twice
@@ -328,7 +328,7 @@ def _of_maps(
     end: dict[str, Any] | None = None,
 ) -> Iterator[dict[str, Any]]:
     """The answers to a question about finished maps, once it is its turn, and what is said at their end."""
-    asked, visitor = Asked.of(event._data), _visitor(request)
+    asked, visitor = Request.of(event._data), _visitor(request)
     head = {"event": name, "run": asked.run}
     flag = sessions.begin(visitor, name, asked.run)
     try:
@@ -336,10 +336,10 @@ def _of_maps(
         kept = _finished(asked, visitor)
         cancelled = None if FORKS else flag
         told = BUSY
-        answers = ROOM.in_turn(lambda: work(asked, visitor, kept, cancelled), flag)
+        answers = JOBS.in_turn(lambda: work(asked, visitor, kept, cancelled), flag)
         with closing(answers):
             for found in answers:
-                if isinstance(found, Wait):
+                if isinstance(found, QueueStatus):
                     yield head | _waiting(found)
                     continue
                 told = found or told
@@ -354,7 +354,7 @@ def _of_maps(
         flag.set()
 
 
-def _finished(asked: Asked, visitor: str) -> dict[str, Explanation]:
+def _finished(asked: Request, visitor: str) -> dict[str, Explanation]:
     """The finished maps, by method, that a later question is about; with settings, others can be made."""
     known = sessions.kept(visitor, _shown(asked))
     kept = {key: known[key] for key in asked.methods if key in known}
@@ -363,13 +363,13 @@ def _finished(asked: Asked, visitor: str) -> dict[str, Explanation]:
     return kept
 
 
-def _shown(asked: Asked) -> tuple[Any, ...]:
+def _shown(asked: Request) -> tuple[Any, ...]:
     return (asked.model, *sorted(asked.source.items()))
 
 
 @gpu(seconds=DEADLINE)
 def _trusted(
-    asked: Asked, visitor: str, kept: Mapping[str, Explanation], flag: Event | None
+    asked: Request, visitor: str, kept: Mapping[str, Explanation], flag: Event | None
 ) -> Generator[dict[str, Any]]:
     budget = Budget(seconds=DEADLINE, cancelled=flag)
     film = _film(visitor, asked.source)
@@ -378,7 +378,7 @@ def _trusted(
 
 @gpu(seconds=DEADLINE)
 def _exported(
-    asked: Asked, visitor: str, kept: Mapping[str, Explanation], flag: Event | None
+    asked: Request, visitor: str, kept: Mapping[str, Explanation], flag: Event | None
 ) -> Generator[dict[str, Any]]:
     budget = Budget(seconds=DEADLINE, cancelled=flag)
     model, film = offered(asked.model), _film(visitor, asked.source)
@@ -400,7 +400,7 @@ def _exported(
     yield {"path": str(archive), "name": archive.name}
 
 
-def _made(asked: Asked, visitor: str, key: str, budget: Budget) -> Explanation:
+def _made(asked: Request, visitor: str, key: str, budget: Budget) -> Explanation:
     """A method's whole map, which is kept; Cancelled or DeadlinePassed as the budget says."""
     method = _asked_for(asked, key)
     *_, made = explain.explain(offered(asked.model), _film(visitor, asked.source), method, budget=budget)
@@ -410,19 +410,19 @@ def _made(asked: Asked, visitor: str, key: str, budget: Budget) -> Explanation:
     return made
 
 
-def _fits(asked: Asked, known: Explanation) -> bool:
+def _fits(asked: Request, known: Explanation) -> bool:
     """Whether finished maps have the settings that are asked for."""
     return dict(known.settings) == methods.values_of(_asked_for(asked, known.method))
 
 
-def _asked_for(asked: Asked, key: str) -> Method:
+def _asked_for(asked: Request, key: str) -> Method:
     settings = asked.settings.get(key)
     return methods.method(key, settings if isinstance(settings, dict) else {})
 
 
 @gpu(seconds=DEADLINE)
 def _scrambled(
-    asked: Asked, visitor: str, kept: Mapping[str, Explanation], flag: Event | None
+    asked: Request, visitor: str, kept: Mapping[str, Explanation], flag: Event | None
 ) -> Generator[dict[str, Any]]:
     budget = Budget(seconds=DEADLINE, cancelled=flag)
     yield from trust_data.scrambled(offered(asked.model), _film(visitor, asked.source), kept, asked.depth, budget)
@@ -434,7 +434,7 @@ def _film(visitor: str, source: Mapping[str, Any]) -> Radiograph:
 
 def stop(event: gr.EventData, request: gr.Request) -> None:
     """End one of the visitor's methods, or all of them."""
-    asked = Asked.of(event._data)
+    asked = Request.of(event._data)
     sessions.end(_visitor(request), asked.run, asked.method)
 
 

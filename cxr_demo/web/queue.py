@@ -1,7 +1,7 @@
-"""Who computes now and who waits: first come, first served, and told how many are before them.
+"""The queue of computations: first come, first served, and each waiting visitor is told how many are ahead.
 
 Gradio's own queue tells that to its own components alone. Predictions of new films, and maps that take no time, do not
-wait here: they go between the batches of whoever computes (`turns.py`).
+wait here: they run between the batches of the computation that is under way (`inference/scheduler.py`).
 """
 
 from __future__ import annotations
@@ -22,102 +22,102 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-#: How many compute at a time: a visitor's default maps side by side. More would each take longer.
-PLACES = 4
-#: How many may wait.
-MOST = 200
-#: Seconds between two looks at whether somebody who waits has left.
+#: Computations at a time: a visitor's default maps side by side. More would each take longer.
+WORKERS = 4
+#: Computations that may wait.
+CAPACITY = 200
+#: Seconds between two checks of whether a waiting visitor has left.
 LOOK = 0.5
 
 
 @dataclass(frozen=True)
-class Wait:
-    """How long it is until one's turn."""
+class QueueStatus:
+    """How long a computation has to wait."""
 
-    ahead: int  # computations that will begin before
-    seconds: float | None  # about how long; None until anything is known
+    ahead: int  # waiting computations that start before it
+    seconds: float | None  # about how long; None before any computation has ended
 
 
-class Room:
-    """Computations in the order they came: the first few are at work, the others wait."""
+class JobQueue:
+    """Computations in the order they came: the first few run, the others wait."""
 
-    def __init__(self, places: int = PLACES, most: int = MOST) -> None:
-        self._places, self._most = places, most
+    def __init__(self, workers: int = WORKERS, capacity: int = CAPACITY) -> None:
+        self._workers, self._capacity = workers, capacity
         self.changed = threading.Condition()
-        self._order: list[Place] = []
+        self._order: list[Ticket] = []
         self._took: deque[float] = deque(maxlen=32)
 
     @contextmanager
-    def place(self) -> Iterator[Place]:
-        """A place behind all others, for as long as the context lasts; TooBusy where too many wait."""
+    def ticket(self) -> Iterator[Ticket]:
+        """A ticket behind all others, for as long as the context lasts; TooBusy where too many wait."""
         with self.changed:
-            place = Place(self)
-            ahead = len(self._order) - self._places
-            if ahead >= self._most:
+            ticket = Ticket(self)
+            ahead = len(self._order) - self._workers
+            if ahead >= self._capacity:
                 raise TooBusy(
                     f"{ahead} computations are waiting{_about(self.expected(ahead))}. Please try again later."
                 )
-            self._order.append(place)
+            self._order.append(ticket)
         try:
-            yield place
+            yield ticket
         finally:
             with self.changed:
-                if place.began is not None:
-                    self._took.append(time.monotonic() - place.began)
-                self._order.remove(place)
+                if ticket.began is not None:
+                    self._took.append(time.monotonic() - ticket.began)
+                self._order.remove(ticket)
                 self.changed.notify_all()
 
-    def ahead(self, place: Place) -> int:
-        """How many that wait will begin before a place; below zero for those at work."""
-        return self._order.index(place) - self._places
+    def ahead(self, ticket: Ticket) -> int:
+        """Waiting computations that start before a ticket's; below zero while it runs."""
+        return self._order.index(ticket) - self._workers
 
     def expected(self, ahead: int) -> float | None:
-        """About how many seconds until one begins that has so many before it."""
-        return (ahead + 1) * sum(self._took) / len(self._took) / self._places if self._took else None
+        """Seconds, about, until a computation starts that has so many ahead; None before any has ended."""
+        return (ahead + 1) * sum(self._took) / len(self._took) / self._workers if self._took else None
 
-    def in_turn(self, work: Callable[[], Generator[T]], over: threading.Event) -> Generator[T | Wait | None]:
-        """What `attended` gives of a computation when it is its turn, and until then how long it is."""
-        with self.place() as place:
-            yield from place.waits(over)
-            yield None  # whoever left while waiting is noticed before anything is computed
+    def in_turn(self, work: Callable[[], Generator[T]], over: threading.Event) -> Generator[T | QueueStatus | None]:
+        """The queue's status until the computation starts, then what `attended` yields of it."""
+        with self.ticket() as ticket:
+            yield from ticket.waits(over)
+            yield None  # notices a visitor who left while waiting, before anything is computed
             with closing(attended(work, over)) as answers:
                 yield from answers
 
 
 @dataclass(eq=False)
-class Place:
-    """One computation's place in a room."""
+class Ticket:
+    """One computation's position in a queue."""
 
-    room: Room
+    queue: JobQueue
     began: float | None = None
 
-    def waits(self, over: threading.Event) -> Iterator[Wait]:
-        """How long it is, whenever that changes, until it is its turn; Cancelled once `over` is set."""
-        room, told = self.room, None
+    def waits(self, over: threading.Event) -> Iterator[QueueStatus]:
+        """The status, whenever it changes, until the computation may start; Cancelled once `over` is set."""
+        queue, told = self.queue, None
         while True:
-            with room.changed:
-                ahead = room.ahead(self)
+            with queue.changed:
+                ahead = queue.ahead(self)
                 if ahead < 0:
                     self.began = time.monotonic()
                     return
                 if ahead == told:
-                    room.changed.wait(LOOK)
+                    queue.changed.wait(LOOK)
             if over.is_set():
                 raise Cancelled
             if ahead != told:
                 told = ahead
-                yield Wait(ahead, room.expected(ahead))
+                yield QueueStatus(ahead, queue.expected(ahead))
 
 
-#: Of this process.
-ROOM = Room()
+#: The queue of this process.
+JOBS = JobQueue()
 
 
 def attended(work: Callable[[], Generator[T]], over: threading.Event) -> Generator[T | None]:
     """A computation's answers as they come, and None whenever LOOK seconds have passed without one.
 
-    A visitor who leaves is noticed when something is said to them, so something is said often. Closing this sets
-    `over` and ends the work.
+    The server notices that a visitor has left only when it sends something, so it sends something often. Closing this
+    iterator sets `over` and ends the work.
     """
     said: Queue[tuple[T | None, BaseException | None]] = Queue(maxsize=1)
 

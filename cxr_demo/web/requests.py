@@ -71,7 +71,7 @@ def _is_guest(name: str) -> bool:
 
 
 @dataclass(frozen=True)
-class Asked:
+class Request:
     """What an event of the browser says, in the types it should have: anybody may send anything."""
 
     run: int  # 0 where it is about a film
@@ -88,7 +88,7 @@ class Asked:
     aside: bool  # to be shown beside the cards: ends none of their runs, and is not asked about later
 
     @classmethod
-    def of(cls, told: Any) -> Asked:
+    def of(cls, told: Any) -> Request:
         """From an event's data; what is missing or of another type counts as nothing."""
 
         def known(name: str, kind: type[T], nothing: T) -> T:

@@ -1,5 +1,5 @@
 // The viewer: film, findings and cards. Python sends numbers, this colours them; choosing another finding, opacity, scale
-// or colours asks nobody. `drawing.js` and `looking.js` have how. Gradio calls this file with `element`, `trigger`, `props` and `upload`; Python puts EVENTS and
+// or colours asks nobody. `drawing.js` and `viewport.js` have how. Gradio calls this file with `element`, `trigger`, `props` and `upload`; Python puts EVENTS and
 // CHANNEL before it. Text from outside (file names, errors, model cards) only ever goes through textContent.
 
 const page = translated(props.about);

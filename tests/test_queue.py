@@ -6,30 +6,30 @@ import time
 import pytest
 
 from cxr_demo.errors import Cancelled, TooBusy
-from cxr_demo.web.queue import LOOK, Room, Wait, attended
+from cxr_demo.web.queue import LOOK, JobQueue, QueueStatus, attended
 
 
 def never():
     return threading.Event()
 
 
-def enter(room, begun, go, name, over=None, told=None):
+def enter(queue, begun, go, name, over=None, told=None):
     """Somebody who computes until `go` is set; what they are told meanwhile goes into `told`."""
 
     def compute():
         try:
-            with room.place() as place:
-                for wait in place.waits(over or never()):
+            with queue.ticket() as ticket:
+                for wait in ticket.waits(over or never()):
                     (told if told is not None else []).append(wait)
                 begun.append(name)
                 go.wait(20)
         except Cancelled:
             begun.append(f"{name} left")
 
-    before = len(room._order)
+    before = len(queue._order)
     thread = threading.Thread(target=compute)
     thread.start()
-    until(lambda: len(room._order) > before or not thread.is_alive())
+    until(lambda: len(queue._order) > before or not thread.is_alive())
     return thread
 
 
@@ -41,16 +41,16 @@ def until(true, seconds=20.0):
 
 
 def test_turns_are_taken_in_order_and_those_who_wait_are_told():
-    room, begun, told = Room(places=2, most=10), [], []
+    queue, begun, told = JobQueue(workers=2, capacity=10), [], []
     go = [threading.Event() for _ in range(5)]
-    threads = [enter(room, begun, go[n], n, told=told if n == 4 else None) for n in range(5)]
-    until(lambda: len(begun) == 2 and told == [Wait(2, None)])
+    threads = [enter(queue, begun, go[n], n, told=told if n == 4 else None) for n in range(5)]
+    until(lambda: len(begun) == 2 and told == [QueueStatus(2, None)])
     assert begun == [0, 1]
     go[1].set()
     until(lambda: len(begun) == 3 and len(told) == 2)
     assert begun == [0, 1, 2]
     assert told[1].ahead == 1
-    assert told[1].seconds == pytest.approx(2 * room._took[0] / 2)
+    assert told[1].seconds == pytest.approx(2 * queue._took[0] / 2)
     go[0].set()
     until(lambda: len(begun) == 4)
     assert begun == [0, 1, 2, 3]
@@ -59,26 +59,26 @@ def test_turns_are_taken_in_order_and_those_who_wait_are_told():
     for thread in threads:
         thread.join()
     assert begun == [0, 1, 2, 3, 4]
-    assert room._order == []
+    assert queue._order == []
 
 
 def test_nobody_waits_where_there_is_room():
-    room = Room(places=1)
-    with room.place() as place:
-        assert list(place.waits(never())) == []
-        assert place.began is not None
+    queue = JobQueue(workers=1)
+    with queue.ticket() as ticket:
+        assert list(ticket.waits(never())) == []
+        assert ticket.began is not None
 
 
 def test_who_leaves_while_waiting_frees_the_place_at_once():
-    room, begun = Room(places=1), []
+    queue, begun = JobQueue(workers=1), []
     go, over = threading.Event(), threading.Event()
-    first = enter(room, begun, go, "first")
-    second = enter(room, begun, go, "second", over)
-    third = enter(room, begun, go, "third")
+    first = enter(queue, begun, go, "first")
+    second = enter(queue, begun, go, "second", over)
+    third = enter(queue, begun, go, "third")
     over.set()
     second.join(LOOK + 5)
     assert begun == ["first", "second left"]
-    assert len(room._took) == 0, "waiting is no computing"
+    assert len(queue._took) == 0, "waiting is no computing"
     go.set()
     first.join()
     third.join()
@@ -86,28 +86,28 @@ def test_who_leaves_while_waiting_frees_the_place_at_once():
 
 
 def test_too_many_are_refused_with_the_time_it_would_take():
-    room, begun, go = Room(places=1, most=1), [], threading.Event()
-    room._took.append(200.0)
-    threads = [enter(room, begun, go, n) for n in range(2)]
-    with pytest.raises(TooBusy, match="1 computations are waiting, about 7 minutes"), room.place():
+    queue, begun, go = JobQueue(workers=1, capacity=1), [], threading.Event()
+    queue._took.append(200.0)
+    threads = [enter(queue, begun, go, n) for n in range(2)]
+    with pytest.raises(TooBusy, match="1 computations are waiting, about 7 minutes"), queue.ticket():
         pass
     go.set()
     for thread in threads:
         thread.join()
-    assert room._order == []
+    assert queue._order == []
 
 
 def test_an_error_at_work_gives_the_place_back():
-    room = Room(places=1)
+    queue = JobQueue(workers=1)
 
     def fail():
-        with room.place() as place:
-            list(place.waits(never()))
+        with queue.ticket() as ticket:
+            list(ticket.waits(never()))
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
         fail()
-    assert room._order == []
+    assert queue._order == []
 
 
 # ------------------------------------------------------------------ leaving somebody at work

@@ -19,10 +19,10 @@ from cxr_demo.errors import BadModel, ModelUnavailable, UnknownModel, Unreadable
 from cxr_demo.models import hub as client
 from cxr_demo.models import model_folder, registry, xrv_weights
 from cxr_demo.models.classifier import PUBLISHED
-from cxr_demo.single_flight import Once
+from cxr_demo.single_flight import SingleFlight
 from cxr_demo.types import NIH_FINDINGS
 from tests import hub_server
-from tests.test_modelfolder import SPEC, network
+from tests.test_model_folder import SPEC, network
 
 with warnings.catch_warnings():
     import torchxrayvision as xrv
@@ -36,7 +36,7 @@ hub = hub_server.hub
 
 @pytest.fixture(autouse=True)
 def _nothing_is_loaded_yet(monkeypatch):
-    monkeypatch.setattr(registry, "_loaded", Once())
+    monkeypatch.setattr(registry, "_loaded", SingleFlight())
     monkeypatch.delenv("CXR_MODEL", raising=False)
     monkeypatch.delenv("CXR_MODELS", raising=False)
 
@@ -219,7 +219,7 @@ def test_a_hub_model_is_named_by_its_commit_and_loads_by_that_name(folder, hub, 
     assert model.name == f"someone/tiny@{first}"
     model_folder.save(folder, SPEC, network(seed=1), "")
     client.push(folder, "someone/tiny")
-    monkeypatch.setattr(registry, "_loaded", Once())
+    monkeypatch.setattr(registry, "_loaded", SingleFlight())
     hub.log.clear()
     again = registry.load(model.name)
     assert hub.log == []
@@ -358,7 +358,7 @@ def test_without_a_checksum_the_first_download_decides(hub, densenet, monkeypatc
     registry.load(f"xrv:{name}")
     state = densenet.state_dict()
     put(hub, name, {**state, "classifier.bias": state["classifier.bias"] + 1})
-    monkeypatch.setattr(registry, "_loaded", Once())
+    monkeypatch.setattr(registry, "_loaded", SingleFlight())
     with pytest.raises(BadModel, match=f"torchxrayvision/{name}/model.pt has the sha256"):
         registry.load(f"xrv:{name}")
 
@@ -367,7 +367,7 @@ def test_a_pinned_zoo_model_in_the_cache_asks_nothing(hub, densenet, monkeypatch
     name = "densenet121-res224-mimic_nb"
     put(hub, name, densenet.state_dict())
     registry.load(f"xrv:{name}")
-    monkeypatch.setattr(registry, "_loaded", Once())
+    monkeypatch.setattr(registry, "_loaded", SingleFlight())
     hub.log.clear()
     registry.load(f"xrv:{name}")
     assert hub.log == []
