@@ -94,13 +94,13 @@ def test_two_processes_learn_what_one_learns_in_two_parts(tmp_path):
     assert np.abs(scored[0] - scored[1]).max() < 1e-4
 
 
-def lessons(**changes) -> finetune.Lessons:
+def lessons(**changes) -> finetune.TrainingData:
     """64 films: the first finding is brightness, the second noise."""
     rng = np.random.default_rng(0)
     targets = rng.integers(0, 2, (64, 2)).astype(np.float32)
     views = (rng.normal(90, 10, (64, 32, 32)) + 60 * targets[:, :1, None]).clip(0, 255).astype(np.uint8)
     rows = np.arange(64)
-    return finetune.Lessons(**{"views": views, "targets": targets, "rows": rows[:48], "held": rows[48:]} | changes)
+    return finetune.TrainingData(**{"views": views, "targets": targets, "rows": rows[:48], "held": rows[48:]} | changes)
 
 
 def network(recipe: Recipe) -> classifier.Network:
