@@ -52,16 +52,16 @@ pictures: $(VENV)/dev.stamp  ## draw the pictures of docs/explanations.md
 	$(BIN)/python -m benchmarks.pictures
 
 screenshots: $(VENV)/dev.stamp  ## take the pictures of the page in the documentation, in Chromium
-	$(BIN)/python -m tests.screenshots
+	$(BIN)/python -m tests.programs.screenshots
 
 soak: $(VENV)/dev.stamp  ## send 64 visitors to a page on loopback for ten minutes and check what they get; Linux only
 	$(BIN)/python -m benchmarks.soak
 
 fuzz: $(VENV)/fuzz.stamp  ## try damaged and hostile files on the reader for ten minutes, guided by coverage; Linux only
-	$(BIN)/python -m tests.fuzz
+	$(BIN)/python -m tests.programs.fuzz
 
 fresh: $(VENV)/dev.stamp  ## serve a deployed Space in new environments, with the newest torch and with 2.8; gigabytes
-	$(BIN)/python -m tests.fresh --python $(PYTHON)
+	$(BIN)/python -m tests.programs.fresh --python $(PYTHON)
 
 advisories: $(VENV)/audit.stamp  ## check the installed packages for known vulnerabilities
 	mkdir -p runs

@@ -34,7 +34,7 @@ def folder(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def address(folder) -> Iterator[str]:
     """Where a page is served for one module, see serving.py."""
-    from tests.serving import served
+    from tests.support.serving import served
 
     with served(folder) as url:
         yield url
@@ -51,7 +51,7 @@ def client(address):
 @pytest.fixture
 def listener() -> Iterator[tuple[str, list[str]]]:
     """A server that nobody should be talked into asking, and what it was asked."""
-    from tests.serving import listening
+    from tests.support.serving import listening
 
     with listening() as (url, asked):
         yield f"{url}/film.png", asked
@@ -60,7 +60,7 @@ def listener() -> Iterator[tuple[str, list[str]]]:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[object]:
     """A real browser, see browsing.py."""
-    from tests import browsing
+    from tests.support import browsing
 
     yield from browsing.opened()
 
