@@ -18,8 +18,7 @@ from cxr_demo.films import image, phantom
 from cxr_demo.models import registry
 from cxr_demo.output import render
 from cxr_demo.types import NIH_FINDINGS, Unit
-from tests.browser.test_teaching import GREEN
-from tests.support.browsing import DEFAULTS, Visitor
+from tests.support.browsing import DEFAULTS, GREEN, Visitor
 
 pytestmark = pytest.mark.browser
 

@@ -11,21 +11,12 @@ from cxr_demo import explain, methods
 from cxr_demo.films import image, phantom
 from cxr_demo.models import registry
 from cxr_demo.output import viewer_data
-from tests.support.browsing import DEFAULTS, Visitor
+from tests.support.browsing import DEFAULTS, GREEN, Visitor
 
 pytestmark = pytest.mark.browser
 
 #: Left, top, right, bottom of what the student marks, in shares of the film.
 MARK = (0.1, 0.5, 0.45, 0.8)
-
-#: How many pixels of the film have the colour of a box's outline.
-GREEN = """() => {
-  const canvas = document.querySelector('.film canvas');
-  const {data} = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
-  let many = 0;
-  for (let k = 0; k < data.length; k += 4) many += data[k + 1] > data[k] + 60;
-  return many;
-}"""
 
 
 @pytest.fixture

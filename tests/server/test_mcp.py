@@ -1,7 +1,6 @@
 """The endpoints as tools of assistants, over MCP: the same answers, and no promise less."""
 
 import asyncio
-import base64
 import json
 import time
 
@@ -17,10 +16,8 @@ from cxr_demo.web import uploads
 from tests.support.serving import OUTSIDE, listening, served
 
 pytest.importorskip("mcp", reason="gradio[mcp] is not installed")
-from mcp import ClientSession
-from mcp.client.streamable_http import streamable_http_client
+from tests.support.assistants import FILM, as_data, call, refused, session
 
-FILM = phantom.png("normal", 256)
 FILE_DATA = {"meta": {"_type": "gradio.FileData"}}
 
 
@@ -42,41 +39,11 @@ def log(folder):
     return folder / "server.log"
 
 
-def session(address, work):
-    """What `work` gives of a session, as an assistant has it."""
-
-    async def within():
-        where = f"{address}gradio_api/mcp/"
-        async with streamable_http_client(where) as (receive, send, _), ClientSession(receive, send) as opened:
-            await opened.initialize()
-            return await work(opened)
-
-    return asyncio.run(within())
-
-
-def call(address, tool, **arguments):
-    """Whether a tool could do what was asked, and the texts that it gave."""
-    answer = session(address, lambda opened: opened.call_tool(tool, arguments))
-    return not answer.isError, [each.text for each in answer.content]
-
-
-def refused(address, tool="predict", **arguments):
-    """The one sentence of a tool that could not do it."""
-    done, (said,) = call(address, tool, **arguments)
-    assert not done
-    assert "root:" not in said
-    return said
-
-
 @pytest.fixture(scope="module")
 def sent(address):
     """What the page answers when a film is sent to it."""
     answer = httpx.post(f"{address}gradio_api/upload", files={"files": ("film.png", FILM)})
     return answer.json()[0]
-
-
-def as_data(data, kind="image/png"):
-    return f"data:{kind};base64,{base64.b64encode(data).decode()}"
 
 
 def cached(folder):

@@ -21,9 +21,8 @@ from cxr_demo import explain
 from cxr_demo.films import image, phantom
 from cxr_demo.models import registry
 from cxr_demo.web import uploads
-from tests.server.test_security import called
 from tests.support.disks import on_disk
-from tests.support.serving import save_model, served, started
+from tests.support.serving import called, save_model, served, started
 
 ROOT = Path(__file__).parents[2]
 FILM = phantom.png("effusion", 256)

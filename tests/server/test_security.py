@@ -20,7 +20,7 @@ from benchmarks.visitor import Refused, Visitor
 from cxr_demo.films import phantom
 from cxr_demo.web import uploads
 from tests.support import corpus
-from tests.support.serving import OUTSIDE
+from tests.support.serving import OUTSIDE, called
 
 ROOT = Path(__file__).parents[2]
 
@@ -47,15 +47,6 @@ def film_png(tmp_path):
 
 def upload(address, data, name):
     return httpx.post(f"{address}gradio_api/upload", files={"files": (name, data)}, timeout=60)
-
-
-def called(address, name, *data):
-    """What an endpoint answers to these values, as they stand, past every check of a client."""
-    call = httpx.post(f"{address}gradio_api/call/{name}", json={"data": data}, timeout=60)
-    if call.status_code != httpx.codes.OK:
-        return f"event: error {call.text}"
-    with httpx.stream("GET", f"{address}gradio_api/call/{name}/{call.json()['event_id']}", timeout=60) as answer:
-        return answer.read().decode()
 
 
 def event(address, name, told):

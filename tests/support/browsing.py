@@ -31,6 +31,14 @@ PIXELS = """key => {
   const {data, width, height} = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
   return [width, height, btoa(Array.from(data, b => String.fromCharCode(b)).join(''))];
 }"""
+#: How many pixels of the film have the colour of a box's outline.
+GREEN = """() => {
+  const canvas = document.querySelector('.film canvas');
+  const {data} = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+  let many = 0;
+  for (let k = 0; k < data.length; k += 4) many += data[k + 1] > data[k] + 60;
+  return many;
+}"""
 
 
 def opened():

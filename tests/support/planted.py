@@ -15,7 +15,7 @@ from torch import nn
 
 from cxr_demo.films import image
 from cxr_demo.models.classifier import Classifier, Network
-from cxr_demo.types import ModelSpec, Radiograph
+from cxr_demo.types import Explanation, ModelSpec, Radiograph, Unit
 
 SIZE = 128
 CELL = 16  # the feature map is SIZE / CELL on a side
@@ -103,3 +103,9 @@ def density(values, spots=SPOTS):
     for part, spot in zip(carried, spots.values(), strict=True):
         part[spot.box] = spot.strength * values[spot.box] / spot.side**2
     return carried
+
+
+def explanation(values, **more):
+    """An explanation with these maps (3, H, W), as LIME would record it."""
+    known = {"seconds": 1.234, "forwards": 7, "steps": (3, 9), "settings": {}, "model": "m", "precision": "float32"}
+    return Explanation("lime", tuple("abc"), values, Unit.LOGIT, **{**known, **more})

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+import httpx
 import numpy as np
 import torch
 
@@ -106,6 +107,15 @@ def started(folder: Path, *before: str, **settings: str) -> Iterator[subprocess.
     command = [*before, sys.executable, "-m", "tests.support.serving"]
     with running(command, {**inherited, **own, **settings}, folder / "server.log") as server:
         yield server
+
+
+def called(address, name, *data):
+    """What an endpoint answers to these values, as they stand, past every check of a client."""
+    call = httpx.post(f"{address}gradio_api/call/{name}", json={"data": data}, timeout=60)
+    if call.status_code != httpx.codes.OK:
+        return f"event: error {call.text}"
+    with httpx.stream("GET", f"{address}gradio_api/call/{name}/{call.json()['event_id']}", timeout=60) as answer:
+        return answer.read().decode()
 
 
 @contextlib.contextmanager

@@ -1,7 +1,6 @@
 """Doubtful labels against two other truths, and what an audit says on screen, as JSON and as a page."""
 
 import argparse
-import csv
 import gzip
 import json
 import math
@@ -19,26 +18,9 @@ from sklearn.linear_model import LogisticRegression
 
 from cxr_demo.errors import DataError
 from cxr_demo.films import label_tables
+from tests.support.audits import EVIL, films_of
 from train.audit import command, noise, page, pictures, report, run
 from train.audit.base import Finding, Severity, Subject, Suspect
-
-LABELS = ("Effusion", "Mass")
-
-
-def films_of(folder: Path, count: int = 6, targets: np.ndarray | None = None) -> label_tables.Films:
-    """Small films with planted labels, the first one with a box in its lower right quarter."""
-    (folder / "images").mkdir(parents=True, exist_ok=True)
-    targets = np.arange(2 * count).reshape(count, 2) % 3 % 2 if targets is None else targets
-    box = json.dumps([{"label": "Mass", "x": 50, "y": 40, "w": 50, "h": 40}])
-    with (folder / "labels.csv").open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["file", "patient_id", "boxes", *LABELS])
-        for i, row in enumerate(targets):
-            pixels = np.random.default_rng(i).integers(0, 255, (80, 100), np.uint8)
-            cv2.imwrite(str(folder / "images" / f"{i}.png"), pixels)
-            writer.writerow([f"{i}.png", f"p{i // 2}", "" if i else box, *row])
-    return label_tables.read_tables([folder / "labels.csv"], LABELS)
-
 
 # ------------------------------------------------------------------ doubtful labels
 
@@ -149,8 +131,6 @@ def test_without_scores_or_with_few_films_nothing_is_said(tmp_path):
 
 
 # ------------------------------------------------------------------ the record
-
-EVIL = '<script>alert("x")</script> & co'
 
 
 def findings(many: int = 0) -> tuple[Finding, ...]:

@@ -10,7 +10,7 @@ import pytest
 from cxr_demo.explain import predict
 from cxr_demo.films import image, phantom
 from cxr_demo.models import registry
-from tests.train.test_train import LABELS, TINY, flags, plant
+from tests.support.training import LABELS, TINY, flags, plant
 from train import cli
 
 FINDINGS = ["--labels", *LABELS]

@@ -16,7 +16,7 @@ import torch
 from cxr_demo.errors import DataError, UnknownModel
 from cxr_demo.films import label_tables
 from cxr_demo.models import classifier, model_folder
-from tests.train.test_train import LABELS, TINY, flags, plant
+from tests.support.training import LABELS, TINY, flags, plant
 from train import backbones, checkpoint, finetune, runs
 from train.recipe import Recipe
 

@@ -15,7 +15,7 @@ from cxr_demo.films import image, label_tables
 from cxr_demo.models import hub as client
 from cxr_demo.models import registry
 from tests.support import hub_server
-from tests.train.test_train import LABELS, TINY, plant
+from tests.support.training import LABELS, TINY, plant
 from train import cache, cli, publish, runs
 
 # huggingface_hub 2.4 sends large files with an argument that its own HTTP library calls old

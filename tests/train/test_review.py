@@ -1,8 +1,6 @@
 """Decisions about suspects: their file, what it changes, and the page on which they are taken, in a real browser."""
 
-import csv
 import re
-import socket
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,12 +8,9 @@ import numpy as np
 import pytest
 
 from cxr_demo.errors import DataError
-from tests.train.test_audit_report import EVIL, films_of
+from tests.support.audits import TARGETS, films_of, lines, opened
 from train.audit import corrections, review
-from train.audit.base import Finding, Severity, Suspect
 from train.audit.corrections import Correction, Decision
-
-TARGETS = np.array([[1, 1], [0, 1], [1, 0], [0, 0], [1, 1], [0, 0]])
 
 
 @pytest.fixture
@@ -30,11 +25,6 @@ def path(tmp_path):
 
 def decision(file="0.png", label="Mass", old="1", new="0", what=Decision.ACCEPT, reason="why"):
     return Correction(file, label, old, new, what, reason, corrections.now())
-
-
-def lines(path):
-    with path.open(newline="") as file:
-        return [tuple(row[:5]) for row in csv.reader(file)][1:]
 
 
 # ------------------------------------------------------------------ the file
@@ -162,23 +152,6 @@ def test_files_of_one_name_are_told_apart_by_their_folders(films, path):
 # ------------------------------------------------------------------ the review without its page
 
 
-def findings():
-    doubts = (
-        Suspect(0, "Mass", f"Looks odd {EVIL}", 0.9),
-        Suspect(2, "Effusion", "Looks odder", 0.8),
-        Suspect(3, "Mass", "m", 0.7),
-    )
-    return [
-        Finding("near-duplicates", Severity.ERROR, "Copies", suspects=(Suspect(1, None, "A copy", 1.0, other=4),)),
-        Finding("doubtful", Severity.INFO, "Doubtful", suspects=doubts),
-        Finding("boxes", Severity.INFO, "Boxes", suspects=(Suspect(0, "Mass", "Box and label differ", 0.5),)),
-    ]
-
-
-def opened(films, path):
-    return review.Review(films, findings(), path)
-
-
 def test_one_decision_per_label_however_many_doubts(films, path):
     items = opened(films, path).items
     assert [(i.file, i.label, i.old, i.new) for i in items] == [
@@ -247,94 +220,3 @@ def test_a_file_that_cannot_be_written_is_said_and_nothing_is_lost(films, path):
     path.parent.write_text("in the way")
     with pytest.raises(review.gr.Error, match="cannot be"):
         review._answer(page, {"what": "accept", "at": 0})
-
-
-# ------------------------------------------------------------------ in a browser
-
-
-class Reader:
-    """Somebody at the page."""
-
-    def __init__(self, browser, address):
-        self.page = browser.new_page(viewport={"width": 1300, "height": 900})
-        self.page.set_default_timeout(120_000)
-        self.requests, self.complaints = [], []
-        self.page.on("request", lambda r: r.url.startswith("data:") or self.requests.append(r.url))
-        self.page.on("pageerror", lambda e: self.complaints.append(str(e)))
-        self.page.on("console", lambda m: m.type == "error" and self.complaints.append(m.text))
-        self.page.goto(address)
-        self.page.wait_for_selector(".review main")
-
-    def shows(self, heading):
-        self.page.wait_for_function("text => document.querySelector('.review h2')?.textContent === text", arg=heading)
-        return self.page.inner_text(".review figcaption b") if "left" not in heading else None
-
-    def progress(self):
-        return self.page.inner_text(".progress span")
-
-
-@pytest.mark.browser
-def test_a_review_by_keys_and_buttons(browser, films, path):
-    with socket.socket() as free:  # gradio leaves a socket open for every port that it finds taken
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    server = review.serve(opened(films, path), prevent_thread_lock=True, quiet=True, server_port=port)
-    try:
-        _drive(browser, films, path, server[1])
-    finally:
-        server[0].get_blocks().close()
-
-
-def _drive(browser, films, path, address):
-    reader = Reader(browser, address)
-    page = reader.page
-    assert address.startswith("http://127.0.0.1:")
-    assert reader.shows("The film itself") == "1.png"
-    assert page.locator(".review figure").count() == 2, "with the film that it was compared with"
-    assert reader.progress() == "0 of 4 decided"
-    page.keyboard.press("a")
-    assert reader.shows("Mass: 1") == "0.png"
-    assert lines(path) == [("1.png", "", "", "left out", "accept")]
-    assert EVIL in page.inner_text(".side")
-    page.wait_for_function("document.querySelector('.film img').naturalWidth > 0")
-    image, box = page.locator(".film img").bounding_box(), page.locator(".film i.same").bounding_box()
-    assert box["x"] == pytest.approx(image["x"] + image["width"] / 2, abs=2)
-    assert image["width"] / image["height"] == pytest.approx(100 / 80, rel=0.01), "never stretched"
-    assert box["height"] == pytest.approx(image["height"] / 2, abs=3)
-    page.keyboard.press("Control+s")  # the browser's own
-    page.keyboard.press("S")
-    assert reader.shows("Effusion: 1") == "2.png"
-    page.keyboard.press("ArrowLeft")
-    assert reader.shows("Mass: 0") == "3.png"
-    assert reader.progress() == "2 of 4 decided, 1 skipped"
-    page.keyboard.press("u")
-    reader.shows("Effusion: 1")
-    page.click("button[data-what=accept]")
-    reader.shows("Mass: 0")
-    page.select_option("select.finding", "boxes")
-    assert reader.shows("Mass: 1") == "0.png"
-    assert reader.progress() == "0 of 1 decided, 1 skipped"
-    page.focus("select.finding")
-    page.keyboard.press("s")  # while choosing, keys are the list's
-    page.evaluate("document.activeElement.blur()")
-    page.keyboard.press("r")
-    reader.shows("Nothing is left to look at here")
-    assert lines(path) == [
-        ("1.png", "", "", "left out", "accept"),
-        ("0.png", "Mass", "1", "1", "skip"),
-        ("2.png", "Effusion", "1", "1", "reject"),
-        ("2.png", "Effusion", "1", "1", "undo"),
-        ("2.png", "Effusion", "1", "0", "accept"),
-        ("0.png", "Mass", "1", "1", "reject"),
-    ]
-    # somebody comes back
-    page.reload()
-    assert reader.shows("Mass: 0") == "3.png"
-    assert reader.progress() == "3 of 4 decided"
-    page.keyboard.press("ArrowRight")
-    reader.shows("Nothing is left to look at here")
-    np.testing.assert_array_equal(
-        corrections.apply(films, path).targets, np.array([[1, 1], [0, 0], [0, 1], [1, 1], [0, 0]])
-    )
-    assert {url for url in reader.requests if not url.startswith(address)} == set()
-    assert reader.complaints == []

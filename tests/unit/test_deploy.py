@@ -1,33 +1,21 @@
 """A Space from this repository: what is sent to a Hub, and that it is all that a page needs."""
 
-import http.server
-import os
 import re
-import sys
-import threading
-from contextlib import closing
-from pathlib import Path
 
-import gradio_client
-import httpx
 import pytest
 import yaml
 
-from benchmarks.process import address_of, running
-from benchmarks.visitor import Visitor
 from cxr_demo import cli, deploy
 from cxr_demo.errors import BadSetting, DataError, UnknownModel
-from cxr_demo.films import phantom
 from cxr_demo.models import hub as client
 from cxr_demo.models import registry
 from cxr_demo.single_flight import SingleFlight
 from tests.support import hub_server
-from tests.support.serving import save_model, served
+from tests.support.serving import save_model
 
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
 hub = hub_server.hub
 
-ROOT = Path(__file__).parents[2]
 SPACE = "someone/films"
 
 
@@ -142,84 +130,3 @@ def test_a_refusal_says_what_to_do(hub, status, sentence, capsys):
     hub.refuses = status
     assert cli.main(["deploy", SPACE]) == 2
     assert sentence in capsys.readouterr().err
-
-
-def test_the_prepared_folder_serves_by_itself(hub, published, tmp_path):
-    """Away from the repository, with what is fetched before a Space starts and no Hub after that."""
-    folder = tmp_path / "space"
-    folder.mkdir()
-    variables = deploy.prepare(folder, "someone/tiny")
-    repo, files, commit = front_matter((folder / "README.md").read_text())["preload_from_hub"][0].split()
-    client.pull(repo, files.split(",")[:2], revision=commit, optional=files.split(",")[2:])
-    settings = {"HF_HOME": str(tmp_path / "hf"), "HF_HUB_OFFLINE": "1", "PYTHONPATH": ""}
-    environment = {**os.environ, **variables, **settings}
-    with running([sys.executable, "-u", "app.py"], environment, tmp_path / "log", folder) as page:
-        address = address_of(page)
-        assert httpx.get(address).status_code == 200
-        film = tmp_path / "film.png"
-        film.write_bytes(phantom.png("normal", 256))
-        asked = gradio_client.Client(address, verbose=False, analytics_enabled=False)
-        told = asked.predict(gradio_client.handle_file(film), api_name="/predict")
-        assert told["model"] == f"someone/tiny@{published}"
-        assert len(told["probabilities"]) == 14
-
-
-@pytest.fixture
-def proxied(tmp_path):
-    """A page under /films of another server, which passes requests on without that part, as nginx is told to."""
-
-    class Proxy(http.server.BaseHTTPRequestHandler):
-        def _pass_on(self):
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            path = self.path.removeprefix("/films")
-            if path == self.path:
-                self.send_response(204)  # what a browser asks every server for, e.g. favicon.ico
-                self.end_headers()
-                return
-            headers = {k: v for k, v in self.headers.items() if k.lower() not in ("connection", "accept-encoding")}
-            with httpx.stream(
-                self.command, page.rstrip("/") + path, content=body, headers=headers, timeout=60
-            ) as answer:
-                self.send_response(answer.status_code)
-                for name in ("content-type", "location", "content-length", "content-encoding"):
-                    if name in answer.headers:
-                        self.send_header(name, answer.headers[name])
-                self.end_headers()
-                for part in answer.iter_raw():
-                    self.wfile.write(part)
-                    self.wfile.flush()
-
-        do_GET = do_POST = do_HEAD = _pass_on  # noqa: N815 - as http.server calls them
-
-        def log_message(self, *_):
-            pass
-
-    with (
-        served(tmp_path, GRADIO_ROOT_PATH="/films") as page,
-        http.server.ThreadingHTTPServer(("127.0.0.1", 0), Proxy) as server,
-    ):
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/films"
-        server.shutdown()
-
-
-def test_behind_a_proxy_with_a_path_all_works(proxied, tmp_path):
-    film = tmp_path / "film.png"
-    film.write_bytes(phantom.png("effusion", 256))
-    asked = gradio_client.Client(f"{proxied}/", verbose=False, analytics_enabled=False)
-    assert len(asked.predict(gradio_client.handle_file(film), api_name="/predict")["probabilities"]) == 14
-    with closing(Visitor(proxied)) as one:
-        told = {"model": str(tmp_path / "fourteen"), "source": one.upload("film.png", film.read_bytes()), "run": 1}
-        assert one.answer("run_occlusion", told)["complete"]
-
-
-@pytest.mark.browser
-def test_behind_a_proxy_with_a_path_the_browser_finds_everything(proxied, tmp_path, browser):
-    from tests.support import browsing
-
-    film = tmp_path / "film.png"
-    film.write_bytes(phantom.png("effusion", 256))
-    one = browsing.Visitor(browser, f"{proxied}/").drop(film).wait("gradcam", "lime", "occlusion")
-    assert {url for url in one.requests if not url.startswith(proxied)} == set()
-    assert one.complaints == []
-    one.page.close()

@@ -15,8 +15,6 @@ from cxr_demo.evaluation import trust
 from cxr_demo.films import image, phantom
 from cxr_demo.models import failure_cases, registry
 from cxr_demo.web.requests import film_of, offered
-from tests.browser.test_teaching import GREEN
-from tests.support.browsing import DEFAULTS, Visitor
 
 KEYS = [kind.key for kind in methods.DEFAULTS]
 
@@ -180,43 +178,3 @@ def test_the_command_line_explains_with_one(tmp_path, capsys):
     made = ["explain", film, "--model", "lesson:occlusion", "--method", "occlusion", "--out", str(tmp_path / "out")]
     assert cli.main(made) == 0
     assert not np.load(tmp_path / "out" / "lesson-occlusion" / "maps.npz")["occlusion"].any()
-
-
-# ---------------------------------------------------------------------- on the page
-
-
-@pytest.mark.browser
-def test_a_visitor_opens_each_and_comes_back_to_the_model_they_chose(browser, address):
-    visitor = Visitor(browser, address)
-    page = visitor.page
-    page.wait_for_selector(".chip[data-lesson]")
-    models = page.eval_on_selector_all("#cxr-model option", "options => options.map(option => option.value)")
-    page.select_option("#cxr-model", models[-1])
-
-    def is_shown(lesson):
-        page.wait_for_selector(f".film .notes p:text-is('{lesson.truth}')")
-        visitor.wait(*DEFAULTS).measured()
-        assert visitor.texts(".film .notes p") == [lesson.truth, lesson.see]
-        assert page.input_value("#cxr-model") == lesson.model
-        assert visitor.texts(".findings .list .label") == ["Planted"]
-        assert page.evaluate(GREEN) > 100
-        assert "energy in box" in page.inner_text(".believe")
-
-    for lesson in failure_cases.LESSONS.values():
-        page.click(f".chip[data-lesson={lesson.key}]")
-        is_shown(lesson)
-    visitor.reload()
-    is_shown(lesson)
-    page.click(".chip[data-phantom=normal]")
-    page.wait_for_selector(".filmname b:text-is('Normal')")
-    assert page.input_value("#cxr-model") == models[-1]
-    assert page.eval_on_selector_all("#cxr-model option", "options => options.map(option => option.value)") == models
-    # the lesson's film may be shown to another model, and the chip brings the lesson's back
-    page.click(f".thumb[title='Where {lesson.key.capitalize()} fails']")
-    is_shown(lesson)
-    page.select_option("#cxr-model", models[0])
-    page.wait_for_function("() => document.querySelectorAll('.findings .list .row').length > 1")
-    page.click(f".chip[data-lesson={lesson.key}]")
-    is_shown(lesson)
-    assert visitor.complaints == []
-    page.close()

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from cxr_demo import cli, explain
-from cxr_demo.errors import BadSetting, DataError
+from cxr_demo.errors import BadSetting
 from cxr_demo.films import gate, image, phantom
 from cxr_demo.models import registry
 from cxr_demo.output import report
-from cxr_demo.types import NIH_FINDINGS
+from tests.support.pictures import DRAWN
 from train import gate as teaching
 
 
@@ -62,28 +62,6 @@ def test_a_film_that_lies_wrong_is_recognised_and_put_right(correction):
     assert found.correction == correction
     assert gate.LOOKS[correction] in found.says[0]
     assert gate.look(image.corrected(film(spoilt(upright, correction)), correction)).passes
-
-
-def drawings():
-    rng = np.random.default_rng(11)
-    page = np.full((300, 220), 255, np.uint8)
-    for line in range(20, 290, 14):
-        cv2.putText(page, "some words of a page", (10, line), cv2.FONT_HERSHEY_SIMPLEX, 0.5, 0)
-    chart = np.full((240, 320), 255, np.uint8)
-    for x, height in zip(range(30, 300, 40), rng.integers(30, 200, 7), strict=True):
-        cv2.rectangle(chart, (x, 220 - int(height)), (x + 25, 220), 60, -1)
-    face = np.full((256, 256), 200, np.uint8)
-    cv2.circle(face, (128, 128), 90, 90, -1)
-    cv2.circle(face, (95, 105), 14, 240, -1)
-    cv2.circle(face, (160, 105), 14, 240, -1)
-    yield "page", page
-    yield "chart", chart
-    yield "face", face
-    for n in range(10):
-        yield f"noise {n}", teaching.noise(rng)
-
-
-DRAWN = dict(drawings())
 
 
 @pytest.mark.parametrize("name", DRAWN)
@@ -162,60 +140,3 @@ def test_the_command_line_corrects_when_asked_and_repeats_it(tmp_path, capsys):
     first, again = (np.load(tmp_path / out / "left" / "maps.npz")["gradcam"] for out in "ab")
     np.testing.assert_array_equal(first, again)
     assert cli.main(["explain", "--from", str(result), str(path), "--out", str(tmp_path / "c"), "--correct"]) == 2
-
-
-# ------------------------------------------------------------------ teaching
-
-
-@pytest.fixture
-def lessons(tmp_path):
-    """Films of 10 patients, drawn, and other pictures, as tables and folders."""
-    rng = np.random.default_rng(5)
-    for folder in ("images", "others/images"):
-        (tmp_path / folder).mkdir(parents=True)
-    with (tmp_path / "films.csv").open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["file", "patient_id", *NIH_FINDINGS])
-        for n in range(40):
-            drawn = teaching.changed(phantom.draw(list(phantom.PHANTOMS)[n % 5], 128), rng)
-            cv2.imwrite(str(tmp_path / "images" / f"{n}.png"), drawn)
-            writer.writerow([f"{n}.png", n % 10, *[0] * len(NIH_FINDINGS)])
-    with (tmp_path / "others" / "labels.csv").open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["file", "kind"])
-        for n, (name, pixels) in enumerate(list(DRAWN.items())[:3] * 3):
-            cv2.imwrite(str(tmp_path / "others" / "images" / f"{n}.png"), pixels)
-            writer.writerow([f"{n}.png", name])
-    return tmp_path
-
-
-def test_what_is_taught_is_what_the_gate_runs(lessons, monkeypatch):
-    from train import cli as train_cli
-
-    out = lessons / "gate"
-    words = ["gate", str(lessons / "films.csv"), "--others", str(lessons / "others"), "--out", str(out)]
-    monkeypatch.setattr(teaching, "NOISE", 10)
-    assert train_cli.main(words) == 0
-    card = (out / "README.md").read_text()
-    assert "of 40 |" in card
-    assert "never" not in card.split("\n")[0]
-    monkeypatch.setattr(gate, "WEIGHTS", out / gate.WEIGHTS.name)
-    gate._network.cache_clear()
-    try:
-        assert gate.look(phantom.PHANTOMS["effusion"].film()).passes
-        assert not gate.look(film(DRAWN["page"])).passes
-    finally:
-        monkeypatch.undo()
-        gate._network.cache_clear()
-
-
-def test_a_table_of_other_pictures_without_kinds_is_refused(lessons):
-    (lessons / "others" / "labels.csv").write_text("file\n0.png\n")
-    with pytest.raises(DataError, match="file and kind"):
-        teaching._pictures(_films(lessons), lessons / "others", print)
-
-
-def _films(folder):
-    from cxr_demo.films import label_tables
-
-    return label_tables.read_tables([folder / "films.csv"], NIH_FINDINGS)

@@ -16,7 +16,7 @@ from cxr_demo.models import hub as client
 from cxr_demo.models import model_folder
 from tests.support import hub_server
 from tests.support.disks import on_disk
-from tests.unit.test_model_folder import SPEC, network
+from tests.support.tiny_model import SPEC, network
 
 # huggingface_hub 2.4 sends large files with an argument that its own HTTP library calls old
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")

@@ -17,7 +17,7 @@ from cxr_demo.inference import engine, openvino
 from cxr_demo.methods import GradCAM
 from cxr_demo.methods.cam import LayerCAM
 from cxr_demo.models import classifier, model_folder
-from tests.unit.test_engine import asked, build
+from tests.support.networks import asked, build
 
 
 @pytest.fixture

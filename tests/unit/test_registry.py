@@ -22,7 +22,7 @@ from cxr_demo.models.classifier import PUBLISHED
 from cxr_demo.single_flight import SingleFlight
 from cxr_demo.types import NIH_FINDINGS
 from tests.support import hub_server
-from tests.unit.test_model_folder import SPEC, network
+from tests.support.tiny_model import SPEC, network
 
 with warnings.catch_warnings():
     import torchxrayvision as xrv

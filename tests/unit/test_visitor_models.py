@@ -17,7 +17,7 @@ from cxr_demo.inference import engine
 from cxr_demo.models import model_folder, registry, visitor_models
 from cxr_demo.web import requests
 from tests.support import hub_server
-from tests.unit.test_model_folder import ARGUMENTS, SPEC, network
+from tests.support.tiny_model import ARGUMENTS, SPEC, network
 
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
 
