@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 MOST_SECONDS, MOST_MEGABYTES = 10, 1024
 #: What is watched for new code: the reader, and the decoders that are written in Python.
 WATCHED = ("cxr_demo.films.image", "cxr_demo.films.formats", "cxr_demo.films.dicom", "pydicom", "tifffile")
-READER = ("image", "decode", "dicom")
+READER = ("image", "formats", "dicom")
 LONGEST = 20_000
 
 
@@ -108,7 +108,7 @@ def read(image: ModuleType, data: bytes) -> None:
 def covered(corpus: Path) -> dict[str, float]:
     """Share of the lines of each of the reader's modules that the files of a corpus run."""
     script = (
-        "import sys; from pathlib import Path; from tests.programs.fuzz import read; from cxr_demo import image\n"
+        "import sys; from pathlib import Path; from tests.programs.fuzz import read; from cxr_demo.films import image\n"
         "for path in Path(sys.argv[1]).iterdir(): read(image, path.read_bytes())"
     )
     data = corpus.parent / "coverage"
@@ -116,10 +116,10 @@ def covered(corpus: Path) -> dict[str, float]:
     one_script = corpus.parent / "replay.py"
     one_script.write_text(script, encoding="utf-8")
     subprocess.run([*measure, str(one_script), str(corpus)], check=True, env={**os.environ, "PYTHONPATH": "."})
-    places = ",".join(f"cxr_demo/{name}.py" for name in READER)
+    places = ",".join(f"cxr_demo/films/{name}.py" for name in READER)
     words = [sys.executable, "-m", "coverage", "report", f"--data-file={data}", f"--include={places}"]
     report = subprocess.run(words, capture_output=True, text=True, check=True).stdout
-    return {name: int(share) / 100 for name, share in re.findall(r"cxr_demo/(\w+)\.py .*?(\d+)%", report)}
+    return {name: int(share) / 100 for name, share in re.findall(r"cxr_demo/films/(\w+)\.py .*?(\d+)%", report)}
 
 
 if __name__ == "__main__":
