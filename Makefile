@@ -3,7 +3,13 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help run test train-demo models lint check bench quality benchmark pictures screenshots soak fuzz fresh advisories clean
+# The order of the tests, and how many run side by side.
+SEED ?= 1
+WORKERS ?= auto
+PYTEST = $(BIN)/python -m pytest --randomly-seed=$(SEED)
+ABREAST = -n $(WORKERS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+
+.PHONY: help run test quick train-demo models lint check bench quality benchmark pictures screenshots soak fuzz fresh advisories clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | sort
@@ -11,8 +17,12 @@ help:  ## list the targets
 run: $(VENV)/run.stamp  ## serve the page at http://127.0.0.1:7860
 	$(BIN)/python app.py
 
-test: $(VENV)/dev.stamp  ## run the whole suite
-	$(BIN)/python -m pytest
+test: $(VENV)/dev.stamp  ## run the whole suite; SEED=n for another order, WORKERS=n for so many side by side
+	$(PYTEST) $(ABREAST) -m "not alone"
+	$(PYTEST) -m alone
+
+quick: $(VENV)/dev.stamp  ## run the unit tests, in a minute
+	$(PYTEST) $(ABREAST) tests/unit -m "not alone"
 
 train-demo: $(VENV)/train.stamp  ## audit, train and measure in a few minutes
 	$(BIN)/python -m train demo
