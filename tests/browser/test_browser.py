@@ -26,8 +26,6 @@ from cxr_demo.types import NIH_FINDINGS, Unit
 from cxr_demo.web.queue import WORKERS
 from tests.support.browsing import DEFAULTS, Visitor
 
-pytestmark = pytest.mark.browser
-
 #: Times what happens in the page's own thread until everything is drawn.
 TIMED = "action => { const began = performance.now(); eval(action); return performance.now() - began; }"
 
@@ -44,9 +42,24 @@ def film_file(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def visitor(browser, address, film_file):
+def visit(browser, address, film_file):
     """One visit that most tests share: a dropped film with its three maps and the planted fourth."""
-    return Visitor(browser, address).drop(film_file).wait(*DEFAULTS).turn_on("corners").measured()
+    one = Visitor(browser, address).drop(film_file).wait(*DEFAULTS).turn_on("corners").measured()
+    yield one
+    assert {url for url in one.requests if not url.startswith(one.address)} == set()
+    assert one.complaints == []
+    one.page.close()
+
+
+@pytest.fixture
+def visitor(visit):
+    """The visit, shown as at first."""
+    visit.page.set_viewport_size({"width": 1440, "height": 1000})
+    visit.page.evaluate("document.body.classList.remove('dark')")
+    visit.page.check("input[name=cxr-scale][value=same]")
+    visit.page.select_option("#cxr-side", "both")
+    visit.opacity(0.6)
+    return visit
 
 
 @pytest.fixture
@@ -70,7 +83,6 @@ def test_a_drop_shows_all_findings_and_three_maps(visitor):
         assert "forward pass" in card
         assert "logits per 1/49 of the view" in card
         assert re.search(r"\d\.\d s", card)
-    visitor.page.check("input[name=cxr-scale][value=same]")
     assert "R²" in visitor.page.inner_text(".card[data-method=lime]")
     assert "not for clinical use" in visitor.page.inner_text(".cxr .notice")
 
@@ -154,7 +166,6 @@ class TestChoosing:
         assert colour[0] == 0
         assert 30 < colour[1] < colour[2] - 30
         assert "90 %" in visitor.page.inner_text(".controls output")
-        visitor.opacity(0.6)
 
     def test_one_scale_or_each_its_own(self, visitor):
         visitor.pick("Effusion")  # the planted evidence of 2 logits is more than any true method's here
@@ -168,7 +179,6 @@ class TestChoosing:
         assert own[-1] == "+2.00"
         assert float(same[0]) == max(map(float, own))
         assert visitor.requests[before:] == []
-        visitor.page.check("input[name=cxr-scale][value=same]")
 
 
 class TestPictures:
@@ -197,8 +207,6 @@ class TestPictures:
                     inside[part[6] : part[-6], other[6] : other[-6]] = True
             apart = np.abs(drawn - wanted)[top : top + side, left : left + side][inside]
             assert apart.max() <= 3
-        visitor.opacity(0.6)
-        visitor.page.check("input[name=cxr-scale][value=same]")
 
     def test_a_map_without_evidence_looks_empty(self, visitor):
         visitor.pick("Atelectasis")  # the first finding, to which the planted method gives nothing
@@ -214,7 +222,6 @@ class TestPictures:
             visitor.page.select_option("#cxr-side", side)
             red, _, blue = np.moveaxis(visitor.pixels("corners"), 2, 0)
             assert ((red > blue).any(), (blue > red).any()) == (red_wins, not red_wins)
-        visitor.page.select_option("#cxr-side", "both")
 
     def test_the_value_under_the_pointer_in_all_cards(self, visitor, film_file):
         visitor.pick("Edema")
@@ -307,7 +314,6 @@ class TestFilms:
         fresh.wait("gradcam")
         assert fresh.page.inner_text(".filmname b") == "pasted.png"
 
-    @pytest.mark.films
     def test_dicom(self, fresh, films):
         fresh.drop(films / "xrays" / "Fake_MONOHR1.dcm").wait("gradcam")
         assert len(fresh.texts(".list .row")) == 14
@@ -544,7 +550,6 @@ def test_light_and_dark_at_every_width(visitor, tmp_path, theme, width):
         )
         low, high = sorted((luminance(ink), luminance(face)))
         assert (high + 0.05) / (low + 0.05) >= 4.5, f"{inside}: {ink} on {face}"
-    visitor.page.set_viewport_size({"width": 1440, "height": 1000})
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -590,12 +595,6 @@ def test_every_control_has_a_name(visitor):
           .filter(n => !(n.ariaLabel || n.labels?.length || n.textContent.trim())).map(n => n.outerHTML)"""
     )
     assert nameless == []
-
-
-def test_nothing_is_asked_of_others_and_nothing_went_wrong(visitor):
-    """Last in the file: it judges all that the shared visit has done."""
-    assert {url for url in visitor.requests if not url.startswith(visitor.address)} == set()
-    assert visitor.complaints == []
 
 
 @pytest.fixture(scope="module")

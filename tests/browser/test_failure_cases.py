@@ -1,14 +1,11 @@
 """Lessons as a visitor opens them."""
 
-import pytest
-
 from cxr_demo.models import failure_cases
 from tests.support.browsing import DEFAULTS, GREEN, Visitor
 
 # ---------------------------------------------------------------------- on the page
 
 
-@pytest.mark.browser
 def test_a_visitor_opens_each_and_comes_back_to_the_model_they_chose(browser, address):
     visitor = Visitor(browser, address)
     page = visitor.page

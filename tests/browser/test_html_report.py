@@ -11,7 +11,6 @@ def made(tmp_path_factory):
     return html_report.made(tmp_path_factory.mktemp("portable"))
 
 
-@pytest.mark.browser
 def test_it_works_without_a_server(made, browser, tmp_path):
     path, prediction, _ = made
     page, asked, complaints = browser.new_page(viewport={"width": 1440, "height": 1000}), [], []

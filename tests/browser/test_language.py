@@ -62,7 +62,6 @@ def told(browser):
     page.close()
 
 
-@pytest.mark.browser
 def test_sentences_of_the_engine_are_understood_with_what_stands_in_them(told, tmp_path):
     empty = tmp_path / "tom.png"
     empty.write_bytes(b"")
@@ -83,7 +82,6 @@ def test_sentences_of_the_engine_are_understood_with_what_stands_in_them(told, t
     )
 
 
-@pytest.mark.browser
 def test_all_that_is_said_of_a_map_is_understood(told):
     import numpy as np
 
@@ -105,12 +103,10 @@ def test_all_that_is_said_of_a_map_is_understood(told):
     assert all(one != found.says(i) and " the " not in one for i, one in enumerate(said))
 
 
-@pytest.mark.browser
 def test_what_no_catalogue_knows_is_said_as_it_is(told):
     assert [told(said) for said in ("Corners", "constructor", "", None)] == ["Corners", "constructor", "", None]
 
 
-@pytest.mark.browser
 def test_a_browser_in_norwegian_gets_norwegian_and_may_choose_english(browser, address):
     for locale, name in (("nb-NO", "Lagre alt"), ("nn-NO", "Lagre alt"), ("de-DE", "Save all"), ("en-GB", "Save all")):
         page = browser.new_context(locale=locale).new_page()
@@ -130,7 +126,6 @@ def test_a_browser_in_norwegian_gets_norwegian_and_may_choose_english(browser, a
     page.context.close()
 
 
-@pytest.mark.browser
 @pytest.mark.parametrize("code", OTHERS)
 def test_everything_on_the_page_is_said_through_the_catalogue(browser, address, tmp_path, code):
     films = [phantom.save(key, tmp_path) for key in ("normal", "effusion")]

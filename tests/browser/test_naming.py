@@ -1,65 +1,34 @@
 """A visitor names a model of the Hub in a real browser."""
 
-import cv2
 import numpy as np
 import pytest
 
 from cxr_demo import explain, methods
-from cxr_demo.films import image, phantom
-from cxr_demo.models import model_folder
+from cxr_demo.films import image
 from cxr_demo.types import NIH_FINDINGS
-from tests.support.hub_server import HubServer
-from tests.support.serving import save_model, served
-
-REPO = "visitor/model"
+from tests.support.naming import REPO, said
 
 
 @pytest.fixture(scope="module")
-def hub():
-    server = HubServer()
-    yield server
-    server.stop()
+def address(open_page):
+    return open_page.address
 
 
 @pytest.fixture(scope="module")
-def published(hub, tmp_path_factory):
-    """The full name of a model that is for everybody, and what it is."""
-    folder = save_model(tmp_path_factory.mktemp("published") / "model", seed=9)
-    files = {path.name: path.read_bytes() for path in folder.iterdir()}
-    card = b"# A stranger\n\n![a picture](http://nobody.example/a.png)\n\n"
-    card += b'```mermaid\nflowchart TD\n A@{ img: "http://nobody.example/b.png", label: "x", h: 60 }\n```\n'
-    commit = hub.repo(REPO).commit({**files, "README.md": card})
-    hub.repo("visitor/secret").commit(files)
-    hub.repo("visitor/secret").private = True
-    hub.repo("visitor/other").commit({"config.json": b'{"model_type": "vit"}', "model.safetensors": b""})
-    return f"{REPO}@{commit}", model_folder.read(folder, REPO, revision=commit)
+def published(open_page):
+    return open_page.published
 
 
 @pytest.fixture(scope="module")
-def address(folder, hub):
-    """A page that takes guests, and whose owner may read what is private."""
-    models = f"{folder / 'fourteen'},{folder / 'one'},hub"
-    own = {"HF_ENDPOINT": hub.url, "HF_TOKEN": "hf_test", "HF_HOME": str(folder / "hf"), "HF_HUB_DISABLE_XET": "1"}
-    with served(folder, CXR_MODELS=models, **own) as url:
-        yield url
-
-
-@pytest.fixture(scope="module")
-def film_file(folder):
-    path = folder / "film.png"
-    cv2.imwrite(str(path), phantom.draw("effusion"))
-    return path
-
-
-def said(model, film_file):
-    return explain.predict(model, image.read(film_file)).probabilities
+def film_file(open_page):
+    return open_page.film_file
 
 
 # ------------------------------------------------------------------ a browser
 
 
 @pytest.fixture(scope="module")
-def visitor(browser, address, published, film_file):
+def visit(browser, address, published, film_file):
     from tests.support.browsing import Visitor
 
     one = Visitor(browser, address)
@@ -71,6 +40,24 @@ def visitor(browser, address, published, film_file):
     one.page.close()
 
 
+@pytest.fixture
+def visitor(visit):
+    """The visit, with the page's own model and no name asked for."""
+    visit.page.keyboard.press("Escape")
+    visit.page.select_option("#cxr-model", index=0)
+    visit.page.wait_for_function("!document.querySelector('.facts code').textContent.includes('visitor/')")
+    return visit.wait("gradcam")
+
+
+@pytest.fixture
+def named(visitor, published):
+    """The visit, with the Hub's model chosen."""
+    full, _ = published
+    name(visitor.page, full)
+    visitor.page.wait_for_function("full => document.querySelector('.facts code').textContent === full", arg=full)
+    return visitor.wait("gradcam")
+
+
 def name(page, words):
     """Ask for a model by its name."""
     if not page.is_visible("#cxr-named"):
@@ -79,7 +66,6 @@ def name(page, words):
     page.keyboard.press("Enter")
 
 
-@pytest.mark.browser
 class TestForm:
     def test_it_opens_with_the_last_choice_and_escape_closes_it(self, visitor):
         page = visitor.page
@@ -141,9 +127,9 @@ class TestForm:
         page.wait_for_selector("#cxr-named", state="hidden")
         assert visitor.texts("#cxr-model option") == titles, "it is there once"
 
-    def test_it_is_compared_in_the_grid(self, visitor, published, film_file):
+    def test_it_is_compared_in_the_grid(self, named, published, film_file):
         full, model = published
-        page = visitor.page
+        visitor, page = named, named.page
         page.click(".grid summary")
         page.select_option("#cxr-grid-kind", "models")
         choices = page.query_selector_all("[aria-label='Models to compare'] input")
@@ -163,11 +149,9 @@ class TestForm:
         told = float(visitor.texts(".grid tbody tr:first-child small")[1].split()[2].strip(",\u00b1"))
         assert abs(told) == pytest.approx(float(np.abs(last.values[i]).max()), rel=0.05)
 
-    def test_a_reload_asks_for_it_again(self, visitor, published):
+    def test_a_reload_asks_for_it_again(self, named, published):
         full, _ = published
-        page = visitor.page
-        page.select_option("#cxr-model", value=full)
-        visitor.wait("gradcam")
+        visitor, page = named, named.page
         visitor.reload()
         page.wait_for_function("full => document.querySelector('.facts code')?.textContent === full", arg=full)
         visitor.wait("gradcam")

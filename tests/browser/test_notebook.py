@@ -46,7 +46,6 @@ def explained():
     return notebook.explained()
 
 
-@pytest.mark.browser
 @pytest.mark.parametrize("theme", THEMES)
 def test_it_is_readable_in_light_and_dark(explained, browser, tmp_path, theme):
     stopped = dataclasses.replace(explained.explanations[2], complete=False, stopped="Stopped on request.")

@@ -46,7 +46,6 @@ class Reader:
         return self.page.inner_text(".progress span")
 
 
-@pytest.mark.browser
 def test_a_review_by_keys_and_buttons(browser, films, path):
     with socket.socket() as free:  # gradio leaves a socket open for every port that it finds taken
         free.bind(("127.0.0.1", 0))

@@ -20,8 +20,6 @@ from cxr_demo.output import render
 from cxr_demo.types import NIH_FINDINGS, Unit
 from tests.support.browsing import DEFAULTS, GREEN, Visitor
 
-pytestmark = pytest.mark.browser
-
 #: How the maps lie to the boxes of the finding that is shown, a row for each method.
 FIGURES = ".believe table:has-text('peak inside') tbody tr"
 

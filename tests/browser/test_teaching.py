@@ -13,8 +13,6 @@ from cxr_demo.models import registry
 from cxr_demo.output import viewer_data
 from tests.support.browsing import DEFAULTS, GREEN, Visitor
 
-pytestmark = pytest.mark.browser
-
 #: Left, top, right, bottom of what the student marks, in shares of the film.
 MARK = (0.1, 0.5, 0.45, 0.8)
 

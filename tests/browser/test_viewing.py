@@ -10,8 +10,6 @@ from cxr_demo.output import render
 from cxr_demo.types import NIH_FINDINGS, Unit
 from tests.support.browsing import Visitor
 
-pytestmark = pytest.mark.browser
-
 #: Sides of the film that most tests look at; wide, and not a multiple of anything.
 WIDTH, HEIGHT = 2401, 1801
 STRENGTH = 0.5 * NIH_FINDINGS.index("Pneumothorax")  # of the planted corners
@@ -35,7 +33,6 @@ def deep(tmp_path_factory):
 def visit(browser, address, deep):
     """One visit that most tests share: a deep film with its maps and the planted fourth."""
     one = Visitor(browser, address).drop(deep[0]).wait("gradcam", "lime", "occlusion").turn_on("corners").measured()
-    one.pick("Pneumothorax")
     one.page.click("[aria-label='Zoom in']")
     one.page.wait_for_selector(".film .stage[data-pixels=done]")
     yield one
@@ -58,6 +55,7 @@ def visitor(visit):
     page.select_option("#cxr-palette", next(iter(render.PALETTES)))
     page.fill("#cxr-levels", "")
     visit.opacity(0.6)
+    visit.pick("Pneumothorax")
     page.evaluate("document.activeElement.blur()")
     drawn(page)
     return visit
@@ -428,7 +426,7 @@ def test_looking_asks_for_pixels_once_and_for_nothing_else(visitor):
     visitor.page.click("#cxr-wipe")
     visitor.page.click("#cxr-wipe")
     drawn(visitor.page)
-    assert visitor.requests[before:] == [], "the film's pixels came with an earlier test's first look"
+    assert visitor.requests[before:] == [], "the film's pixels came with the first look"
 
 
 def test_a_finding_is_chosen_in_a_blink_however_it_is_looked_at(visitor):
@@ -444,7 +442,6 @@ def test_a_finding_is_chosen_in_a_blink_however_it_is_looked_at(visitor):
         for i in range(8)
     ]
     assert sorted(times)[len(times) // 2] <= 150, times
-    visitor.pick("Pneumothorax")
 
 
 def test_two_fingers_enlarge_and_one_moves(browser, address, tmp_path):

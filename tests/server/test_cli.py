@@ -222,7 +222,6 @@ def test_the_hub_is_listed_as_what_may_be_named_and_not_as_a_model(monkeypatch, 
     assert "owner/name" not in capsys.readouterr().out
 
 
-@pytest.mark.films
 def test_all_untouched_films_are_explained(films, tmp_path):
     done = run("explain", films / "xrays", "--out", tmp_path, *QUICK)
     assert done.returncode == 0, done.stderr

@@ -1,9 +1,7 @@
 """A deployed page: by itself, and behind a proxy."""
 
-import http.server
 import os
 import sys
-import threading
 from contextlib import closing
 
 import gradio_client
@@ -16,9 +14,10 @@ from benchmarks.visitor import Visitor
 from cxr_demo import deploy
 from cxr_demo.films import phantom
 from cxr_demo.models import hub as client
-from tests.support import hub_server
-from tests.support.serving import save_model, served
+from tests.support import hub_server, proxy
+from tests.support.serving import save_model
 
+pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
 hub = hub_server.hub
 
 
@@ -55,41 +54,8 @@ def test_the_prepared_folder_serves_by_itself(hub, published, tmp_path):
 
 @pytest.fixture
 def proxied(tmp_path):
-    """A page under /films of another server, which passes requests on without that part, as nginx is told to."""
-
-    class Proxy(http.server.BaseHTTPRequestHandler):
-        def _pass_on(self):
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            path = self.path.removeprefix("/films")
-            if path == self.path:
-                self.send_response(204)  # what a browser asks every server for, e.g. favicon.ico
-                self.end_headers()
-                return
-            headers = {k: v for k, v in self.headers.items() if k.lower() not in ("connection", "accept-encoding")}
-            with httpx.stream(
-                self.command, page.rstrip("/") + path, content=body, headers=headers, timeout=60
-            ) as answer:
-                self.send_response(answer.status_code)
-                for name in ("content-type", "location", "content-length", "content-encoding"):
-                    if name in answer.headers:
-                        self.send_header(name, answer.headers[name])
-                self.end_headers()
-                for part in answer.iter_raw():
-                    self.wfile.write(part)
-                    self.wfile.flush()
-
-        do_GET = do_POST = do_HEAD = _pass_on  # noqa: N815 - as http.server calls them
-
-        def log_message(self, *_):
-            pass
-
-    with (
-        served(tmp_path, GRADIO_ROOT_PATH="/films") as page,
-        http.server.ThreadingHTTPServer(("127.0.0.1", 0), Proxy) as server,
-    ):
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/films"
-        server.shutdown()
+    with proxy.proxied(tmp_path) as address:
+        yield address
 
 
 def test_behind_a_proxy_with_a_path_all_works(proxied, tmp_path):

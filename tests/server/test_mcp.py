@@ -13,7 +13,7 @@ from cxr_demo import messages
 from cxr_demo.films import phantom
 from cxr_demo.types import Unit
 from cxr_demo.web import uploads
-from tests.support.serving import OUTSIDE, listening, served
+from tests.support.serving import OUTSIDE, client_of, listening, served
 
 pytest.importorskip("mcp", reason="gradio[mcp] is not installed")
 from tests.support.assistants import FILM, as_data, call, refused, session
@@ -29,9 +29,19 @@ def hub():
 
 
 @pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("tools")
+
+
+@pytest.fixture(scope="module")
 def address(folder, hub):
     with served(folder, HF_ENDPOINT=hub[0]) as url:
         yield url
+
+
+@pytest.fixture(scope="module")
+def client(address):
+    return client_of(address)
 
 
 @pytest.fixture

@@ -6,61 +6,44 @@ import zipfile
 from contextlib import closing
 from pathlib import Path
 
-import cv2
 import gradio_client
 import numpy as np
 import pytest
 from gradio_client.exceptions import AppError
 
 from benchmarks.visitor import Visitor as Stranger
-from cxr_demo import explain
-from cxr_demo.films import image, phantom
-from cxr_demo.models import model_folder
-from tests.support.hub_server import HubServer
-from tests.support.serving import OUTSIDE, save_model, served
-
-REPO = "visitor/model"
+from tests.support.naming import REPO, said
+from tests.support.serving import OUTSIDE, client_of
 
 
 @pytest.fixture(scope="module")
-def hub():
-    server = HubServer()
-    yield server
-    server.stop()
+def hub(open_page):
+    return open_page.hub
 
 
 @pytest.fixture(scope="module")
-def published(hub, tmp_path_factory):
-    """The full name of a model that is for everybody, and what it is."""
-    folder = save_model(tmp_path_factory.mktemp("published") / "model", seed=9)
-    files = {path.name: path.read_bytes() for path in folder.iterdir()}
-    card = b"# A stranger\n\n![a picture](http://nobody.example/a.png)\n\n"
-    card += b'```mermaid\nflowchart TD\n A@{ img: "http://nobody.example/b.png", label: "x", h: 60 }\n```\n'
-    commit = hub.repo(REPO).commit({**files, "README.md": card})
-    hub.repo("visitor/secret").commit(files)
-    hub.repo("visitor/secret").private = True
-    hub.repo("visitor/other").commit({"config.json": b'{"model_type": "vit"}', "model.safetensors": b""})
-    return f"{REPO}@{commit}", model_folder.read(folder, REPO, revision=commit)
+def address(open_page):
+    return open_page.address
 
 
 @pytest.fixture(scope="module")
-def address(folder, hub):
-    """A page that takes guests, and whose owner may read what is private."""
-    models = f"{folder / 'fourteen'},{folder / 'one'},hub"
-    own = {"HF_ENDPOINT": hub.url, "HF_TOKEN": "hf_test", "HF_HOME": str(folder / "hf"), "HF_HUB_DISABLE_XET": "1"}
-    with served(folder, CXR_MODELS=models, **own) as url:
-        yield url
+def folder(open_page):
+    return open_page.folder
 
 
 @pytest.fixture(scope="module")
-def film_file(folder):
-    path = folder / "film.png"
-    cv2.imwrite(str(path), phantom.draw("effusion"))
-    return path
+def published(open_page):
+    return open_page.published
 
 
-def said(model, film_file):
-    return explain.predict(model, image.read(film_file)).probabilities
+@pytest.fixture(scope="module")
+def film_file(open_page):
+    return open_page.film_file
+
+
+@pytest.fixture(scope="module")
+def client(open_page):
+    return client_of(open_page.address)
 
 
 # ------------------------------------------------------------------ programs

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -23,7 +24,9 @@ def session(address, work):
             await opened.initialize()
             return await work(opened)
 
-    return asyncio.run(within())
+    # in a thread of its own: the browser's driver has a loop in this one
+    with ThreadPoolExecutor(1) as other:
+        return other.submit(asyncio.run, within()).result()
 
 
 def call(address, tool, **arguments):

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+import gradio_client
 import httpx
 import numpy as np
 import torch
@@ -116,6 +117,11 @@ def called(address, name, *data):
         return f"event: error {call.text}"
     with httpx.stream("GET", f"{address}gradio_api/call/{name}/{call.json()['event_id']}", timeout=60) as answer:
         return answer.read().decode()
+
+
+def client_of(address):
+    """A program's client of a page."""
+    return gradio_client.Client(address, verbose=False, analytics_enabled=False)
 
 
 @contextlib.contextmanager

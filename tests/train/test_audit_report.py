@@ -56,7 +56,6 @@ def test_doubt_by_hand():
     np.testing.assert_allclose(found.own, [1, 0.95, 0.95, 0.3, 0.9, 0.55, 0.05])
 
 
-@pytest.mark.films
 def test_real_errors_of_nih_are_found_as_often_as_was_measured(films):
     """A published model's out-of-sample predictions, and the relabels of 935 of its films by Google's radiologists."""
     from train.datasets import METADATA

@@ -395,7 +395,6 @@ def test_full_scale_is_the_least_number_of_bits_that_holds_the_values():
     assert [dicom.full_scale(n, 16)[0] for n in (1, 255, 256, 4095, 4096, 65535)] == [255, 255, 511, 4095, 8191, 65535]
 
 
-@pytest.mark.films
 def test_real_files_are_read(films):
     read = {path.name: image.read(path) for path in (films / "xrays").iterdir()}
     assert len(read) == 15
