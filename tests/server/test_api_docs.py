@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -33,9 +34,11 @@ def blocks(address, folder, tmp_path, monkeypatch):
 
 
 def run(code):
+    """What the examples have defined, run in a thread of their own: the browser's driver has a loop in this one."""
     names = {"__name__": "docs"}
-    for each in code:
-        exec(compile(each, "docs/api.md", "exec"), names)
+    with ThreadPoolExecutor(1) as other:
+        for each in code:
+            other.submit(exec, compile(each, "docs/api.md", "exec"), names).result()
     return names
 
 
