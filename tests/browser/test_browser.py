@@ -100,6 +100,7 @@ def test_the_bars_are_the_models_answer(visitor, film_file):
         assert ("above" in row.get_attribute("class")) == (said.probabilities[i] >= said.thresholds[i])
 
 
+@pytest.mark.alone
 class TestChoosing:
     """Another finding, opacity or scale: no request, at most 50 ms."""
 

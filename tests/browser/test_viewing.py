@@ -429,6 +429,7 @@ def test_looking_asks_for_pixels_once_and_for_nothing_else(visitor):
     assert visitor.requests[before:] == [], "the film's pixels came with the first look"
 
 
+@pytest.mark.alone
 def test_a_finding_is_chosen_in_a_blink_however_it_is_looked_at(visitor):
     zoom(visitor, "gradcam", 0.5, 0.5)
     visitor.page.select_option("#cxr-surface", "smooth")

@@ -14,6 +14,8 @@ from cxr_demo.films import image, phantom
 from cxr_demo.models import registry
 from cxr_demo.web.queue import WORKERS
 
+pytestmark = pytest.mark.alone
+
 #: So many samples that the method is at work until it is ended.
 LONG = {"samples": 5000}
 

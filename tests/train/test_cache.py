@@ -100,8 +100,7 @@ def test_a_whole_cache_is_opened_without_decoding_it_again(tmp_path, monkeypatch
 SLOWLY = """
 import sys, time
 from pathlib import Path
-from cxr_demo import image
-from cxr_demo import labelled
+from cxr_demo.films import image, label_tables
 from train import cache
 cache.CHUNK = 4
 real = image.read
@@ -109,7 +108,7 @@ def read(path):
     time.sleep(0.02)
     return real(path)
 image.read = read
-cache.load(labelled.read_tables([Path(sys.argv[1])], ()), 32, Path(sys.argv[2]))
+cache.load(label_tables.read_tables([Path(sys.argv[1])], ()), 32, Path(sys.argv[2]))
 """
 
 

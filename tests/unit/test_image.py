@@ -301,7 +301,7 @@ def test_whatever_a_file_is_called_its_name_is_fit_to_be_shown(name):
 #: Reads every file there is in a process of its own, and says how many, the longest time and the most memory.
 ALL = """
 import resource, sys, time
-from cxr_demo import image
+from cxr_demo.films import image
 from tests.support import corpus
 image.decode(corpus.SAME["dicom jpeg-ls"][0], "first")  # loads the decoders
 files = [data for kinds in (corpus.SAME, corpus.REFUSED, corpus.MASKS) for data, _ in kinds.values()]

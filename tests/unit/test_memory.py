@@ -8,9 +8,9 @@ import pytest
 
 FAULTS = """
 import resource, sys, torch
-from cxr_demo import heap
+from cxr_demo.inference import memory
 if sys.argv[1] == "kept":
-    heap.keep_freed()
+    memory.keep_freed()
 for step in range(40):
     if step == 30:  # the first few end some bytes off where the next must begin, and take new pages
         before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
