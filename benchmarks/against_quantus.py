@@ -1,4 +1,4 @@
-"""What Quantus says of the arrays that `tests/test_quantus.py` measures.
+"""What Quantus says of the arrays that `tests/unit/test_quantus.py` measures.
 
 Run `python -m benchmarks.against_quantus OUT.json` in an environment of its own, `pip install quantus==0.6.0 torch`;
 its answers are kept as test data.

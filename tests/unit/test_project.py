@@ -38,6 +38,13 @@ def test_requirements_leave_zerogpus_torch_free_to_choose():
         assert torch.specifier.contains(offered)
 
 
+def test_every_test_that_a_document_names_is_there():
+    documents = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]
+    named = {path for page in documents for path in re.findall(r"\btests/[\w/]+\.py", page.read_text())}
+    assert len(named) > 10
+    assert [path for path in sorted(named) if not (ROOT / path).is_file()] == []
+
+
 def test_docker_takes_the_steps_that_are_tested_here():
     """It cannot be built in the tests: the same files, the same requirements, the same program as `make run`."""
     steps = (ROOT / "Dockerfile").read_text()
