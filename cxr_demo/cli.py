@@ -296,7 +296,7 @@ def _benchmark(arguments: argparse.Namespace) -> int:
 
     import numpy as np
 
-    from cxr_demo.evaluation import benchmark
+    from cxr_demo.evaluation.benchmark import run as benchmark
     from cxr_demo.films import label_tables
     from cxr_demo.models import registry
 
@@ -310,7 +310,7 @@ def _benchmark(arguments: argparse.Namespace) -> int:
     if arguments.limit and arguments.limit < len(films):
         films = films.take(np.arange(arguments.limit) * len(films) // arguments.limit)
     _make(arguments.out)
-    failed = benchmark.run(model, films, chosen, arguments.out, permuted=arguments.permuted, say=_complain)
+    failed = benchmark.measure_films(model, films, chosen, arguments.out, permuted=arguments.permuted, say=_complain)
     print(arguments.out / "table.md", flush=True)
     return 1 if failed else 0
 
