@@ -18,7 +18,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from typing import IO, TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import cv2
 import numpy as np
@@ -28,7 +28,7 @@ from filelock import FileLock
 from tqdm import tqdm
 
 from cxr_demo.errors import DataError, UnreadableImage
-from cxr_demo.files import sha256_of
+from cxr_demo.files import sha256_of, to_disk, write_whole
 from cxr_demo.films import image
 
 if TYPE_CHECKING:
@@ -185,7 +185,7 @@ class _Cache:
     def keep(self, entries: Iterable[Entry]) -> None:
         """Let these rows count as done and no others; the cache is not whole then."""
         self.manifest.unlink(missing_ok=True)
-        _replace(self.index, _lines([self.head, *map(asdict, entries)]))
+        write_whole(self.index, _lines([self.head, *map(asdict, entries)]), synced=True)
 
     def build(self) -> None:
         """Decode whatever is not done; DataError names the films that cannot be read once all others are done."""
@@ -240,9 +240,9 @@ class _Cache:
                     data.seek(start + entry.row * view.nbytes)
                     data.write(view.data)
                     entries.append(asdict(entry))
-                _to_disk(data)  # before the index says so
+                to_disk(data)  # before the index says so
                 index.write(_lines(entries))
-                _to_disk(index)
+                to_disk(index)
         return unreadable
 
     def _decoded(self, row: int) -> tuple[Entry, np.ndarray] | UnreadableImage:
@@ -261,7 +261,7 @@ class _Cache:
             digest.update(view.data)
         index = sha256_of(self.index)
         said = {**self.head, "data_sha256": digest.hexdigest(), "index_sha256": index}
-        _replace(self.manifest, json.dumps(said, indent=2) + "\n")
+        write_whole(self.manifest, json.dumps(said, indent=2) + "\n", synced=True)
 
 
 def _view(film: Radiograph, size: int) -> np.ndarray:
@@ -294,20 +294,6 @@ def _parsed(lines: list[str]) -> list[Any]:
 
 def _lines(records: Iterable[dict[str, Any]]) -> str:
     return "".join(json.dumps(record) + "\n" for record in records)
-
-
-def _replace(path: Path, text: str) -> None:
-    """Write a file that is either the old one or the whole new one."""
-    partial = path.with_suffix(".partial")
-    with partial.open("w") as file:
-        file.write(text)
-        _to_disk(file)
-    partial.replace(path)
-
-
-def _to_disk(file: IO[Any]) -> None:
-    file.flush()
-    os.fsync(file.fileno())
 
 
 class _PlainLines:

@@ -11,6 +11,7 @@ import torch
 from tqdm import tqdm
 
 from cxr_demo.errors import DataError
+from cxr_demo.files import write_whole
 from cxr_demo.films import image
 from cxr_demo.films.label_tables import Policy
 from cxr_demo.models import model_folder, registry
@@ -128,7 +129,5 @@ def _count(path: Path, part: str) -> int:
     """How often a part was opened, this time included."""
     counts: dict[str, int] = json.loads(path.read_text()) if path.exists() else {}
     counts[part] = counts.get(part, 0) + 1
-    partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps(counts) + "\n")
-    partial.replace(path)
+    write_whole(path, json.dumps(counts) + "\n")
     return counts[part]

@@ -20,6 +20,7 @@ import numpy as np
 from accelerate import Accelerator
 
 from cxr_demo.errors import DataError
+from cxr_demo.files import write_whole
 from cxr_demo.models import model_folder
 from cxr_demo.models.classifier import MIRRORED
 from cxr_demo.types import ModelSpec, Score
@@ -174,9 +175,7 @@ class Run:
         if path.exists() and _decisive(loads(self.folder)) != _decisive(self.plan):
             raise DataError(f"{self.folder} holds a run of another recipe or of other films; choose another folder.")
         self.folder.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".partial")
-        partial.write_text(self.plan.dumps())
-        partial.replace(path)
+        write_whole(path, self.plan.dumps())
 
     def _trained(self, rows: np.ndarray, held: np.ndarray, k: int | None) -> Network:
         """A network that learnt from these rows but for the held ones, which decided when to stop."""
@@ -350,4 +349,4 @@ def write_evaluation(folder: Path, films: Films, logits: np.ndarray, scores: lis
         "calibration_error": errors,
         "scores": [*map(asdict, scores)],
     }
-    (folder / "evaluation.json").write_text(json.dumps(found, indent=2) + "\n")
+    write_whole(folder / "evaluation.json", json.dumps(found, indent=2) + "\n")

@@ -9,7 +9,6 @@ import logging
 import os
 import shutil
 import sys
-import tempfile
 from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from cxr_demo.files import sha256_of
+from cxr_demo.files import sha256_of, whole_folder
 from cxr_demo.inference.patches import Patches
 from cxr_demo.inference.scheduler import SCHEDULER, Priority
 from cxr_demo.models import hub, visitor_models
@@ -147,16 +146,12 @@ def keep(classifier: Classifier, graphs: Graphs, precisions: tuple[str, str]) ->
 
     folder = _folder(classifier)
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent) as partial:
-            made = Path(partial, folder.name)
-            made.mkdir()
+        with whole_folder(folder) as made:
             for name, model in graphs.models.items():
                 openvino.save_model(model, made / f"{name}.xml", compress_to_fp16=False)
             about = {"precisions": precisions, "sha256": {path.name: sha256_of(path) for path in made.iterdir()}}
             (made / "about.json").write_text(json.dumps(about))
-            shutil.rmtree(folder, ignore_errors=True)
-            made.rename(folder)
+            shutil.rmtree(folder, ignore_errors=True)  # a graph of other layers must not stay beside these
         used = sorted(folder.parent.iterdir(), key=lambda path: path.stat().st_mtime)
         for old in used[:-KEPT]:
             shutil.rmtree(old)

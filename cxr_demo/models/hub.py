@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cxr_demo.errors import BadModel, ModelError, ModelUnavailable, UnknownModel, UnreadableImage, remedy
-from cxr_demo.files import sha256_of
+from cxr_demo.files import sha256_of, write_whole
 from cxr_demo.models import model_folder
 from cxr_demo.single_flight import SingleFlight, TooSlow
 
@@ -383,14 +383,10 @@ def _keep_record(name: str, key: str, value: str) -> None:
 
 def _write(path: Path, records: dict[str, str]) -> bool:
     """All of a file of records or nothing; whether it could be written."""
-    partial = path.with_name(f"{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(json.dumps(records, indent=2, sort_keys=True), encoding="utf-8")
-        partial.replace(path)
+        write_whole(path, json.dumps(records, indent=2, sort_keys=True))
     except OSError:
-        with suppress(OSError):
-            partial.unlink()
         return False
     return True
 

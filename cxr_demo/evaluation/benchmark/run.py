@@ -13,7 +13,8 @@ import numpy as np
 from cxr_demo.errors import CxrError, DataError
 from cxr_demo.evaluation.benchmark.film import measure_film
 from cxr_demo.evaluation.benchmark.plan import Plan
-from cxr_demo.evaluation.benchmark.tables import write_tables, write_text
+from cxr_demo.evaluation.benchmark.tables import write_tables
+from cxr_demo.files import write_whole
 from cxr_demo.methods.base import values_of
 
 if TYPE_CHECKING:
@@ -60,7 +61,9 @@ def measure_films(
             failed.append(str(error))
             say(f"{films.paths[row].name}: {error}")
             continue
-        write_text(path, json.dumps({"plan": plan.digest, "permuted": row in with_permuted, **record}, indent=1) + "\n")
+        write_whole(
+            path, json.dumps({"plan": plan.digest, "permuted": row in with_permuted, **record}, indent=1) + "\n"
+        )
         done += 1
         left = (time.monotonic() - started) / done * (len(mine) - at - 1)
         say(f"{at + 1} of {len(mine)}: {films.paths[row].name}, {timedelta(seconds=round(left))} left")

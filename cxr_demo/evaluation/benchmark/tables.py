@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
-import os
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from cxr_demo.evaluation.benchmark.plots import plot
 from cxr_demo.evaluation.benchmark.statistics import COMPARED, CONTROLS, METRICS, against, summary
+from cxr_demo.files import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -38,8 +39,8 @@ def write_tables(out: Path, plan: Plan) -> None:
         "figures": figures,
         "less_centre": against(lines),
     }
-    write_text(out / "table.json", json.dumps(about, indent=1) + "\n")
-    write_text(out / "table.md", markdown(about))
+    write_whole(out / "table.json", json.dumps(about, indent=1) + "\n")
+    write_whole(out / "table.md", markdown(about))
     plot(out, figures)
 
 
@@ -111,16 +112,8 @@ def _counted(finding: str, cell: Mapping[Any, Any], methods: Sequence[str], metr
 
 
 def _write_csv(path: Path, lines: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
-    partial = path.with_suffix(".partial")
-    with partial.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, columns, restval="", extrasaction="ignore")
-        writer.writeheader()
-        writer.writerows(lines)
-    partial.replace(path)
-
-
-def write_text(path: Path, text: str) -> None:
-    """All of it or nothing, so that what is there is whole whenever the process is killed."""
-    partial = path.with_suffix(f".{os.getpid()}.partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, restval="", extrasaction="ignore")
+    writer.writeheader()
+    writer.writerows(lines)
+    write_whole(path, text.getvalue())
