@@ -38,8 +38,6 @@ class GradCAM:
     unit: ClassVar[Unit] = Unit.LOGIT
     paper: ClassVar[str] = "arXiv:1610.02391"
     cost: ClassVar[Cost] = Cost.INSTANT
-    signed: ClassVar[bool] = True
-    class_specific: ClassVar[bool] = True
     reading: ClassVar[str] = (
         "How much each cell of the last feature map adds to the finding's score; together the cells are the whole "
         "score. A cell is coarse and has seen its surroundings, so the cause may lie beside it."
@@ -67,8 +65,6 @@ class GradCAMPlusPlus:
     unit: ClassVar[Unit] = Unit.RANKING
     paper: ClassVar[str] = "arXiv:1710.11063"
     cost: ClassVar[Cost] = Cost.INSTANT
-    signed: ClassVar[bool] = False
-    class_specific: ClassVar[bool] = True
     reading: ClassVar[str] = (
         "Ranks the cells that speak for the finding, weighting channels that respond in several places more evenly. "
         "Every map reaches full strength, even for a finding that the model rules out, so compare places only."
@@ -92,8 +88,6 @@ class LayerCAM:
     unit: ClassVar[Unit] = Unit.RANKING
     paper: ClassVar[str] = "doi:10.1109/TIP.2021.3089943"
     cost: ClassVar[Cost] = Cost.INSTANT
-    signed: ClassVar[bool] = False
-    class_specific: ClassVar[bool] = True
     reading: ClassVar[str] = (
         "Ranks the cells by what speaks for the finding alone, leaving out what speaks against it. "
         "Every map reaches full strength, even for a finding that the model rules out, so compare places only."

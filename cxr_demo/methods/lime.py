@@ -43,8 +43,6 @@ class LIME:
     unit: ClassVar[Unit] = Unit.LOGIT
     paper: ClassVar[str] = "arXiv:1602.04938"
     cost: ClassVar[Cost] = Cost.SECONDS
-    signed: ClassVar[bool] = True
-    class_specific: ClassVar[bool] = True
     reading: ClassVar[str] = (
         "How much each superpixel adds to the finding's score on average, while about half of the others are "
         "covered. It is a linear summary from random samples: trust it as far as its fidelity and a second seed agree."

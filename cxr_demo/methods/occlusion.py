@@ -35,8 +35,6 @@ class Occlusion:
     unit: ClassVar[Unit] = Unit.LOGIT
     paper: ClassVar[str] = "arXiv:1311.2901"
     cost: ClassVar[Cost] = Cost.SECONDS
-    signed: ClassVar[bool] = True
-    class_specific: ClassVar[bool] = True
     reading: ClassVar[str] = (
         "How far the finding's score falls when this place is covered; where negative, covering raises it. "
         "It depends on what the cover shows, and evidence that stands in two places hides from it."

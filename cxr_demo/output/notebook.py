@@ -124,7 +124,7 @@ def _head(explanation: Explanation, limit: float) -> str:
     title = f"<b>{escape(report.title_of(explanation))}</b><br>{escape(explanation.unit.value)}"
     if not explanation.forwards:
         return title
-    if explanation.unit is Unit.LOGIT:
+    if explanation.unit.signed:
         ticks = (f"{render.signed(-limit, limit)} against", "0", f"for {render.signed(limit, limit)}")
     else:
         ticks = ("nothing", "", "highest")
@@ -151,7 +151,7 @@ def _map(film: Radiograph, explanation: Explanation, i: int, limit: float) -> st
     if not explanation.forwards:  # zeros would look as if there were no evidence
         return f"<strong>There is no map.</strong> {escape(explanation.stopped or '')}"
     values, words = explanation.values[i], []
-    if explanation.unit is Unit.LOGIT:
+    if explanation.unit.signed:
         words.append(f"from {render.signed(values.min(), limit)} to {render.signed(values.max(), limit)}")
     if np.abs(values).max() < 0.02 * limit:
         words.append("nothing to see at this scale")
