@@ -9,7 +9,7 @@ import numpy as np
 from scipy.stats import rankdata
 from sklearn.metrics import average_precision_score
 
-from cxr_demo.evaluation.metrics import bootstrap
+from cxr_demo.evaluation.metrics import bootstrap, interval
 from cxr_demo.types import Score
 
 if TYPE_CHECKING:
@@ -137,7 +137,7 @@ def score(
 
     point = figures(np.arange(len(targets)))
     drawn = bootstrap(figures, patients, resamples, seed)
-    low, high = np.nanpercentile(drawn, [2.5, 97.5], axis=0)
+    low, high = interval(drawn)
     positives = (targets[:, columns] == 1).sum(0)
     found = [
         Score(labels[i], subset, metric, float(p), float(lo), float(hi), int(n), len(targets))
@@ -162,7 +162,7 @@ def shares(labels: tuple[str, ...], hits: np.ndarray, patients: np.ndarray, subs
 
     point = figures(np.arange(len(rows)))
     drawn = bootstrap(figures, patients[rows])
-    low, high = np.nanpercentile(drawn, [2.5, 97.5], axis=0)
+    low, high = interval(drawn)
     tried = (~np.isnan(hits[:, columns])).sum(0)
     found = [
         Score(labels[i], subset, metric, float(p), float(lo), float(hi), int(n), len(rows))
@@ -175,7 +175,7 @@ def mean_score(point: np.ndarray, drawn: np.ndarray, subset: str, metric: str, p
     """The mean over findings of figures (L,) with the interval of its resamples (R, L)."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # a resample may lack a finding altogether
-        low, high = np.nanpercentile(np.nanmean(drawn, 1), [2.5, 97.5])
+        low, high = interval(np.nanmean(drawn, 1))
     return Score("mean", subset, metric, float(np.nanmean(point)), float(low), float(high), positives, films)
 
 

@@ -310,3 +310,13 @@ def bootstrap(
     rng = np.random.default_rng(seed)
     draws = (rng.integers(len(names), size=len(names)) for _ in range(resamples))
     return np.array([figures(np.concatenate([films[i] for i in drawn])) for drawn in draws])
+
+
+def interval(drawn: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Both ends (...) of the 95 % percentile intervals of figures (R, ...) of `bootstrap`.
+
+    Draws in which a figure is undefined are left out; nan where it is undefined in all of them.
+    """
+    undefined = np.isnan(drawn).all(0)
+    low, high = np.nanpercentile(np.where(undefined, 0, drawn), [2.5, 97.5], axis=0)
+    return np.where(undefined, np.nan, low), np.where(undefined, np.nan, high)

@@ -110,7 +110,7 @@ class _Cases:
     def figures(self, resamples: int) -> list[dict[str, Any]]:
         """A record for each finding, method and metric that is defined."""
         point = self.means(np.arange(len(self.values)))
-        low, high = _quantiles(metrics.bootstrap(self.means, self.patients, resamples))
+        low, high = metrics.interval(metrics.bootstrap(self.means, self.patients, resamples))
         counted = np.array([(~np.isnan(self.values[which])).sum(0) for which in self.of_finding])
         found = []
         for f, finding in enumerate([*self.findings, "mean"]):
@@ -127,13 +127,6 @@ class _Cases:
                             }
                         )  # fmt: skip
         return found
-
-
-def _quantiles(drawn: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The ends of 95 % intervals of draws (R, ...), nan where a figure was never defined."""
-    never = np.isnan(drawn).all(0)
-    low, high = np.nanpercentile(np.where(never, 0, drawn), [2.5, 97.5], axis=0)
-    return np.where(never, np.nan, low), np.where(never, np.nan, high)
 
 
 def rounded(value: Any) -> Any:
