@@ -14,9 +14,9 @@ from cxr_demo.errors import DataError
 from cxr_demo.files import write_whole
 from cxr_demo.films import image
 from cxr_demo.films.label_tables import Policy
-from cxr_demo.models import model_folder, registry
+from cxr_demo.models import registry
 from cxr_demo.types import NIH_FINDINGS, Score
-from train import calibrate, card, distil, evaluate, runs, splits
+from train import calibrate, distil, evaluate, runs, splits
 from train.audit import confounds
 from train.audit.base import Subject
 
@@ -38,12 +38,15 @@ def labels_of(what: str) -> tuple[str, ...]:
     return NIH_FINDINGS if what.endswith(PREDICTIONS) else registry.load(what).labels
 
 
-def of_run(run: Path, films_of: Callable[[Plan], Films], *, part: str) -> str:
-    """The out-of-fold figures of a run; of one with a split its test part, which it counts."""
+def of_run(run: Path, films_of: Callable[[Plan], Films], *, part: str, again: bool = False) -> str:
+    """The out-of-fold figures of a run, if wanted measured again; of one with a split its test part, which it counts.
+
+    DataError where the run is not finished, or has no such part.
+    """
     plan = runs.loads(run)
     films = films_of(plan)
     if not plan.split:
-        return _of_folds(run, films)
+        return table(films, runs.measure_again(run, plan, films) if again else _of_folds(run))
     rows = splits.parts(films, plan.split) == part
     if not rows.any():
         raise DataError(f"{plan.split} has no part {part!r}.")
@@ -54,9 +57,7 @@ def of_run(run: Path, films_of: Callable[[Plan], Films], *, part: str) -> str:
         f"Measured on the {part} part of the split {plan.split}: {len(films)} films of {len(set(films.patients))} "
         f"patients, opened {times} time{'s' * (times > 1)}. Intervals: 95 %, patient bootstrap."
     )
-    model = model_folder.read(run / "all", plan.name)
-    spec = runs.measured(model.spec, scores, said)
-    model_folder.describe(run / "all", spec, card.write(spec, plan.command, runs.notes(plan)))
+    runs.describe(run / "all", plan, scores, said)
     warning = "\nIt was opened before: what was chosen since is no longer measured on unseen films." * (times > 1)
     return f"{said}\n\n{table(films, scores)}{warning}"
 
@@ -97,12 +98,12 @@ def _interval(score: Score) -> str:
     return f"{score.value:.3f} [{score.low:.2f}-{score.high:.2f}]"
 
 
-def _of_folds(run: Path, films: Films) -> str:
+def _of_folds(run: Path) -> list[Score]:
     path = run / "evaluation.json"
     if not path.exists():
         raise DataError(f"{run} is not finished; end it with `python -m train resume {run}`.")
     found = json.loads(path.read_text())
-    return table(films, [Score(**score) for score in found["scores"]])
+    return [Score(**score) for score in found["scores"]]
 
 
 def _without_pixels(films: Films) -> dict[str, float]:
