@@ -44,13 +44,11 @@ class Picture:
 def picture(path: Path, boxes: Sequence[Box], side: int, quality: int = 80) -> Picture:
     """The whole film with its longest side at most `side` px, as JPEG; boxes are in pixels of the file."""
     try:
-        pixels = image.read(path).pixels
+        film = image.read(path)
     except UnreadableImage as error:
         return Picture(problem=str(error))
-    height, width = pixels.shape
-    shrink = min(1.0, side / max(height, width))
-    size = (max(1, round(width * shrink)), max(1, round(height * shrink)))
-    small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
+    height, width = film.pixels.shape
+    small = image.shrunk(film, side).pixels
     _, data = cv2.imencode(".jpg", np.rint(small * 255).astype(np.uint8), [cv2.IMWRITE_JPEG_QUALITY, quality])
     frames = tuple(
         Frame(
@@ -59,4 +57,5 @@ def picture(path: Path, boxes: Sequence[Box], side: int, quality: int = 80) -> P
         )
         for b in boxes
     )
-    return Picture("data:image/jpeg;base64," + base64.b64encode(data.tobytes()).decode(), *size, frames)
+    uri = "data:image/jpeg;base64," + base64.b64encode(data.tobytes()).decode()
+    return Picture(uri, small.shape[1], small.shape[0], frames)
