@@ -65,7 +65,10 @@ class Graphs:
 
     @classmethod
     def of(cls, network: Network, size: int, batch: int) -> Graphs:
-        """Converted. Raises ImportError or RuntimeError where OpenVINO is missing or cannot do it."""
+        """The graphs of a network for inputs of (batch, 1, size, size).
+
+        ImportError where OpenVINO is missing, RuntimeError where it cannot convert the network.
+        """
         # of a copy: exporting lays its own tensors in the place of a network's, and others may be using it
         network = copy.deepcopy(network)
         covers, x = torch.zeros(batch, 1, size, size), torch.zeros(1, 1, size, size)
@@ -79,7 +82,7 @@ class Graphs:
         return cls(models, batch, patches)
 
     def request(self, name: str, precision: str) -> openvino.InferRequest:
-        """Runs a graph at a precision, on as many threads as torch takes."""
+        """A request that runs a graph of `models` at a precision of HINTS, on as many threads as torch takes."""
         import openvino
 
         hints = {

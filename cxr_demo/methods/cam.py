@@ -46,7 +46,7 @@ class GradCAM:
     copies = no_copies
 
     def attribute(self, scorer: Scorer, x: Tensor) -> Iterator[Step]:
-        """One step."""
+        """One step: maps (L, S, S) in logits per reference area."""
         weight, _ = scorer.classifier.head
         cells = np.einsum("lc,chw->lhw", weight.cpu().numpy(), scorer.features[0].cpu().numpy())
         yield Step(by_area(cells * REFERENCE_AREA, x.shape[-1]))
@@ -73,7 +73,7 @@ class GradCAMPlusPlus:
     copies = no_copies
 
     def attribute(self, scorer: Scorer, x: Tensor) -> Iterator[Step]:
-        """One step."""
+        """One step: maps (L, S, S) in [0, 1]."""
         from pytorch_grad_cam import GradCAMPlusPlus
 
         yield Step(by_area(packaged(GradCAMPlusPlus, scorer), x.shape[-1]))
@@ -96,7 +96,7 @@ class LayerCAM:
     copies = no_copies
 
     def attribute(self, scorer: Scorer, x: Tensor) -> Iterator[Step]:
-        """One step."""
+        """One step: maps (L, S, S) in [0, 1]."""
         from pytorch_grad_cam import LayerCAM
 
         yield Step(by_area(packaged(LayerCAM, scorer), x.shape[-1]))

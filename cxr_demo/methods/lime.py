@@ -64,7 +64,10 @@ class LIME:
         return self.samples
 
     def attribute(self, scorer: Scorer, x: Tensor) -> Iterator[Step]:
-        """Maps from more and more of the samples."""
+        """Maps (L, S, S) in logits per reference area, from more and more of the samples.
+
+        Cancelled or DeadlinePassed as the scorer's budget says.
+        """
         low, high = scorer.classifier.spec.pixel_range
         display = ((x[0, 0].float().cpu().numpy() - low) / (high - low)).clip(0, 1)
         # in the package's order, so that the same seed gives the package's own superpixels and samples

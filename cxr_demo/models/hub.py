@@ -122,6 +122,7 @@ def look_up(repo: str, revision: str = "main") -> tuple[str, dict[str, int]]:
 def pull_public(repo: str, commit: str, files: Sequence[str], folder: Path, *, optional: Sequence[str] = ()) -> Pulled:
     """What `pull` gives of a commit, fetched without any token, and kept in a folder apart from the library's cache.
 
+    The errors are those of `pull`.
     What only the token of whoever runs this may read is found neither on the Hub nor here.
     """
     with _public_sentences(repo, commit):

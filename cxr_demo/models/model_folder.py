@@ -36,8 +36,7 @@ def save(folder: Path, spec: ModelSpec, network: Network, card: str, *, half: bo
     """Write a model folder, whole or not at all; other files of an existing folder stay in it.
 
     `half` stores matrices and kernels as float16, at half the size; they run in float32 all the same.
-
-    BadModel where the description is not one that `read` would accept.
+    BadModel where `read` would not accept the description; OSError where the folder cannot be written.
     """
     import safetensors.torch
 
@@ -55,7 +54,10 @@ def save(folder: Path, spec: ModelSpec, network: Network, card: str, *, half: bo
 
 
 def describe(folder: Path, spec: ModelSpec, card: str) -> None:
-    """Change what a model folder says of its model, not the model."""
+    """Replace a model folder's description and card; the weights stay.
+
+    BadModel where `read` would not accept the description; OSError where a file cannot be written.
+    """
     write_whole(folder / CONFIG, dumps(spec))
     write_whole(folder / CARD, card)
 
@@ -107,7 +109,10 @@ def read_card(folder: Path) -> str:
 
 
 def assemble(spec: ModelSpec, tensors: Mapping[str, Tensor], name: str, where: str) -> Classifier:
-    """A Classifier of a description and its tensors, which must be exactly the network's; `where` is for errors."""
+    """A Classifier of a description and its tensors by name; `where` says in errors where they are from.
+
+    BadModel unless names and shapes are exactly those of the network.
+    """
     from cxr_demo.models.classifier import Classifier
 
     network = outline(spec, where)

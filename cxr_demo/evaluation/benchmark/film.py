@@ -30,7 +30,11 @@ PERMUTED = {"kept, classifier permuted": "classifier", "kept, everything permute
 def measure_film(
     model: Classifier, films: Films, row: int, findings: Sequence[int], methods: Sequence[Method], permuted: bool
 ) -> dict[str, Any]:
-    """Every figure of the findings (indices of `films.labels`) of one row; with `permuted` weights too."""
+    """The record of one film: its names and, under `results`, every figure of each method's map of each finding.
+
+    `findings` are indices of `films.labels`; `permuted` adds figures with permuted weights. UnreadableImage where the
+    film cannot be read, other CxrErrors where a method fails.
+    """
     film = image.read(films.paths[row])
     own = model.for_film(film.name)
     labels = [films.labels[i] for i in findings]
@@ -72,14 +76,14 @@ def _last(model: Classifier, film: Radiograph, method: Method) -> Explanation:
 
 
 def centre(size: int) -> np.ndarray:
-    """The map (S, S) of somebody who points at the middle of every film."""
+    """The control map (size, size) that marks the middle of every film: a bell, 1 at most."""
     away = np.square((np.arange(size) + 0.5) / size - 0.5)
     values: np.ndarray = np.exp(-(away[:, None] + away) / (2 * CENTRE**2))
     return values
 
 
 def localised(values: np.ndarray, mask: np.ndarray) -> dict[str, float]:
-    """How a map (S, S) lies to the boxes of its finding (S, S); nan without boxes."""
+    """Localisation figures of a map (S, S) by metric; `mask` (S, S) in [0, 1] is its finding's boxes, nan without."""
     box = metrics.found_box(values)
     iou, iobb = metrics.iou(box, mask), metrics.iobb(box, mask)
     above = {f"IoU > {t}": iou > t for t in (0.1, 0.3, 0.5)} | {f"IoBB > {t}": iobb > t for t in (0.1, 0.5)}

@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
 
 def plot(out: Path, figures: Sequence[Mapping[str, Any]]) -> None:
-    """`localisation.png` and `faithfulness.png`: means over findings with their intervals, a bar per method."""
+    """Write `localisation.png` and `faithfulness.png`: means over findings with their intervals, a bar per method.
+
+    `figures` are those of `statistics.summary`; a picture of which a metric is undefined is left out.
+    """
     from matplotlib.figure import Figure
 
     for name, shown in {

@@ -35,10 +35,10 @@ def measure_films(
     permuted: int = 0,
     say: Callable[[str], None] = print,
 ) -> list[str]:
-    """Measure what is not measured yet, then write tables and plots; reasons of films that failed.
+    """Measure the films that this plan has not measured yet, then write tables and plots; reasons of films that failed.
 
     `permuted` films, evenly over the list, are explained with permuted weights too. Processes that were started
-    together (`torchrun`) divide the films; the first of them writes the table.
+    together (`torchrun`) divide the films; the first of them writes the table. DataError where no film has a finding.
     """
     plan = Plan(model.name, {m.key: values_of(m) for m in methods})
     found = pairs(films)
@@ -74,7 +74,7 @@ def measure_films(
 
 
 def pairs(films: Films) -> dict[int, list[int]]:
-    """By row, the findings to look for: those with boxes, or, where the table has no boxes at all, those labelled."""
+    """By row, indices of the findings to measure: those with boxes, or those labelled 1 if no film has boxes."""
     boxed = {
         row: sorted({films.labels.index(box.label) for box in boxes if box.label in films.labels})
         for row, boxes in enumerate(films.boxes)

@@ -50,6 +50,9 @@ FEWEST = 10
 def summary(lines: Sequence[Mapping[str, Any]], resamples: int = 1000) -> list[dict[str, Any]]:
     """Means per method, metric and finding, and their mean over findings, with 95 % intervals by patient bootstrap.
 
+    A line has `file`, `patient`, `finding`, `method` and a number or None per metric. A figure has `finding`, `method`,
+    `metric`, `value`, `low`, `high`, `cases` and `too few`.
+
     The mean over findings gives each the same weight, whatever its number of films, and leaves out those with fewer
     than FEWEST; a metric is only averaged over findings where it is defined.
     """
@@ -57,7 +60,10 @@ def summary(lines: Sequence[Mapping[str, Any]], resamples: int = 1000) -> list[d
 
 
 def against(lines: Sequence[Mapping[str, Any]], control: str = "centre", resamples: int = 1000) -> list[dict[str, Any]]:
-    """The same of COMPARED, each map's figure less that of a control's map of the same film and finding."""
+    """The summary of differences: each figure of COMPARED less that of a control's map of the same film and finding.
+
+    Empty where the control was not measured.
+    """
     cases = _Cases.of(lines) if lines else None
     if cases is None or control not in cases.methods:
         return []

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def write_tables(out: Path, plan: Plan) -> None:
-    """films.csv, table.csv, table.json, table.md and plots, from what lies in OUT/films."""
+    """Write films.csv, table.csv, table.json, table.md and plots from this plan's records in OUT/films."""
     records = [json.loads(path.read_text(encoding="utf-8")) for path in sorted((out / "films").glob("*.json"))]
     records = [record for record in records if record["plan"] == plan.digest]
     lines = [
@@ -45,7 +45,7 @@ def write_tables(out: Path, plan: Plan) -> None:
 
 
 def markdown(about: Mapping[str, Any]) -> str:
-    """The table for people: means over findings, then the pointing game and the verdicts by finding."""
+    """The table for people, in Markdown, of the content of table.json: means over findings, then metrics by finding."""
     figures = about["figures"]
     cell = {(f["finding"], f["method"], f["metric"]): f for f in figures}
     methods = list(dict.fromkeys(f["method"] for f in figures))
