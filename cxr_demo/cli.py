@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from cxr_demo.methods.base import Method
-    from cxr_demo.models.classifier import Classifier
-    from cxr_demo.types import Explanation, Prediction, Radiograph
+    from cxr_demo.types import Prediction, Radiograph
 
 #: Errors of the request itself: no file could do better.
 CANNOT_START = (ModelError, BadSetting, UnknownLabel, DataError)
@@ -214,7 +213,7 @@ def _explain(arguments: argparse.Namespace) -> int:
             raise UnreadableImage(f"{path.name} is not the film that {arguments.source} was made from.")
         prediction = explain.predict(model, film)
         _warn(path, film, prediction)
-        explanations = [_last(model, film, method) for method in methods]
+        explanations = [explain.last_explanation(model, film, method) for method in methods]
         trusted = {m.key: trust.measure(model, film, m, e) for m, e in zip(methods, explanations, strict=True)}
         wanted = arguments.label or (recipe["labels"] if recipe else None)
         labels = wanted or [prediction.labels[i] for i in prediction.ranked()[:3]]
@@ -267,13 +266,6 @@ def _chosen(arguments: argparse.Namespace, recipe: Mapping[str, Any] | None) -> 
     if arguments.method or arguments.settings or arguments.correct:
         raise BadSetting("--from repeats what was done; leave out --method, --correct and settings.")
     return [methods.method(key, settings) for key, settings in recipe["methods"].items()]
-
-
-def _last(model: Classifier, film: Radiograph, method: Method) -> Explanation:
-    from cxr_demo import explain
-
-    *_, last = explain.explain(model, film, method)
-    return last
 
 
 def _free(folder: Path, taken: set[Path]) -> Path:

@@ -99,11 +99,8 @@ def explain(model: Classifier, film: Radiograph, *chosen: Method, seconds: float
     for method in chosen:  # before any of them takes its time
         methods.values_of(method)
     prediction = engine.predict(model, film)
-    explanations = []
-    for method in chosen:
-        *_, last = engine.explain(model, film, method, budget=Budget(seconds))
-        explanations.append(last)
-    return Explained(film, prediction, tuple(explanations), (prediction.labels[viewer_data.foremost(prediction)],))
+    explanations = tuple(engine.last_explanation(model, film, method, budget=Budget(seconds)) for method in chosen)
+    return Explained(film, prediction, explanations, (prediction.labels[viewer_data.foremost(prediction)],))
 
 
 def _row(cells: Sequence[str], scope: str = "") -> str:

@@ -39,7 +39,7 @@ def measure_film(
     own = model.for_film(film.name)
     labels = [films.labels[i] for i in findings]
     indices = [own.labels.index(label) for label in labels]
-    explanations = {m.key: _last(own, film, m) for m in methods}
+    explanations = {m.key: explain.last_explanation(own, film, m) for m in methods}
     trusted = {m.key: trust.measure(own, film, m, explanations[m.key]) for m in methods}
     held = trust.controls(own, film)
     fixed = {"centre": centre(own.size), "lungs": image.by_area(trust.prior(held.lungs)[None], own.size)[0]}
@@ -68,11 +68,6 @@ def measure_film(
         "model": own.name,
         "results": [{k: rounded(v) for k, v in result.items()} for result in results],
     }
-
-
-def _last(model: Classifier, film: Radiograph, method: Method) -> Explanation:
-    *_, last = explain.explain(model, film, method)
-    return last
 
 
 def centre(size: int) -> np.ndarray:
@@ -168,7 +163,7 @@ def _add_permuted(
     for metric, depth in PERMUTED.items():
         other = randomisation.permuted(model, depth)
         for method in methods:
-            again = trust.on_grid(_last(other, film, method).values)
+            again = trust.on_grid(explain.last_explanation(other, film, method).values)
             kept = randomisation.kept(trust.on_grid(explanations[method.key].values), again)
             for result in results:
                 if result["method"] == method.key:
