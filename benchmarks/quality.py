@@ -102,8 +102,8 @@ def occlusion(model: Classifier, exact: Classifier, film: Radiograph, **settings
     from cxr_demo import explain
     from cxr_demo.methods.occlusion import Occlusion
 
-    *_, quick = explain.explain(model, film, Occlusion(**settings))
-    *_, full = explain.explain(exact, film, Occlusion(scored=100))
+    quick = explain.last_explanation(model, film, Occlusion(**settings))
+    full = explain.last_explanation(exact, film, Occlusion(scored=100))
     pairs = [(quick.values[i], full.values[i]) for i in looked_at(explain.predict(model, film))]
     tops = [[np.unravel_index(values.argmax(), values.shape) for values in pair] for pair in pairs]
     return {

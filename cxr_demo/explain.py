@@ -61,6 +61,14 @@ def explain(
     return _explain(classifier.for_film(film.name), film, method, values_of(method), budget or Budget())
 
 
+def last_explanation(
+    classifier: Classifier, film: Radiograph, method: Method, *, budget: Budget | None = None
+) -> Explanation:
+    """The last explanation of a run of `explain`: its result, or, where `stopped` says why, the map so far."""
+    *_, last = explain(classifier, film, method, budget=budget)
+    return last
+
+
 def _explain(
     classifier: Classifier, film: Radiograph, method: Method, settings: Mapping[str, Any], budget: Budget
 ) -> Generator[Explanation, None, None]:

@@ -38,8 +38,6 @@ class GradCAM:
     unit: ClassVar[Unit] = Unit.LOGIT
     paper: ClassVar[str] = "arXiv:1610.02391"
     cost: ClassVar[Cost] = Cost.INSTANT
-    signed: ClassVar[bool] = True
-    class_specific: ClassVar[bool] = True
     reading: ClassVar[str] = (
         "How much each cell of the last feature map adds to the finding's score; together the cells are the whole "
         "score. A cell is coarse and has seen its surroundings, so the cause may lie beside it."
@@ -48,7 +46,7 @@ class GradCAM:
     copies = no_copies
 
     def attribute(self, scorer: Scorer, x: Tensor) -> Iterator[Step]:
-        """One step."""
+        """One step: maps (L, S, S) in logits per reference area."""
         weight, _ = scorer.classifier.head
         cells = np.einsum("lc,chw->lhw", weight.cpu().numpy(), scorer.features[0].cpu().numpy())
         yield Step(by_area(cells * REFERENCE_AREA, x.shape[-1]))
@@ -67,8 +65,6 @@ class GradCAMPlusPlus:
     unit: ClassVar[Unit] = Unit.RANKING
     paper: ClassVar[str] = "arXiv:1710.11063"
     cost: ClassVar[Cost] = Cost.INSTANT
-    signed: ClassVar[bool] = False
-    class_specific: ClassVar[bool] = True
     reading: ClassVar[str] = (
         "Ranks the cells that speak for the finding, weighting channels that respond in several places more evenly. "
         "Every map reaches full strength, even for a finding that the model rules out, so compare places only."
@@ -77,7 +73,7 @@ class GradCAMPlusPlus:
     copies = no_copies
 
     def attribute(self, scorer: Scorer, x: Tensor) -> Iterator[Step]:
-        """One step."""
+        """One step: maps (L, S, S) in [0, 1]."""
         from pytorch_grad_cam import GradCAMPlusPlus
 
         yield Step(by_area(packaged(GradCAMPlusPlus, scorer), x.shape[-1]))
@@ -92,8 +88,6 @@ class LayerCAM:
     unit: ClassVar[Unit] = Unit.RANKING
     paper: ClassVar[str] = "doi:10.1109/TIP.2021.3089943"
     cost: ClassVar[Cost] = Cost.INSTANT
-    signed: ClassVar[bool] = False
-    class_specific: ClassVar[bool] = True
     reading: ClassVar[str] = (
         "Ranks the cells by what speaks for the finding alone, leaving out what speaks against it. "
         "Every map reaches full strength, even for a finding that the model rules out, so compare places only."
@@ -102,7 +96,7 @@ class LayerCAM:
     copies = no_copies
 
     def attribute(self, scorer: Scorer, x: Tensor) -> Iterator[Step]:
-        """One step."""
+        """One step: maps (L, S, S) in [0, 1]."""
         from pytorch_grad_cam import LayerCAM
 
         yield Step(by_area(packaged(LayerCAM, scorer), x.shape[-1]))

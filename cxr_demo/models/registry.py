@@ -91,7 +91,7 @@ def _shared(name: str) -> Classifier:
 
 
 def card(name: str) -> str:
-    """What there is to know of a model, as Markdown: its card, or a few lines where it brought none."""
+    """A model's card as Markdown, or a few lines from its description where it has none; the errors of `load`."""
     kind, place, _ = parse(name)
     text = ""
     if kind in ("bundled", "folder"):
@@ -104,7 +104,7 @@ def card(name: str) -> str:
 
 
 def for_people(text: str) -> str:
-    """A card without its front matter, which is for the Hub."""
+    """A card's Markdown without its front matter, which is for the Hub."""
     return re.sub(r"\A---\n.*?\n---\n", "", text, flags=re.DOTALL).strip()
 
 
@@ -218,7 +218,7 @@ def _pulled(repo: str, revision: str) -> hub.Pulled:
 
 
 def own_card(model: Classifier) -> str:
-    """What a model says of itself, as a card."""
+    """A card in Markdown from a model's description."""
     spec = model.spec
     findings = ", ".join(label.replace("_", " ") for label in spec.labels)
     return f"# {spec.name}\n\n`{model.name}`\n\n{spec.trained_on}\n\nFindings: {findings}.\n\nLicence: {spec.licence}."

@@ -16,7 +16,7 @@ import numpy as np
 import cxr_demo
 from cxr_demo import methods
 from cxr_demo.errors import UnknownLabel
-from cxr_demo.files import sha256_of
+from cxr_demo.files import sha256_of, write_whole
 from cxr_demo.films import image
 from cxr_demo.output import render
 
@@ -157,9 +157,7 @@ def save(
     fields = result_fields(film, prediction, explanations, trusted, boxes)
     fields["pictures"] = {"labels": [prediction.labels[i] for i in indices], "full_colour": full_colour}
     text = json.dumps(fields, indent=2, allow_nan=False)
-    partial = folder / "result.json.partial"
-    partial.write_text(text + "\n", encoding="utf-8")
-    partial.replace(folder / "result.json")
+    write_whole(folder / "result.json", text + "\n")
 
 
 def picture(film: Radiograph, explanation: Explanation, i: int, limit: float) -> np.ndarray:

@@ -136,7 +136,7 @@ def scrambled(
     """Maps of the model with its weights permuted, in the same settings, and how much of each map they keep."""
     other = randomisation.permuted(model.for_film(film.name), depth)
     for key, before in explanations.items():
-        *_, after = explain.explain(other, film, methods.method(key, before.settings), budget=budget)
+        after = explain.last_explanation(other, film, methods.method(key, before.settings), budget=budget)
         if after.stopped:
             yield {"method": key, "error": after.stopped}
             continue

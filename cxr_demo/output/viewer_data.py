@@ -16,7 +16,6 @@ from cxr_demo.films import image, phantom
 from cxr_demo.methods.base import settings_of
 from cxr_demo.models import failure_cases
 from cxr_demo.output import render, report
-from cxr_demo.types import Unit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -98,8 +97,8 @@ def method_fields(kind: type[Method], on: bool) -> dict[str, Any]:
         "key": kind.key,
         "title": kind.title,
         "unit": kind.unit.value,
-        "comparable": kind.unit is Unit.LOGIT,
-        "signed": kind.signed,
+        "comparable": kind.unit.comparable,
+        "signed": kind.unit.signed,
         "paper": kind.paper,
         "reading": kind.reading,
         "on": on,

@@ -403,7 +403,7 @@ def _exported(
 def _made(asked: Request, visitor: str, key: str, budget: Budget) -> Explanation:
     """A method's whole map, which is kept; Cancelled or DeadlinePassed as the budget says."""
     method = _asked_for(asked, key)
-    *_, made = explain.explain(offered(asked.model), _film(visitor, asked.source), method, budget=budget)
+    made = explain.last_explanation(offered(asked.model), _film(visitor, asked.source), method, budget=budget)
     if made.stopped:
         budget.check()  # raises, as it did there
     sessions.keep(visitor, _shown(asked), made)

@@ -20,7 +20,7 @@ OTHERS = sorted(code for code in messages.languages() if code != "en")
 ROOT = Path(cxr_demo.__file__).parent
 
 #: What no visitor of the page reads: sentences of the command line, and what is wrong inside a model's files.
-COMMANDS = {"cli.py", "deploy.py", "benchmark.py", "label_tables.py", "folds.py", "notebook.py"}
+COMMANDS = {"cli.py", "deploy.py", "run.py", "label_tables.py", "folds.py", "notebook.py"}
 INSIDES = {"model_folder.py", "xrv_weights.py", "classifier.py", "explain.py", "mcp.py"}
 #: Asks a deployer to do something.
 FOR_DEPLOYERS = re.compile("HF_|bundled:|sha256|its authors|no model \\{0\\}|Leave out @|cannot be read \\(|refused")
