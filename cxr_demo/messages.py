@@ -2,7 +2,7 @@
 
 Python speaks English. In `languages/` a catalogue `xx.json` holds, for another language, what the page and the engine
 say, by the English sentence ({0}, {1} ... for what differs), and `xx.md` the chapters under the viewer; the browser
-chooses and translates (`language.js`).
+chooses and translates (`web/viewer/i18n.js`).
 """
 
 import json

@@ -71,10 +71,7 @@ def keys_of(catalogue: dict) -> dict[str, list[str]]:
 
 def said_by_scripts() -> set[str]:
     """Every sentence that the viewer's program says itself, and the file that it can be."""
-    scripts = "".join(
-        path.read_text(encoding="utf-8")
-        for path in (*(viewer_data.ASSETS / name for name in viewer_data.SCRIPTS), ROOT / "output" / "html_report.py")
-    )
+    scripts = "".join(path.read_text(encoding="utf-8") for path in viewer_data.ASSETS.glob("*.js"))
     found = re.findall(r"\btr\('((?:[^'\\]|\\.)*)'", scripts)
     assert len(found) > 250
     return {re.sub(r"\\u([0-9a-f]{4})", lambda m: chr(int(m[1], 16)), one).replace("\\'", "'") for one in found}
@@ -170,10 +167,12 @@ def told(browser):
     """How the browser says an English sentence of the engine's to a Norwegian."""
     page = browser.new_context(locale="nb-NO").new_page()
     page.evaluate(
-        """([about, script]) => {
-          window.told = new Function('props', 'make', `${script}\nreturn told`)({about}, () => '');
+        """async ([texts, script]) => {
+          const {Translator} = await import(`data:text/javascript,${encodeURIComponent(script)}`);
+          const translator = new Translator('nb', texts);
+          window.told = sentence => translator.told(sentence);
         }""",
-        [{"languages": messages.languages()}, (viewer_data.ASSETS / "language.js").read_text(encoding="utf-8")],
+        [messages.languages()["nb"]["texts"], (viewer_data.ASSETS / "i18n.js").read_text(encoding="utf-8")],
     )
     yield lambda sentence: page.evaluate("sentence => told(sentence)", sentence)
     page.close()

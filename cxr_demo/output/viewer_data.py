@@ -1,4 +1,4 @@
-"""What the browser is told: numbers, never coloured pictures. `viewer.js` draws everything."""
+"""What the browser is told: numbers, never coloured pictures. The viewer draws everything."""
 
 from __future__ import annotations
 
@@ -31,21 +31,8 @@ ASSETS = Path(__file__).parents[1] / "web" / "viewer"
 #: The longest side of a film, and of a map, as the browser gets it.
 FILM_SIDE, MAP_SIDE = 1024, 256
 
-#: The viewer in parts, in the order in which they are put together.
-SCRIPTS = (
-    "language.js",
-    "saving.js",
-    "viewer.js",
-    "drawing.js",
-    "viewport.js",
-    "films.js",
-    "comparing.js",
-    "trust.js",
-    "teaching.js",
-    "tour.js",
-    "models.js",
-    "start.js",
-)
+#: The browser's program in one file, made of the modules in ASSETS by `make viewer`.
+BUNDLE = ASSETS / "dist" / "viewer.js"
 
 #: What the viewer asks for beside maps.
 EVENTS = ("film", "stop", "pixels", "estimate", "trust", "scramble", "export", "bundle", "named")
@@ -54,11 +41,23 @@ EVENTS = ("film", "stop", "pixels", "estimate", "trust", "scramble", "export", "
 CHANNEL_EVENT = "cxr-answer"
 
 
-def script(kinds: Sequence[type[Method]], *before: str) -> str:
-    """The viewer's program: its events are those of EVENTS, and "run_" + key for every method."""
+def script(kinds: Sequence[type[Method]]) -> str:
+    """The viewer's program as the body of a function in which Gradio gives `element`, `props`, `trigger`, `upload`.
+
+    Its events are those of EVENTS, and "run_" + key for every method.
+    """
+    return _program(kinds, "viewer.start({element, props, trigger, upload}, NAMES);")
+
+
+def recorded_script(kinds: Sequence[type[Method]]) -> str:
+    """The same for a page of its own, whose element `recorded` holds a film and all answers about it."""
+    return _program(kinds, "viewer.startRecorded(NAMES);")
+
+
+def _program(kinds: Sequence[type[Method]], call: str) -> str:
     events = {**{name: name for name in EVENTS}, **{kind.key: run_event(kind) for kind in kinds}}
-    head = f"const EVENTS = {json.dumps(events)};\nconst CHANNEL = {json.dumps(CHANNEL_EVENT)};\n"
-    return head + "\n".join((ASSETS / name).read_text(encoding="utf-8") for name in (*before, *SCRIPTS))
+    names = json.dumps({"events": events, "channel": CHANNEL_EVENT})
+    return f"{BUNDLE.read_text(encoding='utf-8')}\n{call.replace('NAMES', names)}\n"
 
 
 def run_event(kind: type[Method]) -> str:
@@ -172,7 +171,7 @@ def prediction_fields(film: Radiograph, prediction: Prediction) -> dict[str, Any
 
 
 def foremost(prediction: Prediction) -> int:
-    """What a visitor should see first, as in `viewer.js`: the most probable finding that is above its threshold."""
+    """What a visitor should see first, as in `predictions.js`: the most probable finding that is above its threshold."""
     ranked = prediction.ranked()
     above = [i for i in ranked if prediction.probabilities[i] >= prediction.thresholds[i]]
     return (above or ranked)[0]
