@@ -77,8 +77,8 @@ async function sendOne(file, film) {
     filmSent(film, {kind: 'file', path: await sendFile(file), name: file.name});
   } catch {
     filmFailed(film, file.size > state.page.megabytes * 2 ** 20
-      ? tr('{name} is too large; files up to {n} MB are accepted.', {name: file.name, n: state.page.megabytes})
-      : tr('{name} could not be sent: the service is out of reach, or has no room left. Please try again.', {name: file.name}));
+      ? tr('ui.films.too_large', {name: file.name, n: state.page.megabytes})
+      : tr('ui.films.could_not_send', {name: file.name}));
   }
 }
 
@@ -159,7 +159,7 @@ export function pick(i, byHand) {
 /** @param {boolean} is a box is drawn now */
 export function drawing(is) {
   setDrawing(is);
-  note('box', is ? tr('Press, pull and let go on the film; or with keys: arrows, Enter, arrows, Enter. Esc ends it.') : '');
+  note('box', is ? tr('ui.films.draw_hint') : '');
   publish('boxes');
   publish('draw');
 }
@@ -201,13 +201,13 @@ export function readBoxes(name, text) {
   const here = state.films.some(film => read.has(stem(film.name)));
   const others = found.filter(box => !state.spec.labels.includes(labelOf(box.label))).length;
   const words = [
-    found.length ? tr('{n} boxes read from {name}.', {n: found.length, name}) : '',
-    wrong && (found.length || ours) ? tr('{n} entries of {name} are no boxes: each needs label, x, y, w and h, in pixels of the file.', {n: wrong, name}) : '',
-    !found.length && !(wrong && ours) ? tr('{name} holds no boxes: it needs the columns file and boxes, or those of the NIH\u2019s list of boxes.', {name}) : '',
-    others ? tr('{n} of them are of findings that this model does not predict.', {n: others}) : ''].filter(Boolean).join(' ');
+    found.length ? tr('ui.films.boxes_read', {n: found.length, name}) : '',
+    wrong && (found.length || ours) ? tr('ui.films.boxes_wrong', {n: wrong, name}) : '',
+    !found.length && !(wrong && ours) ? tr('ui.films.boxes_none', {name}) : '',
+    others ? tr('ui.films.boxes_other_findings', {n: others}) : ''].filter(Boolean).join(' ');
   const waits = found.length > 0 && !here;
   awaitTable(waits ? {words, stems: new Set(read.keys())} : null);
-  note('box', waits ? `${words} ${tr('None is of a film that is here yet.')}` : words);
+  note('box', waits ? `${words} ${tr('ui.films.boxes_no_film')}` : words);
   for (const film of state.films) for (const result of film.results.values()) giveBoxes(result);
   if (current()) { publish('draw'); askTrust(true); }
 }
@@ -222,6 +222,6 @@ export function giveBoxes({film, seen}) {
     awaitTable(null);
   }
   if (known.length) setBoxes(film, [...film.boxes.filter(box => !box.given), ...inside]);
-  if (beside) note('box', tr('{n} boxes of {name} lie beside the film: they should be in pixels of this very file.', {n: beside, name: film.name}));
+  if (beside) note('box', tr('ui.films.boxes_beside', {n: beside, name: film.name}));
   keepFilms();
 }

@@ -5,7 +5,7 @@ import {giveBoxes, settle} from './actions.js';
 import {thumbnail} from './canvas.js';
 import {endPacking, heardExport, heardPacked} from './export.js';
 import {heardJob} from './gridruns.js';
-import {told} from './i18n.js';
+import {say} from './i18n.js';
 import {unpacked} from './maps.js';
 import {heardNamed} from './models.js';
 import {heardPixels, noPixels} from './pixels.js';
@@ -37,7 +37,7 @@ async function heardFilm(answer) {
   if (model !== state.model || source !== (film?.source ?? null) || film?.results.has(model)) return;
   if (answer.spec && film === state.film) setSpec(answer.spec);
   if (!film) return;
-  if (answer.error) filmFailed(film, told(answer.error));
+  if (answer.error) filmFailed(film, say(answer.error));
   else {
     filmRests(film);
     forgetError(film);
@@ -107,12 +107,12 @@ function heardFailure(failed, form) {
     changeEntry(entry, {state: 'stopped', error});
     publish('card', method);
   } else if (failed === 'film') {
-    refuseAsked(error);
+    refuseAsked(say(error));
     publish('film');
   } else if (failed === 'named') heardNamed(form, {run: state.naming, error});
   else if (failed === 'pixels') {
-    if (state.film) noPixels(state.film, error);
-  } else if (['export', 'bundle'].includes(failed) && state.packing.run !== null) endPacking(error);
+    if (state.film) noPixels(state.film, say(error));
+  } else if (['export', 'bundle'].includes(failed) && state.packing.run !== null) endPacking(say(error));
   else if (part) {
     refusePart(part, error);
     publish('trust');

@@ -3,8 +3,8 @@
 import {fit, picture} from './canvas.js';
 import {group, make, setText, makeStage} from './dom.js';
 import {followPointers} from './gestures.js';
-import {tr} from './i18n.js';
-import {percent, readable, signedWhole} from './numbers.js';
+import {readable, tr} from './i18n.js';
+import {percent, signedWhole} from './numbers.js';
 import {current, on, probabilityOf, publish, resultOf, setBeside, state} from './store.js';
 
 /** @typedef {ReturnType<typeof createParts>} Parts */
@@ -19,16 +19,16 @@ export function createBeside(readAloud) {
 }
 
 function createParts() {
-  const choice = make('select', {id: 'cxr-beside', 'aria-label': tr('Film beside this one'), onchange: () => {
+  const choice = make('select', {id: 'cxr-beside', 'aria-label': tr('ui.beside.film_beside'), onchange: () => {
     setBeside(choice.value === '' ? null : state.films[Number(choice.value)]);
     showBeside(parts);
   }});
-  const box = group(make('label', {for: 'cxr-beside'}, tr('Beside it')), choice);
+  const box = group(make('label', {for: 'cxr-beside'}, tr('ui.beside.beside_it')), choice);
   box.hidden = true;
-  const {canvas, node} = makeStage(tr('No other film'));
+  const {canvas, node} = makeStage(tr('ui.beside.no_film'));
   const name = make('h3', {});
   const words = make('p', {class: 'reading'});
-  const card = make('article', {class: 'card beside-card', 'aria-label': tr('Another film'), hidden: true},
+  const card = make('article', {class: 'card beside-card', 'aria-label': tr('ui.beside.card'), hidden: true},
     make('header', {}, name), node, words);
   const parts = {card, box, choice, canvas, name, words};
   return parts;
@@ -40,7 +40,7 @@ function showBeside(parts) {
   const others = state.films.filter(film => film !== state.film && resultOf(film));
   if (!others.some(film => film === state.beside)) setBeside(null);
   box.hidden = !others.length;
-  choice.replaceChildren(make('option', {value: ''}, tr('no other film')),
+  choice.replaceChildren(make('option', {value: ''}, tr('ui.beside.no_other')),
     ...others.map(film => make('option', {value: state.films.indexOf(film), selected: film === state.beside}, film.name)));
   const before = card.hidden;
   card.hidden = !state.beside || !current();
@@ -58,8 +58,8 @@ function drawBeside({card, canvas, name, words}) {
   setText(name, beside.name);
   const [here, there] = [film, beside].map(one => probabilityOf(one, chosen));
   const points = Math.round(100 * (there - here));
-  setText(words, [tr('{finding}: {there} here, {here} on the film that is explained.', {finding: readable(state.label), there: percent(there), here: percent(here)}),
-    points === 0 ? tr('No difference.') : tr('Difference: {points} points.', {points: signedWhole(points)}),
-    tr('Zoom and window are the same for both.')].join(' '));
-  canvas.setAttribute('aria-label', tr('The film {name}', {name: beside.name}));
+  setText(words, [tr('ui.beside.here_and_there', {finding: readable(state.label), there: percent(there), here: percent(here)}),
+    points === 0 ? tr('ui.beside.same') : tr('ui.beside.difference', {points: signedWhole(points)}),
+    tr('ui.beside.same_view')].join(' '));
+  canvas.setAttribute('aria-label', tr('ui.films.named', {name: beside.name}));
 }

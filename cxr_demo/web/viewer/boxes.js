@@ -14,12 +14,12 @@ import {middle, placeOn, point} from './viewport.js';
 /** @param {Parts} film the pane on which boxes are drawn @returns the block, and what begins a box */
 export function createBoxes(film) {
   const toggle = () => drawing(!state.drawing);
-  const draw = button(tr('Draw a box'), {class: 'quiet', id: 'cxr-draw-box', 'aria-pressed': 'false'}, toggle);
-  const clear = button(tr('Remove boxes'), {class: 'quiet'}, clearBoxes);
+  const draw = button(tr('ui.boxes.draw'), {class: 'quiet', id: 'cxr-draw-box', 'aria-pressed': 'false'}, toggle);
+  const clear = button(tr('ui.boxes.remove'), {class: 'quiet'}, clearBoxes);
   const place = make('div', {});
   const block = make('div', {class: 'block boxes'},
-    make('h4', {}, tr('Does the map lie where the finding is?')),
-    make('p', {class: 'soft'}, tr('Draw where you see the chosen finding, on the film above: press, pull, let go. Or drop a table of boxes (CSV) with your films.')),
+    make('h4', {}, tr('ui.boxes.title')),
+    make('p', {class: 'soft'}, tr('ui.boxes.hint')),
     make('div', {class: 'group'}, draw, clear), place);
   on('boxes', () => {
     draw.setAttribute('aria-pressed', String(state.drawing));
@@ -74,9 +74,9 @@ function measuresOrButton() {
   const now = state.film && found?.asked === JSON.stringify(boxesTold(state.film));
   const measured = now ? Object.entries(found?.boxes?.[state.label] ?? {}) : [];
   if (measured.length) {
-    return [makeTable([tr('peak inside'), tr('energy in box'), tr('IoU'), tr('best IoU of its pieces')], measured.map(([key, m]) => [titleOf(key),
-      [m.pointing === null ? '\u2013' : m.pointing ? tr('yes') : tr('no'), figure(m.energy), figure(m.iou), figure(m.ceiling)].map(text => make('td', {}, text))]))];
+    return [makeTable([tr('ui.boxes.peak_inside'), tr('ui.boxes.energy'), tr('ui.boxes.iou'), tr('ui.boxes.best_iou')], measured.map(([key, m]) => [titleOf(key),
+      [m.pointing === null ? '\u2013' : m.pointing ? tr('ui.boxes.yes') : tr('ui.boxes.no'), figure(m.energy), figure(m.iou), figure(m.ceiling)].map(text => make('td', {}, text))]))];
   }
   if (!boxesOf(state.label).length || !found?.methods) return [];
-  return [button(tr('Measure the boxes'), {class: 'quiet', id: 'cxr-measure-boxes'}, () => askTrust(true))];
+  return [button(tr('ui.boxes.measure'), {class: 'quiet', id: 'cxr-measure-boxes'}, () => askTrust(true))];
 }

@@ -1,6 +1,6 @@
 // Pictures: a film's grey levels and a map's values at the place, window and colours that the visitor chose.
 
-/** @import {Edges, Film, Frame, Maps, Result, Size, Stops, View} from './types.d.ts' */
+/** @import {Edges, Film, Frame, Maps, Method, Result, Size, Stops, View} from './types.d.ts' */
 import {coloured, isHidden} from './colours.js';
 import {make, penOf, present} from './dom.js';
 import {frame, within} from './geometry.js';
@@ -13,8 +13,9 @@ import {boxesOf, truthEdges} from './truth.js';
 /** @type {View} The whole film. */
 export const WHOLE = {x: 0, y: 0, zoom: 1};
 
-/** @param {string} unit @returns {Stops} in the chosen palette */
-export const stopsOf = unit => state.page.palettes[state.palette][unit];
+export const coloursNow = () => (state.page.palettes.find(({key}) => key === state.palette) ?? state.page.palettes[0]).colours;
+/** @param {Method} method @returns {Stops} of its unit in the chosen palette */
+export const stopsOf = method => coloursNow()[method.unit.key];
 /** @param {Maps} maps @param {number} i @returns one finding's values as they are looked at */
 export const planeShown = (maps, i) => state.smooth ? smoothed(maps, i) : plane(maps, i);
 

@@ -6,9 +6,9 @@ import {ramp} from './colours.js';
 import {button, make, setText, makeStage} from './dom.js';
 import {placeIn} from './geometry.js';
 import {followPointers} from './gestures.js';
-import {told, tr} from './i18n.js';
+import {readable, say, tr} from './i18n.js';
 import {extremes, valueIn} from './maps.js';
-import {fixed, lasting, readable, signed} from './numbers.js';
+import {fixed, lasting, signed} from './numbers.js';
 import {savePicture} from './picturefile.js';
 import {pace, words} from './progress.js';
 import {askEstimate, askRun, complete, stop} from './requests.js';
@@ -37,7 +37,7 @@ export function createCards(readAloud) {
   on('cards-shown', () => { for (const card of cards) card.node.hidden = !state.on.has(card.method.key); });
   on('film', () => cards.forEach(takeSettings));
   return {nodes: cards.map(card => card.node),
-    readings: () => visible().map(card => `${card.method.title} ${card.readout.textContent || tr('no map')}`).join('; ')};
+    readings: () => visible().map(card => `${card.method.title} ${card.readout.textContent || tr('ui.cards.no_map')}`).join('; ')};
 }
 
 // ------------------------------------------------------------------ nodes
@@ -53,20 +53,20 @@ function createCard(method, readAloud) {
 /** @param {Method} method @param {Fields} fields */
 function createParts(method, fields) {
   const about = {method: method.title};
-  const {canvas, node: place} = makeStage(tr('{method}: no map yet', about));
+  const {canvas, node: place} = makeStage(tr('ui.cards.map_of_none', about));
   place.classList.add('blank');
-  place.dataset.blank = tr('the map appears here');
+  place.dataset.blank = tr('ui.cards.appears_here');
   const [low, middle, high, readout, fidelity, status, figures, estimate] =
     ['low', 'middle', 'high', 'readout', 'fidelity', 'status', 'figures', 'estimate'].map(name => make('span', {class: name}));
   status.setAttribute('role', 'status');
   const trust = make('p', {class: 'trust', hidden: true});
   const scale = make('div', {class: 'ramp'});
-  const bar = make('progress', {max: 1, value: 0, 'aria-label': tr('{method}: progress', about)});
-  const end = button(tr('Stop'), {class: 'stop', 'aria-label': tr('Stop {method}', about), disabled: true}, () => stop(method));
-  const again = button(tr('Run again'), {class: 'quiet', 'aria-label': tr('Run {method} again', about), disabled: true}, () => askRun(method));
-  const save = button(tr('Save PNG'), {class: 'quiet', 'aria-label': tr('Save the picture of {method}', about), disabled: true}, () => saveMap(method));
+  const bar = make('progress', {max: 1, value: 0, 'aria-label': tr('ui.cards.progress', about)});
+  const end = button(tr('ui.common.stop'), {class: 'stop', 'aria-label': tr('ui.cards.stop_method', about), disabled: true}, () => stop(method));
+  const again = button(tr('ui.cards.run_again'), {class: 'quiet', 'aria-label': tr('ui.cards.run_method', about), disabled: true}, () => askRun(method));
+  const save = button(tr('ui.cards.save'), {class: 'quiet', 'aria-label': tr('ui.cards.save_method', about), disabled: true}, () => saveMap(method));
   const node = make('article', {class: 'card', 'data-method': method.key, 'aria-label': method.title, hidden: !method.on},
-    make('header', {}, make('h3', {}, method.title), make('span', {class: 'unit'}, told(method.unit)), end),
+    make('header', {}, make('h3', {}, method.title), make('span', {class: 'unit'}, method.unit.title), end),
     place,
     make('div', {class: 'scale'}, scale, make('div', {class: 'ticks'}, low, middle, high)),
     make('div', {class: 'line'}, readout, fidelity),
@@ -74,7 +74,7 @@ function createParts(method, fields) {
     bar,
     make('div', {class: 'line'}, status, figures),
     make('p', {class: 'reading'}, method.reading),
-    make('details', {ontoggle: () => { if (takesFilms()) askEstimate(method); }}, make('summary', {}, tr('Settings')),
+    make('details', {ontoggle: () => { if (takesFilms()) askEstimate(method); }}, make('summary', {}, tr('ui.cards.settings')),
       ...method.settings.map(setting => labelled(method, setting, fields)), make('p', {class: 'line'}, estimate),
       make('p', {class: 'paper'}, method.paper)),
     make('footer', {}, again, save));
@@ -86,7 +86,7 @@ const idOf = (method, setting) => `cxr-${method.key}-${setting.name}`;
 
 /** @param {Method} method @param {Setting} setting @param {Fields} fields */
 function labelled(method, setting, fields) {
-  return make('div', {class: 'setting'}, make('label', {for: idOf(method, setting), title: setting.help}, readable(setting.name)),
+  return make('div', {class: 'setting'}, make('label', {for: idOf(method, setting), title: setting.help}, setting.title),
     fields.get(setting.name), make('small', {}, setting.help));
 }
 
@@ -94,7 +94,7 @@ function labelled(method, setting, fields) {
 function createField(method, s) {
   const id = idOf(method, s);
   const field = s.choices.length
-    ? make('select', {id}, ...s.choices.map(c => make('option', {value: c, selected: c === s.default}, tr(c))))
+    ? make('select', {id}, ...s.choices.map(({key, title}) => make('option', {value: key, selected: key === s.default}, title)))
     : make('input', {id, type: 'number', min: s.low, max: s.high, step: s.step ?? 'any', value: s.default});
   const take = () => setSetting(method, s.name, s.choices.length ? field.value : Number(field.value));
   field.addEventListener('input', take);
@@ -139,7 +139,7 @@ function drawCard(card) {
   fit(card.canvas, result.image);
   const entry = entryOf(method);
   const maps = entry?.maps;
-  const stops = stopsOf(method.unit);
+  const stops = stopsOf(method);
   const map = maps ? {maps, limit: limitOf(method, maps), stops} : null;
   picture(card.canvas, result, map);
   card.scale.style.backgroundImage = ramp(stops, state.side, state.opacity);
@@ -162,18 +162,18 @@ function ticks(card, low, limit) {
 function describe(card, entry, map) {
   const {method} = card;
   const about = {method: method.title, finding: readable(state.label)};
-  let said = tr('{method}, {finding}: no map yet', about);
+  let said = tr('ui.cards.no_map_of_finding', about);
   if (map) {
     const unit = map.maps.scale[state.chosen];
     const [least, most] = extremes(planeShown(map.maps, state.chosen)).map(q => q * unit);
     const empty = Math.max(most, -least) < FAINT * map.limit || map.limit === 0;
     card.stage.classList.toggle('empty', empty);
-    said = empty ? tr('{method}, {finding}: nothing to see at this scale', about)
-      : tr('{method}, {finding}: from {least} to {most} {unit}', {...about, least: signed(least), most: signed(most), unit: told(method.unit)});
+    said = empty ? tr('ui.cards.nothing_to_see', about)
+      : tr('ui.cards.range', {...about, least: signed(least), most: signed(most), unit: method.unit.title});
   }
   card.canvas.setAttribute('aria-label', said);
   const fidelity = entry?.fidelity?.[state.chosen] ?? null;
-  const fits = fidelity === null ? '' : tr('fits the model on its samples: R\u00b2 {value}', {value: fixed(fidelity, 2)});
+  const fits = fidelity === null ? '' : tr('ui.cards.fits_model', {value: fixed(fidelity, 2)});
   setText(card.fidelity, [map ? faintness(method, map.maps) : '', fits].filter(Boolean).join(' \u00b7 '));
 }
 
@@ -182,7 +182,7 @@ function faintness(method, maps) {
   if (!method.comparable) return '';
   const [strongest] = comparable().sort((a, b) => limitIn(b) - limitIn(a));
   const ratio = limitIn(strongest) / maps.limit[state.chosen];
-  return ratio >= 2 ? tr('{times} times fainter than {method}', {times: ratio.toFixed(0), method: strongest.title}) : '';
+  return ratio >= 2 ? tr('ui.cards.fainter', {times: ratio.toFixed(0), method: strongest.title}) : '';
 }
 
 /** The value under the pointer. @param {Card} card */
@@ -191,8 +191,8 @@ function readOut(card) {
   const crop = current()?.seen.film.crop;
   if (!maps || !crop || !state.pointer) return setText(card.readout, '');
   const place = placeIn(state.pointer, crop);
-  setText(card.readout, !place ? tr('not seen by the model')
-    : tr('here {value}', {value: signed(valueIn(maps, state.chosen, place), maps.limit[state.chosen])}));
+  setText(card.readout, !place ? tr('ui.cards.not_seen')
+    : tr('ui.cards.here', {value: signed(valueIn(maps, state.chosen, place), maps.limit[state.chosen])}));
 }
 
 /** How far the map can be believed. @param {Card} card */
@@ -205,8 +205,8 @@ function trustLine({method, trust}) {
   if (!fits) return;
   trust.dataset.verdict = found.verdict[i];
   const kept = result.scramble?.maps.get(method.key)?.kept?.[i] ?? NaN;
-  const stays = kept >= state.page.stays ? tr('It stays with scrambled weights: it is not about this model.') : '';
-  setText(trust, [MARKS[found.verdict[i]], told(found.says[i]), stays].filter(Boolean).join(' '));
+  const stays = kept >= state.page.stays ? tr('ui.cards.stays') : '';
+  setText(trust, [MARKS[found.verdict[i]], say(found.says[i]), stays].filter(Boolean).join(' '));
 }
 
 /** @param {Method} method */
@@ -239,22 +239,22 @@ function refresh(card) {
 function figuresOf(entry) {
   const seconds = isBusy(entry) ? (performance.now() - entry.began) / 1000 : entry.seconds;
   if (seconds === undefined) return '';
-  return [`${fixed(seconds, 1)} s`, entry.forwards ? tr('{n} forward passes', {n: entry.forwards}) : ''].filter(Boolean).join(' \u00b7 ');
+  return [`${fixed(seconds, 1)} s`, entry.forwards ? tr('ui.cards.forward_passes', {n: entry.forwards}) : ''].filter(Boolean).join(' \u00b7 ');
 }
 
 /** What a run would take, or which setting is wrong. @param {Card} card @param {Answer} answer */
-function showEstimate(card, {run, method, copies, error}) {
+function showEstimate(card, {run, method, copies, error, field: wrong}) {
   if (card.method.key !== method || state.estimating.get(card.method.key) !== run) return;
-  setText(card.estimate, error ? told(error) : estimateOf(card.method, copies ?? 0));
+  setText(card.estimate, error ? say(error) : estimateOf(card.method, copies ?? 0));
   card.estimate.classList.toggle('early', Boolean(error));
-  for (const [name, field] of card.fields) field.setAttribute('aria-invalid', String(Boolean(error?.startsWith(`${name}=`))));
+  for (const [name, field] of card.fields) field.setAttribute('aria-invalid', String(name === wrong));
 }
 
 /** @param {Method} method @param {number} copies */
 function estimateOf(method, copies) {
-  if (!copies) return tr('takes no altered copies');
+  if (!copies) return tr('ui.cards.no_copies');
   const each = pace(method);
-  return each ? tr('{n} altered copies, about {time}', {n: copies, time: lasting(copies * each)}) : tr('{n} altered copies', {n: copies});
+  return each ? tr('ui.cards.copies_and_time', {n: copies, time: lasting(copies * each)}) : tr('ui.cards.copies', {n: copies});
 }
 
 // ------------------------------------------------------------------ on and off

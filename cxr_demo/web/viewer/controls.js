@@ -14,12 +14,12 @@ export function createControls(chooser, saving) {
     setText(number, percent(Number(opacity.value)));
     setLook({opacity: Number(opacity.value)});
   }});
-  const bar = make('section', {class: 'controls', 'aria-label': tr('How the maps are shown')},
-    group(make('label', {for: 'cxr-finding'}, tr('Finding')), chooser),
-    group(make('label', {for: 'cxr-opacity'}, tr('Opacity')), opacity, number),
-    group(tr('Scale'), radio('own', tr('each its own')), radio('same', tr('same for all methods'))),
-    group(tr('Methods'), ...state.page.methods.map(createToggle)),
-    group(tr('Take away'), ...saving));
+  const bar = make('section', {class: 'controls', 'aria-label': tr('ui.controls.title')},
+    group(make('label', {for: 'cxr-finding'}, tr('ui.common.finding')), chooser),
+    group(make('label', {for: 'cxr-opacity'}, tr('ui.controls.opacity')), opacity, number),
+    group(tr('ui.controls.scale'), radio('own', tr('ui.controls.each_own')), radio('same', tr('ui.controls.same_for_all'))),
+    group(tr('ui.controls.methods'), ...state.page.methods.map(createToggle)),
+    group(tr('ui.controls.take_away'), ...saving));
   return {bar, opacity};
 }
 

@@ -3,15 +3,15 @@
 /** @import {Curves, Line, Trust} from './types.d.ts' */
 import {LINES} from './colours.js';
 import {button, make, shape} from './dom.js';
-import {tr} from './i18n.js';
-import {figure, readable} from './numbers.js';
+import {readable, tr} from './i18n.js';
+import {figure} from './numbers.js';
 import {askTrust} from './requests.js';
 import {current, state, titleOf} from './store.js';
 
 /** @type {Readonly<Record<string, {title: () => string, dash: string, border: string}>>} What maps are compared with. */
 const CONTROLS = {
-  random: {title: () => tr('random map'), dash: '2 3', border: 'dotted'},
-  lungs: {title: () => tr('the lungs alone'), dash: '7 3', border: 'dashed'},
+  random: {title: () => tr('ui.curves.random_map'), dash: '2 3', border: 'dotted'},
+  lungs: {title: () => tr('ui.curves.lungs_alone'), dash: '7 3', border: 'dashed'},
 };
 
 /** A method has the same colour on every chart. @param {string} key */
@@ -27,14 +27,14 @@ export function curvesBlock(found) {
   const labels = current()?.seen.labels ?? [];
   if (!curves) return null;
   return make('div', {class: 'block curves'},
-    make('h4', {}, tr('Deletion and insertion, {finding}', {finding: readable(labels[i])})),
-    make('p', {class: 'soft'}, tr('The score (logit) as the places that a map ranks highest are covered first, or shown first.'), ' ',
-      tr('Gap: area of insertion less area of deletion; zero in the mean of random maps.')),
+    make('h4', {}, tr('ui.curves.title', {finding: readable(labels[i])})),
+    make('p', {class: 'soft'}, tr('ui.curves.what_it_is'), ' ',
+      tr('ui.curves.gap_is')),
     make('div', {class: 'charts'},
-      chart(tr('Deletion'), tr('% covered; lower is better'), curves, 'deletion'),
-      chart(tr('Insertion'), tr('% shown; higher is better'), curves, 'insertion')),
+      chart(tr('ui.curves.deletion'), tr('ui.curves.deletion_hint'), curves, 'deletion'),
+      chart(tr('ui.curves.insertion'), tr('ui.curves.insertion_hint'), curves, 'insertion')),
     legend(curves),
-    stale ? button(tr('Measure {finding}', {finding: readable(labels[state.chosen])}), {class: 'quiet measure'}, () => askTrust(true)) : null);
+    stale ? button(tr('ui.curves.measure', {finding: readable(labels[state.chosen])}), {class: 'quiet measure'}, () => askTrust(true)) : null);
 }
 
 const [WIDTH, HEIGHT, LEFT, RIGHT, BOTTOM, ABOVE] = [330, 190, 40, 14, 24, 8];
@@ -47,7 +47,7 @@ function chart(title, hint, curves, kind) {
   const x = t => LEFT + t * (WIDTH - LEFT - RIGHT);
   /** @param {number} v */
   const y = v => ABOVE + (1 - (v - low) / (high - low || 1)) * (HEIGHT - ABOVE - BOTTOM);
-  const words = curves.lines.map(line => tr('{name} from {first} to {last}',
+  const words = curves.lines.map(line => tr('ui.curves.from_to',
     {name: nameOf(line.name), first: figure(line[kind][0]), last: figure(line[kind][line[kind].length - 1])}));
   const plot = shape('svg', {viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: 'img', 'aria-label': `${title}: ${words.join(', ')}`});
   for (const t of [0, 0.25, 0.5, 0.75, 1]) {
@@ -75,5 +75,5 @@ function legend(curves) {
   const border = name => CONTROLS[name] ? `2px ${CONTROLS[name].border} currentColor` : `3px solid ${colourOf(name)}`;
   return make('ul', {class: 'legend'}, ...curves.lines.map(line => make('li', {},
     make('i', {style: `border-top: ${border(line.name)}`}),
-    tr('{name}: gap {value}', {name: nameOf(line.name), value: figure(line.gap)}))));
+    tr('ui.curves.gap', {name: nameOf(line.name), value: figure(line.gap)}))));
 }

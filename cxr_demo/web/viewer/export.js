@@ -2,7 +2,7 @@
 
 /** @import {Answer} from './types.d.ts' */
 import {addressOf, button, follow, make, setText} from './dom.js';
-import {told, tr} from './i18n.js';
+import {say, tr} from './i18n.js';
 import {waiting} from './progress.js';
 import {about, ask, boxesTold} from './requests.js';
 import {changePacking, changePart, current, entryOf, finished, nextRun, on, publish, resultOf, setExporting, settingsOf, shown, state} from './store.js';
@@ -11,8 +11,8 @@ import {changePacking, changePart, current, entryOf, finished, nextRun, on, publ
 
 /** @returns the button and what it says */
 export function createExport() {
-  const save = button(tr('Save all'), {class: 'quiet', id: 'cxr-save-all', disabled: true,
-    title: tr('A zip: maps, pictures, settings, checksums, and this view as a file of its own')}, askExport);
+  const save = button(tr('ui.export.save'), {class: 'quiet', id: 'cxr-save-all', disabled: true,
+    title: tr('ui.export.save_hint')}, askExport);
   const status = make('span', {class: 'soft', role: 'status'});
   on('export', () => {
     save.disabled = state.packing.run !== null || current()?.exporting?.state === 'running' || !finished().length;
@@ -43,27 +43,27 @@ export function heardExport(answer) {
   if (answer.path) {
     changePart(exporting, {state: 'done'});
     follow(addressOf(answer.path), answer.name ?? '');
-  } else if (answer.error || answer.stopped) changePart(exporting, {state: 'stopped', error: answer.error ?? 'Stopped on request.'});
+  } else if (answer.error || answer.stopped) changePart(exporting, {state: 'stopped', error: answer.error ?? answer.stopped});
   publish('export');
 }
 
 function exportWords() {
   const exporting = current()?.exporting;
   if (!exporting) return '';
-  if (exporting.error) return told(exporting.error);
-  if (exporting.state === 'running') return waiting(exporting) ?? tr('packing\u2026');
-  return exporting.without ? tr('saved without {methods}, which had not finished', {methods: exporting.without}) : '';
+  if (exporting.error) return say(exporting.error);
+  if (exporting.state === 'running') return waiting(exporting) ?? tr('ui.export.packing');
+  return exporting.without ? tr('ui.export.saved_without', {methods: exporting.without}) : '';
 }
 
 // ------------------------------------------------------------------ all of all films
 
 /** One zip after another, with the methods that are switched on; at the end they become one. */
 export function createPacking() {
-  const save = button(tr('Save all films'), {class: 'quiet', id: 'cxr-save-films',
-    title: tr('A zip with a folder for each film: maps, pictures, settings, checksums, report')}, packFilms);
-  const stop = button(tr('Stop'), {class: 'stop', disabled: true, 'aria-label': tr('Stop saving all films')}, () => {
+  const save = button(tr('ui.export.save_films'), {class: 'quiet', id: 'cxr-save-films',
+    title: tr('ui.export.save_films_hint')}, packFilms);
+  const stop = button(tr('ui.common.stop'), {class: 'stop', disabled: true, 'aria-label': tr('ui.export.stop_saving')}, () => {
     ask('stop', {method: 'export', run: state.packing.run});
-    endPacking(tr('Stopped on request.'));
+    endPacking(tr('error.stopped.on_request'));
   });
   const status = make('span', {class: 'soft', role: 'status'});
   on('packing', words => {
@@ -89,7 +89,7 @@ function packNext() {
   const [film = null, ...waits] = state.packing.waiting;
   changePacking({run, film, waiting: waits});
   const {paths} = state.packing;
-  if (!film && !paths.length) return endPacking(tr('None of the films could be saved.'));
+  if (!film && !paths.length) return endPacking(tr('ui.export.none_saved'));
   if (film) ask('export', {run, ...film.ask});
   else ask('bundle', {run, paths});
   publish('packing', packing());
@@ -98,7 +98,7 @@ function packNext() {
 function packing() {
   const {film, paths, failed, waiting: waits} = state.packing;
   const done = paths.length + failed;
-  return film ? tr('{name}: {done} of {n} films done', {name: film.name, done, n: done + waits.length + 1}) : tr('packing\u2026');
+  return film ? tr('ui.export.progress', {name: film.name, done, n: done + waits.length + 1}) : tr('ui.export.packing');
 }
 
 /** @param {Answer} answer */
@@ -108,10 +108,10 @@ export function heardPacked(answer) {
   if (answer.path && film) changePacking({paths: [...paths, answer.path]});
   else if (answer.path) {
     follow(addressOf(answer.path), answer.name ?? '');
-    return endPacking(failed ? tr('{n} films could not be saved.', {n: failed}) : '');
+    return endPacking(failed ? tr('ui.export.some_failed', {n: failed}) : '');
   } else if (answer.stopped && film) changePacking({waiting: [film, ...waits]});  // another film was looked at, which ends what is under way
   else if (answer.error && film) changePacking({failed: failed + 1});
-  else if (answer.error) return endPacking(told(answer.error));
+  else if (answer.error) return endPacking(say(answer.error));
   else return publish('packing', waiting(answer) ?? packing());
   packNext();
 }

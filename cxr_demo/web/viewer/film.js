@@ -4,7 +4,7 @@
 import {addBuiltIn, addFiles, choose, correct, removeFilm} from './actions.js';
 import {fit, picture} from './canvas.js';
 import {button, make, setText, makeStage} from './dom.js';
-import {told, tr} from './i18n.js';
+import {say, tr} from './i18n.js';
 import {sentenceCase} from './numbers.js';
 import {pixelState} from './pixels.js';
 import {current, on, publish, state, takesFilms} from './store.js';
@@ -30,23 +30,23 @@ export function createFilmPane() {
 
 function createParts() {
   const picker = make('input', {type: 'file', multiple: true, accept: [...state.page.accepts, '.csv'].join(','), class: 'picker', tabindex: -1,
-    'aria-label': tr('Choose films'), onchange: () => { addFiles([...(picker.files ?? [])]); picker.value = ''; }});
+    'aria-label': tr('ui.films.choose'), onchange: () => { addFiles([...(picker.files ?? [])]); picker.value = ''; }});
   const openPicker = () => picker.click();
   const invite = make('div', {class: 'invite', onclick: openPicker},
-    make('strong', {}, tr('Drop chest X-rays here')),
-    make('span', {}, tr('or paste them, or choose files: PNG, JPEG, TIFF, BMP, WebP, DICOM')));
+    make('strong', {}, tr('ui.films.drop')),
+    make('span', {}, tr('ui.films.or_paste')));
   const veilWords = make('span', {class: 'words'});
   const veil = make('div', {class: 'veil', hidden: true}, make('span', {class: 'spinner'}), veilWords);
-  const {canvas, node} = makeStage(tr('No film yet'), invite, veil);
+  const {canvas, node} = makeStage(tr('ui.films.none_yet'), invite, veil);
   node.classList.add('blank');
   const name = make('div', {class: 'filmname'});
-  const remove = button(tr('Remove'), {class: 'quiet', id: 'cxr-remove', hidden: true, title: tr('Remove this film from the list')}, removeFilm);
-  const bar = make('div', {class: 'filmbar'}, name, remove, button(tr('Choose films'), {class: 'quiet'}, openPicker), picker);
+  const remove = button(tr('ui.films.remove'), {class: 'quiet', id: 'cxr-remove', hidden: true, title: tr('ui.films.remove_hint')}, removeFilm);
+  const bar = make('div', {class: 'filmbar'}, name, remove, button(tr('ui.films.choose'), {class: 'quiet'}, openPicker), picker);
   const boxNote = make('p', {class: 'soft', role: 'status'});  // beside the film, where the visitor looks
   const notes = make('div', {class: 'notes', role: 'alert'});
-  const strip = make('div', {class: 'strip', role: 'group', 'aria-label': tr('Films'), hidden: true});
+  const strip = make('div', {class: 'strip', role: 'group', 'aria-label': tr('ui.films.list'), hidden: true});
   const examples = createExamples();
-  const pane = make('section', {class: 'film', 'aria-label': tr('Film')}, node, bar, boxNote, notes, strip, examples);
+  const pane = make('section', {class: 'film', 'aria-label': tr('ui.common.film')}, node, bar, boxNote, notes, strip, examples);
   return {pane, canvas, stage: node, invite, veil, veilWords, name, remove, bar, boxNote, notes, strip, examples};
 }
 
@@ -55,13 +55,13 @@ function createExamples() {
   const {phantoms, examples, lessons} = state.page;
   /** @type {(words: string, chips: HTMLElement[]) => (HTMLElement | null)[]} */
   const part = (words, chips) => [chips.length ? make('span', {class: 'lead'}, words) : null, make('div', {class: 'chips'}, ...chips)];
-  return make('details', {class: 'examples', open: true, hidden: !takesFilms()}, make('summary', {}, tr('Examples')),
-    ...part(tr('Phantoms, drawn by this program'), phantoms.map(item =>
+  return make('details', {class: 'examples', open: true, hidden: !takesFilms()}, make('summary', {}, tr('ui.films.examples')),
+    ...part(tr('ui.films.phantoms'), phantoms.map(item =>
       button(item.title, {class: 'chip', 'data-phantom': item.key}, () => addBuiltIn('phantom', item)))),
-    ...part(tr('Public films, fetched when clicked'), examples.map(item =>
+    ...part(tr('ui.films.public'), examples.map(item =>
       button(item.title, {class: 'chip', 'data-example': item.key, title: item.credit}, () => addBuiltIn('example', item)))),
-    ...part(tr('Where each method fails'), lessons.map(item => button(item.title, {class: 'chip', 'data-lesson': item.key},
-      () => addBuiltIn('lesson', {...item, title: tr('Where {method} fails', {method: item.title})})))));
+    ...part(tr('ui.films.failures'), lessons.map(item => button(item.title, {class: 'chip', 'data-lesson': item.key},
+      () => addBuiltIn('lesson', {...item, title: tr('ui.films.failure_case', {method: item.title})})))));
 }
 
 /** Files may be dropped or pasted anywhere on the page. @param {HTMLElement} place shows that they may be let go */
@@ -89,13 +89,13 @@ function showFilm({veil, veilWords, invite, remove, name, notes}) {
   const {film} = state;
   const result = current();
   veil.hidden = !film?.busy;
-  setText(veilWords, !film?.busy ? '' : film.source ? tr('Reading the film\u2026') : tr('Sending the film\u2026'));
+  setText(veilWords, !film?.busy ? '' : film.source ? tr('ui.films.reading') : tr('ui.films.sending'));
   invite.hidden = Boolean(film?.busy || result);
   remove.hidden = !film || !takesFilms();
   const size = result?.seen.film;
   name.replaceChildren(...(!film ? [] : [make('b', {title: film.name}, film.name),
-    make('span', {}, size ? tr('{size} pixels', {size: `${size.width} \u00d7 ${size.height}`}) : '')]));
-  const said = film?.error ? [film.error] : (result?.seen.warnings ?? []).map(told);
+    make('span', {}, size ? tr('ui.films.size', {size: `${size.width} \u00d7 ${size.height}`}) : '')]));
+  const said = film?.error ? [film.error] : (result?.seen.warnings ?? []).map(say);
   notes.replaceChildren(...said.map(text => make('p', {}, text)), ...corrections(film, result?.seen));
   notes.classList.toggle('bad', Boolean(film?.error));
 }
@@ -105,8 +105,8 @@ function corrections(film, seen) {
   if (!film || film.error) return [];
   /** @type {[string, string | null][]} */
   const offered = [];
-  if (seen?.correction) offered.push([sentenceCase(told(seen.correction)), seen.correction]);
-  if (film.source?.correction) offered.push([tr('Show it as it was sent'), null]);
+  if (seen?.correction) offered.push([sentenceCase(say(seen.correction.title)), seen.correction.key]);
+  if (film.source?.correction) offered.push([tr('ui.films.as_it_was_sent'), null]);
   return offered.map(([words, correction]) =>
     button(words, {class: 'chip', 'data-correction': correction ?? 'none'}, () => correct(film, correction)));
 }
@@ -127,6 +127,6 @@ function drawFilm({canvas, stage}) {
   if (!result) return;
   fit(canvas, result.image);
   picture(canvas, result);
-  canvas.setAttribute('aria-label', tr('The film {name}', {name: result.seen.film.name}));
+  canvas.setAttribute('aria-label', tr('ui.films.named', {name: result.seen.film.name}));
   stage.dataset.pixels = pixelState(result);
 }

@@ -4,18 +4,18 @@
 import {pick} from './actions.js';
 import {make, present} from './dom.js';
 import {clamp} from './geometry.js';
-import {told, tr} from './i18n.js';
-import {fixed, percent, readable} from './numbers.js';
+import {readable, say, tr} from './i18n.js';
+import {fixed, percent} from './numbers.js';
 import {isAbove} from './predictions.js';
 import {NONE, current, on, publish, state} from './store.js';
 
 /** @returns the pane of findings, the pane of the model's facts, and a list for the bar over the maps */
 export function createFindings() {
-  const list = make('div', {class: 'list', role: 'listbox', tabindex: 0, 'aria-label': tr('Findings, the most probable first'), onkeydown: stepInList});
+  const list = make('div', {class: 'list', role: 'listbox', tabindex: 0, 'aria-label': tr('ui.findings.list'), onkeydown: stepInList});
   const chooser = make('select', {id: 'cxr-finding', onchange: () => pick(Number(chooser.value), true)});
-  const facts = make('section', {class: 'facts', 'aria-label': tr('The model and how good it was measured to be')});
-  const pane = make('section', {class: 'findings', 'aria-label': tr('Findings')}, heads(),
-    make('p', {class: 'doubt'}, tr('Numbers of a picture that does not look like an upright frontal chest film: do not read them.')),
+  const facts = make('section', {class: 'facts', 'aria-label': tr('ui.findings.facts')});
+  const pane = make('section', {class: 'findings', 'aria-label': tr('ui.findings.title')}, heads(),
+    make('p', {class: 'doubt'}, tr('ui.findings.doubted')),
     list);
   on('findings', () => showFindings(list, chooser, pane));
   on('mark', () => mark(list, chooser));
@@ -25,9 +25,9 @@ export function createFindings() {
 
 function heads() {
   return make('div', {class: 'row head', 'aria-hidden': 'true'},
-    make('span', {class: 'label'}, tr('Finding')), make('span', {class: 'track'}), make('span', {class: 'number'}, tr('Probability')),
-    make('span', {class: 'point', title: tr('operating point, on the probability')}, tr('Threshold')),
-    make('span', {class: 'auroc', title: tr('how well the model tells films with the finding from films without')}, tr('AUROC')));
+    make('span', {class: 'label'}, tr('ui.common.finding')), make('span', {class: 'track'}), make('span', {class: 'number'}, tr('ui.findings.probability')),
+    make('span', {class: 'point', title: tr('ui.findings.operating_point')}, tr('ui.findings.threshold')),
+    make('span', {class: 'auroc', title: tr('ui.findings.auroc_hint')}, tr('ui.findings.auroc')));
 }
 
 /** @param {HTMLElement} list @param {HTMLSelectElement} chooser @param {HTMLElement} pane */
@@ -78,7 +78,7 @@ function row(i, seen) {
   make('span', {class: 'label'}, name),
   make('span', {class: 'track'},
     make('span', {class: 'fill', style: `width:${100 * (seen?.probabilities[i] ?? 0)}%`}),
-    threshold === null ? null : make('span', {class: 'mark', style: `left:${100 * threshold}%`, title: tr('operating point {threshold}', {threshold: percent(threshold)})})),
+    threshold === null ? null : make('span', {class: 'mark', style: `left:${100 * threshold}%`, title: tr('ui.findings.operating_point_at', {threshold: percent(threshold)})})),
   make('span', {class: 'number'}, seen ? percent(seen.probabilities[i]) : '\u2013'),
   make('span', {class: 'point'}, threshold === null ? '' : above ? `\u25b2 ${percent(threshold)}` : percent(threshold)),
   make('span', {class: 'auroc', title: auroc ? aurocWords(auroc) : null}, auroc ? fixed(auroc.value, 2) : ''));
@@ -86,12 +86,12 @@ function row(i, seen) {
 
 /** @param {string} finding @param {number} p @param {number | null} threshold */
 const rowWords = (finding, p, threshold) => threshold === null
-  ? tr('{finding}: {p}, operating point unknown', {finding, p: percent(p)})
-  : tr('{finding}: {p}, operating point {threshold}', {finding, p: percent(p), threshold: percent(threshold)});
+  ? tr('ui.findings.row_unknown', {finding, p: percent(p)})
+  : tr('ui.findings.row', {finding, p: percent(p), threshold: percent(threshold)});
 
 /** @param {Score} auroc */
-const aurocWords = auroc => tr('AUROC {subset}: {value} ({low} to {high}), {positives} of {n} films',
-  {...rounded(auroc), subset: told(auroc.subset), positives: auroc.positives, n: auroc.films});
+const aurocWords = auroc => tr('ui.findings.auroc_measured',
+  {...rounded(auroc), subset: say(auroc.subset), positives: auroc.positives, n: auroc.films});
 
 /** @param {Score} score */
 const rounded = ({value, low, high}) => ({value: fixed(value, 2), low: fixed(low, 2), high: fixed(high, 2)});
@@ -100,14 +100,14 @@ const rounded = ({value, low, high}) => ({value: fixed(value, 2), low: fixed(low
 function showModel(facts) {
   const {spec} = state;
   const measured = spec.means.map(s => make('p', {class: 'measured'},
-    make('b', {}, `${told(s.metric)} ${fixed(s.value, 2)}`),
-    make('span', {class: 'soft'}, tr(' ({low} to {high}), mean of all findings, {subset}', {...rounded(s), subset: told(s.subset)}))));
+    make('b', {}, `${say(s.metric)} ${fixed(s.value, 2)}`),
+    make('span', {class: 'soft'}, tr('ui.findings.mean_measured', {...rounded(s), subset: say(s.subset)}))));
   facts.replaceChildren(...[
-    make('h2', {}, told(spec.title)),
+    make('h2', {}, say(spec.title)),
     make('p', {class: 'soft'}, make('code', {}, spec.revision)),
     ...measured.slice(0, 2),
-    spec.means.length ? null : make('p', {class: 'soft'}, tr('How good it is was not measured here.')),
-    make('details', {}, make('summary', {}, tr('How it was measured and trained')), ...measured.slice(2),
+    spec.means.length ? null : make('p', {class: 'soft'}, tr('ui.findings.not_measured')),
+    make('details', {}, make('summary', {}, tr('ui.findings.how_measured')), ...measured.slice(2),
       spec.scored_on ? make('p', {class: 'soft', lang: 'en'}, spec.scored_on) : null,
       make('p', {class: 'soft', lang: 'en'}, spec.trained_on)),
   ].filter(present));

@@ -4,9 +4,9 @@
 import {fit, picture, stopsOf} from './canvas.js';
 import {button, make, setText, makeTable} from './dom.js';
 import {cellOf, filmsToCompare, runGrid, settingOf, stopGrid} from './gridruns.js';
-import {told, tr} from './i18n.js';
+import {readable, say, tr} from './i18n.js';
 import {lessOf} from './maps.js';
-import {fixed, percent, readable, signed} from './numbers.js';
+import {fixed, percent, signed} from './numbers.js';
 import {words} from './progress.js';
 import {cellKey, changeGrid, clearGrid, compareFilm, current, entryOf, methodOf, on, probabilityOf, resultOf, shown, state, takesFilms} from './store.js';
 
@@ -23,7 +23,7 @@ export function createGrid() {
 
 function createParts() {
   /** @type {Record<GridKind, string>} */
-  const kinds = {findings: tr('methods and findings'), settings: tr('a method and its settings'), models: tr('methods and models'), films: tr('methods and films')};
+  const kinds = {findings: tr('ui.grid.by_findings'), settings: tr('ui.grid.by_settings'), models: tr('ui.grid.by_models'), films: tr('ui.grid.by_films')};
   // without a server, only what is already here can be compared
   const offered = takesFilms() ? Object.entries(kinds) : [['findings', kinds.findings]];
   const kind = make('select', {id: 'cxr-grid-kind', onchange: () => {
@@ -32,22 +32,22 @@ function createParts() {
   }}, ...offered.map(([value, name]) => make('option', {value}, name)));
   /** @param {string} name */
   const chips = name => make('div', {class: 'chips', role: 'group', 'aria-label': name});
-  const [findings, models, films] = [tr('Findings to compare'), tr('Models to compare'), tr('Films to compare')].map(chips);
-  const method = make('select', {id: 'cxr-grid-method', 'aria-label': tr('Method'), onchange: () => { changeGrid({setting: null}); showGrid(parts); }});
-  const setting = make('select', {id: 'cxr-grid-setting', 'aria-label': tr('Setting'), onchange: () => { changeGrid({setting: setting.value}); suggest(parts); }});
-  const values = make('input', {type: 'text', id: 'cxr-grid-values', size: 16, 'aria-label': tr('Values, separated by commas')});
-  const run = button(tr('Compare'), {class: 'quiet', id: 'cxr-grid-run'}, () => {
+  const [findings, models, films] = [tr('ui.grid.findings'), tr('ui.grid.models'), tr('ui.grid.films')].map(chips);
+  const method = make('select', {id: 'cxr-grid-method', 'aria-label': tr('ui.grid.method'), onchange: () => { changeGrid({setting: null}); showGrid(parts); }});
+  const setting = make('select', {id: 'cxr-grid-setting', 'aria-label': tr('ui.grid.setting'), onchange: () => { changeGrid({setting: setting.value}); suggest(parts); }});
+  const values = make('input', {type: 'text', id: 'cxr-grid-values', size: 16, 'aria-label': tr('ui.grid.values')});
+  const run = button(tr('ui.common.compare'), {class: 'quiet', id: 'cxr-grid-run'}, () => {
     const wrong = runGrid(methodOf(method.value), values.value, chosenIn(models));
     if (wrong) setText(status, wrong);
   });
-  const stop = button(tr('Stop'), {class: 'stop', disabled: true, 'aria-label': tr('Stop comparing')}, () => { stopGrid(); showGrid(parts); });
+  const stop = button(tr('ui.common.stop'), {class: 'stop', disabled: true, 'aria-label': tr('ui.grid.stop')}, () => { stopGrid(); showGrid(parts); });
   const status = make('span', {class: 'soft', role: 'status'});
   const place = make('div', {class: 'scroll'});
   const panel = make('details', {class: 'table grid', hidden: true, ontoggle: () => showGrid(parts)},
-    make('summary', {}, tr('Compare maps in a grid')),
-    make('div', {class: 'group'}, make('label', {for: 'cxr-grid-kind'}, tr('Compare')), kind, method, setting, values, run, stop, status),
+    make('summary', {}, tr('ui.grid.title')),
+    make('div', {class: 'group'}, make('label', {for: 'cxr-grid-kind'}, tr('ui.common.compare')), kind, method, setting, values, run, stop, status),
     findings, models, films, place,
-    make('p', {class: 'soft'}, tr('One scale for each row where its maps share a unit. A difference is the last column less the first.')));
+    make('p', {class: 'soft'}, tr('ui.grid.hint')));
   offerModels(models);
   /** @type {(() => void)[]} How its pictures are drawn, whenever one looks elsewhere. */
   const draws = [];
@@ -70,7 +70,7 @@ function suggest({method, values}) {
   const of = methodOf(method.value);
   const s = of && settingOf(of);
   const usual = Number(s?.default);
-  values.value = !s ? '' : s.choices.length ? s.choices.join(', ') : [usual, Math.min(s.high, Math.max(s.low, usual * 2.5))].join(', ');
+  values.value = !s ? '' : s.choices.length ? s.choices.map(({key}) => key).join(', ') : [usual, Math.min(s.high, Math.max(s.low, usual * 2.5))].join(', ');
 }
 
 // ------------------------------------------------------------------ what is shown
@@ -105,7 +105,7 @@ function statusOf() {
   const of = job && cellOf(job);
   if (!of) return '';
   const {method, column} = job;
-  return [`${method.title}, ${column.name}: ${words(of)}`, jobs.length && tr('{n} more after it', {n: jobs.length})].filter(Boolean).join('; ');
+  return [`${method.title}, ${column.name}: ${words(of)}`, jobs.length && tr('ui.grid.more_after', {n: jobs.length})].filter(Boolean).join('; ');
 }
 
 /** Whether its cells are of another question than the one that is put now. */
@@ -133,7 +133,7 @@ function offerChoices(parts, result) {
   const settings = methodOf(key)?.settings ?? [];
   if (settings.some(s => s.name === state.grid.setting)) return;
   changeGrid({setting: settings[0].name});
-  parts.setting.replaceChildren(...settings.map(s => make('option', {value: s.name}, readable(s.name))));
+  parts.setting.replaceChildren(...settings.map(s => make('option', {value: s.name}, s.title)));
   suggest(parts);
 }
 
@@ -159,14 +159,14 @@ function cell(parts, method, said, drawn) {
     const {maps, limit, i, label, result} = drawn;
     parts.draws.push(() => {
       fit(canvas, result.image);
-      picture(canvas, result, {maps, limit, stops: stopsOf(method.unit)}, {i, label});
+      picture(canvas, result, {maps, limit, stops: stopsOf(method)}, {i, label});
     });
   }
   return make('td', {}, make('div', {class: `stage small${drawn ? '' : ' blank'}`}, canvas), make('small', {}, said));
 }
 
 /** The largest value, of either sign where there are two. @param {number} limit @param {Maps} maps */
-const upTo = (limit, maps) => tr('up to {value}', {value: signed(limit).replace('+', maps.planes.some(q => q < 0) ? '\u00b1' : '')});
+const upTo = (limit, maps) => tr('ui.grid.up_to', {value: signed(limit).replace('+', maps.planes.some(q => q < 0) ? '\u00b1' : '')});
 
 /** @param {Parts} parts @param {Result} result */
 function byFindings(parts, result) {
@@ -192,9 +192,9 @@ function headOf({name, film}) {
 /** @param {Parts} parts @param {Result} result */
 function byRuns(parts, result) {
   const {columns, rows} = state.grid;
-  if (!columns.length) return make('p', {class: 'soft'}, tr('Choose what to compare; it then runs once for each column.'));
+  if (!columns.length) return make('p', {class: 'soft'}, tr('ui.grid.choose'));
   const ofFilms = columns.some(column => column.film);  // places of two films are not the same places
-  const heads = [...columns.map(headOf), ...(ofFilms ? [] : [tr('difference')])];
+  const heads = [...columns.map(headOf), ...(ofFilms ? [] : [tr('ui.grid.difference')])];
   return makeTable(heads, rows.map(method => [method.title, runCells(parts, method, ofFilms, result)]));
 }
 
@@ -212,7 +212,7 @@ function runCells(parts, method, ofFilms, result) {
   if (ofFilms) return made;
   const [first, last] = [found[0], found[found.length - 1]];
   if (columns.length < 2 || !method.comparable || !first.maps || !last.maps) {
-    return [...made, cell(parts, method, method.comparable ? '' : tr('ranks only: no difference'), null)];
+    return [...made, cell(parts, method, method.comparable ? '' : tr('ui.grid.no_difference'), null)];
   }
   const less = lessOf(last.maps, last.i, first.maps, first.i);
   return [...made, cell(parts, method, upTo(less.limit[0], less), {maps: less, limit: most, i: 0, label: state.label, result})];
@@ -221,7 +221,8 @@ function runCells(parts, method, ofFilms, result) {
 /** @param {Cell | null} of @param {Maps | null} maps @param {number} i */
 function wordsOf(of, maps, i) {
   if (maps) return `${upTo(maps.limit[i], maps)}, ${fixed(of?.seconds ?? 0, 1)} s`;
-  if (of?.maps) return tr('does not know {finding}', {finding: readable(state.label)});
-  if (of?.error || of?.stopped) return told(of.error ?? of.stopped ?? '');
-  return of ? tr('running\u2026') : state.grid.job ? tr('waits') : tr('not run');
+  if (of?.maps) return tr('ui.grid.unknown_finding', {finding: readable(state.label)});
+  const ended = of?.error ?? of?.stopped;
+  if (ended) return say(ended);
+  return of ? tr('ui.grid.running') : state.grid.job ? tr('ui.grid.waits') : tr('ui.grid.not_run');
 }

@@ -1,9 +1,9 @@
 // The runs of a grid of maps: one method, one column after another, beside those of the cards.
 
 /** @import {Answer, Cell, Column, Film, Job, Method} from './types.d.ts' */
-import {tr} from './i18n.js';
+import {sentence, tr} from './i18n.js';
 import {unpacked} from './maps.js';
-import {readable, sentenceCase} from './numbers.js';
+import {sentenceCase} from './numbers.js';
 import {ask} from './requests.js';
 import {answered, cellKey, changeGrid, compareFilm, current, nextRun, publish, setCell, settingsOf, shown, state} from './store.js';
 
@@ -32,7 +32,7 @@ export function runGrid(method, written, models) {
   if (!columns) {
     changeGrid({ran: null});
     publish('grid');
-    return tr('{setting} needs numbers, separated by commas.', {setting: sentenceCase(readable(state.grid.setting ?? ''))});
+    return tr('ui.grid.needs_numbers', {setting: sentenceCase(method ? settingOf(method)?.title ?? '' : '')});
   }
   const rows = kind === 'settings' && method ? [method] : shown();
   changeGrid({columns, rows, jobs: columns.flatMap((column, k) => rows.map(one => ({method: one, column, k, run: 0})))});
@@ -47,7 +47,7 @@ function settingColumns(method, written) {
   const number = !setting.choices.length;
   const values = [...new Set(written.split(',').map(text => text.trim()).filter(Boolean))];
   if (number && (!values.length || !values.every(value => Number.isFinite(Number(value))))) return null;
-  return values.map(value => ({name: `${readable(setting.name)} ${value}`, model: state.model,
+  return values.map(value => ({name: `${setting.title} ${value}`, model: state.model,
     settings: {...settingsOf(method), [setting.name]: number ? Number(value) : value}}));
 }
 
@@ -76,7 +76,7 @@ export function stopGrid() {
   changeGrid({jobs: [], job: null});
   if (!job) return;
   ask('stop', {method: 'aside', run: job.run});
-  setCell(job, {state: 'stopped', stopped: 'Stopped on request.'});
+  setCell(job, {state: 'stopped', stopped: sentence('error.stopped.on_request')});
 }
 
 /** An answer to one of the grid's own questions, none of a card's. @param {Answer} answer */

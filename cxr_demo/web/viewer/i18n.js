@@ -1,7 +1,8 @@
-// What the page says, in the visitor's language. The English sentence is the key; `languages/` has a catalogue for each
-// other language, and what one lacks is said in English.
+// What the page says, in the visitor's language: sentences by identity, whose texts are in `languages/xx.json`.
 
-/** @import {About, Catalogue} from './types.d.ts' */
+/** @import {About, Catalogue, Sentence} from './types.d.ts' */
+
+/** @typedef {Record<string, string | number | boolean | Sentence>} Values what stands in a text's named places */
 
 /** A language in which the page speaks. */
 export class Translator {
@@ -12,42 +13,28 @@ export class Translator {
     this.plurals = new Intl.PluralRules(code);
     /** The decimal sign. */
     this.point = (1.5).toLocaleString(code)[1];
-    this.patterns = [...this.texts.keys()].filter(key => key.includes('{0}')).sort((a, b) => b.length - a.length).map(key => ({key,
-      pattern: new RegExp(`^${key.replace(/[.*+?^$()|[\]\\]/g, '\\$&').replace(/\{\d\}/g, '(.*?)')}$`, 's')}));
-    /** @type {Map<string, string>} */
-    this.heard = new Map();
   }
 
   /**
-   * A sentence of the page's own; `values` go where it has their names in braces, and `n` of them decides about the plural.
-   * @param {string} text @param {Record<string, any>} [values]
+   * The sentence of an identity; `values` stand in the places with their names, and `n` of them decides about the plural.
+   * @param {string} id @param {Values} [values] @returns {string | null} null where the catalogue lacks it
    */
-  tr(text, values = {}) {
-    const found = this.texts.get(text) ?? text;
-    const form = typeof found === 'string' ? found : found[this.plurals.select(values.n)] ?? found.other;
-    return form.replace(/\{(\w+)\}/g, (whole, name) => String(values[name] ?? whole));
+  find(id, values = {}) {
+    const found = this.texts.get(id);
+    if (found === undefined) return null;
+    const form = typeof found === 'string' ? found : found[this.plurals.select(Number(values.n))] ?? found.other;
+    return form.replace(/\{(\w+)\}/g, (place, name) => name in values ? this.part(values[name]) : place);
   }
 
-  /**
-   * What the server says, which speaks English: where a sentence's key has {0}, {1} ..., anything may have stood.
-   * @param {string} text
-   */
-  told(text) {
-    if (!text || this.texts.has(text)) return text && this.tr(text);
-    const known = this.heard.get(text) ?? this.oneByOne(text);
-    this.heard.set(text, known);
-    return known;
+  /** @param {Values[string]} value @returns {string} */
+  part(value) {
+    if (typeof value === 'number') return String(value).replace('.', this.point);
+    return typeof value === 'object' ? this.say(value) : String(value);
   }
 
-  /** @param {string} text @returns {string} */
-  oneByOne(text) {
-    if (/^[\u2212-]?\d+\.\d+$/.test(text)) return text.replace('.', this.point);
-    const sentences = text.split(/(?<=[.!?]) (?=[\p{Lu}\d])/u);
-    const fits = this.patterns.find(({pattern}) => pattern.test(text));
-    if (!fits) return sentences.length > 1 ? sentences.map(one => this.told(one)).join(' ') : text;
-    const order = (fits.key.match(/\{\d\}/g) ?? []).map(name => name[1]);
-    const parts = (fits.pattern.exec(text) ?? []).slice(1);
-    return this.tr(fits.key, Object.fromEntries(parts.map((part, k) => [order[k], this.told(part)])));
+  /** A sentence of the server's; as it came where it has no identity here. @param {Sentence} sentence @returns {string} */
+  say({id, parameters, text}) {
+    return (id === null ? null : this.find(id, parameters)) ?? text;
   }
 }
 
@@ -55,12 +42,17 @@ let spoken = new Translator('en', {});
 
 /** @param {Translator} translator that the whole page speaks through */
 export function speak(translator) { spoken = translator; }
-/** @param {string} text @param {Record<string, any>} [values] */
-export const tr = (text, values) => spoken.tr(text, values);
-/** @param {string} text */
-export const told = text => spoken.told(text);
+/** A sentence of the page's own. @param {string} id @param {Values} [values] */
+export const tr = (id, values) => spoken.find(id, values) ?? id;
+/** @param {Sentence} sentence */
+export const say = sentence => spoken.say(sentence);
+/** @param {string} label @returns the readable name of a finding */
+export const readable = label => spoken.find(`finding.${label}`) ?? label.replaceAll('_', ' ');
 export const point = () => spoken.point;
 export const locale = () => spoken.code;
+
+/** @param {string} id @returns {Sentence} what the server would send */
+export const sentence = id => ({id, parameters: {}, text: tr(id)});
 
 /**
  * The first of the languages wished for that is here, or whose wider name one of ours answers to.
@@ -75,13 +67,16 @@ export function understood(languages, wishes) {
   return 'en';
 }
 
-/** @param {About} about @returns {About} with its sentences in the visitor's language */
+/** @param {any} value of the server's @returns {any} with each sentence in it as a text in the visitor's language */
+export function spokenOut(value) {
+  if (Array.isArray(value)) return value.map(spokenOut);
+  if (typeof value !== 'object' || value === null) return value;
+  if ('id' in value && 'parameters' in value) return say(value);
+  return Object.fromEntries(Object.entries(value).map(([name, part]) => [name, spokenOut(part)]));
+}
+
+/** @param {any} about as the server sends it @returns {About} */
 export function translated(about) {
-  /** @template T @param {readonly T[]} list @param {(keyof T)[]} names @returns {T[]} */
-  const inWords = (list, ...names) =>
-    list.map(item => ({...item, ...Object.fromEntries(names.map(name => [name, told(/** @type {string} */ (item[name]))]))}));
-  return {...about, title: told(about.title), tagline: told(about.tagline), notice: told(about.notice), refused: told(about.refused),
-    methods: inWords(about.methods, 'title', 'reading').map(method => ({...method, settings: inWords(method.settings, 'help')})),
-    models: inWords(about.models, 'title'), phantoms: inWords(about.phantoms, 'title', 'planted'),
-    lessons: inWords(about.lessons, 'title'), examples: inWords(about.examples, 'title', 'credit')};
+  const {refused, spec, languages, ...rest} = about;
+  return {...spokenOut(rest), refused, spec, languages};
 }

@@ -7,16 +7,16 @@ import {tr} from './i18n.js';
 
 /** @param {Key[]} keys of the page @returns the dialog, and a button that opens it */
 export function createKeys(keys) {
-  const own = /** @type {Key} */ (['?', tr('these keys'), () => dialog.showModal()]);
+  const own = /** @type {Key} */ (['?', tr('ui.keys.these'), () => dialog.showModal()]);
   const known = [...keys, own];
   const on = make('input', {type: 'checkbox', id: 'cxr-keys-on', checked: true});
   const dialog = make('dialog', {class: 'keys', 'aria-labelledby': 'cxr-keys-title'},
-    make('h3', {id: 'cxr-keys-title'}, tr('Keys, mouse and fingers')),
+    make('h3', {id: 'cxr-keys-title'}, tr('ui.keys.title')),
     make('dl', {}, ...[...known, ...gestures()].flatMap(([key, words]) => [make('dt', {}, make('kbd', {}, key)), make('dd', {}, words)])),
-    make('label', {}, on, ' ', tr('single keys do something')),
-    make('form', {method: 'dialog'}, make('button', {class: 'quiet'}, tr('Close'))));
+    make('label', {}, on, ' ', tr('ui.keys.single')),
+    make('form', {method: 'dialog'}, make('button', {class: 'quiet'}, tr('ui.common.close'))));
   document.addEventListener('keydown', event => { if (on.checked && !dialog.open) press(known, event); });
-  return {dialog, opener: button(tr('Keys'), {class: 'quiet', id: 'cxr-keys'}, () => dialog.showModal())};
+  return {dialog, opener: button(tr('ui.keys.opener'), {class: 'quiet', id: 'cxr-keys'}, () => dialog.showModal())};
 }
 
 const FIELDS = 'input:not([type=range]):not([type=checkbox]):not([type=radio]), select, textarea, [contenteditable]';
@@ -33,8 +33,8 @@ function press(known, event) {
 
 /** @returns {[string, string][]} */
 const gestures = () => [
-  [tr('arrows'), tr('on a picture: move the place whose values are read')], [tr('Shift + arrows'), tr('on a picture: move the enlarged film')],
-  [tr('drag'), tr('move the enlarged film')], [tr('right button and drag'), tr('window: up and down its level, left and right its width')],
-  [tr('Enter'), tr('while a box is drawn: a corner of it, then the other; Esc ends it')],
-  [tr('Ctrl + wheel, or two fingers'), tr('zoom')], [tr('double click'), tr('zoom in, or the whole film')],
+  [tr('ui.keys.arrows'), tr('ui.keys.arrows_do')], [tr('ui.keys.shift_arrows'), tr('ui.keys.shift_arrows_do')],
+  [tr('ui.keys.drag'), tr('ui.keys.drag_does')], [tr('ui.keys.right_drag'), tr('ui.keys.right_drag_does')],
+  [tr('ui.keys.enter'), tr('ui.keys.enter_does')],
+  [tr('ui.keys.ctrl_wheel'), tr('ui.keys.ctrl_wheel_does')], [tr('ui.keys.double_click'), tr('ui.keys.double_click_does')],
 ];

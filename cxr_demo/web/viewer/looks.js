@@ -13,54 +13,54 @@ export function createLooks() {
   const maps = createMapLooks();
   const status = make('p', {class: 'soft look-status', role: 'status'});  // beside the bar, which may be scrolled
   on('note', name => { if (name === 'look') setText(status, state.notes.look); });
-  const bar = make('section', {class: 'looks', 'aria-label': tr('How film and maps are looked at')},
+  const bar = make('section', {class: 'looks', 'aria-label': tr('ui.looks.title')},
     zoom, ...window.groups, ...maps.groups);
   return {bar, status, surface: maps.surface, levels: maps.levels, invert: window.invert};
 }
 
 function createZoom() {
   const number = make('output', {id: 'cxr-zoom'}, '100 %');
-  const out = button('\u2212', {class: 'quiet', 'aria-label': tr('Zoom out'), title: tr('Zoom out (\u2212)'), disabled: true}, () => zoomBy(1 / 1.5));
-  const closer = button('+', {class: 'quiet', 'aria-label': tr('Zoom in'), title: tr('Zoom in (+)')}, () => zoomBy(1.5));
-  const all = button(tr('Fit'), {class: 'quiet', title: tr('The whole film (0)'), disabled: true}, () => lookAt(0, 0, 1));
+  const out = button('\u2212', {class: 'quiet', 'aria-label': tr('ui.looks.zoom_out'), title: tr('ui.looks.zoom_out_key'), disabled: true}, () => zoomBy(1 / 1.5));
+  const closer = button('+', {class: 'quiet', 'aria-label': tr('ui.looks.zoom_in'), title: tr('ui.looks.zoom_in_key')}, () => zoomBy(1.5));
+  const all = button(tr('ui.looks.fit'), {class: 'quiet', title: tr('ui.looks.fit_hint'), disabled: true}, () => lookAt(0, 0, 1));
   on('view', () => {
     const {zoom} = state.view;
     setText(number, `${Math.round(100 * zoom)} %`);
     out.disabled = all.disabled = zoom === 1;
     closer.disabled = zoom === LARGEST;
   });
-  return group(tr('Zoom'), out, number, closer, all);
+  return group(tr('ui.looks.zoom'), out, number, closer, all);
 }
 
 function createWindow() {
   const slid = () => setWindow(Number(level.value), 1 - Number(contrast.value));
   const level = make('input', {type: 'range', id: 'cxr-level', min: 0, max: 1, step: 0.0005, value: 0.5, oninput: slid});
   const contrast = make('input', {type: 'range', id: 'cxr-contrast', min: 0, max: 1 - NARROWEST, step: 0.002, value: 0, oninput: slid});
-  const invert = button(tr('Invert'), {class: 'quiet', id: 'cxr-invert', 'aria-pressed': 'false', title: tr('Black for white (I)')}, invertWindow);
-  const auto = button(tr('Auto'), {class: 'quiet', id: 'cxr-auto', title: tr('From the film\u2019s darkest to its brightest hundredth (W)')}, autoWindow);
-  const full = button(tr('Full'), {class: 'quiet', id: 'cxr-full', title: tr('All grey levels (Shift+W)')}, () => setWindow(0.5, 1));
+  const invert = button(tr('ui.looks.invert'), {class: 'quiet', id: 'cxr-invert', 'aria-pressed': 'false', title: tr('ui.looks.invert_hint')}, invertWindow);
+  const auto = button(tr('ui.looks.auto'), {class: 'quiet', id: 'cxr-auto', title: tr('ui.looks.auto_hint')}, autoWindow);
+  const full = button(tr('ui.looks.full'), {class: 'quiet', id: 'cxr-full', title: tr('ui.looks.full_hint')}, () => setWindow(0.5, 1));
   on('view', () => {
     const {low, high, inverted} = state.window;
     level.value = String((low + high) / 2);
     contrast.value = String(1 - (high - low));
     invert.setAttribute('aria-pressed', String(inverted));
   });
-  return {invert, groups: [group(make('label', {for: 'cxr-level'}, tr('Level')), level),
-    group(make('label', {for: 'cxr-contrast'}, tr('Contrast')), contrast, auto, full, invert)]};
+  return {invert, groups: [group(make('label', {for: 'cxr-level'}, tr('ui.looks.level')), level),
+    group(make('label', {for: 'cxr-contrast'}, tr('ui.looks.contrast')), contrast, auto, full, invert)]};
 }
 
 function createMapLooks() {
   const {page, palette} = state;
-  const palettes = choice('cxr-palette', Object.keys(page.palettes).map(name => [name, tr(name)]), palette, name => setLook({palette: name}));
-  const sides = choice('cxr-side', [['both', tr('for and against')], ['for', tr('for only')], ['against', tr('against only')]], state.side,
+  const palettes = choice('cxr-palette', page.palettes.map(({key, title}) => [key, title]), palette, key => setLook({palette: key}));
+  const sides = choice('cxr-side', [['both', tr('ui.looks.both_sides')], ['for', tr('ui.looks.for_only')], ['against', tr('ui.looks.against_only')]], state.side,
     side => setLook({side: /** @type {State['side']} */ (side)}));
-  const surface = choice('cxr-surface', [['cells', tr('cells')], ['smooth', tr('smooth')]], 'cells', value => setLook({smooth: value === 'smooth'}));
-  const levels = make('input', {type: 'text', id: 'cxr-levels', size: 8, placeholder: tr('none'), inputmode: 'decimal',
-    title: tr('Percent of the scale\u2019s end, e.g. 25, 50, 75 (C: 50 or none)'), oninput: () => takeContours(levels)});
+  const surface = choice('cxr-surface', [['cells', tr('ui.looks.cells')], ['smooth', tr('ui.looks.smooth')]], 'cells', value => setLook({smooth: value === 'smooth'}));
+  const levels = make('input', {type: 'text', id: 'cxr-levels', size: 8, placeholder: tr('ui.looks.no_contours'), inputmode: 'decimal',
+    title: tr('ui.looks.contours_hint'), oninput: () => takeContours(levels)});
   return {surface, levels, groups: [
-    group(make('label', {for: 'cxr-palette'}, tr('Colours')), palettes, make('label', {for: 'cxr-side', class: 'sr'}, tr('Sides')), sides,
-      make('label', {for: 'cxr-surface', class: 'sr'}, tr('Surface')), surface),
-    group(make('label', {for: 'cxr-levels'}, tr('Contours')), levels, make('span', {}, '%'))]};
+    group(make('label', {for: 'cxr-palette'}, tr('ui.looks.colours')), palettes, make('label', {for: 'cxr-side', class: 'sr'}, tr('ui.looks.sides')), sides,
+      make('label', {for: 'cxr-surface', class: 'sr'}, tr('ui.looks.surface')), surface),
+    group(make('label', {for: 'cxr-levels'}, tr('ui.looks.contours')), levels, make('span', {}, '%'))]};
 }
 
 /** @param {string} id @param {[string, string][]} options values with words @param {string} chosen @param {(value: string) => void} heard */
@@ -75,6 +75,6 @@ function takeContours(field) {
   const written = field.value.split(/[\s,;%]+/).filter(Boolean);
   const shares = written.map(Number).filter(share => share > 0 && share < 100);
   field.setAttribute('aria-invalid', String(shares.length < written.length));
-  note('look', shares.length < written.length ? tr('Contours are percent of the scale\u2019s end: numbers between 0 and 100.') : '');
+  note('look', shares.length < written.length ? tr('ui.looks.contours_wrong') : '');
   setLook({levels: shares.map(share => share / 100).sort()});
 }

@@ -65,7 +65,7 @@ export function startRecorded(names) {
   const {host, label, film} = readRecorded(names.channel);
   start(host, names);
   const summary = document.querySelector('.record summary');
-  if (summary) summary.textContent = tr('How to repeat this');
+  if (summary) summary.textContent = tr('ui.page.how_to_repeat');
   keepFinding(label);
   addBuiltIn('recorded', film);
 }
@@ -92,8 +92,8 @@ function build(root) {
   const fullScreen = createFullScreen(() => bench);
   const looks = createLooks();
   const keys = createKeys(keysOf(controls.opacity, looks, wipe.opener, fullScreen, boxes.toggle));
-  looks.bar.append(group(tr('Compare'), wipe.opener, fullScreen, keys.opener), spoken, keys.dialog);
-  const deck = make('section', {class: 'cards', 'aria-label': tr('Maps')}, ...cards.nodes, wipe.card, beside.card);
+  looks.bar.append(group(tr('ui.common.compare'), wipe.opener, fullScreen, keys.opener), spoken, keys.dialog);
+  const deck = make('section', {class: 'cards', 'aria-label': tr('ui.page.maps')}, ...cards.nodes, wipe.card, beside.card);
   const bench = make('section', {class: 'bench'}, controls.bar, looks.bar, looks.status, deck);
   film.bar.after(beside.box);
   on('cards-shown', () => {
@@ -112,20 +112,20 @@ function createHead(models, teaching) {
   const {title, tagline, notice} = state.page;
   return make('header', {class: 'top'},
     make('div', {class: 'name'}, make('h1', {}, title), make('p', {}, tagline), make('strong', {class: 'notice', role: 'note'}, notice)),
-    make('div', {class: 'model'}, make('label', {for: 'cxr-model'}, tr('Model')), models.list),
+    make('div', {class: 'model'}, make('label', {for: 'cxr-model'}, tr('ui.page.model')), models.list),
     models.node, ...teaching, createLanguages(), createDark());
 }
 
 function createDark() {
   if (remembered('dark')) document.body.classList.toggle('dark', remembered('dark') === 'true');
-  return button('\u25d0', {class: 'quiet', id: 'cxr-dark', 'aria-label': tr('Switch between light and dark'), title: tr('Light / dark')},
+  return button('\u25d0', {class: 'quiet', id: 'cxr-dark', 'aria-label': tr('ui.page.dark'), title: tr('ui.page.dark_hint')},
     () => remember('dark', document.body.classList.toggle('dark')));
 }
 
 function createLanguages() {
   const languages = Object.entries(state.page.languages);
   if (languages.length < 2) return null;
-  const list = make('select', {id: 'cxr-language', 'aria-label': tr('Language'), onchange: () => {
+  const list = make('select', {id: 'cxr-language', 'aria-label': tr('ui.page.language'), onchange: () => {
     remember('language', list.value);
     location.reload();
   }}, ...languages.map(([code, {name}]) => make('option', {value: code, lang: code, selected: code === locale()}, name)));
@@ -141,10 +141,10 @@ function hideOtherLanguages() {
 
 /** @param {() => HTMLElement} bench what fills the screen */
 function createFullScreen(bench) {
-  const words = () => document.fullscreenElement ? tr('Leave full screen') : tr('Full screen');
-  const opener = button(tr('Full screen'), {class: 'quiet', id: 'cxr-full-screen', title: tr('Maps on all of the screen (F)')}, () => {
+  const words = () => document.fullscreenElement ? tr('ui.page.leave_full_screen') : tr('ui.page.full_screen');
+  const opener = button(tr('ui.page.full_screen'), {class: 'quiet', id: 'cxr-full-screen', title: tr('ui.page.full_screen_hint')}, () => {
     if (document.fullscreenElement) document.exitFullscreen();
-    else bench().requestFullscreen().catch(() => note('look', tr('This browser does not allow full screen here.')));
+    else bench().requestFullscreen().catch(() => note('look', tr('ui.page.no_full_screen')));
   });
   document.addEventListener('fullscreenchange', () => {
     opener.textContent = words();
@@ -166,16 +166,16 @@ function keysOf(opacity, looks, wipe, fullScreen, drawBox) {
   /** @param {number} by */
   const slide = by => change(opacity, String(clamp(Number(opacity.value) + by, 0, 1)), 'input');
   return [
-    ['+', tr('zoom in'), () => zoomBy(1.5)], ['-', tr('zoom out'), () => zoomBy(1 / 1.5)], ['0', tr('the whole film'), () => lookAt(0, 0, 1)],
-    ['w', tr('window from the darkest to the brightest hundredth'), autoWindow], ['W', tr('all grey levels'), () => setWindow(0.5, 1)],
-    ['i', tr('black for white'), () => looks.invert.click()],
-    ['[', tr('less colour'), () => slide(-0.1)], [']', tr('more colour'), () => slide(0.1)],
-    ['s', tr('smooth, or cells'), () => change(looks.surface, state.smooth ? 'cells' : 'smooth', 'change')],
-    ['c', tr('contour at half of the scale, or none'), () => change(looks.levels, looks.levels.value ? '' : '50', 'input')],
-    ['m', tr('wipe between two maps'), () => wipe.click()], ['f', tr('full screen'), () => fullScreen.click()],
-    ['j', tr('next finding'), () => stepFinding(1)], ['k', tr('finding before'), () => stepFinding(-1)],
-    ['n', tr('next film'), () => stepFilm(1)], ['p', tr('film before'), () => stepFilm(-1)],
-    ['b', tr('draw a box on the film'), drawBox],
+    ['+', tr('ui.keys.zoom_in'), () => zoomBy(1.5)], ['-', tr('ui.keys.zoom_out'), () => zoomBy(1 / 1.5)], ['0', tr('ui.keys.whole_film'), () => lookAt(0, 0, 1)],
+    ['w', tr('ui.keys.auto_window'), autoWindow], ['W', tr('ui.keys.full_window'), () => setWindow(0.5, 1)],
+    ['i', tr('ui.keys.invert'), () => looks.invert.click()],
+    ['[', tr('ui.keys.less_colour'), () => slide(-0.1)], [']', tr('ui.keys.more_colour'), () => slide(0.1)],
+    ['s', tr('ui.keys.smooth'), () => change(looks.surface, state.smooth ? 'cells' : 'smooth', 'change')],
+    ['c', tr('ui.keys.contour'), () => change(looks.levels, looks.levels.value ? '' : '50', 'input')],
+    ['m', tr('ui.keys.wipe'), () => wipe.click()], ['f', tr('ui.keys.full_screen'), () => fullScreen.click()],
+    ['j', tr('ui.keys.next_finding'), () => stepFinding(1)], ['k', tr('ui.keys.finding_before'), () => stepFinding(-1)],
+    ['n', tr('ui.keys.next_film'), () => stepFilm(1)], ['p', tr('ui.keys.film_before'), () => stepFilm(-1)],
+    ['b', tr('ui.keys.draw_box'), drawBox],
   ];
 }
 

@@ -3,7 +3,7 @@
 /** @import {Answer, Choice} from './types.d.ts' */
 import {choose, chooseModel} from './actions.js';
 import {button, make, setText} from './dom.js';
-import {told, tr} from './i18n.js';
+import {say, tr} from './i18n.js';
 import {askNamed} from './requests.js';
 import {addModel, on, publish, setNaming, state, wantModel} from './store.js';
 import {lessonOf} from './truth.js';
@@ -36,8 +36,8 @@ function offered() {
   const lesson = state.film && lessonOf(state.film)?.model;
   /** @type {(choice: Choice) => HTMLOptionElement} */
   const option = ({name, title}) => make('option', {value: name}, title);
-  return [...(lesson ? [make('option', {value: lesson.name, 'data-lesson': true}, told(lesson.title))] : []), ...state.models.map(option),
-    ...(state.page.guests ? [option({name: UNNAMED, title: tr('Another from the Hub\u2026')})] : [])];
+  return [...(lesson ? [make('option', {value: lesson.name, 'data-lesson': true}, lesson.title)] : []), ...state.models.map(option),
+    ...(state.page.guests ? [option({name: UNNAMED, title: tr('ui.models.another')})] : [])];
 }
 
 // ------------------------------------------------------------------ one by its name
@@ -47,14 +47,14 @@ function createForm(list) {
   const field = make('input', {type: 'text', id: 'cxr-named', placeholder: 'owner/name@revision', size: 24, required: true,
     autocomplete: 'off', autocapitalize: 'off', spellcheck: 'false', 'aria-describedby': 'cxr-named-status'});
   const status = make('span', {id: 'cxr-named-status', class: 'status', role: 'status'});
-  const node = make('form', {class: 'naming', hidden: true, 'aria-label': tr('A model of the Hugging Face Hub'),
+  const node = make('form', {class: 'naming', hidden: true, 'aria-label': tr('ui.models.title'),
     onsubmit: (/** @type {Event} */ event) => { event.preventDefault(); askFor(form); },
     onkeydown: (/** @type {KeyboardEvent} */ event) => {
       if (event.key !== 'Escape') return;
       event.stopPropagation();
       closeForm(form);
-    }}, make('label', {for: 'cxr-named'}, tr('From the Hub')), field, make('button', {class: 'quiet'}, tr('Use')),
-  button(tr('Close'), {class: 'quiet'}, () => closeForm(form)), status);
+    }}, make('label', {for: 'cxr-named'}, tr('ui.models.from_hub')), field, make('button', {class: 'quiet'}, tr('ui.models.use')),
+  button(tr('ui.common.close'), {class: 'quiet'}, () => closeForm(form)), status);
   const form = {node, field, status, list};
   return form;
 }
@@ -68,13 +68,13 @@ function openForm({node, field}) {
 /** @param {Form} form */
 function closeForm(form) {
   setNaming(0);
-  say(form, '');
+  showStatus(form, '');
   if (form.node.contains(document.activeElement)) form.list.focus();
   form.node.hidden = true;
 }
 
 /** @param {Form} form @param {string} words @param {boolean} [wrong] */
-function say({status, field}, words, wrong = false) {
+function showStatus({status, field}, words, wrong = false) {
   setText(status, words);
   status.classList.toggle('early', wrong);
   field.setAttribute('aria-invalid', String(wrong));
@@ -82,7 +82,7 @@ function say({status, field}, words, wrong = false) {
 
 /** @param {Form} form */
 function askFor(form) {
-  say(form, tr('Fetching the model\u2026'));
+  showStatus(form, tr('ui.models.fetching'));
   askNamed(form.field.value.trim());
 }
 
@@ -100,11 +100,11 @@ export function heardNamed(form, {run, choice, error}) {
   if (!state.naming || run !== state.naming) return;
   setNaming(0);
   if (error || !choice) {
-    say(form, told(error ?? ''), true);
+    showStatus(form, error ? say(error) : '', true);
     if (state.film?.busy && !state.asked.size) choose(state.film);  // after a reload: the page's own model, until it is there
     return;
   }
-  if (!state.models.some(model => model.name === choice.name)) addModel(choice);
+  if (!state.models.some(model => model.name === choice.name)) addModel({name: choice.name, title: say(choice.title)});
   form.list.value = choice.name;
   closeForm(form);
   chooseModel(choice.name);

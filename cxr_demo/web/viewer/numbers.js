@@ -27,10 +27,7 @@ export const share = value => value === null || value === undefined ? '\u2013' :
 
 /** @param {number} seconds */
 export const lasting = seconds =>
-  seconds >= 90 ? tr('{n} minutes', {n: Math.round(seconds / 60)}) : `${Math.max(1, Math.round(seconds))} s`;
-
-/** @param {string} label of a finding */
-export const readable = label => tr(label.replaceAll('_', ' '));
+  seconds >= 90 ? tr('ui.common.minutes', {n: Math.round(seconds / 60)}) : `${Math.max(1, Math.round(seconds))} s`;
 
 /** @param {string} text */
 export const sentenceCase = text => text[0].toUpperCase() + text.slice(1);

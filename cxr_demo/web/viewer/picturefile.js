@@ -5,9 +5,9 @@ import {stem} from './boxtables.js';
 import {WHOLE, forgetPictures, picture, stopsOf} from './canvas.js';
 import {cover, shade} from './colours.js';
 import {download, make, penOf} from './dom.js';
-import {told, tr} from './i18n.js';
+import {readable, say, tr} from './i18n.js';
 import {anyUnsure} from './maps.js';
-import {percent, readable, signed} from './numbers.js';
+import {percent, signed} from './numbers.js';
 import {levelsOf, wholeFilm} from './pixels.js';
 import {current, state} from './store.js';
 import {boxesOf} from './truth.js';
@@ -19,7 +19,7 @@ import {wrapped} from './wrapping.js';
 export async function savePicture(method, maps, limit) {
   const result = current();
   const {label, chosen: i} = state;
-  const stops = stopsOf(method.unit);
+  const stops = stopsOf(method);
   await wholeFilm();
   if (!result || result !== current()) return;  // another film is looked at meanwhile
   const [{width, height}] = levelsOf(result);
@@ -39,13 +39,13 @@ function captionOf(method, {seen}, maps, i, label, limit, stops) {
   const {levels, page, spec} = state;
   const percents = levels.map(share => Math.round(100 * share)).join(', ');
   return {
-    title: tr('{method} \u00b7 {finding} \u00b7 probability {p}', {method: method.title, finding: readable(label), p: percent(seen.probabilities[i])}),
-    ticks: stops[0][0] < 0 ? [tr('{value} against', {value: signed(-limit)}), '0', tr('for {value}', {value: signed(limit)})]
+    title: tr('ui.picture.title', {method: method.title, finding: readable(label), p: percent(seen.probabilities[i])}),
+    ticks: stops[0][0] < 0 ? [tr('ui.picture.against', {value: signed(-limit)}), '0', tr('ui.picture.for', {value: signed(limit)})]
       : ['0', signed(limit / 2, limit), signed(limit)],
-    notes: [tr('Colours: {unit}', {unit: told(method.unit)}), anyUnsure(maps, i) ? tr('Dark lines: the sign is unsure') : '',
-      boxesOf(label).length ? tr('Green: where somebody says the finding is') : '',
-      levels.length ? tr('Lines: {levels} % of the scale\u2019s end', {levels: percents}) : '',
-      ...seen.warnings.map(warning => `\u26a0 ${told(warning)}`), tr('Model {name}', {name: spec.revision}), tr('File {name}', {name: seen.film.name}),
+    notes: [tr('ui.picture.colours', {unit: method.unit.title}), anyUnsure(maps, i) ? tr('ui.picture.unsure') : '',
+      boxesOf(label).length ? tr('ui.picture.boxes') : '',
+      levels.length ? tr('ui.picture.contours', {levels: percents}) : '',
+      ...seen.warnings.map(warning => `\u26a0 ${say(warning)}`), tr('ui.picture.model', {name: spec.revision}), tr('ui.picture.file', {name: seen.film.name}),
       page.notice].filter(Boolean)};
 }
 

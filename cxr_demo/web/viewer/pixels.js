@@ -4,7 +4,7 @@
 /** @import {Level} from './greylevels.js' */
 import {addressOf, make, penOf} from './dom.js';
 import {halves, undone} from './greylevels.js';
-import {told, tr} from './i18n.js';
+import {say, tr} from './i18n.js';
 import {inflated} from './maps.js';
 import {about, ask} from './requests.js';
 import {current, drawSoon, nextRun, note, setPixels, state} from './store.js';
@@ -57,7 +57,7 @@ export async function heardPixels({run, path, error}) {
   const found = path ? await fetched(path) : null;
   const fetching = film.pixels;
   if (!fetching || fetching.run !== run) return;
-  if (!found) return noPixels(film, told(error ?? '') || tr('The film\u2019s own pixels could not be fetched; this is a smaller copy of it.'));
+  if (!found) return noPixels(film, error ? say(error) : tr('ui.films.pixels_failed'));
   const [{seen: {film: {width, height}}}] = film.results.values();
   levels.set(film, halves(width, height, undone(found, width, height)));
   setPixels(film, {...fetching, done: true});

@@ -4,9 +4,9 @@
 import {addBuiltIn, pick} from './actions.js';
 import {button, make, setText} from './dom.js';
 import {areaOf, overlapOf} from './geometry.js';
-import {tr} from './i18n.js';
+import {readable, tr} from './i18n.js';
 import {evidenceIn} from './maps.js';
-import {fixed, percent, readable, share} from './numbers.js';
+import {fixed, percent, share} from './numbers.js';
 import {isAbove} from './predictions.js';
 import {askTrust} from './requests.js';
 import {NONE, addBox, changeQuiz, current, entryOf, guess, guessing, on, publish, removeFilms, shown, state} from './store.js';
@@ -22,8 +22,8 @@ const NO_GUESS = {finding: null, edges: null, revealed: false};
  */
 export function createQuiz(root, filmPane, mark) {
   const parts = createParts(mark);
-  const opener = button(tr('Guess first'), {class: 'quiet', id: 'cxr-quiz', 'aria-pressed': 'false',
-    title: tr('Hides the model\u2019s answer until you have given yours')}, () => {
+  const opener = button(tr('ui.quiz.title'), {class: 'quiet', id: 'cxr-quiz', 'aria-pressed': 'false',
+    title: tr('ui.quiz.opener_hint')}, () => {
     changeQuiz({on: !state.quiz.on});
     opener.setAttribute('aria-pressed', String(state.quiz.on));
     publish('quiz');
@@ -45,14 +45,14 @@ function createParts(onMark) {
     if (state.film) guess(state.film, {finding: finding.value === '' ? null : Number(finding.value)});
     publish('quiz');
   }});
-  const mark = button(tr('Mark where'), {class: 'quiet', id: 'cxr-guess-mark'}, onMark);
-  const reveal = button(tr('Reveal'), {class: 'quiet', id: 'cxr-reveal'}, revealGuess);
+  const mark = button(tr('ui.quiz.mark'), {class: 'quiet', id: 'cxr-guess-mark'}, onMark);
+  const reveal = button(tr('ui.quiz.reveal'), {class: 'quiet', id: 'cxr-reveal'}, revealGuess);
   const said = make('div', {class: 'said', role: 'status'});
-  const any = button(tr('A drawn film by chance'), {class: 'quiet', id: 'cxr-guess-any', hidden: !state.page.phantoms.length}, openAny);
-  const form = make('div', {class: 'group'}, make('label', {for: 'cxr-guess'}, tr('What do you see?')), finding, mark, reveal);
-  const pane = make('section', {class: 'quiz', 'aria-label': tr('Guess first'), hidden: true},
-    make('h2', {}, tr('Guess first')),
-    make('p', {class: 'soft'}, tr('Say what you see and mark where you would look. Then compare with the model, its maps, and what is known of the film.')),
+  const any = button(tr('ui.quiz.any'), {class: 'quiet', id: 'cxr-guess-any', hidden: !state.page.phantoms.length}, openAny);
+  const form = make('div', {class: 'group'}, make('label', {for: 'cxr-guess'}, tr('ui.quiz.what_do_you_see')), finding, mark, reveal);
+  const pane = make('section', {class: 'quiz', 'aria-label': tr('ui.quiz.title'), hidden: true},
+    make('h2', {}, tr('ui.quiz.title')),
+    make('p', {class: 'soft'}, tr('ui.quiz.hint')),
     form, said, make('div', {class: 'group'}, any));
   return {pane, form, finding, mark, reveal, said};
 }
@@ -84,14 +84,14 @@ function showQuiz({pane, form, finding, mark, reveal, said}) {
   finding.value = String(own.finding ?? '');
   reveal.disabled = own.finding === null;
   mark.setAttribute('aria-pressed', String(state.drawing));
-  setText(mark, own.edges ? tr('Mark again') : tr('Mark where'));
+  setText(mark, own.edges ? tr('ui.quiz.mark_again') : tr('ui.quiz.mark'));
   said.replaceChildren(...(own.revealed ? compared(result, own) : []).map(text => make('p', {}, text)));
 }
 
 /** @param {readonly string[]} labels @returns {[string, string][]} values with words */
 function optionsOf(labels) {
   const findings = labels.map((label, i) => /** @type {[string, string]} */ ([String(i), readable(label)]));
-  return [['', tr('choose\u2026')], [String(NONE), tr('none of these')], ...findings.sort((a, b) => a[1].localeCompare(b[1]))];
+  return [['', tr('ui.quiz.choose')], [String(NONE), tr('ui.quiz.none_of_these')], ...findings.sort((a, b) => a[1].localeCompare(b[1]))];
 }
 
 // ------------------------------------------------------------------ the answer
@@ -127,46 +127,46 @@ function compared(result, {finding, edges}) {
   const guessed = finding ?? NONE;
   const {judged, right, named, said, marked, met} = state.quiz;
   return [
-    knownFindings(result.film) && (isRight(result, guessed) ? tr('Right.') : tr('That is not what is known of this film.')),
+    knownFindings(result.film) && (isRight(result, guessed) ? tr('ui.quiz.right') : tr('ui.quiz.wrong')),
     guessed === NONE ? sawNone(result) : sawOne(result, guessed),
     truthWords(result),
-    truthEdges(result.film).length ? tr('Yellow on the film: the known place.') : '',
+    truthEdges(result.film).length ? tr('ui.quiz.yellow') : '',
     edges && overlapWords(knownEdges(result, guessed), edges),
     edges && guessed !== NONE ? evidenceWords(result, guessed, edges) : '',
-    judged ? tr('So far: {right} of {n} guesses were right, where the truth is known.', {right, n: judged}) : '',
-    tr('So far: {named} of {n} guesses were among the model\u2019s first three.', {named, n: said}),
-    marked ? tr('{met} of {n} marks met the known place.', {met, n: marked}) : '',
+    judged ? tr('ui.quiz.so_far_right', {right, n: judged}) : '',
+    tr('ui.quiz.so_far_named', {named, n: said}),
+    marked ? tr('ui.quiz.marks_met', {met, n: marked}) : '',
   ].filter(text => text);
 }
 
 /** @param {Result} result */
 function sawNone({seen}) {
   const above = seen.ranked.filter(i => isAbove(seen, i));
-  if (!above.length) return tr('You saw none of these findings. The model has none above its operating point either.');
-  return tr('You saw none of these findings. The model has {n} above the operating point, first {finding} with {p}.',
+  if (!above.length) return tr('ui.quiz.saw_none_both');
+  return tr('ui.quiz.saw_none',
     {n: above.length, finding: readable(seen.labels[above[0]]), p: percent(seen.probabilities[above[0]])});
 }
 
 /** @param {Result} result @param {number} finding */
 function sawOne({seen}, finding) {
   const given = {finding: readable(seen.labels[finding]), p: percent(seen.probabilities[finding]), place: seen.ranked.indexOf(finding) + 1, n: seen.ranked.length};
-  return isAbove(seen, finding) ? tr('You saw {finding}. The model gives it {p}, above its operating point: number {place} of {n}.', given)
-    : tr('You saw {finding}. The model gives it {p}: number {place} of {n}.', given);
+  return isAbove(seen, finding) ? tr('ui.quiz.saw_above', given)
+    : tr('ui.quiz.saw', given);
 }
 
 /** @param {Result} result */
 function truthWords({film}) {
   const planted = plantedIn(film);
   const known = knownFindings(film);
-  if (!planted) return known && tr('What is true: the boxes given with it are of {findings}.', {findings: known.map(readable).join(', ')});
-  return [tr('What is true: {truth}', {truth: planted.planted}), planted.finding ? tr('That is {finding}.', {finding: readable(planted.finding)}) : '',
-    tr('The model learned from people\u2019s films and need not find what is drawn.')].filter(Boolean).join(' ');
+  if (!planted) return known && tr('ui.quiz.true_boxes', {findings: known.map(readable).join(', ')});
+  return [tr('ui.quiz.true_planted', {truth: planted.planted}), planted.finding ? tr('ui.quiz.that_is', {finding: readable(planted.finding)}) : '',
+    tr('ui.quiz.drawn')].filter(Boolean).join(' ');
 }
 
 /** @param {Edges[]} places @param {Edges} edges */
 function overlapWords(places, edges) {
   if (!places.length) return '';
-  return tr('Your mark and the known place overlap by {value} (IoU; 1 is the same box, 0 no contact).',
+  return tr('ui.quiz.overlap',
     {value: fixed(Math.max(...places.map(one => overlapOf(one, edges))), 2)});
 }
 
@@ -176,6 +176,6 @@ function evidenceWords({seen: {film: {crop}}}, finding, edges) {
     const maps = entryOf(method)?.maps;
     return maps ? [`${method.title} ${share(evidenceIn(maps, finding, edges, crop))}`] : [];
   });
-  return found.length ? tr('Of each map\u2019s evidence for it, so much lies in your mark: {shares}. The mark is {area} of what the model sees.',
+  return found.length ? tr('ui.quiz.evidence',
     {shares: found.join(', '), area: share(areaOf(edges, crop))}) : '';
 }

@@ -1,6 +1,6 @@
 // A film and all answers about it, in a file of its own: what the viewer would ask the server was asked before.
 
-/** @import {About, BuiltIn, Host} from './types.d.ts' */
+/** @import {BuiltIn, Host} from './types.d.ts' */
 
 /** @param {string} channel @returns {{host: Host, label: string, film: BuiltIn}} and with which finding the film opens */
 export function readRecorded(channel) {
@@ -10,7 +10,7 @@ export function readRecorded(channel) {
     const answer = recorded.answers[event];
     if (answer) queueMicrotask(() => document.dispatchEvent(new CustomEvent(channel, {detail: {...answer, turn, run}})));
   };
-  const host = {element: /** @type {HTMLElement} */ (document.getElementById('viewer')), props: {about: /** @type {About} */ (recorded.about)},
+  const host = {element: /** @type {HTMLElement} */ (document.getElementById('viewer')), props: {about: recorded.about},
     trigger, upload: () => Promise.reject(new Error('There is no server.'))};
   return {host, label: recorded.label, film: {title: recorded.name, key: '', boxes: recorded.boxes}};
 }

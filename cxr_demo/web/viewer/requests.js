@@ -1,6 +1,6 @@
 // What the server is asked. Every question has a number, `run` or `turn`, which its answer carries.
 
-/** @import {Film, Host, Method, Names} from './types.d.ts' */
+/** @import {Film, Host, Method, Names, Sentence} from './types.d.ts' */
 import {askable} from './boxtables.js';
 import {askedFor, changeEntry, changePart, current, dropUnfinished, entryOf, finished, isBusy, measuring, nextRun, publish, resultOf, setEntry, setEstimating, setNaming, setScramble, setTrust, settingsOf, shown, state} from './store.js';
 
@@ -122,5 +122,5 @@ export function askScramble(depth) {
   publish('scramble');
 }
 
-/** @param {NonNullable<import('./types.d.ts').Result['trust' | 'scramble' | 'exporting']>} part @param {string} error */
+/** @param {NonNullable<import('./types.d.ts').Result['trust' | 'scramble' | 'exporting']>} part @param {Sentence} error */
 export function refusePart(part, error) { changePart(part, {state: 'stopped', error}); }

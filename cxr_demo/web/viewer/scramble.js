@@ -3,7 +3,7 @@
 /** @import {Answer, Result, ScrambledMap} from './types.d.ts' */
 import {fit, picture, stopsOf} from './canvas.js';
 import {button, make, setText} from './dom.js';
-import {told, tr} from './i18n.js';
+import {say, tr} from './i18n.js';
 import {unpacked} from './maps.js';
 import {figure} from './numbers.js';
 import {waiting} from './progress.js';
@@ -15,14 +15,14 @@ let draws = [];
 const drawAll = () => draws.forEach(redraw => redraw());
 
 export function createScramble() {
-  const depth = make('select', {id: 'cxr-depth'}, ...state.page.depths.map(name => make('option', {value: name}, tr(name))));
-  const run = button(tr('Scramble the model'), {class: 'quiet', id: 'cxr-scramble'}, () => askScramble(depth.value));
+  const depth = make('select', {id: 'cxr-depth'}, ...state.page.depths.map(({key, title}) => make('option', {value: key}, title)));
+  const run = button(tr('ui.scramble.run'), {class: 'quiet', id: 'cxr-scramble'}, () => askScramble(depth.value));
   const status = make('span', {class: 'soft', role: 'status'});
   const maps = make('div', {class: 'smalls'});
   const block = make('div', {class: 'block scrambling'},
-    make('h4', {}, tr('Are the maps about this model?')),
-    make('p', {class: 'soft'}, tr('Permutes weights and explains again. A map that stays shows the film or the method, not what the model learnt.')),
-    make('div', {class: 'group'}, make('label', {for: 'cxr-depth'}, tr('Permute')), depth, run, status), maps);
+    make('h4', {}, tr('ui.scramble.title')),
+    make('p', {class: 'soft'}, tr('ui.scramble.hint')),
+    make('div', {class: 'group'}, make('label', {for: 'cxr-depth'}, tr('ui.scramble.permute')), depth, run, status), maps);
   on('scramble', () => {
     const scramble = current()?.scramble;
     run.disabled = scramble?.state === 'running' || !finished().length;
@@ -53,8 +53,8 @@ export async function heardScramble(answer) {
 
 function statusOf() {
   const scramble = current()?.scramble;
-  if (scramble?.error) return told(scramble.error);
-  return scramble?.state === 'running' ? waiting(scramble) ?? tr('explaining the scrambled model\u2026') : '';
+  if (scramble?.error) return say(scramble.error);
+  return scramble?.state === 'running' ? waiting(scramble) ?? tr('ui.scramble.running') : '';
 }
 
 /** @param {HTMLElement} place */
@@ -68,21 +68,22 @@ function showMaps(place) {
 /** @param {Result} result @param {string} key @param {ScrambledMap} found */
 function figureOf(result, key, found) {
   const kept = found.kept?.[state.chosen] ?? null;
-  const canvas = make('canvas', {role: 'img', 'aria-label': tr('{method} of the scrambled model', {method: titleOf(key)})});
+  const canvas = make('canvas', {role: 'img', 'aria-label': tr('ui.scramble.map_of', {method: titleOf(key)})});
   const {maps} = found;
-  if (maps) {
+  const method = methodOf(key);
+  if (maps && method) {
     draws.push(() => {
       if (!canvas.isConnected || result !== current()) return;
       fit(canvas, result.image);
-      picture(canvas, result, {maps, limit: maps.limit[state.chosen], stops: stopsOf(methodOf(key)?.unit ?? '')});
+      picture(canvas, result, {maps, limit: maps.limit[state.chosen], stops: stopsOf(method)});
     });
   }
   return make('figure', {class: kept !== null && kept >= state.page.stays ? 'stays' : null}, make('div', {class: 'stage small'}, canvas),
-    make('figcaption', {}, make('b', {}, titleOf(key)), ` ${found.error ? told(found.error) : verdictOf(kept)}`));
+    make('figcaption', {}, make('b', {}, titleOf(key)), ` ${found.error ? say(found.error) : verdictOf(kept)}`));
 }
 
 /** @param {number | null} kept of a map, as a correlation */
 function verdictOf(kept) {
-  if (kept === null) return tr('one of the maps is empty');
-  return kept >= state.page.stays ? tr('keeps {value}: stays', {value: figure(kept)}) : tr('keeps {value}: changes', {value: figure(kept)});
+  if (kept === null) return tr('ui.scramble.empty');
+  return kept >= state.page.stays ? tr('ui.scramble.stays', {value: figure(kept)}) : tr('ui.scramble.changes', {value: figure(kept)});
 }

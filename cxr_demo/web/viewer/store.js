@@ -28,7 +28,7 @@ export function openStore(page) {
     settings: new Map(page.methods.map(method => [method.key, defaultsOf(method)])), estimating: new Map(),
     films: [], film: null, model: page.model, modelBefore: page.model, wanted: null, naming: 0, turn: 0, run: 0, asked: new Map(),
     chosen: NONE, label: '', picked: false, pointer: null,
-    opacity: page.opacity, scale: 'own', side: 'both', palette: Object.keys(page.palettes)[0], smooth: false, levels: [],
+    opacity: page.opacity, scale: 'own', side: 'both', palette: page.palettes[0].key, smooth: false, levels: [],
     view: {x: 0, y: 0, zoom: 1}, window: {low: 0, high: 1, inverted: false},
     drawing: false, corner: null, pulled: null, table: new Map(), awaited: null,
     order: {by: null, falling: true}, beside: null, wipe: {on: false, a: null, b: null, at: 0.5},

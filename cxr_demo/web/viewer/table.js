@@ -4,8 +4,8 @@
 import {choose} from './actions.js';
 import {csvOf, quoted} from './csv.js';
 import {button, download, make, setText} from './dom.js';
-import {told, tr} from './i18n.js';
-import {percent, readable} from './numbers.js';
+import {readable, say, tr} from './i18n.js';
+import {percent} from './numbers.js';
 import {combined} from './predictions.js';
 import {answered, on, probabilityOf, resultOf, sortBy, state, takesFilms, tickFilm, ticked} from './store.js';
 
@@ -14,9 +14,9 @@ export function createTable(saving) {
   const name = make('span', {});
   const place = make('div', {class: 'scroll'});
   const panel = make('details', {class: 'table', hidden: true}, make('summary', {}, name), place,
-    make('p', {class: 'soft'}, tr('Calibrated probabilities; \u25b2 is above the operating point. A click on a head sorts, on a name shows the film; \u26a0 does not look like an upright frontal chest film.'), ' ',
-      tr('Combined: the mean of the log-odds of the ticked films, for films of one patient taken together; the model was not measured on such means.')),
-    make('div', {class: 'group'}, button(tr('Save as CSV'), {class: 'quiet', id: 'cxr-csv'}, saveTable), ...(takesFilms() ? saving : saving.slice(-1))));
+    make('p', {class: 'soft'}, tr('ui.table.hint'), ' ',
+      tr('ui.table.combined_hint')),
+    make('div', {class: 'group'}, button(tr('ui.table.save'), {class: 'quiet', id: 'cxr-csv'}, saveTable), ...(takesFilms() ? saving : saving.slice(-1))));
   on('films', () => showTable(panel, name, place));
   return panel;
 }
@@ -44,8 +44,8 @@ function showTable(panel, name, place) {
   panel.hidden = state.films.length < 2;
   const missing = state.films.filter(film => film.error && !resultOf(film)).length;
   const waits = state.films.length - films.length - missing;
-  setText(name, [tr('All films: {done} of {n}', {done: films.length, n: state.films.length}), waits && tr('{n} to come', {n: waits}),
-    missing && tr('{n} could not be read', {n: missing})].filter(Boolean).join(', '));
+  setText(name, [tr('ui.table.title', {done: films.length, n: state.films.length}), waits && tr('ui.table.to_come', {n: waits}),
+    missing && tr('ui.table.unreadable', {n: missing})].filter(Boolean).join(', '));
   if (panel.hidden || !films.length) return place.replaceChildren();
   /** After a change the field that made it keeps the focus. @param {string} selector */
   const again = selector => {
@@ -67,7 +67,7 @@ function headOf(films, again) {
         again(`th[data-by="${by}"] button`);
       }));
   };
-  return make('thead', {}, make('tr', {}, make('td', {}), head('name', tr('Film')), ...labelsOf(films).map(label => head(label, readable(label)))));
+  return make('thead', {}, make('tr', {}, make('td', {}), head('name', tr('ui.common.film')), ...labelsOf(films).map(label => head(label, readable(label)))));
 }
 
 /** @param {Film[]} films @returns {(p: number, i: number) => HTMLTableCellElement} a probability's cell */
@@ -83,14 +83,14 @@ function cellOf(films) {
 /** @param {Film} film @param {Film[]} films @param {(selector: string) => void} again */
 function rowOf(film, films, again) {
   const seen = resultOf(film)?.seen;
-  const tick = make('input', {type: 'checkbox', checked: film.ticked, 'aria-label': tr('Combine {name}', {name: film.name}), 'data-name': film.name,
+  const tick = make('input', {type: 'checkbox', checked: film.ticked, 'aria-label': tr('ui.table.combine', {name: film.name}), 'data-name': film.name,
     onchange: () => {
       tickFilm(film, tick.checked);
       again(`[data-name="${CSS.escape(film.name)}"]`);
     }});
   return make('tr', {'aria-current': film === state.film ? 'true' : null, class: seen?.doubted ? 'doubted' : null},
     make('td', {}, tick),
-    make('th', {scope: 'row', title: seen?.warnings.map(told).join(' ') || null},
+    make('th', {scope: 'row', title: seen?.warnings.map(say).join(' ') || null},
       seen?.doubted ? '\u26a0 ' : null, button(film.name, {class: 'plain'}, () => choose(film))),
     ...(seen?.probabilities ?? []).map(cellOf(films)));
 }
@@ -99,7 +99,7 @@ function rowOf(film, films, again) {
 function footOf(films) {
   const many = ticked().length;
   if (many < 2) return null;
-  return make('tfoot', {}, make('tr', {}, make('td', {}), make('th', {scope: 'row'}, tr('{n} films combined', {n: many})), ...together().map(cellOf(films))));
+  return make('tfoot', {}, make('tr', {}, make('td', {}), make('th', {scope: 'row'}, tr('ui.table.combined', {n: many})), ...together().map(cellOf(films))));
 }
 
 function saveTable() {
@@ -112,7 +112,7 @@ function saveTable() {
   const rows = [['file', 'model', ...labels, 'warnings'].map(quoted)];
   for (const film of films) {
     const seen = resultOf(film)?.seen;
-    rows.push([quoted(film.name), revision, ...numbers(seen?.probabilities ?? []), quoted(seen?.warnings.join(' ') ?? '')]);
+    rows.push([quoted(film.name), revision, ...numbers(seen?.probabilities ?? []), quoted(seen?.warnings.map(({text}) => text).join(' ') ?? '')]);
   }
   for (const film of state.films) if (film.error && !resultOf(film)) rows.push([quoted(film.name), revision, ...labels.map(() => ''), quoted(film.error)]);
   if (ticked().length > 1) rows.push([quoted(`combined: ${ticked().map(film => film.name).join(', ')}`), revision, ...numbers(together()), '']);

@@ -7,12 +7,12 @@ import {state} from './store.js';
 
 /** @returns {[string, string][]} where each stop is, and what it says */
 const stops = () => [
-  ['.film', tr('Films are dropped, pasted or chosen here. The examples called phantoms are drawn by this program: what they show is known.')],
-  ['.findings', tr('Each bar is the model\u2019s probability of a finding, by itself; the upright line is its operating point. A click chooses the finding that the maps explain.')],
-  ['.cards', tr('Three methods say where the evidence for it lies: orange speaks for the finding, blue against it, no colour means none. Point anywhere to read all of them there.')],
-  ['.looks', tr('Zoom, window, colours, contours and a wipe between two maps. Keys lists the shortcuts.')],
-  ['.believe', tr('Are the maps better than chance? Do they agree? The line under each map says what the numbers support. On a drawn film you see for yourself which map misses what is there, and which line is too strict.')],
-  ['#cxr-quiz', tr('Guess first hides all answers until you have given yours. That is the tour.')],
+  ['.film', tr('ui.tour.films')],
+  ['.findings', tr('ui.tour.findings')],
+  ['.cards', tr('ui.tour.maps')],
+  ['.looks', tr('ui.tour.looks')],
+  ['.believe', tr('ui.tour.trust')],
+  ['#cxr-quiz', tr('ui.tour.quiz')],
 ];
 
 /** @param {HTMLElement} root @returns the dialog, and the button that begins the tour */
@@ -20,11 +20,11 @@ export function createTour(root) {
   const way = stops();
   let at = -1;
   const words = make('p', {});
-  const next = button(tr('Next'), {class: 'quiet', id: 'cxr-tour-next'}, () => step(at + 1));
-  const pane = make('div', {class: 'tour', role: 'dialog', 'aria-label': tr('Tour'), hidden: true}, make('div', {role: 'status'}, words),
-    make('div', {class: 'group'}, button(tr('Back'), {class: 'quiet'}, () => step(Math.max(0, at - 1))), next,
-      button(tr('End the tour'), {class: 'quiet', id: 'cxr-tour-end'}, () => step(-1))));
-  const opener = button(tr('Tour'), {class: 'quiet', id: 'cxr-tour'}, () => {
+  const next = button(tr('ui.tour.next'), {class: 'quiet', id: 'cxr-tour-next'}, () => step(at + 1));
+  const pane = make('div', {class: 'tour', role: 'dialog', 'aria-label': tr('ui.tour.opener'), hidden: true}, make('div', {role: 'status'}, words),
+    make('div', {class: 'group'}, button(tr('ui.tour.back'), {class: 'quiet'}, () => step(Math.max(0, at - 1))), next,
+      button(tr('ui.tour.end'), {class: 'quiet', id: 'cxr-tour-end'}, () => step(-1))));
+  const opener = button(tr('ui.tour.opener'), {class: 'quiet', id: 'cxr-tour'}, () => {
     openPhantom();
     step(0);
   });
@@ -35,8 +35,8 @@ export function createTour(root) {
     pane.hidden = at < 0;
     if (pane.hidden) return opener.focus();
     const [where, text] = way[at];
-    setText(words, `${tr('{at} of {n}.', {at: at + 1, n: way.length})} ${text}`);
-    setText(next, at + 1 < way.length ? tr('Next') : tr('Done'));
+    setText(words, `${tr('ui.tour.place', {at: at + 1, n: way.length})} ${text}`);
+    setText(next, at + 1 < way.length ? tr('ui.tour.next') : tr('ui.tour.done'));
     const place = root.querySelector(where);
     place?.classList.add('toured');
     place?.scrollIntoView({block: 'center'});

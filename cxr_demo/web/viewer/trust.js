@@ -1,14 +1,14 @@
 // How far the maps can be believed: measured by the server once they are complete.
 
 /** @import {Answer, Measured, Overlay, Result, Trust} from './types.d.ts' */
-import {filmAt, fit, hatch} from './canvas.js';
+import {coloursNow, filmAt, fit, hatch} from './canvas.js';
 import {shade} from './colours.js';
 import {curvesBlock} from './curves.js';
 import {make, penOf, present, setText, makeTable} from './dom.js';
 import {frame, within} from './geometry.js';
-import {told, tr} from './i18n.js';
+import {readable, say, tr} from './i18n.js';
 import {inflate} from './maps.js';
-import {figure, readable, share} from './numbers.js';
+import {figure, share} from './numbers.js';
 import {waiting} from './progress.js';
 import {changePart, current, on, publish, setTrust, state, titleOf} from './store.js';
 
@@ -16,8 +16,8 @@ import {changePart, current, on, publish, setTrust, state, titleOf} from './stor
 export function createTrust(blocks) {
   const measures = make('div', {class: 'blocks'});
   const status = make('span', {class: 'soft', role: 'status'});
-  const panel = make('section', {class: 'believe', 'aria-label': tr('Can these maps be believed?'), hidden: true},
-    make('header', {}, make('h3', {}, tr('Can these maps be believed?')), status), measures,
+  const panel = make('section', {class: 'believe', 'aria-label': tr('ui.trust.title'), hidden: true},
+    make('header', {}, make('h3', {}, tr('ui.trust.title')), status), measures,
     make('div', {class: 'blocks'}, ...blocks));
   const show = () => {
     panel.hidden = !current();
@@ -72,9 +72,9 @@ function showTrust(panel, status, measures) {
 
 /** @param {Trust | null} found */
 function trustWords(found) {
-  if (found?.error) return told(found.error);
-  if (found?.state === 'running') return waiting(found) ?? tr('measuring\u2026');
-  return found?.state === 'done' ? tr('measured in {seconds} s', {seconds: figure(found.seconds, 1)}) : tr('measured once the maps are complete');
+  if (found?.error) return say(found.error);
+  if (found?.state === 'running') return waiting(found) ?? tr('ui.trust.measuring');
+  return found?.state === 'done' ? tr('ui.trust.measured_in', {seconds: figure(found.seconds, 1)}) : tr('ui.trust.not_yet');
 }
 
 // ------------------------------------------------------------------ agreement
@@ -88,15 +88,15 @@ function agreementBlock(found) {
   const pairs = found.agreement ?? [];
   if (!pairs.length) return null;
   const i = state.chosen;
-  const rows = pairs.map(pair => /** @type {const} */ ([tr('{one} and {other}', {one: titleOf(pair.pair[0]), other: titleOf(pair.pair[1])}),
+  const rows = pairs.map(pair => /** @type {const} */ ([tr('ui.trust.pair', {one: titleOf(pair.pair[0]), other: titleOf(pair.pair[1])}),
     [cell(figure(pair.rank[i])), cell(figure(pair.rankOthers[i]), 'soft'), cell(share(pair.top[i])), cell(share(pair.topOthers[i]), 'soft')]]));
-  const heads = [tr('rank correlation'), tr('other findings'), tr('top tenth shared'), tr('other findings')];
+  const heads = [tr('ui.trust.rank'), tr('ui.trust.other_findings'), tr('ui.trust.top'), tr('ui.trust.other_findings')];
   const own = found.measured.get(i)?.overlay;
   return make('div', {class: 'block'},
-    make('h4', {}, tr('Do the methods agree?')),
+    make('h4', {}, tr('ui.trust.agree')),
     make('div', {class: 'beside'}, makeTable(heads, rows), own ? overlayOf(own) : null),
-    make('p', {class: 'soft'}, tr('Maps of different findings agree too, by anatomy alone: only what exceeds that is agreement.'), ' ',
-      tr('Agreeing maps can be wrong together.')));
+    make('p', {class: 'soft'}, tr('ui.trust.agree_hint'), ' ',
+      tr('ui.trust.agree_wrong')));
 }
 
 /** @param {string} text @param {string} [kind] */
@@ -105,7 +105,7 @@ const cell = (text, kind) => make('td', kind ? {class: kind} : {}, text);
 /** @param {Overlay} own */
 function overlayOf(own) {
   const canvas = make('canvas', {role: 'img',
-    'aria-label': tr('Where all maps agree, in the colours of the maps, and where they contradict, in purple')});
+    'aria-label': tr('ui.trust.overlay')});
   overlay = () => {
     const result = current();
     if (result && canvas.isConnected) drawAgreement(canvas, result, own);
@@ -118,7 +118,7 @@ function drawAgreement(canvas, result, {side, planes}) {
   fit(canvas, result.image);
   const [agreed, conflict] = [planes.subarray(0, side ** 2), planes.subarray(side ** 2)];
   const pixels = new ImageData(side, side);
-  const stops = Object.values(state.page.palettes[state.palette]).find(scale => scale[0][0] < 0) ?? [];
+  const stops = Object.values(coloursNow()).find(scale => scale[0][0] < 0) ?? [];
   for (let k = 0; k < side ** 2; k++) {
     const [a, c] = [agreed[k] / 127, conflict[k] / 127];
     pixels.data.set(c > Math.abs(a) ? [150, 40, 200, 255 * c] : [...shade(stops, a), 255 * Math.abs(a)], 4 * k);
@@ -145,7 +145,7 @@ function placesBlock(found) {
   const order = marker.map((_, k) => k).sort((a, b) => marker[b] - marker[a]);
   const most = order.slice(0, 3).map(k => `${readable(labels[k])} ${figure(marker[k])}`).join(', ');
   return make('div', {class: 'block'},
-    make('h4', {}, tr('Shortcuts and steadiness')),
-    makeTable([tr('outside the lungs'), tr('at the border'), tr('stability'), tr('faithfulness r')], rows),
-    make('p', {class: 'soft'}, told(found.lungs ?? ''), ' ', tr('A letter pasted into a corner moves this finding\u2019s logit by {value}; most of all: {most}.', {value: figure(marker[i]), most})));
+    make('h4', {}, tr('ui.trust.shortcuts')),
+    makeTable([tr('ui.trust.outside_lungs'), tr('ui.trust.at_border'), tr('ui.trust.stability'), tr('ui.trust.faithfulness')], rows),
+    make('p', {class: 'soft'}, found.lungs && say(found.lungs), ' ', tr('ui.trust.marker', {value: figure(marker[i]), most})));
 }

@@ -14,16 +14,22 @@ export type Sides = 'both' | 'for' | 'against';
 
 // ------------------------------------------------------------------ from the server
 
-export type Sentence = string;
+/** What the server says: by `id` in the visitor's language, or as it stands in `text`. */
+export interface Sentence {
+  readonly id: string | null; readonly text: string;
+  readonly parameters: Readonly<Record<string, string | number | boolean | Sentence>>;
+}
+/** One of several: `key` in questions, `title` for people. */
+export interface Named { readonly key: string; readonly title: string }
 export type Value = string | number;
 export type Settings = Readonly<Record<string, Value>>;
 
 export interface Setting {
-  readonly name: string; readonly default: Value; readonly help: string;
-  readonly low: number; readonly high: number; readonly step: number | null; readonly choices: readonly string[];
+  readonly name: string; readonly title: string; readonly default: Value; readonly help: string;
+  readonly low: number; readonly high: number; readonly step: number | null; readonly choices: readonly Named[];
 }
 export interface Method {
-  readonly key: string; readonly title: string; readonly unit: string; readonly comparable: boolean;
+  readonly key: string; readonly title: string; readonly unit: Named; readonly comparable: boolean;
   readonly signed: boolean; readonly paper: string; readonly reading: string; readonly on: boolean;
   readonly settings: readonly Setting[];
 }
@@ -47,14 +53,16 @@ export interface Catalogue {
   readonly name: string; readonly also: readonly string[];
   readonly texts: Readonly<Record<string, string | Readonly<Record<string, string>>>>;
 }
-/** What the page knows before any film. */
+/** Colour scales by the key of a map's unit. */
+export interface Palette extends Named { readonly colours: Readonly<Record<string, Stops>> }
+/** What the page knows before any film, in the visitor's language but for `spec` and `refused`. */
 export interface About {
   readonly title: string; readonly tagline: string; readonly notice: string; readonly model: string;
   readonly models: readonly Choice[]; readonly guests: boolean; readonly spec: Spec; readonly methods: readonly Method[];
-  readonly palettes: Readonly<Record<string, Readonly<Record<string, Stops>>>>; readonly opacity: number;
+  readonly palettes: readonly Palette[]; readonly opacity: number;
   readonly phantoms: readonly Phantom[]; readonly lessons: readonly Lesson[]; readonly examples: readonly BuiltIn[];
-  readonly accepts: readonly string[]; readonly megabytes: number; readonly refused: string;
-  readonly turns: Readonly<Record<string, number>>; readonly depths: readonly string[]; readonly stays: number;
+  readonly accepts: readonly string[]; readonly megabytes: number; readonly refused: Sentence;
+  readonly turns: Readonly<Record<string, number>>; readonly depths: readonly Named[]; readonly stays: number;
   readonly languages: Readonly<Record<string, Catalogue>>;
 }
 export interface SeenFilm extends Size {
@@ -63,7 +71,8 @@ export interface SeenFilm extends Size {
 export interface Prediction {
   readonly labels: readonly string[]; readonly probabilities: readonly number[];
   readonly thresholds: readonly (number | null)[]; readonly ranked: readonly number[];
-  readonly warnings: readonly Sentence[]; readonly doubted: boolean; readonly correction: string | null;
+  readonly warnings: readonly Sentence[]; readonly doubted: boolean;
+  readonly correction: { readonly key: string; readonly title: Sentence } | null;
   readonly film: SeenFilm; readonly spec: Spec;
 }
 /** Maps as they travel: deflated int8 planes in base64. */
@@ -96,7 +105,7 @@ export interface BoxMeasures {
 export interface Answer extends Progress {
   readonly event?: string; readonly turn?: number; readonly run?: number; readonly at?: number; readonly method?: string;
   readonly maps?: PackedMaps | null; readonly copies?: number; readonly path?: string; readonly name?: string;
-  readonly choice?: Choice; readonly busy?: boolean; readonly kept?: readonly (number | null)[]; readonly finding?: number;
+  readonly choice?: { readonly name: string; readonly title: Sentence }; readonly field?: string; readonly busy?: boolean; readonly kept?: readonly (number | null)[]; readonly finding?: number;
   readonly curves?: Curves; readonly overlay?: { readonly side: number; readonly data: string } | null;
   readonly methods?: Readonly<Record<string, MethodTrust>>; readonly agreement?: readonly Agreement[];
   readonly marker?: readonly number[]; readonly lungs?: Sentence;
@@ -197,7 +206,7 @@ export interface Question { readonly film: Film | null; readonly model: string; 
 
 /** What carries the program: Gradio's component, or a recorded film. */
 export interface Host {
-  readonly element: HTMLElement; readonly props: { readonly about: About };
+  readonly element: HTMLElement; readonly props: { readonly about: { readonly languages: About['languages'] } };
   readonly trigger: (event: string, data: Readonly<Record<string, unknown>>) => void;
   readonly upload: (file: File) => Promise<{ readonly path: string }>;
 }

@@ -4,8 +4,7 @@ import {fit, picture, stopsOf} from './canvas.js';
 import {limitOf} from './cards.js';
 import {button, make, penOf, makeStage} from './dom.js';
 import {followPointers} from './gestures.js';
-import {tr} from './i18n.js';
-import {readable} from './numbers.js';
+import {readable, tr} from './i18n.js';
 import {current, entryOf, methodOf, on, publish, setWipe, shown, state} from './store.js';
 
 /** @typedef {ReturnType<typeof createParts>} Parts */
@@ -17,7 +16,7 @@ export function createWipe(readAloud) {
   const parts = createParts();
   const {card, canvas} = parts;
   followPointers(canvas, readAloud);
-  const opener = button(tr('Wipe'), {class: 'quiet', id: 'cxr-wipe', 'aria-pressed': 'false', title: tr('Two maps in one picture (M)')}, () => {
+  const opener = button(tr('ui.wipe.opener'), {class: 'quiet', id: 'cxr-wipe', 'aria-pressed': 'false', title: tr('ui.wipe.opener_hint')}, () => {
     setWipe({on: !state.wipe.on});
     card.hidden = !state.wipe.on;
     opener.setAttribute('aria-pressed', String(state.wipe.on));
@@ -30,21 +29,21 @@ export function createWipe(readAloud) {
 }
 
 function createParts() {
-  const {canvas, node} = makeStage(tr('Two maps under one wipe'));
-  const at = make('input', {type: 'range', id: 'cxr-wipe-at', min: 0, max: 1, step: 0.005, value: 0.5, 'aria-label': tr('Where the wipe stands'),
+  const {canvas, node} = makeStage(tr('ui.wipe.two_maps'));
+  const at = make('input', {type: 'range', id: 'cxr-wipe-at', min: 0, max: 1, step: 0.005, value: 0.5, 'aria-label': tr('ui.wipe.position'),
     oninput: () => { setWipe({at: Number(at.value)}); drawWipe(parts); }});
-  const a = make('select', {'aria-label': tr('Left of the wipe'), onchange: () => { setWipe({a: a.value}); drawWipe(parts); }});
-  const b = make('select', {'aria-label': tr('Right of the wipe'), onchange: () => { setWipe({b: b.value}); drawWipe(parts); }});
-  const card = make('article', {class: 'card wipe', 'aria-label': tr('Wipe between two maps'), hidden: true},
-    make('header', {}, make('h3', {}, tr('Wipe')), a, make('span', {class: 'unit'}, tr('left, right')), b),
+  const a = make('select', {'aria-label': tr('ui.wipe.left'), onchange: () => { setWipe({a: a.value}); drawWipe(parts); }});
+  const b = make('select', {'aria-label': tr('ui.wipe.right'), onchange: () => { setWipe({b: b.value}); drawWipe(parts); }});
+  const card = make('article', {class: 'card wipe', 'aria-label': tr('ui.wipe.card'), hidden: true},
+    make('header', {}, make('h3', {}, tr('ui.wipe.opener')), a, make('span', {class: 'unit'}, tr('ui.wipe.left_right')), b),
     node, at,
-    make('p', {class: 'reading'}, tr('The left part shows one map, the right part the other, each in its own scale and at the same place of the film.')));
+    make('p', {class: 'reading'}, tr('ui.wipe.reading')));
   const parts = {card, canvas, stage: node, a, b};
   return parts;
 }
 
 /** @param {string | null} key */
-const nameOf = key => methodOf(key ?? '')?.title ?? tr('the film alone');
+const nameOf = key => methodOf(key ?? '')?.title ?? tr('ui.wipe.film_alone');
 
 /** @param {Parts} parts */
 function drawWipe({canvas, stage, a, b}) {
@@ -62,14 +61,14 @@ function drawWipe({canvas, stage, a, b}) {
     const maps = method && entryOf(method)?.maps;
     pen.save();
     pen.beginPath(); pen.rect(left, 0, wide, height); pen.clip();
-    picture(canvas, result, maps ? {maps, limit: limitOf(method, maps), stops: stopsOf(method.unit)} : null);
+    picture(canvas, result, maps ? {maps, limit: limitOf(method, maps), stops: stopsOf(method)} : null);
     pen.restore();
   }
   for (const [colour, thick] of /** @type {const} */ ([['rgb(0 0 0 / .8)', 4], ['rgb(255 255 255)', 2]])) {
     pen.fillStyle = colour;
     pen.fillRect(x - thick / 2, 0, thick, height);
   }
-  canvas.setAttribute('aria-label', tr('{left} left of {right}, {finding}',
+  canvas.setAttribute('aria-label', tr('ui.wipe.caption',
     {left: nameOf(state.wipe.a), right: nameOf(state.wipe.b), finding: readable(state.label)}));
 }
 

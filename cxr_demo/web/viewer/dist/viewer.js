@@ -1,4 +1,4 @@
-// Made by `make viewer`; sources sha256:428a773aff563964fbf9ca6584a59b2ed9ddb2bb875a515477c3fdada75239ed
+// Made by `make viewer`; sources sha256:baee0ddabfdb91720235ac097bb368c14c505fe6a43a05342ec9af1db040b148
 "use strict";
 var viewer = (() => {
   var __defProp = Object.defineProperty;
@@ -382,50 +382,37 @@ var viewer = (() => {
       this.texts = new Map(Object.entries(texts));
       this.plurals = new Intl.PluralRules(code);
       this.point = 1.5.toLocaleString(code)[1];
-      this.patterns = [...this.texts.keys()].filter((key) => key.includes("{0}")).sort((a, b) => b.length - a.length).map((key) => ({
-        key,
-        pattern: new RegExp(`^${key.replace(/[.*+?^$()|[\]\\]/g, "\\$&").replace(/\{\d\}/g, "(.*?)")}$`, "s")
-      }));
-      this.heard = /* @__PURE__ */ new Map();
     }
     /**
-     * A sentence of the page's own; `values` go where it has their names in braces, and `n` of them decides about the plural.
-     * @param {string} text @param {Record<string, any>} [values]
+     * The sentence of an identity; `values` stand in the places with their names, and `n` of them decides about the plural.
+     * @param {string} id @param {Values} [values] @returns {string | null} null where the catalogue lacks it
      */
-    tr(text, values = {}) {
-      const found = this.texts.get(text) ?? text;
-      const form = typeof found === "string" ? found : found[this.plurals.select(values.n)] ?? found.other;
-      return form.replace(/\{(\w+)\}/g, (whole, name) => String(values[name] ?? whole));
+    find(id, values = {}) {
+      const found = this.texts.get(id);
+      if (found === void 0) return null;
+      const form = typeof found === "string" ? found : found[this.plurals.select(Number(values.n))] ?? found.other;
+      return form.replace(/\{(\w+)\}/g, (place, name) => name in values ? this.part(values[name]) : place);
     }
-    /**
-     * What the server says, which speaks English: where a sentence's key has {0}, {1} ..., anything may have stood.
-     * @param {string} text
-     */
-    told(text) {
-      if (!text || this.texts.has(text)) return text && this.tr(text);
-      const known = this.heard.get(text) ?? this.oneByOne(text);
-      this.heard.set(text, known);
-      return known;
+    /** @param {Values[string]} value @returns {string} */
+    part(value) {
+      if (typeof value === "number") return String(value).replace(".", this.point);
+      return typeof value === "object" ? this.say(value) : String(value);
     }
-    /** @param {string} text @returns {string} */
-    oneByOne(text) {
-      if (/^[\u2212-]?\d+\.\d+$/.test(text)) return text.replace(".", this.point);
-      const sentences = text.split(/(?<=[.!?]) (?=[\p{Lu}\d])/u);
-      const fits = this.patterns.find(({ pattern }) => pattern.test(text));
-      if (!fits) return sentences.length > 1 ? sentences.map((one) => this.told(one)).join(" ") : text;
-      const order = (fits.key.match(/\{\d\}/g) ?? []).map((name) => name[1]);
-      const parts = (fits.pattern.exec(text) ?? []).slice(1);
-      return this.tr(fits.key, Object.fromEntries(parts.map((part, k) => [order[k], this.told(part)])));
+    /** A sentence of the server's; as it came where it has no identity here. @param {Sentence} sentence @returns {string} */
+    say({ id, parameters, text }) {
+      return (id === null ? null : this.find(id, parameters)) ?? text;
     }
   };
   var spoken = new Translator("en", {});
   function speak(translator) {
     spoken = translator;
   }
-  var tr = (text, values) => spoken.tr(text, values);
-  var told = (text) => spoken.told(text);
+  var tr = (id, values) => spoken.find(id, values) ?? id;
+  var say = (sentence2) => spoken.say(sentence2);
+  var readable = (label) => spoken.find(`finding.${label}`) ?? label.replaceAll("_", " ");
   var point = () => spoken.point;
   var locale = () => spoken.code;
+  var sentence = (id) => ({ id, parameters: {}, text: tr(id) });
   function understood(languages, wishes) {
     for (const wanted of wishes) {
       const [short] = wanted.toLowerCase().split("-");
@@ -434,23 +421,15 @@ var viewer = (() => {
     }
     return "en";
   }
+  function spokenOut(value) {
+    if (Array.isArray(value)) return value.map(spokenOut);
+    if (typeof value !== "object" || value === null) return value;
+    if ("id" in value && "parameters" in value) return say(value);
+    return Object.fromEntries(Object.entries(value).map(([name, part]) => [name, spokenOut(part)]));
+  }
   function translated(about2) {
-    const inWords = (list, ...names) => list.map((item) => ({ ...item, ...Object.fromEntries(names.map((name) => [name, told(
-      /** @type {string} */
-      item[name]
-    )])) }));
-    return {
-      ...about2,
-      title: told(about2.title),
-      tagline: told(about2.tagline),
-      notice: told(about2.notice),
-      refused: told(about2.refused),
-      methods: inWords(about2.methods, "title", "reading").map((method) => ({ ...method, settings: inWords(method.settings, "help") })),
-      models: inWords(about2.models, "title"),
-      phantoms: inWords(about2.phantoms, "title", "planted"),
-      lessons: inWords(about2.lessons, "title"),
-      examples: inWords(about2.examples, "title", "credit")
-    };
+    const { refused, spec, languages, ...rest } = about2;
+    return { ...spokenOut(rest), refused, spec, languages };
   }
 
   // cxr_demo/web/viewer/store.js
@@ -505,7 +484,7 @@ var viewer = (() => {
         opacity: page.opacity,
         scale: "own",
         side: "both",
-        palette: Object.keys(page.palettes)[0],
+        palette: page.palettes[0].key,
         smooth: false,
         levels: [],
         view: { x: 0, y: 0, zoom: 1 },
@@ -903,7 +882,7 @@ var viewer = (() => {
     const found = path ? await fetched(path) : null;
     const fetching = film.pixels;
     if (!fetching || fetching.run !== run) return;
-    if (!found) return noPixels(film, told(error ?? "") || tr("The film\u2019s own pixels could not be fetched; this is a smaller copy of it."));
+    if (!found) return noPixels(film, error ? say(error) : tr("ui.films.pixels_failed"));
     const [{ seen: { film: { width, height } } }] = film.results.values();
     levels.set(film, halves(width, height, undone(found, width, height)));
     setPixels(film, { ...fetching, done: true });
@@ -952,7 +931,8 @@ var viewer = (() => {
 
   // cxr_demo/web/viewer/canvas.js
   var WHOLE = { x: 0, y: 0, zoom: 1 };
-  var stopsOf = (unit) => state.page.palettes[state.palette][unit];
+  var coloursNow = () => (state.page.palettes.find(({ key }) => key === state.palette) ?? state.page.palettes[0]).colours;
+  var stopsOf = (method) => coloursNow()[method.unit.key];
   var planeShown = (maps, i) => state.smooth ? smoothed(maps, i) : plane(maps, i);
   function fit(canvas, { width, height }) {
     const place = canvas.parentElement;
@@ -1270,7 +1250,7 @@ var viewer = (() => {
     try {
       filmSent(film, { kind: "file", path: await sendFile(file), name: file.name });
     } catch {
-      filmFailed(film, file.size > state.page.megabytes * 2 ** 20 ? tr("{name} is too large; files up to {n} MB are accepted.", { name: file.name, n: state.page.megabytes }) : tr("{name} could not be sent: the service is out of reach, or has no room left. Please try again.", { name: file.name }));
+      filmFailed(film, file.size > state.page.megabytes * 2 ** 20 ? tr("ui.films.too_large", { name: file.name, n: state.page.megabytes }) : tr("ui.films.could_not_send", { name: file.name }));
     }
   }
   function addBuiltIn(kind, item) {
@@ -1335,7 +1315,7 @@ var viewer = (() => {
   }
   function drawing(is) {
     setDrawing(is);
-    note("box", is ? tr("Press, pull and let go on the film; or with keys: arrows, Enter, arrows, Enter. Esc ends it.") : "");
+    note("box", is ? tr("ui.films.draw_hint") : "");
     publish("boxes");
     publish("draw");
   }
@@ -1371,14 +1351,14 @@ var viewer = (() => {
     const here = state.films.some((film) => read.has(stem(film.name)));
     const others = found.filter((box) => !state.spec.labels.includes(labelOf(box.label))).length;
     const words2 = [
-      found.length ? tr("{n} boxes read from {name}.", { n: found.length, name }) : "",
-      wrong && (found.length || ours) ? tr("{n} entries of {name} are no boxes: each needs label, x, y, w and h, in pixels of the file.", { n: wrong, name }) : "",
-      !found.length && !(wrong && ours) ? tr("{name} holds no boxes: it needs the columns file and boxes, or those of the NIH\u2019s list of boxes.", { name }) : "",
-      others ? tr("{n} of them are of findings that this model does not predict.", { n: others }) : ""
+      found.length ? tr("ui.films.boxes_read", { n: found.length, name }) : "",
+      wrong && (found.length || ours) ? tr("ui.films.boxes_wrong", { n: wrong, name }) : "",
+      !found.length && !(wrong && ours) ? tr("ui.films.boxes_none", { name }) : "",
+      others ? tr("ui.films.boxes_other_findings", { n: others }) : ""
     ].filter(Boolean).join(" ");
     const waits = found.length > 0 && !here;
     awaitTable(waits ? { words: words2, stems: new Set(read.keys()) } : null);
-    note("box", waits ? `${words2} ${tr("None is of a film that is here yet.")}` : words2);
+    note("box", waits ? `${words2} ${tr("ui.films.boxes_no_film")}` : words2);
     for (const film of state.films) for (const result of film.results.values()) giveBoxes(result);
     if (current()) {
       publish("draw");
@@ -1394,7 +1374,7 @@ var viewer = (() => {
       awaitTable(null);
     }
     if (known.length) setBoxes(film, [...film.boxes.filter((box) => !box.given), ...inside]);
-    if (beside) note("box", tr("{n} boxes of {name} lie beside the film: they should be in pixels of this very file.", { n: beside, name: film.name }));
+    if (beside) note("box", tr("ui.films.boxes_beside", { n: beside, name: film.name }));
     keepFilms();
   }
 
@@ -1409,28 +1389,27 @@ var viewer = (() => {
   var signedWhole = (points) => points === 0 ? "0" : `${points > 0 ? "+" : "\u2212"}${Math.abs(points).toFixed(0)}`;
   var figure = (value, digits = 2) => value === null || value === void 0 ? "\u2013" : fixed(Number(value.toFixed(digits)) || 0, digits).replace("-", "\u2212");
   var share = (value) => value === null || value === void 0 ? "\u2013" : `${Math.round(100 * value)} %`;
-  var lasting = (seconds) => seconds >= 90 ? tr("{n} minutes", { n: Math.round(seconds / 60) }) : `${Math.max(1, Math.round(seconds))} s`;
-  var readable = (label) => tr(label.replaceAll("_", " "));
+  var lasting = (seconds) => seconds >= 90 ? tr("ui.common.minutes", { n: Math.round(seconds / 60) }) : `${Math.max(1, Math.round(seconds))} s`;
   var sentenceCase = (text) => text[0].toUpperCase() + text.slice(1);
 
   // cxr_demo/web/viewer/progress.js
   function waiting({ ahead, wait }) {
     if (ahead === null || ahead === void 0) return null;
-    const turn = ahead ? tr("waiting for its turn: {n} before it", { n: ahead }) : tr("waiting for its turn: the next one");
-    return wait ? tr("{turn}, about {time}", { turn, time: lasting(wait) }) : turn;
+    const turn = ahead ? tr("ui.progress.waiting", { n: ahead }) : tr("ui.progress.waiting_next");
+    return wait ? tr("ui.progress.turn_and_time", { turn, time: lasting(wait) }) : turn;
   }
   function words({ state: now, error, stopped, steps: [done, total] = [0, 0], forwards, ahead, wait, since }) {
-    if (error) return told(error);
-    if (stopped) return `${told(stopped)} ${forwards ? tr("Map of {done} of {n} copies.", { done, n: total }) : tr("There is no map.")}`;
-    if (now === "stopping") return tr("stopping\u2026");
-    if (now === "done") return tr("complete");
+    if (error) return say(error);
+    if (stopped) return `${say(stopped)} ${forwards ? tr("ui.progress.map_of_copies", { done, n: total }) : tr("ui.progress.no_map")}`;
+    if (now === "stopping") return tr("ui.progress.stopping");
+    if (now === "done") return tr("ui.progress.complete");
     if (now === "stopped") return "";
-    return waiting({ ahead, wait }) ?? (total ? altered(since, done, total) : tr("starting\u2026"));
+    return waiting({ ahead, wait }) ?? (total ? altered(since, done, total) : tr("ui.progress.starting"));
   }
   function altered(since, done, total) {
-    if (!since || done <= since.done) return tr("{done} of {n} altered copies", { done, n: total });
+    if (!since || done <= since.done) return tr("ui.progress.copies", { done, n: total });
     const each = (performance.now() - since.at) / 1e3 / (done - since.done);
-    return tr("{done} of {n} altered copies, about {time} left", { done, n: total, time: lasting(each * (total - done)) });
+    return tr("ui.progress.copies_and_time", { done, n: total, time: lasting(each * (total - done)) });
   }
   function pace(method) {
     const ran = [method, ...state.page.methods].map(entryOf).find((entry) => entry?.state === "done" && (entry.steps?.[1] ?? 0) > 20);
@@ -1439,11 +1418,11 @@ var viewer = (() => {
 
   // cxr_demo/web/viewer/export.js
   function createExport() {
-    const save = button(tr("Save all"), {
+    const save = button(tr("ui.export.save"), {
       class: "quiet",
       id: "cxr-save-all",
       disabled: true,
-      title: tr("A zip: maps, pictures, settings, checksums, and this view as a file of its own")
+      title: tr("ui.export.save_hint")
     }, askExport);
     const status = make("span", { class: "soft", role: "status" });
     on("export", () => {
@@ -1476,25 +1455,25 @@ var viewer = (() => {
     if (answer.path) {
       changePart(exporting, { state: "done" });
       follow(addressOf(answer.path), answer.name ?? "");
-    } else if (answer.error || answer.stopped) changePart(exporting, { state: "stopped", error: answer.error ?? "Stopped on request." });
+    } else if (answer.error || answer.stopped) changePart(exporting, { state: "stopped", error: answer.error ?? answer.stopped });
     publish("export");
   }
   function exportWords() {
     const exporting = current()?.exporting;
     if (!exporting) return "";
-    if (exporting.error) return told(exporting.error);
-    if (exporting.state === "running") return waiting(exporting) ?? tr("packing\u2026");
-    return exporting.without ? tr("saved without {methods}, which had not finished", { methods: exporting.without }) : "";
+    if (exporting.error) return say(exporting.error);
+    if (exporting.state === "running") return waiting(exporting) ?? tr("ui.export.packing");
+    return exporting.without ? tr("ui.export.saved_without", { methods: exporting.without }) : "";
   }
   function createPacking() {
-    const save = button(tr("Save all films"), {
+    const save = button(tr("ui.export.save_films"), {
       class: "quiet",
       id: "cxr-save-films",
-      title: tr("A zip with a folder for each film: maps, pictures, settings, checksums, report")
+      title: tr("ui.export.save_films_hint")
     }, packFilms);
-    const stop2 = button(tr("Stop"), { class: "stop", disabled: true, "aria-label": tr("Stop saving all films") }, () => {
+    const stop2 = button(tr("ui.common.stop"), { class: "stop", disabled: true, "aria-label": tr("ui.export.stop_saving") }, () => {
       ask("stop", { method: "export", run: state.packing.run });
-      endPacking(tr("Stopped on request."));
+      endPacking(tr("error.stopped.on_request"));
     });
     const status = make("span", { class: "soft", role: "status" });
     on("packing", (words2) => {
@@ -1521,7 +1500,7 @@ var viewer = (() => {
     const [film = null, ...waits] = state.packing.waiting;
     changePacking({ run, film, waiting: waits });
     const { paths } = state.packing;
-    if (!film && !paths.length) return endPacking(tr("None of the films could be saved."));
+    if (!film && !paths.length) return endPacking(tr("ui.export.none_saved"));
     if (film) ask("export", { run, ...film.ask });
     else ask("bundle", { run, paths });
     publish("packing", packing());
@@ -1529,7 +1508,7 @@ var viewer = (() => {
   function packing() {
     const { film, paths, failed, waiting: waits } = state.packing;
     const done = paths.length + failed;
-    return film ? tr("{name}: {done} of {n} films done", { name: film.name, done, n: done + waits.length + 1 }) : tr("packing\u2026");
+    return film ? tr("ui.export.progress", { name: film.name, done, n: done + waits.length + 1 }) : tr("ui.export.packing");
   }
   function heardPacked(answer) {
     if (answer.run !== state.packing.run) return;
@@ -1537,10 +1516,10 @@ var viewer = (() => {
     if (answer.path && film) changePacking({ paths: [...paths, answer.path] });
     else if (answer.path) {
       follow(addressOf(answer.path), answer.name ?? "");
-      return endPacking(failed ? tr("{n} films could not be saved.", { n: failed }) : "");
+      return endPacking(failed ? tr("ui.export.some_failed", { n: failed }) : "");
     } else if (answer.stopped && film) changePacking({ waiting: [film, ...waits] });
     else if (answer.error && film) changePacking({ failed: failed + 1 });
-    else if (answer.error) return endPacking(told(answer.error));
+    else if (answer.error) return endPacking(say(answer.error));
     else return publish("packing", waiting(answer) ?? packing());
     packNext();
   }
@@ -1568,7 +1547,7 @@ var viewer = (() => {
     if (!columns) {
       changeGrid({ ran: null });
       publish("grid");
-      return tr("{setting} needs numbers, separated by commas.", { setting: sentenceCase(readable(state.grid.setting ?? "")) });
+      return tr("ui.grid.needs_numbers", { setting: sentenceCase(method ? settingOf(method)?.title ?? "" : "") });
     }
     const rows = kind === "settings" && method ? [method] : shown();
     changeGrid({ columns, rows, jobs: columns.flatMap((column, k) => rows.map((one) => ({ method: one, column, k, run: 0 }))) });
@@ -1582,7 +1561,7 @@ var viewer = (() => {
     const values = [...new Set(written.split(",").map((text) => text.trim()).filter(Boolean))];
     if (number && (!values.length || !values.every((value) => Number.isFinite(Number(value))))) return null;
     return values.map((value) => ({
-      name: `${readable(setting.name)} ${value}`,
+      name: `${setting.title} ${value}`,
       model: state.model,
       settings: { ...settingsOf(method), [setting.name]: number ? Number(value) : value }
     }));
@@ -1611,7 +1590,7 @@ var viewer = (() => {
     changeGrid({ jobs: [], job: null });
     if (!job) return;
     ask("stop", { method: "aside", run: job.run });
-    setCell(job, { state: "stopped", stopped: "Stopped on request." });
+    setCell(job, { state: "stopped", stopped: sentence("error.stopped.on_request") });
   }
   async function heardJob(answer) {
     const { job } = state.grid;
@@ -1649,9 +1628,9 @@ var viewer = (() => {
     const lesson = state.film && lessonOf(state.film)?.model;
     const option = ({ name, title }) => make("option", { value: name }, title);
     return [
-      ...lesson ? [make("option", { value: lesson.name, "data-lesson": true }, told(lesson.title))] : [],
+      ...lesson ? [make("option", { value: lesson.name, "data-lesson": true }, lesson.title)] : [],
       ...state.models.map(option),
-      ...state.page.guests ? [option({ name: UNNAMED, title: tr("Another from the Hub\u2026") })] : []
+      ...state.page.guests ? [option({ name: UNNAMED, title: tr("ui.models.another") })] : []
     ];
   }
   function createForm(list) {
@@ -1672,7 +1651,7 @@ var viewer = (() => {
       {
         class: "naming",
         hidden: true,
-        "aria-label": tr("A model of the Hugging Face Hub"),
+        "aria-label": tr("ui.models.title"),
         onsubmit: (event) => {
           event.preventDefault();
           askFor(form);
@@ -1683,10 +1662,10 @@ var viewer = (() => {
           closeForm(form);
         }
       },
-      make("label", { for: "cxr-named" }, tr("From the Hub")),
+      make("label", { for: "cxr-named" }, tr("ui.models.from_hub")),
       field,
-      make("button", { class: "quiet" }, tr("Use")),
-      button(tr("Close"), { class: "quiet" }, () => closeForm(form)),
+      make("button", { class: "quiet" }, tr("ui.models.use")),
+      button(tr("ui.common.close"), { class: "quiet" }, () => closeForm(form)),
       status
     );
     const form = { node, field, status, list };
@@ -1698,17 +1677,17 @@ var viewer = (() => {
   }
   function closeForm(form) {
     setNaming(0);
-    say(form, "");
+    showStatus(form, "");
     if (form.node.contains(document.activeElement)) form.list.focus();
     form.node.hidden = true;
   }
-  function say({ status, field }, words2, wrong = false) {
+  function showStatus({ status, field }, words2, wrong = false) {
     setText(status, words2);
     status.classList.toggle("early", wrong);
     field.setAttribute("aria-invalid", String(wrong));
   }
   function askFor(form) {
-    say(form, tr("Fetching the model\u2026"));
+    showStatus(form, tr("ui.models.fetching"));
     askNamed(form.field.value.trim());
   }
   function askAgain(form, name) {
@@ -1722,11 +1701,11 @@ var viewer = (() => {
     if (!state.naming || run !== state.naming) return;
     setNaming(0);
     if (error || !choice2) {
-      say(form, told(error ?? ""), true);
+      showStatus(form, error ? say(error) : "", true);
       if (state.film?.busy && !state.asked.size) choose(state.film);
       return;
     }
-    if (!state.models.some((model) => model.name === choice2.name)) addModel(choice2);
+    if (!state.models.some((model) => model.name === choice2.name)) addModel({ name: choice2.name, title: say(choice2.title) });
     form.list.value = choice2.name;
     closeForm(form);
     chooseModel(choice2.name);
@@ -1736,16 +1715,16 @@ var viewer = (() => {
   var draws = [];
   var drawAll = () => draws.forEach((redraw) => redraw());
   function createScramble() {
-    const depth = make("select", { id: "cxr-depth" }, ...state.page.depths.map((name) => make("option", { value: name }, tr(name))));
-    const run = button(tr("Scramble the model"), { class: "quiet", id: "cxr-scramble" }, () => askScramble(depth.value));
+    const depth = make("select", { id: "cxr-depth" }, ...state.page.depths.map(({ key, title }) => make("option", { value: key }, title)));
+    const run = button(tr("ui.scramble.run"), { class: "quiet", id: "cxr-scramble" }, () => askScramble(depth.value));
     const status = make("span", { class: "soft", role: "status" });
     const maps = make("div", { class: "smalls" });
     const block = make(
       "div",
       { class: "block scrambling" },
-      make("h4", {}, tr("Are the maps about this model?")),
-      make("p", { class: "soft" }, tr("Permutes weights and explains again. A map that stays shows the film or the method, not what the model learnt.")),
-      make("div", { class: "group" }, make("label", { for: "cxr-depth" }, tr("Permute")), depth, run, status),
+      make("h4", {}, tr("ui.scramble.title")),
+      make("p", { class: "soft" }, tr("ui.scramble.hint")),
+      make("div", { class: "group" }, make("label", { for: "cxr-depth" }, tr("ui.scramble.permute")), depth, run, status),
       maps
     );
     on("scramble", () => {
@@ -1775,8 +1754,8 @@ var viewer = (() => {
   }
   function statusOf() {
     const scramble = current()?.scramble;
-    if (scramble?.error) return told(scramble.error);
-    return scramble?.state === "running" ? waiting(scramble) ?? tr("explaining the scrambled model\u2026") : "";
+    if (scramble?.error) return say(scramble.error);
+    return scramble?.state === "running" ? waiting(scramble) ?? tr("ui.scramble.running") : "";
   }
   function showMaps(place) {
     const result = current();
@@ -1791,31 +1770,32 @@ var viewer = (() => {
   }
   function figureOf(result, key, found) {
     const kept2 = found.kept?.[state.chosen] ?? null;
-    const canvas = make("canvas", { role: "img", "aria-label": tr("{method} of the scrambled model", { method: titleOf(key) }) });
+    const canvas = make("canvas", { role: "img", "aria-label": tr("ui.scramble.map_of", { method: titleOf(key) }) });
     const { maps } = found;
-    if (maps) {
+    const method = methodOf(key);
+    if (maps && method) {
       draws.push(() => {
         if (!canvas.isConnected || result !== current()) return;
         fit(canvas, result.image);
-        picture(canvas, result, { maps, limit: maps.limit[state.chosen], stops: stopsOf(methodOf(key)?.unit ?? "") });
+        picture(canvas, result, { maps, limit: maps.limit[state.chosen], stops: stopsOf(method) });
       });
     }
     return make(
       "figure",
       { class: kept2 !== null && kept2 >= state.page.stays ? "stays" : null },
       make("div", { class: "stage small" }, canvas),
-      make("figcaption", {}, make("b", {}, titleOf(key)), ` ${found.error ? told(found.error) : verdictOf(kept2)}`)
+      make("figcaption", {}, make("b", {}, titleOf(key)), ` ${found.error ? say(found.error) : verdictOf(kept2)}`)
     );
   }
   function verdictOf(kept2) {
-    if (kept2 === null) return tr("one of the maps is empty");
-    return kept2 >= state.page.stays ? tr("keeps {value}: stays", { value: figure(kept2) }) : tr("keeps {value}: changes", { value: figure(kept2) });
+    if (kept2 === null) return tr("ui.scramble.empty");
+    return kept2 >= state.page.stays ? tr("ui.scramble.stays", { value: figure(kept2) }) : tr("ui.scramble.changes", { value: figure(kept2) });
   }
 
   // cxr_demo/web/viewer/curves.js
   var CONTROLS = {
-    random: { title: () => tr("random map"), dash: "2 3", border: "dotted" },
-    lungs: { title: () => tr("the lungs alone"), dash: "7 3", border: "dashed" }
+    random: { title: () => tr("ui.curves.random_map"), dash: "2 3", border: "dotted" },
+    lungs: { title: () => tr("ui.curves.lungs_alone"), dash: "7 3", border: "dashed" }
   };
   var colourOf = (key) => LINES[Math.max(0, state.page.methods.findIndex((method) => method.key === key)) % LINES.length];
   var nameOf = (name) => CONTROLS[name]?.title() ?? titleOf(name);
@@ -1828,22 +1808,22 @@ var viewer = (() => {
     return make(
       "div",
       { class: "block curves" },
-      make("h4", {}, tr("Deletion and insertion, {finding}", { finding: readable(labels[i]) })),
+      make("h4", {}, tr("ui.curves.title", { finding: readable(labels[i]) })),
       make(
         "p",
         { class: "soft" },
-        tr("The score (logit) as the places that a map ranks highest are covered first, or shown first."),
+        tr("ui.curves.what_it_is"),
         " ",
-        tr("Gap: area of insertion less area of deletion; zero in the mean of random maps.")
+        tr("ui.curves.gap_is")
       ),
       make(
         "div",
         { class: "charts" },
-        chart(tr("Deletion"), tr("% covered; lower is better"), curves, "deletion"),
-        chart(tr("Insertion"), tr("% shown; higher is better"), curves, "insertion")
+        chart(tr("ui.curves.deletion"), tr("ui.curves.deletion_hint"), curves, "deletion"),
+        chart(tr("ui.curves.insertion"), tr("ui.curves.insertion_hint"), curves, "insertion")
       ),
       legend(curves),
-      stale ? button(tr("Measure {finding}", { finding: readable(labels[state.chosen]) }), { class: "quiet measure" }, () => askTrust(true)) : null
+      stale ? button(tr("ui.curves.measure", { finding: readable(labels[state.chosen]) }), { class: "quiet measure" }, () => askTrust(true)) : null
     );
   }
   var [WIDTH, HEIGHT, LEFT, RIGHT, BOTTOM, ABOVE] = [330, 190, 40, 14, 24, 8];
@@ -1853,7 +1833,7 @@ var viewer = (() => {
     const x = (t) => LEFT + t * (WIDTH - LEFT - RIGHT);
     const y = (v) => ABOVE + (1 - (v - low) / (high - low || 1)) * (HEIGHT - ABOVE - BOTTOM);
     const words2 = curves.lines.map((line) => tr(
-      "{name} from {first} to {last}",
+      "ui.curves.from_to",
       { name: nameOf(line.name), first: figure(line[kind][0]), last: figure(line[kind][line[kind].length - 1]) }
     ));
     const plot = shape("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": `${title}: ${words2.join(", ")}` });
@@ -1889,7 +1869,7 @@ var viewer = (() => {
       "li",
       {},
       make("i", { style: `border-top: ${border(line.name)}` }),
-      tr("{name}: gap {value}", { name: nameOf(line.name), value: figure(line.gap) })
+      tr("ui.curves.gap", { name: nameOf(line.name), value: figure(line.gap) })
     )));
   }
 
@@ -1899,8 +1879,8 @@ var viewer = (() => {
     const status = make("span", { class: "soft", role: "status" });
     const panel = make(
       "section",
-      { class: "believe", "aria-label": tr("Can these maps be believed?"), hidden: true },
-      make("header", {}, make("h3", {}, tr("Can these maps be believed?")), status),
+      { class: "believe", "aria-label": tr("ui.trust.title"), hidden: true },
+      make("header", {}, make("h3", {}, tr("ui.trust.title")), status),
       measures,
       make("div", { class: "blocks" }, ...blocks)
     );
@@ -1949,9 +1929,9 @@ var viewer = (() => {
     requestAnimationFrame(drawOverlay);
   }
   function trustWords(found) {
-    if (found?.error) return told(found.error);
-    if (found?.state === "running") return waiting(found) ?? tr("measuring\u2026");
-    return found?.state === "done" ? tr("measured in {seconds} s", { seconds: figure(found.seconds, 1) }) : tr("measured once the maps are complete");
+    if (found?.error) return say(found.error);
+    if (found?.state === "running") return waiting(found) ?? tr("ui.trust.measuring");
+    return found?.state === "done" ? tr("ui.trust.measured_in", { seconds: figure(found.seconds, 1) }) : tr("ui.trust.not_yet");
   }
   var overlay = null;
   var drawOverlay = () => overlay?.();
@@ -1962,23 +1942,23 @@ var viewer = (() => {
     const rows = pairs.map((pair) => (
       /** @type {const} */
       [
-        tr("{one} and {other}", { one: titleOf(pair.pair[0]), other: titleOf(pair.pair[1]) }),
+        tr("ui.trust.pair", { one: titleOf(pair.pair[0]), other: titleOf(pair.pair[1]) }),
         [cell(figure(pair.rank[i])), cell(figure(pair.rankOthers[i]), "soft"), cell(share(pair.top[i])), cell(share(pair.topOthers[i]), "soft")]
       ]
     ));
-    const heads2 = [tr("rank correlation"), tr("other findings"), tr("top tenth shared"), tr("other findings")];
+    const heads2 = [tr("ui.trust.rank"), tr("ui.trust.other_findings"), tr("ui.trust.top"), tr("ui.trust.other_findings")];
     const own2 = found.measured.get(i)?.overlay;
     return make(
       "div",
       { class: "block" },
-      make("h4", {}, tr("Do the methods agree?")),
+      make("h4", {}, tr("ui.trust.agree")),
       make("div", { class: "beside" }, makeTable(heads2, rows), own2 ? overlayOf(own2) : null),
       make(
         "p",
         { class: "soft" },
-        tr("Maps of different findings agree too, by anatomy alone: only what exceeds that is agreement."),
+        tr("ui.trust.agree_hint"),
         " ",
-        tr("Agreeing maps can be wrong together.")
+        tr("ui.trust.agree_wrong")
       )
     );
   }
@@ -1986,7 +1966,7 @@ var viewer = (() => {
   function overlayOf(own2) {
     const canvas = make("canvas", {
       role: "img",
-      "aria-label": tr("Where all maps agree, in the colours of the maps, and where they contradict, in purple")
+      "aria-label": tr("ui.trust.overlay")
     });
     overlay = () => {
       const result = current();
@@ -1998,7 +1978,7 @@ var viewer = (() => {
     fit(canvas, result.image);
     const [agreed, conflict] = [planes.subarray(0, side ** 2), planes.subarray(side ** 2)];
     const pixels = new ImageData(side, side);
-    const stops2 = Object.values(state.page.palettes[state.palette]).find((scale) => scale[0][0] < 0) ?? [];
+    const stops2 = Object.values(coloursNow()).find((scale) => scale[0][0] < 0) ?? [];
     for (let k = 0; k < side ** 2; k++) {
       const [a, c] = [agreed[k] / 127, conflict[k] / 127];
       pixels.data.set(c > Math.abs(a) ? [150, 40, 200, 255 * c] : [...shade(stops2, a), 255 * Math.abs(a)], 4 * k);
@@ -2028,9 +2008,9 @@ var viewer = (() => {
     return make(
       "div",
       { class: "block" },
-      make("h4", {}, tr("Shortcuts and steadiness")),
-      makeTable([tr("outside the lungs"), tr("at the border"), tr("stability"), tr("faithfulness r")], rows),
-      make("p", { class: "soft" }, told(found.lungs ?? ""), " ", tr("A letter pasted into a corner moves this finding\u2019s logit by {value}; most of all: {most}.", { value: figure(marker[i]), most }))
+      make("h4", {}, tr("ui.trust.shortcuts")),
+      makeTable([tr("ui.trust.outside_lungs"), tr("ui.trust.at_border"), tr("ui.trust.stability"), tr("ui.trust.faithfulness")], rows),
+      make("p", { class: "soft" }, found.lungs && say(found.lungs), " ", tr("ui.trust.marker", { value: figure(marker[i]), most }))
     );
   }
 
@@ -2066,7 +2046,7 @@ var viewer = (() => {
     if (model !== state.model || source !== (film?.source ?? null) || film?.results.has(model)) return;
     if (answer.spec && film === state.film) setSpec(answer.spec);
     if (!film) return;
-    if (answer.error) filmFailed(film, told(answer.error));
+    if (answer.error) filmFailed(film, say(answer.error));
     else {
       filmRests(film);
       forgetError(film);
@@ -2126,12 +2106,12 @@ var viewer = (() => {
       changeEntry(entry, { state: "stopped", error });
       publish("card", method);
     } else if (failed === "film") {
-      refuseAsked(error);
+      refuseAsked(say(error));
       publish("film");
     } else if (failed === "named") heardNamed(form, { run: state.naming, error });
     else if (failed === "pixels") {
-      if (state.film) noPixels(state.film, error);
-    } else if (["export", "bundle"].includes(failed) && state.packing.run !== null) endPacking(error);
+      if (state.film) noPixels(state.film, say(error));
+    } else if (["export", "bundle"].includes(failed) && state.packing.run !== null) endPacking(say(error));
     else if (part) {
       refusePart(part, error);
       publish("trust");
@@ -2221,18 +2201,18 @@ var viewer = (() => {
     return parts;
   }
   function createParts() {
-    const choice2 = make("select", { id: "cxr-beside", "aria-label": tr("Film beside this one"), onchange: () => {
+    const choice2 = make("select", { id: "cxr-beside", "aria-label": tr("ui.beside.film_beside"), onchange: () => {
       setBeside(choice2.value === "" ? null : state.films[Number(choice2.value)]);
       showBeside(parts);
     } });
-    const box = group(make("label", { for: "cxr-beside" }, tr("Beside it")), choice2);
+    const box = group(make("label", { for: "cxr-beside" }, tr("ui.beside.beside_it")), choice2);
     box.hidden = true;
-    const { canvas, node } = makeStage(tr("No other film"));
+    const { canvas, node } = makeStage(tr("ui.beside.no_film"));
     const name = make("h3", {});
     const words2 = make("p", { class: "reading" });
     const card = make(
       "article",
-      { class: "card beside-card", "aria-label": tr("Another film"), hidden: true },
+      { class: "card beside-card", "aria-label": tr("ui.beside.card"), hidden: true },
       make("header", {}, name),
       node,
       words2
@@ -2246,7 +2226,7 @@ var viewer = (() => {
     if (!others.some((film) => film === state.beside)) setBeside(null);
     box.hidden = !others.length;
     choice2.replaceChildren(
-      make("option", { value: "" }, tr("no other film")),
+      make("option", { value: "" }, tr("ui.beside.no_other")),
       ...others.map((film) => make("option", { value: state.films.indexOf(film), selected: film === state.beside }, film.name))
     );
     const before = card.hidden;
@@ -2264,24 +2244,24 @@ var viewer = (() => {
     const [here, there] = [film, beside].map((one) => probabilityOf(one, chosen));
     const points = Math.round(100 * (there - here));
     setText(words2, [
-      tr("{finding}: {there} here, {here} on the film that is explained.", { finding: readable(state.label), there: percent(there), here: percent(here) }),
-      points === 0 ? tr("No difference.") : tr("Difference: {points} points.", { points: signedWhole(points) }),
-      tr("Zoom and window are the same for both.")
+      tr("ui.beside.here_and_there", { finding: readable(state.label), there: percent(there), here: percent(here) }),
+      points === 0 ? tr("ui.beside.same") : tr("ui.beside.difference", { points: signedWhole(points) }),
+      tr("ui.beside.same_view")
     ].join(" "));
-    canvas.setAttribute("aria-label", tr("The film {name}", { name: beside.name }));
+    canvas.setAttribute("aria-label", tr("ui.films.named", { name: beside.name }));
   }
 
   // cxr_demo/web/viewer/boxes.js
   function createBoxes(film) {
     const toggle = () => drawing(!state.drawing);
-    const draw = button(tr("Draw a box"), { class: "quiet", id: "cxr-draw-box", "aria-pressed": "false" }, toggle);
-    const clear = button(tr("Remove boxes"), { class: "quiet" }, clearBoxes);
+    const draw = button(tr("ui.boxes.draw"), { class: "quiet", id: "cxr-draw-box", "aria-pressed": "false" }, toggle);
+    const clear = button(tr("ui.boxes.remove"), { class: "quiet" }, clearBoxes);
     const place = make("div", {});
     const block = make(
       "div",
       { class: "block boxes" },
-      make("h4", {}, tr("Does the map lie where the finding is?")),
-      make("p", { class: "soft" }, tr("Draw where you see the chosen finding, on the film above: press, pull, let go. Or drop a table of boxes (CSV) with your films.")),
+      make("h4", {}, tr("ui.boxes.title")),
+      make("p", { class: "soft" }, tr("ui.boxes.hint")),
       make("div", { class: "group" }, draw, clear),
       place
     );
@@ -2336,13 +2316,13 @@ var viewer = (() => {
     const now = state.film && found?.asked === JSON.stringify(boxesTold(state.film));
     const measured2 = now ? Object.entries(found?.boxes?.[state.label] ?? {}) : [];
     if (measured2.length) {
-      return [makeTable([tr("peak inside"), tr("energy in box"), tr("IoU"), tr("best IoU of its pieces")], measured2.map(([key, m]) => [
+      return [makeTable([tr("ui.boxes.peak_inside"), tr("ui.boxes.energy"), tr("ui.boxes.iou"), tr("ui.boxes.best_iou")], measured2.map(([key, m]) => [
         titleOf(key),
-        [m.pointing === null ? "\u2013" : m.pointing ? tr("yes") : tr("no"), figure(m.energy), figure(m.iou), figure(m.ceiling)].map((text) => make("td", {}, text))
+        [m.pointing === null ? "\u2013" : m.pointing ? tr("ui.boxes.yes") : tr("ui.boxes.no"), figure(m.energy), figure(m.iou), figure(m.ceiling)].map((text) => make("td", {}, text))
       ]))];
     }
     if (!boxesOf(state.label).length || !found?.methods) return [];
-    return [button(tr("Measure the boxes"), { class: "quiet", id: "cxr-measure-boxes" }, () => askTrust(true))];
+    return [button(tr("ui.boxes.measure"), { class: "quiet", id: "cxr-measure-boxes" }, () => askTrust(true))];
   }
 
   // cxr_demo/web/viewer/wrapping.js
@@ -2369,7 +2349,7 @@ var viewer = (() => {
   async function savePicture(method, maps, limit) {
     const result = current();
     const { label, chosen: i } = state;
-    const stops2 = stopsOf(method.unit);
+    const stops2 = stopsOf(method);
     await wholeFilm();
     if (!result || result !== current()) return;
     const [{ width, height }] = levelsOf(result);
@@ -2386,16 +2366,16 @@ var viewer = (() => {
     const { levels: levels2, page, spec } = state;
     const percents = levels2.map((share2) => Math.round(100 * share2)).join(", ");
     return {
-      title: tr("{method} \xB7 {finding} \xB7 probability {p}", { method: method.title, finding: readable(label), p: percent(seen.probabilities[i]) }),
-      ticks: stops2[0][0] < 0 ? [tr("{value} against", { value: signed(-limit) }), "0", tr("for {value}", { value: signed(limit) })] : ["0", signed(limit / 2, limit), signed(limit)],
+      title: tr("ui.picture.title", { method: method.title, finding: readable(label), p: percent(seen.probabilities[i]) }),
+      ticks: stops2[0][0] < 0 ? [tr("ui.picture.against", { value: signed(-limit) }), "0", tr("ui.picture.for", { value: signed(limit) })] : ["0", signed(limit / 2, limit), signed(limit)],
       notes: [
-        tr("Colours: {unit}", { unit: told(method.unit) }),
-        anyUnsure(maps, i) ? tr("Dark lines: the sign is unsure") : "",
-        boxesOf(label).length ? tr("Green: where somebody says the finding is") : "",
-        levels2.length ? tr("Lines: {levels} % of the scale\u2019s end", { levels: percents }) : "",
-        ...seen.warnings.map((warning) => `\u26A0 ${told(warning)}`),
-        tr("Model {name}", { name: spec.revision }),
-        tr("File {name}", { name: seen.film.name }),
+        tr("ui.picture.colours", { unit: method.unit.title }),
+        anyUnsure(maps, i) ? tr("ui.picture.unsure") : "",
+        boxesOf(label).length ? tr("ui.picture.boxes") : "",
+        levels2.length ? tr("ui.picture.contours", { levels: percents }) : "",
+        ...seen.warnings.map((warning) => `\u26A0 ${say(warning)}`),
+        tr("ui.picture.model", { name: spec.revision }),
+        tr("ui.picture.file", { name: seen.film.name }),
         page.notice
       ].filter(Boolean)
     };
@@ -2483,7 +2463,7 @@ var viewer = (() => {
     on("film", () => cards.forEach(takeSettings));
     return {
       nodes: cards.map((card) => card.node),
-      readings: () => visible().map((card) => `${card.method.title} ${card.readout.textContent || tr("no map")}`).join("; ")
+      readings: () => visible().map((card) => `${card.method.title} ${card.readout.textContent || tr("ui.cards.no_map")}`).join("; ")
     };
   }
   function createCard(method, readAloud) {
@@ -2494,21 +2474,21 @@ var viewer = (() => {
   }
   function createParts2(method, fields) {
     const about2 = { method: method.title };
-    const { canvas, node: place } = makeStage(tr("{method}: no map yet", about2));
+    const { canvas, node: place } = makeStage(tr("ui.cards.map_of_none", about2));
     place.classList.add("blank");
-    place.dataset.blank = tr("the map appears here");
+    place.dataset.blank = tr("ui.cards.appears_here");
     const [low, middle2, high, readout, fidelity, status, figures, estimate] = ["low", "middle", "high", "readout", "fidelity", "status", "figures", "estimate"].map((name) => make("span", { class: name }));
     status.setAttribute("role", "status");
     const trust = make("p", { class: "trust", hidden: true });
     const scale = make("div", { class: "ramp" });
-    const bar = make("progress", { max: 1, value: 0, "aria-label": tr("{method}: progress", about2) });
-    const end = button(tr("Stop"), { class: "stop", "aria-label": tr("Stop {method}", about2), disabled: true }, () => stop(method));
-    const again = button(tr("Run again"), { class: "quiet", "aria-label": tr("Run {method} again", about2), disabled: true }, () => askRun(method));
-    const save = button(tr("Save PNG"), { class: "quiet", "aria-label": tr("Save the picture of {method}", about2), disabled: true }, () => saveMap(method));
+    const bar = make("progress", { max: 1, value: 0, "aria-label": tr("ui.cards.progress", about2) });
+    const end = button(tr("ui.common.stop"), { class: "stop", "aria-label": tr("ui.cards.stop_method", about2), disabled: true }, () => stop(method));
+    const again = button(tr("ui.cards.run_again"), { class: "quiet", "aria-label": tr("ui.cards.run_method", about2), disabled: true }, () => askRun(method));
+    const save = button(tr("ui.cards.save"), { class: "quiet", "aria-label": tr("ui.cards.save_method", about2), disabled: true }, () => saveMap(method));
     const node = make(
       "article",
       { class: "card", "data-method": method.key, "aria-label": method.title, hidden: !method.on },
-      make("header", {}, make("h3", {}, method.title), make("span", { class: "unit" }, told(method.unit)), end),
+      make("header", {}, make("h3", {}, method.title), make("span", { class: "unit" }, method.unit.title), end),
       place,
       make("div", { class: "scale" }, scale, make("div", { class: "ticks" }, low, middle2, high)),
       make("div", { class: "line" }, readout, fidelity),
@@ -2521,7 +2501,7 @@ var viewer = (() => {
         { ontoggle: () => {
           if (takesFilms()) askEstimate(method);
         } },
-        make("summary", {}, tr("Settings")),
+        make("summary", {}, tr("ui.cards.settings")),
         ...method.settings.map((setting) => labelled(method, setting, fields)),
         make("p", { class: "line" }, estimate),
         make("p", { class: "paper" }, method.paper)
@@ -2535,14 +2515,14 @@ var viewer = (() => {
     return make(
       "div",
       { class: "setting" },
-      make("label", { for: idOf(method, setting), title: setting.help }, readable(setting.name)),
+      make("label", { for: idOf(method, setting), title: setting.help }, setting.title),
       fields.get(setting.name),
       make("small", {}, setting.help)
     );
   }
   function createField(method, s) {
     const id = idOf(method, s);
-    const field = s.choices.length ? make("select", { id }, ...s.choices.map((c) => make("option", { value: c, selected: c === s.default }, tr(c)))) : make("input", { id, type: "number", min: s.low, max: s.high, step: s.step ?? "any", value: s.default });
+    const field = s.choices.length ? make("select", { id }, ...s.choices.map(({ key, title }) => make("option", { value: key, selected: key === s.default }, title))) : make("input", { id, type: "number", min: s.low, max: s.high, step: s.step ?? "any", value: s.default });
     const take = () => setSetting(method, s.name, s.choices.length ? field.value : Number(field.value));
     field.addEventListener("input", take);
     field.addEventListener("change", () => {
@@ -2576,7 +2556,7 @@ var viewer = (() => {
     fit(card.canvas, result.image);
     const entry = entryOf(method);
     const maps = entry?.maps;
-    const stops2 = stopsOf(method.unit);
+    const stops2 = stopsOf(method);
     const map = maps ? { maps, limit: limitOf(method, maps), stops: stops2 } : null;
     picture(card.canvas, result, map);
     card.scale.style.backgroundImage = ramp(stops2, state.side, state.opacity);
@@ -2594,31 +2574,31 @@ var viewer = (() => {
   function describe(card, entry, map) {
     const { method } = card;
     const about2 = { method: method.title, finding: readable(state.label) };
-    let said = tr("{method}, {finding}: no map yet", about2);
+    let said = tr("ui.cards.no_map_of_finding", about2);
     if (map) {
       const unit = map.maps.scale[state.chosen];
       const [least, most] = extremes(planeShown(map.maps, state.chosen)).map((q) => q * unit);
       const empty = Math.max(most, -least) < FAINT * map.limit || map.limit === 0;
       card.stage.classList.toggle("empty", empty);
-      said = empty ? tr("{method}, {finding}: nothing to see at this scale", about2) : tr("{method}, {finding}: from {least} to {most} {unit}", { ...about2, least: signed(least), most: signed(most), unit: told(method.unit) });
+      said = empty ? tr("ui.cards.nothing_to_see", about2) : tr("ui.cards.range", { ...about2, least: signed(least), most: signed(most), unit: method.unit.title });
     }
     card.canvas.setAttribute("aria-label", said);
     const fidelity = entry?.fidelity?.[state.chosen] ?? null;
-    const fits = fidelity === null ? "" : tr("fits the model on its samples: R\xB2 {value}", { value: fixed(fidelity, 2) });
+    const fits = fidelity === null ? "" : tr("ui.cards.fits_model", { value: fixed(fidelity, 2) });
     setText(card.fidelity, [map ? faintness(method, map.maps) : "", fits].filter(Boolean).join(" \xB7 "));
   }
   function faintness(method, maps) {
     if (!method.comparable) return "";
     const [strongest] = comparable().sort((a, b) => limitIn(b) - limitIn(a));
     const ratio = limitIn(strongest) / maps.limit[state.chosen];
-    return ratio >= 2 ? tr("{times} times fainter than {method}", { times: ratio.toFixed(0), method: strongest.title }) : "";
+    return ratio >= 2 ? tr("ui.cards.fainter", { times: ratio.toFixed(0), method: strongest.title }) : "";
   }
   function readOut(card) {
     const maps = entryOf(card.method)?.maps;
     const crop = current()?.seen.film.crop;
     if (!maps || !crop || !state.pointer) return setText(card.readout, "");
     const place = placeIn(state.pointer, crop);
-    setText(card.readout, !place ? tr("not seen by the model") : tr("here {value}", { value: signed(valueIn(maps, state.chosen, place), maps.limit[state.chosen]) }));
+    setText(card.readout, !place ? tr("ui.cards.not_seen") : tr("ui.cards.here", { value: signed(valueIn(maps, state.chosen, place), maps.limit[state.chosen]) }));
   }
   function trustLine({ method, trust }) {
     const result = current();
@@ -2629,8 +2609,8 @@ var viewer = (() => {
     if (!fits) return;
     trust.dataset.verdict = found.verdict[i];
     const kept2 = result.scramble?.maps.get(method.key)?.kept?.[i] ?? NaN;
-    const stays = kept2 >= state.page.stays ? tr("It stays with scrambled weights: it is not about this model.") : "";
-    setText(trust, [MARKS[found.verdict[i]], told(found.says[i]), stays].filter(Boolean).join(" "));
+    const stays = kept2 >= state.page.stays ? tr("ui.cards.stays") : "";
+    setText(trust, [MARKS[found.verdict[i]], say(found.says[i]), stays].filter(Boolean).join(" "));
   }
   function saveMap(method) {
     const maps = entryOf(method)?.maps;
@@ -2658,18 +2638,18 @@ var viewer = (() => {
   function figuresOf(entry) {
     const seconds = isBusy(entry) ? (performance.now() - entry.began) / 1e3 : entry.seconds;
     if (seconds === void 0) return "";
-    return [`${fixed(seconds, 1)} s`, entry.forwards ? tr("{n} forward passes", { n: entry.forwards }) : ""].filter(Boolean).join(" \xB7 ");
+    return [`${fixed(seconds, 1)} s`, entry.forwards ? tr("ui.cards.forward_passes", { n: entry.forwards }) : ""].filter(Boolean).join(" \xB7 ");
   }
-  function showEstimate(card, { run, method, copies, error }) {
+  function showEstimate(card, { run, method, copies, error, field: wrong }) {
     if (card.method.key !== method || state.estimating.get(card.method.key) !== run) return;
-    setText(card.estimate, error ? told(error) : estimateOf(card.method, copies ?? 0));
+    setText(card.estimate, error ? say(error) : estimateOf(card.method, copies ?? 0));
     card.estimate.classList.toggle("early", Boolean(error));
-    for (const [name, field] of card.fields) field.setAttribute("aria-invalid", String(Boolean(error?.startsWith(`${name}=`))));
+    for (const [name, field] of card.fields) field.setAttribute("aria-invalid", String(name === wrong));
   }
   function estimateOf(method, copies) {
-    if (!copies) return tr("takes no altered copies");
+    if (!copies) return tr("ui.cards.no_copies");
     const each = pace(method);
-    return each ? tr("{n} altered copies, about {time}", { n: copies, time: lasting(copies * each) }) : tr("{n} altered copies", { n: copies });
+    return each ? tr("ui.cards.copies_and_time", { n: copies, time: lasting(copies * each) }) : tr("ui.cards.copies", { n: copies });
   }
   function createToggle(method) {
     const box = make("input", { type: "checkbox", checked: method.on, "data-method": method.key, onchange: () => {
@@ -2691,12 +2671,12 @@ var viewer = (() => {
     } });
     const bar = make(
       "section",
-      { class: "controls", "aria-label": tr("How the maps are shown") },
-      group(make("label", { for: "cxr-finding" }, tr("Finding")), chooser),
-      group(make("label", { for: "cxr-opacity" }, tr("Opacity")), opacity, number),
-      group(tr("Scale"), radio("own", tr("each its own")), radio("same", tr("same for all methods"))),
-      group(tr("Methods"), ...state.page.methods.map(createToggle)),
-      group(tr("Take away"), ...saving)
+      { class: "controls", "aria-label": tr("ui.controls.title") },
+      group(make("label", { for: "cxr-finding" }, tr("ui.common.finding")), chooser),
+      group(make("label", { for: "cxr-opacity" }, tr("ui.controls.opacity")), opacity, number),
+      group(tr("ui.controls.scale"), radio("own", tr("ui.controls.each_own")), radio("same", tr("ui.controls.same_for_all"))),
+      group(tr("ui.controls.methods"), ...state.page.methods.map(createToggle)),
+      group(tr("ui.controls.take_away"), ...saving)
     );
     return { bar, opacity };
   }
@@ -2737,7 +2717,7 @@ var viewer = (() => {
       accept: [...state.page.accepts, ".csv"].join(","),
       class: "picker",
       tabindex: -1,
-      "aria-label": tr("Choose films"),
+      "aria-label": tr("ui.films.choose"),
       onchange: () => {
         addFiles([...picker.files ?? []]);
         picker.value = "";
@@ -2747,21 +2727,21 @@ var viewer = (() => {
     const invite = make(
       "div",
       { class: "invite", onclick: openPicker },
-      make("strong", {}, tr("Drop chest X-rays here")),
-      make("span", {}, tr("or paste them, or choose files: PNG, JPEG, TIFF, BMP, WebP, DICOM"))
+      make("strong", {}, tr("ui.films.drop")),
+      make("span", {}, tr("ui.films.or_paste"))
     );
     const veilWords = make("span", { class: "words" });
     const veil = make("div", { class: "veil", hidden: true }, make("span", { class: "spinner" }), veilWords);
-    const { canvas, node } = makeStage(tr("No film yet"), invite, veil);
+    const { canvas, node } = makeStage(tr("ui.films.none_yet"), invite, veil);
     node.classList.add("blank");
     const name = make("div", { class: "filmname" });
-    const remove = button(tr("Remove"), { class: "quiet", id: "cxr-remove", hidden: true, title: tr("Remove this film from the list") }, removeFilm);
-    const bar = make("div", { class: "filmbar" }, name, remove, button(tr("Choose films"), { class: "quiet" }, openPicker), picker);
+    const remove = button(tr("ui.films.remove"), { class: "quiet", id: "cxr-remove", hidden: true, title: tr("ui.films.remove_hint") }, removeFilm);
+    const bar = make("div", { class: "filmbar" }, name, remove, button(tr("ui.films.choose"), { class: "quiet" }, openPicker), picker);
     const boxNote = make("p", { class: "soft", role: "status" });
     const notes = make("div", { class: "notes", role: "alert" });
-    const strip = make("div", { class: "strip", role: "group", "aria-label": tr("Films"), hidden: true });
+    const strip = make("div", { class: "strip", role: "group", "aria-label": tr("ui.films.list"), hidden: true });
     const examples = createExamples();
-    const pane = make("section", { class: "film", "aria-label": tr("Film") }, node, bar, boxNote, notes, strip, examples);
+    const pane = make("section", { class: "film", "aria-label": tr("ui.common.film") }, node, bar, boxNote, notes, strip, examples);
     return { pane, canvas, stage: node, invite, veil, veilWords, name, remove, bar, boxNote, notes, strip, examples };
   }
   function createExamples() {
@@ -2770,13 +2750,13 @@ var viewer = (() => {
     return make(
       "details",
       { class: "examples", open: true, hidden: !takesFilms() },
-      make("summary", {}, tr("Examples")),
-      ...part(tr("Phantoms, drawn by this program"), phantoms.map((item) => button(item.title, { class: "chip", "data-phantom": item.key }, () => addBuiltIn("phantom", item)))),
-      ...part(tr("Public films, fetched when clicked"), examples.map((item) => button(item.title, { class: "chip", "data-example": item.key, title: item.credit }, () => addBuiltIn("example", item)))),
-      ...part(tr("Where each method fails"), lessons.map((item) => button(
+      make("summary", {}, tr("ui.films.examples")),
+      ...part(tr("ui.films.phantoms"), phantoms.map((item) => button(item.title, { class: "chip", "data-phantom": item.key }, () => addBuiltIn("phantom", item)))),
+      ...part(tr("ui.films.public"), examples.map((item) => button(item.title, { class: "chip", "data-example": item.key, title: item.credit }, () => addBuiltIn("example", item)))),
+      ...part(tr("ui.films.failures"), lessons.map((item) => button(
         item.title,
         { class: "chip", "data-lesson": item.key },
-        () => addBuiltIn("lesson", { ...item, title: tr("Where {method} fails", { method: item.title }) })
+        () => addBuiltIn("lesson", { ...item, title: tr("ui.films.failure_case", { method: item.title }) })
       )))
     );
   }
@@ -2810,23 +2790,23 @@ var viewer = (() => {
     const { film } = state;
     const result = current();
     veil.hidden = !film?.busy;
-    setText(veilWords, !film?.busy ? "" : film.source ? tr("Reading the film\u2026") : tr("Sending the film\u2026"));
+    setText(veilWords, !film?.busy ? "" : film.source ? tr("ui.films.reading") : tr("ui.films.sending"));
     invite.hidden = Boolean(film?.busy || result);
     remove.hidden = !film || !takesFilms();
     const size = result?.seen.film;
     name.replaceChildren(...!film ? [] : [
       make("b", { title: film.name }, film.name),
-      make("span", {}, size ? tr("{size} pixels", { size: `${size.width} \xD7 ${size.height}` }) : "")
+      make("span", {}, size ? tr("ui.films.size", { size: `${size.width} \xD7 ${size.height}` }) : "")
     ]);
-    const said = film?.error ? [film.error] : (result?.seen.warnings ?? []).map(told);
+    const said = film?.error ? [film.error] : (result?.seen.warnings ?? []).map(say);
     notes.replaceChildren(...said.map((text) => make("p", {}, text)), ...corrections(film, result?.seen));
     notes.classList.toggle("bad", Boolean(film?.error));
   }
   function corrections(film, seen) {
     if (!film || film.error) return [];
     const offered2 = [];
-    if (seen?.correction) offered2.push([sentenceCase(told(seen.correction)), seen.correction]);
-    if (film.source?.correction) offered2.push([tr("Show it as it was sent"), null]);
+    if (seen?.correction) offered2.push([sentenceCase(say(seen.correction.title)), seen.correction.key]);
+    if (film.source?.correction) offered2.push([tr("ui.films.as_it_was_sent"), null]);
     return offered2.map(([words2, correction]) => button(words2, { class: "chip", "data-correction": correction ?? "none" }, () => correct(film, correction)));
   }
   function showStrip(strip) {
@@ -2851,20 +2831,20 @@ var viewer = (() => {
     if (!result) return;
     fit(canvas, result.image);
     picture(canvas, result);
-    canvas.setAttribute("aria-label", tr("The film {name}", { name: result.seen.film.name }));
+    canvas.setAttribute("aria-label", tr("ui.films.named", { name: result.seen.film.name }));
     stage.dataset.pixels = pixelState(result);
   }
 
   // cxr_demo/web/viewer/findings.js
   function createFindings() {
-    const list = make("div", { class: "list", role: "listbox", tabindex: 0, "aria-label": tr("Findings, the most probable first"), onkeydown: stepInList });
+    const list = make("div", { class: "list", role: "listbox", tabindex: 0, "aria-label": tr("ui.findings.list"), onkeydown: stepInList });
     const chooser = make("select", { id: "cxr-finding", onchange: () => pick(Number(chooser.value), true) });
-    const facts = make("section", { class: "facts", "aria-label": tr("The model and how good it was measured to be") });
+    const facts = make("section", { class: "facts", "aria-label": tr("ui.findings.facts") });
     const pane = make(
       "section",
-      { class: "findings", "aria-label": tr("Findings") },
+      { class: "findings", "aria-label": tr("ui.findings.title") },
       heads(),
-      make("p", { class: "doubt" }, tr("Numbers of a picture that does not look like an upright frontal chest film: do not read them.")),
+      make("p", { class: "doubt" }, tr("ui.findings.doubted")),
       list
     );
     on("findings", () => showFindings(list, chooser, pane));
@@ -2876,11 +2856,11 @@ var viewer = (() => {
     return make(
       "div",
       { class: "row head", "aria-hidden": "true" },
-      make("span", { class: "label" }, tr("Finding")),
+      make("span", { class: "label" }, tr("ui.common.finding")),
       make("span", { class: "track" }),
-      make("span", { class: "number" }, tr("Probability")),
-      make("span", { class: "point", title: tr("operating point, on the probability") }, tr("Threshold")),
-      make("span", { class: "auroc", title: tr("how well the model tells films with the finding from films without") }, tr("AUROC"))
+      make("span", { class: "number" }, tr("ui.findings.probability")),
+      make("span", { class: "point", title: tr("ui.findings.operating_point") }, tr("ui.findings.threshold")),
+      make("span", { class: "auroc", title: tr("ui.findings.auroc_hint") }, tr("ui.findings.auroc"))
     );
   }
   function showFindings(list, chooser, pane) {
@@ -2937,17 +2917,17 @@ var viewer = (() => {
         "span",
         { class: "track" },
         make("span", { class: "fill", style: `width:${100 * (seen?.probabilities[i] ?? 0)}%` }),
-        threshold === null ? null : make("span", { class: "mark", style: `left:${100 * threshold}%`, title: tr("operating point {threshold}", { threshold: percent(threshold) }) })
+        threshold === null ? null : make("span", { class: "mark", style: `left:${100 * threshold}%`, title: tr("ui.findings.operating_point_at", { threshold: percent(threshold) }) })
       ),
       make("span", { class: "number" }, seen ? percent(seen.probabilities[i]) : "\u2013"),
       make("span", { class: "point" }, threshold === null ? "" : above ? `\u25B2 ${percent(threshold)}` : percent(threshold)),
       make("span", { class: "auroc", title: auroc ? aurocWords(auroc) : null }, auroc ? fixed(auroc.value, 2) : "")
     );
   }
-  var rowWords = (finding, p, threshold) => threshold === null ? tr("{finding}: {p}, operating point unknown", { finding, p: percent(p) }) : tr("{finding}: {p}, operating point {threshold}", { finding, p: percent(p), threshold: percent(threshold) });
+  var rowWords = (finding, p, threshold) => threshold === null ? tr("ui.findings.row_unknown", { finding, p: percent(p) }) : tr("ui.findings.row", { finding, p: percent(p), threshold: percent(threshold) });
   var aurocWords = (auroc) => tr(
-    "AUROC {subset}: {value} ({low} to {high}), {positives} of {n} films",
-    { ...rounded(auroc), subset: told(auroc.subset), positives: auroc.positives, n: auroc.films }
+    "ui.findings.auroc_measured",
+    { ...rounded(auroc), subset: say(auroc.subset), positives: auroc.positives, n: auroc.films }
   );
   var rounded = ({ value, low, high }) => ({ value: fixed(value, 2), low: fixed(low, 2), high: fixed(high, 2) });
   function showModel(facts) {
@@ -2955,18 +2935,18 @@ var viewer = (() => {
     const measured2 = spec.means.map((s) => make(
       "p",
       { class: "measured" },
-      make("b", {}, `${told(s.metric)} ${fixed(s.value, 2)}`),
-      make("span", { class: "soft" }, tr(" ({low} to {high}), mean of all findings, {subset}", { ...rounded(s), subset: told(s.subset) }))
+      make("b", {}, `${say(s.metric)} ${fixed(s.value, 2)}`),
+      make("span", { class: "soft" }, tr("ui.findings.mean_measured", { ...rounded(s), subset: say(s.subset) }))
     ));
     facts.replaceChildren(...[
-      make("h2", {}, told(spec.title)),
+      make("h2", {}, say(spec.title)),
       make("p", { class: "soft" }, make("code", {}, spec.revision)),
       ...measured2.slice(0, 2),
-      spec.means.length ? null : make("p", { class: "soft" }, tr("How good it is was not measured here.")),
+      spec.means.length ? null : make("p", { class: "soft" }, tr("ui.findings.not_measured")),
       make(
         "details",
         {},
-        make("summary", {}, tr("How it was measured and trained")),
+        make("summary", {}, tr("ui.findings.how_measured")),
         ...measured2.slice(2),
         spec.scored_on ? make("p", { class: "soft", lang: "en" }, spec.scored_on) : null,
         make("p", { class: "soft", lang: "en" }, spec.trained_on)
@@ -2985,7 +2965,7 @@ var viewer = (() => {
     return parts.panel;
   }
   function createParts4() {
-    const kinds = { findings: tr("methods and findings"), settings: tr("a method and its settings"), models: tr("methods and models"), films: tr("methods and films") };
+    const kinds = { findings: tr("ui.grid.by_findings"), settings: tr("ui.grid.by_settings"), models: tr("ui.grid.by_models"), films: tr("ui.grid.by_films") };
     const offered2 = takesFilms() ? Object.entries(kinds) : [["findings", kinds.findings]];
     const kind = make("select", { id: "cxr-grid-kind", onchange: () => {
       changeGrid({ kind: (
@@ -2995,21 +2975,21 @@ var viewer = (() => {
       showGrid(parts);
     } }, ...offered2.map(([value, name]) => make("option", { value }, name)));
     const chips = (name) => make("div", { class: "chips", role: "group", "aria-label": name });
-    const [findings, models, films] = [tr("Findings to compare"), tr("Models to compare"), tr("Films to compare")].map(chips);
-    const method = make("select", { id: "cxr-grid-method", "aria-label": tr("Method"), onchange: () => {
+    const [findings, models, films] = [tr("ui.grid.findings"), tr("ui.grid.models"), tr("ui.grid.films")].map(chips);
+    const method = make("select", { id: "cxr-grid-method", "aria-label": tr("ui.grid.method"), onchange: () => {
       changeGrid({ setting: null });
       showGrid(parts);
     } });
-    const setting = make("select", { id: "cxr-grid-setting", "aria-label": tr("Setting"), onchange: () => {
+    const setting = make("select", { id: "cxr-grid-setting", "aria-label": tr("ui.grid.setting"), onchange: () => {
       changeGrid({ setting: setting.value });
       suggest(parts);
     } });
-    const values = make("input", { type: "text", id: "cxr-grid-values", size: 16, "aria-label": tr("Values, separated by commas") });
-    const run = button(tr("Compare"), { class: "quiet", id: "cxr-grid-run" }, () => {
+    const values = make("input", { type: "text", id: "cxr-grid-values", size: 16, "aria-label": tr("ui.grid.values") });
+    const run = button(tr("ui.common.compare"), { class: "quiet", id: "cxr-grid-run" }, () => {
       const wrong = runGrid(methodOf(method.value), values.value, chosenIn(models));
       if (wrong) setText(status, wrong);
     });
-    const stop2 = button(tr("Stop"), { class: "stop", disabled: true, "aria-label": tr("Stop comparing") }, () => {
+    const stop2 = button(tr("ui.common.stop"), { class: "stop", disabled: true, "aria-label": tr("ui.grid.stop") }, () => {
       stopGrid();
       showGrid(parts);
     });
@@ -3018,13 +2998,13 @@ var viewer = (() => {
     const panel = make(
       "details",
       { class: "table grid", hidden: true, ontoggle: () => showGrid(parts) },
-      make("summary", {}, tr("Compare maps in a grid")),
-      make("div", { class: "group" }, make("label", { for: "cxr-grid-kind" }, tr("Compare")), kind, method, setting, values, run, stop2, status),
+      make("summary", {}, tr("ui.grid.title")),
+      make("div", { class: "group" }, make("label", { for: "cxr-grid-kind" }, tr("ui.common.compare")), kind, method, setting, values, run, stop2, status),
       findings,
       models,
       films,
       place,
-      make("p", { class: "soft" }, tr("One scale for each row where its maps share a unit. A difference is the last column less the first."))
+      make("p", { class: "soft" }, tr("ui.grid.hint"))
     );
     offerModels(models);
     const draws2 = [];
@@ -3040,7 +3020,7 @@ var viewer = (() => {
     const of = methodOf(method.value);
     const s = of && settingOf(of);
     const usual = Number(s?.default);
-    values.value = !s ? "" : s.choices.length ? s.choices.join(", ") : [usual, Math.min(s.high, Math.max(s.low, usual * 2.5))].join(", ");
+    values.value = !s ? "" : s.choices.length ? s.choices.map(({ key }) => key).join(", ") : [usual, Math.min(s.high, Math.max(s.low, usual * 2.5))].join(", ");
   }
   function showGrid(parts) {
     const result = current();
@@ -3070,7 +3050,7 @@ var viewer = (() => {
     const of = job && cellOf(job);
     if (!of) return "";
     const { method, column } = job;
-    return [`${method.title}, ${column.name}: ${words(of)}`, jobs.length && tr("{n} more after it", { n: jobs.length })].filter(Boolean).join("; ");
+    return [`${method.title}, ${column.name}: ${words(of)}`, jobs.length && tr("ui.grid.more_after", { n: jobs.length })].filter(Boolean).join("; ");
   }
   function isStale() {
     const { kind, ran, film, source, model } = state.grid;
@@ -3092,7 +3072,7 @@ var viewer = (() => {
     const settings = methodOf(key)?.settings ?? [];
     if (settings.some((s) => s.name === state.grid.setting)) return;
     changeGrid({ setting: settings[0].name });
-    parts.setting.replaceChildren(...settings.map((s) => make("option", { value: s.name }, readable(s.name))));
+    parts.setting.replaceChildren(...settings.map((s) => make("option", { value: s.name }, s.title)));
     suggest(parts);
   }
   function offerFindings(parts, { seen: { labels, ranked } }) {
@@ -3115,12 +3095,12 @@ var viewer = (() => {
       const { maps, limit, i, label, result } = drawn2;
       parts.draws.push(() => {
         fit(canvas, result.image);
-        picture(canvas, result, { maps, limit, stops: stopsOf(method.unit) }, { i, label });
+        picture(canvas, result, { maps, limit, stops: stopsOf(method) }, { i, label });
       });
     }
     return make("td", {}, make("div", { class: `stage small${drawn2 ? "" : " blank"}` }, canvas), make("small", {}, said));
   }
-  var upTo = (limit, maps) => tr("up to {value}", { value: signed(limit).replace("+", maps.planes.some((q) => q < 0) ? "\xB1" : "") });
+  var upTo = (limit, maps) => tr("ui.grid.up_to", { value: signed(limit).replace("+", maps.planes.some((q) => q < 0) ? "\xB1" : "") });
   function byFindings(parts, result) {
     const { labels, ranked, probabilities } = result.seen;
     const picked = ranked.filter((i) => state.grid.findings?.has(labels[i]));
@@ -3143,9 +3123,9 @@ var viewer = (() => {
   }
   function byRuns(parts, result) {
     const { columns, rows } = state.grid;
-    if (!columns.length) return make("p", { class: "soft" }, tr("Choose what to compare; it then runs once for each column."));
+    if (!columns.length) return make("p", { class: "soft" }, tr("ui.grid.choose"));
     const ofFilms = columns.some((column) => column.film);
-    const heads2 = [...columns.map(headOf), ...ofFilms ? [] : [tr("difference")]];
+    const heads2 = [...columns.map(headOf), ...ofFilms ? [] : [tr("ui.grid.difference")]];
     return makeTable(heads2, rows.map((method) => [method.title, runCells(parts, method, ofFilms, result)]));
   }
   function runCells(parts, method, ofFilms, result) {
@@ -3165,38 +3145,39 @@ var viewer = (() => {
     if (ofFilms) return made;
     const [first, last] = [found[0], found[found.length - 1]];
     if (columns.length < 2 || !method.comparable || !first.maps || !last.maps) {
-      return [...made, cell2(parts, method, method.comparable ? "" : tr("ranks only: no difference"), null)];
+      return [...made, cell2(parts, method, method.comparable ? "" : tr("ui.grid.no_difference"), null)];
     }
     const less = lessOf(last.maps, last.i, first.maps, first.i);
     return [...made, cell2(parts, method, upTo(less.limit[0], less), { maps: less, limit: most, i: 0, label: state.label, result })];
   }
   function wordsOf(of, maps, i) {
     if (maps) return `${upTo(maps.limit[i], maps)}, ${fixed(of?.seconds ?? 0, 1)} s`;
-    if (of?.maps) return tr("does not know {finding}", { finding: readable(state.label) });
-    if (of?.error || of?.stopped) return told(of.error ?? of.stopped ?? "");
-    return of ? tr("running\u2026") : state.grid.job ? tr("waits") : tr("not run");
+    if (of?.maps) return tr("ui.grid.unknown_finding", { finding: readable(state.label) });
+    const ended = of?.error ?? of?.stopped;
+    if (ended) return say(ended);
+    return of ? tr("ui.grid.running") : state.grid.job ? tr("ui.grid.waits") : tr("ui.grid.not_run");
   }
 
   // cxr_demo/web/viewer/keys.js
   function createKeys(keys) {
     const own2 = (
       /** @type {Key} */
-      ["?", tr("these keys"), () => dialog.showModal()]
+      ["?", tr("ui.keys.these"), () => dialog.showModal()]
     );
     const known = [...keys, own2];
     const on2 = make("input", { type: "checkbox", id: "cxr-keys-on", checked: true });
     const dialog = make(
       "dialog",
       { class: "keys", "aria-labelledby": "cxr-keys-title" },
-      make("h3", { id: "cxr-keys-title" }, tr("Keys, mouse and fingers")),
+      make("h3", { id: "cxr-keys-title" }, tr("ui.keys.title")),
       make("dl", {}, ...[...known, ...gestures()].flatMap(([key, words2]) => [make("dt", {}, make("kbd", {}, key)), make("dd", {}, words2)])),
-      make("label", {}, on2, " ", tr("single keys do something")),
-      make("form", { method: "dialog" }, make("button", { class: "quiet" }, tr("Close")))
+      make("label", {}, on2, " ", tr("ui.keys.single")),
+      make("form", { method: "dialog" }, make("button", { class: "quiet" }, tr("ui.common.close")))
     );
     document.addEventListener("keydown", (event) => {
       if (on2.checked && !dialog.open) press2(known, event);
     });
-    return { dialog, opener: button(tr("Keys"), { class: "quiet", id: "cxr-keys" }, () => dialog.showModal()) };
+    return { dialog, opener: button(tr("ui.keys.opener"), { class: "quiet", id: "cxr-keys" }, () => dialog.showModal()) };
   }
   var FIELDS = "input:not([type=range]):not([type=checkbox]):not([type=radio]), select, textarea, [contenteditable]";
   function press2(known, event) {
@@ -3208,13 +3189,13 @@ var viewer = (() => {
     act();
   }
   var gestures = () => [
-    [tr("arrows"), tr("on a picture: move the place whose values are read")],
-    [tr("Shift + arrows"), tr("on a picture: move the enlarged film")],
-    [tr("drag"), tr("move the enlarged film")],
-    [tr("right button and drag"), tr("window: up and down its level, left and right its width")],
-    [tr("Enter"), tr("while a box is drawn: a corner of it, then the other; Esc ends it")],
-    [tr("Ctrl + wheel, or two fingers"), tr("zoom")],
-    [tr("double click"), tr("zoom in, or the whole film")]
+    [tr("ui.keys.arrows"), tr("ui.keys.arrows_do")],
+    [tr("ui.keys.shift_arrows"), tr("ui.keys.shift_arrows_do")],
+    [tr("ui.keys.drag"), tr("ui.keys.drag_does")],
+    [tr("ui.keys.right_drag"), tr("ui.keys.right_drag_does")],
+    [tr("ui.keys.enter"), tr("ui.keys.enter_does")],
+    [tr("ui.keys.ctrl_wheel"), tr("ui.keys.ctrl_wheel_does")],
+    [tr("ui.keys.double_click"), tr("ui.keys.double_click_does")]
   ];
 
   // cxr_demo/web/viewer/looks.js
@@ -3228,7 +3209,7 @@ var viewer = (() => {
     });
     const bar = make(
       "section",
-      { class: "looks", "aria-label": tr("How film and maps are looked at") },
+      { class: "looks", "aria-label": tr("ui.looks.title") },
       zoom,
       ...window2.groups,
       ...maps.groups
@@ -3237,24 +3218,24 @@ var viewer = (() => {
   }
   function createZoom() {
     const number = make("output", { id: "cxr-zoom" }, "100 %");
-    const out = button("\u2212", { class: "quiet", "aria-label": tr("Zoom out"), title: tr("Zoom out (\u2212)"), disabled: true }, () => zoomBy(1 / 1.5));
-    const closer = button("+", { class: "quiet", "aria-label": tr("Zoom in"), title: tr("Zoom in (+)") }, () => zoomBy(1.5));
-    const all = button(tr("Fit"), { class: "quiet", title: tr("The whole film (0)"), disabled: true }, () => lookAt(0, 0, 1));
+    const out = button("\u2212", { class: "quiet", "aria-label": tr("ui.looks.zoom_out"), title: tr("ui.looks.zoom_out_key"), disabled: true }, () => zoomBy(1 / 1.5));
+    const closer = button("+", { class: "quiet", "aria-label": tr("ui.looks.zoom_in"), title: tr("ui.looks.zoom_in_key") }, () => zoomBy(1.5));
+    const all = button(tr("ui.looks.fit"), { class: "quiet", title: tr("ui.looks.fit_hint"), disabled: true }, () => lookAt(0, 0, 1));
     on("view", () => {
       const { zoom } = state.view;
       setText(number, `${Math.round(100 * zoom)} %`);
       out.disabled = all.disabled = zoom === 1;
       closer.disabled = zoom === LARGEST;
     });
-    return group(tr("Zoom"), out, number, closer, all);
+    return group(tr("ui.looks.zoom"), out, number, closer, all);
   }
   function createWindow() {
     const slid = () => setWindow(Number(level.value), 1 - Number(contrast.value));
     const level = make("input", { type: "range", id: "cxr-level", min: 0, max: 1, step: 5e-4, value: 0.5, oninput: slid });
     const contrast = make("input", { type: "range", id: "cxr-contrast", min: 0, max: 1 - NARROWEST, step: 2e-3, value: 0, oninput: slid });
-    const invert = button(tr("Invert"), { class: "quiet", id: "cxr-invert", "aria-pressed": "false", title: tr("Black for white (I)") }, invertWindow);
-    const auto = button(tr("Auto"), { class: "quiet", id: "cxr-auto", title: tr("From the film\u2019s darkest to its brightest hundredth (W)") }, autoWindow);
-    const full = button(tr("Full"), { class: "quiet", id: "cxr-full", title: tr("All grey levels (Shift+W)") }, () => setWindow(0.5, 1));
+    const invert = button(tr("ui.looks.invert"), { class: "quiet", id: "cxr-invert", "aria-pressed": "false", title: tr("ui.looks.invert_hint") }, invertWindow);
+    const auto = button(tr("ui.looks.auto"), { class: "quiet", id: "cxr-auto", title: tr("ui.looks.auto_hint") }, autoWindow);
+    const full = button(tr("ui.looks.full"), { class: "quiet", id: "cxr-full", title: tr("ui.looks.full_hint") }, () => setWindow(0.5, 1));
     on("view", () => {
       const { low, high, inverted } = state.window;
       level.value = String((low + high) / 2);
@@ -3262,42 +3243,42 @@ var viewer = (() => {
       invert.setAttribute("aria-pressed", String(inverted));
     });
     return { invert, groups: [
-      group(make("label", { for: "cxr-level" }, tr("Level")), level),
-      group(make("label", { for: "cxr-contrast" }, tr("Contrast")), contrast, auto, full, invert)
+      group(make("label", { for: "cxr-level" }, tr("ui.looks.level")), level),
+      group(make("label", { for: "cxr-contrast" }, tr("ui.looks.contrast")), contrast, auto, full, invert)
     ] };
   }
   function createMapLooks() {
     const { page, palette } = state;
-    const palettes = choice("cxr-palette", Object.keys(page.palettes).map((name) => [name, tr(name)]), palette, (name) => setLook({ palette: name }));
+    const palettes = choice("cxr-palette", page.palettes.map(({ key, title }) => [key, title]), palette, (key) => setLook({ palette: key }));
     const sides = choice(
       "cxr-side",
-      [["both", tr("for and against")], ["for", tr("for only")], ["against", tr("against only")]],
+      [["both", tr("ui.looks.both_sides")], ["for", tr("ui.looks.for_only")], ["against", tr("ui.looks.against_only")]],
       state.side,
       (side) => setLook({ side: (
         /** @type {State['side']} */
         side
       ) })
     );
-    const surface = choice("cxr-surface", [["cells", tr("cells")], ["smooth", tr("smooth")]], "cells", (value) => setLook({ smooth: value === "smooth" }));
+    const surface = choice("cxr-surface", [["cells", tr("ui.looks.cells")], ["smooth", tr("ui.looks.smooth")]], "cells", (value) => setLook({ smooth: value === "smooth" }));
     const levels2 = make("input", {
       type: "text",
       id: "cxr-levels",
       size: 8,
-      placeholder: tr("none"),
+      placeholder: tr("ui.looks.no_contours"),
       inputmode: "decimal",
-      title: tr("Percent of the scale\u2019s end, e.g. 25, 50, 75 (C: 50 or none)"),
+      title: tr("ui.looks.contours_hint"),
       oninput: () => takeContours(levels2)
     });
     return { surface, levels: levels2, groups: [
       group(
-        make("label", { for: "cxr-palette" }, tr("Colours")),
+        make("label", { for: "cxr-palette" }, tr("ui.looks.colours")),
         palettes,
-        make("label", { for: "cxr-side", class: "sr" }, tr("Sides")),
+        make("label", { for: "cxr-side", class: "sr" }, tr("ui.looks.sides")),
         sides,
-        make("label", { for: "cxr-surface", class: "sr" }, tr("Surface")),
+        make("label", { for: "cxr-surface", class: "sr" }, tr("ui.looks.surface")),
         surface
       ),
-      group(make("label", { for: "cxr-levels" }, tr("Contours")), levels2, make("span", {}, "%"))
+      group(make("label", { for: "cxr-levels" }, tr("ui.looks.contours")), levels2, make("span", {}, "%"))
     ] };
   }
   function choice(id, options, chosen, heard) {
@@ -3312,7 +3293,7 @@ var viewer = (() => {
     const written = field.value.split(/[\s,;%]+/).filter(Boolean);
     const shares = written.map(Number).filter((share2) => share2 > 0 && share2 < 100);
     field.setAttribute("aria-invalid", String(shares.length < written.length));
-    note("look", shares.length < written.length ? tr("Contours are percent of the scale\u2019s end: numbers between 0 and 100.") : "");
+    note("look", shares.length < written.length ? tr("ui.looks.contours_wrong") : "");
     setLook({ levels: shares.map((share2) => share2 / 100).sort() });
   }
 
@@ -3335,11 +3316,11 @@ var viewer = (() => {
   var NO_GUESS = { finding: null, edges: null, revealed: false };
   function createQuiz(root, filmPane, mark2) {
     const parts = createParts5(mark2);
-    const opener = button(tr("Guess first"), {
+    const opener = button(tr("ui.quiz.title"), {
       class: "quiet",
       id: "cxr-quiz",
       "aria-pressed": "false",
-      title: tr("Hides the model\u2019s answer until you have given yours")
+      title: tr("ui.quiz.opener_hint")
     }, () => {
       changeQuiz({ on: !state.quiz.on });
       opener.setAttribute("aria-pressed", String(state.quiz.on));
@@ -3360,16 +3341,16 @@ var viewer = (() => {
       if (state.film) guess(state.film, { finding: finding.value === "" ? null : Number(finding.value) });
       publish("quiz");
     } });
-    const mark2 = button(tr("Mark where"), { class: "quiet", id: "cxr-guess-mark" }, onMark);
-    const reveal = button(tr("Reveal"), { class: "quiet", id: "cxr-reveal" }, revealGuess);
+    const mark2 = button(tr("ui.quiz.mark"), { class: "quiet", id: "cxr-guess-mark" }, onMark);
+    const reveal = button(tr("ui.quiz.reveal"), { class: "quiet", id: "cxr-reveal" }, revealGuess);
     const said = make("div", { class: "said", role: "status" });
-    const any = button(tr("A drawn film by chance"), { class: "quiet", id: "cxr-guess-any", hidden: !state.page.phantoms.length }, openAny);
-    const form = make("div", { class: "group" }, make("label", { for: "cxr-guess" }, tr("What do you see?")), finding, mark2, reveal);
+    const any = button(tr("ui.quiz.any"), { class: "quiet", id: "cxr-guess-any", hidden: !state.page.phantoms.length }, openAny);
+    const form = make("div", { class: "group" }, make("label", { for: "cxr-guess" }, tr("ui.quiz.what_do_you_see")), finding, mark2, reveal);
     const pane = make(
       "section",
-      { class: "quiz", "aria-label": tr("Guess first"), hidden: true },
-      make("h2", {}, tr("Guess first")),
-      make("p", { class: "soft" }, tr("Say what you see and mark where you would look. Then compare with the model, its maps, and what is known of the film.")),
+      { class: "quiz", "aria-label": tr("ui.quiz.title"), hidden: true },
+      make("h2", {}, tr("ui.quiz.title")),
+      make("p", { class: "soft" }, tr("ui.quiz.hint")),
       form,
       said,
       make("div", { class: "group" }, any)
@@ -3399,7 +3380,7 @@ var viewer = (() => {
     finding.value = String(own2.finding ?? "");
     reveal.disabled = own2.finding === null;
     mark2.setAttribute("aria-pressed", String(state.drawing));
-    setText(mark2, own2.edges ? tr("Mark again") : tr("Mark where"));
+    setText(mark2, own2.edges ? tr("ui.quiz.mark_again") : tr("ui.quiz.mark"));
     said.replaceChildren(...(own2.revealed ? compared(result, own2) : []).map((text) => make("p", {}, text)));
   }
   function optionsOf(labels) {
@@ -3407,7 +3388,7 @@ var viewer = (() => {
       /** @type {[string, string]} */
       [String(i), readable(label)]
     ));
-    return [["", tr("choose\u2026")], [String(NONE), tr("none of these")], ...findings.sort((a, b) => a[1].localeCompare(b[1]))];
+    return [["", tr("ui.quiz.choose")], [String(NONE), tr("ui.quiz.none_of_these")], ...findings.sort((a, b) => a[1].localeCompare(b[1]))];
   }
   function revealGuess() {
     const result = current();
@@ -3436,43 +3417,43 @@ var viewer = (() => {
     const guessed = finding ?? NONE;
     const { judged, right, named, said, marked, met } = state.quiz;
     return [
-      knownFindings(result.film) && (isRight(result, guessed) ? tr("Right.") : tr("That is not what is known of this film.")),
+      knownFindings(result.film) && (isRight(result, guessed) ? tr("ui.quiz.right") : tr("ui.quiz.wrong")),
       guessed === NONE ? sawNone(result) : sawOne(result, guessed),
       truthWords(result),
-      truthEdges(result.film).length ? tr("Yellow on the film: the known place.") : "",
+      truthEdges(result.film).length ? tr("ui.quiz.yellow") : "",
       edges && overlapWords(knownEdges(result, guessed), edges),
       edges && guessed !== NONE ? evidenceWords(result, guessed, edges) : "",
-      judged ? tr("So far: {right} of {n} guesses were right, where the truth is known.", { right, n: judged }) : "",
-      tr("So far: {named} of {n} guesses were among the model\u2019s first three.", { named, n: said }),
-      marked ? tr("{met} of {n} marks met the known place.", { met, n: marked }) : ""
+      judged ? tr("ui.quiz.so_far_right", { right, n: judged }) : "",
+      tr("ui.quiz.so_far_named", { named, n: said }),
+      marked ? tr("ui.quiz.marks_met", { met, n: marked }) : ""
     ].filter((text) => text);
   }
   function sawNone({ seen }) {
     const above = seen.ranked.filter((i) => isAbove(seen, i));
-    if (!above.length) return tr("You saw none of these findings. The model has none above its operating point either.");
+    if (!above.length) return tr("ui.quiz.saw_none_both");
     return tr(
-      "You saw none of these findings. The model has {n} above the operating point, first {finding} with {p}.",
+      "ui.quiz.saw_none",
       { n: above.length, finding: readable(seen.labels[above[0]]), p: percent(seen.probabilities[above[0]]) }
     );
   }
   function sawOne({ seen }, finding) {
     const given = { finding: readable(seen.labels[finding]), p: percent(seen.probabilities[finding]), place: seen.ranked.indexOf(finding) + 1, n: seen.ranked.length };
-    return isAbove(seen, finding) ? tr("You saw {finding}. The model gives it {p}, above its operating point: number {place} of {n}.", given) : tr("You saw {finding}. The model gives it {p}: number {place} of {n}.", given);
+    return isAbove(seen, finding) ? tr("ui.quiz.saw_above", given) : tr("ui.quiz.saw", given);
   }
   function truthWords({ film }) {
     const planted = plantedIn(film);
     const known = knownFindings(film);
-    if (!planted) return known && tr("What is true: the boxes given with it are of {findings}.", { findings: known.map(readable).join(", ") });
+    if (!planted) return known && tr("ui.quiz.true_boxes", { findings: known.map(readable).join(", ") });
     return [
-      tr("What is true: {truth}", { truth: planted.planted }),
-      planted.finding ? tr("That is {finding}.", { finding: readable(planted.finding) }) : "",
-      tr("The model learned from people\u2019s films and need not find what is drawn.")
+      tr("ui.quiz.true_planted", { truth: planted.planted }),
+      planted.finding ? tr("ui.quiz.that_is", { finding: readable(planted.finding) }) : "",
+      tr("ui.quiz.drawn")
     ].filter(Boolean).join(" ");
   }
   function overlapWords(places, edges) {
     if (!places.length) return "";
     return tr(
-      "Your mark and the known place overlap by {value} (IoU; 1 is the same box, 0 no contact).",
+      "ui.quiz.overlap",
       { value: fixed(Math.max(...places.map((one) => overlapOf(one, edges))), 2) }
     );
   }
@@ -3482,7 +3463,7 @@ var viewer = (() => {
       return maps ? [`${method.title} ${share(evidenceIn(maps, finding, edges, crop))}`] : [];
     });
     return found.length ? tr(
-      "Of each map\u2019s evidence for it, so much lies in your mark: {shares}. The mark is {area} of what the model sees.",
+      "ui.quiz.evidence",
       { shares: found.join(", "), area: share(areaOf(edges, crop)) }
     ) : "";
   }
@@ -3499,10 +3480,7 @@ var viewer = (() => {
         /** @type {HTMLElement} */
         document.getElementById("viewer")
       ),
-      props: { about: (
-        /** @type {About} */
-        recorded.about
-      ) },
+      props: { about: recorded.about },
       trigger,
       upload: () => Promise.reject(new Error("There is no server."))
     };
@@ -3521,11 +3499,11 @@ var viewer = (() => {
       make(
         "p",
         { class: "soft" },
-        tr("Calibrated probabilities; \u25B2 is above the operating point. A click on a head sorts, on a name shows the film; \u26A0 does not look like an upright frontal chest film."),
+        tr("ui.table.hint"),
         " ",
-        tr("Combined: the mean of the log-odds of the ticked films, for films of one patient taken together; the model was not measured on such means.")
+        tr("ui.table.combined_hint")
       ),
-      make("div", { class: "group" }, button(tr("Save as CSV"), { class: "quiet", id: "cxr-csv" }, saveTable), ...takesFilms() ? saving : saving.slice(-1))
+      make("div", { class: "group" }, button(tr("ui.table.save"), { class: "quiet", id: "cxr-csv" }, saveTable), ...takesFilms() ? saving : saving.slice(-1))
     );
     on("films", () => showTable(panel, name, place));
     return panel;
@@ -3546,9 +3524,9 @@ var viewer = (() => {
     const missing = state.films.filter((film) => film.error && !resultOf(film)).length;
     const waits = state.films.length - films.length - missing;
     setText(name, [
-      tr("All films: {done} of {n}", { done: films.length, n: state.films.length }),
-      waits && tr("{n} to come", { n: waits }),
-      missing && tr("{n} could not be read", { n: missing })
+      tr("ui.table.title", { done: films.length, n: state.films.length }),
+      waits && tr("ui.table.to_come", { n: waits }),
+      missing && tr("ui.table.unreadable", { n: missing })
     ].filter(Boolean).join(", "));
     if (panel.hidden || !films.length) return place.replaceChildren();
     const again = (selector) => {
@@ -3570,7 +3548,7 @@ var viewer = (() => {
         })
       );
     };
-    return make("thead", {}, make("tr", {}, make("td", {}), head("name", tr("Film")), ...labelsOf(films).map((label) => head(label, readable(label)))));
+    return make("thead", {}, make("tr", {}, make("td", {}), head("name", tr("ui.common.film")), ...labelsOf(films).map((label) => head(label, readable(label)))));
   }
   function cellOf2(films) {
     const thresholds = resultOf(films[0])?.seen.thresholds ?? [];
@@ -3585,7 +3563,7 @@ var viewer = (() => {
     const tick = make("input", {
       type: "checkbox",
       checked: film.ticked,
-      "aria-label": tr("Combine {name}", { name: film.name }),
+      "aria-label": tr("ui.table.combine", { name: film.name }),
       "data-name": film.name,
       onchange: () => {
         tickFilm(film, tick.checked);
@@ -3598,7 +3576,7 @@ var viewer = (() => {
       make("td", {}, tick),
       make(
         "th",
-        { scope: "row", title: seen?.warnings.map(told).join(" ") || null },
+        { scope: "row", title: seen?.warnings.map(say).join(" ") || null },
         seen?.doubted ? "\u26A0 " : null,
         button(film.name, { class: "plain" }, () => choose(film))
       ),
@@ -3608,7 +3586,7 @@ var viewer = (() => {
   function footOf(films) {
     const many = ticked().length;
     if (many < 2) return null;
-    return make("tfoot", {}, make("tr", {}, make("td", {}), make("th", { scope: "row" }, tr("{n} films combined", { n: many })), ...together().map(cellOf2(films))));
+    return make("tfoot", {}, make("tr", {}, make("td", {}), make("th", { scope: "row" }, tr("ui.table.combined", { n: many })), ...together().map(cellOf2(films))));
   }
   function saveTable() {
     const films = sorted();
@@ -3619,7 +3597,7 @@ var viewer = (() => {
     const rows = [["file", "model", ...labels, "warnings"].map(quoted)];
     for (const film of films) {
       const seen = resultOf(film)?.seen;
-      rows.push([quoted(film.name), revision, ...numbers(seen?.probabilities ?? []), quoted(seen?.warnings.join(" ") ?? "")]);
+      rows.push([quoted(film.name), revision, ...numbers(seen?.probabilities ?? []), quoted(seen?.warnings.map(({ text }) => text).join(" ") ?? "")]);
     }
     for (const film of state.films) if (film.error && !resultOf(film)) rows.push([quoted(film.name), revision, ...labels.map(() => ""), quoted(film.error)]);
     if (ticked().length > 1) rows.push([quoted(`combined: ${ticked().map((film) => film.name).join(", ")}`), revision, ...numbers(together()), ""]);
@@ -3628,31 +3606,31 @@ var viewer = (() => {
 
   // cxr_demo/web/viewer/tour.js
   var stops = () => [
-    [".film", tr("Films are dropped, pasted or chosen here. The examples called phantoms are drawn by this program: what they show is known.")],
-    [".findings", tr("Each bar is the model\u2019s probability of a finding, by itself; the upright line is its operating point. A click chooses the finding that the maps explain.")],
-    [".cards", tr("Three methods say where the evidence for it lies: orange speaks for the finding, blue against it, no colour means none. Point anywhere to read all of them there.")],
-    [".looks", tr("Zoom, window, colours, contours and a wipe between two maps. Keys lists the shortcuts.")],
-    [".believe", tr("Are the maps better than chance? Do they agree? The line under each map says what the numbers support. On a drawn film you see for yourself which map misses what is there, and which line is too strict.")],
-    ["#cxr-quiz", tr("Guess first hides all answers until you have given yours. That is the tour.")]
+    [".film", tr("ui.tour.films")],
+    [".findings", tr("ui.tour.findings")],
+    [".cards", tr("ui.tour.maps")],
+    [".looks", tr("ui.tour.looks")],
+    [".believe", tr("ui.tour.trust")],
+    ["#cxr-quiz", tr("ui.tour.quiz")]
   ];
   function createTour(root) {
     const way = stops();
     let at = -1;
     const words2 = make("p", {});
-    const next = button(tr("Next"), { class: "quiet", id: "cxr-tour-next" }, () => step(at + 1));
+    const next = button(tr("ui.tour.next"), { class: "quiet", id: "cxr-tour-next" }, () => step(at + 1));
     const pane = make(
       "div",
-      { class: "tour", role: "dialog", "aria-label": tr("Tour"), hidden: true },
+      { class: "tour", role: "dialog", "aria-label": tr("ui.tour.opener"), hidden: true },
       make("div", { role: "status" }, words2),
       make(
         "div",
         { class: "group" },
-        button(tr("Back"), { class: "quiet" }, () => step(Math.max(0, at - 1))),
+        button(tr("ui.tour.back"), { class: "quiet" }, () => step(Math.max(0, at - 1))),
         next,
-        button(tr("End the tour"), { class: "quiet", id: "cxr-tour-end" }, () => step(-1))
+        button(tr("ui.tour.end"), { class: "quiet", id: "cxr-tour-end" }, () => step(-1))
       )
     );
-    const opener = button(tr("Tour"), { class: "quiet", id: "cxr-tour" }, () => {
+    const opener = button(tr("ui.tour.opener"), { class: "quiet", id: "cxr-tour" }, () => {
       openPhantom();
       step(0);
     });
@@ -3662,8 +3640,8 @@ var viewer = (() => {
       pane.hidden = at < 0;
       if (pane.hidden) return opener.focus();
       const [where, text] = way[at];
-      setText(words2, `${tr("{at} of {n}.", { at: at + 1, n: way.length })} ${text}`);
-      setText(next, at + 1 < way.length ? tr("Next") : tr("Done"));
+      setText(words2, `${tr("ui.tour.place", { at: at + 1, n: way.length })} ${text}`);
+      setText(next, at + 1 < way.length ? tr("ui.tour.next") : tr("ui.tour.done"));
       const place = root.querySelector(where);
       place?.classList.add("toured");
       place?.scrollIntoView({ block: "center" });
@@ -3685,7 +3663,7 @@ var viewer = (() => {
     const parts = createParts6();
     const { card, canvas } = parts;
     followPointers(canvas, readAloud);
-    const opener = button(tr("Wipe"), { class: "quiet", id: "cxr-wipe", "aria-pressed": "false", title: tr("Two maps in one picture (M)") }, () => {
+    const opener = button(tr("ui.wipe.opener"), { class: "quiet", id: "cxr-wipe", "aria-pressed": "false", title: tr("ui.wipe.opener_hint") }, () => {
       setWipe({ on: !state.wipe.on });
       card.hidden = !state.wipe.on;
       opener.setAttribute("aria-pressed", String(state.wipe.on));
@@ -3697,7 +3675,7 @@ var viewer = (() => {
     return { card, opener };
   }
   function createParts6() {
-    const { canvas, node } = makeStage(tr("Two maps under one wipe"));
+    const { canvas, node } = makeStage(tr("ui.wipe.two_maps"));
     const at = make("input", {
       type: "range",
       id: "cxr-wipe-at",
@@ -3705,32 +3683,32 @@ var viewer = (() => {
       max: 1,
       step: 5e-3,
       value: 0.5,
-      "aria-label": tr("Where the wipe stands"),
+      "aria-label": tr("ui.wipe.position"),
       oninput: () => {
         setWipe({ at: Number(at.value) });
         drawWipe(parts);
       }
     });
-    const a = make("select", { "aria-label": tr("Left of the wipe"), onchange: () => {
+    const a = make("select", { "aria-label": tr("ui.wipe.left"), onchange: () => {
       setWipe({ a: a.value });
       drawWipe(parts);
     } });
-    const b = make("select", { "aria-label": tr("Right of the wipe"), onchange: () => {
+    const b = make("select", { "aria-label": tr("ui.wipe.right"), onchange: () => {
       setWipe({ b: b.value });
       drawWipe(parts);
     } });
     const card = make(
       "article",
-      { class: "card wipe", "aria-label": tr("Wipe between two maps"), hidden: true },
-      make("header", {}, make("h3", {}, tr("Wipe")), a, make("span", { class: "unit" }, tr("left, right")), b),
+      { class: "card wipe", "aria-label": tr("ui.wipe.card"), hidden: true },
+      make("header", {}, make("h3", {}, tr("ui.wipe.opener")), a, make("span", { class: "unit" }, tr("ui.wipe.left_right")), b),
       node,
       at,
-      make("p", { class: "reading" }, tr("The left part shows one map, the right part the other, each in its own scale and at the same place of the film."))
+      make("p", { class: "reading" }, tr("ui.wipe.reading"))
     );
     const parts = { card, canvas, stage: node, a, b };
     return parts;
   }
-  var nameOf2 = (key) => methodOf(key ?? "")?.title ?? tr("the film alone");
+  var nameOf2 = (key) => methodOf(key ?? "")?.title ?? tr("ui.wipe.film_alone");
   function drawWipe({ canvas, stage, a, b }) {
     const result = current();
     stage.classList.toggle("blank", !result);
@@ -3752,7 +3730,7 @@ var viewer = (() => {
       pen.beginPath();
       pen.rect(left, 0, wide, height);
       pen.clip();
-      picture(canvas, result, maps ? { maps, limit: limitOf(method, maps), stops: stopsOf(method.unit) } : null);
+      picture(canvas, result, maps ? { maps, limit: limitOf(method, maps), stops: stopsOf(method) } : null);
       pen.restore();
     }
     for (
@@ -3764,7 +3742,7 @@ var viewer = (() => {
       pen.fillRect(x - thick / 2, 0, thick, height);
     }
     canvas.setAttribute("aria-label", tr(
-      "{left} left of {right}, {finding}",
+      "ui.wipe.caption",
       { left: nameOf2(state.wipe.a), right: nameOf2(state.wipe.b), finding: readable(state.label) }
     ));
   }
@@ -3818,7 +3796,7 @@ var viewer = (() => {
     const { host, label, film } = readRecorded(names.channel);
     start(host, names);
     const summary = document.querySelector(".record summary");
-    if (summary) summary.textContent = tr("How to repeat this");
+    if (summary) summary.textContent = tr("ui.page.how_to_repeat");
     keepFinding(label);
     addBuiltIn("recorded", film);
   }
@@ -3845,8 +3823,8 @@ var viewer = (() => {
     const fullScreen = createFullScreen(() => bench);
     const looks = createLooks();
     const keys = createKeys(keysOf(controls.opacity, looks, wipe.opener, fullScreen, boxes.toggle));
-    looks.bar.append(group(tr("Compare"), wipe.opener, fullScreen, keys.opener), spoken2, keys.dialog);
-    const deck = make("section", { class: "cards", "aria-label": tr("Maps") }, ...cards.nodes, wipe.card, beside.card);
+    looks.bar.append(group(tr("ui.common.compare"), wipe.opener, fullScreen, keys.opener), spoken2, keys.dialog);
+    const deck = make("section", { class: "cards", "aria-label": tr("ui.page.maps") }, ...cards.nodes, wipe.card, beside.card);
     const bench = make("section", { class: "bench" }, controls.bar, looks.bar, looks.status, deck);
     film.bar.after(beside.box);
     on("cards-shown", () => {
@@ -3871,7 +3849,7 @@ var viewer = (() => {
       "header",
       { class: "top" },
       make("div", { class: "name" }, make("h1", {}, title), make("p", {}, tagline), make("strong", { class: "notice", role: "note" }, notice)),
-      make("div", { class: "model" }, make("label", { for: "cxr-model" }, tr("Model")), models.list),
+      make("div", { class: "model" }, make("label", { for: "cxr-model" }, tr("ui.page.model")), models.list),
       models.node,
       ...teaching,
       createLanguages(),
@@ -3882,14 +3860,14 @@ var viewer = (() => {
     if (remembered("dark")) document.body.classList.toggle("dark", remembered("dark") === "true");
     return button(
       "\u25D0",
-      { class: "quiet", id: "cxr-dark", "aria-label": tr("Switch between light and dark"), title: tr("Light / dark") },
+      { class: "quiet", id: "cxr-dark", "aria-label": tr("ui.page.dark"), title: tr("ui.page.dark_hint") },
       () => remember("dark", document.body.classList.toggle("dark"))
     );
   }
   function createLanguages() {
     const languages = Object.entries(state.page.languages);
     if (languages.length < 2) return null;
-    const list = make("select", { id: "cxr-language", "aria-label": tr("Language"), onchange: () => {
+    const list = make("select", { id: "cxr-language", "aria-label": tr("ui.page.language"), onchange: () => {
       remember("language", list.value);
       location.reload();
     } }, ...languages.map(([code, { name }]) => make("option", { value: code, lang: code, selected: code === locale() }, name)));
@@ -3901,10 +3879,10 @@ var viewer = (() => {
     document.head.append(make("style", {}, `:is(${others.map((code) => `.in-${code}`)}) { display: none !important; }`));
   }
   function createFullScreen(bench) {
-    const words2 = () => document.fullscreenElement ? tr("Leave full screen") : tr("Full screen");
-    const opener = button(tr("Full screen"), { class: "quiet", id: "cxr-full-screen", title: tr("Maps on all of the screen (F)") }, () => {
+    const words2 = () => document.fullscreenElement ? tr("ui.page.leave_full_screen") : tr("ui.page.full_screen");
+    const opener = button(tr("ui.page.full_screen"), { class: "quiet", id: "cxr-full-screen", title: tr("ui.page.full_screen_hint") }, () => {
       if (document.fullscreenElement) document.exitFullscreen();
-      else bench().requestFullscreen().catch(() => note("look", tr("This browser does not allow full screen here.")));
+      else bench().requestFullscreen().catch(() => note("look", tr("ui.page.no_full_screen")));
     });
     document.addEventListener("fullscreenchange", () => {
       opener.textContent = words2();
@@ -3919,23 +3897,23 @@ var viewer = (() => {
     };
     const slide = (by) => change(opacity, String(clamp(Number(opacity.value) + by, 0, 1)), "input");
     return [
-      ["+", tr("zoom in"), () => zoomBy(1.5)],
-      ["-", tr("zoom out"), () => zoomBy(1 / 1.5)],
-      ["0", tr("the whole film"), () => lookAt(0, 0, 1)],
-      ["w", tr("window from the darkest to the brightest hundredth"), autoWindow],
-      ["W", tr("all grey levels"), () => setWindow(0.5, 1)],
-      ["i", tr("black for white"), () => looks.invert.click()],
-      ["[", tr("less colour"), () => slide(-0.1)],
-      ["]", tr("more colour"), () => slide(0.1)],
-      ["s", tr("smooth, or cells"), () => change(looks.surface, state.smooth ? "cells" : "smooth", "change")],
-      ["c", tr("contour at half of the scale, or none"), () => change(looks.levels, looks.levels.value ? "" : "50", "input")],
-      ["m", tr("wipe between two maps"), () => wipe.click()],
-      ["f", tr("full screen"), () => fullScreen.click()],
-      ["j", tr("next finding"), () => stepFinding(1)],
-      ["k", tr("finding before"), () => stepFinding(-1)],
-      ["n", tr("next film"), () => stepFilm(1)],
-      ["p", tr("film before"), () => stepFilm(-1)],
-      ["b", tr("draw a box on the film"), drawBox]
+      ["+", tr("ui.keys.zoom_in"), () => zoomBy(1.5)],
+      ["-", tr("ui.keys.zoom_out"), () => zoomBy(1 / 1.5)],
+      ["0", tr("ui.keys.whole_film"), () => lookAt(0, 0, 1)],
+      ["w", tr("ui.keys.auto_window"), autoWindow],
+      ["W", tr("ui.keys.full_window"), () => setWindow(0.5, 1)],
+      ["i", tr("ui.keys.invert"), () => looks.invert.click()],
+      ["[", tr("ui.keys.less_colour"), () => slide(-0.1)],
+      ["]", tr("ui.keys.more_colour"), () => slide(0.1)],
+      ["s", tr("ui.keys.smooth"), () => change(looks.surface, state.smooth ? "cells" : "smooth", "change")],
+      ["c", tr("ui.keys.contour"), () => change(looks.levels, looks.levels.value ? "" : "50", "input")],
+      ["m", tr("ui.keys.wipe"), () => wipe.click()],
+      ["f", tr("ui.keys.full_screen"), () => fullScreen.click()],
+      ["j", tr("ui.keys.next_finding"), () => stepFinding(1)],
+      ["k", tr("ui.keys.finding_before"), () => stepFinding(-1)],
+      ["n", tr("ui.keys.next_film"), () => stepFilm(1)],
+      ["p", tr("ui.keys.film_before"), () => stepFilm(-1)],
+      ["b", tr("ui.keys.draw_box"), drawBox]
     ];
   }
   function stepFilm(by) {
