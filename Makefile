@@ -3,7 +3,13 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help run test train-demo models lint check bench quality benchmark pictures screenshots soak fuzz fresh advisories clean
+# The order of the tests, and how many run side by side.
+SEED ?= 1
+WORKERS ?= auto
+PYTEST = $(BIN)/python -m pytest --randomly-seed=$(SEED)
+ABREAST = -n $(WORKERS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+
+.PHONY: help run test quick train-demo models lint check bench quality benchmark pictures screenshots soak fuzz fresh advisories clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | sort
@@ -11,8 +17,12 @@ help:  ## list the targets
 run: $(VENV)/run.stamp  ## serve the page at http://127.0.0.1:7860
 	$(BIN)/python app.py
 
-test: $(VENV)/dev.stamp  ## run the whole suite
-	$(BIN)/python -m pytest
+test: $(VENV)/dev.stamp  ## run the whole suite; SEED=n for another order, WORKERS=n for so many side by side
+	$(PYTEST) $(ABREAST) -m "not alone"
+	$(PYTEST) -m alone
+
+quick: $(VENV)/dev.stamp  ## run the unit tests, in a minute
+	$(PYTEST) $(ABREAST) tests/unit -m "not alone"
 
 train-demo: $(VENV)/train.stamp  ## audit, train and measure in a few minutes
 	$(BIN)/python -m train demo
@@ -52,16 +62,16 @@ pictures: $(VENV)/dev.stamp  ## draw the pictures of docs/explanations.md
 	$(BIN)/python -m benchmarks.pictures
 
 screenshots: $(VENV)/dev.stamp  ## take the pictures of the page in the documentation, in Chromium
-	$(BIN)/python -m tests.screenshots
+	$(BIN)/python -m tests.programs.screenshots
 
 soak: $(VENV)/dev.stamp  ## send 64 visitors to a page on loopback for ten minutes and check what they get; Linux only
 	$(BIN)/python -m benchmarks.soak
 
 fuzz: $(VENV)/fuzz.stamp  ## try damaged and hostile files on the reader for ten minutes, guided by coverage; Linux only
-	$(BIN)/python -m tests.fuzz
+	$(BIN)/python -m tests.programs.fuzz
 
 fresh: $(VENV)/dev.stamp  ## serve a deployed Space in new environments, with the newest torch and with 2.8; gigabytes
-	$(BIN)/python -m tests.fresh --python $(PYTHON)
+	$(BIN)/python -m tests.programs.fresh --python $(PYTHON)
 
 advisories: $(VENV)/audit.stamp  ## check the installed packages for known vulnerabilities
 	mkdir -p runs

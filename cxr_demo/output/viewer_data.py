@@ -202,7 +202,7 @@ def prediction_fields(film: Radiograph, prediction: Prediction) -> dict[str, Any
 
 
 def foremost(prediction: Prediction) -> int:
-    """What a visitor should see first, as in `predictions.js`: the most probable finding that is above its threshold."""
+    """The first finding, as in `predictions.js`: the most probable finding that is above its threshold."""
     ranked = prediction.ranked()
     above = [i for i in ranked if prediction.probabilities[i] >= prediction.thresholds[i]]
     return (above or ranked)[0]

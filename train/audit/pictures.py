@@ -1,4 +1,4 @@
-"""Films as a report and a review page show them: small, upright, with the boxes that somebody drew."""
+"""Thumbnails of films for report and review: upright JPEG with the annotated boxes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Frame:
-    """A box in percent of the picture."""
+    """A box on a thumbnail, in percent of its width and height."""
 
     label: str
     left: float
@@ -32,7 +32,7 @@ class Frame:
 
 @dataclass(frozen=True)
 class Picture:
-    """A film as a data: URI, or the sentence that says why there is none."""
+    """A thumbnail as data: URI with its size in pixels; of an unreadable film only the sentence `problem`."""
 
     uri: str = ""
     width: int = 0
@@ -42,7 +42,10 @@ class Picture:
 
 
 def picture(path: Path, boxes: Sequence[Box], side: int, quality: int = 80) -> Picture:
-    """The whole film with its longest side at most `side` px, as JPEG; boxes are in pixels of the file."""
+    """The whole film as JPEG with its longest side at most `side` px.
+
+    `boxes` are in pixels of the film, `quality` is JPEG's. An unreadable film yields a Picture with `problem`.
+    """
     try:
         pixels = image.read(path).pixels
     except UnreadableImage as error:

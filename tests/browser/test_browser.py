@@ -1,0 +1,814 @@
+"""The page in a real browser: a film is dropped, and everything a visitor does with it afterwards."""
+
+import base64
+import contextlib
+import hashlib
+import io
+import itertools
+import json
+import os
+import re
+import statistics
+import zipfile
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from benchmarks.visitor import Visitor as Other
+from cxr_demo import explain
+from cxr_demo.films import image, phantom
+from cxr_demo.methods import GradCAM
+from cxr_demo.models import registry
+from cxr_demo.output import render
+from cxr_demo.types import NIH_FINDINGS, Unit
+from cxr_demo.web.queue import WORKERS
+from tests.support.browsing import DEFAULTS, Visitor
+
+#: Times what happens in the page's own thread until everything is drawn.
+TIMED = "action => { const began = performance.now(); eval(action); return performance.now() - began; }"
+
+
+@pytest.fixture(scope="module")
+def film_file(tmp_path_factory):
+    """A real film where there are some, else a phantom."""
+    if os.environ.get("CXR_FILMS"):
+        return Path(os.environ["CXR_FILMS"]) / "xrays" / "00000075_000.png"
+    path = tmp_path_factory.mktemp("film") / "phantom.png"
+    drawn = next(iter(phantom.PHANTOMS.values())).film()
+    cv2.imwrite(str(path), np.rint(drawn.pixels * 255).astype(np.uint8))
+    return path
+
+
+@pytest.fixture(scope="module")
+def visit(browser, address, film_file):
+    """One visit that most tests share: a dropped film with its three maps and the planted fourth."""
+    one = Visitor(browser, address).drop(film_file).wait(*DEFAULTS).turn_on("corners").measured()
+    yield one
+    assert {url for url in one.requests if not url.startswith(one.address)} == set()
+    assert one.complaints == []
+    one.page.close()
+
+
+@pytest.fixture
+def visitor(visit):
+    """The visit, shown as at first."""
+    visit.page.set_viewport_size({"width": 1440, "height": 1000})
+    visit.page.evaluate("document.body.classList.remove('dark')")
+    visit.page.check("input[name=cxr-scale][value=same]")
+    visit.page.select_option("#cxr-side", "both")
+    visit.opacity(0.6)
+    return visit
+
+
+@pytest.fixture
+def fresh(browser, address):
+    one = Visitor(browser, address)
+    yield one
+    one.page.close()
+
+
+def test_a_drop_shows_all_findings_and_three_maps(visitor):
+    rows = visitor.texts(".list .row")
+    assert len(rows) == 14
+    shown = [float(re.search(r"([\d.]+) %", row)[1]) for row in rows]
+    assert shown == sorted(shown, reverse=True)
+    assert all(len(re.findall(r"[\d.]+ %", row)) == 2 for row in rows), "probability and operating point"
+    visitor.page.check("input[name=cxr-scale][value=own]")
+    for key in DEFAULTS:
+        with_map = visitor.pixels(key)
+        assert np.ptp(with_map, axis=2).max() > 20, f"{key} shows no colour"
+        card = visitor.page.inner_text(f".card[data-method={key}]")
+        assert "forward pass" in card
+        assert "logits per 1/49 of the view" in card
+        assert re.search(r"\d\.\d s", card)
+    assert "R²" in visitor.page.inner_text(".card[data-method=lime]")
+    assert "not for clinical use" in visitor.page.inner_text(".cxr .notice")
+
+
+def test_the_bars_are_the_models_answer(visitor, film_file):
+    model = registry.load(visitor.page.input_value("#cxr-model"))
+    said = explain.predict(model, image.read(film_file))
+    for row in visitor.page.query_selector_all(".list .row"):
+        i = int(row.get_attribute("data-finding"))
+        width = row.eval_on_selector(".fill", "n => parseFloat(n.style.width)")
+        assert width == pytest.approx(100 * said.probabilities[i], abs=0.01)
+        assert row.eval_on_selector(".mark", "n => parseFloat(n.style.left)") == pytest.approx(
+            100 * said.thresholds[i], abs=0.01
+        )
+        assert ("above" in row.get_attribute("class")) == (said.probabilities[i] >= said.thresholds[i])
+
+
+@pytest.mark.alone
+class TestChoosing:
+    """Another finding, opacity or scale: no request, at most 50 ms."""
+
+    def each(self, visitor, actions):
+        before = len(visitor.requests)
+        times, pictures = [], []
+        for action in actions:
+            times.append(visitor.page.evaluate(TIMED, action))
+            pictures.append(visitor.pixels("gradcam"))
+        assert visitor.requests[before:] == []
+        assert statistics.median(times) <= 50, times
+        return pictures
+
+    def test_by_click(self, visitor):
+        rows = [f"document.querySelector('.list .row[data-finding=\"{i}\"]').click()" for i in range(1, 10)]
+        pictures = self.each(visitor, rows)
+        assert all((a != b).any() for a, b in itertools.pairwise(pictures))
+        assert visitor.page.get_attribute(".list .row[data-finding='9']", "aria-selected") == "true"
+        assert visitor.page.input_value("#cxr-finding") == "9"
+
+    def test_by_keyboard(self, visitor):
+        visitor.page.focus(".cxr .list")
+        before = len(visitor.requests)
+        chosen = []
+        for key in ("Home", "ArrowDown", "ArrowDown", "ArrowUp", "End"):
+            visitor.page.keyboard.press(key)
+            chosen.append(
+                visitor.page.eval_on_selector_all(".row", "r => r.slice(1).findIndex(n => n.ariaSelected === 'true')")
+            )
+        assert chosen == [0, 1, 2, 1, 13]
+        press = "document.querySelector('.list').dispatchEvent(new KeyboardEvent('keydown', {key: '%s'}))"
+        self.each(visitor, [press % key for key in ("Home", *["ArrowDown"] * 8)])
+        assert visitor.requests[before:] == []
+
+    def test_by_the_list(self, visitor):
+        change = (
+            "(n => { n.value = '%d'; n.dispatchEvent(new Event('change')); })(document.querySelector('#cxr-finding'))"
+        )
+        first, second = self.each(visitor, [change % i for i in (3, 7)])
+        assert (first != second).any()
+        assert visitor.page.get_attribute(".list .row[data-finding='7']", "aria-selected") == "true"
+
+    def test_while_the_server_computes(self, fresh, film_file):
+        fresh.drop(film_file).wait("gradcam")
+        slow(fresh, "lime")
+        before = len(fresh.requests)
+        pictures, times = [], []
+        for i in range(5):
+            times.append(fresh.page.evaluate(TIMED, f"document.querySelectorAll('.list .row')[{i}].click()"))
+            pictures.append(fresh.pixels("gradcam"))
+        assert fresh.page.get_attribute(".card[data-method=lime]", "data-state") == "running"
+        assert fresh.requests[before:] == []
+        assert statistics.median(times) <= 50, times
+        assert all((a != b).any() for a, b in itertools.pairwise(pictures))
+
+    def test_opacity_moves_from_the_film_alone_to_full_colour(self, visitor):
+        visitor.pick("Pneumothorax")
+        before = len(visitor.requests)
+        colour = []
+        for value in (0, 0.3, 0.9):
+            visitor.opacity(value)
+            colour.append(np.ptp(visitor.pixels("corners"), axis=2).max())
+        assert visitor.requests[before:] == []
+        assert colour[0] == 0
+        assert 30 < colour[1] < colour[2] - 30
+        assert "90 %" in visitor.page.inner_text(".controls output")
+
+    def test_one_scale_or_each_its_own(self, visitor):
+        visitor.pick("Effusion")  # the planted evidence of 2 logits is more than any true method's here
+        before = len(visitor.requests)
+        visitor.page.check("input[name=cxr-scale][value=same]")
+        same = visitor.texts(".card:not([hidden]) .high")
+        visitor.page.check("input[name=cxr-scale][value=own]")
+        own = visitor.texts(".card:not([hidden]) .high")
+        assert len(set(same)) == 1
+        assert len(set(own)) == 4
+        assert own[-1] == "+2.00"
+        assert float(same[0]) == max(map(float, own))
+        assert visitor.requests[before:] == []
+
+
+class TestPictures:
+    def test_colours_are_those_of_render(self, visitor):
+        """The same numbers through the browser's canvas and through render.py."""
+        visitor.pick("Hernia")
+        visitor.page.check("input[name=cxr-scale][value=own]")
+        visitor.opacity(0)
+        film = visitor.pixels("corners")
+        for opacity in (0.35, 0.8):
+            visitor.opacity(opacity)
+            drawn = visitor.pixels("corners")
+            height, width = drawn.shape[:2]
+            side = min(height, width)
+            placed = np.full((height, width), np.nan, np.float32)
+            strength = 0.5 * NIH_FINDINGS.index("Hernia")
+            top, left = (height - side) // 2, (width - side) // 2
+            view = placed[top : top + side, left : left + side]
+            view[:] = 0
+            view[: side // 2, : side // 2] = strength
+            view[side // 2 :, side // 2 :] = -strength / 2
+            wanted = render.overlay(film[..., 0] / 255, placed, limit=strength, unit=Unit.LOGIT, opacity=opacity)
+            inside = np.zeros((side, side), bool)
+            for part in np.array_split(np.arange(side), 2):
+                for other in np.array_split(np.arange(side), 2):
+                    inside[part[6] : part[-6], other[6] : other[-6]] = True
+            apart = np.abs(drawn - wanted)[top : top + side, left : left + side][inside]
+            assert apart.max() <= 3
+
+    def test_a_map_without_evidence_looks_empty(self, visitor):
+        visitor.pick("Atelectasis")  # the first finding, to which the planted method gives nothing
+        for scale in ("own", "same"):
+            visitor.page.check(f"input[name=cxr-scale][value={scale}]")
+            assert np.ptp(visitor.pixels("corners"), axis=2).max() == 0
+        said = visitor.page.get_attribute(".card[data-method=corners] canvas", "aria-label")
+        assert "nothing to see" in said
+
+    def test_only_one_side_may_be_shown(self, visitor):
+        visitor.pick("Pneumothorax")
+        for side, red_wins in (("for", True), ("against", False)):
+            visitor.page.select_option("#cxr-side", side)
+            red, _, blue = np.moveaxis(visitor.pixels("corners"), 2, 0)
+            assert ((red > blue).any(), (blue > red).any()) == (red_wins, not red_wins)
+
+    def test_the_value_under_the_pointer_in_all_cards(self, visitor, film_file):
+        visitor.pick("Edema")
+        before = len(visitor.requests)
+        canvas = visitor.page.query_selector(".card[data-method=corners] canvas")
+        canvas.scroll_into_view_if_needed()
+        box = canvas.bounding_box()
+        visitor.page.mouse.move(box["x"] + box["width"] * 0.3, box["y"] + box["height"] * 0.3)
+        said = visitor.texts(".card:not([hidden]) .readout")
+        assert said[-1] == "here +1.50"
+        film = image.read(film_file)
+        model = registry.load(visitor.page.input_value("#cxr-model"))
+        *_, made = explain.explain(model, film, GradCAM())
+        values = made.values[NIH_FINDINGS.index("Edema")]
+        there = int(0.3 * len(values))
+        assert film.pixels.shape[0] == film.pixels.shape[1], "else 0.3 of the film is not 0.3 of the view"
+        assert float(said[0].split()[1].replace("\u2212", "-")) == pytest.approx(
+            values[there, there], abs=float(np.abs(values).max()) / 100
+        )
+        assert visitor.requests[before:] == []
+
+    def test_the_pointer_moves_by_keyboard(self, visitor):
+        visitor.page.mouse.move(0, 0)
+        visitor.page.focus(".card[data-method=gradcam] canvas")
+        visitor.page.keyboard.press("ArrowRight")
+        assert all(text.startswith("here") for text in visitor.texts(".card:not([hidden]) .readout"))
+
+    def test_a_wide_films_unseen_strips_are_hatched(self, fresh, tmp_path):
+        path = tmp_path / "wide.png"
+        rows = np.linspace(60, 240, 300).astype(np.uint8)
+        cv2.imwrite(str(path), np.repeat(rows[:, None], 500, 1))
+        fresh.drop(path).wait("gradcam")
+        fresh.opacity(0)
+        drawn = fresh.pixels("gradcam")[..., 0]
+        width = drawn.shape[1]
+        assert np.ptp(drawn[:, int(width * 0.22) : int(width * 0.78)], axis=1).max() <= 1
+        for strip in (drawn[:, : int(width * 0.18)], drawn[:, int(width * 0.82) :]):
+            assert strip.max() < 150
+            assert np.ptp(strip, axis=1).min() > 10, "every row crosses a slanted line"
+
+
+class TestFilms:
+    def test_several_at_once_make_a_strip(self, fresh, film_file, tmp_path):
+        other = tmp_path / "second.png"
+        cv2.imwrite(str(other), np.rint(np.random.default_rng(0).random((200, 160)) * 255).astype(np.uint8))
+        fresh.page.set_input_files(".cxr input.picker", [film_file, other])
+        fresh.wait(*DEFAULTS).measured()
+        assert fresh.texts(".strip .thumb .name") == [film_file.name, "second.png"]
+        first = fresh.texts(".list .row")
+        fresh.page.click(".strip .thumb >> nth=1")
+        fresh.wait(*DEFAULTS).measured()
+        assert fresh.page.inner_text(".filmname b") == "second.png"
+        assert fresh.texts(".list .row") != first
+        before = len(fresh.requests)
+        fresh.page.click(".strip .thumb >> nth=0")
+        assert fresh.texts(".list .row") == first
+        assert fresh.requests[before:] == [], "what is known is not asked for again"
+
+    def test_a_table_chosen_with_films_leaves_them(self, fresh, film_file, tmp_path):
+        table = tmp_path / "boxes.csv"
+        table.write_text("file,boxes\n" + film_file.name + ',"[]"\n')
+        fresh.page.set_input_files(".cxr input.picker", [table, film_file])
+        fresh.wait("gradcam")
+        assert fresh.page.inner_text(".filmname b") == film_file.name
+
+    def test_a_film_is_removed_and_the_next_one_shown(self, fresh, film_file, tmp_path):
+        letter = tmp_path / "letter.png"
+        letter.write_text("Dear doctor, ...")
+        fresh.page.set_input_files(".cxr input.picker", [letter, film_file])
+        fresh.page.wait_for_selector(".notes.bad")
+        fresh.page.click("#cxr-remove")
+        fresh.wait(*DEFAULTS)
+        assert fresh.page.inner_text(".filmname b") == film_file.name
+        assert not fresh.page.is_visible(".strip")
+        fresh.page.click("#cxr-remove")
+        assert fresh.page.is_visible(".invite")
+        assert not fresh.page.is_visible("#cxr-remove")
+        assert fresh.texts(".filmname b") == []
+        fresh.drop(film_file).wait("gradcam")
+
+    def test_a_pasted_film_is_read(self, fresh, film_file):
+        fresh.page.evaluate(
+            """([name, data]) => {
+              const carried = new DataTransfer();
+              carried.items.add(new File([Uint8Array.from(atob(data), c => c.charCodeAt(0))], name));
+              document.dispatchEvent(new ClipboardEvent('paste', {clipboardData: carried, bubbles: true}));
+            }""",
+            ["pasted.png", base64.b64encode(film_file.read_bytes()).decode()],
+        )
+        fresh.wait("gradcam")
+        assert fresh.page.inner_text(".filmname b") == "pasted.png"
+
+    def test_dicom(self, fresh, films):
+        fresh.drop(films / "xrays" / "Fake_MONOHR1.dcm").wait("gradcam")
+        assert len(fresh.texts(".list .row")) == 14
+
+    def test_a_file_that_is_no_film_is_refused_in_words(self, fresh, tmp_path):
+        path = tmp_path / "<img src=x onerror=alert(1)>.txt"
+        path.write_text("Dear doctor, ...")
+        fresh.drop(path)
+        fresh.page.wait_for_selector(".film .notes.bad p")
+        assert "no picture that can be read" in fresh.page.inner_text(".film .notes")
+        assert fresh.page.query_selector_all(".cxr img") == []
+        assert fresh.page.get_attribute(".card[data-method=lime]", "data-state") == "idle"
+
+    def test_a_film_that_lies_on_its_side_is_marked_and_offered_upright(self, fresh, tmp_path):
+        path = tmp_path / "left.png"
+        cv2.imwrite(str(path), np.ascontiguousarray(np.rot90(phantom.draw("effusion"))))
+        fresh.drop(path).wait(*DEFAULTS)
+        assert "turned to the left" in fresh.page.inner_text(".film .notes")
+        assert fresh.page.is_visible(".doubt")
+        fresh.page.click(".chip[data-correction='turn right']")
+        fresh.page.wait_for_selector(".chip[data-correction=none]")
+        fresh.wait(*DEFAULTS)
+        assert "turned to the left" not in fresh.page.inner_text(".film .notes")
+        assert not fresh.page.is_visible(".doubt")
+        shown = fresh.texts(".list .row")
+        cv2.imwrite(str(path), phantom.draw("effusion"))
+        fresh.drop(path).wait("gradcam")
+        assert fresh.texts(".list .row") == shown, "as if it had been sent upright"
+        fresh.page.click(".strip .thumb >> nth=0")
+        fresh.page.click(".chip[data-correction=none]")
+        fresh.page.wait_for_selector(".chip[data-correction='turn right']")
+        assert fresh.page.is_visible(".doubt")
+
+    def test_a_phantom_is_first_seen_with_the_finding_that_it_shows(self, fresh):
+        """What the visitor then chooses stays chosen."""
+        for key, one in phantom.PHANTOMS.items():
+            fresh.page.click(f".chip[data-phantom={key}]")
+            fresh.wait("gradcam")
+            if one.finding:
+                assert fresh.page.inner_text(".list [aria-selected=true] .label") == one.finding, key
+        fresh.pick("Edema")
+        fresh.page.click(".chip[data-phantom=nodule]")
+        fresh.wait("gradcam")
+        assert fresh.page.inner_text(".list [aria-selected=true] .label") == "Edema"
+
+    def test_phantoms_are_examples_and_marked(self, fresh):
+        fresh.page.click(".chip[data-phantom]")
+        fresh.wait("gradcam")
+        assert "hantom" in fresh.page.inner_text(".film")
+
+    def test_an_example_out_of_reach_can_be_asked_for_again(self, fresh):
+        for _ in range(2):
+            before = len(fresh.requests)
+            fresh.page.click(".chip[data-example]")
+            fresh.page.wait_for_selector(".film .notes.bad p")
+            assert len(fresh.requests) > before
+            fresh.page.click(".chip[data-phantom]")
+            fresh.page.wait_for_selector(".film .notes:not(.bad) p")
+
+
+def slow(visitor, key):
+    """Ask for so many samples that the method is sure to be at work."""
+    visitor.page.click(f".card[data-method={key}] summary")
+    visitor.page.fill(f"#cxr-{key}-samples", "5000")
+    visitor.wait(key)
+    visitor.page.click(f".card[data-method={key}] >> text=Run again")
+    visitor.wait(key, state="running")
+
+
+def test_stop_ends_one_method_and_says_so(fresh, film_file):
+    fresh.drop(film_file).wait("lime")
+    slow(fresh, "lime")
+    fresh.page.click(".card[data-method=lime] .stop")
+    fresh.wait("lime", state="stopped")
+    assert "Stopped on request" in fresh.page.inner_text(".card[data-method=lime] .status")
+    assert fresh.page.get_attribute(".card[data-method=occlusion]", "data-state") != "stopped"
+
+
+def test_what_it_will_take_is_said_before_and_what_is_left_while(fresh, film_file):
+    fresh.drop(film_file).wait("lime")
+    card = ".card[data-method=lime]"
+    fresh.page.click(f"{card} summary")
+    fresh.page.wait_for_selector(f"{card} .estimate >> text=/^400 altered copies, about/")
+    fresh.page.fill("#cxr-lime-samples", "5000")
+    fresh.page.press("#cxr-lime-samples", "Tab")
+    fresh.page.wait_for_selector(f"{card} .estimate >> text=/^5000 altered copies, about/")
+    said = int(re.search(r"about (\d+) s", fresh.page.inner_text(f"{card} .estimate"))[1])
+    before = float(re.search(r"([\d.]+) s", fresh.page.inner_text(f"{card} .figures"))[1])
+    assert said == pytest.approx(5000 / 400 * before, abs=1 + 5000 / 400 * 0.05), "at the pace of the run before"
+    fresh.page.click(f"{card} >> text=Run again")
+    fresh.page.wait_for_selector(f"{card} .status >> text=/about .* left$/")
+    fresh.page.click(f"{card} .stop")
+    fresh.wait("lime", state="stopped")
+    fresh.page.fill("#cxr-lime-samples", "7")
+    fresh.page.press("#cxr-lime-samples", "Tab")
+    fresh.page.wait_for_selector(f"{card} .estimate >> text=samples=7")
+
+
+def test_a_setting_out_of_range_is_refused_on_its_card_and_the_map_stays(fresh, film_file):
+    fresh.drop(film_file).wait("occlusion")
+    before = fresh.pixels("occlusion")
+    fresh.page.click(".card[data-method=occlusion] summary")
+    fresh.page.fill("#cxr-occlusion-window", "400")
+    fresh.page.click(".card[data-method=occlusion] >> text=Run again")
+    fresh.page.wait_for_selector(".card[data-method=occlusion] .status >> text=window=400")
+    fresh.wait("occlusion")
+    assert np.ptp(before, axis=2).max() > 20
+    np.testing.assert_array_equal(fresh.pixels("occlusion"), before)
+
+
+def test_back_on_an_earlier_film_its_maps_can_still_be_taken_away(fresh, film_file, tmp_path):
+    """And its cards show the settings that its maps were made with."""
+    fresh.drop(film_file).wait(*DEFAULTS)
+    fresh.page.click(".card[data-method=lime] summary")
+    fresh.page.fill("#cxr-lime-samples", "200")
+    other = tmp_path / "second.png"
+    cv2.imwrite(str(other), phantom.draw("effusion"))
+    fresh.drop(other)
+    fresh.page.wait_for_function("document.querySelector('.filmname b')?.textContent === 'second.png'")
+    fresh.wait(*DEFAULTS).measured()
+    assert "20" in fresh.page.inner_text(".card[data-method=lime] .figures")
+    fresh.page.click(".strip .thumb >> nth=0")
+    assert fresh.page.input_value("#cxr-lime-samples") == "400"
+    with fresh.page.expect_download():
+        fresh.page.click("#cxr-save-all")
+    fresh.page.click(".strip .thumb >> nth=1")
+    assert fresh.page.input_value("#cxr-lime-samples") == "200"
+
+
+def test_who_waits_reads_how_many_are_before(fresh, address, folder, film_file):
+    """Beside visitors who take every place; what takes no time does not wait."""
+    others = [Other(address) for _ in range(WORKERS)]
+    with contextlib.ExitStack() as stack:
+        for other in others:
+            stack.callback(other.close)
+            source = other.upload("film.png", film_file.read_bytes())
+            told = {"run": 1, "model": str(folder / "fourteen"), "source": source, "settings": {"samples": 5000}}
+            next(stack.enter_context(contextlib.closing(other.ask(("run_lime", told)))))
+        fresh.drop(film_file).wait("gradcam")
+        fresh.page.wait_for_function(
+            "() => [...document.querySelectorAll('.card .status')].some(n => n.textContent.includes('1 before it'))"
+        )
+        assert any("waiting for its turn: the next one" in text for text in fresh.texts(".card .status"))
+    fresh.wait(*DEFAULTS)
+
+
+def test_a_new_film_ends_what_runs(fresh, film_file, tmp_path):
+    fresh.drop(film_file).wait("lime")
+    slow(fresh, "lime")
+    other = tmp_path / "second.png"
+    cv2.imwrite(str(other), np.rint(np.random.default_rng(0).random((200, 160)) * 255).astype(np.uint8))
+    # before the drop: the new film's run may begin at once, and takes the settings that it finds
+    fresh.page.fill("#cxr-lime-samples", "100")
+    fresh.drop(other)
+    fresh.page.wait_for_function("document.querySelector('.filmname b')?.textContent === 'second.png'")
+    fresh.wait("gradcam", "occlusion", "lime")
+    # the film, 100 samples, and the film once more where they do not run in plain float32
+    assert re.search("10[12] forward passes", fresh.page.inner_text(".card[data-method=lime]"))
+
+
+def test_back_from_another_model_what_was_left_is_done_anew(fresh, film_file):
+    fresh.drop(film_file).wait("lime")
+    slow(fresh, "lime")
+    fresh.page.fill("#cxr-lime-samples", "100")
+    for index, findings in ((1, 1), (0, 14)):
+        fresh.page.select_option("#cxr-model", index=index)
+        fresh.page.wait_for_function("n => document.querySelectorAll('.list .row').length === n", arg=findings)
+    fresh.wait("gradcam", "occlusion", "lime")
+
+
+def test_save_all_brings_a_zip_that_is_whole(fresh, film_file, tmp_path):
+    fresh.drop(film_file).wait(*DEFAULTS).measured()
+    with fresh.page.expect_download() as waiting:
+        fresh.page.click("#cxr-save-all")
+    path = tmp_path / "all.zip"
+    waiting.value.save_as(path)
+    stem = film_file.stem
+    assert waiting.value.suggested_filename == f"{stem}.zip"
+    with zipfile.ZipFile(path) as packed:
+        files = {name.removeprefix(f"{stem}/"): packed.read(name) for name in packed.namelist()}
+    sums = dict(reversed(line.split("  ")) for line in files.pop("SHA256SUMS").decode().splitlines())
+    assert sums == {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
+    result = json.loads(files["result.json"])
+    with np.load(io.BytesIO(files["maps.npz"])) as maps:
+        assert set(maps) == {*DEFAULTS, "labels"} == {*result["methods"], "labels"}
+    film = cv2.imread(str(film_file), cv2.IMREAD_GRAYSCALE)
+    picture = next(data for name, data in files.items() if name.startswith("lime-"))
+    height, width, _ = cv2.imdecode(np.frombuffer(picture, np.uint8), cv2.IMREAD_COLOR).shape
+    assert (height > film.shape[0], width) == (True, film.shape[1]), "the film, and what is said below it"
+    assert b'id="recorded"' in files["report.html"]
+
+
+def test_save_all_says_what_it_lacks(fresh, film_file):
+    fresh.drop(film_file).wait(*DEFAULTS)
+    slow(fresh, "lime")
+    fresh.page.click(".card[data-method=lime] .stop")
+    fresh.wait("lime", state="stopped")
+    with fresh.page.expect_download() as waiting:
+        fresh.page.click("#cxr-save-all")
+    fresh.page.wait_for_selector("text=saved without LIME, which had not finished")
+    with zipfile.ZipFile(waiting.value.path()) as packed:
+        assert not [name for name in packed.namelist() if "lime" in name]
+
+
+def test_another_model_answers_with_its_own_findings(fresh, film_file):
+    fresh.drop(film_file).wait("gradcam")
+    fresh.page.select_option("#cxr-model", index=1)
+    fresh.page.wait_for_function("document.querySelectorAll('.list .row').length === 1")
+    fresh.wait("gradcam")
+    assert "Pneumothorax" in fresh.texts(".list .row")[0]
+    assert "0.51" in fresh.page.inner_text(".facts")
+
+
+def luminance(colour):
+    parts = np.array([float(v) for v in re.findall(r"[\d.]+", colour)[:3]]) / 255
+    return np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4) @ [0.2126, 0.7152, 0.0722]
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1440, 1024, 390])
+def test_light_and_dark_at_every_width(visitor, tmp_path, theme, width):
+    visitor.page.set_viewport_size({"width": width, "height": 1000})
+    visitor.page.evaluate(f"document.body.classList.toggle('dark', {str(theme == 'dark').lower()})")
+    visitor.page.screenshot(path=tmp_path / f"{theme}-{width}.png", full_page=True)
+    assert visitor.page.evaluate("document.documentElement.scrollWidth") <= width
+    for inside in (".card h3", ".card .reading", ".card .unit", ".facts .soft", ".list .row .label", ".cxr .notice"):
+        ink, face = visitor.page.eval_on_selector(
+            inside,
+            """node => {
+              let behind = node;
+              while (/, 0\\)|transparent/.test(getComputedStyle(behind).backgroundColor)) behind = behind.parentElement;
+              return [getComputedStyle(node).color, getComputedStyle(behind).backgroundColor];
+            }""",
+        )
+        low, high = sorted((luminance(ink), luminance(face)))
+        assert (high + 0.05) / (low + 0.05) >= 4.5, f"{inside}: {ink} on {face}"
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_no_serious_problem(fresh, film_file, tmp_path, theme):
+    """With everything open that can be."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    other = tmp_path / "second.png"
+    cv2.imwrite(str(other), phantom.draw("effusion"))
+    fresh.page.set_input_files(".cxr input.picker", [film_file, other])
+    fresh.wait(*DEFAULTS).measured()
+    fresh.page.evaluate(f"document.body.classList.toggle('dark', {str(theme == 'dark').lower()})")
+    fresh.page.click("#cxr-wipe")
+    fresh.page.wait_for_function("() => document.querySelector('#cxr-beside').options.length > 1")
+    fresh.page.select_option("#cxr-beside", index=1)
+    fresh.page.evaluate("document.querySelectorAll('.cxr details').forEach(node => { node.open = true; })")
+    fresh.page.wait_for_selector(".grid td canvas")
+    fresh.page.click("#cxr-keys")
+    for _ in range(2):  # over the list of keys, and without it
+        problems = Axe().run(fresh.page).response["violations"]
+        serious = [problem for problem in problems if problem["impact"] in ("serious", "critical")]
+        assert [(p["id"], [node["html"] for node in p["nodes"]]) for p in serious] == []
+        fresh.page.keyboard.press("Escape")
+
+
+@pytest.mark.parametrize("width", [1440, 390])
+def test_nothing_makes_the_page_wider_than_the_screen(fresh, film_file, width):
+    """With all chapters open: the model's card has long lines and a table."""
+    fresh.page.set_viewport_size({"width": width, "height": 900})
+    fresh.drop(film_file).wait(*DEFAULTS).measured()
+    for heading in fresh.page.query_selector_all(".label-wrap:visible"):
+        heading.click()
+    fresh.page.wait_for_timeout(300)
+    fresh.page.evaluate(
+        """() => document.querySelector('.prose:not(:empty)').innerHTML += '<pre>' + 'x'.repeat(900) + '</pre>'"""
+    )
+    assert fresh.page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_every_control_has_a_name(visitor):
+    nameless = visitor.page.evaluate(
+        """() => [...document.querySelectorAll('.cxr button, .cxr input, .cxr select, .cxr canvas[tabindex]')]
+          .filter(n => !(n.ariaLabel || n.labels?.length || n.textContent.trim())).map(n => n.outerHTML)"""
+    )
+    assert nameless == []
+
+
+@pytest.fixture(scope="module")
+def measured(browser, address, film_file):
+    one = Visitor(browser, address).drop(film_file).wait(*DEFAULTS).measured()
+    yield one
+    assert one.complaints == []
+    one.page.close()
+
+
+#: What is said of boxes, beside the film.
+NOTE = ".film > p[role=status]"
+
+
+def draw_a_box(visitor):
+    page = visitor.page
+    page.click("#cxr-draw-box")
+    box = page.query_selector(".film canvas").bounding_box()
+    left, top = box["x"], box["y"]
+    page.mouse.move(left + 0.3 * box["width"], top + 0.3 * box["height"])
+    page.mouse.down()
+    page.mouse.move(left + 0.6 * box["width"], top + 0.7 * box["height"], steps=3)
+    page.mouse.up()
+
+
+class TestBelieving:
+    """What is measured of the maps once they are complete."""
+
+    def test_every_card_has_its_verdict(self, measured):
+        for key in DEFAULTS:
+            line = measured.page.query_selector(f".card[data-method={key}] .trust")
+            assert line.get_attribute("data-verdict") in {"undefined", "random", "anatomy", "supported"}
+            assert line.is_visible()
+            assert len(line.inner_text()) > 20
+
+    def test_curves_of_controls_are_drawn_beside_those_of_the_methods(self, measured):
+        for chart in measured.page.query_selector_all(".charts svg"):
+            lines = [line.get_attribute("data-line") for line in chart.query_selector_all("polyline")]
+            assert sorted(lines) == sorted([*DEFAULTS, "random", "lungs"])
+
+    def test_a_method_keeps_its_colour_whatever_ran_first(self, fresh, film_file):
+        colours = """() => Object.fromEntries([...document.querySelectorAll('.charts polyline')]
+          .map(line => [line.dataset.line, line.getAttribute('stroke')]))"""
+        fresh.drop(film_file).wait(*DEFAULTS).measured()
+        before = fresh.page.evaluate(colours)
+        assert len({before[key] for key in DEFAULTS}) == 3
+        fresh.page.uncheck(".controls [data-method=gradcam]")
+        fresh.page.click(".card[data-method=lime] footer button >> nth=0")
+        drawn = "key => document.querySelector(`.charts [data-line=${key}]`)"
+        fresh.page.wait_for_function(f"() => ({drawn})('lime') && !({drawn})('gradcam')")
+        after = fresh.page.evaluate(colours)
+        assert [after[key] for key in ("lime", "occlusion")] == [before[key] for key in ("lime", "occlusion")]
+
+    def test_another_finding_asks_nothing_until_it_is_wanted(self, measured):
+        was = measured.page.inner_text(".list .row[aria-selected=true] .label")
+        before = len(measured.requests)
+        measured.pick("Hernia")
+        assert measured.requests[before:] == []
+        measured.page.click(".measure")
+        measured.page.wait_for_function("document.querySelector('.curves h4').textContent.includes('Hernia')")
+        assert len(measured.requests) > before
+        before = len(measured.requests)
+        measured.pick(was)
+        measured.page.wait_for_function(f"document.querySelector('.curves h4').textContent.includes('{was}')")
+        assert measured.page.query_selector(".measure") is None, "what was measured stays"
+        assert measured.page.query_selector(".believe .beside canvas"), "so does where the maps agree"
+        assert measured.requests[before:] == []
+
+    def test_a_box_is_drawn_and_measured(self, measured):
+        draw_a_box(measured)
+        measured.page.wait_for_selector("text=best IoU of its pieces", timeout=60_000)
+        assert measured.page.get_attribute("#cxr-draw-box", "aria-pressed") == "false"
+        rows = measured.page.query_selector_all("table:has-text('peak inside') tbody tr")
+        assert len(rows) == 3
+        measured.page.click("text=Remove boxes")
+        measured.page.wait_for_selector("text=best IoU of its pieces", state="detached", timeout=60_000)
+
+    def test_a_box_is_drawn_by_keys_alone(self, fresh, film_file):
+        page = fresh.page
+        fresh.drop(film_file).wait(*DEFAULTS).measured()
+        page.focus("#cxr-draw-box")
+        page.keyboard.press("Enter")
+        assert "arrows, Enter, arrows, Enter" in page.inner_text(NOTE)
+        assert page.evaluate("document.activeElement === document.querySelector('.film canvas')")
+        page.keyboard.press("Escape")
+        assert page.get_attribute("#cxr-draw-box", "aria-pressed") == "false"
+        assert page.inner_text(NOTE) == ""
+        page.keyboard.press("b")
+        for key, times in (
+            ("ArrowLeft", 7),
+            ("ArrowUp", 14),
+            ("Enter", 1),
+            ("ArrowRight", 21),
+            ("ArrowDown", 7),
+        ):
+            for _ in range(times):
+                page.keyboard.press(key)
+        pulled = page.evaluate("document.querySelector('.film canvas').toDataURL()")
+        page.keyboard.press("Enter")
+        assert page.evaluate("document.querySelector('.film canvas').toDataURL()") == pulled, "it followed the arrows"
+        page.wait_for_selector("table:has-text('peak inside')", timeout=60_000)
+        assert page.get_attribute("#cxr-draw-box", "aria-pressed") == "false"
+        # a step is 1/56 of the film, from its middle: 1/2 - 7/56 to 1/2 + 14/56, 1/2 - 14/56 to 1/2 - 7/56
+        [kept] = json.loads(page.evaluate("sessionStorage.getItem('cxr-films')"))["films"]
+        assert kept["boxes"][0]["edges"] == pytest.approx([0.375, 0.25, 0.75, 0.375])
+
+    @pytest.mark.parametrize(
+        ("correction", "quarters"), [("invert", 0), ("turn left", 1), ("turn over", 2), ("turn right", 3)]
+    )
+    def test_boxes_turn_with_their_film(self, fresh, tmp_path, correction, quarters):
+        """Drawn ones and those of a table, there and back."""
+        page = fresh.page
+        upright = phantom.draw("effusion")[:460]
+        film = np.ascontiguousarray(np.rot90(upright if quarters else 255 - upright, -quarters))
+        height, width = film.shape
+        cv2.imwrite(str(tmp_path / "film.png"), film)
+        box = {"label": "Mass", "x": 0.1 * width, "y": 0.1 * height, "w": 0.2 * width, "h": 0.3 * height}
+        text = json.dumps([box]).replace('"', '""')
+        (tmp_path / "boxes.csv").write_text(f'file,boxes\nfilm.png,"{text}"\n')
+        page.set_input_files(".cxr input.picker", [tmp_path / "film.png", tmp_path / "boxes.csv"])
+        fresh.wait("gradcam")
+        fresh.pick("Effusion")
+        draw_a_box(fresh)
+
+        def edges():
+            [kept] = json.loads(page.evaluate("sessionStorage.getItem('cxr-films')"))["films"]
+            return {box["label"]: box["edges"] for box in kept["boxes"]}
+
+        before = edges()
+        assert before["Mass"] == pytest.approx([0.1, 0.1, 0.3, 0.4])
+        assert before["Effusion"] == pytest.approx([0.3, 0.3, 0.6, 0.7], abs=0.02)
+        page.click(f"[data-correction='{correction}']")
+        page.wait_for_selector("[data-correction=none]")
+        fresh.wait("gradcam")
+        for label, (left, top, right, bottom) in before.items():
+            marked = np.zeros((1000, 1000))
+            marked[round(1000 * top) : round(1000 * bottom), round(1000 * left) : round(1000 * right)] = 1
+            there = np.argwhere(np.rot90(marked, quarters))
+            truth = [*there.min(0)[::-1] / 1000, *(there.max(0)[::-1] + 1) / 1000]
+            assert edges()[label] == pytest.approx(truth, abs=0.002), label
+        page.click("[data-correction=none]")
+        page.wait_for_selector(f"[data-correction='{correction}']")
+        fresh.wait("gradcam")
+        assert edges() == {label: pytest.approx(known) for label, known in before.items()}
+
+    def test_boxes_drawn_beside_another_model_are_measured_when_asked(self, fresh, film_file):
+        figures, ask = "table:has-text('peak inside')", "#cxr-measure-boxes"
+        fresh.drop(film_file).wait(*DEFAULTS).measured()
+        fresh.pick("Pneumothorax")
+        fresh.page.select_option("#cxr-model", index=1)
+        fresh.page.wait_for_function("document.querySelectorAll('.list .row').length === 1")
+        fresh.wait(*DEFAULTS).measured()
+        draw_a_box(fresh)
+        fresh.page.wait_for_selector(figures, timeout=60_000)
+        fresh.page.select_option("#cxr-model", index=0)
+        fresh.page.wait_for_function("document.querySelectorAll('.list .row').length === 14")
+        fresh.pick("Pneumothorax")
+        assert fresh.page.query_selector(figures) is None
+        fresh.page.click(ask)
+        fresh.page.wait_for_selector(figures, timeout=60_000)
+        assert fresh.page.query_selector(ask) is None
+
+    def test_boxes_of_a_table_are_shown_on_their_film(self, fresh, film_file, tmp_path):
+        box = json.dumps([{"label": "Effusion", "x": 10, "y": 20, "w": 60, "h": 50}]).replace('"', '""')
+        nih = "Image Index,Finding Label,Bbox [x,y,w,h],,,\n"
+        for text in (
+            f'file,patient_id,boxes\n{film_file.name},1,"{box}"\n',
+            f"{nih}{film_file.stem}.png,Effusion,10,20,60,50,,\n",
+        ):
+            path = tmp_path / "boxes.csv"
+            path.write_text(text)
+            fresh.drop(path)
+            if not fresh.texts(".filmname b"):
+                fresh.drop(film_file).wait(*DEFAULTS)
+                fresh.measured()
+                fresh.pick("Atelectasis")
+                fresh.pick("Effusion")
+            fresh.page.wait_for_selector("table:has-text('peak inside')", timeout=60_000)
+            assert fresh.page.inner_text(NOTE) == "1 box read from boxes.csv."
+
+    def test_what_is_wrong_with_a_table_of_boxes_is_said_beside_the_film(self, fresh, film_file, tmp_path):
+        def box(**other):
+            return {"label": "Mass", "x": 10, "y": 20, "w": 60, "h": 50, **other}
+
+        def said(content, name="some.csv"):
+            (tmp_path / name).write_text(content)
+            fresh.page.evaluate(f"document.querySelector('{NOTE}').textContent = ''")
+            fresh.drop(tmp_path / name)
+            fresh.page.wait_for_function(f"() => document.querySelector('{NOTE}').textContent")
+            return fresh.page.inner_text(NOTE)
+
+        def table(*boxes, file=film_file.name):
+            text = json.dumps(boxes).replace('"', '""')
+            return f'file,boxes\n{file},"{text}"\n'
+
+        needs = "it needs label, x, y, w and h, in pixels of the file."
+        assert said(table(box())) == "1 box read from some.csv. None is of a film that is here yet."
+        fresh.drop(film_file).wait("gradcam")
+        assert said("a,b\n1,2\n").startswith("some.csv holds no boxes: it needs the columns file and boxes")
+        assert said("").startswith("some.csv holds no boxes")
+        assert said(f"file,boxes\n{film_file.name},[{{\n") == f"1 entry of some.csv is no box: {needs}"
+        assert said(f"file,boxes\n{film_file.name},5\n") == f"1 entry of some.csv is no box: {needs}"
+        wrong = (box(w=-5), box(h="abc"), box(label=""), None)
+        assert "4 entries of some.csv are no boxes" in said(table(*wrong))
+        assert said(table(box(), box(w=0))) == f"1 box read from some.csv. 1 entry of some.csv is no box: {needs}"
+        assert said(table(box(), file="other.png")).endswith("None is of a film that is here yet.")
+        assert said(table(box(label="Unicorn"))).endswith("1 of them is of a finding that this model does not predict.")
+        far = f"1 box of {film_file.name} lies beside the film: it should be in pixels of this very file."
+        assert said(table(box(x=5000))) == far
+
+    def test_the_scrambled_model_is_explained(self, measured):
+        measured.page.select_option("#cxr-depth", "classifier")
+        measured.page.click("#cxr-scramble")
+        measured.page.wait_for_function("document.querySelectorAll('.smalls figure').length === 3", timeout=120_000)
+        words = measured.texts(".smalls figcaption")
+        assert all(re.search(r"keeps|empty", text) for text in words)

@@ -1,0 +1,110 @@
+"""A real browser that looks at a page, and what a visitor does in it."""
+
+import base64
+import os
+import shutil
+
+import numpy as np
+import pytest
+
+from cxr_demo.types import NIH_FINDINGS
+
+if os.environ.get("CXR_BROWSER") == "required":
+    import playwright.sync_api as playwright
+else:
+    playwright = pytest.importorskip("playwright.sync_api")
+
+QUIET = ["--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+QUIET += ["--no-sandbox", "--disable-component-update", "--disable-sync"]
+DEFAULTS = ("gradcam", "lime", "occlusion")
+
+DROP = """([name, data]) => {
+  const bytes = Uint8Array.from(atob(data), c => c.charCodeAt(0));
+  const carried = new DataTransfer();
+  carried.items.add(new File([bytes], name));
+  for (const kind of ['dragover', 'drop'])
+    document.querySelector('.film .stage').dispatchEvent(
+      new DragEvent(kind, {dataTransfer: carried, bubbles: true, cancelable: true}));
+}"""
+PIXELS = """key => {
+  const canvas = document.querySelector(`.card[data-method=${key}] canvas`);
+  const {data, width, height} = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+  return [width, height, btoa(Array.from(data, b => String.fromCharCode(b)).join(''))];
+}"""
+#: How many pixels of the film have the colour of a box's outline.
+GREEN = """() => {
+  const canvas = document.querySelector('.film canvas');
+  const {data} = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+  let many = 0;
+  for (let k = 0; k < data.length; k += 4) many += data[k + 1] > data[k] + 60;
+  return many;
+}"""
+
+
+def opened():
+    """Chromium; skips by name where there is none."""
+    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if found is None:
+        # CI says "required": a browser test that was skipped there has shown nothing
+        (pytest.fail if os.environ.get("CXR_BROWSER") == "required" else pytest.skip)("no Chromium on this machine")
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=found, args=QUIET)
+        yield browser
+        browser.close()
+
+
+class Visitor:
+    """A page of the browser, with all it asked for and complained about; `first` is run before its own scripts."""
+
+    def __init__(self, browser, address, first=""):
+        self.page = browser.new_page(viewport={"width": 1440, "height": 1000})
+        self.page.add_init_script(first)
+        self.address, self.requests, self.complaints = address, [], []
+        self.page.on("request", lambda r: r.url.startswith("data:") or self.requests.append(r.url))
+        self.page.on("pageerror", lambda e: self.complaints.append(str(e)))
+        self.page.on("console", lambda m: m.type == "error" and self.complaints.append(m.text))
+        self.page.goto(address)
+        self.page.wait_for_selector(".cxr .list .row")
+
+    def reload(self):
+        """Load the page again. What the page that goes says of its requests that are cut off (Gradio's client
+        complains, when some were on their way) is no complaint; all it said before is kept, as is what comes after."""
+        kept = list(self.complaints)
+        self.page.once("framenavigated", lambda _: self.complaints.__setitem__(slice(None), kept))
+        self.page.reload()
+        return self
+
+    def drop(self, path):
+        self.page.evaluate(DROP, [path.name, base64.b64encode(path.read_bytes()).decode()])
+        return self
+
+    def wait(self, *keys, state="done"):
+        for key in keys:
+            self.page.wait_for_selector(f".card[data-method={key}][data-state={state}]", timeout=60_000)
+        return self
+
+    def measured(self):
+        """Wait until it is measured how far the maps can be believed, which begins by itself."""
+        self.page.wait_for_selector(".believe[data-state=done]", timeout=60_000)
+        return self
+
+    def pixels(self, key):
+        width, height, data = self.page.evaluate(PIXELS, key)
+        return np.frombuffer(base64.b64decode(data), np.uint8).reshape(height, width, 4)[..., :3].astype(int)
+
+    def opacity(self, value):
+        self.page.eval_on_selector(
+            "#cxr-opacity",
+            "(n, v) => { n.value = v; n.dispatchEvent(new Event('input', {bubbles: true})); }",
+            str(value),
+        )
+
+    def pick(self, label):
+        self.page.click(f".list .row[data-finding='{NIH_FINDINGS.index(label)}']")
+
+    def texts(self, selector):
+        return [node.inner_text() for node in self.page.query_selector_all(selector)]
+
+    def turn_on(self, key):
+        self.page.check(f".controls [data-method={key}]")
+        return self.wait(key)

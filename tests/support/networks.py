@@ -1,0 +1,39 @@
+"""A small network of each architecture, with random weights."""
+
+import numpy as np
+import torch
+
+from cxr_demo.models import classifier
+from cxr_demo.types import ModelSpec
+
+DENSE = {"growth_rate": 8, "block_config": (2, 2, 2, 2), "num_init_features": 16}
+
+KINDS = {
+    "DenseNet": ("DenseNet", DENSE),
+    "mirrored DenseNet": ("DenseNet", {**DENSE, "mirrored": True}),
+    "ResNet50": ("ResNet50", {}),
+    "EfficientNetLite0": ("EfficientNetLite0", {}),
+    "mirrored EfficientNetLite0": ("EfficientNetLite0", {"mirrored": True}),
+}
+
+SIZE = 64
+
+
+def build(kind, size=SIZE):
+    architecture, arguments = KINDS[kind]
+    torch.manual_seed(2)
+    spec = ModelSpec(
+        name="tiny", architecture=architecture, arguments=arguments, labels=("Mass", "Nodule", "Edema"), size=size,
+        trained_on="nothing", licence="Apache-2.0",
+    )  # fmt: skip
+    network = classifier.build(architecture, arguments, 3)
+    # statistics of an untrained network's norms leave logits of hundreds
+    network.head.weight.data /= network.eval()(torch.randn(2, 1, size, size) * 400).abs().mean().item()
+    return classifier.Classifier(spec, network, "test:tiny")
+
+
+def asked(n, size=SIZE):
+    """Covers, an image and a fill, in the model's pixel range."""
+    rng = np.random.default_rng(4)
+    x, fill = (torch.from_numpy(rng.uniform(-1024, 1024, (1, 1, size, size)).astype(np.float32)) for _ in range(2))
+    return rng.random((n, size, size)).astype(np.float32), x, fill

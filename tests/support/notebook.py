@@ -1,0 +1,36 @@
+"""A cell's result in a notebook, harmless and hostile."""
+
+import dataclasses
+
+import numpy as np
+
+from cxr_demo import methods
+from cxr_demo.output import notebook
+from tests.support import planted
+
+HOSTILE = """</td><img src=https://example.org/x onerror=alert(1)>"'&$x$.png"""
+
+QUICK = (methods.GradCAM(), methods.LIME(samples=100), methods.Occlusion(stride=16), methods.LayerCAM())
+
+
+def explained():
+    """A film that is wide and larger than it is shown, by methods of both units."""
+    tall = np.kron(np.pad(planted.pixels(), ((0, 0), (30, 30)), mode="edge"), np.ones((3, 3)))
+    film = dataclasses.replace(planted.film(tall, name="wide.png"), warnings=("It was scanned upside down.",))
+    return notebook.explain(planted.classifier(), film, *QUICK)
+
+
+def hostile(explained):
+    """Everything that comes from outside is an attack."""
+    labels = (HOSTILE, *planted.LABELS[1:])
+    prediction = dataclasses.replace(explained.prediction, labels=labels, model=HOSTILE, warnings=(HOSTILE,))
+    film = dataclasses.replace(explained.film, name=HOSTILE, warnings=(HOSTILE,), correction=HOSTILE)
+    e = dataclasses.replace(
+        explained.explanations[0],
+        labels=labels,
+        method=HOSTILE,
+        stopped=HOSTILE,
+        complete=False,
+        settings={HOSTILE: HOSTILE},
+    )
+    return notebook.Explained(film, prediction, (e, dataclasses.replace(e, forwards=0)), [HOSTILE])

@@ -1,0 +1,148 @@
+"""The trainer's command line, as a person would use it, on planted films."""
+
+import errno
+import json
+import os
+from unittest.mock import Mock
+
+import pytest
+
+from cxr_demo.explain import predict
+from cxr_demo.films import image, phantom
+from cxr_demo.models import registry
+from tests.support.training import LABELS, TINY, flags, plant
+from train import cli
+
+FINDINGS = ["--labels", *LABELS]
+
+
+@pytest.fixture(scope="module")
+def films(tmp_path_factory):
+    return plant(tmp_path_factory.mktemp("cli") / "films", 120)
+
+
+def accepted(films, folder) -> list[str]:
+    """Flags that let stand whatever the audit has against planted films."""
+    cli.main(["audit", str(films), *FINDINGS, "--out", str(folder)])
+    findings = json.loads((folder / "audit.json").read_text())["findings"]
+    errors = [f["id"] for f in findings if f["severity"] == "error"]
+    return [word for name in errors for word in ("--accept", f"{name}:planted")]
+
+
+def test_the_audit_prints_writes_and_ends_with_its_severity(films, tmp_path, capsys):
+    status = cli.main(["audit", str(films), *FINDINGS, "--out", str(tmp_path)])
+    report = json.loads((tmp_path / "audit.json").read_text())
+    assert (
+        status
+        == report["status"]
+        == max({"info": 0, "warning": 1, "error": 2}[f["severity"]] for f in report["findings"])
+    )
+    assert "120 films of 60 patients" in capsys.readouterr().out
+    assert (tmp_path / "audit.html").read_text().startswith("<!doctype html>")
+
+
+def test_fit_refuses_what_the_audit_calls_wrong_until_it_is_accepted(films, tmp_path, capsys):
+    text = films.read_text().splitlines()
+    header = f"{text[0]},No Finding"
+    wrong = films.with_name("wrong.csv")
+    wrong.write_text("\n".join([header, *(f"{line},1" for line in text[1:])]))
+    fit = ["fit", str(wrong), *FINDINGS, "--out", str(tmp_path / "run"), "--folds", "2", *flags(TINY)]
+    assert cli.main(fit) == 2
+    said = capsys.readouterr().err
+    assert "The audit found errors, so nothing is trained" in said
+    assert "--accept" in said
+    assert not (tmp_path / "run" / "training").exists()
+
+
+def test_a_run_is_fitted_measured_and_served(films, tmp_path, capsys):
+    run = tmp_path / "run"
+    let = accepted(films, tmp_path / "audit")
+    assert cli.main(["fit", str(films), *FINDINGS, "--out", str(run), "--folds", "2", *flags(TINY), *let]) == 0
+    capsys.readouterr()
+    assert cli.main(["evaluate", str(run)]) == 0
+    said = capsys.readouterr().out
+    assert "average precision" in said
+    assert "Mass" in said
+    card = (run / "all" / "README.md").read_text()
+    for word in let[1::2]:
+        assert word.partition(":")[0] in card
+    assert registry.load(str(run)).for_film("000.png").name.startswith(f"{run}/fold-")
+
+
+def test_a_split_keeps_its_test_part_shut_and_counts_who_opens_it(films, tmp_path, capsys):
+    split, run = tmp_path / "split.csv", tmp_path / "run"
+    assert cli.main(["split", str(films), *FINDINGS, "--out", str(split)]) == 0
+    assert "train: " in capsys.readouterr().out
+    recipe = ["--epochs", "2", "--coarse-epochs", "1", "--validation", "0.3"]
+    let = accepted(films, tmp_path / "audit")
+    command = ["fit", str(films), *FINDINGS, "--out", str(run), "--split", str(split), *flags(TINY), *recipe, *let]
+    assert cli.main(command) == 0
+    assert "not opened" in (run / "all" / "README.md").read_text()
+    capsys.readouterr()
+    assert cli.main(["evaluate", str(run)]) == 0
+    assert "opened 1 time." in capsys.readouterr().out
+    assert cli.main(["evaluate", str(run)]) == 0
+    assert "opened before" in capsys.readouterr().out
+    assert "opened 2 times" in (run / "all" / "README.md").read_text()
+
+
+def test_a_dry_run_goes_through_everything_and_leaves_nothing(films, tmp_path, capsys):
+    let = accepted(films, tmp_path / "audit")
+    run = tmp_path / "run"
+    command = ["fit", str(films), *FINDINGS, "--out", str(run), *flags(TINY), *let, "--dry-run"]
+    assert cli.main(command) == 0
+    assert "nothing was kept" in capsys.readouterr().out
+    assert not run.exists()
+
+
+def test_films_are_decoded_once_and_checked(films, tmp_path, capsys):
+    command = ["cache", str(films), *FINDINGS, "--out", str(tmp_path), "--size", "32"]
+    assert cli.main(command) == 0
+    assert cli.main([*command, "--verify"]) == 0
+    assert "120 films at 32 px" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["audit", "nowhere.csv"], "cannot be read as a table"),
+        (["audit", "MARS=/tmp"], "Unknown data set 'MARS'"),
+        (["fit", "x.csv", "--out", "r", "--labels", "Cold"], "'Cold' is none of"),
+        (["resume", "/nowhere"], "holds no run"),
+        (["evaluate", "bundled:nih14"], "name the films"),
+        (["publish", "/nowhere", "a/b", "--dry-run"], "no finished model"),
+        (["split", "NIH=/tmp", "--metadata", "--out", "x.csv", "--shares", "a"], "--shares a should be like"),
+    ],
+)
+def test_wrong_words_get_a_sentence(words, said, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(words) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_the_demonstration_ends_with_a_model_that_learnt_and_opens(tmp_path, monkeypatch, capsys):
+    monkeypatch.delenv("CXR_FILMS", raising=False)
+    assert cli.main(["demo", "--out", str(tmp_path)]) == 0
+    said = capsys.readouterr().out
+    for step in ("audit", "cache", "fit", "evaluate", "publish"):
+        assert f"$ python -m train {step} " in said
+    assert (tmp_path / "audit" / "audit.html").exists()
+    assert "Would be published as your-name/demo, private." in said
+    assert f"CXR_MODEL={tmp_path / 'run' / 'all'} make run" in said
+    scores = json.loads((tmp_path / "run" / "evaluation.json").read_text())["scores"]
+    (mean,) = (score for score in scores if (score["finding"], score["metric"]) == ("mean", "AUROC"))
+    assert mean["low"] > 0.9
+    model = registry.load(str(tmp_path / "run" / "all"))
+    prediction = predict(model, image.read(phantom.save("effusion", tmp_path)))
+    assert prediction.labels[prediction.ranked()[0]] == "Effusion"
+
+
+@pytest.mark.parametrize(
+    ("number", "step"),
+    [(errno.ENOSPC, "Make room there"), (errno.EACCES, "Let this program read and write there")],
+)
+def test_a_disk_that_cannot_be_used_comes_with_what_to_do(monkeypatch, capsys, number, step):
+    error = OSError(number, os.strerror(number), "runs/mine")
+    monkeypatch.setattr(cli, "_resume", Mock(side_effect=error))
+    assert cli.main(["resume", "runs/mine"]) == 1
+    assert capsys.readouterr().err == f"{error}. {step} and start again: a run goes on where it was.\n"

@@ -1,0 +1,204 @@
+"""The training loop: killed and resumed, divided among processes, stopped early, from every kind of start."""
+
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from cxr_demo.errors import DataError, UnknownModel
+from cxr_demo.films import label_tables
+from cxr_demo.models import classifier, model_folder
+from tests.support.training import LABELS, TINY, flags, plant
+from train import backbones, checkpoint, finetune, runs
+from train.recipe import Recipe
+
+ROOT = Path(__file__).parents[2]
+#: The trainer's command line, with a checkpoint after every step.
+OFTEN = "import sys; from train import cli, finetune; finetune.SAVE_EVERY = 0; sys.exit(cli.main())"
+
+
+def command(table: Path, out: Path, recipe: Recipe, *more: str) -> list[str]:
+    return ["fit", str(table), "--out", str(out), "--folds", "2", "--labels", *LABELS, *flags(recipe), *more]
+
+
+def start(python: list[str], words: list[str]) -> subprocess.Popen:
+    env = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", "ACCELERATE_USE_CPU": "true"}
+    return subprocess.Popen([sys.executable, *python, *words], cwd=ROOT, env=env, stdout=subprocess.DEVNULL)
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    return model_folder.read(folder, "m").tensors
+
+
+def test_killed_anywhere_and_resumed_it_ends_bit_for_bit_as_if_it_had_not_been(tmp_path):
+    path = plant(tmp_path / "films", 64)
+    recipe = dataclasses.replace(
+        TINY, epochs=2, coarse_epochs=2, head_epochs=1, dropout=0.3, validation=0.2, mirror=0.5
+    )
+    assert start(["-c", OFTEN], command(path, tmp_path / "whole", recipe)).wait() == 0
+    resume: list[str] = command(path, tmp_path / "killed", recipe)
+    kills = 0
+    while True:
+        process = start(["-c", OFTEN], resume)
+        target = sorted((tmp_path / "killed").glob("training/*/checkpoint.safetensors"))
+        seen = {p: p.stat().st_mtime_ns for p in target}
+        while process.poll() is None:
+            now = {p: p.stat().st_mtime_ns for p in (tmp_path / "killed").glob("training/*/checkpoint.safetensors")}
+            # soon after a checkpoint moved, in other places each time
+            if kills < 3 and now != seen and len(now) > kills:
+                time.sleep(0.05 * kills)
+                process.send_signal(signal.SIGKILL)
+                kills += 1
+                break
+            time.sleep(0.005)
+        if process.wait() == 0:
+            break
+        assert process.returncode == -signal.SIGKILL
+        resume = ["resume", str(tmp_path / "killed")]
+    assert kills == 3
+    for name in ("fold-0", "fold-1", "all"):
+        whole, killed = weights(tmp_path / "whole" / name), weights(tmp_path / "killed" / name)
+        assert all(torch.equal(whole[n], killed[n]) for n in whole)
+        logs = [
+            [json.loads(line) | {"seconds": 0} for line in log.read_text().splitlines()]
+            for log in (tmp_path / run / "training" / name / "log.jsonl" for run in ("whole", "killed"))
+        ]
+        assert logs[0] == logs[1]
+        assert len(logs[0]) == 5
+
+
+def test_two_processes_learn_what_one_learns_in_two_parts(tmp_path):
+    path = plant(tmp_path / "films", 69)
+    recipe = dataclasses.replace(TINY, epochs=2, coarse_epochs=1, head_epochs=1, freeze_norm=True, mirror=0.5, batch=15)
+    # `accelerate launch --cpu` starts a single process whatever number it is given
+    two = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m", "train"]
+    one = ["-m", "train"]
+    processes = [
+        start(two, command(path, tmp_path / "two", recipe)),
+        start(one, command(path, tmp_path / "one", dataclasses.replace(recipe, accumulate=2))),
+    ]
+    assert [process.wait() for process in processes] == [0, 0]
+    for name in ("fold-0", "fold-1", "all"):
+        divided, whole = weights(tmp_path / "two" / name), weights(tmp_path / "one" / name)
+        assert max(float((divided[n] - whole[n]).abs().max()) for n in whole) <= 1e-5
+    scored = [np.load(tmp_path / run / "out_of_fold.npz")["logits"] for run in ("two", "one")]
+    assert scored[0].shape == (69, 2)
+    assert np.abs(scored[0] - scored[1]).max() < 1e-4
+
+
+def lessons(**changes) -> finetune.TrainingData:
+    """64 films: the first finding is brightness, the second noise."""
+    rng = np.random.default_rng(0)
+    targets = rng.integers(0, 2, (64, 2)).astype(np.float32)
+    views = (rng.normal(90, 10, (64, 32, 32)) + 60 * targets[:, :1, None]).clip(0, 255).astype(np.uint8)
+    rows = np.arange(64)
+    return finetune.TrainingData(**{"views": views, "targets": targets, "rows": rows[:48], "held": rows[48:]} | changes)
+
+
+def network(recipe: Recipe) -> classifier.Network:
+    return backbones.find(recipe).network(LABELS, recipe.seed)
+
+
+def test_it_stops_when_validation_gets_no_better_and_keeps_the_best():
+    recipe = dataclasses.replace(TINY, epochs=30, coarse_epochs=0, patience=2, fine_rate=3e-2)
+    trainer = finetune.Trainer(network(recipe), lessons(), recipe)
+    found = trainer.run(lambda _: None)
+    aurocs = [row["auroc"] for row in trainer.at.history]
+    assert len(aurocs) < 30
+    assert len(aurocs) == int(np.argmax(aurocs)) + 1 + 2
+    after = finetune.logits(found, lessons().views, lessons().held)
+    best = np.nanmean([finetune.evaluate.auroc(lessons().targets[48:, i], after[:, i]) for i in range(2)])
+    assert best == pytest.approx(max(aurocs))
+
+
+def test_only_the_head_learns_at_first_and_frozen_layers_never():
+    recipe = dataclasses.replace(TINY, head_epochs=1, coarse_epochs=0, epochs=0, ema=0.0)
+    before = {n: t.clone() for n, t in network(recipe).model.state_dict().items()}
+    after = finetune.Trainer(network(recipe), lessons(), recipe).run(lambda _: None).model.state_dict()
+    changed = {n for n in before if not torch.equal(before[n], after[n])}
+    assert changed == {"classifier.weight", "classifier.bias"}
+    recipe = dataclasses.replace(TINY, coarse_epochs=0, epochs=1, frozen_layers=4, ema=0.0)
+    after = finetune.Trainer(network(recipe), lessons(), recipe).run(lambda _: None).model.state_dict()
+    still = {n for n in before if torch.equal(before[n], after[n])}
+    assert {n for n in before if n.startswith(("features.conv0", "features.norm0"))} <= still
+    assert "features.norm5.weight" not in still
+
+
+def test_the_rate_warms_up_and_follows_a_cosine_down():
+    shares = [finetune.rate_at(i / 100, 0.1) for i in range(100)]
+    assert max(shares) == shares[10] == 1
+    assert shares[0] == pytest.approx(0.04)
+    assert shares[55] == pytest.approx(0.5)
+    assert shares[99] < 0.001
+
+
+def test_boxes_pull_the_map_into_them():
+    corner = np.zeros((2, 28, 28), np.uint8)
+    corner[0, :7, :7] = 1
+    recipe = dataclasses.replace(TINY, coarse_epochs=0, epochs=12, validation=0, box_weight=2.0, rotate=0, mirror=0)
+    rng = np.random.default_rng(1)
+    views = rng.integers(0, 256, (64, 32, 32), np.uint8)
+    views[:, :8, :8] = 255
+    for weight, wanted in ((2.0, True), (0.0, False)):
+        chosen = dataclasses.replace(recipe, box_weight=weight)
+        taught = lessons(views=views, held=np.arange(0), boxes=dict.fromkeys(range(48), corner))
+        found = finetune.Trainer(network(chosen), taught, chosen).run(lambda _: None)
+        with torch.no_grad():
+            features = found.features(finetune.to_range(finetune.to_input(views[48:])))
+            maps = torch.einsum("nchw,c->nhw", features, found.head.weight[0])
+        peaks = [divmod(int(m.argmax()), m.shape[1]) for m in maps]
+        inside = np.mean([max(y, x) < maps.shape[1] / 4 for y, x in peaks])
+        assert (inside > 0.9) == wanted
+
+
+def test_imagenet_weights_know_pictures():
+    backbone = backbones.imagenet()
+    assert "ImageNet" in backbone.name
+    net = backbone.network(("Mass",), 0)
+    assert net.head.out_features == 1
+    astronaut = pytest.importorskip("skimage.data").astronaut().mean(2)
+    x = torch.nn.functional.interpolate(torch.tensor(astronaut, dtype=torch.float32)[None, None], (224, 224)) / 255
+    with torch.no_grad():
+        features = net.eval().features(finetune.to_range(x)).mean((2, 3))[0]
+    # the weights' own head would be needed for a class; features that are neither dead nor exploded are not by chance
+    assert 0.05 < features.mean() < 3
+    assert (features > 0).float().mean() > 0.5
+
+
+def test_a_start_keeps_the_rows_of_findings_it_knows(tmp_path):
+    recipe = dataclasses.replace(TINY, backbone="bundled:pneumothorax")
+    backbone = backbones.find(recipe)
+    both = backbone.network(("Mass", "Pneumothorax"), 0)
+    known = next(t for n, t in backbone.tensors.items() if n.endswith("classifier.weight"))
+    assert torch.equal(both.head.weight[1], known[0])
+    assert not torch.equal(both.head.weight[0], known[0])
+    assert backbone.name.startswith("bundled:pneumothorax@")
+    with pytest.raises(UnknownModel):
+        backbones.find(dataclasses.replace(TINY, backbone="nothing-like-it"))
+    with pytest.raises(DataError, match="not JSON"):
+        backbones.find(dataclasses.replace(TINY, arguments="{"))
+
+
+def test_a_damaged_checkpoint_is_named(tmp_path):
+    path = tmp_path / "checkpoint.safetensors"
+    checkpoint.write(path, {"a": torch.ones(2)}, {"x": [0.1, 1e-17]})
+    tensors, numbers = checkpoint.read(path)
+    assert torch.equal(tensors["a"], torch.ones(2))
+    assert numbers == {"x": [0.1, 1e-17]}
+    path.write_bytes(path.read_bytes()[:20])
+    with pytest.raises(DataError, match="no checkpoint"):
+        checkpoint.read(path)
+
+
+def test_a_run_without_a_plan_is_refused(tmp_path):
+    with pytest.raises(DataError, match="holds no run"):
+        runs.loads(tmp_path)
+    assert label_tables.UNCERTAIN  # the recipe's choices are the policy's

@@ -1,0 +1,138 @@
+"""From a run to the Hub and back: what goes up, who is asked, and the same probabilities at the other end."""
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cxr_demo.errors import DataError, ModelUnavailable
+from cxr_demo.films import image, label_tables
+from cxr_demo.models import hub as client
+from cxr_demo.models import registry
+from tests.support import hub_server
+from tests.support.training import LABELS, TINY, plant
+from train import cache, cli, publish, runs
+
+# huggingface_hub 2.4 sends large files with an argument that its own HTTP library calls old
+pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
+
+hub = hub_server.hub
+
+REPO = "someone/planted"
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A finished run of planted films, with the report of an audit."""
+    folder = tmp_path_factory.mktemp("publish")
+    films = label_tables.read_tables([plant(folder / "films", 120)], LABELS)
+    recipe = dataclasses.replace(TINY, epochs=2, coarse_epochs=1)
+    plan = runs.Plan("planted", (str(folder / "films" / "labels.csv"),), LABELS, recipe, folds=2, command="here")
+    views = cache.load(films, 32, folder / "cache")
+    runs.Run(folder / "run", plan, films, views, lambda _: None).fit()
+    finding = {"id": "x", "severity": "warning", "suspects": [{"file": "patient-name.png"}]}
+    (folder / "run" / "audit.json").write_text(json.dumps({"findings": [finding]}))
+    return folder
+
+
+def answers(*words: str):
+    """Says yes or no, and remembers what it was asked."""
+    asked: list[str] = []
+
+    def may(question: str) -> bool:
+        asked.append(question)
+        return words[len(asked) - 1] == "y"
+
+    return may, asked
+
+
+def staged(run: Path, folder: Path) -> Path:
+    return publish.stage(run / "run", folder / "staged")
+
+
+def push(folder: Path, *words: str) -> str | None:
+    may, _ = answers(*words)
+    return publish.publish(folder, REPO, private=True, message="m", may=may, say=lambda _: None)
+
+
+def test_fit_publish_pull_gives_the_same_probabilities(hub, run, tmp_path):
+    commit = push(staged(run, tmp_path))
+    pulled = registry.load(f"{REPO}@{commit}")
+    here = registry.load(str(run / "run" / "all"))
+    film = image.read(run / "films" / "images" / "003.png")
+    x = pytest.importorskip("torch").from_numpy(image.model_input(film, 32))
+    assert (
+        np.abs(pulled.probabilities(pulled.logits(x).numpy()) - here.probabilities(here.logits(x).numpy())).max()
+        <= 1e-6
+    )
+    assert pulled.name == f"{REPO}@{commit}"
+
+
+def test_the_page_serves_it_by_name_and_offline_once_cached(hub, run, tmp_path):
+    commit = push(staged(run, tmp_path))
+    film = str(run / "films" / "images" / "003.png")
+    env = {**os.environ, "CXR_MODEL": f"{REPO}@{commit}", "HF_HOME": str(tmp_path / "home"), "HF_HUB_DISABLE_XET": "1"}
+    command = [sys.executable, "-m", "cxr_demo", "predict", film, "--json"]
+    root = Path(__file__).parents[2]
+    online = subprocess.run(command, env=env, cwd=root, check=True, capture_output=True, text=True).stdout
+    hub.stop()
+    offline = subprocess.run(
+        command, env={**env, "HF_HUB_OFFLINE": "1"}, cwd=root, check=True, capture_output=True, text=True
+    ).stdout
+    assert json.loads(online) == json.loads(offline)
+    assert json.loads(online)["model"] == f"{REPO}@{commit}"
+
+
+def test_what_goes_up_tells_how_good_and_how_made_but_names_no_film(hub, run, tmp_path):
+    commit = push(staged(run, tmp_path))
+    files = hub.repos["models", REPO].commits[commit]
+    assert set(files) == {
+        "config.json", "model.safetensors", "README.md", "thresholds.json", "evaluation.json", "audit.json",
+        "training.json",
+    }  # fmt: skip
+    assert b"model-index" in files["README.md"]
+    assert set(json.loads(files["thresholds.json"])) == {"youden", "max_f1", "sensitivity"}
+    assert len(json.loads(files["training.json"])["split_sha256"]) == 64
+    assert all(b"patient-name" not in content for content in files.values())
+
+
+def test_an_existing_repository_is_asked_about(hub, run, tmp_path):
+    folder = staged(run, tmp_path)
+    first = push(folder)
+    may, asked = answers("n")
+    assert publish.publish(folder, REPO, private=True, message="m", may=may, say=lambda _: None) is None
+    assert REPO in asked[0]
+    assert client.head(REPO) == first
+    (folder / "README.md").write_text("# Second\n")
+    assert push(folder, "y") == client.head(REPO) != first
+
+
+def test_a_dry_run_shows_everything_and_needs_no_network(hub, run, capsys):
+    hub.stop()
+    assert cli.main(["publish", str(run / "run"), REPO, "--dry-run"]) == 0
+    shown = capsys.readouterr().out
+    assert "model.safetensors" in shown
+    assert "Not a medical device" in shown
+    assert f"Would be published as {REPO}, private." in shown
+    assert not hub.log
+
+
+def test_a_hub_that_breaks_off_leaves_what_was_there(hub, run, tmp_path):
+    folder = staged(run, tmp_path)
+    first = push(folder)
+    hub.broken = True
+    with pytest.raises(ModelUnavailable):
+        push(folder, "y")
+    hub.broken = False
+    assert client.head(REPO) == first
+
+
+def test_an_unfinished_run_is_not_published(run, tmp_path):
+    (tmp_path / "run.json").write_text("{}")
+    with pytest.raises(DataError, match="no finished model"):
+        publish.stage(tmp_path, tmp_path / "staged")

@@ -1,0 +1,142 @@
+"""What is no frontal chest film, or does not lie as one should, is told before anything is read into it."""
+
+import csv
+
+import cv2
+import numpy as np
+import pytest
+
+from cxr_demo import cli, explain
+from cxr_demo.errors import BadSetting
+from cxr_demo.films import gate, image, phantom
+from cxr_demo.models import registry
+from cxr_demo.output import report
+from tests.support.pictures import DRAWN
+from train import gate as teaching
+
+
+def film(pixels: np.ndarray, name: str = "film.png"):
+    """A film of pixels (H, W) uint8."""
+    return image.decode(cv2.imencode(".png", pixels)[1].tobytes(), name)
+
+
+def spoilt(pixels: np.ndarray, correction: str) -> np.ndarray:
+    """Pixels that a correction puts right."""
+    turns, inverted = image.CORRECTIONS[correction]
+    turned = np.rot90(pixels, -turns)
+    return np.ascontiguousarray(255 - turned if inverted else turned)
+
+
+# ------------------------------------------------------------------ what it sees
+
+
+@pytest.mark.parametrize(
+    ("change", "direction"),
+    [
+        (lambda ramp: ramp, 0),
+        (lambda ramp: ramp.T, 2),
+        (lambda ramp: 255 - ramp, 4),
+        (lambda ramp: 255 - ramp.T, 6),
+    ],
+)
+def test_edges_of_a_ramp_all_point_uphill(change, direction):
+    ramp = np.tile(np.arange(gate.SIDE, dtype=np.uint8) * 3, (gate.SIDE, 1))
+    bins = gate.edges(change(ramp)[None]).reshape(-1, gate.DIRECTIONS)
+    share = 1 / gate.CELLS
+    assert bins[:, direction] == pytest.approx(share, rel=0.01)
+    assert np.delete(bins, direction, 1).max() == pytest.approx(0, abs=1e-4)
+
+
+@pytest.mark.parametrize("key", phantom.PHANTOMS)
+def test_phantoms_are_let_through_and_marked(key):
+    drawn = phantom.PHANTOMS[key].film()
+    assert gate.look(drawn).passes
+    assert "phantom" in drawn.warnings[0]
+
+
+@pytest.mark.parametrize("correction", image.CORRECTIONS)
+def test_a_film_that_lies_wrong_is_recognised_and_put_right(correction):
+    upright = phantom.draw("effusion")
+    found = gate.look(film(spoilt(upright, correction)))
+    assert not found.passes
+    assert found.correction == correction
+    assert gate.LOOKS[correction] in found.says[0]
+    assert gate.look(image.corrected(film(spoilt(upright, correction)), correction)).passes
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_drawings_and_noise_are_no_chest_films(name):
+    found = gate.look(film(DRAWN[name]))
+    assert not found.passes
+    if found.correction is None:
+        assert found.says == (gate.NO_CHEST_FILM,)
+
+
+# ------------------------------------------------------------------ real pictures
+
+
+def test_real_films_pass_and_other_pictures_do_not(films):
+    """With the weights as they are shipped, which saw these; the card has the honest rates."""
+    with (films / "nih" / "labels.csv").open() as file:
+        names = [row["file"] for row in csv.DictReader(file)][::10]
+    refused = [name for name in names if not gate.look(image.read(films / "nih" / "images" / name)).passes]
+    assert len(refused) <= len(names) * 0.01
+    with (films / "other" / "labels.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    passed = {kind: [] for kind in {row["kind"] for row in rows}}
+    for row in rows:
+        passed[row["kind"]].append(gate.look(image.read(films / "other" / "images" / row["file"])).passes)
+    for kind, found in passed.items():
+        share = np.mean(found)
+        assert share >= 0.95 if kind in teaching.PASSING else share <= 0.05, kind
+
+
+def test_a_real_inverted_film_is_found(films):
+    found = gate.look(image.read(films / "nih" / "images" / "00017999_000.jpg"))
+    assert found.correction == "invert"
+
+
+# ------------------------------------------------------------------ putting a film right
+
+
+@pytest.mark.parametrize("correction", image.CORRECTIONS)
+def test_a_corrected_film_has_the_upright_ones_pixels_and_says_so(correction):
+    upright = np.random.default_rng(3).integers(0, 256, (60, 80), dtype=np.uint8)
+    wrong, right = film(spoilt(upright, correction)), film(upright)
+    found = image.corrected(wrong, correction)
+    np.testing.assert_allclose(found.pixels, right.pixels, atol=1e-6)
+    assert not found.pixels.flags.writeable
+    assert found.crop == right.crop
+    assert found.sha256 == wrong.sha256
+    assert found.correction == correction
+    assert found.warnings == (*right.warnings, f"The film was corrected here before it was read: {correction}.")
+
+
+def test_there_is_no_other_correction():
+    with pytest.raises(BadSetting, match="turn left"):
+        image.corrected(phantom.PHANTOMS["normal"].film(), "mirror")
+
+
+def test_a_prediction_of_something_else_is_marked():
+    model = registry.load("bundled:nih14")
+    odd = film(DRAWN["page"])
+    assert explain.predict(model, odd).warnings == (gate.NO_CHEST_FILM,)
+    assert gate.NO_CHEST_FILM in report.prediction_fields(odd, explain.predict(model, odd))["warnings"]
+    assert explain.predict(model, phantom.PHANTOMS["normal"].film()).warnings == ()
+
+
+def test_the_command_line_corrects_when_asked_and_repeats_it(tmp_path, capsys):
+    path = tmp_path / "left.png"
+    cv2.imwrite(str(path), spoilt(phantom.draw("effusion"), "turn right"))
+    assert cli.main(["predict", str(path)]) == 0
+    assert "turned to the left" in capsys.readouterr().err
+    assert cli.main(["predict", "--correct", str(path)]) == 0
+    assert "corrected here before it was read: turn right" in capsys.readouterr().err
+    quick = ["--method", "gradcam", "--label", "Effusion"]
+    assert cli.main(["explain", str(path), "--correct", "--out", str(tmp_path / "a"), *quick]) == 0
+    result = tmp_path / "a" / "left" / "result.json"
+    assert '"correction": "turn right"' in result.read_text()
+    assert cli.main(["explain", "--from", str(result), str(path), "--out", str(tmp_path / "b")]) == 0
+    first, again = (np.load(tmp_path / out / "left" / "maps.npz")["gradcam"] for out in "ab")
+    np.testing.assert_array_equal(first, again)
+    assert cli.main(["explain", "--from", str(result), str(path), "--out", str(tmp_path / "c"), "--correct"]) == 2

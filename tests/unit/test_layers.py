@@ -1,0 +1,170 @@
+"""The shape of the program: imports point down only, and each library has one owner."""
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+#: The rooms, lowest first, each with its modules, lowest first; a module imports only what stands before it. "" is the
+#: package itself; the modules of a room without a list may import each other.
+ROOMS: dict[str, list[str]] = {
+    "types": [],
+    "messages": [],
+    "errors": [],
+    "files": [],
+    "single_flight": [],
+    "films": ["dicom", "formats", "image", "phantom", "gate", "lungs", "label_tables"],
+    "models": [
+        *("efficientnet", "classifier", "model_folder", "hub", "folds", "xrv_weights"),
+        *("failure_cases", "registry", "visitor_models"),
+    ],
+    "inference": ["memory", "scheduler", "patches", "openvino", "engine", "scoring"],
+    "methods": [],
+    "explain": [],
+    "evaluation": ["metrics", "randomisation", "trust", "benchmark"],
+    "output": ["render", "report", "viewer_data", "trust_data", "html_report", "notebook"],
+    "web": [],
+    "deploy": [],
+    "cli": [],
+}
+#: The owner of a library in each package; nothing else imports it there.
+OWNERS = {
+    "cxr_demo": {
+        "gradio": "web",
+        "spaces": "web",
+        "huggingface_hub": "models/hub",
+        "torchxrayvision": "models/classifier",
+        "openvino": "inference/openvino",
+        "lime": "methods/lime",
+        "pytorch_grad_cam": "methods/cam",
+        "safetensors": ("films/gate", "models/model_folder"),
+    },
+    "train": {"gradio": "audit/review", "huggingface_hub": "", "torchxrayvision": "datasets"},
+}
+FOR_TRAIN = {
+    "types",
+    "errors",
+    "files",
+    "films/image",
+    "films/phantom",
+    "models/classifier",
+    "models/model_folder",
+    "models/registry",
+    "models/hub",
+    "inference/scoring",
+    "evaluation/metrics",
+    "films/label_tables",
+    "films/gate",
+    "inference/memory",
+}
+
+
+def modules(package: str) -> list[Path]:
+    return sorted((ROOT / package).rglob("*.py"))
+
+
+def name_of(path: Path, package: str) -> str:
+    return path.relative_to(ROOT / package).with_suffix("").as_posix()
+
+
+def imports(path: Path) -> set[str]:
+    """Every module a file imports at any depth, dotted, leaving out what only the type checker reads."""
+    found: set[str] = set()
+    tree = ast.parse(path.read_text())
+    hidden = {
+        inner.lineno
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        for inner in ast.walk(node)
+        if isinstance(inner, ast.Import | ast.ImportFrom)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import | ast.ImportFrom) and node.lineno not in hidden:
+            if isinstance(node, ast.Import):
+                found |= {alias.name for alias in node.names}
+            elif node.module:
+                found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def known(name: str) -> str | None:
+    """The module, or the room without a list, that a path such as "films/image" lies in; None for any other."""
+    room, _, module = name.partition("/")
+    if room not in ROOMS or (ROOMS[room] and module not in ROOMS[room]):
+        return None
+    return name if ROOMS[room] else room
+
+
+def named(dotted: str) -> str | None:
+    """The same of an imported name, such as "cxr_demo.films.image.read"."""
+    package, *parts = dotted.split(".")
+    return known("/".join(parts[:2])) if package == "cxr_demo" else None
+
+
+def rank(name: str) -> tuple[int, int]:
+    """Where a known module stands, by room and within it."""
+    room, _, module = name.partition("/")
+    return list(ROOMS).index(room), ROOMS[room].index(module) if module else 0
+
+
+@pytest.mark.parametrize("path", modules("cxr_demo"), ids=lambda p: name_of(p, "cxr_demo"))
+def test_imports_point_down(path):
+    name = name_of(path, "cxr_demo")
+    if name.endswith(("__init__", "__main__")):
+        return
+    own = known(name)
+    assert own is not None, f"{name} is in no room: give it one"
+    for module in imports(path):
+        other = named(module)
+        assert other in (None, own) or rank(other) < rank(own), (
+            f"{name} imports {module}, which does not stand before it"
+        )
+        assert not module.startswith("train"), f"{name} imports {module}"
+
+
+def test_contributors_find_every_module_in_the_order_of_the_rooms():
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    listed = text.partition("\ncxr_demo/\n")[2].partition("\ntrain/\n")[0]
+    names: list[str] = []
+    room = ""
+    for line in listed.splitlines():
+        found = re.findall(r"\w+", line[:20])
+        if not line.startswith("    "):
+            room = found[0] if len(found) == 1 and line.lstrip().startswith(f"{found[0]}/") else ""
+            names += [] if room and ROOMS.get(room) else found
+        else:
+            names += [f"{room}/{module}" for module in found]
+    flat = [f"{room}/{module}" for room, inside in ROOMS.items() for module in inside or [""]]
+    assert names == [name.removesuffix("/") for name in flat]
+
+
+@pytest.mark.parametrize("path", modules("train"), ids=lambda p: name_of(p, "train"))
+def test_train_uses_only_what_it_may(path):
+    assert set(filter(None, map(named, imports(path)))) <= FOR_TRAIN
+
+
+@pytest.mark.parametrize("package", OWNERS)
+def test_each_library_has_one_owner(package):
+    for path in modules(package):
+        for module in imports(path):
+            owner = OWNERS[package].get(module.split(".")[0])
+            if owner is not None:
+                here = name_of(path, package)
+                assert owner, f"{here} imports {module}, which {package} must not"
+                assert here.startswith(owner), f"{here} imports {module}; its owner is {owner}"
+
+
+def test_importing_the_package_needs_neither_torch_nor_the_network():
+    code = (
+        "import socket, sys\n"
+        "def refuse(*_): raise AssertionError('a socket was opened')\n"
+        "socket.socket.connect = refuse\n"
+        "import cxr_demo, cxr_demo.types, cxr_demo.errors, cxr_demo.films.image, cxr_demo.cli\n"
+        "assert 'torch' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)

@@ -1,0 +1,85 @@
+"""Facts that stand in two files must agree, and what is installed must be whole."""
+
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from email.parser import BytesParser
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+import cxr_demo
+
+ROOT = Path(__file__).parents[2]
+
+
+def front_matter() -> dict[str, str]:
+    block = (ROOT / "README.md").read_text().split("---")[1]
+    return dict(line.split(":", 1) for line in block.strip().splitlines() if re.match(r"\w+:", line))
+
+
+def test_the_spaces_gradio_is_inside_the_requirements_range():
+    lines = (ROOT / "requirements.txt").read_text().splitlines()
+    gradio = next(Requirement(line) for line in lines if line.startswith("gradio"))
+    assert gradio.specifier.contains(front_matter()["sdk_version"].strip())
+
+
+def test_the_space_starts_a_file_that_exists():
+    assert (ROOT / front_matter()["app_file"].strip()).is_file()
+
+
+def test_requirements_leave_zerogpus_torch_free_to_choose():
+    lines = (ROOT / "requirements.txt").read_text().splitlines()
+    torch = next(Requirement(line) for line in lines if re.match(r"torch\b", line))
+    for offered in ("2.8.0", "2.9.1", "2.10.0", "2.11.0"):
+        assert torch.specifier.contains(offered)
+
+
+def test_every_test_that_a_document_names_is_there():
+    documents = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]
+    named = {path for page in documents for path in re.findall(r"\btests/[\w/]+\.py", page.read_text())}
+    assert len(named) > 10
+    assert [path for path in sorted(named) if not (ROOT / path).is_file()] == []
+
+
+def test_docker_takes_the_steps_that_are_tested_here():
+    """It cannot be built in the tests: the same files, the same requirements, the same program as `make run`."""
+    steps = (ROOT / "Dockerfile").read_text()
+    let_in = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
+    copied = {name for line in re.findall(r"^COPY (.+) \S+$", steps, re.M) for name in line.split()}
+    assert copied == let_in
+    assert all((ROOT / name).exists() for name in copied)
+    makefile = (ROOT / "Makefile").read_text()
+    assert "-r requirements.txt" in steps
+    assert "pip install --quiet -r requirements.txt" in makefile
+    assert 'CMD ["python", "app.py"]' in steps
+    assert "$(BIN)/python app.py" in makefile
+
+
+def test_a_wheel_is_the_whole_package_and_nothing_else(tmp_path):
+    pytest.importorskip("setuptools", minversion="77", reason="wheels: needs setuptools 77, see requirements-dev.txt")
+    ignored = shutil.ignore_patterns("__pycache__")
+    for name in ("cxr_demo", "train", "tests"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=ignored)
+    for name in ("pyproject.toml", "requirements.txt", "README.md", "LICENSE"):
+        shutil.copyfile(ROOT / name, tmp_path / name)
+    # as pip does it, but with the setuptools that is here, since a fresh one would be fetched
+    build = "import sys; from setuptools import build_meta; build_meta.build_wheel(sys.argv[1])"
+    done = subprocess.run(
+        [sys.executable, "-c", build, "made"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    with zipfile.ZipFile(next(tmp_path.glob("made/*.whl"))) as wheel:
+        names = wheel.namelist()
+        info = next(name.split("/")[0] for name in names if ".dist-info/" in name)
+        facts = BytesParser().parsebytes(wheel.read(f"{info}/METADATA"))
+    installed = {name for name in names if not name.startswith(info)}
+    assert installed == {p.relative_to(tmp_path).as_posix() for p in (tmp_path / "cxr_demo").rglob("*") if p.is_file()}
+    lines = (ROOT / "requirements.txt").read_text().splitlines()
+    assert {str(Requirement(r)) for r in facts.get_all("Requires-Dist")} == {
+        str(Requirement(line)) for line in lines if line and not line.startswith("#")
+    }
+    assert facts["Version"] == cxr_demo.__version__

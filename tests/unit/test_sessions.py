@@ -1,0 +1,83 @@
+"""What the page keeps of each visitor."""
+
+import numpy as np
+
+from cxr_demo.output import render
+from cxr_demo.types import Crop, Radiograph
+from cxr_demo.web.sessions import Sessions
+from tests.support import planted
+
+
+class TestSessions:
+    def test_a_new_run_of_a_method_ends_its_earlier_one_only(self):
+        sessions = Sessions()
+        lime, occlusion = sessions.begin("a", "lime", 1), sessions.begin("a", "occ", 2)
+        other, again = sessions.begin("b", "lime", 1), sessions.begin("a", "lime", 3)
+        assert [f.is_set() for f in (lime, occlusion, other, again)] == [True, False, False, False]
+        sessions.end("a", 3, "occ")
+        assert [f.is_set() for f in (occlusion, other, again)] == [True, False, False]
+        sessions.forget("a")
+        assert [f.is_set() for f in (other, again)] == [False, True]
+
+    def test_what_is_kept_is_hatched_as_it_was(self):
+        """Also where as many refits agree as it takes, of ten or of any other number."""
+        sure = np.array([[k / n for k in range(11)] for n in range(10, 21)], np.float32)[None].clip(0, 1)
+        values = np.ones_like(sure)
+        made = planted.explanation(values, sure=sure)
+        sessions = Sessions()
+        sessions.keep("a", "film", made)
+        again = sessions.kept("a", "film")["lime"]
+        hatched = render.unsteady(values, sure)
+        assert hatched[0, 0].tolist() == [True] * 8 + [False] * 3
+        np.testing.assert_array_equal(render.unsteady(again.values, again.sure), hatched)
+
+    def test_requests_may_overtake_one_another(self):
+        sessions = Sessions()
+        second = sessions.begin("a", "lime", 2)
+        late = sessions.begin("a", "lime", 1)
+        assert (late.is_set(), second.is_set()) == (True, False)
+        sessions.end("a", 1)
+        assert not second.is_set(), "what ends the first does not end the second"
+        sessions.end("a", 4, "lime")
+        assert second.is_set()
+        assert sessions.begin("a", "lime", 4).is_set(), "stopped before it began"
+        assert not sessions.begin("a", "occ", 4).is_set()
+        sessions.end("a", 6)
+        assert sessions.begin("a", "occ", 6).is_set()
+        assert not sessions.begin("a", "occ", 7).is_set()
+
+    def test_a_film_is_read_once_and_never_given_to_another(self):
+        sessions, read = Sessions(), []
+        film = Radiograph(np.zeros((2, 2)), Crop(0, 0, 2), "a", "0")
+
+        def reading():
+            read.append(1)
+            return film
+
+        assert sessions.film("a", "x", reading) is sessions.film("a", "x", reading) is film
+        assert len(read) == 1
+        sessions.film("b", "x", reading)
+        assert len(read) == 2
+        sessions.film("a", "y", reading)
+        sessions.film("a", "x", reading)
+        assert len(read) == 4
+
+    def test_a_crowd_stops_nobody_and_only_the_film_of_the_visitor_away_longest_is_dropped(self):
+        sessions, read = Sessions(most=2), []
+        film = Radiograph(np.zeros((2, 2)), Crop(0, 0, 2), "a", "0")
+
+        def reading():
+            read.append(1)
+            return film
+
+        flags = [sessions.begin(f"v{i}", "lime", 1) for i in range(200)]
+        for visitor in ("v0", "v1", "v2"):
+            sessions.film(visitor, "x", reading)
+            sessions.end(f"{visitor} left", 1)
+        assert not any(flag.is_set() for flag in flags)
+        assert len(read) == 3
+        sessions.film("v2", "x", reading)
+        sessions.film("v1", "x", reading)
+        assert len(read) == 3, "the two who came last are remembered"
+        sessions.film("v0", "x", reading)
+        assert len(read) == 4, "the one away longest costs one more reading"

@@ -1,0 +1,295 @@
+"""What is said of a film's maps: planted evidence is called supported, maps that know nothing are called random."""
+
+import numpy as np
+import pytest
+
+from cxr_demo import explain
+from cxr_demo.errors import Cancelled, DeadlinePassed
+from cxr_demo.evaluation import metrics, trust
+from cxr_demo.evaluation.trust import Trust, Verdict
+from cxr_demo.films import image, lungs, phantom
+from cxr_demo.inference.scoring import Budget
+from cxr_demo.methods import METHODS, GradCAM, Occlusion
+from cxr_demo.types import Cost, Explanation, Unit
+from tests.support import planted
+from tests.support.planted import LABELS, SIZE
+
+#: Maps of every kind that are tried at random.
+TRIED = 400
+
+
+@pytest.fixture(scope="module")
+def model():
+    return planted.classifier()
+
+
+@pytest.fixture(scope="module")
+def film():
+    return planted.film()
+
+
+@pytest.fixture(scope="module")
+def held(model, film):
+    return trust.controls(model, film)
+
+
+def explained(values, **more):
+    known = {"seconds": 1.0, "forwards": 1, "steps": (0, 0), "settings": {}, "model": "m", "precision": "float32"}
+    return Explanation("any", LABELS, np.asarray(values, np.float32), Unit.LOGIT, **(known | more))
+
+
+def verdicts(model, film, maps, i=0):
+    """Of a finding's maps (n, S, S), many at a time; only their numbers matter, not their method."""
+    held = trust.controls(model, film)
+    found = []
+    for cells in trust.on_grid(np.asarray(maps)):
+        faithful = metrics.faithfulness(cells, held.signs, held.moved[:, i])
+        chance = metrics.chance(cells, held.signs, held.moved[:, i])
+        nothing = np.full(1, np.nan)
+        one = Trust(np.array([faithful]), np.array([chance]), held.by_lungs[i : i + 1], nothing, nothing, nothing)
+        found.append(one.verdict(0))
+    return found
+
+
+class TestControls:
+    def test_halves_are_balanced_and_lie_elsewhere_each_time(self):
+        signs = trust.halves()
+        assert set(np.unique(signs)) == {-1, 1}
+        assert np.abs(signs.mean((1, 2))).max() < 0.5
+        assert abs(signs.mean()) < 0.05
+        # edges between squares are not always on the same lines
+        edges = (np.diff(signs, axis=2) != 0).any((0, 1))
+        assert edges.all()
+
+    def test_the_covered_film_and_the_film_itself_end_every_curve(self, model, film, held):
+        import torch
+
+        x = torch.from_numpy(image.model_input(film, SIZE))
+        np.testing.assert_allclose(held.logits, model.logits(x)[0].numpy(), atol=1e-5)
+        for curve in (*held.random[0], held.anatomy[0]):
+            assert curve.deletion[0] == curve.insertion[-1] == pytest.approx(held.logits[0])
+            assert curve.deletion[-1] == curve.insertion[0] == pytest.approx(held.covered[0])
+
+    def test_a_half_moves_the_logit_by_the_evidence_it_shows(self, model, film, held):
+        """The planted model is linear: what is shown is worth the film, what is covered its blurred self."""
+        from cxr_demo.methods.fill import fill_of
+
+        fill = fill_of("blurred", explain.scorer_of(model, film))[0, 0].numpy() / 2048 + 0.5
+        density = planted.density(film.pixels - fill)
+        fine = np.arange(SIZE) * trust.GRID // SIZE
+        signs = held.signs[:, fine[:, None], fine]
+        expected = np.einsum("pyx,lyx->pl", signs, density)
+        np.testing.assert_allclose(held.moved, expected, atol=2e-4)
+
+    def test_they_are_scored_once_for_all_methods_and_findings(self):
+        model, film = planted.classifier(), planted.film()
+        held = trust.controls(model, film)
+        before = model.images()
+        assert trust.controls(model, film) is held
+        assert model.images() == before
+        curves = 2 * (len(trust.SHARES) - 2) * (trust.RANDOM + 1)
+        assert held.forwards == 1 + 2 * trust.PAIRS + curves + 4
+
+    def test_another_film_has_its_own(self, model, held):
+        other = planted.film(planted.pixels()[::-1])
+        assert trust.controls(model, other) is not held
+
+    def test_they_end_when_told(self):
+        import threading
+
+        flag = threading.Event()
+        flag.set()
+        with pytest.raises(Cancelled):
+            trust.controls(planted.classifier(), planted.film(), Budget(cancelled=flag))
+        with pytest.raises(DeadlinePassed):
+            trust.controls(planted.classifier(), planted.film(), Budget(seconds=0))
+
+    def test_a_marker_moves_what_looks_at_its_corner(self):
+        corner = {"Corner": planted.Spot(0, 0, 0.9), "Middle": planted.Spot(48, 48, 0.9)}
+        moved = trust.controls(planted.classifier(corner), planted.film()).marker
+        assert moved.shape == (4, 2)
+        assert moved[0, 0] > 0.01
+        np.testing.assert_allclose(np.delete(moved[:, 0], 0), 0, atol=1e-5)
+        np.testing.assert_allclose(moved[:, 1], 0, atol=1e-5)
+
+
+class TestVerdicts:
+    def test_maps_that_know_nothing_are_called_random(self, model, film):
+        for n, maps in enumerate((
+            image.by_area(np.random.default_rng(1).standard_normal((TRIED, 7, 7)), SIZE),  # cells
+            image.by_area(np.random.default_rng(2).standard_normal((TRIED, 14, 14)), SIZE),  # finer ones
+            image.by_area((np.random.default_rng(3).uniform(size=(TRIED, 8, 8)) > 0.9).astype(float), SIZE),  # sparse
+        )):  # fmt: skip
+            called = verdicts(model, film, maps)
+            assert np.mean([v is Verdict.RANDOM for v in called]) >= 0.95, n
+
+    def test_the_planted_map_somewhere_else_is_called_random(self, model, film):
+        random = np.random.default_rng(4)
+        density = planted.density(film.pixels)[0]
+        maps = [np.roll(density, random.integers(0, SIZE, 2), (0, 1)) for _ in range(TRIED)]
+        assert np.mean([v is Verdict.RANDOM for v in verdicts(model, film, maps)]) >= 0.95
+
+    def test_planted_evidence_is_called_supported(self):
+        """Anywhere on the film, of many sizes, with a map that is right but coarse or noisy."""
+        random = np.random.default_rng(5)
+        called = []
+        for trial in range(60):
+            side = int(random.choice([16, 32, 48]))
+            top, left = random.integers(8, SIZE - side - 8, 2)
+            spots = {"Planted": planted.Spot(int(top), int(left), 0.9, side)}
+            film = planted.film(planted.pixels(spots))
+            density = planted.density(film.pixels, spots)[0]
+            coarse = image.by_area(image.by_area(density[None], 8), SIZE)[0]
+            noisy = coarse + random.normal(0, 0.1 * coarse.max(), coarse.shape)
+            called += verdicts(planted.classifier(spots), film, [density, coarse, noisy])
+            assert len(called) == 3 * (trial + 1)
+        assert np.mean([v is Verdict.SUPPORTED for v in called]) >= 0.95
+
+    def test_what_is_against_the_finding_counts_as_well(self, model, film):
+        density = planted.density(film.pixels)
+        i = LABELS.index("Against")
+        assert verdicts(model, film, density[i : i + 1], i) == [Verdict.SUPPORTED]
+        assert verdicts(model, film, -density[i : i + 1], i) == [Verdict.RANDOM]
+
+    def test_an_empty_map_and_a_finding_without_evidence_are_not_tested(self, model, film):
+        assert verdicts(model, film, np.zeros((1, SIZE, SIZE))) == [Verdict.UNDEFINED]
+        assert verdicts(model, film, planted.density(film.pixels)[:1], LABELS.index("Nothing")) == [Verdict.UNDEFINED]
+
+    def test_the_lungs_themselves_are_no_better_than_the_lungs(self):
+        """A model that looks at the lungs: marking them is right, and no explanation."""
+        film = phantom.PHANTOMS["normal"].film()
+        spots = {"Left": planted.Spot(36, 22, 0.9, 36)}
+        model = planted.classifier(spots)
+        seen = trust.controls(model, film).lungs
+        held = image.by_area(trust.prior(seen)[None], SIZE)
+        assert verdicts(model, film, held)[0] in (Verdict.ANATOMY, Verdict.RANDOM)
+
+    @pytest.mark.parametrize(
+        ("faithful", "chance", "verdict", "words"),
+        [
+            (np.nan, np.nan, Verdict.UNDEFINED, "Nothing to test"),
+            (0.4, 0.04, Verdict.RANDOM, "do not rely on it alone"),
+            (-0.4, 0.01, Verdict.RANDOM, "do not rely on it alone"),
+            (0.4, 0.01, Verdict.ANATOMY, "no better than marking the lungs on every film (r 0.40, the lungs 0.50)"),
+            (0.6, 0.01, Verdict.SUPPORTED, "moves the score as it says (r 0.60, the lungs alone 0.50)"),
+        ],
+    )
+    def test_rules_and_words(self, faithful, chance, verdict, words):
+        one = Trust(*(np.array([v]) for v in (faithful, chance, 0.5, 0.9, 0.2, 0.1)))
+        assert one.verdict(0) is verdict
+        assert words in one.says(0)
+        assert "But" not in one.says(0)
+
+    def test_doubts_are_said(self):
+        one = Trust(*(np.array([v]) for v in (0.6, 0.01, 0.5, 0.3, 0.7, 0.1)))
+        assert one.says(0).endswith("But a small change gives another map. 70 % of it lies outside the lungs.")
+
+
+class TestCurves:
+    def test_the_right_map_deletes_fast_and_inserts_fast(self, model, film, held):
+        density = planted.density(film.pixels)[0]
+        right, wrong, flat = trust.curves(model, film, 0, [density, -density, np.zeros_like(density)])
+        assert right.gap > 0.5 * (held.logits[0] - held.covered[0])
+        assert wrong.gap < 0
+        assert right.gap > max(abs(flat.gap), *(abs(c.gap) for c in held.random[0]))
+        # the spot is 1/16 of the film: covered after the 8 percent node, whatever the ties
+        after = np.flatnonzero(trust.SHARES >= 0.16)[0]
+        np.testing.assert_allclose(right.deletion[after:], held.covered[0], atol=0.02)
+        np.testing.assert_allclose(right.insertion[after:], held.logits[0], atol=0.02)
+
+    def test_the_gap_of_random_orders_is_zero_in_the_mean(self, model, film):
+        gaps = [
+            curve.gap for curve in trust.curves(model, film, 0, list(image.by_area(trust.random_maps(120, 3), SIZE)))
+        ]
+        assert abs(np.mean(gaps)) < 3 * np.std(gaps) / np.sqrt(len(gaps))
+
+
+class TestStability:
+    def test_a_methods_own_word_is_weighed_by_strength(self, model, film):
+        values, sure = np.zeros((4, SIZE, SIZE)), np.ones((4, SIZE, SIZE))
+        values[0, 0, 0], values[0, 1, 1], sure[0, 1, 1] = 3, -1, 0.2
+        found = trust.measure(model, film, Occlusion(), explained(values, sure=sure))
+        assert found.stability[0] == pytest.approx((3 + 0.2) / 4)
+        assert np.isnan(found.stability[1])
+
+    def test_quick_methods_are_tried_on_changed_films(self, model, film):
+        *_, last = explain.explain(model, film, GradCAM())
+        found = trust.measure(model, film, GradCAM(), last)
+        assert (found.stability[:3] > 0.6).all()
+        assert np.isnan(found.stability[LABELS.index("Nothing")])
+
+    def test_what_takes_seconds_and_does_not_say_is_unknown(self, model, film):
+        assert np.isnan(
+            trust.measure(model, film, Occlusion(), explained(planted.density(film.pixels))).stability
+        ).all()
+
+    def test_moved_back_a_moved_map_is_the_map(self, model):
+        import torch
+
+        x = torch.arange(SIZE * SIZE, dtype=torch.float32).reshape(1, 1, SIZE, SIZE) / SIZE**2
+        pixels = x[0, 0].numpy()
+        changed = trust._changed(x, (2, -3), 1.0, (0.0, 1.0))
+        np.testing.assert_array_equal(changed[2:, :-3], pixels[:-2, 3:])
+        np.testing.assert_allclose(trust._changed(x * 0.5, (0, 0), 1.05, (0.0, 1.0)), pixels * 0.525, rtol=1e-6)
+
+    def test_changed_films_are_explained_as_each_by_itself(self, model, film):
+        x = explain.scorer_of(model, film).x
+        inputs = x.new_tensor(np.stack([trust._changed(x, (k, 0), 1.0, (-1024.0, 1024.0)) for k in range(3)])[:, None])
+        together = explain.maps_of_inputs(model, inputs, GradCAM())
+        for k, maps in enumerate(together):
+            np.testing.assert_allclose(explain.maps_of_inputs(model, inputs[k : k + 1], GradCAM())[0], maps, atol=1e-5)
+        assert np.ptp(together[:, 0], axis=0).max() > 1e-3
+
+
+def test_shares_outside_the_lungs_and_at_the_border(model, film):
+    seen = trust.controls(model, film).lungs.mask
+    inside = image.by_area(seen[None].astype(float), SIZE)[0] == 1
+    corner = np.zeros((4, SIZE, SIZE))
+    corner[:, :4, :4] = 1
+    corner[1] = inside
+    found = trust.measure(model, film, Occlusion(), explained(corner))
+    assert found.outside[0] == 1
+    assert found.border[0] == 1
+    assert found.outside[1] < 0.2
+
+
+@pytest.mark.parametrize("kind", METHODS, ids=lambda kind: kind.key)
+def test_every_method_is_supported_on_planted_evidence(kind, model, film):
+    *_, last = explain.explain(model, film, kind())
+    found = trust.measure(model, film, kind(), last)
+    assert found.verdict(LABELS.index("Left")) is Verdict.SUPPORTED
+    assert found.verdict(LABELS.index("Nothing")) is Verdict.UNDEFINED
+    assert (kind.cost is Cost.INSTANT or last.sure is not None) == bool(np.isfinite(found.stability[0]))
+
+
+class TestLungs:
+    @pytest.mark.parametrize("key", ["normal", "nodule", "heart"])
+    def test_are_found_on_phantoms(self, key):
+        film = phantom.PHANTOMS[key].film()
+        found = lungs.lungs(film.pixels, 64)
+        # the phantom's own lung at the left of the picture, whatever its heart does to the other one
+        truth = image.by_area(lungs._atlas(False)[None].astype(float), 64)[0] > 0.5
+        left = found.mask & (np.arange(64) < 32)
+        assert 2 * (left & truth).sum() / (left.sum() + truth.sum()) > 0.8
+        assert found.found == (True, True)
+        assert 0.15 < found.mask.mean() < 0.5
+
+    def test_a_film_without_lungs_gets_the_usual_place_and_says_so(self):
+        noise = np.random.default_rng(0).uniform(size=(224, 224))
+        found = lungs.lungs(noise, 28)
+        assert found.found == (False, False)
+        assert "Neither lung was found" in found.said
+        assert 0.15 < found.mask.mean() < 0.5
+
+
+def test_a_random_curve_and_its_inverse_favour_neither_end():
+    """By hand: what the map covers first is what its inverse shows first."""
+    straight = trust.Curve(deletion=2 - 3 * trust.SHARES, insertion=np.full(len(trust.SHARES), 0.5))
+    both = straight.both_ways()
+    # the inverse deletes as this inserts, backwards, and inserts as this deletes, backwards
+    assert both.deletion == pytest.approx((2 - 3 * trust.SHARES + 0.5) / 2)
+    assert both.insertion == pytest.approx((0.5 + 2 - 3 * (1 - trust.SHARES)) / 2)
+    assert straight.gap == pytest.approx(0)
+    steep = trust.Curve(deletion=1 - trust.SHARES, insertion=3 * trust.SHARES)
+    assert steep.gap == pytest.approx(1)
+    assert steep.both_ways().gap == pytest.approx(0)
