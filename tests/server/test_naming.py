@@ -12,6 +12,7 @@ import pytest
 from gradio_client.exceptions import AppError
 
 from benchmarks.visitor import Visitor as Stranger
+from cxr_demo.messages import record
 from tests.support.naming import REPO, said
 from tests.support.serving import OUTSIDE, client_of
 
