@@ -153,7 +153,7 @@ def _map(film: Radiograph, explanation: Explanation, i: int, limit: float) -> st
     values, words = explanation.values[i], []
     if explanation.unit is Unit.LOGIT:
         words.append(f"from {render.signed(values.min(), limit)} to {render.signed(values.max(), limit)}")
-    if np.abs(values).max() < 0.02 * limit:
+    if render.empty(values, limit):
         words.append("nothing to see at this scale")
     if explanation.fidelity is not None and not math.isnan(explanation.fidelity[i]):
         words.append(f"R² {explanation.fidelity[i]:.2f}")
