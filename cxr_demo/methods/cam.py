@@ -9,6 +9,7 @@ import numpy as np
 
 from cxr_demo.films.image import by_area
 from cxr_demo.inference.scheduler import SCHEDULER, Priority
+from cxr_demo.messages import message
 from cxr_demo.methods.base import Step
 from cxr_demo.types import REFERENCE_AREA, Cost, Unit
 
@@ -34,14 +35,11 @@ class GradCAM:
     """
 
     key: ClassVar[str] = "gradcam"
-    title: ClassVar[str] = "Grad-CAM"
+    title: ClassVar[str] = message("method.gradcam.title")
     unit: ClassVar[Unit] = Unit.LOGIT
     paper: ClassVar[str] = "arXiv:1610.02391"
     cost: ClassVar[Cost] = Cost.INSTANT
-    reading: ClassVar[str] = (
-        "How much each cell of the last feature map adds to the finding's score; together the cells are the whole "
-        "score. A cell is coarse and has seen its surroundings, so the cause may lie beside it."
-    )
+    reading: ClassVar[str] = message("method.gradcam.reading")
 
     copies = no_copies
 
@@ -61,14 +59,11 @@ class GradCAMPlusPlus:
     """
 
     key: ClassVar[str] = "gradcampp"
-    title: ClassVar[str] = "Grad-CAM++"
+    title: ClassVar[str] = message("method.gradcampp.title")
     unit: ClassVar[Unit] = Unit.RANKING
     paper: ClassVar[str] = "arXiv:1710.11063"
     cost: ClassVar[Cost] = Cost.INSTANT
-    reading: ClassVar[str] = (
-        "Ranks the cells that speak for the finding, weighting channels that respond in several places more evenly. "
-        "Every map reaches full strength, even for a finding that the model rules out, so compare places only."
-    )
+    reading: ClassVar[str] = message("method.gradcampp.reading")
 
     copies = no_copies
 
@@ -84,14 +79,11 @@ class LayerCAM:
     """LayerCAM (Jiang et al. 2021) by the grad-cam package, each map scaled to its own maximum."""
 
     key: ClassVar[str] = "layercam"
-    title: ClassVar[str] = "LayerCAM"
+    title: ClassVar[str] = message("method.layercam.title")
     unit: ClassVar[Unit] = Unit.RANKING
     paper: ClassVar[str] = "doi:10.1109/TIP.2021.3089943"
     cost: ClassVar[Cost] = Cost.INSTANT
-    reading: ClassVar[str] = (
-        "Ranks the cells by what speaks for the finding alone, leaving out what speaks against it. "
-        "Every map reaches full strength, even for a finding that the model rules out, so compare places only."
-    )
+    reading: ClassVar[str] = message("method.layercam.reading")
 
     copies = no_copies
 

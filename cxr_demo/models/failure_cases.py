@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from cxr_demo.errors import UnknownModel
 from cxr_demo.films import image, phantom
+from cxr_demo.messages import Message, message
 from cxr_demo.models.classifier import Classifier, Network
 from cxr_demo.types import ModelSpec
 
@@ -104,11 +105,23 @@ class Lesson:
     """A film and a model on which a method shows something else than what is true."""
 
     key: str  # the method's
-    name: str  # the model's
-    truth: str
-    see: str
     places: Places  # where the evidence is
     rule: Callable[[], nn.Module]  # what the network makes of it
+
+    @property
+    def name(self) -> Message:
+        """The model's, for people."""
+        return message(f"failure.{self.key}.name")
+
+    @property
+    def truth(self) -> Message:
+        """The rule that the model follows."""
+        return message(f"failure.{self.key}.truth")
+
+    @property
+    def see(self) -> Message:
+        """How the method's map differs from the truth."""
+        return message(f"failure.{self.key}.see")
 
     @property
     def model(self) -> str:
@@ -130,31 +143,9 @@ class Lesson:
 LESSONS = {
     lesson.key: lesson
     for lesson in (
-        Lesson(
-            "gradcam",
-            "A coin, kept two cells lower",
-            "The model\u2019s score follows the coin alone, but its feature map keeps what it saw two cells lower.",
-            "Grad-CAM lights up below the coin, where nothing is; the maps made by covering find the coin itself.",
-            ONE,
-            below,
-        ),
-        Lesson(
-            "lime",
-            "Whether two places are alike",
-            "The model asks whether two places are alike: both coins or none make its score high, one alone low.",
-            "LIME shows noise alone, far fainter than the other maps, and its R\u00b2 is near 0, since what a pair "
-            "does is no sum of what each does; the other maps show both coins.",
-            BOTH,
-            partial(Alike, BOTH),
-        ),
-        Lesson(
-            "occlusion",
-            "Either of two coins",
-            "The model\u2019s score follows the brighter of two coins, so one is enough.",
-            "Occlusion shows nothing, since a coin is covered while the other still shows; the other maps show both.",
-            BOTH,
-            Either,
-        ),
+        Lesson("gradcam", ONE, below),
+        Lesson("lime", BOTH, partial(Alike, BOTH)),
+        Lesson("occlusion", BOTH, Either),
     )
 }
 
@@ -201,7 +192,7 @@ def load(key: str) -> Classifier:
 def named(key: str) -> Lesson:
     """The lesson of this key; UnknownModel where there is none."""
     if key not in LESSONS:
-        raise UnknownModel(f"There is no lesson {key!r}; choose one of {', '.join(LESSONS)}.")
+        raise UnknownModel(message("error.model.no_failure_case", name=repr(key), names=", ".join(LESSONS)))
     return LESSONS[key]
 
 

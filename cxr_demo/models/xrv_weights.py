@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cxr_demo.errors import BadModel
+from cxr_demo.messages import Message, message
 from cxr_demo.models import hub, model_folder
 from cxr_demo.types import ModelSpec
 
@@ -84,12 +85,12 @@ PRINTED: dict[str, dict[str, float]] = {
 }  # fmt: skip
 
 
-def title(name: str) -> str:
+def title(name: str) -> Message:
     """A model's title for people, from its name, a key of ZOO; needs no torch."""
     network, side, films = name.split("-")
     network = network.replace("densenet", "DenseNet-").replace("resnet", "ResNet-")
-    films = COLLECTIONS.get(films, "several collections")
-    return f"torchxrayvision {network}, {side.removeprefix('res')} px, trained on {films}"
+    films = COLLECTIONS.get(films) or message("model.several_collections")
+    return message("model.torchxrayvision", network=network, side=side.removeprefix("res"), films=films)
 
 
 def load(name: str) -> Classifier:

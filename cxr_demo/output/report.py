@@ -18,6 +18,7 @@ from cxr_demo import methods
 from cxr_demo.errors import UnknownLabel
 from cxr_demo.files import sha256_of, write_whole
 from cxr_demo.films import image
+from cxr_demo.messages import message, message_or
 from cxr_demo.output import render
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ LIBRARIES = (
     "opencv-python-headless",
 )
 
-NOTICE = "Research demo · not for clinical use"
+NOTICE = message("page.notice")
 
 
 def prediction_fields(film: Radiograph, prediction: Prediction) -> dict[str, Any]:
@@ -251,7 +252,7 @@ def title_of(explanation: Explanation) -> str:
 
 def readable(label: str) -> str:
     """A finding as people write it."""
-    return label.replace("_", " ")
+    return message_or(f"finding.{label.replace(' ', '_')}", label.replace("_", " "))
 
 
 def percent(probability: float) -> str:
@@ -265,7 +266,7 @@ def index_of(labels: Sequence[str], label: str) -> int:
     for i, known in enumerate(labels):
         if known.lower().replace(" ", "_") == wanted:
             return i
-    raise UnknownLabel(f"{label!r} is not predicted by this model; choose one of {', '.join(labels)}.")
+    raise UnknownLabel(message("error.finding.unknown", name=repr(label), names=", ".join(labels)))
 
 
 def numbers(values: np.ndarray) -> list[float | None]:
