@@ -116,13 +116,16 @@ def test_a_server_that_is_gone_is_a_sentence_at_once(hub, revision, monkeypatch)
 
 
 def test_a_server_that_does_not_answer_is_a_sentence_or_the_cache(hub, published, monkeypatch):
-    monkeypatch.setattr(client, "PATIENCE", 0.1)
-    hub.slow = 0.5
+    def answers(slow):
+        hub.slow = slow
+        monkeypatch.setattr(client, "PATIENCE", 0.1 if slow else 20)
+
+    answers(slow=0.5)
     with pytest.raises(ModelUnavailable, match=f"{REPO} cannot be reached: the connection to {hub.url} failed"):
         client.pull(REPO, FILES)
-    hub.slow = 0
+    answers(slow=0)
     client.pull(REPO, FILES)
-    hub.slow = 0.5
+    answers(slow=0.5)
     assert client.pull(REPO, FILES).commit == published
 
 
