@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.figure import Figure
 
-from cxr_demo import explain, methods
+from cxr_demo import case, methods
 from cxr_demo.evaluation import trust
 from cxr_demo.films import image, phantom
 from cxr_demo.models import failure_cases, registry
@@ -26,7 +26,7 @@ def main() -> None:
     """Write the pictures."""
     model, film = registry.load("bundled:nih14"), phantom.PHANTOMS[PHANTOM].film()
     i = model.labels.index(str(phantom.PHANTOMS[PHANTOM].finding))
-    explanations = [list(explain.explain(model, film, kind()))[-1] for kind in methods.DEFAULTS]
+    explanations = [list(case.explain(model, film, kind()))[-1] for kind in methods.DEFAULTS]
     maps(film, explanations, i, [_verdict(model, film, e, i) for e in explanations])
     curves(model, film, explanations, i)
     failures()
@@ -75,7 +75,7 @@ def failures() -> None:
     rows = picture.subplots(len(failure_cases.LESSONS), 1 + len(methods.DEFAULTS))
     for (first, *others), (key, lesson) in zip(rows, failure_cases.LESSONS.items(), strict=True):
         model, film = registry.load(lesson.model), lesson.film()
-        explanations = [list(explain.explain(model, film, kind()))[-1] for kind in methods.DEFAULTS]
+        explanations = [list(case.explain(model, film, kind()))[-1] for kind in methods.DEFAULTS]
         limit = render.limit_of([e.values[0] for e in explanations])
         first.imshow(film.pixels, cmap="gray", vmin=0, vmax=1)
         first.set_title(f"where {methods.method(key, {}).title} fails")

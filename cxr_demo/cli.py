@@ -163,14 +163,14 @@ def _put_right(film: Radiograph, *, look: bool, correction: str | None = None) -
 
 
 def _predict(arguments: argparse.Namespace) -> int:
-    from cxr_demo import explain
+    from cxr_demo import case
     from cxr_demo.models import registry
     from cxr_demo.output import report
 
     model = registry.load(arguments.model)
 
     def work(path: Path, film: Radiograph) -> None:
-        prediction = explain.predict(model, film)
+        prediction = case.predict(model, film)
         if arguments.json:
             print(json.dumps({**report.prediction_fields(film, prediction), "file": str(path)}), flush=True)
         else:
@@ -198,7 +198,7 @@ def _explain(arguments: argparse.Namespace) -> int:
     recipe = _recorded(arguments.source) if arguments.source else None
     methods = _chosen(arguments, recipe)  # before torch is loaded: a misspelt setting is answered at once
 
-    from cxr_demo import explain
+    from cxr_demo import case
     from cxr_demo.evaluation import trust
     from cxr_demo.models import registry
     from cxr_demo.output import html_report, report, viewer_data
@@ -212,7 +212,7 @@ def _explain(arguments: argparse.Namespace) -> int:
     def work(path: Path, film: Radiograph) -> None:
         if recipe and film.sha256 != recipe["sha256"]:
             raise UnreadableImage(f"{path.name} is not the film that {arguments.source} was made from.")
-        prediction = explain.predict(model, film)
+        prediction = case.predict(model, film)
         _warn(path, film, prediction)
         explanations = [_last(model, film, method) for method in methods]
         trusted = {m.key: trust.measure(model, film, m, e) for m, e in zip(methods, explanations, strict=True)}
@@ -270,9 +270,9 @@ def _chosen(arguments: argparse.Namespace, recipe: Mapping[str, Any] | None) -> 
 
 
 def _last(model: Classifier, film: Radiograph, method: Method) -> Explanation:
-    from cxr_demo import explain
+    from cxr_demo import case
 
-    *_, last = explain.explain(model, film, method)
+    *_, last = case.explain(model, film, method)
     return last
 
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from cxr_demo import cli, explain, methods
+from cxr_demo import case, cli, methods
 from cxr_demo.errors import UnknownModel
 from cxr_demo.evaluation import trust
 from cxr_demo.films import image, phantom
@@ -37,7 +37,7 @@ def mapped(key):
     lesson = failure_cases.LESSONS[key]
     model, found = registry.load(lesson.model), {}
     for kind in methods.DEFAULTS:
-        *_, last = explain.explain(model, lesson.film(), kind())
+        *_, last = case.explain(model, lesson.film(), kind())
         found[kind.key] = last.values[0], None if last.fidelity is None else float(last.fidelity[0])
     return found
 
@@ -83,7 +83,7 @@ def test_the_score_is_what_is_said_of_it(key, scores):
     x = torch.from_numpy(copies / 255 * 2048 - 1024)[:, None]
     np.testing.assert_allclose(model.logits(x)[:, 0], scores, atol=1e-3)
     *_, own = scores
-    assert explain.predict(model, failure_cases.LESSONS[key].film()).logits == pytest.approx(own, abs=1e-3)
+    assert case.predict(model, failure_cases.LESSONS[key].film()).logits == pytest.approx(own, abs=1e-3)
 
 
 def test_a_model_takes_no_time_to_make():
@@ -134,7 +134,7 @@ def test_lime_misses_what_is_no_sum_and_says_so():
         assert occlusion[place].mean() > 2
     assert np.abs(lime).max() < 0.02 * occlusion.max()
     assert found["lime"][1] < 0.05
-    *_, linear = explain.explain(
+    *_, linear = case.explain(
         registry.load("lesson:lime"),
         failure_cases.LESSONS["lime"].film(),
         methods.method("lime", {"surrogate": "linear"}),
@@ -147,7 +147,7 @@ def test_lime_misses_what_is_no_sum_and_says_so():
 def test_how_far_the_maps_can_be_believed_is_measured_as_for_any_model(key):
     lesson = failure_cases.LESSONS[key]
     model, method = registry.load(lesson.model), methods.method(key, {})
-    *_, last = explain.explain(model, lesson.film(), method)
+    *_, last = case.explain(model, lesson.film(), method)
     verdict = trust.measure(model, lesson.film(), method, last).verdict(0)
     assert verdict is (trust.Verdict.UNDEFINED if key == "occlusion" else trust.Verdict.RANDOM)
 

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from cxr_demo import explain, methods
+from cxr_demo import case, methods
 from cxr_demo.evaluation import trust
 from cxr_demo.films import phantom
 from cxr_demo.models import registry
@@ -26,8 +26,8 @@ def made(tmp_path_factory):
     model = registry.load(str(save_model(folder / "model")))
     film = dataclasses.replace(phantom.PHANTOMS["effusion"].film(), name=HOSTILE)
     chosen = methods.choose(["gradcam", "occlusion"], {"occlusion.window": 24})
-    explanations = [list(explain.explain(model, film, method))[-1] for method in chosen]
-    prediction = explain.predict(model, film)
+    explanations = [list(case.explain(model, film, method))[-1] for method in chosen]
+    prediction = case.predict(model, film)
     trusted = {m.key: trust.measure(model, film, m, e) for m, e in zip(chosen, explanations, strict=True)}
     path = folder / "report.html"
     path.write_text(html_report.page(model, film, prediction, explanations, trusted, FIRST), encoding="utf-8")

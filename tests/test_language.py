@@ -22,7 +22,7 @@ ROOT = Path(cxr_demo.__file__).parent
 
 #: What no visitor of the page reads: sentences of the command line, and what is wrong inside a model's files.
 COMMANDS = {"cli.py", "deploy.py", "benchmark.py", "label_tables.py", "folds.py", "notebook.py"}
-INSIDES = {"model_folder.py", "xrv_weights.py", "classifier.py", "explain.py", "mcp.py"}
+INSIDES = {"model_folder.py", "xrv_weights.py", "classifier.py", "case.py", "mcp.py"}
 #: Asks a deployer to do something.
 FOR_DEPLOYERS = re.compile("HF_|bundled:|sha256|its authors|no model \\{0\\}|Leave out @|cannot be read \\(|refused")
 REFUSALS = {name for name, kind in vars(errors).items() if inspect.isclass(kind)} | {"Damaged"}

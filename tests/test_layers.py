@@ -25,7 +25,7 @@ ROOMS: dict[str, list[str]] = {
     ],
     "inference": ["memory", "scheduler", "patches", "openvino", "engine", "scoring"],
     "methods": [],
-    "explain": [],
+    "case": [],
     "evaluation": ["metrics", "randomisation", "trust", "benchmark"],
     "output": ["render", "report", "viewer_data", "trust_data", "html_report", "notebook"],
     "web": [],

@@ -13,7 +13,7 @@ import pytest
 from gradio_client.exceptions import AppError
 
 from benchmarks.visitor import Visitor as Stranger
-from cxr_demo import explain, methods
+from cxr_demo import case, methods
 from cxr_demo.films import image, phantom
 from cxr_demo.models import model_folder
 from cxr_demo.types import NIH_FINDINGS
@@ -62,7 +62,7 @@ def film_file(folder):
 
 
 def said(model, film_file):
-    return explain.predict(model, image.read(film_file)).probabilities
+    return case.predict(model, image.read(film_file)).probabilities
 
 
 # ------------------------------------------------------------------ programs
@@ -242,7 +242,7 @@ class TestForm:
         )
         assert visitor.texts(".grid thead th")[1:] == [full[: len(REPO) + 8], "difference"]
         i = NIH_FINDINGS.index("Effusion")
-        *_, last = explain.explain(model, image.read(film_file), methods.method("gradcam", {}))
+        *_, last = case.explain(model, image.read(film_file), methods.method("gradcam", {}))
         told = float(visitor.texts(".grid tbody tr:first-child small")[1].split()[2].strip(",\u00b1"))
         assert abs(told) == pytest.approx(float(np.abs(last.values[i]).max()), rel=0.05)
 

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
-from cxr_demo import explain, methods
+from cxr_demo import case, methods
 from cxr_demo.errors import BadSetting, UnknownLabel
 from cxr_demo.films import image, phantom
 from cxr_demo.output import notebook, render
@@ -184,10 +184,10 @@ def test_unsure_places_are_hatched_and_said(explained):
 
 def test_a_map_that_is_not_complete_says_so():
     model, film = planted.classifier(), planted.film()
-    first, *_, last = explain.explain(model, film, methods.Occlusion())
+    first, *_, last = case.explain(model, film, methods.Occlusion())
     assert not first.complete
     early = dataclasses.replace(first, stopped="Stopped after the 2 seconds given.")
-    shown = notebook.Explained(film, explain.predict(model, film), (early, last), ["Left"])
+    shown = notebook.Explained(film, case.predict(model, film), (early, last), ["Left"])
     done, asked = first.steps
     text = Seen(shown._repr_html_()).text
     assert f"Incomplete. Stopped after the 2 seconds given. Map of {done} of {asked} copies." in text

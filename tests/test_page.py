@@ -17,7 +17,7 @@ import pytest
 from gradio_client.exceptions import AppError
 
 from benchmarks.visitor import Visitor
-from cxr_demo import explain, messages, methods
+from cxr_demo import case, messages, methods
 from cxr_demo.errors import Cancelled, DeadlinePassed, UnreadableImage
 from cxr_demo.films import image, label_tables
 from cxr_demo.models import registry
@@ -201,7 +201,7 @@ class TestPredict:
         told = client.predict(gradio_client.handle_file(film_file), api_name="/predict")
         film = image.read(film_file)
         model = registry.load(told["model"].rpartition("@")[0])
-        expected = report.prediction_fields(film, explain.predict(model, film))
+        expected = report.prediction_fields(film, case.predict(model, film))
         assert told.keys() == expected.keys()
         np.testing.assert_allclose(told.pop("logits"), expected.pop("logits"), rtol=1e-4, atol=1e-4)
         np.testing.assert_allclose(told.pop("probabilities"), expected.pop("probabilities"), rtol=1e-4)
@@ -415,7 +415,7 @@ def test_a_computation_ends_when_its_card_is_closed(monkeypatch, film_file):
 
     flags = Sessions()
     monkeypatch.setattr(page, "sessions", flags)
-    monkeypatch.setattr(page.explain, "explain", explaining)
+    monkeypatch.setattr(page.case, "explain", explaining)
     monkeypatch.setattr(page, "offered", lambda name: None)
     monkeypatch.setattr(page, "film_of", lambda source: None)
     request = type("Request", (), {"session_hash": "me"})

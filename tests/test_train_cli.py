@@ -7,7 +7,7 @@ from unittest.mock import Mock
 
 import pytest
 
-from cxr_demo.explain import predict
+from cxr_demo.case import predict
 from cxr_demo.films import image, phantom
 from cxr_demo.models import registry
 from tests.test_train import LABELS, TINY, flags, plant

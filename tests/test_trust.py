@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cxr_demo import explain
+from cxr_demo import case
 from cxr_demo.errors import Cancelled, DeadlinePassed
 from cxr_demo.evaluation import metrics, trust
 from cxr_demo.evaluation.trust import Trust, Verdict
@@ -74,7 +74,7 @@ class TestControls:
         """The planted model is linear: what is shown is worth the film, what is covered its blurred self."""
         from cxr_demo.methods.fill import fill_of
 
-        fill = fill_of("blurred", explain.scorer_of(model, film))[0, 0].numpy() / 2048 + 0.5
+        fill = fill_of("blurred", case.scorer_of(model, film))[0, 0].numpy() / 2048 + 0.5
         density = planted.density(film.pixels - fill)
         fine = np.arange(SIZE) * trust.GRID // SIZE
         signs = held.signs[:, fine[:, None], fine]
@@ -213,7 +213,7 @@ class TestStability:
         assert np.isnan(found.stability[1])
 
     def test_quick_methods_are_tried_on_changed_films(self, model, film):
-        *_, last = explain.explain(model, film, GradCAM())
+        *_, last = case.explain(model, film, GradCAM())
         found = trust.measure(model, film, GradCAM(), last)
         assert (found.stability[:3] > 0.6).all()
         assert np.isnan(found.stability[LABELS.index("Nothing")])
@@ -233,11 +233,11 @@ class TestStability:
         np.testing.assert_allclose(trust._changed(x * 0.5, (0, 0), 1.05, (0.0, 1.0)), pixels * 0.525, rtol=1e-6)
 
     def test_changed_films_are_explained_as_each_by_itself(self, model, film):
-        x = explain.scorer_of(model, film).x
+        x = case.scorer_of(model, film).x
         inputs = x.new_tensor(np.stack([trust._changed(x, (k, 0), 1.0, (-1024.0, 1024.0)) for k in range(3)])[:, None])
-        together = explain.maps_of_inputs(model, inputs, GradCAM())
+        together = case.maps_of_inputs(model, inputs, GradCAM())
         for k, maps in enumerate(together):
-            np.testing.assert_allclose(explain.maps_of_inputs(model, inputs[k : k + 1], GradCAM())[0], maps, atol=1e-5)
+            np.testing.assert_allclose(case.maps_of_inputs(model, inputs[k : k + 1], GradCAM())[0], maps, atol=1e-5)
         assert np.ptp(together[:, 0], axis=0).max() > 1e-3
 
 
@@ -255,7 +255,7 @@ def test_shares_outside_the_lungs_and_at_the_border(model, film):
 
 @pytest.mark.parametrize("kind", METHODS, ids=lambda kind: kind.key)
 def test_every_method_is_supported_on_planted_evidence(kind, model, film):
-    *_, last = explain.explain(model, film, kind())
+    *_, last = case.explain(model, film, kind())
     found = trust.measure(model, film, kind(), last)
     assert found.verdict(LABELS.index("Left")) is Verdict.SUPPORTED
     assert found.verdict(LABELS.index("Nothing")) is Verdict.UNDEFINED

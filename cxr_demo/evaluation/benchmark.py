@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cxr_demo import explain
+from cxr_demo import case
 from cxr_demo.errors import CxrError, DataError
 from cxr_demo.evaluation import metrics, randomisation, trust
 from cxr_demo.films import image
@@ -190,7 +190,7 @@ def _film(
 
 
 def _last(model: Classifier, film: Radiograph, method: Method) -> Explanation:
-    *_, last = explain.explain(model, film, method)
+    *_, last = case.explain(model, film, method)
     return last
 
 

@@ -19,8 +19,8 @@ from weakref import WeakKeyDictionary
 import cv2
 import numpy as np
 
+from cxr_demo.case import maps_of_inputs, scorer_of
 from cxr_demo.evaluation import metrics
-from cxr_demo.explain import maps_of_inputs, scorer_of
 from cxr_demo.films import image
 from cxr_demo.films.lungs import Lungs, lungs
 from cxr_demo.methods.fill import fill_of

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cxr_demo import explain as engine
+from cxr_demo import case as engine
 from cxr_demo import methods
 from cxr_demo.films import image
 from cxr_demo.inference.scoring import Budget

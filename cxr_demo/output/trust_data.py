@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cxr_demo import explain, methods
+from cxr_demo import case, methods
 from cxr_demo.errors import BadSetting
 from cxr_demo.evaluation import metrics, randomisation, trust
 from cxr_demo.films import image
@@ -136,7 +136,7 @@ def scrambled(
     """Maps of the model with its weights permuted, in the same settings, and how much of each map they keep."""
     other = randomisation.permuted(model.for_film(film.name), depth)
     for key, before in explanations.items():
-        *_, after = explain.explain(other, film, methods.method(key, before.settings), budget=budget)
+        *_, after = case.explain(other, film, methods.method(key, before.settings), budget=budget)
         if after.stopped:
             yield {"method": key, "error": after.stopped}
             continue

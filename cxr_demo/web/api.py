@@ -10,7 +10,7 @@ from typing import Any
 
 import gradio as gr
 
-from cxr_demo import explain as engine
+from cxr_demo import case as engine
 from cxr_demo import messages, methods
 from cxr_demo.errors import remedy
 from cxr_demo.inference.scoring import Budget

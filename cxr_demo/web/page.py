@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import gradio as gr
 from starlette.middleware import Middleware
 
-from cxr_demo import explain, messages, methods
+from cxr_demo import case, messages, methods
 from cxr_demo.errors import BadSetting, Cancelled, Stopped
 from cxr_demo.evaluation import trust
 from cxr_demo.films import phantom
@@ -260,7 +260,7 @@ def _run_handler(kind: type[Method]) -> Callable[..., Iterator[dict[str, Any]]]:
 def _seen(model: str, source: Mapping[str, Any], visitor: str | None) -> dict[str, Any]:
     """The film and what the model says of it, in the browser's form; with a visitor it is the one they look at."""
     film = film_of(source) if visitor is None else _film(visitor, source)
-    return viewer_data.prediction_fields(film, explain.predict(offered(model), film))
+    return viewer_data.prediction_fields(film, case.predict(offered(model), film))
 
 
 @gpu(seconds=DEADLINE)
@@ -270,7 +270,7 @@ def _maps(
     """A method's maps as they get better, in the browser's form; with the last one, the maps themselves."""
     method = methods.method(key, settings)
     budget = Budget(seconds=DEADLINE, cancelled=flag)
-    explanations = explain.explain(offered(model), _film(visitor, source), method, budget=budget)
+    explanations = case.explain(offered(model), _film(visitor, source), method, budget=budget)
     with closing(explanations):
         for explanation in explanations:
             nothing = explanation.stopped is not None and explanation.forwards == 0
@@ -385,7 +385,7 @@ def _exported(
     fit = {key: e for key, e in kept.items() if key not in asked.settings or _fits(asked, e)}
     kept = {key: fit.get(key) or _made(asked, visitor, key, budget) for key in asked.methods}
     measured = {key: trust.measure(model, film, methods.method(key, e.settings), e, budget) for key, e in kept.items()}
-    prediction, explanations = explain.predict(model, film), list(kept.values())
+    prediction, explanations = case.predict(model, film), list(kept.values())
     shown = viewer_data.foremost(prediction) if not 0 <= asked.finding < len(model.labels) else asked.finding
     boxes = asked.boxes_on(film)
     boxed = [box.label for box in boxes if box.label in prediction.labels]
@@ -403,7 +403,7 @@ def _exported(
 def _made(asked: Request, visitor: str, key: str, budget: Budget) -> Explanation:
     """A method's whole map, which is kept; Cancelled or DeadlinePassed as the budget says."""
     method = _asked_for(asked, key)
-    *_, made = explain.explain(offered(asked.model), _film(visitor, asked.source), method, budget=budget)
+    *_, made = case.explain(offered(asked.model), _film(visitor, asked.source), method, budget=budget)
     if made.stopped:
         budget.check()  # raises, as it did there
     sessions.keep(visitor, _shown(asked), made)

@@ -10,7 +10,7 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
-from cxr_demo import explain, methods
+from cxr_demo import case, methods
 from cxr_demo.errors import BadSetting, CxrError, ModelError
 from cxr_demo.films import image
 from cxr_demo.inference.scoring import Budget
@@ -47,12 +47,12 @@ def method_of(attribute):
 
 def runs(chosen, **budget):
     model = budget.pop("model", None) or planted.classifier()
-    return list(explain.explain(model, planted.film(), chosen, budget=Budget(**budget)))
+    return list(case.explain(model, planted.film(), chosen, budget=Budget(**budget)))
 
 
 def test_a_prediction_is_what_the_model_says():
     model, film = planted.classifier(), planted.film()
-    p = explain.predict(model, film)
+    p = case.predict(model, film)
     expected = planted.density(film.pixels).sum((1, 2)) + planted.BIAS
     np.testing.assert_allclose(p.logits, expected, atol=1e-5)
     np.testing.assert_allclose(p.probabilities, 1 / (1 + np.exp(-expected)), atol=1e-5)
@@ -62,7 +62,7 @@ def test_a_prediction_is_what_the_model_says():
 
 
 def test_arrays_are_frozen():
-    p = explain.predict(planted.classifier(), planted.film())
+    p = case.predict(planted.classifier(), planted.film())
     e = runs(methods.method("lime", {"samples": 100}))[-1]
     for array in (p.logits, p.probabilities, p.thresholds, e.values, e.fidelity):
         assert array.dtype == np.float32
@@ -73,7 +73,7 @@ def test_arrays_are_frozen():
 def test_a_damaged_model_is_an_error():
     model = planted.classifier(bias=np.array([0, np.nan, 0, 0], np.float32))
     with pytest.raises(ModelError, match=r"test:planted@1 gives no finite logits for planted\.png"):
-        explain.predict(model, planted.film())
+        case.predict(model, planted.film())
 
 
 def test_everything_is_recorded():
@@ -99,7 +99,7 @@ def test_a_new_class_works_everywhere(monkeypatch):
 def test_settings_out_of_range_are_refused_before_any_work():
     model = planted.classifier()
     with pytest.raises(BadSetting, match=r"gain=2\.5: a number from 0 to 2"):
-        explain.explain(model, planted.film(), Brightness(gain=2.5))
+        case.explain(model, planted.film(), Brightness(gain=2.5))
     assert model.images() == 0
 
 
@@ -169,7 +169,7 @@ def test_maps_come_as_they_are_made():
             reached.append(i)
             yield Step(np.zeros(SHAPE))
 
-    next(explain.explain(planted.classifier(), planted.film(), method_of(attribute)))
+    next(case.explain(planted.classifier(), planted.film(), method_of(attribute)))
     assert reached == [0]
 
 
@@ -184,7 +184,7 @@ def test_a_visitor_who_leaves_ends_the_work_at_once():
             ended.append(scorer.forwards)
 
     model = planted.classifier()
-    explanations = explain.explain(model, planted.film(), method_of(attribute))
+    explanations = case.explain(model, planted.film(), method_of(attribute))
     next(explanations)
     explanations.close()
     assert ended == [5]
@@ -217,18 +217,18 @@ def test_stopped_before_anything_was_there():
 
 def test_one_pass_per_film_object_shared_with_nobody_else():
     model, film, same = planted.classifier(), planted.film(), planted.film()
-    explain.predict(model, film)
-    list(explain.explain(model, film, GradCAM()))
+    case.predict(model, film)
+    list(case.explain(model, film, GradCAM()))
     assert model.images() == 1
-    explain.predict(model, same)
+    case.predict(model, same)
     assert model.images() == 2
-    explain.predict(other := planted.classifier(), film)
+    case.predict(other := planted.classifier(), film)
     assert (model.images(), other.images()) == (2, 1)
 
 
 def test_nothing_is_kept_of_a_film_or_a_model_that_is_gone():
     model, film = planted.classifier(), planted.film()
-    list(explain.explain(model, film, Occlusion()))
+    list(case.explain(model, film, Occlusion()))
     gone = weakref.ref(film), weakref.ref(model)
     del film, model
     gc.collect()
@@ -241,6 +241,6 @@ def test_the_film_is_seen_through_its_crop():
     model = planted.classifier()
     film = planted.film(tall)
     assert film.crop == image.centre_square(208, 128)
-    (e,) = explain.explain(model, film, GradCAM())
-    (square,) = explain.explain(model, planted.film(), GradCAM())
+    (e,) = case.explain(model, film, GradCAM())
+    (square,) = case.explain(model, planted.film(), GradCAM())
     np.testing.assert_allclose(e.values, square.values, atol=1e-6)
