@@ -92,12 +92,13 @@ def looked_at(said: Prediction) -> list[int]:
 
 def occlusion(model: Classifier, exact: Classifier, film: Radiograph, **settings: Any) -> dict[str, list[float]]:
     """Of the map as the page has it, against all windows: correlation, and the distance of the tops in pixels."""
-    from cxr_demo import case
+    from cxr_demo.case import Case
     from cxr_demo.methods.occlusion import Occlusion
 
-    *_, quick = case.explain(model, film, Occlusion(**settings))
-    *_, full = case.explain(exact, film, Occlusion(scored=100))
-    pairs = [(quick.values[i], full.values[i]) for i in looked_at(case.predict(model, film))]
+    case = Case(model, film)
+    *_, quick = case.explain(Occlusion(**settings))
+    *_, full = Case(exact, film).explain(Occlusion(scored=100))
+    pairs = [(quick.values[i], full.values[i]) for i in looked_at(case.predict())]
     tops = [[np.unravel_index(values.argmax(), values.shape) for values in pair] for pair in pairs]
     return {
         "occlusion correlation": [float(np.corrcoef(a.ravel(), b.ravel())[0, 1]) for a, b in pairs],
@@ -112,10 +113,10 @@ def lime(model: Classifier, exact: Classifier, film: Radiograph) -> dict[str, li
     """
     from scipy.stats import spearmanr
 
-    from cxr_demo import case
+    from cxr_demo.case import Case
 
     truth = _lime(exact, film, surrogate="linear", samples=CONVERGED)
-    findings = looked_at(case.predict(model, film))
+    findings = looked_at(Case(model, film).predict())
 
     def ranks(model: Classifier, **settings: Any) -> list[float]:
         runs, found = [_lime(model, film, seed=seed, **settings) for seed in range(1, SEEDS + 1)], []

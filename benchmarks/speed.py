@@ -168,7 +168,7 @@ def ours(classifier: Classifier) -> tuple[dict[str, Any], dict[str, Callable[[],
     import numpy as np
     from torch.utils.flop_counter import FlopCounterMode
 
-    from cxr_demo import case
+    from cxr_demo.case import Case
     from cxr_demo.films import image, phantom
     from cxr_demo.inference.engine import engine_of
     from cxr_demo.inference.openvino import rounds
@@ -181,10 +181,10 @@ def ours(classifier: Classifier) -> tuple[dict[str, Any], dict[str, Callable[[],
 
     def explained(*keys: str, **settings: Any) -> Callable[[], object]:
         def work() -> None:
-            seen = replace(film)  # a new object, or its first pass would be known
-            case.predict(classifier, seen)
+            case = Case(classifier, film)
+            case.predict()
             for key in keys:
-                for _ in case.explain(classifier, seen, method(key, settings)):
+                for _ in case.explain(method(key, settings)):
                     pass
 
         return work

@@ -1,12 +1,11 @@
-"""From a film to a prediction and to maps: one place that times, checks and wraps what methods return."""
+"""A model and a film: the prediction and the maps, timed, checked and wrapped."""
 
 from __future__ import annotations
 
 import time
 from contextlib import closing
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import torch
@@ -18,7 +17,7 @@ from cxr_demo.methods.base import values_of
 from cxr_demo.types import Explanation, Prediction
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
+    from collections.abc import Callable, Generator, Mapping
 
     from torch import Tensor
 
@@ -26,80 +25,101 @@ if TYPE_CHECKING:
     from cxr_demo.models.classifier import Classifier
     from cxr_demo.types import Radiograph
 
-#: The first pass of each film, shared by its prediction and its maps. It lives as long as the film's object,
-#: so that nobody is served from another visitor's film.
-_PASSES: WeakKeyDictionary[Classifier, WeakKeyDictionary[Radiograph, tuple[Tensor, FirstPass]]] = WeakKeyDictionary()
+T = TypeVar("T")
 
 
-def predict(classifier: Classifier, film: Radiograph) -> Prediction:
-    """What a model says of a film; ModelError where its answer is not a number."""
-    classifier = classifier.for_film(film.name)
-    _, first = _pass(classifier, film)
-    logits = logits_of(classifier, first.features)
-    if not np.isfinite(logits).all():
-        raise ModelError(f"{classifier.name} gives no finite logits for {film.name}; its weights may be damaged.")
-    look = gate.look(film)
-    return Prediction(
-        labels=classifier.labels,
-        logits=_frozen(logits),
-        probabilities=_frozen(classifier.probabilities(logits)),
-        thresholds=_frozen(classifier.thresholds),
-        model=classifier.name,
-        warnings=look.says,
-        correction=look.correction,
-    )
+class Case:
+    """A model and one film: predicts, explains, and computes once what predictions, maps and measures share.
 
-
-def explain(
-    classifier: Classifier, film: Radiograph, method: Method, *, budget: Budget | None = None
-) -> Generator[Explanation, None, None]:
-    """One method's maps of all findings, coarse first; each stands for itself.
-
-    The last is `complete`, or says in `stopped` why it is not; its map is then the last that was finished,
-    or zero where none was. BadSetting for a setting out of range. Closing the iterator ends the work at once.
+    `model` is the model that answers for this film: of a run of folds, the fold that never saw the film's patient.
+    `known` holds the shared results by type, none of which refers to the model: whoever keeps a film, and makes a new
+    Case of it for each request, keeps this dictionary with it. Nothing outlives it.
     """
-    return _explain(classifier.for_film(film.name), film, method, values_of(method), budget or Budget())
+
+    def __init__(self, model: Classifier, film: Radiograph, known: dict[type, Any] | None = None) -> None:
+        self.model = model.for_film(film.name)
+        self.film = film
+        self._known: dict[type, Any] = {} if known is None else known
+
+    def once(self, kind: type[T], make: Callable[[], T]) -> T:
+        """The case's result of this type, made at the first call; if `make` raises, the next call tries again."""
+        if kind not in self._known:
+            self._known.setdefault(kind, make())  # of two threads that compute it the first is right
+        found: T = self._known[kind]
+        return found
+
+    @property
+    def first(self) -> FirstPass:
+        """The model's input (1, 1, S, S) and feature map, from one pass in float32."""
+        return self.once(FirstPass, self._first_pass)
+
+    def scorer(self, budget: Budget | None = None) -> Scorer:
+        """Scores masked copies of the film; shares the first pass."""
+        return Scorer(self.model, self.first.x, budget or Budget(), self.first)
+
+    def predict(self) -> Prediction:
+        """The model's prediction for the film; ModelError if a logit is not finite."""
+        model, film = self.model, self.film
+        logits = logits_of(model, self.first.features)
+        if not np.isfinite(logits).all():
+            raise ModelError(f"{model.name} gives no finite logits for {film.name}; its weights may be damaged.")
+        look = gate.look(film)
+        return Prediction(
+            labels=model.labels,
+            logits=_frozen(logits),
+            probabilities=_frozen(model.probabilities(logits)),
+            thresholds=_frozen(model.thresholds),
+            model=model.name,
+            warnings=look.says,
+            correction=look.correction,
+        )
+
+    def explain(self, method: Method, *, budget: Budget | None = None) -> Generator[Explanation, None, None]:
+        """One method's maps of all findings, coarse first; each stands for itself.
+
+        The last is `complete`, or says in `stopped` why it is not; its map is then the last that was finished,
+        or zero where none was. BadSetting for a setting out of range. Closing the iterator ends the work at once.
+        """
+        return self._explain(method, values_of(method), budget or Budget())
+
+    def _explain(
+        self, method: Method, settings: Mapping[str, Any], budget: Budget
+    ) -> Generator[Explanation, None, None]:
+        started = time.perf_counter()
+        record = _Record(self.model, method, settings)
+        last: Explanation | None = None
+        try:
+            budget.check()
+            scorer = self.scorer(budget)
+            held = False
+            with closing(_steps(method, scorer)) as steps:
+                for step in steps:
+                    if held and last is not None:
+                        yield last
+                    last = record(step, scorer, time.perf_counter() - started)
+                    # a map after which nothing remains to be scored is most likely the last: wait for the word
+                    held = scorer.steps[0] == scorer.steps[1]
+                    if not held:
+                        yield last
+        except Stopped as stop:
+            yield replace(last or record.empty(time.perf_counter() - started), stopped=str(stop))
+            return
+        if last is None:
+            raise CxrError(f"{method.title} returned no map.")
+        yield replace(last, seconds=time.perf_counter() - started, complete=True)
+
+    def _first_pass(self) -> FirstPass:
+        weight, _ = self.model.head
+        pixels = image.model_input(self.film, self.model.size, self.model.spec.pixel_range)
+        x = torch.from_numpy(pixels).to(weight)
+        return FirstPass(x, first_pass(self.model, x))
 
 
-def _explain(
-    classifier: Classifier, film: Radiograph, method: Method, settings: Mapping[str, Any], budget: Budget
-) -> Generator[Explanation, None, None]:
-    started = time.perf_counter()
-    record = _Record(classifier, method, settings)
-    last: Explanation | None = None
-    try:
-        budget.check()
-        x, first = _pass(classifier, film)
-        scorer = Scorer(classifier, x, budget, first)
-        held = False
-        with closing(_steps(method, scorer)) as steps:
-            for step in steps:
-                if held and last is not None:
-                    yield last
-                last = record(step, scorer, time.perf_counter() - started)
-                # a map after which nothing remains to be scored is most likely the last: wait for the word
-                held = scorer.steps[0] == scorer.steps[1]
-                if not held:
-                    yield last
-    except Stopped as stop:
-        yield replace(last or record.empty(time.perf_counter() - started), stopped=str(stop))
-        return
-    if last is None:
-        raise CxrError(f"{method.title} returned no map.")
-    yield replace(last, seconds=time.perf_counter() - started, complete=True)
-
-
-def scorer_of(classifier: Classifier, film: Radiograph, budget: Budget | None = None) -> Scorer:
-    """What answers questions about altered copies of a film; it shares the film's first pass."""
-    x, first = _pass(classifier, film)
-    return Scorer(classifier, x, budget or Budget(), first)
-
-
-def maps_of_inputs(classifier: Classifier, inputs: Tensor, method: Method, budget: Budget | None = None) -> np.ndarray:
-    """A method's last maps (N, L, S, S) of inputs (N, 1, S, S) that are nobody's film, such as changed ones."""
+def maps_of_inputs(model: Classifier, inputs: Tensor, method: Method, budget: Budget | None = None) -> np.ndarray:
+    """A method's last maps (N, L, S, S) of inputs (N, 1, S, S) that are no film's own, such as changed ones."""
     found = []
-    for x, features in zip(inputs[:, None], first_pass(classifier, inputs)[:, None], strict=True):
-        *_, last = _steps(method, Scorer(classifier, x, budget or Budget(), FirstPass(features)))
+    for x, features in zip(inputs[:, None], first_pass(model, inputs)[:, None], strict=True):
+        *_, last = _steps(method, Scorer(model, x, budget or Budget(), FirstPass(x, features)))
         found.append(last.values)
     return np.stack(found)
 
@@ -151,18 +171,6 @@ class _Record:
             model=model.name,
             precision="float32",
         )
-
-
-def _pass(classifier: Classifier, film: Radiograph) -> tuple[Tensor, FirstPass]:
-    """The model's input and what it makes of it, computed once per film object."""
-    passes = _PASSES.setdefault(classifier, WeakKeyDictionary())
-    known = passes.get(film)
-    if known is None:
-        weight, _ = classifier.head
-        pixels = image.model_input(film, classifier.size, classifier.spec.pixel_range)
-        x = torch.from_numpy(pixels).to(weight)
-        known = passes[film] = x, FirstPass(first_pass(classifier, x))
-    return known
 
 
 def _frozen(values: np.ndarray) -> np.ndarray:

@@ -19,8 +19,8 @@ from cxr_demo.errors import BadSetting, CxrError, DataError, ModelError, Unknown
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from cxr_demo.case import Case
     from cxr_demo.methods.base import Method
-    from cxr_demo.models.classifier import Classifier
     from cxr_demo.types import Explanation, Prediction, Radiograph
 
 #: Errors of the request itself: no file could do better.
@@ -163,14 +163,14 @@ def _put_right(film: Radiograph, *, look: bool, correction: str | None = None) -
 
 
 def _predict(arguments: argparse.Namespace) -> int:
-    from cxr_demo import case
+    from cxr_demo.case import Case
     from cxr_demo.models import registry
     from cxr_demo.output import report
 
     model = registry.load(arguments.model)
 
     def work(path: Path, film: Radiograph) -> None:
-        prediction = case.predict(model, film)
+        prediction = Case(model, film).predict()
         if arguments.json:
             print(json.dumps({**report.prediction_fields(film, prediction), "file": str(path)}), flush=True)
         else:
@@ -198,7 +198,7 @@ def _explain(arguments: argparse.Namespace) -> int:
     recipe = _recorded(arguments.source) if arguments.source else None
     methods = _chosen(arguments, recipe)  # before torch is loaded: a misspelt setting is answered at once
 
-    from cxr_demo import case
+    from cxr_demo.case import Case
     from cxr_demo.evaluation import trust
     from cxr_demo.models import registry
     from cxr_demo.output import html_report, report, viewer_data
@@ -212,16 +212,17 @@ def _explain(arguments: argparse.Namespace) -> int:
     def work(path: Path, film: Radiograph) -> None:
         if recipe and film.sha256 != recipe["sha256"]:
             raise UnreadableImage(f"{path.name} is not the film that {arguments.source} was made from.")
-        prediction = case.predict(model, film)
+        case = Case(model, film)
+        prediction = case.predict()
         _warn(path, film, prediction)
-        explanations = [_last(model, film, method) for method in methods]
-        trusted = {m.key: trust.measure(model, film, m, e) for m, e in zip(methods, explanations, strict=True)}
+        explanations = [_last(case, method) for method in methods]
+        trusted = {m.key: trust.measure(case, m, e) for m, e in zip(methods, explanations, strict=True)}
         wanted = arguments.label or (recipe["labels"] if recipe else None)
         labels = wanted or [prediction.labels[i] for i in prediction.ranked()[:3]]
         first = report.index_of(prediction.labels, labels[0]) if wanted else viewer_data.foremost(prediction)
         # of "...png" the stem is the folder above
         folder = _free(arguments.out / (path.stem if path.stem.strip(".") else "film"), taken)
-        page = html_report.page(model, film, prediction, explanations, trusted, first, boxes)
+        page = html_report.page(case, prediction, explanations, trusted, first, boxes)
         report.save(folder, film, prediction, explanations, labels, trusted, page, boxes)
         print(folder, flush=True)
 
@@ -269,10 +270,8 @@ def _chosen(arguments: argparse.Namespace, recipe: Mapping[str, Any] | None) -> 
     return [methods.method(key, settings) for key, settings in recipe["methods"].items()]
 
 
-def _last(model: Classifier, film: Radiograph, method: Method) -> Explanation:
-    from cxr_demo import case
-
-    *_, last = case.explain(model, film, method)
+def _last(case: Case, method: Method) -> Explanation:
+    *_, last = case.explain(method)
     return last
 
 

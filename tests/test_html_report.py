@@ -6,7 +6,8 @@ import re
 
 import pytest
 
-from cxr_demo import case, methods
+from cxr_demo import methods
+from cxr_demo.case import Case
 from cxr_demo.evaluation import trust
 from cxr_demo.films import phantom
 from cxr_demo.models import registry
@@ -23,14 +24,14 @@ HOSTILE = "</script><img src=x onerror=alert(1)>.png"
 def made(tmp_path_factory):
     """The file, and what is in it: prediction and explanations by method."""
     folder = tmp_path_factory.mktemp("portable")
-    model = registry.load(str(save_model(folder / "model")))
     film = dataclasses.replace(phantom.PHANTOMS["effusion"].film(), name=HOSTILE)
+    case = Case(registry.load(str(save_model(folder / "model"))), film)
     chosen = methods.choose(["gradcam", "occlusion"], {"occlusion.window": 24})
-    explanations = [list(case.explain(model, film, method))[-1] for method in chosen]
-    prediction = case.predict(model, film)
-    trusted = {m.key: trust.measure(model, film, m, e) for m, e in zip(chosen, explanations, strict=True)}
+    explanations = [list(case.explain(method))[-1] for method in chosen]
+    prediction = case.predict()
+    trusted = {m.key: trust.measure(case, m, e) for m, e in zip(chosen, explanations, strict=True)}
     path = folder / "report.html"
-    path.write_text(html_report.page(model, film, prediction, explanations, trusted, FIRST), encoding="utf-8")
+    path.write_text(html_report.page(case, prediction, explanations, trusted, FIRST), encoding="utf-8")
     return path, prediction, explanations
 
 

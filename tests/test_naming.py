@@ -13,7 +13,8 @@ import pytest
 from gradio_client.exceptions import AppError
 
 from benchmarks.visitor import Visitor as Stranger
-from cxr_demo import case, methods
+from cxr_demo import methods
+from cxr_demo.case import Case
 from cxr_demo.films import image, phantom
 from cxr_demo.models import model_folder
 from cxr_demo.types import NIH_FINDINGS
@@ -62,7 +63,7 @@ def film_file(folder):
 
 
 def said(model, film_file):
-    return case.predict(model, image.read(film_file)).probabilities
+    return Case(model, image.read(film_file)).predict().probabilities
 
 
 # ------------------------------------------------------------------ programs
@@ -242,7 +243,7 @@ class TestForm:
         )
         assert visitor.texts(".grid thead th")[1:] == [full[: len(REPO) + 8], "difference"]
         i = NIH_FINDINGS.index("Effusion")
-        *_, last = case.explain(model, image.read(film_file), methods.method("gradcam", {}))
+        *_, last = Case(model, image.read(film_file)).explain(methods.method("gradcam", {}))
         told = float(visitor.texts(".grid tbody tr:first-child small")[1].split()[2].strip(",\u00b1"))
         assert abs(told) == pytest.approx(float(np.abs(last.values[i]).max()), rel=0.05)
 

@@ -12,7 +12,8 @@ import cv2
 import numpy as np
 import pytest
 
-from cxr_demo import case, methods
+from cxr_demo import methods
+from cxr_demo.case import Case
 from cxr_demo.errors import BadSetting, UnknownLabel
 from cxr_demo.films import image, phantom
 from cxr_demo.output import notebook, render
@@ -183,11 +184,11 @@ def test_unsure_places_are_hatched_and_said(explained):
 
 
 def test_a_map_that_is_not_complete_says_so():
-    model, film = planted.classifier(), planted.film()
-    first, *_, last = case.explain(model, film, methods.Occlusion())
+    case = Case(planted.classifier(), planted.film())
+    first, *_, last = case.explain(methods.Occlusion())
     assert not first.complete
     early = dataclasses.replace(first, stopped="Stopped after the 2 seconds given.")
-    shown = notebook.Explained(film, case.predict(model, film), (early, last), ["Left"])
+    shown = notebook.Explained(case.film, case.predict(), (early, last), ["Left"])
     done, asked = first.steps
     text = Seen(shown._repr_html_()).text
     assert f"Incomplete. Stopped after the 2 seconds given. Map of {done} of {asked} copies." in text

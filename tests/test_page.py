@@ -2,9 +2,11 @@
 
 import base64
 import errno
+import gc
 import json
 import shutil
 import threading
+import weakref
 import zipfile
 import zlib
 from contextlib import closing
@@ -17,14 +19,17 @@ import pytest
 from gradio_client.exceptions import AppError
 
 from benchmarks.visitor import Visitor
-from cxr_demo import case, messages, methods
+from cxr_demo import messages, methods
+from cxr_demo.case import Case
 from cxr_demo.errors import Cancelled, DeadlinePassed, UnreadableImage
+from cxr_demo.evaluation import trust
 from cxr_demo.films import image, label_tables
 from cxr_demo.models import registry
 from cxr_demo.output import render, report, viewer_data
 from cxr_demo.types import Crop, Explanation, Radiograph, Unit
 from cxr_demo.web import api, mcp, page, requests, uploads, zerogpu
 from cxr_demo.web.sessions import Sessions
+from tests import planted
 from tests.serving import Corners, served
 
 KEYS = ["gradcam", "lime", "occlusion"]
@@ -167,6 +172,40 @@ class TestSessions:
         sessions.film("a", "x", reading)
         assert len(read) == 4
 
+    def test_what_a_visitors_case_knows_is_kept_with_the_film_for_each_model(self):
+        sessions, read = Sessions(), [planted.film(), planted.film(), planted.film()]
+        models = one, other = planted.classifier(), planted.classifier()
+
+        def predict(visitor, model, key="x"):
+            sessions.case(visitor, key, model, read.pop).predict()
+            return [model.images() for model in models]
+
+        assert predict("a", one) == [1, 0]
+        assert predict("a", one) == [1, 0]
+        assert predict("a", other) == [1, 1]
+        assert predict("a", one) == [1, 1], "and what the first model made of it is still there"
+        assert len(read) == 2
+        assert predict("b", one) == [2, 1], "nothing is shared with another visitor"
+        assert predict("a", one, "y") == [3, 1], "nor between two films"
+
+    def test_a_visitors_film_keeps_no_model_alive(self):
+        """A visitor may name one of 500 MB; others then push it out."""
+        sessions, model = Sessions(), planted.classifier()
+        trust.controls(sessions.case("a", "x", model, planted.film))
+        list(sessions.case("a", "x", model, planted.film).explain(methods.Occlusion()))
+        gone = weakref.ref(model)
+        del model
+        gc.collect()
+        assert gone() is None
+
+    def test_a_film_that_its_visitor_leaves_takes_what_was_computed_along(self):
+        sessions, model = Sessions(), planted.classifier()
+        features = weakref.ref(sessions.case("a", "x", model, planted.film).first.features)
+        assert features() is not None
+        sessions.film("a", "y", planted.film)
+        gc.collect()
+        assert features() is None
+
     def test_a_crowd_stops_nobody_and_only_the_film_of_the_visitor_away_longest_is_dropped(self):
         sessions, read = Sessions(most=2), []
         film = Radiograph(np.zeros((2, 2)), Crop(0, 0, 2), "a", "0")
@@ -201,7 +240,7 @@ class TestPredict:
         told = client.predict(gradio_client.handle_file(film_file), api_name="/predict")
         film = image.read(film_file)
         model = registry.load(told["model"].rpartition("@")[0])
-        expected = report.prediction_fields(film, case.predict(model, film))
+        expected = report.prediction_fields(film, Case(model, film).predict())
         assert told.keys() == expected.keys()
         np.testing.assert_allclose(told.pop("logits"), expected.pop("logits"), rtol=1e-4, atol=1e-4)
         np.testing.assert_allclose(told.pop("probabilities"), expected.pop("probabilities"), rtol=1e-4)
@@ -406,7 +445,7 @@ def test_a_computation_ends_when_its_card_is_closed(monkeypatch, film_file):
     """Closing the handler, as gradio does when a visitor stops or leaves, sets the flag that the engine checks."""
     seen = []
 
-    def explaining(model, film, method, *, budget):
+    def explaining(case, method, *, budget):
         try:
             while True:
                 yield an_explanation(np.zeros((3, 4, 4), np.float32))
@@ -415,9 +454,9 @@ def test_a_computation_ends_when_its_card_is_closed(monkeypatch, film_file):
 
     flags = Sessions()
     monkeypatch.setattr(page, "sessions", flags)
-    monkeypatch.setattr(page.case, "explain", explaining)
-    monkeypatch.setattr(page, "offered", lambda name: None)
-    monkeypatch.setattr(page, "film_of", lambda source: None)
+    monkeypatch.setattr(Case, "explain", explaining)
+    monkeypatch.setattr(page, "offered", lambda name: planted.classifier())
+    monkeypatch.setattr(page, "film_of", lambda source: planted.film())
     request = type("Request", (), {"session_hash": "me"})
     event = type("Event", (), {"_data": {"run": 3, "model": "m", "source": {}, "settings": {}}})
     answers = page._run_handler(methods.METHODS[0])(event, request)

@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 
 import cxr_demo
-from cxr_demo import case, methods
+from cxr_demo import methods
+from cxr_demo.case import Case
 from cxr_demo.films import image
 from cxr_demo.output import render, report
 from cxr_demo.types import Unit
@@ -24,8 +25,8 @@ CHOSEN = (methods.GradCAM(), methods.LIME(samples=100), methods.LayerCAM())
 def made():
     """The prediction of a wide film, and its maps by method."""
     model = planted.classifier()
-    explanations = [list(case.explain(model, FILM, method))[-1] for method in CHOSEN]
-    return case.predict(model, FILM), {e.method: e for e in explanations}
+    explanations = [list(Case(model, FILM).explain(method))[-1] for method in CHOSEN]
+    return Case(model, FILM).predict(), {e.method: e for e in explanations}
 
 
 def legend(made, key="gradcam", i=0, film=FILM, **changed):

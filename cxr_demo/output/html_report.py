@@ -13,18 +13,17 @@ from cxr_demo.output import report, trust_data, viewer_data
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from cxr_demo.case import Case
     from cxr_demo.evaluation.trust import Trust
     from cxr_demo.films.label_tables import Box
-    from cxr_demo.models.classifier import Classifier
-    from cxr_demo.types import Explanation, Prediction, Radiograph
+    from cxr_demo.types import Explanation, Prediction
 
 #: The browser itself then lets it neither fetch nor send anything.
 POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:"
 
 
 def page(
-    model: Classifier,
-    film: Radiograph,
+    case: Case,
     prediction: Prediction,
     explanations: Sequence[Explanation],
     trusted: Mapping[str, Trust],
@@ -36,6 +35,7 @@ def page(
     It opens with `finding`, for which curves and the overlay of agreement are measured here; how the maps lie to
     `boxes` is measured for every finding that has some.
     """
+    model, film = case.model, case.film
     by_key = {e.method: e for e in explanations}
     kinds = [kind for kind in methods.METHODS if kind.key in by_key]
     seen = viewer_data.prediction_fields(film, prediction)
@@ -46,7 +46,7 @@ def page(
         told = {**viewer_data.progress_fields(explanation), "maps": viewer_data.map_fields(explanation)}
         answers[viewer_data.run_event(kind)] = {"method": kind.key, "at": 1, **told}
     if by_key:
-        believed = trust_data.trust_fields(model, film, by_key, finding, boxes, measured=trusted)
+        believed = trust_data.trust_fields(case, by_key, finding, boxes, measured=trusted)
         answers["trust"] = {"event": "trust", **believed}
     recorded = {
         "about": viewer_data.about_fields(model, model.name, [_method(kind, by_key[kind.key]) for kind in kinds]),

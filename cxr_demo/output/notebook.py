@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cxr_demo import case as engine
 from cxr_demo import methods
+from cxr_demo.case import Case
 from cxr_demo.films import image
 from cxr_demo.inference.scoring import Budget
 from cxr_demo.output import render, report, viewer_data
@@ -98,10 +98,11 @@ def explain(model: Classifier, film: Radiograph, *chosen: Method, seconds: float
     chosen = chosen or tuple(kind() for kind in methods.DEFAULTS)
     for method in chosen:  # before any of them takes its time
         methods.values_of(method)
-    prediction = engine.predict(model, film)
+    case = Case(model, film)
+    prediction = case.predict()
     explanations = []
     for method in chosen:
-        *_, last = engine.explain(model, film, method, budget=Budget(seconds))
+        *_, last = case.explain(method, budget=Budget(seconds))
         explanations.append(last)
     return Explained(film, prediction, tuple(explanations), (prediction.labels[viewer_data.foremost(prediction)],))
 

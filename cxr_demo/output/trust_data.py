@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cxr_demo import case, methods
+from cxr_demo import methods
+from cxr_demo.case import Case
 from cxr_demo.errors import BadSetting
 from cxr_demo.evaluation import metrics, randomisation, trust
 from cxr_demo.films import image
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
     from cxr_demo.films.label_tables import Box
     from cxr_demo.inference.scoring import Budget
-    from cxr_demo.models.classifier import Classifier
     from cxr_demo.types import Explanation, Radiograph
 
 #: Cells on a side of the overlay of agreement.
@@ -31,8 +31,7 @@ MOST_BOXES = 50
 
 
 def trust_fields(
-    model: Classifier,
-    film: Radiograph,
+    case: Case,
     explanations: Mapping[str, Explanation],
     finding: int,
     boxes: Sequence[Box],
@@ -45,15 +44,15 @@ def trust_fields(
     Raises Cancelled or DeadlinePassed as the budget says.
     """
     began = time.perf_counter()
-    own = model.for_film(film.name)
-    if not 0 <= finding < len(own.labels):
-        raise BadSetting(f"Finding {finding}: the model has {len(own.labels)}.")
+    labels = case.model.labels
+    if not 0 <= finding < len(labels):
+        raise BadSetting(f"Finding {finding}: the model has {len(labels)}.")
     if measured is None:
         kinds = {key: methods.method(key, e.settings) for key, e in explanations.items()}
-        measured = {key: trust.measure(own, film, kinds[key], e, budget) for key, e in explanations.items()}
-    held = trust.controls(own, film, budget)
+        measured = {key: trust.measure(case, kinds[key], e, budget) for key, e in explanations.items()}
+    held = trust.controls(case, budget)
     maps = [e.values[finding].astype(np.float32) for e in explanations.values()]
-    curves = trust.curves(own, film, finding, maps, budget)
+    curves = trust.curves(case, finding, maps, budget)
     return {
         "finding": finding,
         "methods": {key: report.trust_fields(found) for key, found in measured.items()},
@@ -62,7 +61,7 @@ def trust_fields(
         "overlay": overlay_fields(explanations, finding),
         "lungs": held.lungs.said,
         "marker": np.abs(held.marker).max(0).tolist(),
-        "boxes": box_fields(own.labels, explanations, film, boxes),
+        "boxes": box_fields(labels, explanations, case.film, boxes),
         "seconds": round(time.perf_counter() - began, 2),
     }
 
@@ -131,12 +130,12 @@ def _placed(values: np.ndarray, edges: Sequence[tuple[float, float, float, float
 
 
 def scrambled(
-    model: Classifier, film: Radiograph, explanations: Mapping[str, Explanation], depth: str, budget: Budget
+    case: Case, explanations: Mapping[str, Explanation], depth: str, budget: Budget
 ) -> Iterator[dict[str, Any]]:
     """Maps of the model with its weights permuted, in the same settings, and how much of each map they keep."""
-    other = randomisation.permuted(model.for_film(film.name), depth)
+    other = Case(randomisation.permuted(case.model, depth), case.film)
     for key, before in explanations.items():
-        *_, after = case.explain(other, film, methods.method(key, before.settings), budget=budget)
+        *_, after = other.explain(methods.method(key, before.settings), budget=budget)
         if after.stopped:
             yield {"method": key, "error": after.stopped}
             continue

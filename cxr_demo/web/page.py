@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import gradio as gr
 from starlette.middleware import Middleware
 
-from cxr_demo import case, messages, methods
+from cxr_demo import messages, methods
+from cxr_demo.case import Case
 from cxr_demo.errors import BadSetting, Cancelled, Stopped
 from cxr_demo.evaluation import trust
 from cxr_demo.films import phantom
@@ -259,8 +260,8 @@ def _run_handler(kind: type[Method]) -> Callable[..., Iterator[dict[str, Any]]]:
 @gpu(seconds=30)
 def _seen(model: str, source: Mapping[str, Any], visitor: str | None) -> dict[str, Any]:
     """The film and what the model says of it, in the browser's form; with a visitor it is the one they look at."""
-    film = film_of(source) if visitor is None else _film(visitor, source)
-    return viewer_data.prediction_fields(film, case.predict(offered(model), film))
+    case = Case(offered(model), film_of(source)) if visitor is None else _case(visitor, model, source)
+    return viewer_data.prediction_fields(case.film, case.predict())
 
 
 @gpu(seconds=DEADLINE)
@@ -270,7 +271,7 @@ def _maps(
     """A method's maps as they get better, in the browser's form; with the last one, the maps themselves."""
     method = methods.method(key, settings)
     budget = Budget(seconds=DEADLINE, cancelled=flag)
-    explanations = case.explain(offered(model), _film(visitor, source), method, budget=budget)
+    explanations = _case(visitor, model, source).explain(method, budget=budget)
     with closing(explanations):
         for explanation in explanations:
             nothing = explanation.stopped is not None and explanation.forwards == 0
@@ -372,8 +373,8 @@ def _trusted(
     asked: Request, visitor: str, kept: Mapping[str, Explanation], flag: Event | None
 ) -> Generator[dict[str, Any]]:
     budget = Budget(seconds=DEADLINE, cancelled=flag)
-    film = _film(visitor, asked.source)
-    yield trust_data.trust_fields(offered(asked.model), film, kept, asked.finding, asked.boxes_on(film), budget)
+    case = _case(visitor, asked.model, asked.source)
+    yield trust_data.trust_fields(case, kept, asked.finding, asked.boxes_on(case.film), budget)
 
 
 @gpu(seconds=DEADLINE)
@@ -381,11 +382,12 @@ def _exported(
     asked: Request, visitor: str, kept: Mapping[str, Explanation], flag: Event | None
 ) -> Generator[dict[str, Any]]:
     budget = Budget(seconds=DEADLINE, cancelled=flag)
-    model, film = offered(asked.model), _film(visitor, asked.source)
+    case = _case(visitor, asked.model, asked.source)
+    model, film = case.model, case.film
     fit = {key: e for key, e in kept.items() if key not in asked.settings or _fits(asked, e)}
-    kept = {key: fit.get(key) or _made(asked, visitor, key, budget) for key in asked.methods}
-    measured = {key: trust.measure(model, film, methods.method(key, e.settings), e, budget) for key, e in kept.items()}
-    prediction, explanations = case.predict(model, film), list(kept.values())
+    kept = {key: fit.get(key) or _made(case, asked, visitor, key, budget) for key in asked.methods}
+    measured = {key: trust.measure(case, methods.method(key, e.settings), e, budget) for key, e in kept.items()}
+    prediction, explanations = case.predict(), list(kept.values())
     shown = viewer_data.foremost(prediction) if not 0 <= asked.finding < len(model.labels) else asked.finding
     boxes = asked.boxes_on(film)
     boxed = [box.label for box in boxes if box.label in prediction.labels]
@@ -393,17 +395,16 @@ def _exported(
     labels = dict.fromkeys([first, *boxed, *top])
     # no dots: what remains of "...png" would be the folder above, with everybody's films
     name = re.sub(r"[^\w-]", "_", Path(film.name).stem)
-    html = html_report.page(model, film, prediction, explanations, measured, shown, boxes)
+    html = html_report.page(case, prediction, explanations, measured, shown, boxes)
     with uploads.new_folder() as folder:
         report.save(folder / name, film, prediction, explanations, list(labels), measured, html, boxes)
         archive = report.pack(folder / name)
     yield {"path": str(archive), "name": archive.name}
 
 
-def _made(asked: Request, visitor: str, key: str, budget: Budget) -> Explanation:
+def _made(case: Case, asked: Request, visitor: str, key: str, budget: Budget) -> Explanation:
     """A method's whole map, which is kept; Cancelled or DeadlinePassed as the budget says."""
-    method = _asked_for(asked, key)
-    *_, made = case.explain(offered(asked.model), _film(visitor, asked.source), method, budget=budget)
+    *_, made = case.explain(_asked_for(asked, key), budget=budget)
     if made.stopped:
         budget.check()  # raises, as it did there
     sessions.keep(visitor, _shown(asked), made)
@@ -425,11 +426,19 @@ def _scrambled(
     asked: Request, visitor: str, kept: Mapping[str, Explanation], flag: Event | None
 ) -> Generator[dict[str, Any]]:
     budget = Budget(seconds=DEADLINE, cancelled=flag)
-    yield from trust_data.scrambled(offered(asked.model), _film(visitor, asked.source), kept, asked.depth, budget)
+    yield from trust_data.scrambled(_case(visitor, asked.model, asked.source), kept, asked.depth, budget)
+
+
+def _case(visitor: str, model: str, source: Mapping[str, Any]) -> Case:
+    return sessions.case(visitor, _key(source), offered(model), lambda: film_of(source))
 
 
 def _film(visitor: str, source: Mapping[str, Any]) -> Radiograph:
-    return sessions.film(visitor, tuple(sorted(source.items())), lambda: film_of(source))
+    return sessions.film(visitor, _key(source), lambda: film_of(source))
+
+
+def _key(source: Mapping[str, Any]) -> tuple[Any, ...]:
+    return tuple(sorted(source.items()))
 
 
 def stop(event: gr.EventData, request: gr.Request) -> None:
