@@ -18,7 +18,7 @@ from cxr_demo.case import Case
 from cxr_demo.films import image, phantom
 from cxr_demo.models import model_folder
 from cxr_demo.types import NIH_FINDINGS
-from cxr_demo.web import page as served_page
+from cxr_demo.web import layout
 from tests.hub_server import HubServer
 from tests.serving import OUTSIDE, save_model, served
 
@@ -134,7 +134,7 @@ def test_no_token_was_shown_and_nobody_else_was_asked(hub, address, client, fold
 @pytest.mark.parametrize(("listed", "welcome"), [("bundled:nih14,hub", True), ("bundled:nih14", False)])
 def test_the_viewer_is_told_whether_a_model_may_be_named(published, monkeypatch, listed, welcome):
     monkeypatch.setenv("CXR_MODELS", listed)
-    told = served_page._about(published[1])
+    told = layout._about(published[1])
     assert told["guests"] == welcome
     assert [choice["name"] for choice in told["models"]] == ["bundled:nih14"]
 

@@ -27,7 +27,7 @@ from cxr_demo.films import image, label_tables
 from cxr_demo.models import registry
 from cxr_demo.output import render, report, viewer_data
 from cxr_demo.types import Crop, Explanation, Radiograph, Unit
-from cxr_demo.web import api, mcp, page, requests, uploads, zerogpu
+from cxr_demo.web import api, exports, handlers, mcp, requests, uploads, zerogpu
 from cxr_demo.web.sessions import Sessions
 from tests import planted
 from tests.serving import Corners, served
@@ -382,28 +382,29 @@ def test_nothing_stays_of_what_could_not_be_written(tmp_path, monkeypatch):
 
     monkeypatch.setattr(report, "write_maps", full)
     monkeypatch.setattr(uploads, "claim", lambda: tmp_path)
-    monkeypatch.setattr(page, "sessions", Sessions())
+    for module in (exports, handlers):
+        monkeypatch.setattr(module, "sessions", Sessions())
     source = {"kind": "phantom", "key": "normal"}
     told = requests.Request.of({"model": registry.OFFERED[0], "source": source, "methods": ["gradcam"]})
     with pytest.raises(OSError, match="No space left"):
         api._explained(None, source, ["gradcam"], {})
     with pytest.raises(OSError, match="No space left"):
-        next(page._exported(told, "me", {}, None))
+        next(exports._exported(told, "me", {}, None))
     assert not list(tmp_path.iterdir())
 
 
 def test_only_zips_that_were_made_for_a_visitor_are_packed_together(tmp_path, monkeypatch):
     """A zip that somebody sent might unpack to anything."""
     monkeypatch.setattr(uploads, "claim", lambda: tmp_path)
-    monkeypatch.setattr(page, "sessions", Sessions())
+    monkeypatch.setattr(exports, "sessions", Sessions())
     archive = tmp_path / "film.zip"
     with zipfile.ZipFile(archive, "w") as packed:
         packed.writestr("film/result.json", "{}")
-    page.sessions.packed("me").add(str(archive))
+    exports.sessions.packed("me").add(str(archive))
 
     def bundled(visitor, *paths):
         event = SimpleNamespace(_data={"run": 7, "paths": list(paths)})
-        return page.bundle(event, SimpleNamespace(session_hash=visitor))
+        return exports.bundle(event, SimpleNamespace(session_hash=visitor))
 
     answer = bundled("me", str(archive), str(archive))
     assert zipfile.ZipFile(answer["path"]).namelist() == ["film/result.json"], "each once"
@@ -426,7 +427,7 @@ def test_folders_in_a_zip_of_several_have_names_of_their_own(tmp_path):
 
 def test_a_deadline_is_no_stop_that_somebody_asked_for(monkeypatch):
     """Who reads "stopped" may ask again: after a deadline that would go on for ever."""
-    monkeypatch.setattr(page, "sessions", Sessions())
+    monkeypatch.setattr(handlers, "sessions", Sessions())
     event = SimpleNamespace(_data={"run": 1, "model": registry.OFFERED[0], "settings": {"lime": {}}})
     for ended, said in (
         (DeadlinePassed("Stopped after the 1 seconds given."), {"error": "Stopped after the 1 seconds given."}),
@@ -437,7 +438,7 @@ def test_a_deadline_is_no_stop_that_somebody_asked_for(monkeypatch):
             raise ended
             yield
 
-        *_, last = page._of_maps(page.EXPORT, work, event, SimpleNamespace(session_hash="me"))
+        *_, last = handlers.of_maps(exports.EXPORT, work, event, SimpleNamespace(session_hash="me"))
         assert last == {"event": "export", "run": 1, **said}
 
 
@@ -453,13 +454,13 @@ def test_a_computation_ends_when_its_card_is_closed(monkeypatch, film_file):
             seen.append("closed")
 
     flags = Sessions()
-    monkeypatch.setattr(page, "sessions", flags)
+    monkeypatch.setattr(handlers, "sessions", flags)
     monkeypatch.setattr(Case, "explain", explaining)
-    monkeypatch.setattr(page, "offered", lambda name: planted.classifier())
-    monkeypatch.setattr(page, "film_of", lambda source: planted.film())
+    monkeypatch.setattr(handlers, "offered", lambda name: planted.classifier())
+    monkeypatch.setattr(handlers, "film_of", lambda source: planted.film())
     request = type("Request", (), {"session_hash": "me"})
     event = type("Event", (), {"_data": {"run": 3, "model": "m", "source": {}, "settings": {}}})
-    answers = page._run_handler(methods.METHODS[0])(event, request)
+    answers = handlers.run_handler(methods.METHODS[0])(event, request)
     assert [next(answers)["run"] for _ in range(2)] == [3, 3]
     _, flag = flags._of("me").flags["gradcam"]
     assert isinstance(flag, threading.Event)
