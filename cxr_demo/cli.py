@@ -201,7 +201,7 @@ def _explain(arguments: argparse.Namespace) -> int:
     from cxr_demo.case import Case
     from cxr_demo.evaluation import trust
     from cxr_demo.models import registry
-    from cxr_demo.output import html_report, report, viewer_data
+    from cxr_demo.output import export, html_report, report, viewer_data
 
     model = registry.load(arguments.model or (recipe["model"] if recipe else None))
     for label in arguments.label or ():
@@ -223,7 +223,7 @@ def _explain(arguments: argparse.Namespace) -> int:
         # of "...png" the stem is the folder above
         folder = _free(arguments.out / (path.stem if path.stem.strip(".") else "film"), taken)
         page = html_report.page(case, prediction, explanations, trusted, first, boxes)
-        report.save(folder, film, prediction, explanations, labels, trusted, page, boxes)
+        export.save(folder, film, prediction, explanations, labels, trusted, page, boxes)
         print(folder, flush=True)
 
     correction, boxes = (recipe["correction"], recipe["boxes"]) if recipe else (None, ())

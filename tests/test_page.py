@@ -25,7 +25,7 @@ from cxr_demo.errors import Cancelled, DeadlinePassed, UnreadableImage
 from cxr_demo.evaluation import trust
 from cxr_demo.films import image, label_tables
 from cxr_demo.models import registry
-from cxr_demo.output import render, report, viewer_data
+from cxr_demo.output import export, render, report, viewer_data
 from cxr_demo.types import Crop, Explanation, Radiograph, Unit
 from cxr_demo.web import api, exports, handlers, mcp, requests, uploads, zerogpu
 from cxr_demo.web.sessions import Sessions
@@ -404,7 +404,7 @@ def test_only_zips_that_were_made_for_a_visitor_are_packed_together(tmp_path, mo
 
     def bundled(visitor, *paths):
         event = SimpleNamespace(_data={"run": 7, "paths": list(paths)})
-        return exports.bundle(event, SimpleNamespace(session_hash=visitor))
+        return exports.export_films(event, SimpleNamespace(session_hash=visitor))
 
     answer = bundled("me", str(archive), str(archive))
     assert zipfile.ZipFile(answer["path"]).namelist() == ["film/result.json"], "each once"
@@ -420,7 +420,7 @@ def test_folders_in_a_zip_of_several_have_names_of_their_own(tmp_path):
         archives.append(tmp_path / str(k) / f"{name}.zip")
         with zipfile.ZipFile(archives[-1], "w") as packed:
             packed.writestr(f"{name}/result.json", str(k))
-    together = zipfile.ZipFile(report.bundle(archives, tmp_path / "films.zip"))
+    together = zipfile.ZipFile(export.bundle(archives, tmp_path / "films.zip"))
     assert together.namelist() == [f"{name}/result.json" for name in ("film", "film-2", "film-2-2", "Film-3")]
     assert [together.read(name).decode() for name in together.namelist()] == ["0", "1", "2", "3"]
 

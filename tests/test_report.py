@@ -13,7 +13,7 @@ import cxr_demo
 from cxr_demo import methods
 from cxr_demo.case import Case
 from cxr_demo.films import image
-from cxr_demo.output import render, report
+from cxr_demo.output import export, render, report
 from cxr_demo.types import Unit
 from tests import planted
 
@@ -36,7 +36,7 @@ def legend(made, key="gradcam", i=0, film=FILM, **changed):
 
 def test_a_saved_picture_is_the_overlay_with_what_it_shows_below(made, tmp_path):
     prediction, explanations = made
-    report.save(tmp_path, FILM, prediction, list(explanations.values()), ["Right", "Left"])
+    export.save(tmp_path, FILM, prediction, list(explanations.values()), ["Right", "Left"])
     assert len(list(tmp_path.glob("*.png"))) == 2 * len(CHOSEN)
     for key, e in explanations.items():
         limit = render.limit_of(e.values[:2])
@@ -54,7 +54,7 @@ def test_a_saved_picture_is_the_overlay_with_what_it_shows_below(made, tmp_path)
 def test_a_saved_picture_alone_tells_how_to_make_it_again(made, tmp_path):
     prediction, explanations = made
     film = dataclasses.replace(FILM, name="Åse\n\udcff胸.png", correction="turn over")
-    report.save(tmp_path, film, prediction, [explanations["lime"]], ["Right", "Left"])
+    export.save(tmp_path, film, prediction, [explanations["lime"]], ["Right", "Left"])
     texts = Image.open(tmp_path / "lime-Right.png").text
     assert texts["Title"] == legend(made, "lime", 1).title
     assert texts["Software"] == f"cxr_demo {cxr_demo.__version__}"

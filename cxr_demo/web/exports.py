@@ -13,7 +13,7 @@ from cxr_demo import messages, methods
 from cxr_demo.errors import BadSetting
 from cxr_demo.evaluation import trust
 from cxr_demo.inference.scoring import Budget
-from cxr_demo.output import html_report, report, viewer_data
+from cxr_demo.output import export, html_report, viewer_data
 from cxr_demo.web import uploads
 from cxr_demo.web.api import DEADLINE
 from cxr_demo.web.handlers import case_of, maps_key, of_maps, sessions, visitor_of
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 EXPORT, BUNDLE = "export", "bundle"
 
 
-def export(event: gr.EventData, request: gr.Request) -> Iterator[dict[str, Any]]:
+def export_film(event: gr.EventData, request: gr.Request) -> Iterator[dict[str, Any]]:
     """Pack a film's maps, and all that belongs to them, into a zip to take away; what is not finished is made now."""
     for answer in of_maps(EXPORT, _exported, event, request):
         if "path" in answer:
@@ -40,7 +40,7 @@ def export(event: gr.EventData, request: gr.Request) -> Iterator[dict[str, Any]]
         yield answer
 
 
-def bundle(event: gr.EventData, request: gr.Request) -> dict[str, Any]:
+def export_films(event: gr.EventData, request: gr.Request) -> dict[str, Any]:
     """Pack zips of several films into one."""
     asked, made = Request.of(event._data), sessions.packed(visitor_of(request))
     head = {"event": BUNDLE, "run": asked.run}
@@ -51,7 +51,7 @@ def bundle(event: gr.EventData, request: gr.Request) -> dict[str, Any]:
         if not archives or len(archives) < len(paths):
             raise BadSetting(messages.NOT_PACKED)
         with uploads.new_folder() as folder:
-            archive = report.bundle(archives, folder / "films.zip")
+            archive = export.bundle(archives, folder / "films.zip")
         return head | {"path": str(archive), "name": archive.name}
     except Exception as error:
         return head | {"error": sentence(error)}
@@ -77,8 +77,8 @@ def _exported(
     name = re.sub(r"[^\w-]", "_", Path(film.name).stem)
     html = html_report.page(case, prediction, explanations, measured, shown, boxes)
     with uploads.new_folder() as folder:
-        report.save(folder / name, film, prediction, explanations, list(labels), measured, html, boxes)
-        archive = report.pack(folder / name)
+        export.save(folder / name, film, prediction, explanations, list(labels), measured, html, boxes)
+        archive = export.pack(folder / name)
     yield {"path": str(archive), "name": archive.name}
 
 

@@ -48,8 +48,8 @@ def build() -> gr.Blocks:
             handlers.ESTIMATE: handlers.estimate,
             handlers.TRUST: handlers.trust_maps,
             handlers.SCRAMBLE: handlers.scramble,
-            exports.EXPORT: exports.export,
-            exports.BUNDLE: exports.bundle,
+            exports.EXPORT: exports.export_film,
+            exports.BUNDLE: exports.export_films,
             handlers.NAMED: handlers.named,
         }
         with gr.Column(elem_classes="channels"):
