@@ -31,12 +31,13 @@ T = TypeVar("T")
 class Case:
     """A model and one film: predicts, explains, and computes once what predictions, maps and measures share.
 
-    `model` is the model that answers for this film: of a run of folds, the fold that never saw the film's patient.
+    `model` answers for this film: of a run of folds that is `chosen`, the fold that never saw the film's patient.
     `known` holds the shared results by type, none of which refers to the model: whoever keeps a film, and makes a new
     Case of it for each request, keeps this dictionary with it. Nothing outlives it.
     """
 
     def __init__(self, model: Classifier, film: Radiograph, known: dict[type, Any] | None = None) -> None:
+        self.chosen = model
         self.model = model.for_film(film.name)
         self.film = film
         self._known: dict[type, Any] = {} if known is None else known

@@ -199,9 +199,9 @@ def _explain(arguments: argparse.Namespace) -> int:
     methods = _chosen(arguments, recipe)  # before torch is loaded: a misspelt setting is answered at once
 
     from cxr_demo.case import Case
-    from cxr_demo.evaluation import trust
     from cxr_demo.models import registry
-    from cxr_demo.output import export, html_report, report, viewer_data
+    from cxr_demo.output import export, report
+    from cxr_demo.output.result import complete
 
     model = registry.load(arguments.model or (recipe["model"] if recipe else None))
     for label in arguments.label or ():
@@ -216,14 +216,13 @@ def _explain(arguments: argparse.Namespace) -> int:
         prediction = case.predict()
         _warn(path, film, prediction)
         explanations = [_last(case, method) for method in methods]
-        trusted = {m.key: trust.measure(case, m, e) for m, e in zip(methods, explanations, strict=True)}
         wanted = arguments.label or (recipe["labels"] if recipe else None)
         labels = wanted or [prediction.labels[i] for i in prediction.ranked()[:3]]
-        first = report.index_of(prediction.labels, labels[0]) if wanted else viewer_data.foremost(prediction)
+        first = report.index_of(prediction.labels, labels[0]) if wanted else None
+        result = complete(case, explanations, finding=first, boxes=boxes)
         # of "...png" the stem is the folder above
         folder = _free(arguments.out / (path.stem if path.stem.strip(".") else "film"), taken)
-        page = html_report.page(case, prediction, explanations, trusted, first, boxes)
-        export.save(folder, film, prediction, explanations, labels, trusted, page, boxes)
+        export.save(folder, result, labels)
         print(folder, flush=True)
 
     correction, boxes = (recipe["correction"], recipe["boxes"]) if recipe else (None, ())

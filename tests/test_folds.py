@@ -11,6 +11,7 @@ from cxr_demo.errors import BadModel
 from cxr_demo.films import image
 from cxr_demo.inference import engine
 from cxr_demo.models import classifier, folds, model_folder, registry
+from cxr_demo.output.result import complete
 from cxr_demo.types import ModelSpec, Radiograph
 
 LABELS = ("Effusion", "Mass")
@@ -47,6 +48,13 @@ def test_a_known_film_is_explained_by_the_fold_that_never_saw_it(tmp_path):
         assert known.model.startswith(f"{tmp_path}/run/fold-{k}@")
         # what a result names can be loaded again
         assert registry.load(known.model).name == known.model
+
+
+def test_a_result_names_the_run_and_the_fold(tmp_path):
+    run = registry.load(str(write(tmp_path / "run")))
+    result = complete(Case(run, film_of("film1.png")), [])
+    assert (result.model, result.spec.name) == (run.name, "tiny")
+    assert result.prediction.model.startswith(f"{tmp_path}/run/fold-1@")
 
 
 def test_an_unknown_film_gets_the_mean_of_logits_and_of_maps(tmp_path, monkeypatch):

@@ -8,10 +8,10 @@ import pytest
 
 from cxr_demo import methods
 from cxr_demo.case import Case
-from cxr_demo.evaluation import trust
 from cxr_demo.films import phantom
 from cxr_demo.models import registry
 from cxr_demo.output import html_report
+from cxr_demo.output.result import complete
 from tests.serving import save_model
 
 #: The finding that it opens with.
@@ -28,11 +28,10 @@ def made(tmp_path_factory):
     case = Case(registry.load(str(save_model(folder / "model"))), film)
     chosen = methods.choose(["gradcam", "occlusion"], {"occlusion.window": 24})
     explanations = [list(case.explain(method))[-1] for method in chosen]
-    prediction = case.predict()
-    trusted = {m.key: trust.measure(case, m, e) for m, e in zip(chosen, explanations, strict=True)}
+    result = complete(case, explanations, finding=FIRST)
     path = folder / "report.html"
-    path.write_text(html_report.page(case, prediction, explanations, trusted, FIRST), encoding="utf-8")
-    return path, prediction, explanations
+    path.write_text(html_report.page(result), encoding="utf-8")
+    return path, result.prediction, explanations
 
 
 def test_it_names_nobody_else(made):

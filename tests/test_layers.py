@@ -27,7 +27,7 @@ ROOMS: dict[str, list[str]] = {
     "methods": [],
     "case": [],
     "evaluation": ["metrics", "randomisation", "trust", "benchmark"],
-    "output": ["render", "report", "viewer_data", "trust_data", "html_report", "export", "notebook"],
+    "output": ["render", "report", "viewer_data", "trust_data", "result", "html_report", "export", "notebook"],
     "web": [],
     "deploy": [],
     "cli": [],

@@ -11,6 +11,7 @@ What does not depend on a map is scored once per film and serves every method an
 from __future__ import annotations
 
 import math
+import time
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,9 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
+from cxr_demo import methods
 from cxr_demo.case import maps_of_inputs
+from cxr_demo.errors import BadSetting
 from cxr_demo.evaluation import metrics
 from cxr_demo.films import image
 from cxr_demo.films.lungs import Lungs, lungs
@@ -26,7 +29,7 @@ from cxr_demo.methods.fill import fill_of
 from cxr_demo.types import Cost
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from torch import Tensor
 
@@ -134,6 +137,17 @@ class Trust:
         if self.outside[i] > 0.5:  # no doubt by itself: a heart lies there too
             found += f" {100 * self.outside[i]:.0f} % of it lies outside the lungs."
         return found
+
+
+@dataclass(frozen=True, eq=False)
+class Assessment:
+    """All that is measured of one film's maps; mappings go by method."""
+
+    finding: int  # that the curves are of
+    trust: Mapping[str, Trust]
+    curves: Mapping[str, Curve]
+    controls: Controls
+    seconds: float
 
 
 def _figure(value: float) -> str:
@@ -263,6 +277,23 @@ def curves(case: Case, i: int, maps: Sequence[np.ndarray], budget: Budget | None
     logits = _all(scorer, _Cells(cuts, case.model.size), fill_of("blurred", scorer))[:, i]
     points = logits.reshape(len(maps), 2, -1)
     return [_curve(held.logits[i], held.covered[i], one) for one in points]
+
+
+def assess(
+    case: Case, explanations: Mapping[str, Explanation], finding: int, budget: Budget | None = None
+) -> Assessment:
+    """All that is measured of a film's maps, by method.
+
+    BadSetting for a finding that the model has not; raises Cancelled or DeadlinePassed as the budget says.
+    """
+    began = time.perf_counter()
+    if not 0 <= finding < len(case.model.labels):
+        raise BadSetting(f"Finding {finding}: the model has {len(case.model.labels)}.")
+    used = {key: methods.method(key, e.settings) for key, e in explanations.items()}
+    measured = {key: measure(case, used[key], e, budget) for key, e in explanations.items()}
+    maps = [e.values[finding].astype(np.float32) for e in explanations.values()]
+    drawn = dict(zip(explanations, curves(case, finding, maps, budget), strict=True))
+    return Assessment(finding, measured, drawn, controls(case, budget), time.perf_counter() - began)
 
 
 def _stability(case: Case, method: Method, explanation: Explanation, budget: Budget | None) -> np.ndarray:

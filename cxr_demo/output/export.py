@@ -11,32 +11,22 @@ from typing import TYPE_CHECKING
 
 import cxr_demo
 from cxr_demo.files import sha256_of
-from cxr_demo.output import render, report
+from cxr_demo.output import html_report, render, report
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from cxr_demo.evaluation.trust import Trust
-    from cxr_demo.films.label_tables import Box
-    from cxr_demo.types import Explanation, Prediction, Radiograph
+    from cxr_demo.output.result import Result
 
 
-def save(
-    folder: Path,
-    film: Radiograph,
-    prediction: Prediction,
-    explanations: Sequence[Explanation],
-    labels: Sequence[str],
-    trusted: Mapping[str, Trust] | None = None,
-    page: str | None = None,
-    boxes: Sequence[Box] = (),
-) -> None:
-    """Write `maps.npz`, a PNG per method and label, the page as `report.html`, and last `result.json`: all is there.
+def save(folder: Path, result: Result, labels: Sequence[str]) -> None:
+    """Write `maps.npz`, a PNG per method and label, `report.html`, and last `result.json`: all is there.
 
     A method's pictures share one scale, so that its findings can be compared by eye; `full_colour` under
     `pictures` in result.json says which value gets full colour.
     """
+    film, prediction, explanations = result.film, result.prediction, result.explanations
     indices = [report.index_of(prediction.labels, label) for label in labels]
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "result.json").unlink(missing_ok=True)
@@ -56,9 +46,8 @@ def save(
                 ),
             }
             (folder / f"{name}.png").write_bytes(render.png(shown, texts))
-    if page is not None:
-        (folder / "report.html").write_text(page, encoding="utf-8")
-    fields = report.result_fields(film, prediction, explanations, trusted, boxes)
+    (folder / "report.html").write_text(html_report.page(result), encoding="utf-8", errors="backslashreplace")
+    fields = report.result_fields(film, prediction, explanations, result.trust, result.boxes)
     fields["pictures"] = {"labels": [prediction.labels[i] for i in indices], "full_colour": full_colour}
     text = json.dumps(fields, indent=2, allow_nan=False)
     partial = folder / "result.json.partial"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import itertools
-import time
 import zlib
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +11,6 @@ import numpy as np
 
 from cxr_demo import methods
 from cxr_demo.case import Case
-from cxr_demo.errors import BadSetting
 from cxr_demo.evaluation import metrics, randomisation, trust
 from cxr_demo.films import image
 from cxr_demo.output import report, viewer_data
@@ -30,39 +28,21 @@ OVERLAY = 56
 MOST_BOXES = 50
 
 
-def trust_fields(
-    case: Case,
-    explanations: Mapping[str, Explanation],
-    finding: int,
-    boxes: Sequence[Box],
-    budget: Budget | None = None,
-    measured: Mapping[str, trust.Trust] | None = None,
+def assessment_fields(
+    assessment: trust.Assessment, explanations: Mapping[str, Explanation], film: Radiograph, boxes: Sequence[Box]
 ) -> dict[str, Any]:
-    """All that is measured of the maps shown, the curves and the overlay for one finding.
-
-    `measured`, by method, where it was done before.
-    Raises Cancelled or DeadlinePassed as the budget says.
-    """
-    began = time.perf_counter()
-    labels = case.model.labels
-    if not 0 <= finding < len(labels):
-        raise BadSetting(f"Finding {finding}: the model has {len(labels)}.")
-    if measured is None:
-        kinds = {key: methods.method(key, e.settings) for key, e in explanations.items()}
-        measured = {key: trust.measure(case, kinds[key], e, budget) for key, e in explanations.items()}
-    held = trust.controls(case, budget)
-    maps = [e.values[finding].astype(np.float32) for e in explanations.values()]
-    curves = trust.curves(case, finding, maps, budget)
+    """All that is measured of the maps shown, the curves and the overlay for one finding."""
+    finding, held = assessment.finding, assessment.controls
     return {
         "finding": finding,
-        "methods": {key: report.trust_fields(found) for key, found in measured.items()},
-        "curves": curve_fields(dict(zip(explanations, curves, strict=True)), held, finding),
+        "methods": {key: report.trust_fields(found) for key, found in assessment.trust.items()},
+        "curves": curve_fields(assessment.curves, held, finding),
         "agreement": agreement_fields(explanations),
         "overlay": overlay_fields(explanations, finding),
         "lungs": held.lungs.said,
         "marker": np.abs(held.marker).max(0).tolist(),
-        "boxes": box_fields(labels, explanations, case.film, boxes),
-        "seconds": round(time.perf_counter() - began, 2),
+        "boxes": localisation_fields(explanations, film, boxes),
+        "seconds": round(assessment.seconds, 2),
     }
 
 
@@ -101,10 +81,11 @@ def overlay_fields(explanations: Mapping[str, Explanation], i: int) -> dict[str,
     return {"side": OVERLAY, "data": base64.b64encode(zlib.compress(planes.tobytes(), 6)).decode()}
 
 
-def box_fields(
-    labels: Sequence[str], explanations: Mapping[str, Explanation], film: Radiograph, boxes: Sequence[Box]
+def localisation_fields(
+    explanations: Mapping[str, Explanation], film: Radiograph, boxes: Sequence[Box]
 ) -> dict[str, dict[str, dict[str, float | None]]]:
     """How each map lies to the boxes of its finding: by finding that has some, by method."""
+    labels = next(iter(explanations.values())).labels
     edges: dict[str, list[tuple[float, float, float, float]]] = {}
     for box in boxes[:MOST_BOXES]:
         if box.label in labels:

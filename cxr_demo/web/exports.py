@@ -11,9 +11,9 @@ import gradio as gr  # noqa: TC002 - as above
 
 from cxr_demo import messages, methods
 from cxr_demo.errors import BadSetting
-from cxr_demo.evaluation import trust
 from cxr_demo.inference.scoring import Budget
-from cxr_demo.output import export, html_report, viewer_data
+from cxr_demo.output import export
+from cxr_demo.output.result import complete
 from cxr_demo.web import uploads
 from cxr_demo.web.api import DEADLINE
 from cxr_demo.web.handlers import case_of, maps_key, of_maps, sessions, visitor_of
@@ -63,21 +63,17 @@ def _exported(
 ) -> Generator[dict[str, Any]]:
     budget = Budget(seconds=DEADLINE, cancelled=flag)
     case = case_of(visitor, asked.model, asked.source)
-    model, film = case.model, case.film
+    labels = case.model.labels
     fit = {key: e for key, e in kept.items() if key not in asked.settings or _fits(asked, e)}
-    kept = {key: fit.get(key) or _made(case, asked, visitor, key, budget) for key in asked.methods}
-    measured = {key: trust.measure(case, methods.method(key, e.settings), e, budget) for key, e in kept.items()}
-    prediction, explanations = case.predict(), list(kept.values())
-    shown = viewer_data.foremost(prediction) if not 0 <= asked.finding < len(model.labels) else asked.finding
-    boxes = asked.boxes_on(film)
-    boxed = [box.label for box in boxes if box.label in prediction.labels]
-    first, *top = (prediction.labels[i] for i in (shown, *prediction.ranked()[:3]))
-    labels = dict.fromkeys([first, *boxed, *top])
+    explanations = [fit.get(key) or _made(case, asked, visitor, key, budget) for key in dict.fromkeys(asked.methods)]
+    finding = asked.finding if 0 <= asked.finding < len(labels) else None
+    result = complete(case, explanations, finding=finding, boxes=asked.boxes_on(case.film), budget=budget)
+    boxed = [box.label for box in result.boxes if box.label in labels]
+    first, *top = (labels[i] for i in (result.finding, *result.prediction.ranked()[:3]))
     # no dots: what remains of "...png" would be the folder above, with everybody's films
-    name = re.sub(r"[^\w-]", "_", Path(film.name).stem)
-    html = html_report.page(case, prediction, explanations, measured, shown, boxes)
+    name = re.sub(r"[^\w-]", "_", Path(case.film.name).stem)
     with uploads.new_folder() as folder:
-        export.save(folder / name, film, prediction, explanations, list(labels), measured, html, boxes)
+        export.save(folder / name, result, list(dict.fromkeys([first, *boxed, *top])))
         archive = export.pack(folder / name)
     yield {"path": str(archive), "name": archive.name}
 

@@ -15,6 +15,7 @@ import gradio as gr
 from cxr_demo import messages, methods
 from cxr_demo.case import Case
 from cxr_demo.errors import BadSetting, Cancelled, Stopped
+from cxr_demo.evaluation import trust
 from cxr_demo.inference.scoring import Budget
 from cxr_demo.output import trust_data, viewer_data
 from cxr_demo.types import Cost
@@ -49,7 +50,7 @@ def open_film(event: gr.EventData, request: gr.Request) -> tuple[Any, ...]:
     card = gr.skip()
     try:
         model = offered(asked.model)
-        answer["spec"] = viewer_data.spec_fields(model)
+        answer["spec"] = viewer_data.spec_fields(model.spec, model.name)
         card = card_of(asked.model)
         if asked.source:
             answer |= _seen(asked.model, asked.source, None if asked.aside else visitor)
@@ -140,7 +141,7 @@ def run_handler(kind: type[Method]) -> Callable[..., Iterator[dict[str, Any]]]:
 def _seen(model: str, source: Mapping[str, Any], visitor: str | None) -> dict[str, Any]:
     """The film and what the model says of it, in the browser's form; with a visitor it is the one they look at."""
     case = Case(offered(model), film_of(source)) if visitor is None else case_of(visitor, model, source)
-    return viewer_data.prediction_fields(case.film, case.predict())
+    return viewer_data.case_fields(case.film, case.predict())
 
 
 @gpu(seconds=DEADLINE)
@@ -224,7 +225,8 @@ def _trusted(
 ) -> Generator[dict[str, Any]]:
     budget = Budget(seconds=DEADLINE, cancelled=flag)
     case = case_of(visitor, asked.model, asked.source)
-    yield trust_data.trust_fields(case, kept, asked.finding, asked.boxes_on(case.film), budget)
+    assessment = trust.assess(case, kept, asked.finding, budget)
+    yield trust_data.assessment_fields(assessment, kept, case.film, asked.boxes_on(case.film))
 
 
 @gpu(seconds=DEADLINE)

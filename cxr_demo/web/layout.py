@@ -127,7 +127,7 @@ def _about(own: Classifier) -> dict[str, Any]:
     """What the viewer knows before any film."""
     shown = [viewer_data.method_fields(kind, on=kind in methods.DEFAULTS) for kind in methods.METHODS]
     return {
-        **viewer_data.about_fields(own, registry.choices()[0].name, shown),
+        **viewer_data.about_fields(viewer_data.spec_fields(own.spec, own.name), registry.choices()[0].name, shown),
         "models": [vars(choice) for choice in registry.choices()],
         "guests": registry.takes_guests(),
         "phantoms": [viewer_data.phantom_fields(item) for item in phantom.PHANTOMS.values()],
