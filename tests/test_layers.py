@@ -168,3 +168,8 @@ def test_importing_the_package_needs_neither_torch_nor_the_network():
         "assert 'torch' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+
+
+@pytest.mark.parametrize("name", ["cli", "output/notebook"])
+def test_saving_needs_no_page(name):
+    assert not [module for module in imports(ROOT / f"cxr_demo/{name}.py") if module.startswith("cxr_demo.web")]
