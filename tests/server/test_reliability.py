@@ -17,7 +17,7 @@ import pytest
 
 from benchmarks.process import address_of
 from benchmarks.visitor import Visitor
-from cxr_demo import explain
+from cxr_demo.case import Case
 from cxr_demo.films import image, phantom
 from cxr_demo.models import registry
 from cxr_demo.web import uploads
@@ -31,7 +31,7 @@ FILM = phantom.png("effusion", 256)
 def expected(folder) -> list[float]:
     """What the served model should say of FILM."""
     model = registry.load(str(folder / "fourteen"))
-    return explain.predict(model, image.decode(FILM, "x")).probabilities.tolist()
+    return Case(model, image.decode(FILM, "x")).predict().probabilities.tolist()
 
 
 def ask(address, folder, event, run=0):

@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 
 from cxr_demo import methods
+from cxr_demo.case import Case
 from cxr_demo.output import notebook
 from tests.support import planted
 
@@ -33,4 +34,6 @@ def hostile(explained):
         complete=False,
         settings={HOSTILE: HOSTILE},
     )
-    return notebook.Explained(film, prediction, (e, dataclasses.replace(e, forwards=0)), [HOSTILE])
+    return notebook.Explained(
+        Case(explained.case.model, film), prediction, (e, dataclasses.replace(e, forwards=0)), [HOSTILE]
+    )

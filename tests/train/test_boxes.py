@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from cxr_demo import explain
+from cxr_demo.case import Case
 from cxr_demo.evaluation import metrics
 from cxr_demo.evaluation.benchmark.film import localised
 from cxr_demo.films import image, label_tables
@@ -66,7 +66,7 @@ def test_a_map_points_as_in_the_benchmark(tmp_path):
     found = boxes.hits(films, np.array([0, 0, 1]), [model.network, other.network], planted.SIZE)
     np.testing.assert_array_equal(found[:, [0, 1, 3]], [[1, 0, np.nan], [np.nan] * 3, [0, 0, np.nan]])
     film = image.read(films.paths[0])
-    maps = explain.last_explanation(model, film, GradCAM()).values
+    maps = Case(model, film).last_explanation(GradCAM()).values
     for i, label in enumerate(planted.LABELS):
         mask = metrics.box_mask([image.in_view(b.edges, film.crop) for b in films.boxes[0] if b.label == label], 128)
         assert localised(maps[i], mask)["pointing"] == pytest.approx(found[0, i], nan_ok=True)

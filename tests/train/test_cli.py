@@ -7,7 +7,7 @@ from unittest.mock import Mock
 
 import pytest
 
-from cxr_demo.explain import predict
+from cxr_demo.case import Case
 from cxr_demo.films import image, phantom
 from cxr_demo.models import registry
 from tests.support.training import LABELS, TINY, flags, plant
@@ -144,7 +144,7 @@ def test_the_demonstration_ends_with_a_model_that_learnt_and_opens(tmp_path, mon
     (mean,) = (score for score in scores if (score["finding"], score["metric"]) == ("mean", "AUROC"))
     assert mean["low"] > 0.9
     model = registry.load(str(tmp_path / "run" / "all"))
-    prediction = predict(model, image.read(phantom.save("effusion", tmp_path)))
+    prediction = Case(model, image.read(phantom.save("effusion", tmp_path))).predict()
     assert prediction.labels[prediction.ranked()[0]] == "Effusion"
 
 

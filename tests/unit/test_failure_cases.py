@@ -9,7 +9,8 @@ import pytest
 import torch
 from PIL import Image
 
-from cxr_demo import cli, explain, methods
+from cxr_demo import cli, methods
+from cxr_demo.case import Case
 from cxr_demo.errors import UnknownModel
 from cxr_demo.evaluation import trust
 from cxr_demo.films import image, phantom
@@ -35,7 +36,7 @@ def mapped(key):
     lesson = failure_cases.LESSONS[key]
     model, found = registry.load(lesson.model), {}
     for kind in methods.DEFAULTS:
-        *_, last = explain.explain(model, lesson.film(), kind())
+        *_, last = Case(model, lesson.film()).explain(kind())
         found[kind.key] = last.values[0], None if last.fidelity is None else float(last.fidelity[0])
     return found
 
@@ -81,7 +82,7 @@ def test_the_score_is_what_is_said_of_it(key, scores):
     x = torch.from_numpy(copies / 255 * 2048 - 1024)[:, None]
     np.testing.assert_allclose(model.logits(x)[:, 0], scores, atol=1e-3)
     *_, own = scores
-    assert explain.predict(model, failure_cases.LESSONS[key].film()).logits == pytest.approx(own, abs=1e-3)
+    assert Case(model, failure_cases.LESSONS[key].film()).predict().logits == pytest.approx(own, abs=1e-3)
 
 
 def test_a_model_takes_no_time_to_make():
@@ -132,10 +133,8 @@ def test_lime_misses_what_is_no_sum_and_says_so():
         assert occlusion[place].mean() > 2
     assert np.abs(lime).max() < 0.02 * occlusion.max()
     assert found["lime"][1] < 0.05
-    *_, linear = explain.explain(
-        registry.load("lesson:lime"),
-        failure_cases.LESSONS["lime"].film(),
-        methods.method("lime", {"surrogate": "linear"}),
+    *_, linear = Case(registry.load("lesson:lime"), failure_cases.LESSONS["lime"].film()).explain(
+        methods.method("lime", {"surrogate": "linear"})
     )
     assert np.abs(linear.values).max() < 0.2 * occlusion.max()
     assert linear.fidelity[0] < 0.2
@@ -144,9 +143,9 @@ def test_lime_misses_what_is_no_sum_and_says_so():
 @pytest.mark.parametrize("key", KEYS)
 def test_how_far_the_maps_can_be_believed_is_measured_as_for_any_model(key):
     lesson = failure_cases.LESSONS[key]
-    model, method = registry.load(lesson.model), methods.method(key, {})
-    *_, last = explain.explain(model, lesson.film(), method)
-    verdict = trust.measure(model, lesson.film(), method, last).verdict(0)
+    case, method = Case(registry.load(lesson.model), lesson.film()), methods.method(key, {})
+    *_, last = case.explain(method)
+    verdict = trust.measure(case, method, last).verdict(0)
     assert verdict is (trust.Verdict.UNDEFINED if key == "occlusion" else trust.Verdict.RANDOM)
 
 

@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from cxr_demo import cli, explain
+from cxr_demo import cli
+from cxr_demo.case import Case
 from cxr_demo.errors import BadSetting
 from cxr_demo.films import gate, image, phantom
 from cxr_demo.models import registry
@@ -120,9 +121,9 @@ def test_there_is_no_other_correction():
 def test_a_prediction_of_something_else_is_marked():
     model = registry.load("bundled:nih14")
     odd = film(DRAWN["page"])
-    assert explain.predict(model, odd).warnings == (gate.NO_CHEST_FILM,)
-    assert gate.NO_CHEST_FILM in report.prediction_fields(odd, explain.predict(model, odd))["warnings"]
-    assert explain.predict(model, phantom.PHANTOMS["normal"].film()).warnings == ()
+    assert Case(model, odd).predict().warnings == (gate.NO_CHEST_FILM,)
+    assert gate.NO_CHEST_FILM in report.prediction_fields(odd, Case(model, odd).predict())["warnings"]
+    assert Case(model, phantom.PHANTOMS["normal"].film()).predict().warnings == ()
 
 
 def test_the_command_line_corrects_when_asked_and_repeats_it(tmp_path, capsys):

@@ -25,10 +25,10 @@ ROOMS: dict[str, list[str]] = {
     ],
     "inference": ["memory", "scheduler", "patches", "openvino", "engine", "scoring"],
     "methods": [],
-    "explain": [],
+    "case": [],
     "evaluation": ["metrics", "randomisation", "trust"],
     "evaluation/benchmark": ["statistics", "plots", "plan", "tables", "film", "run"],
-    "output": ["render", "report", "viewer_data", "trust_data", "html_report", "notebook"],
+    "output": ["render", "report", "viewer_data", "trust_data", "result", "html_report", "export", "notebook"],
     "web": [],
     "deploy": [],
     "cli": [],
@@ -175,3 +175,8 @@ def test_importing_the_package_needs_neither_torch_nor_the_network():
         "assert 'torch' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+
+
+@pytest.mark.parametrize("name", ["cli", "output/notebook"])
+def test_saving_needs_no_page(name):
+    assert not [module for module in imports(ROOT / f"cxr_demo/{name}.py") if module.startswith("cxr_demo.web")]

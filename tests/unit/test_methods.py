@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from cxr_demo import explain
+from cxr_demo.case import Case
 from cxr_demo.errors import BadSetting
 from cxr_demo.inference.scoring import Budget
 from cxr_demo.methods import DEFAULTS, METHODS, configure, method, settings_of, values_of
@@ -29,7 +29,7 @@ every_random = pytest.mark.parametrize(
 
 
 def last(model, film, chosen, **budget):
-    *_, result = explain.explain(model, film, chosen, budget=Budget(**budget))
+    *_, result = Case(model, film).explain(chosen, budget=Budget(**budget))
     return result
 
 
@@ -90,7 +90,7 @@ def test_settings_outside_their_range_are_refused(kind):
             with pytest.raises(BadSetting, match=s.name):
                 method(kind.key, {s.name: value})
             with pytest.raises(BadSetting, match=s.name):
-                explain.explain(planted.classifier(), planted.film(), kind(**{s.name: value}))
+                Case(planted.classifier(), planted.film()).explain(kind(**{s.name: value}))
 
 
 def test_unknown_methods_and_settings_are_refused():
@@ -136,7 +136,7 @@ def test_the_unit_is_logits_per_reference_area(kind, size):
     model = planted.classifier(size=size)
     film = planted.film(planted.pixels(size=size))
     result = last(model, film, quick(kind, fill="black", samples=600, superpixels=20))
-    evidence = explain.predict(model, film).logits - planted.BIAS
+    evidence = Case(model, film).predict().logits - planted.BIAS
     np.testing.assert_allclose(result.values.mean((1, 2)) / REFERENCE_AREA, evidence, rtol=0.06, atol=1e-5)
 
 
@@ -207,7 +207,7 @@ def test_eight_threads_give_the_maps_of_one(kind):
 def test_a_cancelled_run_keeps_its_last_complete_map(kind):
     cancelled = threading.Event()
     model, film = planted.classifier(), planted.film()
-    runs = explain.explain(model, film, quick(kind), budget=Budget(cancelled=cancelled))
+    runs = Case(model, film).explain(quick(kind), budget=Budget(cancelled=cancelled))
     first = next(runs)
     cancelled.set()
     (stopped,) = runs
@@ -221,7 +221,7 @@ def test_a_cancelled_run_keeps_its_last_complete_map(kind):
 
 @every
 def test_without_time_there_is_an_empty_map_that_says_so(kind):
-    (only,) = explain.explain(planted.classifier(), planted.film(), kind(), budget=Budget(seconds=0))
+    (only,) = Case(planted.classifier(), planted.film()).explain(kind(), budget=Budget(seconds=0))
     assert only.stopped == "Stopped after the 0 seconds given."
     assert not only.complete
     assert not only.values.any()
@@ -230,7 +230,7 @@ def test_without_time_there_is_an_empty_map_that_says_so(kind):
 
 @every_slow
 def test_maps_come_coarse_first_and_each_is_complete(kind):
-    *coarse, final = explain.explain(planted.classifier(), planted.film(), kind())
+    *coarse, final = Case(planted.classifier(), planted.film()).explain(kind())
     assert len(coarse) >= 2
     assert [e.complete for e in (*coarse, final)] == [False] * len(coarse) + [True]
     done = [e.steps[0] for e in (*coarse, final)]

@@ -3,6 +3,7 @@
 import ast
 import base64
 import dataclasses
+import json
 import re
 from html import escape
 from html.parser import HTMLParser
@@ -12,7 +13,8 @@ import cv2
 import numpy as np
 import pytest
 
-from cxr_demo import explain, methods
+from cxr_demo import methods
+from cxr_demo.case import Case
 from cxr_demo.errors import BadSetting, UnknownLabel
 from cxr_demo.films import image, phantom
 from cxr_demo.output import notebook, render
@@ -70,7 +72,9 @@ def explained():
 
 
 def test_the_readmes_cell_shows_what_it_says(tmp_path, monkeypatch):
-    (cell,) = re.findall(r"```python\n([^`]*notebook[^`]*)```", (ROOT / "README.md").read_text())
+    cell = next(
+        code for code in re.findall(r"```python\n([^`]*)```", (ROOT / "README.md").read_text()) if ".of(" in code
+    )
     (tmp_path / "film.png").write_bytes(phantom.png("effusion"))
     monkeypatch.chdir(tmp_path)
     seen = Seen(run_cell(cell, {}))
@@ -147,11 +151,11 @@ def test_unsure_places_are_hatched_and_said(explained):
 
 
 def test_a_map_that_is_not_complete_says_so():
-    model, film = planted.classifier(), planted.film()
-    first, *_, last = explain.explain(model, film, methods.Occlusion())
+    case = Case(planted.classifier(), planted.film())
+    first, *_, last = case.explain(methods.Occlusion())
     assert not first.complete
     early = dataclasses.replace(first, stopped="Stopped after the 2 seconds given.")
-    shown = notebook.Explained(film, explain.predict(model, film), (early, last), ["Left"])
+    shown = notebook.Explained(case, case.predict(), (early, last), ["Left"])
     done, asked = first.steps
     text = Seen(shown._repr_html_()).text
     assert f"Incomplete. Stopped after the 2 seconds given. Map of {done} of {asked} copies." in text
@@ -188,6 +192,18 @@ def test_the_defaults_are_the_pages(monkeypatch):
     shown = notebook.explain(planted.classifier(), planted.film())
     assert [e.method for e in shown.explanations] == ["gradcam", "layercam"]
     assert repr(shown) == "<planted.png: Right by Grad-CAM, LayerCAM of test:planted@1>"
+
+
+def test_it_is_saved_as_the_command_line_saves_it(tmp_path):
+    shown = notebook.explain(planted.classifier(), planted.film(), methods.GradCAM()).of("Left", "Against")
+    shown.save(tmp_path / "new")
+    names = {path.name for path in (tmp_path / "new").iterdir()}
+    assert names == {"result.json", "maps.npz", "report.html", "gradcam-Left.png", "gradcam-Against.png"}
+    fields = json.loads((tmp_path / "new" / "result.json").read_text())
+    assert fields["pictures"]["labels"] == ["Left", "Against"]
+    assert fields["methods"]["gradcam"]["trust"]["verdict"][0] == "supported"
+    with np.load(tmp_path / "new" / "maps.npz") as maps:
+        np.testing.assert_array_equal(maps["gradcam"], shown.explanations[0].values)
 
 
 def test_words_from_outside_stay_words(explained):

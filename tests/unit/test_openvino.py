@@ -1,6 +1,5 @@
 """Converted models are read again from disk, unless anything about them is another."""
 
-import dataclasses
 import os
 import subprocess
 import sys
@@ -11,7 +10,7 @@ import numpy as np
 import pytest
 from huggingface_hub import constants
 
-from cxr_demo import explain
+from cxr_demo.case import Case
 from cxr_demo.films import phantom
 from cxr_demo.inference import engine, openvino
 from cxr_demo.methods import GradCAM
@@ -145,7 +144,7 @@ def test_others_explain_with_a_model_while_it_is_converted(method):
     """Exporting changes how modules are called, in every thread: visitors got errors."""
     model = build("DenseNet")
     film = phantom.PHANTOMS["effusion"].film()
-    truth = list(explain.explain(model, film, method()))[-1].values
+    truth = list(Case(model, film).explain(method()))[-1].values
     done, failed = threading.Event(), []
 
     def convert():
@@ -160,7 +159,7 @@ def test_others_explain_with_a_model_while_it_is_converted(method):
     runs = 0
     while not done.is_set():
         try:
-            (*_, found) = explain.explain(model, dataclasses.replace(film), method())
+            (*_, found) = Case(model, film).explain(method())
             np.testing.assert_allclose(found.values, truth, atol=1e-5)
             runs += 1
         except Exception as error:

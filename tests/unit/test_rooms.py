@@ -12,7 +12,7 @@ FILES = sorted(TESTS.rglob("test_*.py"))
 #: Fixtures that start a server or a browser.
 SERVED = {"address", "client", "open_page", "browser"}
 #: Of the tests of the whole: the shape of the program, of the project and of the tests, and another library's answers.
-WHOLE = {"layers", "methods", "project", "quantus", "rooms"}
+WHOLE = {"face", "layers", "methods", "project", "quantus", "rooms"}
 
 
 def name_of(path: Path) -> str:

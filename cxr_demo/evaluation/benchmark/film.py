@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cxr_demo import explain
+from cxr_demo.case import Case
 from cxr_demo.evaluation import metrics, randomisation, trust
 from cxr_demo.evaluation.benchmark.statistics import rounded
 from cxr_demo.films import image
@@ -35,20 +35,20 @@ def measure_film(
     `findings` are indices of `films.labels`; `permuted` adds figures with permuted weights. UnreadableImage where the
     film cannot be read, other CxrErrors where a method fails.
     """
-    film = image.read(films.paths[row])
-    own = model.for_film(film.name)
+    case = Case(model, image.read(films.paths[row]))
+    own, film = case.model, case.film
     labels = [films.labels[i] for i in findings]
     indices = [own.labels.index(label) for label in labels]
-    explanations = {m.key: explain.last_explanation(own, film, m) for m in methods}
-    trusted = {m.key: trust.measure(own, film, m, explanations[m.key]) for m in methods}
-    held = trust.controls(own, film)
+    explanations = {m.key: case.last_explanation(m) for m in methods}
+    trusted = {m.key: trust.measure(case, m, explanations[m.key]) for m in methods}
+    held = trust.controls(case)
     fixed = {"centre": centre(own.size), "lungs": image.by_area(trust.prior(held.lungs)[None], own.size)[0]}
     results: list[dict[str, Any]] = []
     for label, i in zip(labels, indices, strict=True):
         edges = [image.in_view(b.edges, film.crop) for b in films.boxes[row] if b.label == label]
         mask = metrics.box_mask(edges, own.size)
         maps = {key: e.values[i] for key, e in explanations.items()} | fixed
-        curves = dict(zip(maps, trust.curves(own, film, i, list(maps.values())), strict=True))
+        curves = dict(zip(maps, trust.curves(case, i, list(maps.values())), strict=True))
         for name, values in maps.items():
             figures = localised(values, mask) | _followed(curves[name], held, i)
             if name in trusted:
@@ -60,7 +60,7 @@ def measure_film(
             results.append({"finding": label, "method": name, **figures})
         results.append({"finding": label, "method": "random", **_random(film, mask, held, i)})
     if permuted:
-        _add_permuted(results, own, film, methods, explanations, dict(zip(labels, indices, strict=True)))
+        _add_permuted(results, case, methods, explanations, dict(zip(labels, indices, strict=True)))
     return {
         "file": film.name,
         "patient": str(films.patients[row]),
@@ -157,13 +157,13 @@ def _random(film: Radiograph, mask: np.ndarray, held: trust.Controls, i: int) ->
 
 
 def _add_permuted(
-    results: Sequence[dict[str, Any]], model: Classifier, film: Radiograph, methods: Sequence[Method],
+    results: Sequence[dict[str, Any]], case: Case, methods: Sequence[Method],
     explanations: Mapping[str, Explanation], indices: Mapping[str, int],
 ) -> None:  # fmt: skip
     for metric, depth in PERMUTED.items():
-        other = randomisation.permuted(model, depth)
+        other = Case(randomisation.permuted(case.model, depth), case.film)
         for method in methods:
-            again = trust.on_grid(explain.last_explanation(other, film, method).values)
+            again = trust.on_grid(other.last_explanation(method).values)
             kept = randomisation.kept(trust.on_grid(explanations[method.key].values), again)
             for result in results:
                 if result["method"] == method.key:
