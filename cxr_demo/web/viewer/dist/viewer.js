@@ -1,4 +1,4 @@
-// Made by `make viewer`; sources sha256:baee0ddabfdb91720235ac097bb368c14c505fe6a43a05342ec9af1db040b148
+// Made by `make viewer`; sources sha256:b91afbaa7c60bc2af9725559b94905a6fda554a9e1167e570ce9c74148642bf9
 "use strict";
 var viewer = (() => {
   var __defProp = Object.defineProperty;
@@ -409,7 +409,7 @@ var viewer = (() => {
   }
   var tr = (id, values) => spoken.find(id, values) ?? id;
   var say = (sentence2) => spoken.say(sentence2);
-  var readable = (label) => spoken.find(`finding.${label}`) ?? label.replaceAll("_", " ");
+  var readable = (label) => spoken.find(`finding.${label.replaceAll(" ", "_")}`) ?? label.replaceAll("_", " ");
   var point = () => spoken.point;
   var locale = () => spoken.code;
   var sentence = (id) => ({ id, parameters: {}, text: tr(id) });
@@ -2327,22 +2327,26 @@ var viewer = (() => {
 
   // cxr_demo/web/viewer/wrapping.js
   function wrapped(text, most, widthOf) {
-    const lines = [""];
-    for (const word of text.split(" ")) {
-      const before = lines[lines.length - 1];
-      const longer = before ? `${before} ${word}` : word;
+    let last = "";
+    const lines = [];
+    for (const word of text.match(/\S+(?: [\u00b7%])*/g) ?? []) {
+      const longer = last ? `${last} ${word}` : word;
       if (widthOf(longer) <= most) {
-        lines[lines.length - 1] = longer;
-        continue;
-      }
-      if (before) lines.push("");
-      for (const letter of word) {
-        const last = lines[lines.length - 1];
-        if (last && widthOf(last + letter) > most) lines.push(letter);
-        else lines[lines.length - 1] += letter;
+        last = longer;
+      } else if (widthOf(word) <= most) {
+        lines.push(last);
+        last = word;
+      } else {
+        for (const letter of longer.slice(last.length)) {
+          if (widthOf(last + letter) > most) {
+            lines.push(last);
+            last = "";
+          }
+          last += letter;
+        }
       }
     }
-    return lines;
+    return [...lines, last].map((line) => line.trim()).filter(Boolean);
   }
 
   // cxr_demo/web/viewer/picturefile.js
@@ -2446,7 +2450,6 @@ var viewer = (() => {
 
   // cxr_demo/web/viewer/cards.js
   var MARKS = { supported: "\u2713", anatomy: "\u2248", random: "\u2715", undefined: "?" };
-  var FAINT = 0.02;
   function createCards(readAloud) {
     const cards = state.page.methods.map((method) => createCard(method, readAloud));
     const of = (method) => cards.filter((card) => card.method === method);
@@ -2578,7 +2581,7 @@ var viewer = (() => {
     if (map) {
       const unit = map.maps.scale[state.chosen];
       const [least, most] = extremes(planeShown(map.maps, state.chosen)).map((q) => q * unit);
-      const empty = Math.max(most, -least) < FAINT * map.limit || map.limit === 0;
+      const empty = Math.max(most, -least) < state.page.faintest * map.limit || map.limit === 0;
       card.stage.classList.toggle("empty", empty);
       said = empty ? tr("ui.cards.nothing_to_see", about2) : tr("ui.cards.range", { ...about2, least: signed(least), most: signed(most), unit: method.unit.title });
     }
