@@ -83,7 +83,8 @@ class TestBundle:
         assert re.search(r"sources sha256:(\w+)$", first)[1] == digest.hexdigest(), "run `make viewer`"
 
     @pytest.mark.skipif(
-        shutil.which("node") is None or not (ROOT / "node_modules" / "esbuild").is_dir(), reason="needs Node and `npm ci`"
+        shutil.which("node") is None or not (ROOT / "node_modules" / "esbuild").is_dir(),
+        reason="needs Node and `npm ci`",
     )
     def test_building_it_again_gives_the_same_bytes(self, tmp_path):
         again = tmp_path / "viewer.js"

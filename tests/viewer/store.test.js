@@ -20,7 +20,9 @@ const withFilm = (source = {kind: 'file'}, more = {}) => {
 
 test('opening begins afresh', () => {
   withFilm();
+  store.on('draw', () => assert.fail('a listener of the page before'));
   opened();
+  store.publish('draw');
   assert.deepEqual([store.state.films.length, store.state.film, store.state.chosen], [0, null, store.NONE]);
   assert.deepEqual(store.settingsOf(METHODS[0]), {window: 24});
   assert.deepEqual(store.shown().map(method => method.key), ['gradcam']);

@@ -84,6 +84,8 @@ test('boxes turn with a film and may lie beside it', () => {
   const box = {label: 'Mass', x: 0, y: 0, w: 50, h: 10, from: 't'};
   const {inside} = placed([box], {width: 100, height: 200}, 1);  // as shown; it was sent 200 wide
   assert.deepEqual(inside[0].edges.map(edge => Number(edge.toFixed(6))), [0, 0.75, 0.1, 1]);
+  const upsideDown = placed([box], {width: 100, height: 200}, 2).inside[0].edges;
+  assert.deepEqual(upsideDown.map(edge => Number(edge.toFixed(6))), [0.5, 0.95, 1, 1]);
   assert.equal(placed([{...box, x: 900}], {width: 100, height: 200}, 0).beside, 1);
   assert.equal(stem('a.b.dcm'), 'a.b');
 });
