@@ -9,7 +9,13 @@ WORKERS ?= auto
 PYTEST = $(BIN)/python -m pytest --randomly-seed=$(SEED)
 ABREAST = -n $(WORKERS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help run test quick train-demo models lint check bench quality benchmark pictures screenshots soak fuzz fresh advisories clean
+# The browser's program is checked where Node is; who only runs the page needs none.
+ifneq ($(shell command -v npm),)
+NODE = node_modules/ci.stamp
+endif
+NO_NODE = @echo "Node is not here: the browser's program was not checked."
+
+.PHONY: help run test quick viewer train-demo models lint check bench quality benchmark pictures screenshots soak fuzz fresh advisories clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | sort
@@ -17,12 +23,17 @@ help:  ## list the targets
 run: $(VENV)/run.stamp  ## serve the page at http://127.0.0.1:7860
 	$(BIN)/python app.py
 
-test: $(VENV)/dev.stamp  ## run the whole suite; SEED=n for another order, WORKERS=n for so many side by side
+test: $(VENV)/dev.stamp $(NODE)  ## run the whole suite; SEED=n for another order, WORKERS=n for so many side by side
+	$(if $(NODE),npm test --silent,$(NO_NODE))
 	$(PYTEST) $(ABREAST) -m "not alone"
 	$(PYTEST) -m alone
 
-quick: $(VENV)/dev.stamp  ## run the unit tests, in a minute
+quick: $(VENV)/dev.stamp $(NODE)  ## run the unit tests, in a minute
+	$(if $(NODE),npm test --silent,$(NO_NODE))
 	$(PYTEST) $(ABREAST) tests/unit -m "not alone"
+
+viewer: node_modules/ci.stamp  ## bundle the browser's program; needs Node
+	npm run --silent build
 
 train-demo: $(VENV)/train.stamp  ## audit, train and measure in a few minutes
 	$(BIN)/python -m train demo
@@ -38,10 +49,11 @@ models: $(VENV)/train.stamp  ## train the bundled models and their folds into ru
 	$(FIT) --folds 5 --task pneumothorax --out runs/pneumothorax --start-run runs/nih14 --head-epochs 1 --head-rate 3e-4 \
 		--coarse-size 224 --coarse-epochs 0 --epochs 0
 
-lint: $(VENV)/dev.stamp  ## check format, style and types
+lint: $(VENV)/dev.stamp $(NODE)  ## check format, style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(if $(NODE),npm run --silent lint,$(NO_NODE))
 
 check: lint test  ## lint and test, as CI does
 
@@ -81,7 +93,11 @@ advisories: $(VENV)/audit.stamp  ## check the installed packages for known vulne
 		print(sum("vulns" in one for one in found), "of", len(found), "packages could be checked")'
 
 clean:  ## remove the environment, caches and what pip built
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache build *.egg-info
+	rm -rf $(VENV) node_modules .pytest_cache .mypy_cache .ruff_cache build *.egg-info
+
+node_modules/ci.stamp: package.json package-lock.json
+	npm ci --silent --ignore-scripts
+	touch $@
 
 $(VENV)/run.stamp: requirements.txt
 	$(PYTHON) -m venv $(VENV)

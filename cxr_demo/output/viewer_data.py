@@ -87,6 +87,7 @@ def about_fields(spec: Mapping[str, Any], name: str, shown: Sequence[Mapping[str
         "turns": {key: turns for key, (turns, _) in image.CORRECTIONS.items()},
         "depths": [choice(depth, randomisation.depth_title(depth)) for depth in randomisation.DEPTHS],
         "stays": randomisation.STAYS,
+        "faintest": render.FAINTEST,
         "languages": messages.languages(),
     }
 

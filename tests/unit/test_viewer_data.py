@@ -1,15 +1,95 @@
 """Records as the browser draws them."""
 
 import base64
+import hashlib
 import json
+import re
+import shutil
+import subprocess
 import zlib
+from pathlib import Path
 
 import numpy as np
+import pytest
 
-from cxr_demo.output import render, viewer_data
-from cxr_demo.types import Crop, Radiograph
+from cxr_demo.errors import DataError
+from cxr_demo.films import label_tables
+from cxr_demo.output import render, report, viewer_data
+from cxr_demo.types import Crop, Prediction, Radiograph, Unit
 from tests.support import planted
 from tests.support.serving import Corners
+
+ROOT = Path(__file__).parents[2]
+
+
+def golden(name):
+    """Cases that tests/viewer/golden.test.js reads too: Python and the browser give the same for each."""
+    return json.loads((ROOT / "tests" / "golden" / f"{name}.json").read_text(encoding="utf-8"))
+
+
+class TestTwins:
+    @pytest.mark.parametrize("case", golden("numbers")["signed"], ids=lambda case: str(case["value"]))
+    def test_signed_numbers(self, case):
+        assert render.signed(case["value"], case["limit"]) == case["text"]
+
+    @pytest.mark.parametrize("case", golden("numbers")["percent"], ids=lambda case: str(case["p"]))
+    def test_percentages(self, case):
+        assert report.percent(case["p"]) == case["text"]
+
+    @pytest.mark.parametrize("case", golden("predictions"), ids=lambda case: case["says"])
+    def test_the_first_finding(self, case):
+        thresholds = np.array([np.nan if t is None else t for t in case["thresholds"]])
+        p = np.array(case["probabilities"])
+        labels = tuple(f"finding {i}" for i in range(len(p)))
+        prediction = Prediction(labels, p, p, thresholds, "m@1")
+        assert viewer_data.foremost(prediction) == case["first"]
+
+    @pytest.mark.parametrize("case", golden("wrapping"), ids=lambda case: f"{case['text']} {case['width']}")
+    def test_lines_below_a_picture(self, case):
+        class Typewriter:
+            """A font in which each letter is a pixel wide."""
+
+            def getbbox(self, text):
+                return 0, 0, len(text), 1
+
+        assert render._wrapped(case["text"], Typewriter(), case["width"]) == case["lines"]
+
+    def test_colours(self):
+        told = golden("colours")
+        assert [list(stop) for stop in render.STOPS[Unit.LOGIT]] == told["stops"]
+        for case in told["cases"]:
+            found = render.rgba(np.array(case["value"]), limit=told["limit"], unit=Unit.LOGIT)
+            assert found.tolist() == case["rgba"]
+
+    @pytest.mark.parametrize("case", golden("boxtables")["cases"], ids=lambda case: case["cell"][:40] or "empty")
+    def test_boxes_of_a_table(self, case):
+        if case["boxes"] is None:
+            with pytest.raises(DataError):
+                label_tables._boxes("line 2", case["cell"])
+            return
+        size = golden("boxtables")["size"]
+        film = Radiograph(np.zeros((size["height"], size["width"]), np.float32), Crop(0, 0, 1), "a.png", "0")
+        told = viewer_data.box_fields(film, label_tables._boxes("line 2", case["cell"]))
+        assert [[box["label"], box["edges"]] for box in told] == case["boxes"]
+
+
+class TestBundle:
+    def test_it_is_of_the_sources_as_they_are(self):
+        """Without Node: `make viewer` notes the sources' checksum in the first line."""
+        digest = hashlib.sha256()
+        for path in sorted(viewer_data.ASSETS.glob("*.js")):
+            digest.update(f"{path.name}\n".encode() + path.read_bytes())
+        first = viewer_data.BUNDLE.read_text(encoding="utf-8").partition("\n")[0]
+        assert re.search(r"sources sha256:(\w+)$", first)[1] == digest.hexdigest(), "run `make viewer`"
+
+    @pytest.mark.skipif(
+        shutil.which("node") is None or not (ROOT / "node_modules" / "esbuild").is_dir(),
+        reason="needs Node and `npm ci`",
+    )
+    def test_building_it_again_gives_the_same_bytes(self, tmp_path):
+        again = tmp_path / "viewer.js"
+        subprocess.run(["node", "esbuild.config.js", str(again)], cwd=ROOT, check=True)
+        assert again.read_bytes() == viewer_data.BUNDLE.read_bytes()
 
 
 class TestNumbers:

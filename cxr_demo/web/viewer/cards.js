@@ -16,8 +16,6 @@ import {current, entryOf, isBusy, on, publish, setSetting, setSettings, shown, s
 
 /** What a trusted map's line begins with, by verdict. @type {Readonly<Record<string, string>>} */
 const MARKS = {supported: '\u2713', anatomy: '\u2248', random: '\u2715', undefined: '?'};
-/** A map whose largest value is a smaller share of the scale's end has nothing to see. */
-const FAINT = 0.02;
 
 /** @typedef {Map<string, HTMLInputElement | HTMLSelectElement>} Fields by the setting's name */
 /** @typedef {ReturnType<typeof createParts> & {method: Method, fields: Fields}} Card */
@@ -166,7 +164,7 @@ function describe(card, entry, map) {
   if (map) {
     const unit = map.maps.scale[state.chosen];
     const [least, most] = extremes(planeShown(map.maps, state.chosen)).map(q => q * unit);
-    const empty = Math.max(most, -least) < FAINT * map.limit || map.limit === 0;
+    const empty = Math.max(most, -least) < state.page.faintest * map.limit || map.limit === 0;
     card.stage.classList.toggle('empty', empty);
     said = empty ? tr('ui.cards.nothing_to_see', about)
       : tr('ui.cards.range', {...about, least: signed(least), most: signed(most), unit: method.unit.title});

@@ -1,7 +1,7 @@
 // Mouse, touch and arrow keys on a picture.
 
 /** @import {Place, Window} from './types.d.ts' */
-import {clamp} from './geometry.js';
+import {clamp, frame} from './geometry.js';
 import {setView, state} from './store.js';
 import {lookAt, middle, moveBy, placeOn, point, setWindow, zoomAt} from './viewport.js';
 
@@ -94,4 +94,17 @@ function stepBy(event, readAloud) {
   const from = state.pointer ?? middle();
   point({x: from.x + step[0] / 56 / state.view.zoom, y: from.y + step[1] / 56 / state.view.zoom});
   readAloud();
+}
+
+/** The pointer's place on all pictures. @param {HTMLElement} root */
+export function placeCrosses(root) {
+  for (const cross of /** @type {NodeListOf<HTMLElement>} */ (root.querySelectorAll('.cross'))) {
+    const canvas = cross.parentElement?.querySelector('canvas');
+    if (!canvas) continue;
+    const {left, top, width, height} = frame({width: canvas.offsetWidth, height: canvas.offsetHeight}, state.view);
+    const [x, y] = state.pointer ? [left + state.pointer.x * width, top + state.pointer.y * height] : [-1, -1];
+    cross.hidden = x < 0 || y < 0 || x > canvas.offsetWidth || y > canvas.offsetHeight;
+    cross.style.left = `${canvas.offsetLeft + x}px`;
+    cross.style.top = `${canvas.offsetTop + y}px`;
+  }
 }

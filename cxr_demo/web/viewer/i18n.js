@@ -47,7 +47,7 @@ export const tr = (id, values) => spoken.find(id, values) ?? id;
 /** @param {Sentence} sentence */
 export const say = sentence => spoken.say(sentence);
 /** @param {string} label @returns the readable name of a finding */
-export const readable = label => spoken.find(`finding.${label}`) ?? label.replaceAll('_', ' ');
+export const readable = label => spoken.find(`finding.${label.replaceAll(' ', '_')}`) ?? label.replaceAll('_', ' ');
 export const point = () => spoken.point;
 export const locale = () => spoken.code;
 

@@ -62,7 +62,7 @@ export interface About {
   readonly palettes: readonly Palette[]; readonly opacity: number;
   readonly phantoms: readonly Phantom[]; readonly lessons: readonly Lesson[]; readonly examples: readonly BuiltIn[];
   readonly accepts: readonly string[]; readonly megabytes: number; readonly refused: Sentence;
-  readonly turns: Readonly<Record<string, number>>; readonly depths: readonly Named[]; readonly stays: number;
+  readonly turns: Readonly<Record<string, number>>; readonly depths: readonly Named[]; readonly stays: number; readonly faintest: number;
   readonly languages: Readonly<Record<string, Catalogue>>;
 }
 export interface SeenFilm extends Size {

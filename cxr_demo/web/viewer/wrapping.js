@@ -1,20 +1,30 @@
-// Lines of text under a saved picture.
+// Lines of text under a saved picture, broken as `render.captioned` does.
 
 /**
- * Lines no wider than `most`: broken at spaces, and within a word that is wider by itself.
+ * Lines no wider than `most`: broken between words, or within one that is wider itself.
  * @param {string} text @param {number} most @param {(text: string) => number} widthOf @returns {string[]}
  */
 export function wrapped(text, most, widthOf) {
-  const lines = [''];
-  for (const word of text.split(' ')) {
-    const before = lines[lines.length - 1];
-    const longer = before ? `${before} ${word}` : word;
-    if (widthOf(longer) <= most) { lines[lines.length - 1] = longer; continue; }
-    if (before) lines.push('');
-    for (const letter of word) {
-      const last = lines[lines.length - 1];
-      if (last && widthOf(last + letter) > most) lines.push(letter); else lines[lines.length - 1] += letter;
+  let last = '';
+  /** @type {string[]} */
+  const lines = [];
+  // no line begins with the dot between two parts, or with the sign of a percentage
+  for (const word of text.match(/\S+(?: [\u00b7%])*/g) ?? []) {
+    const longer = last ? `${last} ${word}` : word;
+    if (widthOf(longer) <= most) {
+      last = longer;
+    } else if (widthOf(word) <= most) {
+      lines.push(last);
+      last = word;
+    } else {
+      for (const letter of longer.slice(last.length)) {
+        if (widthOf(last + letter) > most) {
+          lines.push(last);
+          last = '';
+        }
+        last += letter;
+      }
     }
   }
-  return lines;
+  return [...lines, last].map(line => line.trim()).filter(Boolean);
 }

@@ -1,4 +1,4 @@
-// Made by `make viewer`; sources sha256:baee0ddabfdb91720235ac097bb368c14c505fe6a43a05342ec9af1db040b148
+// Made by `make viewer`; sources sha256:d5479d5c7e01046c706a9035edfc7ba0fe59743931089decb0964276e8bb8d30
 "use strict";
 var viewer = (() => {
   var __defProp = Object.defineProperty;
@@ -409,7 +409,7 @@ var viewer = (() => {
   }
   var tr = (id, values) => spoken.find(id, values) ?? id;
   var say = (sentence2) => spoken.say(sentence2);
-  var readable = (label) => spoken.find(`finding.${label}`) ?? label.replaceAll("_", " ");
+  var readable = (label) => spoken.find(`finding.${label.replaceAll(" ", "_")}`) ?? label.replaceAll("_", " ");
   var point = () => spoken.point;
   var locale = () => spoken.code;
   var sentence = (id) => ({ id, parameters: {}, text: tr(id) });
@@ -2191,6 +2191,21 @@ var viewer = (() => {
     point2({ x: from.x + step[0] / 56 / state.view.zoom, y: from.y + step[1] / 56 / state.view.zoom });
     readAloud();
   }
+  function placeCrosses(root) {
+    for (
+      const cross of
+      /** @type {NodeListOf<HTMLElement>} */
+      root.querySelectorAll(".cross")
+    ) {
+      const canvas = cross.parentElement?.querySelector("canvas");
+      if (!canvas) continue;
+      const { left, top, width, height } = frame({ width: canvas.offsetWidth, height: canvas.offsetHeight }, state.view);
+      const [x, y] = state.pointer ? [left + state.pointer.x * width, top + state.pointer.y * height] : [-1, -1];
+      cross.hidden = x < 0 || y < 0 || x > canvas.offsetWidth || y > canvas.offsetHeight;
+      cross.style.left = `${canvas.offsetLeft + x}px`;
+      cross.style.top = `${canvas.offsetTop + y}px`;
+    }
+  }
 
   // cxr_demo/web/viewer/beside.js
   function createBeside(readAloud) {
@@ -2327,22 +2342,26 @@ var viewer = (() => {
 
   // cxr_demo/web/viewer/wrapping.js
   function wrapped(text, most, widthOf) {
-    const lines = [""];
-    for (const word of text.split(" ")) {
-      const before = lines[lines.length - 1];
-      const longer = before ? `${before} ${word}` : word;
+    let last = "";
+    const lines = [];
+    for (const word of text.match(/\S+(?: [\u00b7%])*/g) ?? []) {
+      const longer = last ? `${last} ${word}` : word;
       if (widthOf(longer) <= most) {
-        lines[lines.length - 1] = longer;
-        continue;
-      }
-      if (before) lines.push("");
-      for (const letter of word) {
-        const last = lines[lines.length - 1];
-        if (last && widthOf(last + letter) > most) lines.push(letter);
-        else lines[lines.length - 1] += letter;
+        last = longer;
+      } else if (widthOf(word) <= most) {
+        lines.push(last);
+        last = word;
+      } else {
+        for (const letter of longer.slice(last.length)) {
+          if (widthOf(last + letter) > most) {
+            lines.push(last);
+            last = "";
+          }
+          last += letter;
+        }
       }
     }
-    return lines;
+    return [...lines, last].map((line) => line.trim()).filter(Boolean);
   }
 
   // cxr_demo/web/viewer/picturefile.js
@@ -2446,7 +2465,6 @@ var viewer = (() => {
 
   // cxr_demo/web/viewer/cards.js
   var MARKS = { supported: "\u2713", anatomy: "\u2248", random: "\u2715", undefined: "?" };
-  var FAINT = 0.02;
   function createCards(readAloud) {
     const cards = state.page.methods.map((method) => createCard(method, readAloud));
     const of = (method) => cards.filter((card) => card.method === method);
@@ -2578,7 +2596,7 @@ var viewer = (() => {
     if (map) {
       const unit = map.maps.scale[state.chosen];
       const [least, most] = extremes(planeShown(map.maps, state.chosen)).map((q) => q * unit);
-      const empty = Math.max(most, -least) < FAINT * map.limit || map.limit === 0;
+      const empty = Math.max(most, -least) < state.page.faintest * map.limit || map.limit === 0;
       card.stage.classList.toggle("empty", empty);
       said = empty ? tr("ui.cards.nothing_to_see", about2) : tr("ui.cards.range", { ...about2, least: signed(least), most: signed(most), unit: method.unit.title });
     }
@@ -3158,6 +3176,58 @@ var viewer = (() => {
     return of ? tr("ui.grid.running") : state.grid.job ? tr("ui.grid.waits") : tr("ui.grid.not_run");
   }
 
+  // cxr_demo/web/viewer/preferences.js
+  function remembered(name) {
+    try {
+      return localStorage.getItem(`cxr-${name}`);
+    } catch {
+      return null;
+    }
+  }
+  function remember(name, value) {
+    try {
+      localStorage.setItem(`cxr-${name}`, String(value));
+    } catch {
+    }
+  }
+
+  // cxr_demo/web/viewer/header.js
+  function createHead(models, teaching) {
+    const { title, tagline, notice } = state.page;
+    return make(
+      "header",
+      { class: "top" },
+      make("div", { class: "name" }, make("h1", {}, title), make("p", {}, tagline), make("strong", { class: "notice", role: "note" }, notice)),
+      make("div", { class: "model" }, make("label", { for: "cxr-model" }, tr("ui.page.model")), models.list),
+      models.node,
+      ...teaching,
+      createLanguages(),
+      createDark()
+    );
+  }
+  function createDark() {
+    if (remembered("dark")) document.body.classList.toggle("dark", remembered("dark") === "true");
+    return button(
+      "\u25D0",
+      { class: "quiet", id: "cxr-dark", "aria-label": tr("ui.page.dark"), title: tr("ui.page.dark_hint") },
+      () => remember("dark", document.body.classList.toggle("dark"))
+    );
+  }
+  function createLanguages() {
+    const languages = Object.entries(state.page.languages);
+    if (languages.length < 2) return null;
+    const list = make("select", { id: "cxr-language", "aria-label": tr("ui.page.language"), onchange: () => {
+      remember("language", list.value);
+      location.reload();
+    } }, ...languages.map(([code, { name }]) => make("option", { value: code, lang: code, selected: code === locale() }, name)));
+    return list;
+  }
+  function hideOtherLanguages() {
+    const others = Object.keys(state.page.languages).filter((code) => code !== locale());
+    document.documentElement.lang = locale();
+    document.head.append(make("style", {}, `:is(${others.map((code) => `.in-${code}`)}) { display: none !important; }`));
+  }
+
   // cxr_demo/web/viewer/keys.js
   function createKeys(keys) {
     const own2 = (
@@ -3197,6 +3267,52 @@ var viewer = (() => {
     [tr("ui.keys.ctrl_wheel"), tr("ui.keys.ctrl_wheel_does")],
     [tr("ui.keys.double_click"), tr("ui.keys.double_click_does")]
   ];
+  function keysOf(opacity, looks, wipe, fullScreen, drawBox) {
+    const change = (field, value, event) => {
+      field.value = value;
+      field.dispatchEvent(new Event(event));
+    };
+    const slide = (by) => change(opacity, String(clamp(Number(opacity.value) + by, 0, 1)), "input");
+    return [
+      ["+", tr("ui.keys.zoom_in"), () => zoomBy(1.5)],
+      ["-", tr("ui.keys.zoom_out"), () => zoomBy(1 / 1.5)],
+      ["0", tr("ui.keys.whole_film"), () => lookAt(0, 0, 1)],
+      ["w", tr("ui.keys.auto_window"), autoWindow],
+      ["W", tr("ui.keys.full_window"), () => setWindow(0.5, 1)],
+      ["i", tr("ui.keys.invert"), () => looks.invert.click()],
+      ["[", tr("ui.keys.less_colour"), () => slide(-0.1)],
+      ["]", tr("ui.keys.more_colour"), () => slide(0.1)],
+      ["s", tr("ui.keys.smooth"), () => change(looks.surface, state.smooth ? "cells" : "smooth", "change")],
+      ["c", tr("ui.keys.contour"), () => change(looks.levels, looks.levels.value ? "" : "50", "input")],
+      ["m", tr("ui.keys.wipe"), () => wipe.click()],
+      ["f", tr("ui.keys.full_screen"), () => fullScreen.click()],
+      ["j", tr("ui.keys.next_finding"), () => stepFinding(1)],
+      ["k", tr("ui.keys.finding_before"), () => stepFinding(-1)],
+      ["n", tr("ui.keys.next_film"), () => stepFilm(1)],
+      ["p", tr("ui.keys.film_before"), () => stepFilm(-1)],
+      ["b", tr("ui.keys.draw_box"), drawBox]
+    ];
+  }
+  function stepFilm(by) {
+    const to = state.films[state.films.findIndex((film) => film === state.film) + by];
+    if (to) choose(to);
+  }
+  function stepFinding(by) {
+    const ranked = current()?.seen.ranked;
+    if (ranked) pick(ranked[clamp(ranked.indexOf(state.chosen) + by, 0, ranked.length - 1)], true);
+  }
+  function createFullScreen(bench) {
+    const words2 = () => document.fullscreenElement ? tr("ui.page.leave_full_screen") : tr("ui.page.full_screen");
+    const opener = button(tr("ui.page.full_screen"), { class: "quiet", id: "cxr-full-screen", title: tr("ui.page.full_screen_hint") }, () => {
+      if (document.fullscreenElement) document.exitFullscreen();
+      else bench().requestFullscreen().catch(() => note("look", tr("ui.page.no_full_screen")));
+    });
+    document.addEventListener("fullscreenchange", () => {
+      opener.textContent = words2();
+      drawSoon();
+    });
+    return opener;
+  }
 
   // cxr_demo/web/viewer/looks.js
   function createLooks() {
@@ -3295,21 +3411,6 @@ var viewer = (() => {
     field.setAttribute("aria-invalid", String(shares.length < written.length));
     note("look", shares.length < written.length ? tr("ui.looks.contours_wrong") : "");
     setLook({ levels: shares.map((share2) => share2 / 100).sort() });
-  }
-
-  // cxr_demo/web/viewer/preferences.js
-  function remembered(name) {
-    try {
-      return localStorage.getItem(`cxr-${name}`);
-    } catch {
-      return null;
-    }
-  }
-  function remember(name, value) {
-    try {
-      localStorage.setItem(`cxr-${name}`, String(value));
-    } catch {
-    }
   }
 
   // cxr_demo/web/viewer/quiz.js
@@ -3842,102 +3943,6 @@ var viewer = (() => {
       tour.pane
     );
     return models.form;
-  }
-  function createHead(models, teaching) {
-    const { title, tagline, notice } = state.page;
-    return make(
-      "header",
-      { class: "top" },
-      make("div", { class: "name" }, make("h1", {}, title), make("p", {}, tagline), make("strong", { class: "notice", role: "note" }, notice)),
-      make("div", { class: "model" }, make("label", { for: "cxr-model" }, tr("ui.page.model")), models.list),
-      models.node,
-      ...teaching,
-      createLanguages(),
-      createDark()
-    );
-  }
-  function createDark() {
-    if (remembered("dark")) document.body.classList.toggle("dark", remembered("dark") === "true");
-    return button(
-      "\u25D0",
-      { class: "quiet", id: "cxr-dark", "aria-label": tr("ui.page.dark"), title: tr("ui.page.dark_hint") },
-      () => remember("dark", document.body.classList.toggle("dark"))
-    );
-  }
-  function createLanguages() {
-    const languages = Object.entries(state.page.languages);
-    if (languages.length < 2) return null;
-    const list = make("select", { id: "cxr-language", "aria-label": tr("ui.page.language"), onchange: () => {
-      remember("language", list.value);
-      location.reload();
-    } }, ...languages.map(([code, { name }]) => make("option", { value: code, lang: code, selected: code === locale() }, name)));
-    return list;
-  }
-  function hideOtherLanguages() {
-    const others = Object.keys(state.page.languages).filter((code) => code !== locale());
-    document.documentElement.lang = locale();
-    document.head.append(make("style", {}, `:is(${others.map((code) => `.in-${code}`)}) { display: none !important; }`));
-  }
-  function createFullScreen(bench) {
-    const words2 = () => document.fullscreenElement ? tr("ui.page.leave_full_screen") : tr("ui.page.full_screen");
-    const opener = button(tr("ui.page.full_screen"), { class: "quiet", id: "cxr-full-screen", title: tr("ui.page.full_screen_hint") }, () => {
-      if (document.fullscreenElement) document.exitFullscreen();
-      else bench().requestFullscreen().catch(() => note("look", tr("ui.page.no_full_screen")));
-    });
-    document.addEventListener("fullscreenchange", () => {
-      opener.textContent = words2();
-      drawSoon();
-    });
-    return opener;
-  }
-  function keysOf(opacity, looks, wipe, fullScreen, drawBox) {
-    const change = (field, value, event) => {
-      field.value = value;
-      field.dispatchEvent(new Event(event));
-    };
-    const slide = (by) => change(opacity, String(clamp(Number(opacity.value) + by, 0, 1)), "input");
-    return [
-      ["+", tr("ui.keys.zoom_in"), () => zoomBy(1.5)],
-      ["-", tr("ui.keys.zoom_out"), () => zoomBy(1 / 1.5)],
-      ["0", tr("ui.keys.whole_film"), () => lookAt(0, 0, 1)],
-      ["w", tr("ui.keys.auto_window"), autoWindow],
-      ["W", tr("ui.keys.full_window"), () => setWindow(0.5, 1)],
-      ["i", tr("ui.keys.invert"), () => looks.invert.click()],
-      ["[", tr("ui.keys.less_colour"), () => slide(-0.1)],
-      ["]", tr("ui.keys.more_colour"), () => slide(0.1)],
-      ["s", tr("ui.keys.smooth"), () => change(looks.surface, state.smooth ? "cells" : "smooth", "change")],
-      ["c", tr("ui.keys.contour"), () => change(looks.levels, looks.levels.value ? "" : "50", "input")],
-      ["m", tr("ui.keys.wipe"), () => wipe.click()],
-      ["f", tr("ui.keys.full_screen"), () => fullScreen.click()],
-      ["j", tr("ui.keys.next_finding"), () => stepFinding(1)],
-      ["k", tr("ui.keys.finding_before"), () => stepFinding(-1)],
-      ["n", tr("ui.keys.next_film"), () => stepFilm(1)],
-      ["p", tr("ui.keys.film_before"), () => stepFilm(-1)],
-      ["b", tr("ui.keys.draw_box"), drawBox]
-    ];
-  }
-  function stepFilm(by) {
-    const to = state.films[state.films.findIndex((film) => film === state.film) + by];
-    if (to) choose(to);
-  }
-  function stepFinding(by) {
-    const ranked = current()?.seen.ranked;
-    if (ranked) pick(ranked[clamp(ranked.indexOf(state.chosen) + by, 0, ranked.length - 1)], true);
-  }
-  function placeCrosses(root) {
-    for (
-      const cross of
-      /** @type {NodeListOf<HTMLElement>} */
-      root.querySelectorAll(".cross")
-    ) {
-      const canvas = cross.parentElement?.querySelector("canvas");
-      if (!canvas) continue;
-      const { left, top, width, height } = frame({ width: canvas.offsetWidth, height: canvas.offsetHeight }, state.view);
-      const [x, y] = state.pointer ? [left + state.pointer.x * width, top + state.pointer.y * height] : [-1, -1];
-      cross.hidden = x < 0 || y < 0 || x > canvas.offsetWidth || y > canvas.offsetHeight;
-      cross.style.left = `${canvas.offsetLeft + x}px`;
-      cross.style.top = `${canvas.offsetTop + y}px`;
-    }
   }
   function restoreFilms(form) {
     const kept2 = keptFilms();

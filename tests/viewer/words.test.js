@@ -1,0 +1,97 @@
+// Translation, numbers in words, tables as text.
+import assert from 'node:assert/strict';
+import {readFileSync} from 'node:fs';
+import test from 'node:test';
+import {placed, readBoxTable, stem} from '../../cxr_demo/web/viewer/boxtables.js';
+import {csvOf, parseCsv, quoted} from '../../cxr_demo/web/viewer/csv.js';
+import {Translator, readable, say, sentence, speak, spokenOut, tr, understood} from '../../cxr_demo/web/viewer/i18n.js';
+import {figure, fixed, lasting, percent, sentenceCase, share, signed, signedWhole} from '../../cxr_demo/web/viewer/numbers.js';
+import {combined} from '../../cxr_demo/web/viewer/predictions.js';
+
+const catalogue = code => JSON.parse(readFileSync(new URL(`../../cxr_demo/languages/${code}.json`, import.meta.url), 'utf8'));
+const speaking = (code, run) => {
+  speak(new Translator(code, catalogue(code).texts));
+  try { run(catalogue(code).texts); } finally { speak(new Translator('en', {})); }
+};
+const plain = text => ({id: null, text, parameters: {}});
+
+test('a sentence is said by its identity, with its values and its plural', () => {
+  const own = new Translator('en', {'a.b': 'Hello {name}', 'a.n': {one: '{n} film', other: '{n} films'}});
+  assert.equal(own.find('a.b', {name: 'you'}), 'Hello you');
+  assert.equal(own.find('a.b'), 'Hello {name}');
+  assert.deepEqual([0, 1, 2].map(n => own.find('a.n', {n})), ['0 films', '1 film', '2 films']);
+  assert.equal(own.find('constructor'), null);
+});
+
+test('a record of the server is said in the visitor\u2019s language, and messages within it too', () => {
+  const name = {id: 'setting_name.window', text: 'window', parameters: {}};
+  const record = {id: 'error.setting.number', text: 'English', parameters: {name, value: 1.5, low: 1, high: 9}};
+  speaking('nb', texts => {
+    const filled = {name: texts['setting_name.window'], value: '1,5', low: '1', high: '9'};
+    assert.equal(say(record), texts['error.setting.number'].replace(/\{(\w+)\}/g, (_, place) => filled[place]));
+    assert.equal(readable('Pleural_Thickening'), texts['finding.Pleural_Thickening']);
+    assert.equal(say(sentence('error.stopped.on_request')), texts['error.stopped.on_request']);
+  });
+});
+
+test('what has no identity here is said as it came', () => {
+  assert.equal(say(plain('Repository {name}')), 'Repository {name}');
+  assert.equal(say({id: 'error.newer', text: 'Newer.', parameters: {}}), 'Newer.');
+  assert.equal(readable('Old_TB'), 'Old TB');
+});
+
+test('a name with braces or dollars stays as it is', () => {
+  assert.equal(new Translator('en', {a: 'File {name}'}).find('a', {name: '{name}$&.png'}), 'File {name}$&.png');
+});
+
+test('all sentences in what the server tells are said', () => {
+  assert.deepEqual(spokenOut({list: [plain('A')], name: 'n', number: 3, none: null}), {list: ['A'], name: 'n', number: 3, none: null});
+});
+
+test('the first language that is here is understood', () => {
+  const languages = {en: catalogue('en'), nb: catalogue('nb')};
+  assert.equal(understood(languages, ['de-DE', 'nn-NO', 'en']), 'nb');
+  assert.equal(understood(languages, ['fr']), 'en');
+});
+
+test('numbers have the language\u2019s decimal sign', () => {
+  assert.deepEqual([signed(-0.5), fixed(1.26, 1), percent(0.012), figure(-0.001), figure(null)], ['\u22120.500', '1.3', '1.2 %', '0.00', '\u2013']);
+  speaking('nb', () => assert.deepEqual([signed(-0.5), percent(0.012), figure(-0.25)], ['\u22120,500', '1,2 %', '\u22120,25']));
+});
+
+test('shares, points, times and sentences', () => speaking('en', texts => {
+  assert.deepEqual([share(0.256), share(null)], ['26 %', '\u2013']);
+  assert.deepEqual([12, -3, 0].map(signedWhole), ['+12', '\u22123', '0']);
+  assert.deepEqual([0.2, 30, 89, 90, 61 * 60].map(lasting), ['1 s', '30 s', '89 s', '2 minutes', '61 minutes']);
+  assert.equal(sentenceCase('turn left'), 'Turn left');
+  assert.equal(tr('ui.common.stop'), texts['ui.common.stop']);
+}));
+
+test('tables: quotes, commas and lines in cells; formulas are text', () => {
+  assert.deepEqual(parseCsv('\ufefffile,boxes\r\n"a,b.png","say ""x""\nmore"\n'), [['file', 'boxes'], ['a,b.png', 'say "x"\nmore']]);
+  assert.equal(quoted('=1+1'), '"\'=1+1"');
+  assert.equal(csvOf([[quoted('a'), '1'], [quoted('b"'), '2']]), '"a",1\r\n"b""",2\r\n');
+});
+
+test('the NIH\u2019s list of boxes has its own columns and one name of its own', () => {
+  const {read, wrong, ours} = readBoxTable('list.csv', 'Image Index,Finding Label,x,y,w,h\na.png,Infiltrate,10,20,30,40\nb.png,Mass,x,1,1,1\n');
+  assert.deepEqual([ours, wrong, [...read.keys()]], [false, 1, ['a']]);
+  const {inside} = placed(read.get('a'), {width: 100, height: 100}, 0);
+  assert.deepEqual(inside, [{label: 'Infiltration', given: true, edges: [0.1, 0.2, 0.4, 0.6]}]);
+});
+
+test('boxes turn with a film and may lie beside it', () => {
+  const box = {label: 'Mass', x: 0, y: 0, w: 50, h: 10, from: 't'};
+  const {inside} = placed([box], {width: 100, height: 200}, 1);  // as shown; it was sent 200 wide
+  assert.deepEqual(inside[0].edges.map(edge => Number(edge.toFixed(6))), [0, 0.75, 0.1, 1]);
+  const upsideDown = placed([box], {width: 100, height: 200}, 2).inside[0].edges;
+  assert.deepEqual(upsideDown.map(edge => Number(edge.toFixed(6))), [0.5, 0.95, 1, 1]);
+  assert.equal(placed([{...box, x: 900}], {width: 100, height: 200}, 0).beside, 1);
+  assert.equal(stem('a.b.dcm'), 'a.b');
+});
+
+test('films together have the mean of their log-odds', () => {
+  assert.equal(combined([0.5, 0.5]), 0.5);
+  assert.ok(Math.abs(combined([0.2, 0.8]) - 0.5) < 1e-9);
+  assert.ok(Number.isFinite(combined([0, 0.5])) && combined([0, 0.5]) > 0);
+});
