@@ -170,7 +170,7 @@ def sentence(error: Exception) -> str:
 
 
 def refusal(error: Exception) -> dict[str, Any]:
-    """The same as an answer to the browser: the `error`, and the `field` of a setting that is refused."""
+    """A failure as an answer to the browser: the `error` as a record, and the `field` of a refused setting."""
     answer: dict[str, Any] = {"error": messages.record(sentence(error))}
     if isinstance(error, BadSetting) and error.field:
         answer["field"] = error.field
