@@ -4,8 +4,6 @@ import dataclasses
 import hashlib
 import io
 import math
-import subprocess
-import sys
 import threading
 import warnings
 from pathlib import Path
@@ -154,16 +152,6 @@ def test_the_hub_is_not_the_pages_model(monkeypatch):
     monkeypatch.setenv("CXR_MODEL", "hub")
     with pytest.raises(UnknownModel, match="There is no model 'hub'"):
         registry.load()
-
-
-def test_listing_needs_neither_torch_nor_the_hubs_library():
-    code = (
-        "import sys; from cxr_demo.models import hub, registry, xrv_weights\n"
-        "assert len(registry.choices()) == 4 and len(hub.example_films()) == 1\n"
-        "assert all(map(xrv_weights.title, xrv_weights.ZOO))\n"
-        "assert not {'torch', 'torchxrayvision', 'huggingface_hub'} & set(sys.modules)"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])
 
 
 def test_eight_threads_share_one_load(folder, monkeypatch):
