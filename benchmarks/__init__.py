@@ -1,1 +1,1 @@
-"""Measurements that developers run; nothing here is installed on a Space."""
+"""Benchmarks that developers run from a checkout; the installed package excludes them."""

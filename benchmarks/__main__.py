@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: see speed."""
+"""Entry point of `python -m benchmarks`, which runs the benchmark in `speed`."""
 
 import sys
 

@@ -1,7 +1,7 @@
-"""What Quantus says of the arrays that `tests/unit/test_quantus.py` measures.
+"""Reference values of Quantus 0.6.0 for the arrays that `tests/unit/test_quantus.py` measures.
 
-Run `python -m benchmarks.against_quantus OUT.json` in an environment of its own, `pip install quantus==0.6.0 torch`;
-its answers are kept as test data.
+`python -m benchmarks.against_quantus OUT.json` writes them. It needs an environment of its own with `pip install
+quantus==0.6.0 torch`; the tests keep the file as data.
 """
 
 from __future__ import annotations
@@ -13,12 +13,16 @@ from typing import Any
 
 import numpy as np
 
-#: Side of the arrays, how many there are, and cells covered per step of a deletion.
+#: Side of the arrays in pixels, number of arrays, and pixels covered per step of a deletion curve.
 SIDE, CASES, STEP = 12, 20, 9
 
 
 def arrays() -> dict[str, np.ndarray]:
-    """Images, maps, masks of a box each, and the weights of a linear model: the same ones every time."""
+    """Fixed arrays with CASES images, maps and masks, and the weights of a linear model.
+
+    Images (CASES, SIDE, SIDE) float32 in [0, 1]; maps of that shape, higher on average inside the mask; masks with one
+    box of ones each; weights (2, SIDE, SIDE) of two classes.
+    """
     random = np.random.default_rng(7)
     masks = np.zeros((CASES, SIDE, SIDE))
     for mask in masks:
@@ -31,7 +35,7 @@ def arrays() -> dict[str, np.ndarray]:
 
 
 def main(path: Path) -> None:
-    """Ask Quantus and write its answers down."""
+    """Write pointing hits, deletion curves and randomisation scores to `path` as JSON, with the version of Quantus."""
     import quantus
 
     known = arrays()
@@ -52,6 +56,7 @@ def main(path: Path) -> None:
 
 
 def _linear(weights: np.ndarray) -> Any:
+    """A torch model (n, 1, SIDE, SIDE) -> (n, 2) with these weights (2, SIDE, SIDE) and no bias."""
     import torch
 
     layer = torch.nn.Linear(SIDE * SIDE, 2, bias=False)
@@ -60,7 +65,10 @@ def _linear(weights: np.ndarray) -> Any:
 
 
 def _randomisation(quantus: Any, x: np.ndarray, y: np.ndarray) -> dict[str, Any]:
-    """Its model parameter randomisation test, and the maps that it compared."""
+    """The model parameter randomisation test (MPRT) of Quantus: the maps it compares and its scores by layer.
+
+    Images `x` (n, 1, SIDE, SIDE), classes `y` (n,). A map is gradient times input of a small random network.
+    """
     import torch
 
     torch.manual_seed(0)
@@ -70,6 +78,7 @@ def _randomisation(quantus: Any, x: np.ndarray, y: np.ndarray) -> dict[str, Any]
     seen: list[np.ndarray] = []
 
     def gradient_times_input(model: Any, inputs: np.ndarray, targets: np.ndarray, **_: Any) -> np.ndarray:
+        """Maps (n, 1, SIDE, SIDE) for Quantus, also appended to `seen`."""
         pixels = torch.tensor(np.asarray(inputs), dtype=torch.float32, requires_grad=True)
         model(pixels)[torch.arange(len(pixels)), torch.as_tensor(targets)].sum().backward()
         assert pixels.grad is not None

@@ -1,4 +1,4 @@
-"""The pictures of docs/explanations.md, from a drawn film and the bundled model: `make pictures`."""
+"""Figures of docs/explanations.md, from a phantom and the bundled model: `make pictures`."""
 
 from __future__ import annotations
 
@@ -23,17 +23,21 @@ PHANTOM = "effusion"
 
 
 def main() -> None:
-    """Write the pictures."""
+    """Write all three figures into docs/."""
     model, film = registry.load("bundled:nih14"), phantom.PHANTOMS[PHANTOM].film()
     i = model.labels.index(str(phantom.PHANTOMS[PHANTOM].finding))
-    explanations = [list(explain.explain(model, film, kind()))[-1] for kind in methods.DEFAULTS]
+    explanations = [explain.last_explanation(model, film, kind()) for kind in methods.DEFAULTS]
     maps(film, explanations, i, [_verdict(model, film, e, i) for e in explanations])
     curves(model, film, explanations, i)
     failures()
 
 
 def maps(film: Radiograph, explanations: list[Explanation], i: int, verdicts: list[str]) -> None:
-    """The film and each method's map, each with a scale of its own."""
+    """Draw the film and each method's map, every map on its own colour scale, as explanations-maps.png.
+
+    `i` is the index of the finding, `verdicts` has one caption per explanation. Hatching marks the pixels that
+    `render.unsteady` reports.
+    """
     picture = Figure(figsize=(12, 3.7), layout="constrained")
     first, *others = picture.subplots(1, 1 + len(explanations))
     first.imshow(film.pixels, cmap="gray", vmin=0, vmax=1)
@@ -51,7 +55,10 @@ def maps(film: Radiograph, explanations: list[Explanation], i: int, verdicts: li
 
 
 def curves(model: Classifier, film: Radiograph, explanations: list[Explanation], i: int) -> None:
-    """Deletion and insertion of the maps, of random ones and of the lungs."""
+    """Plot deletion and insertion curves of the maps, of random maps and of the lung mask.
+
+    Logit of finding `i` over the share of pixels covered or shown, as explanations-curves.png.
+    """
     held = trust.controls(model, film)
     found = trust.curves(model, film, i, [e.values[i] for e in explanations])
     lines = [(methods.method(e.method, {}).title, c, "-") for e, c in zip(explanations, found, strict=True)]
@@ -70,12 +77,15 @@ def curves(model: Classifier, film: Radiograph, explanations: list[Explanation],
 
 
 def failures() -> None:
-    """Each lesson's film with the maps of its model, all of a lesson at the same scale."""
+    """Draw each failure case's film and its maps as explanations-lessons.png, one row per case.
+
+    The maps of one case share a colour scale.
+    """
     picture = Figure(figsize=(10, 7.9), layout="constrained")
     rows = picture.subplots(len(failure_cases.LESSONS), 1 + len(methods.DEFAULTS))
     for (first, *others), (key, lesson) in zip(rows, failure_cases.LESSONS.items(), strict=True):
         model, film = registry.load(lesson.model), lesson.film()
-        explanations = [list(explain.explain(model, film, kind()))[-1] for kind in methods.DEFAULTS]
+        explanations = [explain.last_explanation(model, film, kind()) for kind in methods.DEFAULTS]
         limit = render.limit_of([e.values[0] for e in explanations])
         first.imshow(film.pixels, cmap="gray", vmin=0, vmax=1)
         first.set_title(f"where {methods.method(key, {}).title} fails")
@@ -90,6 +100,7 @@ def failures() -> None:
 
 
 def _verdict(model: Classifier, film: Radiograph, explanation: Explanation, i: int) -> str:
+    """Caption of a map of finding `i`: the trust verdict and the map's faithfulness r."""
     method = methods.method(explanation.method, explanation.settings)
     found = trust.measure(model, film, method, explanation)
     return f"{found.verdict(i).value}, r {np.round(found.faithfulness[i], 2)}"

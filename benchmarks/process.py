@@ -1,4 +1,4 @@
-"""A page in a process of its own, as in real life."""
+"""Served page in a subprocess."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def running(
     command: Sequence[str], environment: Mapping[str, str], log: Path, folder: Path | None = None
 ) -> Iterator[subprocess.Popen[str]]:
-    """A process that serves a page, ended at last; its complaints are added to a log."""
+    """A subprocess that serves a page, terminated on exit; `log` collects its standard error."""
     with (
         log.open("a", encoding="utf-8") as complaints,
         subprocess.Popen(
@@ -30,7 +30,7 @@ def running(
 
 
 def address_of(process: subprocess.Popen[str]) -> str:
-    """Where a page says that it is, once it does; RuntimeError where it ends before."""
+    """The URL that the page prints as soon as it serves; RuntimeError if the process ends before that."""
     for line in process.stdout or ():
         found = re.search(r"http://127\.0\.0\.1:\d+/?", line)
         if found:

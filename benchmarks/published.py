@@ -24,7 +24,7 @@ WANG = {
     "IoBB > 0.1": (0.728, 0.993, 0.712, 0.789, 0.435, 0.165, 0.750, 0.459),
     "IoBB > 0.5": (0.283, 0.877, 0.333, 0.423, 0.141, 0.013, 0.383, 0.184),
 }
-#: DenseNet-121 at 512 pixels, all 984 boxes; the found box is around the hottest 5 %: means of ARC-CXR's README.
+#: DenseNet-121 at 512 pixels, all 984 boxes, predicted box around the hottest 5 %: means in ARC-CXR's README.
 ARC_METRICS = ("pointing", "IoU", "IoBB > 0.1", "IoBB > 0.5")
 ARC = {
     "ARC-CXR, Grad-CAM++": (0.544, 0.212, 0.685, 0.376),
@@ -36,7 +36,7 @@ ARC = {
 
 
 def main() -> int:
-    """Print both tables."""
+    """Print both tables as Markdown; exit status 2 unless the command line names one run."""
     if len(sys.argv) != 2:
         print((__doc__ or "").strip(), file=sys.stderr)
         return 2
@@ -46,7 +46,10 @@ def main() -> int:
 
 
 def means(figures: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """Means over findings: those published, then ours with their intervals."""
+    """Markdown lines with means over findings: the published ones, then each method of ours with its interval.
+
+    `figures` are the entries of table.json: finding, method, metric, value, low and high.
+    """
     cell = {(f["method"], f["metric"]): f for f in figures if f["finding"] == "mean"}
     yield from _head("mean over findings", ARC_METRICS)
     for name, values in ARC.items():
@@ -57,7 +60,10 @@ def means(figures: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 
 
 def by_finding(figures: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """Shares of boxes that are found, by finding: Wang et al., then each of our methods."""
+    """Markdown lines with the share of boxes that a map localises, by finding.
+
+    For each criterion of Wang et al. 2017 one row of their figures, then one row per method of ours.
+    """
     cell = {(f["metric"], f["method"], f["finding"]): f["value"] for f in figures}
     methods = dict.fromkeys(method for metric, method, _ in cell if metric in WANG)
     yield from _head("", [finding[:12] for finding in FINDINGS])

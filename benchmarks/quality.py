@@ -1,7 +1,7 @@
 """How much the quick settings lose, on real films: occlusion against every window, LIME against a converged run.
 
-References are computed in float32. Looked at are, of each film, the findings over their operating point and the three
-likeliest. It takes half an hour, most of it for LIME's references of 10,000 samples a film.
+References are computed in float32. Each film contributes the findings above their operating point and the three most
+probable ones. A run takes about 30 minutes, most of them for LIME references of 10,000 samples per film.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from cxr_demo.models.classifier import Classifier
     from cxr_demo.types import Prediction, Radiograph
 
-#: Samples of the package's LIME that count as converged, and that one would take.
+#: LIME samples of the converged reference, and of a usual run of the lime package.
 CONVERGED, USUAL = 10_000, 1_000
 SEEDS = 3
 
 
 def main() -> int:
-    """Measure the bundled model on films of a folder, say a table, and write the figures into a section of a file."""
+    """Measure the bundled model on 20 films, print a table and write the section `quality` of a JSON file."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.quality", description=(__doc__ or "").split("\n")[0])
     where = os.environ.get("CXR_FILMS")
     parser.add_argument(
@@ -52,7 +52,10 @@ def main() -> int:
 
 
 def chosen(folder: Path, number: int) -> list[Path]:
-    """So many films of a folder, evenly over their names: always the same."""
+    """Paths of `number` films of a folder, evenly spaced over the sorted names: every run takes the same films.
+
+    SystemExit if the folder has fewer PNG and JPEG films.
+    """
     found = sorted(path for path in folder.iterdir() if path.suffix in (".jpg", ".png"))
     if len(found) < number:
         raise SystemExit(f"{folder} has {len(found)} films (.jpg, .png), and {number} are needed.")
@@ -60,7 +63,7 @@ def chosen(folder: Path, number: int) -> list[Path]:
 
 
 def run(model: Classifier, films: Sequence[Path]) -> dict[str, Any]:
-    """All figures, ready for JSON, a list per kind with one entry per map."""
+    """All figures, ready for JSON; each measure has a list with one entry per explained map."""
     from cxr_demo.films import image
     from cxr_demo.inference.engine import engine_of
 
@@ -75,7 +78,7 @@ def run(model: Classifier, films: Sequence[Path]) -> dict[str, Any]:
 
 
 def in_float32(model: Classifier) -> Classifier:
-    """The same model, whose altered copies run in float32 whatever the machine can do."""
+    """The same model with masked copies computed in float32 on every machine."""
     from cxr_demo.inference import engine
     from cxr_demo.inference.openvino import Graphs
     from cxr_demo.models.classifier import Classifier
@@ -86,17 +89,21 @@ def in_float32(model: Classifier) -> Classifier:
 
 
 def looked_at(said: Prediction) -> list[int]:
-    """The findings that somebody would look at."""
+    """Sorted indices of the three most probable findings and of all findings above their operating point."""
     return sorted({*said.ranked()[:3], *np.flatnonzero(said.probabilities >= said.thresholds).tolist()})
 
 
 def occlusion(model: Classifier, exact: Classifier, film: Radiograph, **settings: Any) -> dict[str, list[float]]:
-    """Of the map as the page has it, against all windows: correlation, and the distance of the tops in pixels."""
+    """The page's occlusion maps against maps of all windows in float32: two lists with one entry per finding.
+
+    Pearson correlation over pixels, and the distance of the two maxima in pixels (the larger of rows and columns).
+    `settings` replace the page's settings of occlusion.
+    """
     from cxr_demo import explain
     from cxr_demo.methods.occlusion import Occlusion
 
-    *_, quick = explain.explain(model, film, Occlusion(**settings))
-    *_, full = explain.explain(exact, film, Occlusion(scored=100))
+    quick = explain.last_explanation(model, film, Occlusion(**settings))
+    full = explain.last_explanation(exact, film, Occlusion(scored=100))
     pairs = [(quick.values[i], full.values[i]) for i in looked_at(explain.predict(model, film))]
     tops = [[np.unravel_index(values.argmax(), values.shape) for values in pair] for pair in pairs]
     return {
@@ -106,9 +113,10 @@ def occlusion(model: Classifier, exact: Classifier, film: Radiograph, **settings
 
 
 def lime(model: Classifier, exact: Classifier, film: Radiograph) -> dict[str, list[float]]:
-    """Rank correlations, over superpixels, with a converged run of the package: as the page has it, and the package's.
+    """Spearman correlation over superpixels with a converged float32 run: two lists with one entry per finding.
 
-    Means over seeds.
+    LIME with the page's settings, and with the lime package's linear surrogate and USUAL samples. Each entry is the
+    mean over SEEDS seeds.
     """
     from scipy.stats import spearmanr
 
@@ -118,9 +126,10 @@ def lime(model: Classifier, exact: Classifier, film: Radiograph) -> dict[str, li
     findings = looked_at(explain.predict(model, film))
 
     def ranks(model: Classifier, **settings: Any) -> list[float]:
+        """Mean rank correlation of each finding over the seeds."""
         runs, found = [_lime(model, film, seed=seed, **settings) for seed in range(1, SEEDS + 1)], []
         for i in findings:
-            _, each = np.unique(truth[i], return_index=True)  # a pixel of each superpixel
+            _, each = np.unique(truth[i], return_index=True)  # the index of one pixel per superpixel
             found.append(np.mean([spearmanr(values[i].flat[each], truth[i].flat[each])[0] for values in runs]))
         return [float(value) for value in found]
 
@@ -128,7 +137,7 @@ def lime(model: Classifier, exact: Classifier, film: Radiograph) -> dict[str, li
 
 
 def _lime(model: Classifier, film: Radiograph, **settings: Any) -> np.ndarray:
-    """Maps (L, S, S); more samples may be asked for than the page allows."""
+    """Maps (L, S, S) of LIME; `samples` may exceed the page's limit."""
     import torch
 
     from cxr_demo.films import image
@@ -141,7 +150,7 @@ def _lime(model: Classifier, film: Radiograph, **settings: Any) -> np.ndarray:
 
 
 def table(figures: dict[str, Any]) -> str:
-    """The figures as text."""
+    """The figures as plain text."""
     return "\n".join(_lines(figures))
 
 

@@ -1,8 +1,8 @@
 """Many visitors of one page for some minutes: whether all answers are right, how long they take, if memory grows.
 
-`make soak` serves the page in a process of its own on loopback. Each visitor has a film of their own and asks for a
-prediction, for maps, leaves in the middle, or stops what they asked for. Every prediction and every Grad-CAM is
-compared with what is known of the film; of the maps that take seconds, some are asked for again when all is calm.
+`make soak` serves the page in a subprocess on the loopback interface. Each visitor uploads a film of its own and
+requests a prediction or maps, leaves midway, or stops the computation. Every prediction and every Grad-CAM is compared
+with a reference; a sample of the slow maps is requested again after the crowd has left.
 """
 
 from __future__ import annotations
@@ -34,36 +34,40 @@ from cxr_demo import explain
 from cxr_demo.films import image, phantom
 from cxr_demo.models import registry
 
-#: What visitors do, and how often.
+#: Share of visits by kind.
 MIX = {"predict": 0.4, "explain": 0.3, "stop": 0.15, "leave": 0.15}
 SLOW = ("run_occlusion", "run_lime")
-#: Seconds that a visitor looks at what they see.
+#: Seconds between two visits of a visitor, drawn uniformly.
 PAUSE = (0.5, 4.0)
-#: Of maps that take seconds, how many are asked for again.
+#: Slow maps that are requested again without load.
 AGAIN = 8
-#: How far probabilities may be from what is known, in the arithmetic of other batches.
+#: Largest accepted distance of a probability from its reference; other batch sizes round differently.
 CLOSE = 1e-4
 
 
 @dataclass
 class Found:
-    """What all visitors saw."""
+    """Results of all visitors, guarded by a lock."""
 
     done: Counter[str] = field(default_factory=Counter)
-    wrong: list[str] = field(default_factory=list)  # another film's answer, or no film's
+    wrong: list[str] = field(default_factory=list)  # answers for another film, or without numbers
     errors: list[str] = field(default_factory=list)
-    refused: int = 0  # told that too many wait
-    predictions: list[float] = field(default_factory=list)  # seconds until a new film's prediction
-    maps: dict[tuple[int, str], dict[str, Any]] = field(default_factory=dict)  # by film and event
+    refused: int = 0  # requests that the full queue refused
+    predictions: list[float] = field(default_factory=list)  # seconds from upload to prediction
+    maps: dict[tuple[int, str], dict[str, Any]] = field(default_factory=dict)  # by index of the film and event
 
 
 def main() -> int:
-    """Serve, send a crowd, print a table; 1 if anything was wrong."""
+    """Serve the page, send the crowd and print a table; the exit status of `report`.
+
+    References are computed first: probabilities by the library, Grad-CAM by the page without load. The page's log is
+    kept as runs/soak.log.
+    """
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--visitors", type=int, default=64)
     arguments = parser.parse_args()
-    signal(SIGTERM, lambda *_: sys.exit(1))  # whoever ends this early ends the page with it
+    signal(SIGTERM, lambda *_: sys.exit(1))  # so that SIGTERM also ends the served page
     films = [film(n) for n in range(arguments.visitors)]
     expected = known(films)
     log = Path("runs/soak.log")
@@ -79,7 +83,7 @@ def main() -> int:
 
 
 def film(n: int) -> bytes:
-    """A phantom that only one visitor has: its size, its exposure and its grain are its own."""
+    """PNG of a phantom whose size, exposure and noise are unique to visitor `n`."""
     rng = np.random.default_rng(n)
     keys = list(phantom.PHANTOMS)
     drawn = phantom.draw(keys[n % len(keys)], 256 + 8 * (n // len(keys)))
@@ -89,18 +93,18 @@ def film(n: int) -> bytes:
 
 
 def known(films: list[bytes]) -> list[np.ndarray]:
-    """Probabilities of each film, by the library itself."""
+    """Reference probabilities (L,) of each film, computed by the library in this process."""
     model = registry.load("bundled:nih14")
     return [explain.predict(model, image.decode(data, "x")).probabilities for data in films]
 
 
 def asking(source: dict[str, str], run: int) -> dict[str, Any]:
-    """What the viewer says with every event."""
+    """Payload that the viewer sends with every event; `run` numbers the request."""
     return {"model": "bundled:nih14", "source": source, "run": run, "turn": run, "settings": {}}
 
 
 def gradcam(visitor: Visitor, data: bytes, n: int) -> dict[str, Any]:
-    """The Grad-CAM of a film, of a visitor alone."""
+    """Reference Grad-CAM of a film, computed while no other visitor is active."""
     source = visitor.upload(f"{n}.png", data)
     maps: dict[str, Any] = visitor.answer("run_gradcam", asking(source, n + 1))["maps"]
     return maps
@@ -117,17 +121,22 @@ def crowd(
     cams: list[dict[str, Any]],
     minutes: float,
 ) -> tuple[Found, list[float]]:
-    """Everybody at once until the time is over; memory in MB, every second."""
+    """Run one visitor per film, each in a thread, for `minutes`.
+
+    Returns their results and the server's resident memory in MB, sampled every second. `expected` and `cams` are the
+    references by film.
+    """
     found, memory, lock = Found(), [], threading.Lock()
     end = time.monotonic() + 60 * minutes
 
     def stay(n: int) -> None:
+        """Visit again and again until the time is over, with pauses; any error is recorded."""
         rng = random.Random(n)
         while time.monotonic() < end:
             what = rng.choices(list(MIX), list(MIX.values()))[0]
             try:
                 visit(address, n, films[n], expected[n], cams[n], what, rng, found, lock)
-            except Exception as error:  # whatever it is, it is counted
+            except Exception as error:  # every kind of error counts
                 with lock:
                     found.errors.append(f"{what}: {error!r}"[:300])
             time.sleep(rng.uniform(*PAUSE))
@@ -145,7 +154,11 @@ def visit(
     address: str, n: int, data: bytes, expected: np.ndarray, cam: dict[str, Any], what: str, rng: random.Random,
     found: Found, lock: threading.Lock,
 ) -> None:  # fmt: skip
-    """One visit: a film is sent and its prediction seen; then maps, to the end or not."""
+    """One visit: upload a film, compare its prediction, then request Grad-CAM and one slow method.
+
+    `what` is a key of MIX: "predict" skips the maps, "stop" stops the slow method at its first answer, "leave" closes
+    the stream there.
+    """
     visitor = Visitor(address)
     try:
         began = time.monotonic()
@@ -185,13 +198,13 @@ def visit(
 
 
 def resident(process: int) -> float:
-    """Megabytes of memory that a process has."""
+    """Resident memory of a process in MB, from /proc."""
     text = Path(f"/proc/{process}/status").read_text(encoding="utf-8")
     return int(re.findall(r"VmRSS:\s+(\d+)", text)[0]) / 1024
 
 
 def compare(calm: Visitor, films: list[bytes], found: Found) -> list[float]:
-    """Correlation of maps that the crowd got with the same ones asked for again when all is calm."""
+    """For a sample of the slow maps, the correlation of the crowd's map with a repetition without load."""
     chosen = random.Random(0).sample(sorted(found.maps), min(AGAIN, len(found.maps)))
     correlations = []
     for run, (n, event) in enumerate(chosen, 1000):
@@ -202,23 +215,27 @@ def compare(calm: Visitor, films: list[bytes], found: Found) -> list[float]:
 
 
 def correlation(one: dict[str, Any], other: dict[str, Any]) -> float:
-    """Of two answers' maps, the least over findings."""
+    """Pearson correlation of two answers' maps, the lowest over findings."""
     a, b = (planes(maps) for maps in (one, other))
     return min(float(np.corrcoef(x, y)[0, 1]) for x, y in zip(a, b, strict=True))
 
 
 def planes(maps: dict[str, Any]) -> np.ndarray:
-    """Maps (L, side * side) as the browser unpacks them."""
+    """Maps (L, side * side) of an answer, decoded as the browser does: int8 times the finding's scale."""
     data = np.frombuffer(zlib.decompress(base64.b64decode(maps["data"])), np.int8)
     found: np.ndarray = data.reshape(len(maps["scale"]), -1) * np.array(maps["scale"])[:, None]
     return found
 
 
-# ------------------------------------------------------------------ what came of it
+# ------------------------------------------------------------------ the report
 
 
 def report(arguments: argparse.Namespace, found: Found, memory: list[float], again: list[float], log: str) -> int:
-    """Print the table; 1 if an answer was wrong, an error seen, or memory grew."""
+    """Print the table and the first 20 problems; the exit status.
+
+    1 if an answer is wrong, an error or traceback occurred, memory grew by more than 5 % in the second half, or a
+    repeated map correlates below 0.999.
+    """
     half = len(memory) // 2
     early, late = statistics.median(memory[half : half + 60]), statistics.median(memory[-60:])
     cuts = statistics.quantiles(found.predictions, n=20)

@@ -1,8 +1,8 @@
-"""How fast explanations are, beside what one would write with grad-cam, captum and lime, in one run on this machine.
+"""Speed of explanations beside grad-cam, captum and lime: seconds per film, measured in one run on this machine.
 
-Each side runs in a process of its own, with two threads, on the same drawn film and the same weights; rounds alternate
-between the sides, and figures are medians over rounds. Peers explain one finding, since more cost them as much again;
-the project explains all 14.
+Each side runs in its own process with two threads, on the same phantom and the same weights. Rounds alternate between
+the sides; figures are medians over rounds. The peers explain one finding, since each further one costs them as much
+again; the project explains all 14.
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ if TYPE_CHECKING:
 
 THREADS = 2
 ROOT = Path(__file__).parent.parent
-#: DenseNet-121 as torchxrayvision has it.
+#: Arguments of torchxrayvision's DenseNet-121.
 DENSENET121 = {"growth_rate": 32, "block_config": [6, 12, 24, 16], "num_init_features": 64}
 MODELS = {"bundled": "bundled:nih14", "densenet121": "DenseNet-121 with random weights"}
-#: Settings of ours that do as much as the peers: 625 windows, 1000 samples.
+#: Settings with which the project does the same work as the peers: 625 windows, 1000 samples.
 SAME = {"occlusion": {"window": 32, "stride": 10, "scored": 100}, "lime": {"samples": 1000}}
-#: Tasks of ours that are the page's three maps.
+#: The project's tasks that yield the page's three maps.
 PAGE = ("prediction and Grad-CAM", "occlusion, as the page has it", "lime, as the page has it")
-#: The machine's rate of arithmetic is that of products of matrices of so many rows.
+#: Rows of the square matrices whose product measures the machine's arithmetic rate.
 SIDE = 2048
 PRECISIONS = ("float32", "bfloat16")
-#: Tasks of less than so many seconds are repeated this many times, and their median is taken.
+#: A task of less than SHORT seconds runs REPEATED times, and its median counts.
 SHORT, REPEATED = 0.5, 10
-#: Commands whose start is timed, and what they are compared with.
+#: Commands whose start is timed, after the import of the libraries that they need.
 STARTS = {
     "import torch and torchxrayvision": ["-c", "import torch, torchxrayvision"],
     "first prediction": ["-m", "cxr_demo", "predict", "FILM"],
@@ -49,7 +49,10 @@ STARTS = {
 
 
 def main() -> int:
-    """Run everything, say a table, and write the figures into the section `explaining` of a file."""
+    """Run all measurements, print a table and write the section `explaining` of a JSON file.
+
+    With the hidden flags --side and --model the process is a worker, see `_Process`.
+    """
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="how fast explanations are, beside peers")
     parser.add_argument("--out", type=Path, default=Path("bench.json"), metavar="JSON", help="default: bench.json")
     parser.add_argument("--rounds", type=int, default=2, help="default: 2")
@@ -67,7 +70,11 @@ def main() -> int:
 
 
 def run(rounds: int) -> dict[str, Any]:
-    """All figures, ready for JSON; seconds unless they say otherwise."""
+    """All figures, ready for JSON: times in seconds, memory in MB.
+
+    `models` holds, by model and side, the description, the times of each round and their medians; `starts` holds the
+    times of STARTS.
+    """
     figures: dict[str, Any] = {"machine": machine(), "rounds": rounds, "models": {}}
     for model in MODELS:
         sides = {side: _Process(side, model) for side in SIDES}
@@ -89,11 +96,11 @@ def run(rounds: int) -> dict[str, Any]:
     return figures
 
 
-# ------------------------------------------------------------------ a process of its own for each side
+# ------------------------------------------------------------------ one process per side
 
 
 class _Process:
-    """One side with one model: a line asks for a round, a line of JSON answers."""
+    """A worker process for one side and one model; it answers each line on its stdin with one line of JSON."""
 
     def __init__(self, side: str, model: str) -> None:
         words = [sys.executable, "-m", "benchmarks", "--side", side, "--model", model]
@@ -105,18 +112,19 @@ class _Process:
             text=True,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,  # lime's bars
+            stderr=subprocess.DEVNULL,  # lime's progress bars
         )
         self.about = self._answer()
 
     def round(self) -> dict[str, float]:
+        """Seconds of each task in one round."""
         assert self._process.stdin is not None
         self._process.stdin.write("round\n")
         self._process.stdin.flush()
         return self._answer()
 
     def end(self) -> float:
-        """Peak memory in megabytes."""
+        """End the worker; its peak memory in MB."""
         assert self._process.stdin is not None
         self._process.stdin.close()
         peak = float(self._answer()["peak_mb"])
@@ -124,6 +132,7 @@ class _Process:
         return peak
 
     def _answer(self) -> dict[str, Any]:
+        """The worker's next line of JSON; SystemExit if it ended before."""
         assert self._process.stdout is not None
         for line in self._process.stdout:
             if line.startswith("{"):
@@ -133,6 +142,7 @@ class _Process:
 
 
 def _work(side: Callable[[Classifier], tuple[dict[str, Any], dict[str, Callable[[], object]]]], model: str) -> None:
+    """Loop of a worker: describe the side, time all tasks for each line of stdin, then report peak memory in MB."""
     import torch
 
     torch.set_num_threads(THREADS)
@@ -147,6 +157,7 @@ def _work(side: Callable[[Classifier], tuple[dict[str, Any], dict[str, Callable[
 
 
 def _classifier(model: str) -> Classifier:
+    """The bundled model, or a DenseNet-121 with fixed random weights."""
     import torch
 
     from cxr_demo.models import classifier, registry
@@ -164,7 +175,11 @@ def _classifier(model: str) -> Classifier:
 
 
 def ours(classifier: Classifier) -> tuple[dict[str, Any], dict[str, Callable[[], object]]]:
-    """The project: all findings at once."""
+    """Description and tasks of the project, which explains all findings at once.
+
+    The description holds the engine's precision, the number of findings, the batch size and the FLOPs of one forward
+    pass; each task is a function without arguments.
+    """
     import numpy as np
     from torch.utils.flop_counter import FlopCounterMode
 
@@ -180,8 +195,10 @@ def ours(classifier: Classifier) -> tuple[dict[str, Any], dict[str, Callable[[],
     covers[:, ::2] = 1
 
     def explained(*keys: str, **settings: Any) -> Callable[[], object]:
+        """A task that predicts the film anew and explains it with these methods."""
+
         def work() -> None:
-            seen = replace(film)  # a new object, or its first pass would be known
+            seen = replace(film)  # a new object, because the first pass is cached by film
             explain.predict(classifier, seen)
             for key in keys:
                 for _ in explain.explain(classifier, seen, method(key, settings)):
@@ -212,7 +229,10 @@ def ours(classifier: Classifier) -> tuple[dict[str, Any], dict[str, Callable[[],
 
 
 def one(classifier: Classifier) -> tuple[dict[str, Any], dict[str, Callable[[], object]]]:
-    """The project with the same network and only its first finding."""
+    """Description and tasks of the project with the same network reduced to its first finding.
+
+    Its tasks are those of PAGE, to compare with all findings.
+    """
     from torch import nn
 
     from cxr_demo.models.classifier import Classifier, Network
@@ -229,7 +249,7 @@ def one(classifier: Classifier) -> tuple[dict[str, Any], dict[str, Callable[[], 
 
 
 def _products(precision: str) -> Callable[[], object]:
-    """The product of two square matrices."""
+    """A task that multiplies two random matrices (SIDE, SIDE) of a precision."""
     import torch
 
     a, b = (torch.rand(SIDE, SIDE).to(getattr(torch, precision)) for _ in range(2))
@@ -237,7 +257,10 @@ def _products(precision: str) -> Callable[[], object]:
 
 
 def peers(classifier: Classifier) -> tuple[dict[str, Any], dict[str, Callable[[], object]]]:
-    """What one would write: the same network, one finding, every library as its manual shows it."""
+    """Description and tasks of the peers: same network, one finding, each library called as its manual shows.
+
+    Grad-CAM at the last batch norm, occlusion with 625 windows of 32 px, LIME with 1000 samples.
+    """
     import numpy as np
     import torch
     from captum.attr import Occlusion
@@ -245,7 +268,7 @@ def peers(classifier: Classifier) -> tuple[dict[str, Any], dict[str, Callable[[]
     from pytorch_grad_cam import GradCAM
     from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 
-    # as torchxrayvision gives it
+    # the memory layout of torchxrayvision's models
     network = deepcopy(classifier.network).to(memory_format=torch.contiguous_format)
     x, finding = _input(classifier), 4
     low, high = classifier.spec.pixel_range
@@ -253,7 +276,7 @@ def peers(classifier: Classifier) -> tuple[dict[str, Any], dict[str, Callable[[]
     picture = ((x[0, 0].numpy() - low) / (high - low)).repeat(3).reshape(*x.shape[2:], 3).astype(np.float64)
 
     def gradcam() -> object:
-        x.requires_grad_(True)  # the weights are frozen
+        x.requires_grad_(True)  # the frozen weights require no gradient, and Grad-CAM needs one
         with GradCAM(network, [last]) as cam:
             found = cam(x, [ClassifierOutputTarget(finding)])
         x.requires_grad_(False)
@@ -284,6 +307,7 @@ SIDES = {"ours": ours, "one": one, "peers": peers}
 
 
 def _input(classifier: Classifier) -> Any:
+    """Model input (1, 1, S, S) of the effusion phantom, for timing."""
     import torch
 
     from cxr_demo.films import image, phantom
@@ -293,6 +317,7 @@ def _input(classifier: Classifier) -> Any:
 
 
 def _timed(task: Callable[[], object]) -> float:
+    """Seconds of a task; the median of REPEATED calls if one takes less than SHORT seconds."""
     found: list[float] = []
     while not found or (found[0] < SHORT and len(found) < REPEATED):
         started = time.perf_counter()
@@ -302,14 +327,18 @@ def _timed(task: Callable[[], object]) -> float:
 
 
 def _peak() -> float:
+    """Peak resident memory of this process in MB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-# ------------------------------------------------------------------ starting, the machine, the table
+# ------------------------------------------------------------------ start-up, machine, table
 
 
 def _starts(rounds: int) -> dict[str, dict[str, float]]:
-    """Seconds from a command to its end, by the clock and of the processors."""
+    """Median wall and CPU seconds of each command in STARTS, from launch to exit.
+
+    The first of `rounds` + 1 rounds fills the file cache and is not counted.
+    """
     from tempfile import TemporaryDirectory
 
     from cxr_demo.films import phantom
@@ -325,7 +354,7 @@ def _starts(rounds: int) -> dict[str, dict[str, float]]:
                 after = os.times()
                 cpu = sum(getattr(after, n) - getattr(before, n) for n in ("children_user", "children_system"))
                 found[name].append((time.perf_counter() - started, cpu))
-    # the first round reads from disk
+    # the first round reads files from disk
     return {
         name: {"wall": median(w for w, _ in all_[1:]), "cpu": median(c for _, c in all_[1:])}
         for name, all_ in found.items()
@@ -333,7 +362,7 @@ def _starts(rounds: int) -> dict[str, dict[str, float]]:
 
 
 def machine() -> dict[str, Any]:
-    """What it ran on."""
+    """Processor, number of cores, load average and date of the measurement."""
     lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
     models = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
     return {
@@ -345,7 +374,7 @@ def machine() -> dict[str, Any]:
 
 
 def table(figures: dict[str, Any]) -> str:
-    """The figures as text."""
+    """The figures as plain text."""
     where = figures["machine"]
     lines = [
         f"{where['processor']}, {where['cores']} cores, {THREADS} threads, load {where['load']:.1f}, {where['date']}",
@@ -359,6 +388,11 @@ def table(figures: dict[str, Any]) -> str:
 
 
 def _model_lines(model: str, sides: dict[str, Any]) -> Iterator[str]:
+    """Lines of the table for one model.
+
+    Seconds of peers and project with their ratio, the cost of all findings relative to one, the time of a masked copy
+    relative to the machine's arithmetic rate, and peak memory.
+    """
     mine, theirs = sides["ours"], sides["peers"]
     seconds, other = mine["seconds"], theirs["seconds"]
     yield f"{MODELS[model]}, seconds{'':<10}"
@@ -381,7 +415,7 @@ def _model_lines(model: str, sides: dict[str, Any]) -> Iterator[str]:
     several = page / sum(sides["one"]["seconds"][name] for name in PAGE)
     yield f"as the page has it, {mine['findings']} findings cost {several:.2f} times one"
     copy = seconds["batch"] / mine["batch"]
-    # a processor without bfloat16 emulates it, a hundred times slower
+    # a processor without bfloat16 emulates it about a hundred times slower
     for name in (name for name in PRECISIONS if f"products, {name}" in seconds):
         rate = 2 * SIDE**3 / seconds[f"products, {name}"]
         floor = mine["operations"] / rate

@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from cxr_demo.methods.base import Method
-    from cxr_demo.models.classifier import Classifier
-    from cxr_demo.types import Explanation, Prediction, Radiograph
+    from cxr_demo.types import Prediction, Radiograph
 
 #: Errors of the request itself: no file could do better.
 CANNOT_START = (ModelError, BadSetting, UnknownLabel, DataError)
@@ -214,7 +213,7 @@ def _explain(arguments: argparse.Namespace) -> int:
             raise UnreadableImage(f"{path.name} is not the film that {arguments.source} was made from.")
         prediction = explain.predict(model, film)
         _warn(path, film, prediction)
-        explanations = [_last(model, film, method) for method in methods]
+        explanations = [explain.last_explanation(model, film, method) for method in methods]
         trusted = {m.key: trust.measure(model, film, m, e) for m, e in zip(methods, explanations, strict=True)}
         wanted = arguments.label or (recipe["labels"] if recipe else None)
         labels = wanted or [prediction.labels[i] for i in prediction.ranked()[:3]]
@@ -269,13 +268,6 @@ def _chosen(arguments: argparse.Namespace, recipe: Mapping[str, Any] | None) -> 
     return [methods.method(key, settings) for key, settings in recipe["methods"].items()]
 
 
-def _last(model: Classifier, film: Radiograph, method: Method) -> Explanation:
-    from cxr_demo import explain
-
-    *_, last = explain.explain(model, film, method)
-    return last
-
-
 def _free(folder: Path, taken: set[Path]) -> Path:
     """The folder, or one with a number behind it where this run has used the name."""
     free, number = folder, 1
@@ -296,7 +288,7 @@ def _benchmark(arguments: argparse.Namespace) -> int:
 
     import numpy as np
 
-    from cxr_demo.evaluation import benchmark
+    from cxr_demo.evaluation.benchmark import run as benchmark
     from cxr_demo.films import label_tables
     from cxr_demo.models import registry
 
@@ -310,7 +302,7 @@ def _benchmark(arguments: argparse.Namespace) -> int:
     if arguments.limit and arguments.limit < len(films):
         films = films.take(np.arange(arguments.limit) * len(films) // arguments.limit)
     _make(arguments.out)
-    failed = benchmark.run(model, films, chosen, arguments.out, permuted=arguments.permuted, say=_complain)
+    failed = benchmark.measure_films(model, films, chosen, arguments.out, permuted=arguments.permuted, say=_complain)
     print(arguments.out / "table.md", flush=True)
     return 1 if failed else 0
 

@@ -19,6 +19,8 @@ from __future__ import annotations
 
 import errno
 
+from cxr_demo.messages import message
+
 #: What a disk says that is full, and one that may not be used.
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 NOT_ALLOWED = (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR)
@@ -30,6 +32,12 @@ def remedy(error: BaseException) -> str | None:
     if number in NO_ROOM:
         return "Make room there"
     return "Let this program read and write there" if number in NOT_ALLOWED else None
+
+
+def sentence_of(error: BaseException) -> str:
+    """The sentence of an error, a Message where it was raised with one; `str(error)` is plain English."""
+    first = error.args[0] if len(error.args) == 1 else None
+    return first if isinstance(first, str) else str(error)
 
 
 class CxrError(Exception):
@@ -61,7 +69,11 @@ class UnknownLabel(CxrError):
 
 
 class BadSetting(CxrError):
-    """A method's setting outside its range, or no such setting or method."""
+    """A method's setting outside its range, or no such setting or method; `field` is the setting's name, if known."""
+
+    def __init__(self, sentence: str, field: str | None = None) -> None:
+        super().__init__(sentence)
+        self.field = field
 
 
 class TooBusy(CxrError):
@@ -79,7 +91,7 @@ class Stopped(CxrError):
 class Cancelled(Stopped):
     """Somebody asked for it to end."""
 
-    def __init__(self, sentence: str = "Stopped on request.") -> None:
+    def __init__(self, sentence: str = message("error.stopped.on_request")) -> None:
         super().__init__(sentence)
 
 

@@ -11,9 +11,10 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import torch
 
-from cxr_demo.errors import CxrError, ModelError, Stopped
+from cxr_demo.errors import CxrError, ModelError, Stopped, sentence_of
 from cxr_demo.films import gate, image
 from cxr_demo.inference.scoring import Budget, FirstPass, Scorer, first_pass, logits_of
+from cxr_demo.messages import message
 from cxr_demo.methods.base import values_of
 from cxr_demo.types import Explanation, Prediction
 
@@ -37,7 +38,7 @@ def predict(classifier: Classifier, film: Radiograph) -> Prediction:
     _, first = _pass(classifier, film)
     logits = logits_of(classifier, first.features)
     if not np.isfinite(logits).all():
-        raise ModelError(f"{classifier.name} gives no finite logits for {film.name}; its weights may be damaged.")
+        raise ModelError(message("error.model.no_logits", model=classifier.name, film=film.name))
     look = gate.look(film)
     return Prediction(
         labels=classifier.labels,
@@ -61,6 +62,14 @@ def explain(
     return _explain(classifier.for_film(film.name), film, method, values_of(method), budget or Budget())
 
 
+def last_explanation(
+    classifier: Classifier, film: Radiograph, method: Method, *, budget: Budget | None = None
+) -> Explanation:
+    """The last explanation of a run of `explain`: its result, or, where `stopped` says why, the map so far."""
+    *_, last = explain(classifier, film, method, budget=budget)
+    return last
+
+
 def _explain(
     classifier: Classifier, film: Radiograph, method: Method, settings: Mapping[str, Any], budget: Budget
 ) -> Generator[Explanation, None, None]:
@@ -82,7 +91,7 @@ def _explain(
                 if not held:
                     yield last
     except Stopped as stop:
-        yield replace(last or record.empty(time.perf_counter() - started), stopped=str(stop))
+        yield replace(last or record.empty(time.perf_counter() - started), stopped=sentence_of(stop))
         return
     if last is None:
         raise CxrError(f"{method.title} returned no map.")

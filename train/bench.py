@@ -1,7 +1,8 @@
-"""How fast films become training steps: torchxrayvision's own data set and loader against the cache, in one run.
+"""Speed from films to training steps, in images per second: torchxrayvision's loader and the cache, in one run.
 
-Both ways end in the same small network, batch and optimiser, so that what differs is the input. Figures are medians
-over repeats that alternate between the two. CPU time is given beside wall time: on a busy machine only it is steady.
+Both feed the same small network, with the same batch size and optimiser, so that only the input differs. Repeats
+alternate between the two; figures are medians. CPU time is given beside wall time because it is stable on a busy
+machine.
 """
 
 from __future__ import annotations
@@ -35,43 +36,43 @@ if TYPE_CHECKING:
     Batches = Iterable[tuple[Tensor, Tensor]]
     Stage = dict[str, float]  # wall and cpu
 
-#: What the library's data set reads.
+#: Formats that the library's data set reads.
 PICTURES = {".png", ".jpg", ".jpeg"}
-#: Side of the films that are generated, as NIH's.
+#: Side of generated films in pixels, that of NIH's films.
 GENERATED = 1024
-#: Films that the stages are timed on.
+#: Number of films on which stages are timed.
 STAGED = 16
-#: Epochs of the cache's input in a measurement: one is too short to time.
+#: Epochs of cache input in one measurement, since a single one is too short to time.
 PASSES = 8
 
 
 @dataclass(frozen=True)
 class Setting:
-    """What is compared, and where the result goes."""
+    """Films and parameters of the comparison, and the file of its result."""
 
     films: Path | None = None  # a folder of PNG or JPEG films; None: generated ones
     out: Path = Path("bench.json")
-    most: int = 96  # films
+    most: int = 96  # number of films
     size: int = 224
     batch: int = 32
     repeats: int = 3
-    workers: int = field(default_factory=lambda: os.cpu_count() or 1)  # of the library's loader
+    workers: int = field(default_factory=lambda: os.cpu_count() or 1)  # processes of the library's loader
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Seconds: by the clock, and of all processors together, the loader's workers included."""
+    """Seconds of wall time, and of CPU time of all processes, including the loader's workers."""
 
     wall: float
     cpu: float
 
     def of(self, count: int) -> dict[str, float]:
-        """Images per second."""
+        """Images per second of wall and of CPU time, for `count` images."""
         return {"wall": count / self.wall, "cpu": count / max(self.cpu, 1e-9)}
 
 
 def main(setting: Setting, say: Callable[[str], None]) -> dict[str, Any]:
-    """Compare, say a table, and put the figures into the section `training` of the file; the figures."""
+    """Compare, print a table, and write the figures as section `training` of `setting.out`; the figures."""
     figures = run(setting)
     known = json.loads(setting.out.read_text()) if setting.out.exists() else {}
     setting.out.write_text(json.dumps({**known, "training": figures}, indent=2) + "\n")
@@ -80,7 +81,10 @@ def main(setting: Setting, say: Callable[[str], None]) -> dict[str, Any]:
 
 
 def run(setting: Setting) -> dict[str, Any]:
-    """All figures, ready for JSON; DataError where the folder holds no film."""
+    """All figures, ready for JSON: images per second, milliseconds per stage, seconds of each repeat.
+
+    DataError if the folder has no PNG or JPEG film.
+    """
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         films = _films(_found(setting) if setting.films else _generated(folder, setting.most))
@@ -104,6 +108,7 @@ def run(setting: Setting) -> dict[str, Any]:
 
 
 def _rates(middle: dict[str, Cost], films: int) -> dict[str, dict[str, float]]:
+    """Images per second of each measurement, and of building the cache with its first epoch."""
     build, cold = middle["cache, build"], middle["cache, first epoch"]
     both = Cost(build.wall + cold.wall, build.cpu + cold.cpu)
     rates = {name: cost.of(films * (PASSES if name == "cache, input" else 1)) for name, cost in middle.items()}
@@ -111,13 +116,16 @@ def _rates(middle: dict[str, Cost], films: int) -> dict[str, dict[str, float]]:
 
 
 def _break_even(middle: dict[str, Cost]) -> dict[str, float]:
-    """Epochs after which building the cache has cost less than it saved."""
+    """Number of epochs after which the cache has saved the time that building it takes."""
     build, ours, theirs = (middle[n] for n in ("cache, build", "cache, later epoch", "library, later epoch"))
     return {by: getattr(build, by) / (getattr(theirs, by) - getattr(ours, by)) for by in ("wall", "cpu")}
 
 
 class _Trial:
-    """The two ways over the same films."""
+    """Library and cache on the same films, with all measurements.
+
+    `alone` is the library's loader without workers, for measurements on one thread; `loader` has `setting.workers`.
+    """
 
     def __init__(self, setting: Setting, films: Films, folder: Path) -> None:
         self.setting, self.films = setting, films
@@ -134,7 +142,11 @@ class _Trial:
         self.alone, self.loader = loader(0), loader(setting.workers)
 
     def repeat(self, folder: Path) -> Iterator[tuple[str, Cost]]:
-        """Each measurement once, with a new cache in the folder."""
+        """Name and cost of each measurement, once; builds a new cache in `folder`.
+
+        "epoch" measurements include training steps, "input" measurements only iterate over batches, on one thread.
+        First epochs read from disk.
+        """
         _forget(self.films.paths)
         yield "library, first epoch", self._timed(lambda: self.learner.learn(self._theirs(self.loader)))
         yield "library, later epoch", self._timed(lambda: self.learner.learn(self._theirs(self.loader)))
@@ -149,7 +161,7 @@ class _Trial:
             yield "cache, input", self._timed(lambda: _drain(batch for _ in range(PASSES) for batch in self._ours()))
 
     def stages(self) -> dict[str, dict[str, Stage]]:
-        """Milliseconds per film on one thread: way -> stage -> wall and cpu."""
+        """Milliseconds per film on one thread: side -> stage -> wall and CPU."""
         x, y = self._batch(), torch.zeros(self.staged, len(NIH_FINDINGS))
         with _one_thread():
             compute = {"compute": self._each(lambda: self.learner.step(x, y))}
@@ -164,9 +176,11 @@ class _Trial:
             }
 
     def _batch(self) -> Tensor:
+        """The staged films as a batch (n, 1, S, S) in [0, 1]."""
         return finetune.to_input(self.views[: self.staged]).to(self.device)
 
     def _library_stages(self) -> dict[str, Stage]:
+        """Stages of the library's data set: read, decode, resize, augment."""
         dataset, films = self.alone.dataset, range(self.staged)
         resize, change = dataset.transform, dataset.data_aug
         dataset.transform = dataset.data_aug = None
@@ -183,6 +197,7 @@ class _Trial:
         return found
 
     def _build_stages(self) -> dict[str, Stage]:
+        """Stages of building the cache: read, decode, resize."""
         paths = self.films.paths[: self.staged]
         shown, read = [image.read(path) for path in paths], self._each(self._read)
         return {
@@ -196,25 +211,28 @@ class _Trial:
             path.read_bytes()
 
     def _each(self, work: Callable[[], object], before: Stage | None = None) -> Stage:
-        """What work on the staged films costs per film, less what came before in it."""
-        work()  # the first time costs more
+        """Milliseconds per staged film of `work`, minus those of the stage `before` that it includes."""
+        work()  # warm-up
         costs = [self._timed(work) for _ in range(self.setting.repeats)]
         less = before or {"wall": 0.0, "cpu": 0.0}
         return {by: median(getattr(cost, by) for cost in costs) * 1e3 / self.staged - less[by] for by in less}
 
     def _theirs(self, loader: Any) -> Iterator[tuple[Tensor, Tensor]]:
+        """Batches and labels of the library's loader."""
         for samples in loader:
             yield samples["img"].to(self.device), samples["lab"]
 
     def _ours(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """Batches and targets from the cache, shuffled and augmented as in a training."""
         recipe, generator = Recipe(), torch.Generator().manual_seed(0)
         order = torch.randperm(len(self.films), generator=generator).numpy()
         for start in range(0, len(order), self.setting.batch):
-            rows = np.sort(order[start : start + self.setting.batch])  # as they lie on disk
+            rows = np.sort(order[start : start + self.setting.batch])  # in their order on disk
             x = finetune.to_input(self.views[rows]).to(self.device)
             yield _changed(x, recipe, generator), torch.from_numpy(self.films.targets[rows])
 
     def _timed(self, work: Callable[[], object]) -> Cost:
+        """Cost of `work`, up to the end of its computations on the GPU."""
         wall, cpu = time.perf_counter(), _cpu()
         work()
         if self.device.type == "cuda":
@@ -223,7 +241,7 @@ class _Trial:
 
 
 class _Learner:
-    """The same small network and optimiser for both ways."""
+    """A small network with its optimiser, the same for both sides."""
 
     def __init__(self, device: torch.device) -> None:
         torch.manual_seed(0)
@@ -244,6 +262,7 @@ class _Learner:
             self.step(x, y)
 
     def step(self, x: Tensor, y: Tensor) -> None:
+        """Take one step on images (n, 1, S, S) and labels (n, L)."""
         self.optimiser.zero_grad()
         loss = losses.masked_bce(self.network(x / 1024), y.to(self.device))
         loss.backward()  # type: ignore[no-untyped-call]
@@ -251,13 +270,13 @@ class _Learner:
 
 
 def _cpu() -> float:
-    """Seconds of this process, and of its children that have ended, as a loader's workers have after an epoch."""
+    """CPU seconds of this process and of its finished children, such as the loader's workers after an epoch."""
     times = os.times()
     return time.process_time() + times.children_user + times.children_system
 
 
 def _changed(x: Tensor, recipe: Recipe, generator: torch.Generator) -> Tensor:
-    """A batch as training sees it: changed where it is, in the model's range."""
+    """A batch, augmented on its device and scaled to the model's pixel range."""
     change = augment.draw(len(x), recipe, generator).take(slice(None), x.device)
     return finetune.to_range(change.expose(change.move(x)))
 
@@ -269,6 +288,7 @@ def _drain(batches: Batches) -> None:
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
+    """Context in which torch computes on one thread."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -278,17 +298,17 @@ def _one_thread() -> Iterator[None]:
 
 
 def _forget(paths: Iterable[Path]) -> None:
-    """Let the system drop files from memory, where it can be asked to, so that they come from disk."""
+    """Drop files from the system's page cache, where supported, so that the next read comes from disk."""
     if not hasattr(os, "posix_fadvise"):
         return
     for path in paths:
         with path.open("rb") as file:
-            os.fsync(file.fileno())  # what was not written yet would stay
+            os.fsync(file.fileno())  # dirty pages would stay in memory
             os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def _generated(folder: Path, count: int) -> list[Path]:
-    """The phantoms over and over, as PNG files of NIH's size."""
+    """Write `count` PNG files of phantoms at GENERATED px; their paths."""
     (folder / "films").mkdir()
     pictures = [phantom.png(key, GENERATED) for key in phantom.PHANTOMS]
     paths = [folder / "films" / f"{i:04}.png" for i in range(count)]
@@ -298,6 +318,7 @@ def _generated(folder: Path, count: int) -> list[Path]:
 
 
 def _found(setting: Setting) -> list[Path]:
+    """The first `most` PNG and JPEG films of the folder; DataError if it has none."""
     folder = setting.films or Path()
     paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in PICTURES)
     if not paths:
@@ -306,7 +327,7 @@ def _found(setting: Setting) -> list[Path]:
 
 
 def _films(paths: list[Path]) -> Films:
-    """These files as films that nothing else is known of."""
+    """The files as Films without labels or metadata."""
     n = len(paths)
     return Films(
         paths=tuple(paths),
@@ -324,6 +345,7 @@ def _films(paths: list[Path]) -> Films:
 
 
 def _machine() -> dict[str, Any]:
+    """Processor, number of cores, GPU, load average, torch version and date."""
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
     known = Path("/proc/cpuinfo")
     lines = known.read_text().splitlines() if known.exists() else []
@@ -339,7 +361,11 @@ def _machine() -> dict[str, Any]:
 
 
 def table(figures: dict[str, Any]) -> str:
-    """The figures as text."""
+    """The figures as plain text.
+
+    Images per second of library and cache with their ratio, milliseconds per stage, and the epochs after which the
+    cache pays.
+    """
     machine, setting, rates = figures["machine"], figures["setting"], figures["images_per_second"]
     where = (
         f"{machine['processor']}, {machine['cores']} cores, {machine['gpu'] or 'no GPU'}, load {machine['load']:.1f}"
@@ -368,6 +394,7 @@ def table(figures: dict[str, Any]) -> str:
 
 
 def _stage_lines(figures: dict[str, Any]) -> list[str]:
+    """Lines of the table of stages, in ms per film."""
     stages = ("read", "decode", "resize", "augment", "compute")
     lines = [f"{'ms per film, one thread':<34}" + "".join(f"{stage:>10}" for stage in stages)]
     for way, costs in figures["stages_ms"].items():
@@ -378,6 +405,7 @@ def _stage_lines(figures: dict[str, Any]) -> list[str]:
 
 
 def _verdict(figures: dict[str, Any]) -> str:
+    """A sentence with the speed of building the cache and the epochs after which it pays."""
     build, epochs = figures["images_per_second"]["cache, build"], figures["break_even_epochs"]
     return (
         f"The cache is built at {build['wall']:.1f} films per second ({build['cpu']:.1f} per CPU second) and has paid "

@@ -1,4 +1,4 @@
-"""Boxes that people drew, as the model sees the film."""
+"""Annotated boxes on the model input: masks to train on, and the pointing game."""
 
 from __future__ import annotations
 
@@ -6,29 +6,29 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cxr_demo.evaluation import metrics
 from cxr_demo.films import image
+from train import finetune
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from cxr_demo.films.label_tables import Box, Films
-    from cxr_demo.types import Crop
+    from cxr_demo.films.label_tables import Films
+    from cxr_demo.models.classifier import Network
 
-#: Side of a mask; four cells of it are one of the activation map at 224 px.
+#: Side of a mask in cells; a cell of the activation map at 224 px spans 4 x 4 of them.
 CELLS = 28
 
 
-def crops(films: Films) -> dict[int, Crop]:
-    """What the model sees of each film that has boxes, by row."""
-    return {i: image.read(films.paths[i]).crop for i, boxes in enumerate(films.boxes) if boxes}
-
-
 def masks(films: Films, *, cells: int = CELLS) -> Mapping[int, np.ndarray]:
-    """For each film with boxes of findings that are among its labels: (L, cells, cells) uint8, 1 inside, by row."""
+    """Box masks (L, cells, cells) uint8, 1 inside a box, by row, for each film with a box of one of its labels."""
     found: dict[int, np.ndarray] = {}
-    for row, crop in crops(films).items():
+    for row, drawn in enumerate(films.boxes):
+        if not drawn:
+            continue
+        crop = image.read(films.paths[row]).crop
         planes = np.zeros((len(films.labels), cells, cells), np.uint8)
-        for box in films.boxes[row]:
+        for box in drawn:
             if box.label in films.labels:
                 planes[films.labels.index(box.label)] |= _mask(image.in_view(box.edges, crop), cells)
         if planes.any():
@@ -37,19 +37,35 @@ def masks(films: Films, *, cells: int = CELLS) -> Mapping[int, np.ndarray]:
 
 
 def _mask(edges: Iterable[float], cells: int) -> np.ndarray:
+    """Mask (cells, cells) uint8 of a box: 1 where it contains the centre of a cell.
+
+    `edges` are left, top, right and bottom as shares of the model input; parts outside of it are ignored.
+    """
     left, top, right, bottom = np.clip([edge * cells for edge in edges], 0, cells)
     centre = np.arange(cells) + 0.5
     rows, columns = (centre >= top) & (centre <= bottom), (centre >= left) & (centre <= right)
     if left < right and top < bottom:
-        # a box thinner than a cell still has the cell that it lies in
+        # a box thinner than a cell marks the cell of its centre
         rows[min(int((top + bottom) / 2), cells - 1)] = columns[min(int((left + right) / 2), cells - 1)] = True
     return np.asarray(rows[:, None] & columns, np.uint8)
 
 
-def hit(cells: np.ndarray, boxes: Iterable[Box], crop: Crop) -> bool:
-    """Whether the peak of a map (h, w), drawn smoothly, lies in one of the boxes (pointing game, Zhang et al. 2016)."""
-    size = 8 * 4 * 7
-    drawn = image.resize(cells.astype(np.float32), size)
-    y, x = (np.array(np.unravel_index(drawn.argmax(), drawn.shape)) + 0.5) / size
-    edges = (image.in_view(box.edges, crop) for box in boxes)
-    return any(left <= x <= right and top <= y <= bottom for left, top, right, bottom in edges)
+def hits(films: Films, fold: np.ndarray, networks: Sequence[Network], size: int) -> np.ndarray:
+    """Pointing game of each film and finding (N, L): 1 where the maximum of the Grad-CAM map lies in a box, else 0.
+
+    Each film is explained at `size` pixels by the network of its fold (N,). nan where a finding has no box.
+    """
+    found = np.full(films.targets.shape, np.nan)
+    for row, drawn in enumerate(films.boxes):
+        labels = {box.label for box in drawn} & set(films.labels)
+        if not labels:
+            continue
+        film = image.read(films.paths[row])
+        cells = finetune.maps(networks[fold[row]], image.view(film, size)[None])[0]
+        # in float32, as `explain` gives maps, so that equal cells stay equal
+        maps = image.by_area(cells, size).astype(np.float32)
+        for label in labels:
+            i = films.labels.index(label)
+            edges = [image.in_view(box.edges, film.crop) for box in drawn if box.label == label]
+            found[row, i] = metrics.pointing(maps[i], metrics.box_mask(edges, size))
+    return found

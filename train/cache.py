@@ -1,11 +1,11 @@
-"""Films decoded once: what the model sees of each, as one array of bytes on disk.
+"""Cache of decoded films: the model input of each film, in one memory-mapped array of bytes.
 
 FOLDER/<films>-<size>/
   views.npy      (N, size, size) uint8: image.view of each film, rounded
-  index.jsonl    how it was made, then a line per row of views.npy that is done, written after the row itself
-  manifest.json  written last; without it the cache is not whole
+  index.jsonl    versions that decoded it, then a line per finished row of views.npy, written after the row
+  manifest.json  written last; without it the cache is incomplete
 
-A row is done when its line stands in the index, so work may end at any moment and go on from there.
+A row is finished once the index has its line, so decoding can stop at any moment and resume.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from typing import IO, TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import cv2
 import numpy as np
@@ -28,7 +28,7 @@ from filelock import FileLock
 from tqdm import tqdm
 
 from cxr_demo.errors import DataError, UnreadableImage
-from cxr_demo.files import sha256_of
+from cxr_demo.files import sha256_of, to_disk, write_whole
 from cxr_demo.films import image
 
 if TYPE_CHECKING:
@@ -39,22 +39,22 @@ if TYPE_CHECKING:
     from cxr_demo.types import Radiograph
 
 FORMAT = 1
-#: Another version of these may decode or resize a film a little differently.
+#: Versions of the libraries whose changes may alter decoded or resized films.
 VERSIONS = {module.__name__: module.__version__ for module in (cv2, np, PIL, pydicom)}
 
-#: Films between two writes to disk: what a kill costs at most, and what is held in memory.
+#: Films between two writes to disk: the most that an interruption loses and that memory holds.
 CHUNK = 256
-#: Rows that are compared with their checksum when a whole cache is opened.
+#: Rows that `load` compares with their checksums in a complete cache.
 SAMPLE = 8
-#: Length of a line of the index, about.
+#: Approximate length of a line of the index, in bytes.
 LINE = 300
-#: Films that an error names.
+#: Most films that an error names.
 NAMED = 10
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A line of the index: one row that is done."""
+    """A line of the index: one finished row."""
 
     row: int
     file: str  # without its folder
@@ -65,10 +65,10 @@ class Entry:
 
 
 def load(films: Films, size: int, folder: Path) -> np.ndarray:
-    """The views (N, size, size) uint8 of all films, mapped from disk; what is missing or changed is decoded first.
+    """Model inputs (N, size, size) uint8 of all films, mapped from disk; decodes missing and changed films first.
 
-    DataError names the films that cannot be read, or says that the cache is damaged or the disk full. Several
-    processes may call it: one decodes, the others wait.
+    DataError if films cannot be read (it names them), if the cache is damaged, or if the disk is full. Of several
+    processes that call it, one decodes while the others wait.
     """
     cache = _Cache(films, size, folder)
     with cache.lock():
@@ -78,7 +78,10 @@ def load(films: Films, size: int, folder: Path) -> np.ndarray:
 
 
 def verify(films: Films, size: int, folder: Path) -> None:
-    """Compare every row with its checksum; DataError names those that are damaged, which `load` then decodes anew."""
+    """Compare each row with its checksum.
+
+    DataError if the cache is incomplete or rows are damaged (it names their films); `load` then decodes those anew.
+    """
     cache = _Cache(films, size, folder)
     with cache.lock():
         if not cache.is_whole():
@@ -87,7 +90,11 @@ def verify(films: Films, size: int, folder: Path) -> None:
 
 
 class _Cache:
-    """The cache of these films at this size, as far as it is there."""
+    """The cache of some films at one size, complete or not.
+
+    `folder` is named by the films' absolute paths and the size; `head` is the first line of the index, which must be
+    equal for a cache to be used.
+    """
 
     def __init__(self, films: Films, size: int, folder: Path) -> None:
         self.paths = films.paths
@@ -100,19 +107,22 @@ class _Cache:
         self.head: dict[str, Any] = {"format": FORMAT, "films": len(films), "size": size, "versions": VERSIONS}
 
     def lock(self) -> FileLock:
-        """Held by one process at a time; the system releases it when the process ends, however it ends."""
+        """A lock between processes; the system releases it when its process ends for any reason."""
         self.folder.mkdir(parents=True, exist_ok=True)
         return FileLock(self.folder / "lock")
 
     def views(self) -> np.ndarray:
-        """The rows on disk, (N, size, size) uint8, read-only."""
+        """The array on disk, (N, size, size) uint8, read-only."""
         mapped: np.ndarray = np.load(self.data, mmap_mode="r")
         return mapped
 
-    # ------------------------------------------------------------------ what is there
+    # ------------------------------------------------------------------ reading
 
     def is_whole(self) -> bool:
-        """Whether nothing is left to decode, by the films' times and a few rows; DataError where it is damaged."""
+        """Whether all films are decoded and unchanged, by file size and time and by SAMPLE rows.
+
+        False if the readers now decode a film differently. DataError if the cache is damaged.
+        """
         if not self.manifest.exists():
             return False
         if not self.index.exists() or self._said("index_sha256") != sha256_of(self.index):
@@ -130,42 +140,45 @@ class _Cache:
         return True
 
     def entries(self) -> dict[int, Entry]:
-        """What is done, by row; nothing where it was done in another way."""
+        """Finished rows; empty if other versions or settings decoded them."""
         lines = self.index.read_text(errors="replace").splitlines() if self.index.exists() else []
         if _parsed(lines[:1]) != [self.head]:
             return {}
         return {line["row"]: Entry(**line) for line in _parsed(lines[1:])}
 
     def check(self, entries: Iterable[Entry]) -> None:
-        """DataError where one of these rows does not fit its checksum."""
+        """Compare rows with their checksums; DataError names the damaged ones."""
         damaged = sorted(self._unfit(entries))
         if damaged:
             names = ", ".join(self.paths[row].name for row in damaged[:NAMED])
             raise self._damaged(f"{len(damaged)} of its rows do not fit their checksums ({names})")
 
     def _said(self, key: str) -> Any:
+        """A value of the manifest, None if it is missing."""
         try:
             return json.loads(self.manifest.read_bytes())[key]
         except (ValueError, KeyError, TypeError):
             return None
 
     def _damaged(self, what: str) -> DataError:
-        self.manifest.unlink()  # so that every row is checked before it is used again
+        """The error for a damaged cache; also removes the manifest."""
+        self.manifest.unlink()  # so that the next build checks every row
         return DataError(
             f"{self.folder} is damaged: {what}. What is damaged is decoded anew when it is next used; "
             "see whether the disk is sound."
         )
 
     def _unfit(self, entries: Iterable[Entry]) -> set[int]:
-        """Rows that do not fit their checksum."""
+        """Indices of the rows that do not match their checksum."""
         views = self.views()
         return {entry.row for entry in entries if _sha256(views[entry.row].data) != entry.view}
 
     def _current(self, entries: dict[int, Entry]) -> dict[int, Entry]:
-        """Those whose film is still the file that was decoded."""
+        """The entries whose film file has not changed since."""
         return {row: entry for row, entry in entries.items() if _stamp(self.paths[row]) == (entry.bytes, entry.changed)}
 
     def _has_length(self) -> bool:
+        """Whether the array exists with the right shape and type."""
         try:
             views = self.views()
         except (OSError, ValueError, EOFError):
@@ -173,22 +186,22 @@ class _Cache:
         return views.dtype == np.uint8 and views.shape == (len(self.paths), self.size, self.size)
 
     def _is_what_is_shown(self, row: int) -> bool:
-        """Whether a film is still read as it was when it was decoded; processors differ by one grey level."""
+        """Whether a film decodes as in the cache, within one grey level: processors round differently."""
         try:
             shown = _view(image.read(self.paths[row]), self.size)
         except UnreadableImage:
             return False
         return bool(np.abs(shown.astype(int) - self.views()[row]).max() <= 1)
 
-    # ------------------------------------------------------------------ what is made
+    # ------------------------------------------------------------------ writing
 
     def keep(self, entries: Iterable[Entry]) -> None:
-        """Let these rows count as done and no others; the cache is not whole then."""
+        """Mark these rows as finished and all others as missing; the cache is then incomplete."""
         self.manifest.unlink(missing_ok=True)
-        _replace(self.index, _lines([self.head, *map(asdict, entries)]))
+        write_whole(self.index, _lines([self.head, *map(asdict, entries)]), synced=True)
 
     def build(self) -> None:
-        """Decode whatever is not done; DataError names the films that cannot be read once all others are done."""
+        """Decode all missing films; DataError if the disk fails, or names the films that cannot be read."""
         try:
             done = self._begin()
             unreadable = self._decode([row for row in range(len(self.paths)) if row not in done])
@@ -204,7 +217,7 @@ class _Cache:
             )
 
     def _begin(self) -> dict[int, Entry]:
-        """What need not be decoded again, after room was made for the rest."""
+        """Prepare index and array; the rows to keep. DataError if the disk has too little space."""
         entries = self._current(self.entries()) if self._has_length() else {}
         for row in self._unfit(entries.values()) if entries else ():
             del entries[row]
@@ -221,6 +234,10 @@ class _Cache:
         return entries
 
     def _decode(self, rows: list[int]) -> list[UnreadableImage]:
+        """Decode rows in parallel and write them chunk by chunk; the errors of unreadable films.
+
+        Each chunk is forced to the disk before the index lists it.
+        """
         unreadable = []
         start = self.data.stat().st_size - len(self.paths) * self.size**2
         with (
@@ -240,14 +257,15 @@ class _Cache:
                     data.seek(start + entry.row * view.nbytes)
                     data.write(view.data)
                     entries.append(asdict(entry))
-                _to_disk(data)  # before the index says so
+                to_disk(data)  # before the index lists the rows
                 index.write(_lines(entries))
-                _to_disk(index)
+                to_disk(index)
         return unreadable
 
     def _decoded(self, row: int) -> tuple[Entry, np.ndarray] | UnreadableImage:
+        """The entry and view of a film, or the error if it cannot be read."""
         path = self.paths[row]
-        size, changed = _stamp(path)  # before it is read: a change meanwhile is then seen
+        size, changed = _stamp(path)  # taken before reading, so that a change in between is noticed
         try:
             film = image.read(path)
         except UnreadableImage as error:
@@ -256,22 +274,23 @@ class _Cache:
         return Entry(row, path.name, size, changed, film.sha256, _sha256(view.data)), view
 
     def _finish(self) -> None:
+        """Write the manifest with the checksums of data and index."""
         digest = hashlib.sha256()
         for view in self.views():
             digest.update(view.data)
         index = sha256_of(self.index)
         said = {**self.head, "data_sha256": digest.hexdigest(), "index_sha256": index}
-        _replace(self.manifest, json.dumps(said, indent=2) + "\n")
+        write_whole(self.manifest, json.dumps(said, indent=2) + "\n", synced=True)
 
 
 def _view(film: Radiograph, size: int) -> np.ndarray:
-    """What a model sees of the film, (size, size) uint8."""
+    """Model input of a film as grey levels (size, size) uint8."""
     view: np.ndarray = np.rint(image.view(film, size) * 255).astype(np.uint8)
     return view
 
 
 def _stamp(path: Path) -> tuple[int, int]:
-    """A file's length and time; (0, 0) where there is none."""
+    """Size in bytes and time of change in ns of a file; (0, 0) if it does not exist."""
     try:
         found = path.stat()
     except OSError:
@@ -284,7 +303,7 @@ def _sha256(data: bytes | memoryview) -> str:
 
 
 def _parsed(lines: list[str]) -> list[Any]:
-    """What the lines say; one that was cut off says nothing."""
+    """Parsed lines of JSON; incomplete lines are left out."""
     found = []
     for line in lines:
         with suppress(ValueError):
@@ -296,22 +315,8 @@ def _lines(records: Iterable[dict[str, Any]]) -> str:
     return "".join(json.dumps(record) + "\n" for record in records)
 
 
-def _replace(path: Path, text: str) -> None:
-    """Write a file that is either the old one or the whole new one."""
-    partial = path.with_suffix(".partial")
-    with partial.open("w") as file:
-        file.write(text)
-        _to_disk(file)
-    partial.replace(path)
-
-
-def _to_disk(file: IO[Any]) -> None:
-    file.flush()
-    os.fsync(file.fileno())
-
-
 class _PlainLines:
-    """A stream on which each state of a progress bar gets a line of its own."""
+    """Stream that writes each state of a progress bar on a line of its own, for logs."""
 
     def write(self, text: str) -> None:
         if text.strip():
@@ -322,6 +327,7 @@ class _PlainLines:
 
 
 def _progress(films: int, missing: int) -> tqdm[NoReturn]:
+    """Progress bar of the films, updated in place on a terminal and every 10 s in a log."""
     watched = sys.stderr.isatty()
     return tqdm(
         total=films,

@@ -1,4 +1,4 @@
-"""From logits to probabilities that mean what they say, and to operating points."""
+"""Platt calibration of logits (Platt 1999) and operating points on the probabilities."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from sklearn.metrics import precision_recall_curve, roc_curve
 
 from cxr_demo.errors import DataError
 
-#: The sensitivity that one of the operating points reaches.
+#: Least sensitivity of the operating point `sensitivity`.
 SENSITIVITY = 0.9
 
 
 def platt(logits: np.ndarray, targets: np.ndarray, labels: tuple[str, ...]) -> tuple[tuple[float, float], ...]:
-    """Slope and intercept per label, so that sigmoid(slope * logit + intercept) is calibrated (Platt 1999).
+    """Slope and intercept per label, such that sigmoid(slope * logit + intercept) is calibrated (Platt 1999).
 
-    Logits and targets (N, L); labels that are neither 0 nor 1 are left out. DataError where a label has one class.
+    Logits and targets (N, L); films whose target is neither 0 nor 1 are ignored. DataError if a label has one class
+    only.
     """
     found = []
     for i, label in enumerate(labels):
@@ -30,23 +31,23 @@ def platt(logits: np.ndarray, targets: np.ndarray, labels: tuple[str, ...]) -> t
 
 
 def apply(logits: np.ndarray, calibration: tuple[tuple[float, float], ...]) -> np.ndarray:
-    """Calibrated logits (N, L)."""
+    """Calibrated logits (N, L) from raw logits (N, L): slope * logit + intercept of each label."""
     slope, intercept = np.array(calibration).T
     calibrated: np.ndarray = logits * slope + intercept
     return calibrated
 
 
 def probabilities(logits: np.ndarray) -> np.ndarray:
-    """Of calibrated logits."""
+    """Probabilities of calibrated logits, of the same shape."""
     found: np.ndarray = expit(logits)
     return found
 
 
 def operating_points(probabilities: np.ndarray, targets: np.ndarray) -> dict[str, tuple[float, ...]]:
-    """Probabilities per label (N, L) at which to call a finding present, by rule.
+    """Thresholds (L,) on probabilities (N, L) by rule; a finding counts as present from its threshold on.
 
-    `youden`: sensitivity + specificity is largest (Youden 1950). `max_f1`: F1 is largest. `sensitivity`: the highest
-    at which at least SENSITIVITY of the positives are found.
+    `youden` maximises sensitivity + specificity (Youden 1950), `max_f1` maximises F1, and `sensitivity` is the highest
+    threshold that detects at least SENSITIVITY of the positives. Targets (N, L) other than 0 and 1 are ignored.
     """
     columns = []
     for scores, truth in zip(probabilities.T, targets.T, strict=True):
@@ -57,17 +58,20 @@ def operating_points(probabilities: np.ndarray, targets: np.ndarray) -> dict[str
 
 
 def _youden(truth: np.ndarray, scores: np.ndarray) -> float:
+    """The threshold with the largest sensitivity + specificity."""
     false_rate, true_rate, thresholds = roc_curve(truth, scores)
-    # the first point of a ROC curve has an infinite threshold: nobody is positive
+    # the first threshold of scikit-learn's ROC curve is infinite: no film is positive
     return float(thresholds[1:][(true_rate - false_rate)[1:].argmax()])
 
 
 def _max_f1(truth: np.ndarray, scores: np.ndarray) -> float:
+    """The threshold with the largest F1."""
     precision, recall, thresholds = precision_recall_curve(truth, scores)
     f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-12)
     return float(thresholds[f1[:-1].argmax()])
 
 
 def _sensitive(truth: np.ndarray, scores: np.ndarray) -> float:
+    """The highest threshold whose sensitivity reaches SENSITIVITY."""
     _, recall, thresholds = precision_recall_curve(truth, scores)
     return float(thresholds[np.flatnonzero(recall[:-1] >= SENSITIVITY)[-1]])

@@ -1,4 +1,4 @@
-"""The card of a model: what it is, how good, measured on what, and what it is not for."""
+"""Model card in Markdown: description of a model, its figures, its training and its limits."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ radiologist drew, on films that the model never saw; maps were taught to lie in 
 
 
 def write(spec: ModelSpec, command: str, notes: Sequence[str] = ()) -> str:
-    """The card as Markdown with the Hub's front matter; `notes` are sentences about the labels."""
+    """The card as Markdown with YAML front matter for the Hub; `notes` are sentences about the labels."""
     arguments = ", ".join(f"{key} {value}" for key, value in spec.arguments.items())
     return TEMPLATE.format(
         front=yaml.safe_dump(_front(spec), sort_keys=False, allow_unicode=True),
@@ -74,7 +74,7 @@ def write(spec: ModelSpec, command: str, notes: Sequence[str] = ()) -> str:
 
 
 def _front(spec: ModelSpec) -> dict[str, Any]:
-    """What the Hub reads: licence, tags and the mean figures as its `model-index`."""
+    """Front matter for the Hub: licence, tags and, as `model-index`, the mean figures."""
     results = [
         {
             "task": {"type": "image-classification"},
@@ -94,7 +94,7 @@ def _front(spec: ModelSpec) -> dict[str, Any]:
 
 
 def _table(scores: tuple[Score, ...]) -> str:
-    """A row per finding, a column per metric and subset."""
+    """Markdown table of scores: a row per finding, a column per metric and subset, empty where not measured."""
     columns = list(dict.fromkeys((s.metric, s.subset, s.films) for s in scores))
     cells = {
         (s.finding, s.metric, s.subset): f"{s.value:.2f} [{s.low:.2f}-{s.high:.2f}] ({s.positives})" for s in scores

@@ -1,4 +1,4 @@
-"""The trainer's command line."""
+"""Command line of the trainer: `python -m train`."""
 
 from __future__ import annotations
 
@@ -17,14 +17,17 @@ if TYPE_CHECKING:
     from cxr_demo.films.label_tables import Films, Policy
     from train.runs import Plan
 
-#: What to train for, by the name of the task.
+#: Findings of each task.
 TASKS = {"nih14": NIH_FINDINGS, "pneumothorax": ("Pneumothorax",)}
 
 FILMS_HELP = "a table (its films lie in `images` beside it), or NIH=FOLDER and other data sets of torchxrayvision's"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; 0 done, 1 a disk that cannot be used, 2 nothing could start."""
+    """Run one command and return its exit status: 0 done, 1 disk unusable, 2 input refused.
+
+    `audit` returns the highest severity among its findings instead, and `publish` returns 1 if the user declines.
+    """
     words = list(sys.argv[1:] if argv is None else argv)
     arguments = _parser().parse_args(words)
     arguments.words = "python -m train " + shlex.join(words)
@@ -51,6 +54,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_data(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the commands that prepare films: audit, split and cache."""
     from train.audit import command
 
     audit = commands.add_parser("audit", help="check films, labels and splits; exit status 0, 1 warnings, 2 errors")
@@ -77,6 +81,7 @@ def _add_data(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
 
 
 def _add_films(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments that name films and findings."""
     parser.add_argument("films", nargs="+", metavar="FILMS", help=FILMS_HELP)
     parser.add_argument("--task", choices=TASKS, default="nih14", help="default: nih14")
     parser.add_argument("--labels", nargs="+", metavar="FINDING", help="these findings instead of a task's")
@@ -84,6 +89,7 @@ def _add_films(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_fit(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the commands that train: fit and resume."""
     from train import recipe
 
     fit = commands.add_parser("fit", help="audit, then train by folds of patients or by a split", allow_abbrev=False)
@@ -111,12 +117,16 @@ def _add_fit(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 
 
 def _add_results(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the commands that use models: evaluate, publish, bench, gate and demo."""
     evaluate = commands.add_parser("evaluate", help="figures of a run, of a model, or of a table of predictions")
     evaluate.add_argument("what", metavar="WHAT", help="a run, a model's name, or a CSV with `prob_<finding>` columns")
     evaluate.add_argument("films", nargs="*", metavar="FILMS", help=f"{FILMS_HELP}; a run has its own")
     evaluate.add_argument("--split", metavar="CSV", help="only a part of the films; or: official")
     evaluate.add_argument("--part", default="test", help="which; default: test")
     evaluate.add_argument("--metadata", action="store_true", help="with predictions: the tables without the films")
+    evaluate.add_argument(
+        "--again", action="store_true", help="of a run by folds: measure its models again, and renew their cards"
+    )
     evaluate.set_defaults(run=_evaluate)
     publish = commands.add_parser("publish", help="push a run's model to the Hugging Face Hub")
     publish.add_argument("run_folder", type=Path, metavar="RUN", help="or a model folder")
@@ -151,6 +161,7 @@ def _bench(arguments: argparse.Namespace) -> int:
 
 
 def _gate(arguments: argparse.Namespace) -> int:
+    """Train the gate and print its card."""
     from train import gate
 
     rates = gate.fit(_films(arguments), arguments.others, arguments.out, print)
@@ -165,6 +176,7 @@ def _demo(arguments: argparse.Namespace) -> int:
 
 
 def _labels(arguments: argparse.Namespace) -> tuple[str, ...]:
+    """The findings of a command; UnknownLabel if one is not among NIH's 14."""
     labels = tuple(arguments.labels or TASKS[arguments.task])
     for label in labels:
         if label not in NIH_FINDINGS:
@@ -173,6 +185,7 @@ def _labels(arguments: argparse.Namespace) -> tuple[str, ...]:
 
 
 def _films(arguments: argparse.Namespace, *, metadata: bool = False) -> Films:
+    """The films of a command; `metadata` reads data sets by name from their tables, without the files."""
     from cxr_demo.films.label_tables import Policy
 
     present = "metadata" if metadata else "some" if arguments.present_only else "all"
@@ -180,6 +193,7 @@ def _films(arguments: argparse.Namespace, *, metadata: bool = False) -> Films:
 
 
 def _audit(arguments: argparse.Namespace) -> int:
+    """Audit the films; the highest severity."""
     from train.audit import command
 
     films = _films(arguments, metadata=arguments.metadata)
@@ -187,6 +201,7 @@ def _audit(arguments: argparse.Namespace) -> int:
 
 
 def _split(arguments: argparse.Namespace) -> int:
+    """Write a split and print the size of each part."""
     from train import splits
 
     films = _films(arguments, metadata=arguments.metadata)
@@ -203,6 +218,7 @@ def _split(arguments: argparse.Namespace) -> int:
 
 
 def _shares(words: Sequence[str]) -> dict[str, float]:
+    """Shares by part, from NAME=SHARE words; DataError if a share is not a number."""
     try:
         return {name: float(share) for name, _, share in (word.partition("=") for word in words)}
     except ValueError:
@@ -210,6 +226,7 @@ def _shares(words: Sequence[str]) -> dict[str, float]:
 
 
 def _cache(arguments: argparse.Namespace) -> int:
+    """Decode the films, verify all rows with --verify, and print the size."""
     from train import cache
 
     films = _films(arguments)
@@ -221,6 +238,7 @@ def _cache(arguments: argparse.Namespace) -> int:
 
 
 def _fit(arguments: argparse.Namespace) -> int:
+    """Train by the plan that the arguments describe, or try it out with --dry-run."""
     from train import recipe
     from train.audit import run as audit
     from train.runs import Plan
@@ -248,7 +266,10 @@ def _fit(arguments: argparse.Namespace) -> int:
 
 
 def _try_out(plan: Plan) -> int:
-    """One step of each phase on a few films, through everything that a run does, in a folder that goes away."""
+    """Train one step of each phase on a few films, with two folds and every stage of a run; 0 if all of it works.
+
+    All files go to a temporary folder. A starting run is ignored, because its folds belong to other films.
+    """
     import tempfile
     from dataclasses import replace
 
@@ -266,6 +287,7 @@ def _try_out(plan: Plan) -> int:
 
 
 def _resume(arguments: argparse.Namespace) -> int:
+    """Resume the run in a folder by the plan that it holds."""
     from train import runs
 
     _carry_out(runs.loads(arguments.run_folder), arguments.run_folder, arguments.cache)
@@ -273,6 +295,7 @@ def _resume(arguments: argparse.Namespace) -> int:
 
 
 def _carry_out(plan: Plan, folder: Path, cached: Path | None) -> None:
+    """Fit a plan, or resume it, with a digest of the films that it names."""
     from dataclasses import replace
 
     from train import runs
@@ -282,6 +305,10 @@ def _carry_out(plan: Plan, folder: Path, cached: Path | None) -> None:
 
 
 def _run(plan: Plan, films: Films, folder: Path, cached: Path | None, *, most_steps: int | None = None) -> None:
+    """Audit the films, decode them and fit, in each of Accelerate's processes.
+
+    `cached` is the folder of the decoded films, by default in the run; `most_steps` limits the steps of an epoch.
+    """
     from accelerate import Accelerator
 
     from train import cache, runs, splits
@@ -289,7 +316,7 @@ def _run(plan: Plan, films: Films, folder: Path, cached: Path | None, *, most_st
 
     accelerator = Accelerator()
     say = print if accelerator.is_main_process else _silent
-    # one process audits and decodes, the others wait and find it done
+    # the main process audits and decodes; the others wait, then use its results
     with accelerator.main_process_first():
         split = splits.parts(films, plan.split) if plan.split else None
         command.gate(films, folder, plan.accepted, split=split, backbone=plan.recipe.backbone, say=say)
@@ -298,7 +325,7 @@ def _run(plan: Plan, films: Films, folder: Path, cached: Path | None, *, most_st
 
 
 def _of_plan(plan: Plan) -> Films:
-    """The films of a plan, as corrected."""
+    """The films of a plan with its corrections applied."""
     from train.audit import corrections
 
     films = read_films(plan.films, plan.labels, plan.recipe.policy, present="some" if plan.present_only else "all")
@@ -306,10 +333,11 @@ def _of_plan(plan: Plan) -> Films:
 
 
 def _evaluate(arguments: argparse.Namespace) -> int:
+    """Print the figures of a finished run, or of a model or predictions on the films named."""
     from train import figures
 
     if (Path(arguments.what) / "run.json").exists() and not arguments.films:
-        print(figures.of_run(Path(arguments.what), _of_plan, part=arguments.part))
+        print(figures.of_run(Path(arguments.what), _of_plan, part=arguments.part, again=arguments.again))
         return 0
     if not arguments.films:
         raise DataError(f"{arguments.what} is no run with films of its own: name the films to measure it on.")
@@ -325,6 +353,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
 
 
 def _publish(arguments: argparse.Namespace) -> int:
+    """Stage a run's model, then list it with --dry-run, or push it."""
     import tempfile
 
     from train import publish
@@ -343,18 +372,23 @@ def _publish(arguments: argparse.Namespace) -> int:
 
 
 def _ask(question: str) -> bool:
+    """Whether the user answers yes; False without a terminal."""
     try:
         return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
-    except EOFError:  # nobody is there to answer
+    except EOFError:  # standard input is closed
         return False
 
 
 def _silent(line: str) -> None:
-    """What processes other than the first say."""
+    """Discard a message: only the main process prints."""
 
 
 def read_films(names: Sequence[str], labels: Sequence[str], policy: Policy, *, present: str = "all") -> Films:
-    """The films of tables and of data sets by name, joined."""
+    """Films of tables and of data sets by name, joined.
+
+    `names` are paths of tables, or NAME=FOLDER[,TABLE...] for the data sets of `train.datasets`; `present` is passed on
+    to `datasets.read`. DataError without any name.
+    """
     from cxr_demo.films import label_tables
 
     parts = []

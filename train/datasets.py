@@ -1,6 +1,6 @@
-"""torchxrayvision's data sets as films, by name and image folder. The trainer's only importer of torchxrayvision.
+"""torchxrayvision's data sets as Films, by name and image folder; the trainer's only importer of that library.
 
-Read with every view and every film of a patient, which is not the library's default.
+They contain all views and all films of a patient, unlike the library's default of one view and one film.
 """
 
 from __future__ import annotations
@@ -23,31 +23,33 @@ if TYPE_CHECKING:
 with warnings.catch_warnings():
     import torchxrayvision as xrv
 
-#: The folder with the metadata that the library ships.
+#: Folder of the metadata that the library ships.
 METADATA = Path(xrv.datasets.datapath)
 
 
 @dataclass(frozen=True)
 class Collection:
-    """How one of the library's classes is made and where a film of it lies under the image folder."""
+    """How to construct one of the library's data sets and to find its files."""
 
-    build: str  # the class
+    build: str  # name of the library's class
     file: Callable[[pd.Series[Any]], str]  # a row of its table -> path under the image folder
-    arguments: tuple[str, ...] = ()  # tables that the library does not ship, by argument
-    patients: str = "patientid"  # the column, empty where the data set does not say
-    columns: tuple[tuple[str, str], ...] = ()  # a label's column in its table, where that has another name
+    arguments: tuple[str, ...] = ()  # the constructor's arguments for tables that the library does not ship
+    patients: str = "patientid"  # column of the patient; empty if the data set lacks it
+    columns: tuple[tuple[str, str], ...] = ()  # (label, its column) where the names differ
 
 
 def _mimic(row: pd.Series[Any]) -> str:
+    """Path of a MIMIC-CXR film under its folder."""
     patient, study = str(row["subject_id"]), str(row["study_id"])
     return f"p{patient[:2]}/p{patient}/s{study}/{row['dicom_id']}.jpg"
 
 
 def _chexpert(row: pd.Series[Any]) -> str:
+    """Path of a CheXpert film under its folder."""
     return str(row["Path"]).replace("CheXpert-v1.0-small/", "").replace("CheXpert-v1.0/", "")
 
 
-#: The data sets by the name that goes before the folder: `NIH=/films/nih`.
+#: Data sets by the name on the command line, as in `NIH=/films/nih`.
 COLLECTIONS = {
     "NIH": Collection("NIH_Dataset", lambda row: row["Image Index"]),
     "Google": Collection("NIH_Google_Dataset", lambda row: row["Image Index"], patients="Patient ID"),
@@ -71,10 +73,11 @@ def read(
     tables: Sequence[Path] = (),
     present: str = "all",
 ) -> Films:
-    """A data set's films under a folder of images; `tables` are those that the library does not ship.
+    """Films of a data set, whose files are under `images`; `tables` are those that the library does not ship.
 
-    `present` says which: `all` and DataError where a file is missing, `some` only those that are there, `metadata`
-    all without looking. A label that the data set does not give is missing in every film.
+    `present` selects films: "all", with DataError if a file is missing; "some", those whose file exists; "metadata",
+    all, without access to the files. A label that the data set lacks is missing in every film. DataError for an unknown
+    name, a wrong number of tables, or if the data set has none of the labels.
     """
     if name not in COLLECTIONS:
         raise DataError(f"Unknown data set {name!r}; known are {', '.join(COLLECTIONS)}.")
@@ -105,9 +108,9 @@ def read(
 
 
 def reference_loader(images: Path, names: Sequence[str], table: Path, size: int, batch: int, workers: int) -> Any:
-    """The library's own way from films to batches, as its training script has it: a DataLoader to compare ours with.
+    """A DataLoader over torchxrayvision's own data set, set up like the library's training script, for benchmarks.
 
-    `names` are PNG or JPEG films under `images`; the table that the library wants of them is written to `table`.
+    `names` are PNG or JPEG files under `images`; the metadata that the library requires is written to `table`.
     """
     import pandas as pd
     from torch.utils.data import DataLoader
@@ -125,7 +128,7 @@ def reference_loader(images: Path, names: Sequence[str], table: Path, size: int,
         }
     )
     films.to_csv(table, index=False)
-    state = np.random.get_state()  # its constructor seeds the global generator
+    state = np.random.get_state()  # the constructor reseeds numpy's global generator
     dataset = xrv.datasets.NIH_Dataset(
         str(images),
         csvpath=str(table),
@@ -143,7 +146,7 @@ def reference_loader(images: Path, names: Sequence[str], table: Path, size: int,
 
 
 def _once(films: Films) -> Films:
-    """Each file once: SIIM has a row per outline of a film."""
+    """Films without repeated files: SIIM has a row per outline. DataError if repetitions differ in their labels."""
     _, first, group = np.unique([str(path) for path in films.paths], return_index=True, return_inverse=True)
     if not np.array_equal(films.targets, films.targets[first][group], equal_nan=True):
         raise DataError("A film is listed twice with different labels.")
@@ -151,6 +154,10 @@ def _once(films: Films) -> Films:
 
 
 def _dataset(name: str, collection: Collection, images: Path, tables: Sequence[Path]) -> Any:
+    """The library's data set with all views and films; DataError if a table is missing or invalid.
+
+    `tables` are the values of `collection.arguments`, in that order.
+    """
     import inspect
 
     kind = getattr(xrv.datasets, collection.build)
@@ -161,7 +168,7 @@ def _dataset(name: str, collection: Collection, images: Path, tables: Sequence[P
     wide = {"views": ["*"], "unique_patients": False}
     accepted = inspect.signature(kind).parameters
     arguments = {key: value for key, value in wide.items() if key in accepted}
-    state = np.random.get_state()  # its constructors seed the global generator
+    state = np.random.get_state()  # the constructors reseed numpy's global generator
     try:
         return kind(str(images), **arguments, **dict(zip(collection.arguments, map(str, tables), strict=True)))
     except (OSError, KeyError, ValueError) as error:
@@ -173,7 +180,10 @@ def _dataset(name: str, collection: Collection, images: Path, tables: Sequence[P
 def _raw(
     table: pd.DataFrame, collection: Collection, given: dict[str, np.ndarray], labels: Sequence[str]
 ) -> np.ndarray:
-    """Labels (N, L): 1, 0, -1 where uncertain (the library says nan for these too), nan where missing."""
+    """Labels (N, L): 1, 0, -1 if uncertain, nan if missing.
+
+    The library returns nan for uncertain labels too; they are taken from its table.
+    """
     raw = np.full((len(table), len(labels)), np.nan)
     for i, label in enumerate(labels):
         if label in given:
@@ -185,37 +195,41 @@ def _raw(
 
 
 def _alone(name: str, table: pd.DataFrame) -> np.ndarray:
-    """Each film its own patient, where the data set does not say; no other data set's."""
+    """A patient of its own (N,) for each film, for data sets that do not list patients."""
     return np.array([f"{name}-{i}" for i in range(len(table))])
 
 
 def _text(table: pd.DataFrame, column: str) -> np.ndarray:
+    """A column (N,) as text, empty where missing."""
     return table[column].fillna("").to_numpy(str) if column in table else np.full(len(table), "")
 
 
 def _number(table: pd.DataFrame, column: str) -> np.ndarray:
+    """A column (N,) as float, nan where missing."""
     return table[column].to_numpy(float) if column in table else np.full(len(table), np.nan)
 
 
 def _sexes(table: pd.DataFrame) -> np.ndarray:
+    """Sex (N,) of each patient: "M", "F", or empty if the table lacks it."""
     if "sex_male" not in table:
         return np.full(len(table), "")
     return np.where(table["sex_male"], "M", np.where(table["sex_female"], "F", ""))
 
 
 def _no_finding(table: pd.DataFrame) -> np.ndarray:
-    """For each film "1" or "0" where the table has a column that says so, else nothing."""
+    """The label "No Finding" (N,) as "1" or "0", empty if the table lacks it."""
     if "Finding Labels" in table:
         return (table["Finding Labels"] == "No Finding").to_numpy().astype(int).astype(str)
     return _digits(table["No Finding"].to_numpy(float)) if "No Finding" in table else np.full(len(table), "")
 
 
 def _digits(column: np.ndarray) -> np.ndarray:
+    """Labels (N,) as text: "1", "0", "-1", or empty for nan."""
     return np.where(np.isnan(column), "", np.where(column == 1, "1", np.where(column == 0, "0", "-1")))
 
 
 def _boxes(dataset: Any, table: pd.DataFrame) -> tuple[tuple[Box, ...], ...]:
-    """The radiologists' boxes of NIH films, in pixels of the original files (1024 px)."""
+    """Radiologists' boxes of each NIH film, in pixels of the original file (1024 px); empty for other data sets."""
     if "Image Index" not in table or not hasattr(dataset, "pathology_maskscsv"):
         return ((),) * len(table)
     found: dict[str, list[Box]] = {}
@@ -226,6 +240,7 @@ def _boxes(dataset: Any, table: pd.DataFrame) -> tuple[tuple[Box, ...], ...]:
 
 
 def _present(films: Films, images: Path, present: str) -> Films:
+    """The films whose file exists if `present` is "some"; otherwise DataError if a file is missing."""
     there = np.array([path.is_file() for path in films.paths])
     if there.all():
         return films

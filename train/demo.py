@@ -1,30 +1,32 @@
-"""A tour of the trainer in a few minutes: audit, cache, fit, evaluate, publish --dry-run, on films at hand.
+"""Demonstration of the trainer in a few minutes: audit, cache, fit, evaluate, publish --dry-run.
 
-Real films where CXR_FILMS names some (one source of them, so that labels do not follow it), else drawn ones.
+It uses real films if CXR_FILMS names a folder, all of one source so that the source gives away no label; phantoms
+otherwise.
 """
 
 from __future__ import annotations
 
 import csv
+import io
 import os
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
+from cxr_demo.files import write_whole
 from cxr_demo.films import phantom
 from cxr_demo.types import NIH_FINDINGS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-#: A source of real films that tells no finding by itself, and has boxes.
+#: Source of the real films; it has boxes, and films with and without each finding.
 SOURCE = "adleberg_boxed"
 DRAWN = 300
 FIRST_DRAWN = "drawn-000.png"
-#: A short training, of few steps that a long average would not leave; real ones take the defaults.
+#: A short training with few steps, hence the short moving average; real trainings use the defaults.
 RECIPE: Mapping[str, str] = {
     "--folds": "2",
     "--head-epochs": "1",
@@ -37,7 +39,10 @@ RECIPE: Mapping[str, str] = {
 
 
 def run(folder: Path, main: Callable[[Sequence[str]], int], say: Callable[[str], None]) -> int:
-    """Every command in turn, each shown before it runs; the exit status of the first that could not do its work."""
+    """Run each command of the demonstration in turn, after printing it.
+
+    `main` is the trainer's command line. Returns 0, or the exit status of the first command that failed.
+    """
     films = folder / "films" / "labels.csv"
     if not films.exists():
         real = os.environ.get("CXR_FILMS")
@@ -58,7 +63,7 @@ def run(folder: Path, main: Callable[[Sequence[str]], int], say: Callable[[str],
     ):
         say(f"\n$ python -m train {' '.join(words)}")
         status = main(words)
-        # an audit ends with what it found; only 2 of the others is a failure
+        # the exit status of an audit is its severity; for the other commands only 2 means failure
         if status > 1 and words[0] != "audit":
             return status
     say(f"\nLook at it: CXR_MODEL={folder / 'run' / 'all'} make run")
@@ -66,13 +71,14 @@ def run(folder: Path, main: Callable[[Sequence[str]], int], say: Callable[[str],
 
 
 def _labels(table: Path) -> list[str]:
+    """NIH's findings that are columns of a table."""
     with table.open(newline="") as file:
         columns = next(csv.reader(file))
     return [label for label in NIH_FINDINGS if label in columns]
 
 
 def _real(source: Path, table: Path) -> list[str]:
-    """One source's films, as links, with the findings of which it has enough."""
+    """Link the films of SOURCE beside `table` and write it; its findings with at least 60 positive films."""
     with (source / "nih" / "labels.csv").open(newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["source_set"] == SOURCE]
     labels = [label for label in NIH_FINDINGS if sum(row[label] == "1" for row in rows) >= 60]
@@ -84,7 +90,7 @@ def _real(source: Path, table: Path) -> list[str]:
 
 
 def draw(table: Path) -> list[str]:
-    """Phantoms, each a little turned, moved and exposed otherwise, two of a patient."""
+    """Draw phantoms, two per patient, with random pose and exposure, and write their table; its findings."""
     labels = [p.finding for p in phantom.PHANTOMS.values() if p.finding]
     rng, rows = np.random.default_rng(0), []
     (table.parent / "images").mkdir(parents=True)
@@ -100,6 +106,7 @@ def draw(table: Path) -> list[str]:
 
 
 def _varied(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A picture (S, S) in [0, 1] as uint8, with random rotation, scale, shift, exposure and noise."""
     side = picture.shape[0]
     turn = cv2.getRotationMatrix2D((side / 2, side / 2), float(rng.uniform(-10, 10)), float(rng.uniform(0.9, 1.1)))
     turn[:, 2] += rng.uniform(-0.05, 0.05, 2) * side
@@ -110,9 +117,8 @@ def _varied(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def _write(table: Path, rows: Sequence[dict[str, str]]) -> None:
-    partial = table.with_suffix(".partial")
-    with partial.open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
-    shutil.move(partial, table)
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]))
+    writer.writeheader()
+    writer.writerows(rows)
+    write_whole(table, text.getvalue())

@@ -1,4 +1,4 @@
-"""Learn from another model's probabilities beside labels that are often wrong (Hinton et al. 2015)."""
+"""Knowledge distillation: targets mixed with the probabilities of a teacher model (Hinton et al. 2015)."""
 
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ if TYPE_CHECKING:
 
 
 def read(path: Path, films: Films) -> np.ndarray:
-    """A teacher's logits (N, L) for the films; nan for films that its table does not hold.
+    """A teacher's logits (N, L) from a table of its probabilities; nan for films that the table lacks.
 
-    The CSV (may be gzipped) has a column `Image Index` with file names, whose ending is ignored, and
-    `prob_<finding>` per finding. It must be predictions for films on which the teacher was not trained.
+    The CSV, plain or gzipped, has a column `Image Index` with file names (the extension is ignored) and a column
+    `prob_<finding>` per finding. Its predictions must be out of sample for the teacher. DataError if a column is
+    missing.
     """
     with gzip.open(path, "rt") if path.suffix == ".gz" else path.open() as file:
         reader = csv.DictReader(file)
@@ -39,9 +40,10 @@ def read(path: Path, films: Films) -> np.ndarray:
 
 
 def soften(targets: np.ndarray, teacher: np.ndarray, labels: tuple[str, ...], weight: float) -> np.ndarray:
-    """Targets (N, L) moved by `weight` towards the teacher's probabilities where it has any.
+    """Targets (N, L) moved by `weight` in [0, 1] towards the teacher's probabilities, for films that it predicts.
 
-    The teacher is calibrated on these very films first: it was trained where findings are rarer.
+    `teacher` holds logits (N, L), nan where unknown. They are first calibrated on these films, because findings were
+    rarer in the teacher's training data. DataError if the teacher predicts none of the films.
     """
     known = ~np.isnan(teacher).any(1)
     if not known.any():

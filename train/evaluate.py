@@ -1,4 +1,4 @@
-"""How good a model is: AUROC and average precision per finding, pooled and in strata, with intervals by patient."""
+"""AUROC and average precision per finding, pooled and by stratum, with 95 % intervals by patient bootstrap."""
 
 from __future__ import annotations
 
@@ -6,44 +6,46 @@ import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.stats import rankdata
 from sklearn.metrics import average_precision_score
 
-from cxr_demo.evaluation.metrics import bootstrap
+from cxr_demo.evaluation import metrics
 from cxr_demo.types import Score
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from cxr_demo.films.label_tables import Films
 
-    #: truth (n,) of 0 and 1, scores (n,) -> a figure
+    #: truth (n,) of 0 and 1, scores (n,) -> the metric's value
     Metric = Callable[[np.ndarray, np.ndarray], float]
 
-#: Under this number of positives or negatives an AUROC says nothing and is not part of a mean.
+#: Least number of positives, and of negatives, for an AUROC to be reported and to enter a mean.
 FEWEST = 10
-#: Strata with fewer films than this get no figures of their own.
+#: Least number of films of a stratum with figures of its own.
 FEWEST_FILMS = 300
 #: Bounds of the age bands, years.
 AGES = (40, 60)
 
 
 def auroc(truth: np.ndarray, scores: np.ndarray) -> float:
-    """Area under the ROC curve, ties counted half; nan where only one class is known.
+    """Area under the ROC curve, with ties counted half; nan unless both classes occur.
 
-    `truth` (N,) is 1, 0 or anything else (ignored); `scores` (N,).
+    `truth` (N,) is 1 or 0, other values are ignored; `scores` (N,).
     """
     known = (truth == 0) | (truth == 1)
     truth, scores = truth[known] == 1, scores[known]
     positives, negatives = truth.sum(), (~truth).sum()
     if not positives or not negatives:
         return float("nan")
-    ranks = rankdata(scores)
+    ranks = metrics.ranks(scores) + 1
     return float((ranks[truth].sum() - positives * (positives + 1) / 2) / (positives * negatives))
 
 
 def average_precision(truth: np.ndarray, scores: np.ndarray) -> float:
-    """Mean precision over the positives in the order of the scores; chance is the prevalence. nan as for `auroc`."""
+    """Mean precision over the positives, in the order of the scores (N,); nan unless both classes occur.
+
+    `truth` (N,) as in `auroc`. The chance level is the prevalence.
+    """
     known = (truth == 0) | (truth == 1)
     if len(np.unique(truth[known])) < 2:
         return float("nan")
@@ -54,19 +56,19 @@ METRICS: dict[str, Metric] = {"AUROC": auroc, "average precision": average_preci
 
 
 def enough(targets: np.ndarray) -> np.ndarray:
-    """Which columns (L,) of targets (N, L) have at least FEWEST positives and negatives."""
+    """Mask (L,) of the columns of targets (N, L) with at least FEWEST positives and FEWEST negatives."""
     found: np.ndarray = ((targets == 1).sum(0) >= FEWEST) & ((targets == 0).sum(0) >= FEWEST)
     return found
 
 
 def aurocs(targets: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """AUROC (L,) of each column; nan where there are fewer than FEWEST positives or negatives."""
+    """AUROC (L,) of each column of targets and scores (N, L); nan with fewer than FEWEST of either class."""
     columns = enough(targets)
     return np.array([auroc(targets[:, i], scores[:, i]) if columns[i] else np.nan for i in range(len(columns))])
 
 
 def strata(films: Films) -> Iterator[tuple[str, np.ndarray]]:
-    """Names and masks (N,) of the parts of the films that are large enough: all, sources, views, sexes, ages."""
+    """Names and masks (N,) of the strata: all films, then the sources, views, sexes and ages with enough films."""
     yield "all sources", np.ones(len(films), bool)
     parts = [(f"within {source}", films.sources == source) for source in np.unique(films.sources) if source]
     parts += [(f"view {view}", films.views == view) for view in np.unique(films.views) if view]
@@ -80,10 +82,11 @@ def strata(films: Films) -> Iterator[tuple[str, np.ndarray]]:
 
 
 def within(metric: Metric, truth: np.ndarray, scores: np.ndarray, groups: np.ndarray) -> float:
-    """A metric where only scores (N,) of the same group (N,) are compared: the mean over groups by pairs of films.
+    """A metric that compares films of the same group only; nan if no group has both classes.
 
-    Models of different folds put their scores on different scales, so that ranks across folds say nothing (Forman
-    and Scholz 2010). For AUROC it is exactly the share of pairs within groups that are in order.
+    `truth`, `scores` and `groups` (N,). Groups are averaged with their numbers of pairs (positive, negative) as
+    weights, so that an AUROC is the share of pairs within groups in the right order. Models of different folds put
+    their scores on different scales, which makes ranks across folds meaningless (Forman and Scholz 2010).
     """
     values, weights = [], []
     for group in np.unique(groups):
@@ -96,9 +99,10 @@ def within(metric: Metric, truth: np.ndarray, scores: np.ndarray, groups: np.nda
 
 
 def measure(films: Films, scores: np.ndarray, folds: np.ndarray | None = None, *, resamples: int = 1000) -> list[Score]:
-    """Every metric of every finding and their mean over all films; AUROC in the other strata.
+    """Scores of each finding and their mean: every metric over all films, AUROC in the other strata.
 
-    Scores (N, L); where models of several folds gave them, `folds` (N,) says which.
+    `scores` (N, L); `folds` (N,) is the fold of the model that scored each film, if there were several models.
+    `resamples` is the number of bootstrap samples.
     """
     found: list[Score] = []
     folds = np.zeros(len(films)) if folds is None else folds
@@ -121,10 +125,10 @@ def score(
     resamples: int = 1000,
     seed: int = 0,
 ) -> list[Score]:
-    """A metric of every finding that has enough films and their mean, with 95 % intervals by patient bootstrap.
+    """A metric of each finding with enough films and its mean, with 95 % intervals; empty if no finding has enough.
 
-    Patients, not films, are drawn, since films of one patient resemble each other: intervals by film are up to
-    1.7 times too narrow. Targets and scores (N, L), patients and folds (N,); see `within`.
+    Targets and scores (N, L), patients and folds (N,); see `within`. The bootstrap draws patients instead of films,
+    because films of a patient resemble each other: intervals by film are up to 1.7 times too narrow.
     """
     columns = np.flatnonzero(enough(targets))
     if not len(columns):
@@ -133,54 +137,65 @@ def score(
     groups = np.zeros(len(targets)) if folds is None else folds
 
     def figures(rows: np.ndarray) -> np.ndarray:
+        """The metric (L,) of films drawn by the bootstrap."""
         return np.array([within(measured, targets[rows, i], scores[rows, i], groups[rows]) for i in columns])
 
     point = figures(np.arange(len(targets)))
-    drawn = bootstrap(figures, patients, resamples, seed)
-    low, high = np.nanpercentile(drawn, [2.5, 97.5], axis=0)
+    drawn = metrics.bootstrap(figures, patients, resamples, seed)
     positives = (targets[:, columns] == 1).sum(0)
-    found = [
-        Score(labels[i], subset, metric, float(p), float(lo), float(hi), int(n), len(targets))
-        for i, p, lo, hi, n in zip(columns, point, low, high, positives, strict=True)
-    ]
+    found = label_scores([labels[i] for i in columns], point, drawn, subset, metric, positives, len(targets))
     if len(found) > 1:
         found.append(mean_score(point, drawn, subset, metric, int(positives.sum()), len(targets)))
     return found
 
 
 def shares(labels: tuple[str, ...], hits: np.ndarray, patients: np.ndarray, subset: str, metric: str) -> list[Score]:
-    """The share of hits (N, L), nan where there is nothing to hit, per label and in the mean over labels."""
+    """Share of hits per label and its mean over labels, with 95 % intervals by patient bootstrap.
+
+    `hits` (N, L) is 1 or 0, nan for films without a target to hit; `patients` (N,).
+    """
     columns = np.flatnonzero(~np.isnan(hits).all(0))
     rows = np.flatnonzero(~np.isnan(hits).all(1))
     if not len(columns):
         return []
 
     def figures(chosen: np.ndarray) -> np.ndarray:
+        """The share of hits (L,) of films drawn by the bootstrap."""
         part = hits[rows[chosen]][:, columns]
         tried = (~np.isnan(part)).sum(0)
         return np.where(tried > 0, np.nansum(part, 0) / np.maximum(tried, 1), np.nan)
 
     point = figures(np.arange(len(rows)))
-    drawn = bootstrap(figures, patients[rows])
-    low, high = np.nanpercentile(drawn, [2.5, 97.5], axis=0)
+    drawn = metrics.bootstrap(figures, patients[rows])
     tried = (~np.isnan(hits[:, columns])).sum(0)
-    found = [
-        Score(labels[i], subset, metric, float(p), float(lo), float(hi), int(n), len(rows))
-        for i, p, lo, hi, n in zip(columns, point, low, high, tried, strict=True)
-    ]
+    found = label_scores([labels[i] for i in columns], point, drawn, subset, metric, tried, len(rows))
     return [*found, mean_score(point, drawn, subset, metric, int(tried.sum()), len(rows))]
 
 
+def label_scores(
+    labels: Sequence[str], point: np.ndarray, drawn: np.ndarray, subset: str, metric: str, counts: np.ndarray,
+    films: int,
+) -> list[Score]:  # fmt: skip
+    """Figures (L,) of findings that so many films (L,) have, each with the interval of its resamples (R, L)."""
+    return [
+        Score(label, subset, metric, float(value), float(low), float(high), int(count), films)
+        for label, value, low, high, count in zip(labels, point, *metrics.interval(drawn), counts, strict=True)
+    ]
+
+
 def mean_score(point: np.ndarray, drawn: np.ndarray, subset: str, metric: str, positives: int, films: int) -> Score:
-    """The mean over findings of figures (L,) with the interval of its resamples (R, L)."""
+    """Mean over findings of figures (L,), with the 95 % interval of bootstrap samples (R, L)."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # a resample may lack a finding altogether
-        low, high = np.nanpercentile(np.nanmean(drawn, 1), [2.5, 97.5])
+        warnings.simplefilter("ignore", RuntimeWarning)  # a bootstrap sample may lack a finding
+        low, high = metrics.interval(np.nanmean(drawn, 1))
     return Score("mean", subset, metric, float(np.nanmean(point)), float(low), float(high), positives, films)
 
 
 def calibration_error(truth: np.ndarray, probabilities: np.ndarray, bins: int = 15) -> float:
-    """Mean distance between probability and frequency over bins of equally many films (ECE, Naeini et al. 2015)."""
+    """Expected calibration error (Naeini et al. 2015), with bins of equally many films.
+
+    Mean distance between predicted probability (N,) and observed frequency; `truth` (N,) as in `auroc`.
+    """
     known = (truth == 0) | (truth == 1)
     order = np.argsort(probabilities[known], kind="stable")
     parts = [part for part in np.array_split(order, bins) if len(part)]

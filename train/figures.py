@@ -1,4 +1,4 @@
-"""What `python -m train evaluate` prints: a table of a run, of a model on films, or of predictions."""
+"""Tables that `python -m train evaluate` prints: of a run, of a model on films, or of a file of predictions."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ import torch
 from tqdm import tqdm
 
 from cxr_demo.errors import DataError
+from cxr_demo.files import write_whole
 from cxr_demo.films import image
 from cxr_demo.films.label_tables import Policy
-from cxr_demo.models import model_folder, registry
+from cxr_demo.models import registry
 from cxr_demo.types import NIH_FINDINGS, Score
-from train import calibrate, card, distil, evaluate, runs, splits
+from train import calibrate, distil, evaluate, runs, splits
 from train.audit import confounds
 from train.audit.base import Subject
 
@@ -25,24 +26,28 @@ if TYPE_CHECKING:
     from cxr_demo.films.label_tables import Films
     from train.runs import Plan
 
-#: Uncertain and missing labels say nothing about a model.
+#: Figures ignore uncertain and missing labels.
 POLICY = Policy()
-#: How often the test part of a run was looked at.
+#: File in the run with the number of evaluations of each part of its split.
 OPENED = "opened.json"
 PREDICTIONS = (".csv", ".csv.gz")
 
 
 def labels_of(what: str) -> tuple[str, ...]:
-    """The findings that a model, or a table of predictions, speaks about."""
+    """The findings of a model, by name, or of a table of predictions; errors as in `registry.load`."""
     return NIH_FINDINGS if what.endswith(PREDICTIONS) else registry.load(what).labels
 
 
-def of_run(run: Path, films_of: Callable[[Plan], Films], *, part: str) -> str:
-    """The out-of-fold figures of a run; of one with a split its test part, which it counts."""
+def of_run(run: Path, films_of: Callable[[Plan], Films], *, part: str, again: bool = False) -> str:
+    """Table of a run: its out-of-fold figures, measured again if `again` is set, or figures on one part of its split.
+
+    Each evaluation of a part is counted in OPENED, and the model's card gets the new figures. DataError if the run is
+    not finished or its split has no such part.
+    """
     plan = runs.loads(run)
     films = films_of(plan)
     if not plan.split:
-        return _of_folds(run, films)
+        return table(films, runs.measure_again(run, plan, films) if again else _of_folds(run))
     rows = splits.parts(films, plan.split) == part
     if not rows.any():
         raise DataError(f"{plan.split} has no part {part!r}.")
@@ -53,15 +58,16 @@ def of_run(run: Path, films_of: Callable[[Plan], Films], *, part: str) -> str:
         f"Measured on the {part} part of the split {plan.split}: {len(films)} films of {len(set(films.patients))} "
         f"patients, opened {times} time{'s' * (times > 1)}. Intervals: 95 %, patient bootstrap."
     )
-    model = model_folder.read(run / "all", plan.name)
-    spec = runs.measured(model.spec, scores, said)
-    model_folder.describe(run / "all", spec, card.write(spec, plan.command, runs.notes(plan)))
+    runs.describe(run / "all", plan, scores, said)
     warning = "\nIt was opened before: what was chosen since is no longer measured on unseen films." * (times > 1)
     return f"{said}\n\n{table(films, scores)}{warning}"
 
 
 def of_model(what: str, films: Films) -> str:
-    """The figures of a model, or of a table of predictions, on films that it should not have seen."""
+    """Table of a model, or of a file of predictions, on films that were not used to train it.
+
+    DataError if the file predicts none of the films; otherwise errors as in `registry.load`.
+    """
     if not what.endswith(PREDICTIONS):
         return table(films, evaluate.measure(films, _logits(what, films)))
     scores = distil.read(Path(what), films)
@@ -74,7 +80,7 @@ def of_model(what: str, films: Films) -> str:
 
 
 def table(films: Films, scores: Sequence[Score]) -> str:
-    """A line per finding over all films beside what a model without pixels reaches, then the means of the strata."""
+    """A line per finding over all films, beside the AUROC without pixels; then the mean AUROC of each stratum."""
     blind = _without_pixels(films)
     cells = {(s.finding, s.metric): s for s in scores if s.subset == "all sources"}
     lines = [f"{'finding':<20}{'films':>7}{'share':>7}  {'AUROC':<18}  {'average precision':<18}  no pixels"]
@@ -93,19 +99,20 @@ def table(films: Films, scores: Sequence[Score]) -> str:
 
 
 def _interval(score: Score) -> str:
+    """Value and 95 % interval of a score."""
     return f"{score.value:.3f} [{score.low:.2f}-{score.high:.2f}]"
 
 
-def _of_folds(run: Path, films: Films) -> str:
+def _of_folds(run: Path) -> list[Score]:
     path = run / "evaluation.json"
     if not path.exists():
         raise DataError(f"{run} is not finished; end it with `python -m train resume {run}`.")
     found = json.loads(path.read_text())
-    return table(films, [Score(**score) for score in found["scores"]])
+    return [Score(**score) for score in found["scores"]]
 
 
 def _without_pixels(films: Films) -> dict[str, float]:
-    """The AUROC per finding, and in the mean, of a model that sees no pixel."""
+    """AUROC of a model of metadata alone, per finding and as mean."""
     found: dict[str, float] = {}
     for finding in confounds.without_pixels(Subject(films, has_files=False)):
         rows: list[dict[str, Any]] = finding.figures["rows"]
@@ -114,7 +121,7 @@ def _without_pixels(films: Films) -> dict[str, float]:
 
 
 def _logits(what: str, films: Films) -> np.ndarray:
-    """The model's calibrated logits (N, L), read and scored film by film as the page does."""
+    """Calibrated logits (N, L) of a model; films are read and scored one by one, as on the page."""
     model = registry.load(what)
     found = []
     for path in tqdm(films.paths, desc="Scoring films", disable=None):
@@ -125,10 +132,8 @@ def _logits(what: str, films: Films) -> np.ndarray:
 
 
 def _count(path: Path, part: str) -> int:
-    """How often a part was opened, this time included."""
+    """Count one more evaluation of a part of the split; their number."""
     counts: dict[str, int] = json.loads(path.read_text()) if path.exists() else {}
     counts[part] = counts.get(part, 0) + 1
-    partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps(counts) + "\n")
-    partial.replace(path)
+    write_whole(path, json.dumps(counts) + "\n")
     return counts[part]

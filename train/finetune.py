@@ -1,7 +1,7 @@
-"""Training: from films and labels to a network's weights. The same on two cores, one GPU, or many with Accelerate.
+"""Fine-tuning of a network on films and labels, on a CPU, one GPU, or many with Accelerate.
 
-Whatever is random follows from (seed, phase, epoch, step) and is drawn for the whole batch, so that a training that
-was killed, or is divided among processes, does what it would have done.
+Random numbers follow from (seed, phase, epoch, step) and are drawn for the whole batch. A training that is interrupted
+and resumed, or divided among processes, therefore computes the same as an undisturbed one.
 """
 
 from __future__ import annotations
@@ -40,28 +40,28 @@ SAVE_EVERY = 60.0
 
 @dataclass(frozen=True, eq=False)
 class TrainingData:
-    """What a network learns from; the first axis is the films'."""
+    """Input of a training; the first axis of its arrays is films."""
 
-    views: np.ndarray  # (N, S, S) uint8, may be mapped from disk
+    views: np.ndarray  # (N, S, S) uint8, possibly mapped from disk
     targets: np.ndarray  # (N, L) float32, nan where masked
-    rows: np.ndarray  # the films of these to learn from
-    held: np.ndarray  # the films of these that decide when to stop; may be none
-    boxes: Mapping[int, np.ndarray] = field(default_factory=dict)  # see boxes.masks
+    rows: np.ndarray  # indices of the films to learn from
+    held: np.ndarray  # indices of the validation films, which decide when to stop; may be empty
+    boxes: Mapping[int, np.ndarray] = field(default_factory=dict)  # box masks by index, see boxes.masks
 
 
 @dataclass(frozen=True)
 class Phase:
-    """Epochs of one kind."""
+    """Consecutive epochs with one image size and one learning rate."""
 
     name: str
-    size: int
+    size: int  # side of the images, pixels
     epochs: int
-    rate: float
+    rate: float  # peak learning rate
     whole: bool  # False: only the head learns
 
 
 def phases(recipe: Recipe) -> tuple[Phase, ...]:
-    """What happens in which order."""
+    """The phases of a recipe in order: head, coarse, full; those without epochs are left out."""
     planned = (
         Phase("head", recipe.coarse_size, recipe.head_epochs, recipe.head_rate, whole=False),
         Phase("coarse", recipe.coarse_size, recipe.coarse_epochs, recipe.rate, whole=True),
@@ -71,14 +71,17 @@ def phases(recipe: Recipe) -> tuple[Phase, ...]:
 
 
 def rate_at(progress: float, warm_up: float) -> float:
-    """The learning rate as a share of its peak: a line up, half a cosine down; `progress` in [0, 1)."""
+    """Learning rate as a share of its peak: a linear warm-up from 4 %, then half a cosine down to 0.
+
+    `progress` in [0, 1) and `warm_up` are shares of the phase.
+    """
     if progress < warm_up:
         return (0.04 + 0.96 * progress / warm_up) if warm_up else 1.0
     return 0.5 * (1 + math.cos(math.pi * (progress - warm_up) / (1 - warm_up)))
 
 
 class Trainee(nn.Module):
-    """What several processes keep in step: logits and activation maps of a batch."""
+    """Module that Accelerate keeps equal in all processes; it computes logits and activation maps."""
 
     def __init__(self, network: Network, dropout: float, *, bf16: bool) -> None:
         super().__init__()
@@ -87,7 +90,7 @@ class Trainee(nn.Module):
         self.bf16 = bf16
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """(n, 1, S, S) in [0, 1] -> logits (n, L), maps (n, L, h, w); float32."""
+        """Batch (n, 1, S, S) in [0, 1] -> logits (n, L) and class activation maps (n, L, h, w), float32."""
         with torch.autocast(x.device.type, torch.bfloat16, enabled=self.bf16):
             features = self.network.features(to_range(x))
         features, head = features.float(), self.network.head
@@ -101,28 +104,31 @@ def to_input(views: np.ndarray) -> Tensor:
 
 
 def to_range(x: Tensor) -> Tensor:
-    """A batch in [0, 1] in the pixel range of ModelSpec, laid out as convolutions like it."""
+    """A batch in [0, 1], scaled to PIXEL_RANGE; channels last, like the convolutions."""
     low, high = PIXEL_RANGE
     return (x * (high - low) + low).contiguous(memory_format=torch.channels_last)
 
 
 @dataclass
 class Position:
-    """Where a training is: the next step, and what validation said so far."""
+    """Progress of a training: the next step, losses of the current epoch, validation results."""
 
     phase: int = 0
     epoch: int = 0
     step: int = 0
     losses: list[float] = field(default_factory=list)  # of this epoch's steps
-    boxed: list[float] = field(default_factory=list)
-    best: float = -1.0
-    stale: int = 0  # epochs since the best
+    boxed: list[float] = field(default_factory=list)  # box losses of this epoch's steps
+    best: float = -1.0  # highest validation AUROC
+    stale: int = 0  # epochs since `best`
     done: bool = False
-    history: list[dict[str, Any]] = field(default_factory=list)  # a row per epoch
+    history: list[dict[str, Any]] = field(default_factory=list)  # figures of each epoch
 
 
 class Trainer:
-    """One training. `folder` keeps its checkpoint, from which it goes on; without one it cannot."""
+    """One training, resumable from the checkpoint in `folder`; without a folder it keeps no checkpoint.
+
+    `record` writes the log, `most_steps` limits the steps of an epoch.
+    """
 
     def __init__(
         self,
@@ -144,7 +150,11 @@ class Trainer:
         self.saved = time.monotonic()
 
     def run(self, say: Callable[[str], None]) -> Network:
-        """The network of the averaged weights, of the epoch that validation liked best where there is one."""
+        """Train and return the network with averaged weights (exponential moving average).
+
+        With validation films, the weights are those of the full-size epoch with the best mean AUROC. `say` gets a line
+        per epoch. DataError if the checkpoint is damaged.
+        """
         memory.keep_freed()
         tensors = self._resume()
         for i, phase in list(enumerate(phases(self.recipe)))[self.at.phase :]:
@@ -159,6 +169,11 @@ class Trainer:
         return network
 
     def _phase(self, phase: Phase, tensors: Mapping[str, Tensor], say: Callable[[str], None]) -> None:
+        """Train the remaining epochs of a phase and write a checkpoint after each.
+
+        `tensors` of a resumed checkpoint hold the optimiser's state; they are empty for a new phase. Sets `at.done`
+        when validation has not improved for `patience` epochs at full size.
+        """
         recipe = self.recipe
         self._thaw(phase)
         trainee = Trainee(self.network, recipe.dropout, bf16=fast_bf16(recipe.precision, self.accelerator.device))
@@ -181,6 +196,10 @@ class Trainer:
         self.accelerator.free_memory()
 
     def _epoch(self, phase: Phase, model: nn.Module, optimiser: torch.optim.Optimizer) -> None:
+        """Train the remaining steps of an epoch; write a checkpoint every SAVE_EVERY seconds.
+
+        The order of the films follows from seed, phase and epoch; the last incomplete batch is left out.
+        """
         order = self._generator(0).permutation(self.data.rows)
         bar = tqdm(total=self.steps, initial=self.at.step, desc=f"{phase.name} {self.at.epoch + 1}", leave=False,
                    disable=None if self.accelerator.is_main_process else True)  # fmt: skip
@@ -203,7 +222,10 @@ class Trainer:
     def _step(
         self, model: nn.Module, optimiser: torch.optim.Optimizer, rows: np.ndarray, phase: Phase
     ) -> tuple[float, float]:
-        """One step over a global batch; its loss per known label and per film."""
+        """Take one step on a global batch of films `rows`; its loss per known label, and its box loss per film.
+
+        The batch is divided among the processes and, within one, into `accumulate` parts.
+        """
         seed = int(self._generator(1).integers(2**31))
         torch.manual_seed(seed + self.accelerator.process_index)  # for dropout
         changes = augment.draw(len(rows), self.recipe, torch.Generator().manual_seed(seed))
@@ -215,7 +237,7 @@ class Trainer:
         for i, part in enumerate(parts):
             with self._together(model, last=i == len(parts) - 1):
                 bce, boxed = self._losses(model, rows[part], targets[part], changes.take(part, sums.device), phase)
-                # processes average their gradients, so each counts as many times as there are processes
+                # Accelerate averages gradients over processes; the factor makes the average a sum
                 loss = (bce / known + self.recipe.box_weight * boxed / len(rows)) * self.accelerator.num_processes
                 self.accelerator.backward(loss)
             sums += torch.stack([bce.detach() / known, boxed.detach() / len(rows)])
@@ -227,6 +249,7 @@ class Trainer:
     def _losses(
         self, model: nn.Module, rows: np.ndarray, targets: Tensor, change: augment.Change, phase: Phase
     ) -> tuple[Tensor, Tensor]:
+        """Cross entropy and box loss of some films of a batch, each as a sum."""
         device = self.accelerator.device
         x = change.expose(change.move(_at(to_input(self.data.views[rows]).to(device), phase.size)))
         logits, maps = model(x)
@@ -239,7 +262,7 @@ class Trainer:
         return bce, losses.boxed_cam(maps[boxed], moved)
 
     def _parts(self, films: int) -> Iterator[slice]:
-        """The parts of a batch that this process takes, one after the other."""
+        """Slices of a batch of `films` that this process accumulates, in order."""
         processes, each = self.accelerator.num_processes, self.recipe.accumulate
         edges = np.linspace(0, films, processes * each + 1).astype(int)
         first = self.accelerator.process_index * each
@@ -247,20 +270,21 @@ class Trainer:
             yield slice(int(edges[i]), int(edges[i + 1]))
 
     def _together(self, model: nn.Module, *, last: bool) -> AbstractContextManager[Any]:
-        """Gradients travel between processes once a step."""
+        """Context in which gradients are synchronised between processes for the last part of a batch only."""
         return nullcontext() if last else self.accelerator.no_sync(model)
 
     @property
     def _averaged(self) -> Network:
+        """The network with the averaged weights."""
         return cast("Network", self.average.module)
 
     def _row(self, phase: Phase, seconds: float) -> dict[str, Any]:
-        """The epoch in figures; remembers the weights where validation is better than before."""
+        """Figures of the finished epoch, added to the history; keeps the weights if they are the best so far."""
         row: dict[str, Any] = {"epoch": len(self.at.history) + 1, "phase": phase.name, "size": phase.size}
         row |= {"loss": float(np.mean(self.at.losses)), "box_loss": float(np.mean(self.at.boxed))}
         if len(self.data.held):
             scores = logits(self._averaged, self.data.views, self.data.held, self.accelerator)
-            # of every finding that can be told apart at all: these figures choose, they are not reported
+            # over all findings with both classes: this AUROC selects weights and is not reported
             found = [evaluate.auroc(*pair) for pair in zip(self.data.targets[self.data.held].T, scores.T, strict=True)]
             row["auroc"] = float(np.mean([a for a in found if not math.isnan(a)] or [0.5]))
             if phase.size == self.recipe.size:
@@ -270,6 +294,7 @@ class Trainer:
         return row
 
     def _compare(self, auroc: float) -> None:
+        """Keep the averaged weights if their AUROC is the best so far; otherwise count a stale epoch."""
         if auroc > self.at.best:
             self.at.best, self.at.stale = auroc, 0
             self.best = {n: t.detach().clone() for n, t in self._averaged.model.state_dict().items()}
@@ -277,14 +302,14 @@ class Trainer:
             self.at.stale += 1
 
     def _thaw(self, phase: Phase) -> None:
-        """Which weights learn in a phase."""
+        """Make the parameters of a phase trainable, except those of frozen layers."""
         self.network.requires_grad_(phase.whole)
         self.network.head.requires_grad_(True)
         for layer in self._frozen():
             layer.requires_grad_(False)
 
     def _mode(self, trainee: Trainee, phase: Phase) -> None:
-        """Training mode, but for layers that stay as they are: their batch norms must not drift either."""
+        """Set training mode, but keep batch norms of frozen layers on their running statistics."""
         trainee.train()
         for layer in self._frozen():
             layer.eval()
@@ -294,14 +319,20 @@ class Trainer:
                     layer.eval()
 
     def _frozen(self) -> list[nn.Module]:
+        """The layers that the recipe freezes, counted from the input."""
         model = self.network.model
         return list(getattr(model, "features", model).children())[: self.recipe.frozen_layers]
 
     def _generator(self, purpose: int) -> np.random.Generator:
+        """Random generator of this epoch (purpose 0) or of this step (any other purpose)."""
         step = self.at.step if purpose else 0
         return np.random.default_rng((self.recipe.seed, purpose, self.at.phase, self.at.epoch, step))
 
     def _save(self, optimiser: Mapping[str, Tensor]) -> None:
+        """Write a checkpoint with the optimiser's tensors, in the main process and if there is a folder.
+
+        It holds the network, its average, the best average so far, and `at`.
+        """
         self.saved = time.monotonic()
         if self.folder is None or not self.accelerator.is_main_process:
             return
@@ -312,7 +343,7 @@ class Trainer:
         checkpoint.write(self.folder / "checkpoint.safetensors", {**tensors, **optimiser}, vars(self.at))
 
     def _resume(self) -> dict[str, Tensor]:
-        """Go on where a checkpoint says; its tensors, among them the optimiser's."""
+        """Restore progress and weights from the checkpoint; its tensors, empty without a checkpoint."""
         path = self.folder / "checkpoint.safetensors" if self.folder else None
         if path is None or not path.exists():
             return {}
@@ -326,6 +357,7 @@ class Trainer:
 
 
 def _line(row: Mapping[str, Any], phase: Phase) -> str:
+    """An epoch's figures as a line of text."""
     auroc = f", AUROC {row['auroc']:.3f}" if "auroc" in row else ""
     boxed = f", boxes {row['box_loss']:.3f}" if row["box_loss"] else ""
     where = f"epoch {row['epoch']} ({phase.name}, {phase.size} px)"
@@ -333,11 +365,15 @@ def _line(row: Mapping[str, Any], phase: Phase) -> str:
 
 
 def _at(x: Tensor, size: int) -> Tensor:
+    """A batch (n, 1, S, S), resampled by area to a side of `size`."""
     return x if x.shape[-1] == size else functional.interpolate(x, (size, size), mode="area")
 
 
 def fast_bf16(precision: str, device: torch.device) -> bool:
-    """Whether the convolutions of a training run in bf16: as asked, else where the device has it in hardware."""
+    """Whether convolutions train in bfloat16 on a device.
+
+    `precision` is "bf16", "fp32", or "auto": bfloat16 where the hardware supports it.
+    """
     if precision != "auto":
         return precision == "bf16"
     if device.type == "cuda":
@@ -346,6 +382,7 @@ def fast_bf16(precision: str, device: torch.device) -> bool:
 
 
 def _optimiser(network: Network, decay: float) -> torch.optim.AdamW:
+    """AdamW on the trainable parameters, without weight decay on norms and biases."""
     learning = [p for p in network.parameters() if p.requires_grad]
     groups = [
         {"params": [p for p in learning if p.ndim > 1], "weight_decay": decay},
@@ -355,19 +392,22 @@ def _optimiser(network: Network, decay: float) -> torch.optim.AdamW:
 
 
 @torch.no_grad()
-def maps(network: Network, views: np.ndarray, rows: np.ndarray, batch: int = 32) -> np.ndarray:
-    """The network's activation maps (n, L, h, w) float32 for these rows of views (N, S, S) uint8."""
+def maps(network: Network, views: np.ndarray) -> np.ndarray:
+    """Class activation maps (n, L, h, w) float32 of views (n, S, S) in [0, 1]."""
     device = next(network.parameters()).device
     trainee = Trainee(network, 0.0, bf16=False).eval()
-    parts = np.array_split(rows, max(1, math.ceil(len(rows) / batch)))
-    return np.concatenate([trainee(to_input(views[part]).to(device))[1].cpu().numpy() for part in parts])
+    found: np.ndarray = trainee(torch.from_numpy(views)[:, None].float().to(device))[1].cpu().numpy()
+    return found
 
 
 @torch.no_grad()
 def logits(
     network: nn.Module, views: np.ndarray, rows: np.ndarray, accelerator: Accelerator | None = None, batch: int = 32
 ) -> np.ndarray:
-    """The network's logits (n, L) float32 for these rows of views (N, S, S) uint8, each computed by one process."""
+    """Logits (n, L) float32 of the films at indices `rows` (n,) of views (N, S, S) uint8.
+
+    The processes of `accelerator` share the films; each returns the logits of all, in the order of `rows`.
+    """
     accelerator = accelerator or Accelerator()
     network.eval()
     found: Tensor | None = None
@@ -376,6 +416,6 @@ def logits(
         out = network(to_range(to_input(views[np.sort(rows[part])]).to(accelerator.device))).float()
         found = out.new_zeros(len(rows), out.shape[1]) if found is None else found
         found[part[np.argsort(rows[part])]] = out
-    # every film is one process' and 0 in the others', so that the sum has each once
+    # a film's row is 0 in all processes but one, so the sum holds each film once
     total: np.ndarray = accelerator.reduce(found, "sum").cpu().numpy()
     return total

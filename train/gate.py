@@ -1,8 +1,8 @@
-"""Trains the gate (`cxr_demo.films.gate`) to recognise upright frontal chest films, and measures its errors.
+"""Training of the gate (`cxr_demo.films.gate`), which recognises upright frontal chest films, and its error rates.
 
-It learns from films as they are, from the same films spoiled (turned, inverted), and from pictures of other things.
-Every film is judged by a network that saw no film of its patient, every other picture by one that did not see it; what
-is further said of a kind of picture that was never taught is the better guess about pictures of kinds yet unseen.
+The gate learns from films as they are, from the same films turned or inverted, and from pictures of other things. Error
+rates come from cross-validation by patient: no network scores a picture that it saw, or a film of a patient that it
+saw. Leaving out each kind of other pictures in turn estimates the error rate on unseen kinds.
 """
 
 from __future__ import annotations
@@ -31,54 +31,59 @@ if TYPE_CHECKING:
     from cxr_demo.films.label_tables import Films
 
 FOLDS = 5
-#: Kinds of the table of other pictures that are frontal chest films all the same, and should pass.
+#: Kinds of other pictures that are frontal chest films too, and should pass.
 PASSING = ("chest_other",)
-#: How films are spoiled that should be recognised, whichever of the ways it is.
+#: Defects by which the error rates on altered films are grouped.
 TURNED, INVERTED = "turned left, right and over", "inverted, and perhaps turned as well"
-#: Changed copies of each film and of each other picture, of which there are fewer.
+#: Augmented copies of each film, and of each other picture; there are fewer of these.
 COPIES, COPIES_OF_OTHERS = 3, 8
-#: Spoiled versions of each copy of a film to learn from.
+#: Turned or inverted versions of each copy of a film in the training data.
 SPOILED = 3
-NOISE = 60  # drawn pictures of noise to learn from, and as many to judge
-#: What a picture that should be refused counts beside one that should pass. A threshold that refuses a given share of
-#: these films would ask more of another hospital's, which look a little less like them: of 35 never taught, 10 to 16
-#: were refused that way, none where the odds are even.
+NOISE = 60  # generated pictures
+#: Loss weight of a picture to refuse, relative to one to pass. The gate refuses below even odds: a threshold that
+#: refuses a fixed share of these films is too strict for other hospitals, whose films differ a little. It refused 10 to
+#: 16 of 35 such films; even odds refused 0.
 WEIGHT = 4.0
 HIDDEN, EPOCHS, BATCH, RATE, DECAY, DROPOUT = 64, 15, 256, 2e-3, 0.05, 0.5
 
 
 @dataclass(frozen=True, eq=False)
 class Pictures:
-    """Edges (N, copies, 1 + corrections, bins) of pictures.
+    """Edge features (N, copies, 1 + corrections, bins) of N pictures.
 
-    The first copy is unchanged; each lies as it is, then so that each of image.CORRECTIONS would put it right.
+    The first copy is not augmented. On the third axis, index 0 is the picture as it lies; index i is the picture as the
+    i-th of image.CORRECTIONS would restore it.
     """
 
     edges: np.ndarray
     kinds: np.ndarray  # (N,) str
-    groups: np.ndarray  # (N,) str: what must not be divided between learning and judging
+    groups: np.ndarray  # (N,) str: pictures of a group stay in one fold
 
     def chest(self) -> np.ndarray:
-        """(N,) bool: what should pass."""
+        """(N,) bool: pictures that should pass."""
         return np.isin(self.kinds, ("film", *PASSING))
 
 
 class Gate(nn.Module):
-    """Edges (N, bins) to log-odds (N,); its tensors are those of gate.TENSORS."""
+    """Network from edge features (N, bins) to log-odds (N,); its parameters are named as gate.TENSORS."""
 
     def __init__(self, bins: int) -> None:
         super().__init__()
         self.hidden, self.out = nn.Linear(bins, HIDDEN), nn.Linear(HIDDEN, 1)
 
     def forward(self, edges: Tensor) -> Tensor:
-        """(..., bins) -> (...)."""
+        """Edge features (..., bins) -> log-odds (...)."""
         hidden = functional.dropout(functional.relu(self.hidden(edges)), DROPOUT, self.training)
         logits: Tensor = self.out(hidden)[..., 0]
         return logits
 
 
 def fit(films: Films, others: Path, out: Path, say: Callable[[str], None] = print) -> dict[str, Any]:
-    """Measure by folds, teach a gate with everything, write `gate.safetensors` and `README.md`."""
+    """Measure the gate by cross-validation, train it on all pictures, write `gate.safetensors` and `README.md`.
+
+    `others` is a folder with labels.csv (file, kind) and images/. Returns the error rates that `card` shows. DataError
+    if labels.csv lacks a column; unreadable pictures are reported to `say` and left out.
+    """
     taught = _pictures(films, others, say)
     held = _scores_by_fold(taught)
     rates = {
@@ -98,6 +103,10 @@ def fit(films: Films, others: Path, out: Path, say: Callable[[str], None] = prin
 
 
 def _pictures(films: Films, others: Path, say: Callable[[str], None]) -> Pictures:
+    """Edge features of the films, of the other pictures and of generated noise.
+
+    Groups are patients for films, and single pictures otherwise. DataError if labels.csv is empty or lacks a column.
+    """
     rng = np.random.default_rng(0)
     parts = []
     thumbs, rows = _read(films.paths, say)
@@ -119,6 +128,7 @@ def _pictures(films: Films, others: Path, say: Callable[[str], None]) -> Picture
 
 
 def _read(paths: Sequence[Path], say: Callable[[str], None]) -> tuple[np.ndarray, list[int]]:
+    """Thumbnails (n, SIDE, SIDE) uint8 of the readable files and their indices."""
     thumbs, rows = [], []
     for row, path in enumerate(tqdm(paths, "reading", disable=None)):
         try:
@@ -130,7 +140,7 @@ def _read(paths: Sequence[Path], say: Callable[[str], None]) -> tuple[np.ndarray
 
 
 def noise(rng: np.random.Generator) -> np.ndarray:
-    """A picture (SIDE, SIDE) of nothing: grain of some size, a slope, stripes, or all of them."""
+    """A random picture (SIDE, SIDE) uint8 without an object: a mix of grain, gradient and stripes."""
     side = gate.SIDE
     size = int(rng.choice([2, 4, 8, 16, 32, side]))
     grain = cv2.resize(rng.random((size, size)), (side, side), interpolation=int(rng.integers(2)))
@@ -145,10 +155,13 @@ def noise(rng: np.random.Generator) -> np.ndarray:
 
 
 def changed(thumb: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A thumbnail as another patient, exposure, frame or machine, or a mirror, would show it."""
+    """A thumbnail (SIDE, SIDE) uint8 with random augmentation.
+
+    It imitates another patient, exposure, frame or machine, and mirrors half of the thumbnails.
+    """
     side = len(thumb)
     how = cv2.getRotationMatrix2D((side / 2, side / 2), rng.uniform(-10, 10), 1)
-    stretch = np.exp(rng.uniform(-0.3, 0.3) + rng.uniform(-0.15, 0.15, 2))  # children are wider
+    stretch = np.exp(rng.uniform(-0.3, 0.3) + rng.uniform(-0.15, 0.15, 2))  # the chests of children are wider
     how = stretch[:, None] * how
     how[:, 2] += (1 - stretch) * side / 2 + rng.uniform(-0.1, 0.1, 2) * side
     edge = float(rng.choice([0, 0, 128, 255]))
@@ -166,7 +179,7 @@ def changed(thumb: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def spoiled(thumbs: np.ndarray) -> list[np.ndarray]:
-    """Thumbnails as they are, then so that each of image.CORRECTIONS would put them right."""
+    """Thumbnails (n, SIDE, SIDE) as they are, then altered so that each of image.CORRECTIONS restores them."""
     found = [thumbs]
     for turns, inverted in image.CORRECTIONS.values():
         turned = np.rot90(thumbs, -turns, (1, 2))
@@ -175,7 +188,10 @@ def spoiled(thumbs: np.ndarray) -> list[np.ndarray]:
 
 
 def _edges(thumbs: np.ndarray, copies: int, most: int, rng: np.random.Generator) -> np.ndarray:
-    """Edges of the pictures and of changed copies; copies that others have more of are nan."""
+    """Edge features (n, 1 + most, 1 + corrections, bins) float16 of thumbnails and `copies` augmented copies.
+
+    Copies beyond `copies` are nan.
+    """
     bins = gate.CELLS**2 * gate.DIRECTIONS
     found = np.full((len(thumbs), 1 + most, 1 + len(image.CORRECTIONS), bins), np.nan, np.float16)
     for copy in range(1 + copies):
@@ -185,17 +201,22 @@ def _edges(thumbs: np.ndarray, copies: int, most: int, rng: np.random.Generator)
     return found
 
 
-# ------------------------------------------------------------------ learning and judging
+# ------------------------------------------------------------------ training and scoring
 
 
 def _fitted(taught: Pictures, rows: np.ndarray, seed: int = 0) -> Gate:
+    """A gate trained on the pictures `rows`, by weighted cross entropy with AdamW.
+
+    Positives are upright chest films, negatives the same films altered and the other pictures. The first layer of the
+    result includes the normalisation of the features.
+    """
     rng = np.random.default_rng(seed)
     chest = taught.chest()[rows]
     good, bad = taught.edges[rows[chest]], taught.edges[rows[~chest]]
     ways = rng.permuted(np.tile(np.arange(1, good.shape[2]), (*good.shape[:2], 1)), axis=2)[..., :SPOILED]
     lying_wrong = np.take_along_axis(good, ways[..., None], 2)
     _, kind, many = np.unique(taught.kinds[rows[~chest]], return_inverse=True, return_counts=True)
-    alike = many.mean() / many[kind]  # each kind of other pictures counts alike, however few there are
+    alike = many.mean() / many[kind]  # all kinds of other pictures have the same total weight
     parts = [
         (good[:, :, 0], 1.0, np.ones(len(good))),
         (lying_wrong, 0.0, np.full(len(good), WEIGHT)),
@@ -216,14 +237,17 @@ def _fitted(taught: Pictures, rows: np.ndarray, seed: int = 0) -> Gate:
             loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
             schedule.step()
-    with torch.no_grad():  # it takes edges as they are
+    with torch.no_grad():  # the gate gets features without normalisation
         network.hidden.weight.div_(spread)
         network.hidden.bias.sub_(network.hidden.weight @ mean)
     return network.eval()
 
 
 def _flat(part: tuple[np.ndarray, float, np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Edges of pictures (N, ..., bins), what they are, and what each counts: a row for every copy there is."""
+    """Features (M, bins), targets (M,) and weights (M,) of a part, with a row per copy; missing copies are dropped.
+
+    A part is edge features (N, ..., bins), the target of all of them, and a weight (N,) per picture.
+    """
     edges, target, weights = part
     rows = edges.reshape(-1, edges.shape[-1])
     there = ~np.isnan(rows[:, 0])
@@ -233,12 +257,13 @@ def _flat(part: tuple[np.ndarray, float, np.ndarray]) -> tuple[np.ndarray, np.nd
 
 @torch.no_grad()
 def _scored(network: Gate, edges: np.ndarray) -> np.ndarray:
+    """Log-odds (...) of edge features (..., bins)."""
     found: np.ndarray = network(torch.from_numpy(edges.astype(np.float32))).numpy()
     return found
 
 
 def _scores_by_fold(taught: Pictures) -> np.ndarray:
-    """Scores (N, 1 + corrections) of the unchanged pictures by networks that did not see them."""
+    """Log-odds (N, 1 + corrections) of the pictures without augmentation, by networks of the other folds."""
     found = np.empty((len(taught.kinds), taught.edges.shape[2]))
     for teach, judge in GroupKFold(FOLDS, shuffle=True, random_state=0).split(taught.kinds, groups=taught.groups):
         found[judge] = _scored(_fitted(taught, teach), taught.edges[judge, 0])
@@ -246,12 +271,15 @@ def _scores_by_fold(taught: Pictures) -> np.ndarray:
 
 
 def _rates(taught: Pictures, scores: np.ndarray) -> dict[str, Any]:
-    """Per kind how many are refused; of films that lie wrong, how many are offered the right correction."""
+    """Counts with 95 % intervals, by kind of picture and by defect.
+
+    For a kind: the pictures refused. For a defect: the films that are refused and offered the right correction.
+    """
     found: dict[str, Any] = {}
     for kind in sorted(set(taught.kinds)):
         found[kind] = _share(scores[taught.kinds == kind, 0] < 0, taught.groups[taught.kinds == kind])
     films = taught.kinds == "film"
-    # what each correction would make of a film that lies wrong are the other ways it may lie, and the right one
+    # correcting an altered film yields the same set of orientations, so the upright one must score highest
     offered = (scores[films].argmax(1) == 0) & (scores[films, 0] >= 0)
     for kind, inverted in ((TURNED, False), (INVERTED, True)):
         ways = [way for way, (_, inverts) in enumerate(image.CORRECTIONS.values(), 1) if inverts == inverted]
@@ -260,7 +288,7 @@ def _rates(taught: Pictures, scores: np.ndarray) -> dict[str, Any]:
 
 
 def _never_taught(taught: Pictures) -> dict[str, Any]:
-    """Per kind of other pictures, how many are refused by a gate that was taught without that kind."""
+    """Counts of refused pictures by kind, each by a gate trained without that kind."""
     found = {}
     rows = np.arange(len(taught.kinds))
     for kind in sorted(set(taught.kinds) - {"film"}):
@@ -271,15 +299,18 @@ def _never_taught(taught: Pictures) -> dict[str, Any]:
 
 
 def _share(hits: np.ndarray, groups: np.ndarray) -> dict[str, float]:
-    low, high = np.percentile(metrics.bootstrap(lambda rows: hits[rows].mean(), groups), [2.5, 97.5])
+    low, high = metrics.interval(metrics.bootstrap(lambda rows: hits[rows].mean(), groups))
     return {"hits": int(hits.sum()), "of": len(hits), "low": round(float(low), 4), "high": round(float(high), 4)}
 
 
-# ------------------------------------------------------------------ what is said of it
+# ------------------------------------------------------------------ the card
 
 
 def card(rates: dict[str, Any]) -> str:
-    """What was measured, for people."""
+    """README of the gate in Markdown: its training data and tables of its error rates.
+
+    `rates` are those of `fit`.
+    """
     by_fold, never = rates["by_fold"], rates["never_taught"]
 
     def line(name: str, found: dict[str, float]) -> str:

@@ -1,4 +1,4 @@
-"""What training minimises. Sums, so that parts of a batch on several devices add up to the whole."""
+"""Training losses, as sums: the parts of a batch on several devices add up to the whole."""
 
 from __future__ import annotations
 
@@ -9,22 +9,23 @@ from torch.nn import functional
 if TYPE_CHECKING:
     from torch import Tensor
 
-#: A box that covers less of every cell of the activation map than this says nothing at that resolution.
+#: Least share of some cell of the activation map that boxes must cover; smaller boxes are left out of the loss.
 LEAST_COVER = 0.05
 
 
 def masked_bce(logits: Tensor, targets: Tensor) -> Tensor:
-    """Binary cross entropy summed over the labels (N, L) that are known (not nan)."""
+    """Binary cross entropy of logits (N, L), summed over the targets (N, L) that are not nan."""
     known = ~targets.isnan()
     loss = functional.binary_cross_entropy_with_logits(logits, targets.nan_to_num(), reduction="none")
     return (loss * known).sum()
 
 
 def boxed_cam(cam: Tensor, masks: Tensor) -> Tensor:
-    """How far activation maps (N, L, h, w) are from lying in boxes (N, L, H, W; all 0 where there is none), summed.
+    """Negative log of the share of each activation map that lies in its boxes, summed over maps with a box.
 
-    -log of the share of the map's softmax over its cells that lies in the box, after the idea of Li et al. 2018
-    (arXiv:1711.06373) to learn place and finding together. A cell counts by how much of it is covered.
+    `cam` (N, L, h, w) becomes shares by a softmax over cells; `masks` (N, L, H, W) are 1 inside boxes, all 0 without
+    one. A cell counts by its covered area. Location and finding are learnt together, as by Li et al. 2018
+    (arXiv:1711.06373).
     """
     cover = functional.interpolate(masks, cam.shape[-2:], mode="area").flatten(2)
     most = cover.amax(2)

@@ -1,4 +1,4 @@
-"""From a run to a repository on the Hugging Face Hub: everything in one commit, or nothing."""
+"""Publication of a run's model on the Hugging Face Hub, in one commit."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-#: What goes along with a model, for people; the loader ignores it.
+#: Files published with a model for its readers; the loader ignores them.
 THRESHOLDS, EVALUATION, AUDIT = "thresholds.json", "evaluation.json", "audit.json"
-#: How the run was made, with the checksum of its split; the list of patients itself stays at home.
+#: The run's plan with the checksum of its split; the list of patients is not published.
 TRAINING = "training.json"
 ALONG = (THRESHOLDS, EVALUATION, AUDIT, TRAINING)
 
 
 def stage(run: Path, folder: Path) -> Path:
-    """Copy what will be published into an empty folder: the model of all films, its figures, audit and plan.
+    """Copy the model of all films with its figures, audit and plan into `folder`, and return it.
 
-    DataError where the run is not finished; BadModel where its model cannot be read.
+    `run` may also be a model folder. DataError if the run has no finished model; BadModel if its model cannot be read.
     """
     model = run / "all" if (run / "run.json").exists() else run
     if not (model / model_folder.CONFIG).exists():
@@ -49,7 +49,7 @@ def stage(run: Path, folder: Path) -> Path:
 
 
 def _without_films(audit: dict[str, Any]) -> dict[str, Any]:
-    """An audit's findings without the suspects: file names may tell who a patient is."""
+    """The audit with numbers of suspects instead of their file names, which may identify patients."""
     return {**audit, "findings": [{**finding, "suspects": len(finding["suspects"])} for finding in audit["findings"]]}
 
 
@@ -60,9 +60,9 @@ def _write(path: Path, content: Any) -> None:
 def publish(
     folder: Path, repo: str, *, private: bool, message: str, may: Callable[[str], bool], say: Callable[[str], None]
 ) -> str | None:
-    """Push a staged folder as one commit; `may` is asked before a repository that exists gets another. The commit.
+    """Push a staged folder as one commit and return its hash; None if `may` refuses.
 
-    None where `may` said no; the errors of `hub.push`.
+    `may` gets a question if the repository exists already; `say` prints the outcome. Errors as in `hub.push`.
     """
     before = hub.head(repo)
     if before and not may(f"{repo} exists (at {before[:12]}). Publish a new version of it?"):
@@ -74,6 +74,6 @@ def publish(
 
 
 def listing(folder: Path) -> str:
-    """What a dry run shows: every file with its size, and the card."""
+    """Output of a dry run: size in bytes and name of each file, then the card."""
     files = [f"{path.stat().st_size:>12,}  {path.name}" for path in sorted(folder.iterdir())]
     return "\n".join([*files, "", (folder / model_folder.CARD).read_text()])

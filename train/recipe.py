@@ -1,4 +1,4 @@
-"""Everything that decides a training run apart from its films: one frozen record that is its own command line."""
+"""Hyperparameters of a training: one frozen record, which also defines the command line."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from cxr_demo.films.label_tables import MISSING, UNCERTAIN, Policy
 
 
 def option(default: Any, text: str, *, choices: tuple[str, ...] = ()) -> Any:
-    """A field of the recipe with what `--help` says of it."""
+    """A field of the recipe with its default, its help text and, for text, the accepted values."""
     return field(default=default, metadata={"help": text, "choices": choices})
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a network learns. Its head first, then everything at a coarse size, then everything at full size.
+    """Hyperparameters of a training: first the head alone, then all layers at a coarse size, then at full size.
 
-    Coarse epochs cost a fraction and teach most of it (progressive resizing). Rates are AdamW's, at their peak:
-    warm-up and a cosine in every phase.
+    Epochs at the coarse size cost a fraction and achieve most of the result (progressive resizing). Learning rates are
+    AdamW's, at their peak; each phase has a linear warm-up and a cosine decay.
     """
 
     backbone: str = option(
@@ -67,12 +67,12 @@ class Recipe:
 
     @property
     def policy(self) -> Policy:
-        """What uncertain and missing labels become."""
+        """Treatment of uncertain and missing labels."""
         return Policy(self.uncertain, self.missing)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The recipe's fields as flags of a command."""
+    """Add each field of the recipe as a flag with its default and help."""
     group = parser.add_argument_group("recipe")
     for f in fields(Recipe):
         text = f"{f.metadata['help']}; default: {f.default}".replace("%", "%%")
@@ -84,7 +84,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def of_arguments(arguments: argparse.Namespace) -> Recipe:
-    """The recipe that a command line asked for."""
+    """The recipe of a parsed command line."""
     return Recipe(**{f.name: getattr(arguments, f.name) for f in fields(Recipe)})
 
 

@@ -1,4 +1,4 @@
-"""What a training leaves to look at: `log.jsonl`, TensorBoard's events and `curves.png` in its folder."""
+"""Log of a training: `log.jsonl`, TensorBoard events and `curves.png` in its folder."""
 
 from __future__ import annotations
 
@@ -6,31 +6,37 @@ import json
 import math
 from typing import TYPE_CHECKING, Any
 
+from cxr_demo.files import write_whole
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 
 class Record:
-    """Writes all of them anew after each epoch, so that they agree with the checkpoint after an interruption too."""
+    """Writer of a training's log.
+
+    After each epoch it rewrites all files, so that they agree with the checkpoint even after an interruption.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
 
     def epochs(self, history: Sequence[Mapping[str, Any]]) -> None:
-        """A row per epoch so far: epoch, phase, size, loss, box_loss, seconds, and auroc where there is validation."""
-        log = self.folder / "log.jsonl"
-        partial = log.with_suffix(".partial")
-        partial.write_text("".join(json.dumps(row) + "\n" for row in history))
-        partial.replace(log)
+        """Write the rows of all epochs so far.
+
+        Keys of a row: epoch, phase, size (pixels), loss, box_loss, seconds, and auroc if there is validation.
+        """
+        write_whole(self.folder / "log.jsonl", "".join(json.dumps(row) + "\n" for row in history))
         self._events(history[-1])
         self._curves(history)
 
     def _events(self, row: Mapping[str, Any]) -> None:
+        """Add an epoch to the TensorBoard events; those of later epochs are dropped."""
         from torch.utils.tensorboard import SummaryWriter
 
-        # events of epochs that a killed run had begun again are dropped
+        # drop events of epochs that an interrupted run repeats
         writer = SummaryWriter(self.folder / "tensorboard", purge_step=row["epoch"])
         for name, value in row.items():
             if isinstance(value, float):
@@ -38,6 +44,7 @@ class Record:
         writer.close()
 
     def _curves(self, history: Sequence[Mapping[str, Any]]) -> None:
+        """Plot training loss and validation AUROC over epochs."""
         from matplotlib.figure import Figure
 
         figure = Figure(figsize=(7, 3.5), layout="constrained")

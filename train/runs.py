@@ -1,6 +1,6 @@
-"""A run: one model per fold of patients, their out-of-fold scores, and one model of all films.
+"""Cross-validated runs: one model per fold of patients, their out-of-fold scores, and one model of all films.
 
-RUN/run.json             the plan: films, findings, recipe; `resume` needs nothing else
+RUN/run.json             the plan: films, findings, recipe; all that `resume` needs
 RUN/folds.csv            file, patient, fold
 RUN/out_of_fold.npz      logits (N, L) of each film by the model that never saw its patient; targets; fold
 RUN/fold-0/ ... RUN/all/ model folders
@@ -20,65 +20,69 @@ import numpy as np
 from accelerate import Accelerator
 
 from cxr_demo.errors import DataError
+from cxr_demo.files import write_whole
 from cxr_demo.models import model_folder
 from cxr_demo.models.classifier import MIRRORED
 from cxr_demo.types import ModelSpec, Score
 from train import backbones, boxes, calibrate, card, distil, evaluate, finetune, splits
-from train.audit import corrections
+from train.audit import command, corrections
 from train.recipe import Recipe
 from train.record import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from cxr_demo.films.label_tables import Films
     from cxr_demo.models.classifier import Network
     from train.backbones import Backbone
 
-#: Strata whose figures go into a model folder; all are in evaluation.json.
+#: Strata whose figures go into a model folder; evaluation.json has all of them.
 SHOWN = ("all sources", "within", "films with boxes")
-#: The metric of activation maps.
+#: Name of the metric of activation maps.
 POINTING = "Grad-CAM pointing"
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What decides a run. Saved with it as JSON; the same plan over the same films goes on where it was."""
+    """Everything that decides a run, saved as `run.json`; the same plan on the same films resumes the run.
+
+    `name`, `trained_on`, `command` and `accepted` may differ then, see `_decisive`.
+    """
 
     name: str
     films: tuple[str, ...]  # tables, or NAME=FOLDER of a data set of torchxrayvision's
     labels: tuple[str, ...]
     recipe: Recipe
     folds: int = 5
-    only_folds: bool = False  # no model of all films: the folds are there to measure with
+    only_folds: bool = False  # train no model of all films: the folds serve to measure
     split: str | None = None  # instead of folds: a split file, or "official"; its part "train" trains one model
     start_run: str | None = None  # a run of the same films whose models are the start, fold by fold
     teacher: str | None = None  # a table of another model's probabilities, see distil
     corrections: str | None = None  # a table of reviewed labels
-    accepted: Mapping[str, str] = field(default_factory=dict)  # errors of the audit that do not stop it, with reasons
-    present_only: bool = False  # of data sets by name: without films that are not there
+    accepted: Mapping[str, str] = field(default_factory=dict)  # id of an audit error that may stand -> reason
+    present_only: bool = False  # of data sets by name, leave out films without a file
     trained_on: str = ""
     command: str = ""
     digest: str = ""  # of the films, patients and targets
 
     def dumps(self) -> str:
-        """As `run.json` holds it."""
+        """The plan as the text of `run.json`."""
         return json.dumps(asdict(self), indent=2) + "\n"
 
 
 def loads(path: Path) -> Plan:
-    """The plan of a run; DataError where there is none."""
+    """The plan of the run at `path`; DataError if its `run.json` is missing or invalid."""
     try:
         found: dict[str, Any] = json.loads((path / "run.json").read_text())
         found["recipe"] = Recipe(**found["recipe"])
-        found.setdefault("only_folds", False)  # earlier versions knew no other
+        found.setdefault("only_folds", False)  # missing in runs of earlier versions
         return Plan(**{f.name: _tuple(found[f.name]) for f in fields(Plan)})
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"{path} holds no run that can be read here: {error}.") from None
 
 
 def digest(films: Films) -> str:
-    """What tells apart two sets of films and labels, in 16 hex digits."""
+    """Checksum of file names, patients and targets in 16 hex digits, to compare sets of films."""
     found = hashlib.sha256()
     for path, patient in zip(films.paths, films.patients, strict=True):
         found.update(f"{path.name} {patient}\n".encode())
@@ -88,7 +92,10 @@ def digest(films: Films) -> str:
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """A plan at work: its folder and what its names stand for."""
+    """A plan with its folder and its decoded films; `say` gets a line per event.
+
+    Model folders are named "all" or "fold-<k>"; in methods `k` is the fold, None for the model of all films.
+    """
 
     folder: Path
     plan: Plan
@@ -98,7 +105,10 @@ class Run:
     most_steps: int | None = None  # per epoch, for a trial
 
     def fit(self) -> None:
-        """Train whatever is not yet trained, then score, calibrate and write the model folders."""
+        """Train the models that are not trained yet, then score, calibrate and write the model folders.
+
+        DataError if the plan contradicts itself or its starting run, or if the folder holds a run of another plan.
+        """
         if self.plan.split and self.plan.only_folds:
             raise DataError("A split has no folds; leave out --only-folds.")
         if self.plan.split:
@@ -107,7 +117,10 @@ class Run:
             self._fit_folds()
 
     def _fit_split(self) -> None:
-        """One model of the part "train"; calibrated and chosen by patients held out of it. Nobody looks at "test"."""
+        """Train one model on the part "train" of the split.
+
+        Patients held out of that part decide when to stop and calibrate the model; the part "test" is not used.
+        """
         accelerator = Accelerator()
         rows = np.flatnonzero(splits.parts(self.films, str(self.plan.split)) == "train")
         held = _validation(self.films, rows, self.plan.recipe)
@@ -131,16 +144,21 @@ class Run:
         accelerator.wait_for_everyone()
 
     def _fit_folds(self) -> None:
+        """Train the models of all folds, and unless `only_folds` one of all films, then write scores and model folders.
+
+        Each fold's model scores the films of that fold, which gives out-of-fold logits of all films.
+        """
         accelerator = Accelerator()
         fold = self._folds()
         if accelerator.is_main_process:
             self._claim()
             _write_folds(self.folder / "folds.csv", self.films, fold)
         accelerator.wait_for_everyone()
-        logits, networks = np.zeros_like(self.films.targets), {}
-        for k in self._models():
+        logits, networks = np.zeros_like(self.films.targets), []
+        for k in models(self.plan):
             rows = np.arange(len(self.films)) if k is None else np.flatnonzero(fold != k)
-            network = networks[_name(k)] = self._trained(rows, _validation(self.films, rows, self.plan.recipe), k)
+            network = self._trained(rows, _validation(self.films, rows, self.plan.recipe), k)
+            networks.append(network)
             if k is not None:
                 held = np.flatnonzero(fold == k)
                 logits[held] = finetune.logits(network, self.views, held, accelerator)
@@ -154,11 +172,8 @@ class Run:
             self._write_models(logits, fold, networks)
         accelerator.wait_for_everyone()
 
-    def _models(self) -> list[int | None]:
-        """Which models there are: one per fold, and last the one of all films."""
-        return [*range(self.plan.folds), *(() if self.plan.only_folds else (None,))]
-
     def _folds(self) -> np.ndarray:
+        """Fold (N,) of each film, new or that of the starting run; DataError if the starting run does not fit."""
         if self.plan.start_run is None:
             return splits.patient_folds(self.films.patients, self.films.targets, self.plan.folds, self.plan.recipe.seed)
         if not self.plan.only_folds and loads(Path(self.plan.start_run)).only_folds:
@@ -169,17 +184,19 @@ class Run:
         return fold
 
     def _claim(self) -> None:
-        """Refuse to go on with another plan in the same folder: folds would no longer be kept apart."""
+        """Write `run.json`; DataError if the folder has another plan, whose folds could mix patients with these."""
         path = self.folder / "run.json"
         if path.exists() and _decisive(loads(self.folder)) != _decisive(self.plan):
             raise DataError(f"{self.folder} holds a run of another recipe or of other films; choose another folder.")
         self.folder.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".partial")
-        partial.write_text(self.plan.dumps())
-        partial.replace(path)
+        write_whole(path, self.plan.dumps())
 
     def _trained(self, rows: np.ndarray, held: np.ndarray, k: int | None) -> Network:
-        """A network that learnt from these rows but for the held ones, which decided when to stop."""
+        """A network trained on `rows` without `held`; the films of `held` decide when to stop.
+
+        Both are indices (n,). With a teacher, the targets of the training films are softened; boxes serve as masks if
+        the recipe weighs them.
+        """
         films, recipe = self.films, self.plan.recipe
         folder = self.folder / "training" / _name(k)
         rows = np.setdiff1d(rows, held)
@@ -200,39 +217,29 @@ class Run:
         return network
 
     def _backbone(self, k: int | None) -> Backbone:
+        """The backbone of fold `k`: the recipe's, or the model of that fold in the starting run."""
         if self.plan.start_run is None:
             return backbones.find(self.plan.recipe)
         return backbones.of_model(
             model_folder.read(Path(self.plan.start_run) / _name(k), Path(self.plan.start_run).name)
         )
 
-    def _write_models(self, logits: np.ndarray, fold: np.ndarray, networks: dict[str, Network]) -> None:
+    def _write_models(self, logits: np.ndarray, fold: np.ndarray, networks: list[Network]) -> None:
         films, plan = self.films, self.plan
-        calibrated = np.zeros_like(logits)
-        for own in range(plan.folds):
-            # a fold is calibrated by the others, so that its own labels decide nothing about it
-            others = calibrate.platt(logits[fold != own], films.targets[fold != own], films.labels)
-            calibrated[fold == own] = calibrate.apply(logits[fold == own], others)
-        scores = evaluate.measure(films, calibrated, fold)
-        if any(films.boxes):
-            scores += self._pointing(fold, networks)
-        write_evaluation(self.folder, films, calibrated, scores)
-        trained = "" if plan.only_folds else "; the model here was then trained the same way on all of them"
-        scored_on = (
-            f"Each film was scored by one of {plan.folds} models that never saw its patient (patient-wise "
-            f"cross-validation, {len(films)} films, {len(np.unique(films.patients))} patients), and compared with the "
-            f"others of that model{trained}. Intervals: 95 %, patient bootstrap."
-        )
-        for k in self._models():
+        scores = measure_folds(self.folder, plan, films, logits, fold, networks)
+        for k, network in zip(models(plan), networks, strict=True):
             rest = np.ones(len(films), bool) if k is None else fold != k
             name = plan.name if k is None else f"{plan.name}-fold-{k}"
-            self._write_model(k, name, networks[_name(k)], logits[rest], films.targets[rest], scores, scored_on)
+            self._write_model(k, name, network, logits[rest], films.targets[rest], scores, by_folds(plan, films))
 
     def _write_model(
         self, k: int | None, name: str, network: Network, logits: np.ndarray, targets: np.ndarray,
         scores: list[Score], scored_on: str,
     ) -> None:  # fmt: skip
-        """A model folder, calibrated on these logits and targets (n, L)."""
+        """Write the model folder of fold `k`, calibrated on logits and targets (n, L).
+
+        `name`, `scores` and `scored_on` go into its description and card; all operating points into thresholds.json.
+        """
         labels, backbone = self.films.labels, self._backbone(k)
         calibration = calibrate.platt(logits, targets, labels)
         points = calibrate.operating_points(calibrate.probabilities(calibrate.apply(logits, calibration)), targets)
@@ -246,7 +253,7 @@ class Run:
             licence="Apache-2.0",
             calibration=calibration,
             thresholds=points["youden"],
-            scores=tuple(s for s in scores if s.subset.startswith(SHOWN)),
+            scores=_shown(scores),
             scored_on=scored_on,
             base_weights=backbone.name,
         )
@@ -256,22 +263,14 @@ class Run:
         by_label = {rule: dict(zip(labels, values, strict=True)) for rule, values in points.items()}
         (folder / "thresholds.json").write_text(json.dumps(by_label, indent=2) + "\n")
 
-    def _pointing(self, fold: np.ndarray, networks: dict[str, Network]) -> list[Score]:
-        """How often the peak of a finding's activation map lies in a box of it, by the model that never saw it."""
-        films, crops = self.films, boxes.crops(self.films)
-        hits = np.full(films.targets.shape, np.nan)
-        for k in range(self.plan.folds):
-            rows = np.array([row for row in crops if fold[row] == k], int)
-            maps = finetune.maps(networks[_name(k)], self.views, rows) if len(rows) else ()
-            for row, planes in zip(rows, maps, strict=True):
-                for label in {box.label for box in films.boxes[row]} & set(films.labels):
-                    i = films.labels.index(label)
-                    own = [box for box in films.boxes[row] if box.label == label]
-                    hits[row, i] = boxes.hit(planes[i], own, crops[row])
-        return evaluate.shares(films.labels, hits, films.patients, "films with boxes", POINTING)
+
+def models(plan: Plan) -> list[int | None]:
+    """The models of a run by folds: one per fold, and last, as None, the one of all films unless left out."""
+    return [*range(plan.folds), *(() if plan.only_folds else (None,))]
 
 
 def _name(fold: int | None) -> str:
+    """Folder of a fold's model in the run."""
     return "all" if fold is None else f"fold-{fold}"
 
 
@@ -280,14 +279,14 @@ def _tuple(value: Any) -> Any:
 
 
 def _decisive(plan: Plan) -> dict[str, Any]:
-    """What must not change while a run is unfinished."""
+    """The fields of a plan that must not change while the run is unfinished."""
     return {
         name: value for name, value in asdict(plan).items() if name not in ("name", "trained_on", "command", "accepted")
     }
 
 
 def _validation(films: Films, rows: np.ndarray, recipe: Recipe) -> np.ndarray:
-    """Of these rows those of the patients whose films decide when to stop."""
+    """The indices among `rows` of the validation patients' films; empty if the recipe has no validation."""
     if recipe.validation <= 0:
         return rows[:0]
     parts = max(2, round(1 / recipe.validation))
@@ -298,7 +297,7 @@ def _validation(films: Films, rows: np.ndarray, recipe: Recipe) -> np.ndarray:
 
 
 def sample(films: Films, most: int, seed: int) -> np.ndarray:
-    """Rows of a few films, sorted, among them several patients with and without each finding."""
+    """Sorted indices of `most` random films, plus films of 8 patients with and 8 without each finding."""
     order = np.random.default_rng(seed).permutation(len(films))
     chosen = list(order[:most])
     for column in films.targets.T:
@@ -310,6 +309,7 @@ def sample(films: Films, most: int, seed: int) -> np.ndarray:
 
 
 def _write_folds(path: Path, films: Films, fold: np.ndarray) -> None:
+    """Write file, patient and fold of each film as CSV."""
     with path.open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["file", "patient", "fold"])
@@ -317,7 +317,7 @@ def _write_folds(path: Path, films: Films, fold: np.ndarray) -> None:
 
 
 def folds_of(run: Path, films: Films) -> np.ndarray:
-    """The fold (N,) of each film's patient in a run; DataError where a patient has none."""
+    """Fold (N,) of each film's patient in a run; DataError if a patient is not in it."""
     with (run / "folds.csv").open(newline="") as file:
         known = {row["patient"]: int(row["fold"]) for row in csv.DictReader(file)}
     strangers = set(films.patients) - set(known)
@@ -326,19 +326,71 @@ def folds_of(run: Path, films: Films) -> np.ndarray:
     return np.array([known[patient] for patient in films.patients])
 
 
-def measured(spec: ModelSpec, scores: list[Score], scored_on: str) -> ModelSpec:
-    """A description with other figures."""
-    return replace(spec, scores=tuple(s for s in scores if s.subset.startswith(SHOWN)), scored_on=scored_on)
+def measure_folds(
+    folder: Path, plan: Plan, films: Films, logits: np.ndarray, fold: np.ndarray, networks: Sequence[Network]
+) -> list[Score]:
+    """Every figure of a run by folds, which RUN/evaluation.json then holds.
+
+    Each film (N,) is scored, logits (N, L), and explained by the network of its fold, which never saw its patient.
+    """
+    calibrated = np.zeros_like(logits)
+    for own in range(plan.folds):
+        # a fold is calibrated by the others, so that its own labels decide nothing about it
+        others = calibrate.platt(logits[fold != own], films.targets[fold != own], films.labels)
+        calibrated[fold == own] = calibrate.apply(logits[fold == own], others)
+    scores = evaluate.measure(films, calibrated, fold)
+    hits = boxes.hits(films, fold, networks, plan.recipe.size)
+    scores += evaluate.shares(films.labels, hits, films.patients, "films with boxes", POINTING)
+    write_evaluation(folder, films, calibrated, scores)
+    return scores
+
+
+def by_folds(plan: Plan, films: Films) -> str:
+    """How a run by folds is measured, in sentences for its models' cards."""
+    trained = "" if plan.only_folds else "; the model here was then trained the same way on all of them"
+    return (
+        f"Each film was scored by one of {plan.folds} models that never saw its patient (patient-wise "
+        f"cross-validation, {len(films)} films, {len(np.unique(films.patients))} patients), and compared with the "
+        f"others of that model{trained}. Intervals: 95 %, patient bootstrap."
+    )
+
+
+def measure_again(run: Path, plan: Plan, films: Films) -> list[Score]:
+    """Measure a finished run by folds anew, without training; its cards and evaluation.json get the figures.
+
+    DataError where a part of the run is missing or the films changed since; BadModel where a model cannot be read.
+    """
+    if digest(films) != plan.digest:
+        raise DataError(f"{run} was trained on other films or labels; give it the ones that it had, or train anew.")
+    logits, fold = command.read_scores(run / "out_of_fold.npz", films), folds_of(run, films)
+    networks = [model_folder.read(run / _name(k), plan.name).network for k in range(plan.folds)]
+    scores = measure_folds(run, plan, films, logits, fold, networks)
+    for k in models(plan):
+        describe(run / _name(k), plan, scores, by_folds(plan, films))
+    return scores
+
+
+def describe(folder: Path, plan: Plan, scores: list[Score], said: str) -> None:
+    """Give a model folder other figures, and the sentence on how they were measured."""
+    spec = replace(model_folder.read_spec(folder), scores=_shown(scores), scored_on=said)
+    model_folder.describe(folder, spec, card.write(spec, plan.command, notes(plan)))
+
+
+def _shown(scores: list[Score]) -> tuple[Score, ...]:
+    return tuple(score for score in scores if score.subset.startswith(SHOWN))
 
 
 def notes(plan: Plan) -> list[str]:
-    """What the card says of labels that were changed and of errors that were accepted."""
+    """Sentences for the card about corrected labels and accepted audit errors."""
     found = [corrections.summary(Path(plan.corrections))] if plan.corrections else []
     return found + [f"The audit's error {name} was accepted: {reason}" for name, reason in plan.accepted.items()]
 
 
 def write_evaluation(folder: Path, films: Films, logits: np.ndarray, scores: list[Score]) -> None:
-    """RUN/evaluation.json: every figure, and how well probabilities are calibrated; logits are calibrated (N, L)."""
+    """Write RUN/evaluation.json: all scores, and the calibration error of each finding.
+
+    `logits` (N, L) are calibrated.
+    """
     probabilities = calibrate.probabilities(logits)
     errors = {
         label: evaluate.calibration_error(films.targets[:, i], probabilities[:, i])
@@ -350,4 +402,4 @@ def write_evaluation(folder: Path, films: Films, logits: np.ndarray, scores: lis
         "calibration_error": errors,
         "scores": [*map(asdict, scores)],
     }
-    (folder / "evaluation.json").write_text(json.dumps(found, indent=2) + "\n")
+    write_whole(folder / "evaluation.json", json.dumps(found, indent=2) + "\n")

@@ -1,4 +1,4 @@
-"""Who trains and who tests, by patient: no patient is ever on both sides."""
+"""Splits of films by patient: all films of a patient are in the same part."""
 
 from __future__ import annotations
 
@@ -21,21 +21,27 @@ if TYPE_CHECKING:
 #: Ids of the 2,797 patients of NIH's published test list, via github.com/jlianglab/Ark, and the checksum of the ids.
 OFFICIAL = Path(__file__).with_name("nih_official_test_patients.txt")
 OFFICIAL_SHA256 = "b6591b241b8b102607ea42cd9d2010cc7b2ba139698a218d118527269ac686a8"
-#: NIH numbers its patients from 1 to this.
+#: Highest number of an NIH patient; the lowest is 1.
 NIH_PATIENTS = 30_805
 
 COLUMNS = ("file", "patient", "split")
 
 
 def patient_folds(patients: np.ndarray, targets: np.ndarray, folds: int, seed: int = 0) -> np.ndarray:
-    """The fold (N,) of each film, so that a patient is in one fold and rare findings are in all."""
+    """Fold (N,) of each film; folds share no patient, and each finding is spread over all of them.
+
+    Patients (N,) and targets (N, L). DataError for fewer than two folds, or more folds than patients.
+    """
     if folds < 2:
         raise DataError(f"{folds} folds are no folds; 2 is the least.")
     return _dealt(patients, targets, np.full(folds, 1 / folds), seed)
 
 
 def by_patient(films: Films, shares: Mapping[str, float], seed: int = 0) -> np.ndarray:
-    """The split (N,) of each film, a key of `shares` (of patients, summing to 1), stratified as the folds are."""
+    """Part (N,) of each film, a key of `shares`, stratified like `patient_folds`.
+
+    DataError unless there are two or more shares of patients, all positive, that sum to 1.
+    """
     parts = np.array(list(shares.values()), float)
     if len(parts) < 2 or not (parts > 0).all() or not np.isclose(parts.sum(), 1):
         said = ", ".join(f"{name} {share:g}" for name, share in shares.items())
@@ -45,9 +51,9 @@ def by_patient(films: Films, shares: Mapping[str, float], seed: int = 0) -> np.n
 
 
 def official(films: Films) -> np.ndarray:
-    """The split (N,) "train" or "test" of NIH films: test is who is on the list that NIH published.
+    """Part (N,) "train" or "test" of each NIH film, by NIH's published list of test patients.
 
-    DataError where a patient's id cannot be one of NIH's, since a film of another collection has no such split.
+    DataError if a patient's id is not one of NIH's, because films of other collections have no official split.
     """
     patients = np.array([int(patient) if patient.isdecimal() else 0 for patient in films.patients.tolist()])
     strange = (patients < 1) | (patients > NIH_PATIENTS)
@@ -58,7 +64,7 @@ def official(films: Films) -> np.ndarray:
 
 
 def official_patients() -> np.ndarray:
-    """The ids of NIH's test patients, ascending; DataError where the list is not the one that was shipped."""
+    """Ids of NIH's test patients, ascending; DataError if the list does not have its checksum."""
     ids = np.sort(np.loadtxt(OFFICIAL, int, comments="#"))
     if hashlib.sha256(",".join(map(str, ids)).encode()).hexdigest() != OFFICIAL_SHA256:
         raise DataError(f"{OFFICIAL} was changed: its checksum is wrong. Restore it from the project.")
@@ -66,7 +72,7 @@ def official_patients() -> np.ndarray:
 
 
 def write(path: Path, films: Films, split: np.ndarray) -> str:
-    """Write who is where as CSV, sorted; the file's sha256, which stays the same for the same split."""
+    """Write file, patient and part of each film as sorted CSV; the sha256, which is equal for equal splits."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
@@ -76,9 +82,9 @@ def write(path: Path, films: Films, split: np.ndarray) -> str:
 
 
 def read(path: Path, films: Films) -> np.ndarray:
-    """The split (N,) of each film by a file that `write` made, or one like it; it may name more films than these.
+    """Part (N,) of each film, from a CSV like those of `write`; the file may list other films too.
 
-    DataError where a film is not in it (under its patient), or a patient is on two sides.
+    DataError if it lacks a film under its patient, or if a patient is in two parts.
     """
     rows = _rows(path)
     sides: dict[str, set[str]] = {}
@@ -101,11 +107,12 @@ def read(path: Path, films: Films) -> np.ndarray:
 
 
 def parts(films: Films, name: str) -> np.ndarray:
-    """The split (N,) that a command line names: a file, or "official"."""
+    """Part (N,) of each film, by the path of a split or "official"; errors of `read` and `official`."""
     return official(films) if name == "official" else read(Path(name), films)
 
 
 def _rows(path: Path) -> list[tuple[str, str, str]]:
+    """File, patient and part of each line of a split; DataError names the first line that lacks one."""
     try:
         reader = csv.DictReader(path.read_text(encoding="utf-8-sig").splitlines())
     except (OSError, UnicodeDecodeError) as error:
@@ -123,16 +130,16 @@ def _rows(path: Path) -> list[tuple[str, str, str]]:
 
 
 def _dealt(patients: np.ndarray, targets: np.ndarray, shares: np.ndarray, seed: int) -> np.ndarray:
-    """The part (N,) of each film: an index of shares.
+    """Part (N,) of each film, as an index of `shares`, by iterative stratification (Sechidis et al. 2011) of patients.
 
-    Patients with the rarest findings are dealt out first, each to the part that lacks most patients of that
-    finding (after Sechidis et al. 2011, iterative stratification, by patient).
+    Patients with the rarest findings come first; each goes to the part that lacks most patients with its rarest
+    finding.
     """
     names, of_patient = np.unique(patients, return_inverse=True)
     if len(shares) > len(names):
         raise DataError(f"{len(shares)} parts need as many patients at least; there are {len(names)}.")
     positive = np.zeros((len(names), targets.shape[1] + 1), bool)
-    positive[:, -1] = True  # so that a patient without any finding has a column too
+    positive[:, -1] = True  # a column for patients without any finding
     np.logical_or.at(positive[:, :-1], of_patient, targets == 1)
     rarity = positive.sum(0)
     rarest = np.where(positive, rarity, rarity.max() + 1).argmin(1)
@@ -141,7 +148,7 @@ def _dealt(patients: np.ndarray, targets: np.ndarray, shares: np.ndarray, seed: 
     lacking = shares[:, None] * rarity
     part_of = np.zeros(len(names), int)
     for patient in order:
-        # lacks most of its rarest finding, then most patients
+        # the part that lacks most of the rarest finding, then most patients
         part = np.lexsort((-lacking[:, -1], -lacking[:, rarest[patient]]))[0]
         part_of[patient] = part
         lacking[part] -= positive[patient]

@@ -19,6 +19,7 @@ from cxr_demo.errors import BadSetting
 from cxr_demo.evaluation import metrics
 from cxr_demo.films import phantom
 from cxr_demo.inference.scheduler import SCHEDULER, Priority
+from cxr_demo.messages import Message, message, slug
 from cxr_demo.models.classifier import Classifier
 
 if TYPE_CHECKING:
@@ -35,6 +36,11 @@ _MADE: WeakKeyDictionary[Classifier, dict[str, Classifier]] = WeakKeyDictionary(
 _MAKING = threading.Lock()
 
 
+def depth_title(depth: str) -> Message:
+    """One of DEPTHS for people."""
+    return message(f"depth.{slug(depth)}")
+
+
 def permuted(classifier: Classifier, depth: str, seed: int = 0) -> Classifier:
     """The model with its weights permuted down to a depth, one of DEPTHS; made once. BadSetting for another name.
 
@@ -42,7 +48,7 @@ def permuted(classifier: Classifier, depth: str, seed: int = 0) -> Classifier:
     ones activations would vanish or grow without bounds, and maps be constant.
     """
     if depth not in DEPTHS:
-        raise BadSetting(f"Depth {depth!r}: choose one of {', '.join(DEPTHS)}.")
+        raise BadSetting(message("error.depth.unknown", name=repr(depth), names=", ".join(DEPTHS)))
     with _MAKING:
         made = _MADE.setdefault(classifier, {})
         if depth not in made:

@@ -23,6 +23,7 @@ from cxr_demo.evaluation import metrics
 from cxr_demo.explain import maps_of_inputs, scorer_of
 from cxr_demo.films import image
 from cxr_demo.films.lungs import Lungs, lungs
+from cxr_demo.messages import Message, decimal, joined, message
 from cxr_demo.methods.fill import fill_of
 from cxr_demo.types import Cost
 
@@ -125,29 +126,28 @@ class Trust:
             return Verdict.RANDOM
         return Verdict.ANATOMY if self.faithfulness[i] <= self.anatomy[i] else Verdict.SUPPORTED
 
-    def says(self, i: int) -> str:
+    def says(self, i: int) -> Message:
         """One line for one finding."""
-        found = _SAYS[self.verdict(i)].format(r=_figure(self.faithfulness[i]), lungs=_figure(self.anatomy[i]))
-        if self.verdict(i) in (Verdict.UNDEFINED, Verdict.RANDOM):
-            return found
+        r, lungs = _figure(self.faithfulness[i]), _figure(self.anatomy[i])
+        match self.verdict(i):
+            case Verdict.UNDEFINED:
+                return message("verdict.undefined")
+            case Verdict.RANDOM:
+                return message("verdict.random", r=r)
+            case Verdict.ANATOMY:
+                found = [message("verdict.anatomy", r=r, lungs=lungs)]
+            case Verdict.SUPPORTED:
+                found = [message("verdict.supported", r=r, lungs=lungs)]
         if self.stability[i] < 0.5:
-            found += " But a small change gives another map."
+            found.append(message("verdict.unstable"))
         if self.outside[i] > 0.5:  # no doubt by itself: a heart lies there too
-            found += f" {100 * self.outside[i]:.0f} % of it lies outside the lungs."
-        return found
+            found.append(message("verdict.outside", share=f"{100 * self.outside[i]:.0f}"))
+        return joined(*found)
 
 
 def _figure(value: float) -> str:
-    return f"{value:.2f}".replace("-", "\N{MINUS SIGN}")
+    return decimal(f"{value:.2f}".replace("-", "\N{MINUS SIGN}"))
 
-
-_SAYS = {
-    Verdict.UNDEFINED: "Nothing to test: the map is empty, or the score does not move.",
-    Verdict.RANDOM: "Not told from a random map by covering halves of this film (r {r}): do not rely on it alone.",
-    Verdict.ANATOMY: "Better than random, but no better than marking the lungs on every film "
-    "(r {r}, the lungs {lungs}).",
-    Verdict.SUPPORTED: "Covering what it marks moves the score as it says (r {r}, the lungs alone {lungs}).",
-}
 
 #: Controls of each film, as long as its object lives.
 _KNOWN: WeakKeyDictionary[Classifier, WeakKeyDictionary[Radiograph, Controls]] = WeakKeyDictionary()

@@ -14,6 +14,7 @@ from pydicom.multival import MultiValue
 from pydicom.pixels import apply_modality_lut, apply_voi, get_decoder, pixel_array
 
 from cxr_demo.errors import UnreadableImage
+from cxr_demo.messages import Message, message
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -36,16 +37,19 @@ DECODER_DEPENDENCIES = {
 #: Files without the preamble start with an element of one of these groups.
 BARE = (b"\x02\x00", b"\x08\x00")
 
-Notes = tuple[str, ...]
+Notes = tuple[Message, ...]
 
 
 def is_available(syntax: str) -> bool:
-    """What pydicom asks a decoder: whether it knows a compression."""
+    """Whether this decoder handles a transfer syntax (a UID); pydicom asks."""
     return syntax in DECODER_DEPENDENCIES
 
 
 def decode_frame(source: bytes, runner: DecodeRunner) -> bytes:
-    """One grey frame, for pydicom; whatever the stream says, it is no larger than the file's header does."""
+    """The bytes of one grey frame (rows, columns) uint8 or uint16, as large as the file's header says, for pydicom.
+
+    NotImplementedError for colour; errors of imagecodecs where the stream is damaged or of another size.
+    """
     import imagecodecs
 
     if runner.samples_per_pixel != 1:
@@ -62,21 +66,24 @@ for _syntax in DECODER_DEPENDENCIES:
 
 
 def looks_like(data: bytes) -> bool:
-    """True for what is, or may be, DICOM."""
+    """Whether a file's bytes are, or may be, DICOM."""
     return data[128:132] == b"DICM" or data[:2] in BARE
 
 
 def decode(data: bytes, name: str, most_pixels: int) -> tuple[np.ndarray, Notes]:
-    """Grey values (H, W) float32 in [0, 1], black is air; UnreadableImage where it is not one grey picture."""
+    """Grey values (H, W) float32 in [0, 1], black is air, and notes for the reader.
+
+    UnreadableImage where it is not one grey picture, or has more than `most_pixels`; `name` is for its sentence.
+    """
     if uid.DeflatedExplicitVRLittleEndian.encode() in data:
         # pydicom would inflate all of it before a size can be asked for
-        raise UnreadableImage(f"{name} is DICOM deflated as a whole; export it uncompressed.")
+        raise UnreadableImage(message("error.film.dicom_deflated", name=name))
     dataset = pydicom.dcmread(io.BytesIO(data), force=data[128:132] != b"DICM")
     _check(dataset, name, most_pixels)
     try:
         stored = pixel_array(dataset)
     except (NotImplementedError, RuntimeError, AttributeError):
-        raise UnreadableImage(f"{name} is DICOM whose picture cannot be decoded; export it uncompressed.") from None
+        raise UnreadableImage(message("error.film.dicom_compressed", name=name)) from None
     if stored.ndim == 3:
         luma = stored @ np.array([0.299, 0.587, 0.114])
         return (luma / (2 ** int(dataset.BitsStored) - 1)).astype(np.float32), ()
@@ -89,14 +96,14 @@ def decode(data: bytes, name: str, most_pixels: int) -> tuple[np.ndarray, Notes]
 
 def _check(dataset: Dataset, name: str, most_pixels: int) -> None:
     if "PixelData" not in dataset or not dataset.get("Rows") or not dataset.get("Columns"):
-        raise UnreadableImage(f"{name} is DICOM without a picture in it; choose the file that holds the film.")
+        raise UnreadableImage(message("error.film.dicom_no_picture", name=name))
     if int(dataset.get("NumberOfFrames") or 1) > 1:
-        raise UnreadableImage(f"{name} is DICOM with several frames; export the one you mean as a single picture.")
+        raise UnreadableImage(message("error.film.dicom_frames", name=name))
     if int(dataset.Rows) * int(dataset.Columns) > most_pixels:
-        raise UnreadableImage(f"{name} has more than {most_pixels // 10**6} megapixels. Make it smaller first.")
+        raise UnreadableImage(message("error.film.too_many_pixels", name=name, megapixels=most_pixels // 10**6))
     kind = dataset.get("PhotometricInterpretation", "")
     if not kind.startswith(("MONOCHROME", "RGB", "YBR")):
-        raise UnreadableImage(f"{name} is DICOM with colours by palette; export it in grey.")
+        raise UnreadableImage(message("error.film.dicom_palette", name=name))
     if "TransferSyntaxUID" not in getattr(dataset, "file_meta", {}):
         # a file without its header is little endian, or could not have been read so far
         dataset.file_meta = pydicom.dataset.FileMetaDataset()
@@ -121,7 +128,7 @@ def _shown(stored: np.ndarray, dataset: Dataset) -> tuple[np.ndarray, Notes]:
     if np.isfinite(shown).all() and np.ptp(shown) > 0:
         return shown, ()
     plain, notes = _whole_range(values, stored, dataset)
-    return plain, (*notes, "The display window in the file hides everything; the full range of values is shown.")
+    return plain, (*notes, message("warning.film.window"))
 
 
 def _padding(stored: np.ndarray, dataset: Dataset) -> np.ndarray:
@@ -175,9 +182,13 @@ def _whole_range(values: np.ndarray, stored: np.ndarray, dataset: Dataset) -> tu
     return (values - low) / max(high - low, np.finfo(float).tiny), notes
 
 
-def full_scale(largest: int, bits: int) -> tuple[int, tuple[str, ...]]:
-    """White in a file of so many bits: less where its upper bits are all unused, as of 12 bit kept in 16."""
+def full_scale(largest: int, bits: int) -> tuple[int, Notes]:
+    """The stored value that is white, in a file of so many bits and with this largest value, and notes for the reader.
+
+    White is lower where the upper bits are all unused, as in 12 bit values stored in 16.
+    """
     used = max(8, largest.bit_length())
     if used >= bits:
         return 2**bits - 1, ()
-    return 2**used - 1, (f"The file has {bits} bits but uses {used}: white was taken to be {2**used - 1}.",)
+    white = 2**used - 1
+    return white, (message("warning.film.unused_bits", bits=bits, used=used, white=white),)

@@ -20,13 +20,14 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from cxr_demo.errors import UnreadableImage
 from cxr_demo.films import dicom
+from cxr_demo.messages import Message, message
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 FORMATS = ("PNG", "JPEG", "BMP", "WEBP")
 TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # the latter two for files beyond 4 GB
-ACCEPTED = "Accepted are PNG, JPEG, TIFF, BMP, WebP and DICOM films of up to 50 megapixels."
+ACCEPTED = message("error.film.accepted")
 MOST_PIXELS = 50_000_000
 
 # Pillow looks at the header before it decodes; what is larger raises instead of warning
@@ -46,7 +47,7 @@ PLAIN = (tifffile.PHOTOMETRIC.MINISBLACK, tifffile.PHOTOMETRIC.MINISWHITE, tifff
 ORIENTATION = 274  # a tag of EXIF and of TIFF
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
-Notes = tuple[str, ...]
+Notes = tuple[Message, ...]
 
 #: What turns a stored picture upright, by EXIF orientation.
 UPRIGHT: dict[int, Callable[[np.ndarray], np.ndarray]] = {
@@ -69,7 +70,7 @@ def shown(name: str) -> str:
 def decode(data: bytes, name: str) -> tuple[np.ndarray, Notes]:
     """Grey values (H, W) float32 in [0, 1] and what a reader should know; UnreadableImage for anything else."""
     if not data:
-        raise UnreadableImage(f"{name} is empty. {ACCEPTED}")
+        raise UnreadableImage(message("error.film.empty", name=name, accepted=ACCEPTED))
     try:
         if dicom.looks_like(data):
             return dicom.decode(data, name, MOST_PIXELS)
@@ -77,22 +78,16 @@ def decode(data: bytes, name: str) -> tuple[np.ndarray, Notes]:
     except UnreadableImage:
         raise
     except UnidentifiedImageError:
-        raise UnreadableImage(f"{name} is no picture that can be read here. {ACCEPTED}") from None
+        raise UnreadableImage(message("error.film.no_picture", name=name, accepted=ACCEPTED)) from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise _too_large(name) from None
     except Exception:
         # decoders raise anything on damaged files, and their words mean nothing to a visitor
-        raise UnreadableImage(
-            f"{name} is damaged, cut off or of a rare kind: it cannot be decoded. Save it again as PNG."
-        ) from None
+        raise UnreadableImage(message("error.film.damaged", name=name)) from None
 
 
 def _too_large(name: str) -> UnreadableImage:
-    return UnreadableImage(f"{name} has more than {MOST_PIXELS // 10**6} megapixels. Make it smaller first.")
-
-
-def _several(name: str, count: int | str) -> UnreadableImage:
-    return UnreadableImage(f"{name} holds {count} pictures; save the one you mean by itself.")
+    return UnreadableImage(message("error.film.too_many_pixels", name=name, megapixels=MOST_PIXELS // 10**6))
 
 
 def _picture(data: bytes, name: str, formats: tuple[str, ...] = FORMATS) -> tuple[np.ndarray, Notes]:
@@ -101,7 +96,7 @@ def _picture(data: bytes, name: str, formats: tuple[str, ...] = FORMATS) -> tupl
             raise _too_large(name)
         frames: int = getattr(picture, "n_frames", 1)
         if frames > 1:
-            raise _several(name, frames)
+            raise UnreadableImage(message("error.film.frames", name=name, count=frames))
         if picture.format == "PNG" and _deep_colour(data):
             upright = UPRIGHT.get(picture.getexif().get(ORIENTATION, 1), np.asarray)
             return _levels(_grey(upright(_deep_png(data))), name)
@@ -132,13 +127,13 @@ def _tiff(data: bytes, name: str) -> tuple[np.ndarray, Notes]:
         # the chain of pages may bite its own tail: a few of them tell enough
         pages = list(itertools.islice(file.pages, 4))
         if any(not getattr(other, "is_reduced", False) for other in pages[1:]) or page.is_reduced:
-            raise _several(name, "several")  # previews do not count
+            raise UnreadableImage(message("error.film.pages", name=name))  # previews do not count
         # in a damaged file any of these may be no number at all
         width, height, channels = int(page.imagewidth), int(page.imagelength), int(page.samplesperpixel)
         if width * height > MOST_PIXELS or int(page.tilewidth) * int(page.tilelength) > MOST_PIXELS:
             raise _too_large(name)
         if channels > 4 or page.axes not in ("YX", "YXS", "SYX"):
-            raise UnreadableImage(f"{name} is a TIFF of several layers or channels; save it in grey.")
+            raise UnreadableImage(message("error.film.tiff_layers", name=name))
         inverted = page.photometric == tifffile.PHOTOMETRIC.MINISWHITE
         if page.compression in SOUND and page.photometric in PLAIN:
             values, notes = _levels(_tiff_grey(page, data), name)
@@ -146,7 +141,7 @@ def _tiff(data: bytes, name: str) -> tuple[np.ndarray, Notes]:
             values, notes = _picture(data, name, ("TIFF",))
             inverted = inverted and page.dtype == np.uint16  # Pillow does so itself for the others
         else:
-            raise UnreadableImage(f"{name} is a TIFF of a kind that is read only uncompressed; save it so.")
+            raise UnreadableImage(message("error.film.tiff_compressed", name=name))
     return (1 - values if inverted else values), notes
 
 
@@ -194,9 +189,8 @@ def _levels(pixels: np.ndarray, name: str) -> tuple[np.ndarray, Notes]:
         return pixels / np.float32(top), notes
     values = pixels.astype(np.float64)
     if not np.isfinite(values).all():
-        raise UnreadableImage(f"{name} holds values that are not finite numbers; it cannot be shown as a film.")
+        raise UnreadableImage(message("error.film.not_finite", name=name))
     low, high = values.min(), values.max()
     if not 0 < high - low < np.inf:
-        raise UnreadableImage(f"{name} shows nothing: all its values are equal, or too far apart.")
-    note = "The file does not say which values are black and white: its smallest and largest were taken."
-    return ((values - low) / (high - low)).astype(np.float32), (note,)
+        raise UnreadableImage(message("error.film.no_range", name=name))
+    return ((values - low) / (high - low)).astype(np.float32), (message("warning.film.unknown_range"),)

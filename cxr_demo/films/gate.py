@@ -15,6 +15,7 @@ import numpy as np
 import safetensors.numpy
 
 from cxr_demo.films import image
+from cxr_demo.messages import Message, message, slug
 
 if TYPE_CHECKING:
     from cxr_demo.types import Radiograph
@@ -27,20 +28,9 @@ SIDE = 64
 CELLS, DIRECTIONS = 8, 8
 
 #: How a film looks that each correction would put right.
-LOOKS = {
-    "invert": "with black and white swapped",
-    "turn right": "turned to the left",
-    "turn over": "upside down",
-    "turn left": "turned to the right",
-    "invert and turn right": "turned to the left, with black and white swapped",
-    "invert and turn over": "upside down, with black and white swapped",
-    "invert and turn left": "turned to the right, with black and white swapped",
-}
+LOOKS = {correction: message(f"correction.{slug(correction)}.looks") for correction in image.CORRECTIONS}
 
-NO_CHEST_FILM = (
-    "This does not look like a frontal chest X-ray, and the model knows nothing else: its numbers and maps here mean "
-    "nothing."
-)
+NO_CHEST_FILM = message("warning.no_chest_film")
 
 
 @dataclass(frozen=True)
@@ -56,18 +46,17 @@ class Look:
         return self.as_is >= 0
 
     @property
-    def says(self) -> tuple[str, ...]:
+    def says(self) -> tuple[Message, ...]:
         """What a reader should know, in sentences: none where it passes."""
         if self.passes:
             return ()
         if self.correction:
-            looks = LOOKS[self.correction]
-            return (f"This looks like a chest film {looks}: numbers and maps of it mean little as it is.",)
+            return (message("warning.looks", looks=LOOKS[self.correction]),)
         return (NO_CHEST_FILM,)
 
 
 def look(film: Radiograph) -> Look:
-    """What a film looks like as it lies, and if need be which correction would make a chest film of it."""
+    """The log-odds of a film as it lies and, where these are negative, the correction that would make it pass."""
     seen = thumb(film)
     as_is = float(scores(seen[None])[0])
     if as_is >= 0:

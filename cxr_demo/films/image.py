@@ -11,6 +11,7 @@ import numpy as np
 
 from cxr_demo.errors import BadSetting, UnreadableImage
 from cxr_demo.films import formats as decoders
+from cxr_demo.messages import Message, message, slug
 from cxr_demo.types import Crop, Radiograph
 
 #: Sides and shapes outside these limits are no radiographs, and no decoder gets to see them.
@@ -30,13 +31,13 @@ def read(path: str | Path) -> Radiograph:
     try:
         # a device or a pipe may never end
         if path.exists() and not path.is_file():
-            raise UnreadableImage(f"{name} is a folder or no file at all; choose a file. {decoders.ACCEPTED}")
+            raise UnreadableImage(message("error.film.no_file", name=name, accepted=decoders.ACCEPTED))
         if path.stat().st_size > MOST_BYTES:
-            raise UnreadableImage(f"{name} has more than {MOST_BYTES >> 20} MiB; no film is so large.")
+            raise UnreadableImage(message("error.film.too_many_bytes", name=name, mebibytes=MOST_BYTES >> 20))
         data = path.read_bytes()
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "no such name is possible"
-        raise UnreadableImage(f"{name} cannot be opened: {reason}.") from None
+        raise UnreadableImage(message("error.film.cannot_open", name=name, reason=reason)) from None
     return decode(data, path.name)
 
 
@@ -46,11 +47,13 @@ def decode(data: bytes, name: str) -> Radiograph:
     pixels, notes = decoders.decode(data, name)
     height, width = pixels.shape
     if min(height, width) < SHORTEST_SIDE:
-        raise UnreadableImage(f"{name} is {width} x {height} pixels; a film needs {SHORTEST_SIDE} on its short side.")
+        raise UnreadableImage(
+            message("error.film.too_small", name=name, width=width, height=height, shortest=SHORTEST_SIDE)
+        )
     if max(height, width) > LONGEST_SHAPE * min(height, width):
-        raise UnreadableImage(f"{name} is {width} x {height} pixels; no chest film is so long and narrow.")
+        raise UnreadableImage(message("error.film.too_long", name=name, width=width, height=height))
     if np.ptp(pixels) == 0:
-        raise UnreadableImage(f"{name} shows nothing: all its pixels are equal.")
+        raise UnreadableImage(message("error.film.uniform", name=name))
     pixels = np.ascontiguousarray(pixels, np.float32)
     pixels.flags.writeable = False
     crop = centre_square(height, width)
@@ -58,19 +61,20 @@ def decode(data: bytes, name: str) -> Radiograph:
     return Radiograph(pixels, crop, name, hashlib.sha256(data).hexdigest(), warnings)
 
 
-def _shortcomings(height: int, width: int, crop: Crop) -> list[str]:
+def _shortcomings(height: int, width: int, crop: Crop) -> list[Message]:
     found = []
     unseen = 1 - crop.side / max(height, width)
     if unseen >= 0.005:
-        where = "left and right" if width > height else "top and bottom"
-        found.append(f"The film is not square: the model does not see {100 * unseen:.0f} % of it, at {where}.")
+        share = f"{100 * unseen:.0f}"
+        sides = width > height
+        found.append(message("warning.film.unseen_sides" if sides else "warning.film.unseen_ends", share=share))
     if crop.side < DETAILED_SIDE:
-        found.append(f"The film has only {width} x {height} pixels: small findings may be lost.")
+        found.append(message("warning.film.few_pixels", width=width, height=height))
     return found
 
 
 def centre_square(height: int, width: int) -> Crop:
-    """The largest centred square of a film, as torchxrayvision crops."""
+    """The largest centred square of a film, in its pixels, as torchxrayvision crops."""
     side = min(height, width)
     return Crop((height - side) // 2, (width - side) // 2, side)
 
@@ -84,10 +88,15 @@ CORRECTIONS = {
 }
 
 
+def correction_title(correction: str) -> Message:
+    """What one of CORRECTIONS does, for people."""
+    return message(f"correction.{slug(correction)}.title")
+
+
 def corrected(film: Radiograph, correction: str) -> Radiograph:
     """The film put right, which it says of itself; BadSetting unless `correction` is one of CORRECTIONS."""
     if correction not in CORRECTIONS:
-        raise BadSetting(f"There is no correction {correction!r}; choose one of {', '.join(CORRECTIONS)}.")
+        raise BadSetting(message("error.film.no_correction", name=repr(correction), names=", ".join(CORRECTIONS)))
     turns, inverted = CORRECTIONS[correction]
     pixels = np.ascontiguousarray(np.rot90(1 - film.pixels if inverted else film.pixels, turns))
     pixels.flags.writeable = False
@@ -95,20 +104,20 @@ def corrected(film: Radiograph, correction: str) -> Radiograph:
     crop = centre_square(height, width)
     before = _shortcomings(film.pixels.shape[0], film.pixels.shape[1], film.crop)
     kept = [warning for warning in film.warnings if warning not in before]
-    said = f"The film was corrected here before it was read: {correction}."
+    said = message("warning.film.corrected", correction=correction_title(correction))
     warnings = (*kept, *_shortcomings(height, width, crop), said)
     return replace(film, pixels=pixels, crop=crop, warnings=warnings, correction=correction)
 
 
 def resize(pixels: np.ndarray, size: int) -> np.ndarray:
-    """A square picture (P, P) at (size, size): by area where it shrinks, bilinear where it grows."""
+    """A square picture (P, P) as (size, size) of the same type: by area where it shrinks, bilinear where it grows."""
     how = cv2.INTER_AREA if pixels.shape[0] > size else cv2.INTER_LINEAR
     resized: np.ndarray = cv2.resize(pixels, (size, size), interpolation=how)
     return resized
 
 
 def shrunk(film: Radiograph, side: int) -> Radiograph:
-    """The film for the eye, at most so many pixels long; the model's view lies at the same place."""
+    """The film for display, its longer side at most `side` pixels; the model's view lies at the same place."""
     height, width = film.pixels.shape
     if max(height, width) <= side:
         return film
@@ -160,7 +169,10 @@ def model_input(film: Radiograph, size: int, pixel_range: tuple[float, float] = 
 
 
 def place(values: np.ndarray, film: Radiograph, *, smooth: bool = True) -> np.ndarray:
-    """A map (S, S) laid over the whole film (H, W); nan where the model saw nothing."""
+    """A map (S, S) over the whole film: (H, W) float32 in the map's unit, nan outside the model's view.
+
+    Bilinear if `smooth`, else each pixel takes the value of its cell.
+    """
     c = film.crop
     how = cv2.INTER_LINEAR if smooth else cv2.INTER_NEAREST_EXACT
     placed = np.full(film.pixels.shape, np.nan, np.float32)

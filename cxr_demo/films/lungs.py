@@ -13,6 +13,7 @@ import numpy as np
 
 from cxr_demo.films import image
 from cxr_demo.films.phantom import RIGHT_LUNG
+from cxr_demo.messages import Message, message
 
 #: Side of the picture on which lungs are looked for.
 SIDE = 128
@@ -31,18 +32,18 @@ class Lungs:
     found: tuple[bool, bool]  # at the left and at the right of the picture: seen, or taken from the atlas
 
     @property
-    def said(self) -> str:
+    def said(self) -> Message:
         """How far the mask can be trusted, in a sentence."""
-        taken = [side for side, seen in zip(("left", "right"), self.found, strict=True) if not seen]
-        if not taken:
-            return "Lungs were found by a rule, roughly."
-        if len(taken) == 2:
-            return "Neither lung was found; their usual places are used."
-        return f"The lung at the picture's {taken[0]} was not found; its usual place is used."
+        return {
+            (True, True): message("verdict.lungs.found"),
+            (False, True): message("verdict.lungs.left"),
+            (True, False): message("verdict.lungs.right"),
+            (False, False): message("verdict.lungs.neither"),
+        }[self.found]
 
 
 def lungs(view: np.ndarray, size: int) -> Lungs:
-    """The lungs in a model's view (S, S) in [0, 1], as a mask of (size, size)."""
+    """The lungs in a model's view (S, S) in [0, 1]: a mask (size, size) bool, and which of them the film shows."""
     small = cv2.GaussianBlur(image.resize(view.astype(np.float32), SIDE), (0, 0), SIDE / 64)
     sides = [_side(small, atlas) for atlas in (_atlas(False), _atlas(True))]
     mask = np.max([side for side, _ in sides], axis=0).astype(np.float32)

@@ -19,6 +19,7 @@ from PIL import Image, PngImagePlugin
 
 from cxr_demo.errors import UnreadableImage
 from cxr_demo.films import image
+from cxr_demo.messages import Message, message
 
 if TYPE_CHECKING:
     from cxr_demo.types import Radiograph
@@ -33,16 +34,24 @@ PLATE = 24
 
 @dataclass(frozen=True)
 class Phantom:
-    """One drawn film: what is planted and where, in words and in amounts. The defaults plant nothing."""
+    """One drawn film: what is planted, and in what amounts. The defaults plant nothing."""
 
     key: str
-    title: str
-    planted: str
     finding: str | None = None  # the model's label for it
     nodule: float = 0.0  # its radius, in sides of the film
     fluid: float = 0.0  # how high it stands in the right chest, in sides of the film
     heart: float = 1.0  # times the normal width
     collapse: float = 0.0  # how much the left lung has shrunk, as a share
+
+    @property
+    def title(self) -> Message:
+        """Its name for people."""
+        return message(f"phantom.{self.key}.title")
+
+    @property
+    def planted(self) -> Message:
+        """The planted finding and its place, in a sentence."""
+        return message(f"phantom.{self.key}.planted")
 
     def film(self) -> Radiograph:
         """The phantom as if its file had been dropped."""
@@ -52,17 +61,20 @@ class Phantom:
 PHANTOMS = {
     phantom.key: phantom
     for phantom in (
-        Phantom("normal", "Normal", "Nothing is planted."),
-        Phantom("nodule", "Nodule", "A round shadow in the upper left lung.", "Nodule", nodule=0.026),
-        Phantom("effusion", "Effusion", "Fluid hides the base of the right lung.", "Effusion", fluid=0.17),
-        Phantom("heart", "Large heart", "The heart takes two thirds of the chest.", "Cardiomegaly", heart=1.5),
-        Phantom("pneumothorax", "Pneumothorax", "Air surrounds the left lung.", "Pneumothorax", collapse=0.16),
+        Phantom("normal"),
+        Phantom("nodule", "Nodule", nodule=0.026),
+        Phantom("effusion", "Effusion", fluid=0.17),
+        Phantom("heart", "Cardiomegaly", heart=1.5),
+        Phantom("pneumothorax", "Pneumothorax", collapse=0.16),
     )
 }
 
 
 def draw(key: str, size: int = SIZE) -> np.ndarray:
-    """The phantom as a film of (size, size) uint8, marked as one; the same bytes every time."""
+    """The phantom as a film of (size, size) uint8, marked as one; the same bytes every time.
+
+    UnreadableImage for a key that is not in PHANTOMS.
+    """
     film = image.resize(_exposed(_density(_named(key))), size)
     grain = np.random.default_rng(SEED).normal(0, 0.012, (size, size))
     pixels = np.rint((film + grain).clip(0, 1) * 255).astype(np.uint8)
@@ -89,7 +101,7 @@ def encoded(pixels: np.ndarray, planted: str) -> bytes:
 
 
 def save(key: str, folder: str | Path, size: int = SIZE) -> Path:
-    """Write the phantom's PNG into an existing folder; its path."""
+    """Write the phantom's PNG into an existing folder; its path. OSError where that cannot be written."""
     path = Path(folder) / f"phantom-{key}.png"
     path.write_bytes(png(key, size))
     return path
@@ -97,15 +109,14 @@ def save(key: str, folder: str | Path, size: int = SIZE) -> Path:
 
 def _named(key: str) -> Phantom:
     if key not in PHANTOMS:
-        raise UnreadableImage(f"There is no phantom {key!r}; choose one of {', '.join(PHANTOMS)}.")
+        raise UnreadableImage(message("error.film.no_phantom", name=repr(key), names=", ".join(PHANTOMS)))
     return PHANTOMS[key]
 
 
 @functools.cache
 def _film(key: str) -> Radiograph:
     film = image.decode(png(key), f"phantom-{key}.png")
-    warning = f"A phantom drawn by this program, nobody's film: a model may miss it. {PHANTOMS[key].planted}"
-    return replace(film, warnings=(warning,))
+    return replace(film, warnings=(message("warning.phantom", planted=PHANTOMS[key].planted),))
 
 
 # ------------------------------------------------------------------ shapes, as points (n, 2) of x, y

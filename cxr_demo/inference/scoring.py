@@ -14,6 +14,7 @@ import numpy as np
 from cxr_demo.errors import Cancelled, DeadlinePassed
 from cxr_demo.inference.engine import engine_of
 from cxr_demo.inference.scheduler import SCHEDULER, Priority
+from cxr_demo.messages import decimal, message
 
 if TYPE_CHECKING:
     import threading
@@ -38,7 +39,7 @@ class Budget:
         if self._cancelled is not None and self._cancelled.is_set():
             raise Cancelled
         if self._seconds is not None and time.monotonic() - self._started >= self._seconds:
-            raise DeadlinePassed(f"Stopped after the {self._seconds:g} seconds given.")
+            raise DeadlinePassed(message("error.stopped.deadline", seconds=decimal(f"{self._seconds:g}")))
 
 
 class Masks(Protocol):

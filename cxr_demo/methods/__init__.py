@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from cxr_demo.errors import BadSetting
+from cxr_demo.messages import message
 from cxr_demo.methods.base import Method, Setting, Step, configure, setting, settings_of, values_of
 from cxr_demo.methods.cam import GradCAM, GradCAMPlusPlus, LayerCAM
 from cxr_demo.methods.lime import LIME
@@ -29,7 +30,7 @@ def method(key: str, settings: Mapping[str, Any]) -> Method:
     for kind in METHODS:
         if kind.key == key:
             return configure(kind, settings)
-    raise BadSetting(f"Unknown method {key!r}; choose one of {', '.join(kind.key for kind in METHODS)}.")
+    raise BadSetting(message("error.method.unknown", name=repr(key), names=", ".join(kind.key for kind in METHODS)))
 
 
 def choose(keys: Sequence[str], settings: Mapping[str, Any]) -> list[Method]:
@@ -38,6 +39,6 @@ def choose(keys: Sequence[str], settings: Mapping[str, Any]) -> list[Method]:
     for name, value in settings.items():
         key, dot, setting_name = name.partition(".")
         if not dot or key not in values:
-            raise BadSetting(f"{name!r} is no setting of {', '.join(keys)}; settings are named method.setting.")
+            raise BadSetting(message("error.setting.unnamed", name=repr(name), methods=", ".join(keys)))
         values[key][setting_name] = value
     return [method(key, given) for key, given in values.items()]

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
 from cxr_demo.errors import BadSetting
+from cxr_demo.messages import decimal, message, message_or
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -33,19 +34,28 @@ class Setting:
     step: float | None = None
     choices: tuple[str, ...] = ()
 
+    @property
+    def title(self) -> str:
+        """Its name for people."""
+        return message_or(f"setting_name.{self.name}", self.name.replace("_", " "))
+
     def check(self, value: Any) -> Any:
         """The value in the setting's own type; BadSetting names the range where it does not fit."""
+        given = {"name": self.title, "value": decimal(repr(value)) if isinstance(value, float) else repr(value)}
         if self.choices:
             if value not in self.choices:
-                raise BadSetting(f"{self.name}={value!r}: choose one of {', '.join(self.choices)}.")
+                names = ", ".join(self.choices)
+                raise BadSetting(message("error.setting.choice", **given, names=names), self.name)
             return value
         try:
             number = type(self.default)(float(value))
         except (TypeError, ValueError, OverflowError):
-            raise BadSetting(f"{self.name}={value!r} is not a number.") from None
+            raise BadSetting(message("error.setting.no_number", **given), self.name) from None
         if float(value) != number or not self.low <= number <= self.high:
-            kind = "whole number" if isinstance(self.default, int) else "number"
-            raise BadSetting(f"{self.name}={value!r}: a {kind} from {self.low:g} to {self.high:g} is needed.")
+            given |= {"low": decimal(f"{self.low:g}"), "high": decimal(f"{self.high:g}")}
+            whole = isinstance(self.default, int)
+            needed = message("error.setting.whole_number" if whole else "error.setting.number", **given)
+            raise BadSetting(needed, self.name)
         return number
 
 
@@ -80,8 +90,6 @@ class Method(Protocol):
     unit: ClassVar[Unit]
     paper: ClassVar[str]  # "arXiv:1610.02391"
     cost: ClassVar[Cost]
-    signed: ClassVar[bool]  # negative values speak against the finding
-    class_specific: ClassVar[bool]  # maps of different findings may differ
     reading: ClassVar[str]  # how to read the map and what it cannot tell, two sentences
 
     def copies(self, side: int) -> int:
@@ -101,11 +109,14 @@ def settings_of(method: Method | type[Method]) -> tuple[Setting, ...]:
 
 def configure(kind: type[Method], values: Mapping[str, Any]) -> Method:
     """A method with the given settings, each checked; BadSetting for an unknown name or a value out of range."""
-    known = {s.name: s for s in settings_of(kind)}
+    declared = {s.name: s for s in settings_of(kind)}
     for name in values:
-        if name not in known:
-            raise BadSetting(f"{kind.title} has no setting {name!r}; it has {', '.join(known) or 'none'}.")
-    return kind(**{name: known[name].check(value) for name, value in values.items()})
+        if name not in declared:
+            asked = {"method": kind.title, "name": repr(name)}
+            if not declared:
+                raise BadSetting(message("error.setting.none", **asked))
+            raise BadSetting(message("error.setting.unknown", **asked, names=", ".join(declared)))
+    return kind(**{name: declared[name].check(value) for name, value in values.items()})
 
 
 def values_of(method: Method) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from cxr_demo.films.image import by_area
 from cxr_demo.inference.scheduler import SCHEDULER, Priority
+from cxr_demo.messages import message
 from cxr_demo.methods.base import Step
 from cxr_demo.types import REFERENCE_AREA, Cost, Unit
 
@@ -34,21 +35,16 @@ class GradCAM:
     """
 
     key: ClassVar[str] = "gradcam"
-    title: ClassVar[str] = "Grad-CAM"
+    title: ClassVar[str] = message("method.gradcam.title")
     unit: ClassVar[Unit] = Unit.LOGIT
     paper: ClassVar[str] = "arXiv:1610.02391"
     cost: ClassVar[Cost] = Cost.INSTANT
-    signed: ClassVar[bool] = True
-    class_specific: ClassVar[bool] = True
-    reading: ClassVar[str] = (
-        "How much each cell of the last feature map adds to the finding's score; together the cells are the whole "
-        "score. A cell is coarse and has seen its surroundings, so the cause may lie beside it."
-    )
+    reading: ClassVar[str] = message("method.gradcam.reading")
 
     copies = no_copies
 
     def attribute(self, scorer: Scorer, x: Tensor) -> Iterator[Step]:
-        """One step."""
+        """One step: maps (L, S, S) in logits per reference area."""
         weight, _ = scorer.classifier.head
         cells = np.einsum("lc,chw->lhw", weight.cpu().numpy(), scorer.features[0].cpu().numpy())
         yield Step(by_area(cells * REFERENCE_AREA, x.shape[-1]))
@@ -63,21 +59,16 @@ class GradCAMPlusPlus:
     """
 
     key: ClassVar[str] = "gradcampp"
-    title: ClassVar[str] = "Grad-CAM++"
+    title: ClassVar[str] = message("method.gradcampp.title")
     unit: ClassVar[Unit] = Unit.RANKING
     paper: ClassVar[str] = "arXiv:1710.11063"
     cost: ClassVar[Cost] = Cost.INSTANT
-    signed: ClassVar[bool] = False
-    class_specific: ClassVar[bool] = True
-    reading: ClassVar[str] = (
-        "Ranks the cells that speak for the finding, weighting channels that respond in several places more evenly. "
-        "Every map reaches full strength, even for a finding that the model rules out, so compare places only."
-    )
+    reading: ClassVar[str] = message("method.gradcampp.reading")
 
     copies = no_copies
 
     def attribute(self, scorer: Scorer, x: Tensor) -> Iterator[Step]:
-        """One step."""
+        """One step: maps (L, S, S) in [0, 1]."""
         from pytorch_grad_cam import GradCAMPlusPlus
 
         yield Step(by_area(packaged(GradCAMPlusPlus, scorer), x.shape[-1]))
@@ -88,21 +79,16 @@ class LayerCAM:
     """LayerCAM (Jiang et al. 2021) by the grad-cam package, each map scaled to its own maximum."""
 
     key: ClassVar[str] = "layercam"
-    title: ClassVar[str] = "LayerCAM"
+    title: ClassVar[str] = message("method.layercam.title")
     unit: ClassVar[Unit] = Unit.RANKING
     paper: ClassVar[str] = "doi:10.1109/TIP.2021.3089943"
     cost: ClassVar[Cost] = Cost.INSTANT
-    signed: ClassVar[bool] = False
-    class_specific: ClassVar[bool] = True
-    reading: ClassVar[str] = (
-        "Ranks the cells by what speaks for the finding alone, leaving out what speaks against it. "
-        "Every map reaches full strength, even for a finding that the model rules out, so compare places only."
-    )
+    reading: ClassVar[str] = message("method.layercam.reading")
 
     copies = no_copies
 
     def attribute(self, scorer: Scorer, x: Tensor) -> Iterator[Step]:
-        """One step."""
+        """One step: maps (L, S, S) in [0, 1]."""
         from pytorch_grad_cam import LayerCAM
 
         yield Step(by_area(packaged(LayerCAM, scorer), x.shape[-1]))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import cv2
 
+from cxr_demo.messages import message
 from cxr_demo.methods.base import setting
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def fill_setting() -> Any:
     return setting(
         "blurred",
         choices=("blurred", "mean", "black"),
-        help="what the covered part shows: the film blurred, its mean grey, or black",
+        help=message("setting.fill"),
     )
 
 

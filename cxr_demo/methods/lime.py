@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from cxr_demo.messages import message
 from cxr_demo.methods.base import SHOWN, Step, setting
 from cxr_demo.methods.fill import fill_of, fill_setting
 from cxr_demo.types import REFERENCE_AREA, Cost, Unit
@@ -39,34 +40,32 @@ class LIME:
     """
 
     key: ClassVar[str] = "lime"
-    title: ClassVar[str] = "LIME"
+    title: ClassVar[str] = message("method.lime.title")
     unit: ClassVar[Unit] = Unit.LOGIT
     paper: ClassVar[str] = "arXiv:1602.04938"
     cost: ClassVar[Cost] = Cost.SECONDS
-    signed: ClassVar[bool] = True
-    class_specific: ClassVar[bool] = True
-    reading: ClassVar[str] = (
-        "How much each superpixel adds to the finding's score on average, while about half of the others are "
-        "covered. It is a linear summary from random samples: trust it as far as its fidelity and a second seed agree."
-    )
+    reading: ClassVar[str] = message("method.lime.reading")
 
-    samples: int = setting(400, low=100, high=5000, step=100, help="altered films scored")
-    superpixels: int = setting(50, low=10, high=200, step=10, help="about how many; quickshift finds its own number")
-    algorithm: str = setting("slic", choices=("slic", "quickshift", "grid"), help="how the film is cut up")
+    samples: int = setting(400, low=100, high=5000, step=100, help=message("setting.lime.samples"))
+    superpixels: int = setting(50, low=10, high=200, step=10, help=message("setting.lime.superpixels"))
+    algorithm: str = setting("slic", choices=("slic", "quickshift", "grid"), help=message("setting.lime.algorithm"))
     surrogate: str = setting(
         "quadratic",
         choices=("quadratic", "linear"),
-        help="quadratic: balanced pairs of samples, of which fewer do; linear: as the lime package draws and fits",
+        help=message("setting.lime.surrogate"),
     )
     fill: str = fill_setting()
-    seed: int = setting(0, low=0, high=9999, step=1, help="decides which samples are drawn")
+    seed: int = setting(0, low=0, high=9999, step=1, help=message("setting.lime.seed"))
 
     def copies(self, side: int) -> int:
         """One for each sample."""
         return self.samples
 
     def attribute(self, scorer: Scorer, x: Tensor) -> Iterator[Step]:
-        """Maps from more and more of the samples."""
+        """Maps (L, S, S) in logits per reference area, from more and more of the samples.
+
+        Cancelled or DeadlinePassed as the scorer's budget says.
+        """
         low, high = scorer.classifier.spec.pixel_range
         display = ((x[0, 0].float().cpu().numpy() - low) / (high - low)).clip(0, 1)
         # in the package's order, so that the same seed gives the package's own superpixels and samples

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from cxr_demo.errors import BadSetting
+from cxr_demo.messages import message
 from cxr_demo.methods.base import SHOWN, Step, setting, values_of
 from cxr_demo.methods.fill import fill_of, fill_setting
 from cxr_demo.types import REFERENCE_AREA, Cost, Unit
@@ -31,35 +32,31 @@ class Occlusion:
     """
 
     key: ClassVar[str] = "occlusion"
-    title: ClassVar[str] = "Occlusion"
+    title: ClassVar[str] = message("method.occlusion.title")
     unit: ClassVar[Unit] = Unit.LOGIT
     paper: ClassVar[str] = "arXiv:1311.2901"
     cost: ClassVar[Cost] = Cost.SECONDS
-    signed: ClassVar[bool] = True
-    class_specific: ClassVar[bool] = True
-    reading: ClassVar[str] = (
-        "How far the finding's score falls when this place is covered; where negative, covering raises it. "
-        "It depends on what the cover shows, and evidence that stands in two places hides from it."
-    )
+    reading: ClassVar[str] = message("method.occlusion.reading")
 
-    window: int = setting(32, low=8, high=96, step=8, help="side of the covering window, in pixels of the model's view")
-    stride: int = setting(8, low=4, high=64, step=4, help="distance between windows, at most the window's side")
-    scored: int = setting(
-        40, low=25, high=100, step=5, help="percent of the windows scored; where the map is even, others are estimated"
-    )
+    window: int = setting(32, low=8, high=96, step=8, help=message("setting.occlusion.window"))
+    stride: int = setting(8, low=4, high=64, step=4, help=message("setting.occlusion.stride"))
+    scored: int = setting(40, low=25, high=100, step=5, help=message("setting.occlusion.scored"))
     fill: str = fill_setting()
 
     def __post_init__(self) -> None:
         values_of(self)  # so that what is compared are numbers
         if self.stride > self.window:
-            raise BadSetting(f"stride={self.stride} leaves gaps between windows of {self.window}; make it smaller.")
+            raise BadSetting(message("error.setting.gaps", stride=self.stride, window=self.window), "stride")
 
     def copies(self, side: int) -> int:
         """One for each window that is scored."""
         return len(self._windows(side))
 
     def attribute(self, scorer: Scorer, x: Tensor) -> Iterator[Step]:
-        """A first map from windows side by side, then from every second one each way, then finer where it matters."""
+        """Maps (L, S, S) in logits per reference area: from windows side by side, from every second one, then finer.
+
+        Cancelled or DeadlinePassed as the scorer's budget says.
+        """
         windows = self._windows(x.shape[-1])
         shown = [windows.cover, *(max(windows.cover, round(share * len(windows))) for share in SHOWN)]
         drops = np.zeros((len(windows), len(scorer.base)))
@@ -138,7 +135,7 @@ class Windows:
         self._put_next(wanted * self._shares**2, len(drops))
 
     def choose_tops(self, drops: np.ndarray) -> None:
-        """Put next, of the windows not scored yet, those that decide where some finding's map is highest."""
+        """Put next, of the windows not scored yet, those that decide where a map is highest: `drops` (n, L)."""
         maps = self.average(drops)
         spread = maps.std((1, 2), keepdims=True)
         # one at the top, and a seventh where the map is half a standard deviation lower

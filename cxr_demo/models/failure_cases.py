@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from cxr_demo.errors import UnknownModel
 from cxr_demo.films import image, phantom
+from cxr_demo.messages import Message, message
 from cxr_demo.models.classifier import Classifier, Network
 from cxr_demo.types import ModelSpec
 
@@ -63,7 +64,7 @@ class Reading(nn.Module):
         self.look = nn.Parameter(look)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Brightness where it looks, from DARK on."""
+        """Brightness of cells where it looks, 0 up to DARK, 1 at BRIGHT: (N, 1, S, S) -> (N, 1, CELLS, CELLS)."""
         brightness = nn.functional.avg_pool2d((x / 1024 + 1) / 2 * self.look, CELL)
         return torch.relu((brightness - DARK) / (BRIGHT - DARK))
 
@@ -72,7 +73,7 @@ class Either(nn.Module):
     """The larger of a cell and its mirror image, in both."""
 
     def forward(self, seen: Tensor) -> Tensor:
-        """(N, 1, h, w) -> the same."""
+        """(N, 1, CELLS, CELLS) -> the same shape."""
         return torch.maximum(seen, seen.flip(3))
 
 
@@ -86,12 +87,12 @@ class Alike(nn.Module):
         self.cells = nn.Parameter(cells)
 
     def forward(self, seen: Tensor) -> Tensor:
-        """(N, 1, h, w) -> the same."""
+        """(N, 1, CELLS, CELLS) -> the same shape."""
         return self.cells * (1 - (seen - seen.flip(3)).abs())
 
 
 def below() -> nn.Conv2d:
-    """A convolution that puts what is seen in a cell two cells below it."""
+    """A convolution (N, 1, h, w) -> the same shape that moves the value of each cell two cells down."""
     shift = nn.Conv2d(1, 1, 5, padding=2, bias=False)
     with torch.no_grad():
         shift.weight.zero_()
@@ -104,15 +105,27 @@ class Lesson:
     """A film and a model on which a method shows something else than what is true."""
 
     key: str  # the method's
-    name: str  # the model's
-    truth: str
-    see: str
     places: Places  # where the evidence is
     rule: Callable[[], nn.Module]  # what the network makes of it
 
     @property
+    def name(self) -> Message:
+        """The model's, for people."""
+        return message(f"failure.{self.key}.name")
+
+    @property
+    def truth(self) -> Message:
+        """The rule that the model follows."""
+        return message(f"failure.{self.key}.truth")
+
+    @property
+    def see(self) -> Message:
+        """How the method's map differs from the truth."""
+        return message(f"failure.{self.key}.see")
+
+    @property
     def model(self) -> str:
-        """The model's name for `sources.load`."""
+        """The model's name for `registry.load`."""
         return f"lesson:{self.key}"
 
     @property
@@ -130,37 +143,15 @@ class Lesson:
 LESSONS = {
     lesson.key: lesson
     for lesson in (
-        Lesson(
-            "gradcam",
-            "A coin, kept two cells lower",
-            "The model\u2019s score follows the coin alone, but its feature map keeps what it saw two cells lower.",
-            "Grad-CAM lights up below the coin, where nothing is; the maps made by covering find the coin itself.",
-            ONE,
-            below,
-        ),
-        Lesson(
-            "lime",
-            "Whether two places are alike",
-            "The model asks whether two places are alike: both coins or none make its score high, one alone low.",
-            "LIME shows noise alone, far fainter than the other maps, and its R\u00b2 is near 0, since what a pair "
-            "does is no sum of what each does; the other maps show both coins.",
-            BOTH,
-            partial(Alike, BOTH),
-        ),
-        Lesson(
-            "occlusion",
-            "Either of two coins",
-            "The model\u2019s score follows the brighter of two coins, so one is enough.",
-            "Occlusion shows nothing, since a coin is covered while the other still shows; the other maps show both.",
-            BOTH,
-            Either,
-        ),
+        Lesson("gradcam", ONE, below),
+        Lesson("lime", BOTH, partial(Alike, BOTH)),
+        Lesson("occlusion", BOTH, Either),
     )
 }
 
 
 def draw(key: str, size: int = phantom.SIZE) -> np.ndarray:
-    """The lesson's film, (size, size) uint8; the same bytes every time."""
+    """The lesson's film, (size, size) uint8; the same bytes every time. UnknownModel for another key."""
     pixels = phantom.draw("normal", size)
     for left, top, right, bottom in named(key).boxes:
         middle = (round((left + right) / 2 * size * 16 - 8), round((top + bottom) / 2 * size * 16 - 8))
@@ -171,7 +162,7 @@ def draw(key: str, size: int = phantom.SIZE) -> np.ndarray:
 
 
 def save(key: str, folder: str | Path) -> Path:
-    """Write the lesson's film into an existing folder, as PNG; its path."""
+    """Write the lesson's film as PNG into an existing folder; its path. OSError where that cannot be written."""
     path = Path(folder) / f"lesson-{key}.png"
     path.write_bytes(phantom.encoded(draw(key), named(key).truth))
     return path
@@ -201,7 +192,7 @@ def load(key: str) -> Classifier:
 def named(key: str) -> Lesson:
     """The lesson of this key; UnknownModel where there is none."""
     if key not in LESSONS:
-        raise UnknownModel(f"There is no lesson {key!r}; choose one of {', '.join(LESSONS)}.")
+        raise UnknownModel(message("error.model.no_failure_case", name=repr(key), names=", ".join(LESSONS)))
     return LESSONS[key]
 
 

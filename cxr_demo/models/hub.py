@@ -16,8 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cxr_demo.errors import BadModel, ModelError, ModelUnavailable, UnknownModel, UnreadableImage, remedy
-from cxr_demo.files import sha256_of
+from cxr_demo.errors import BadModel, ModelError, ModelUnavailable, UnknownModel, UnreadableImage, remedy, sentence_of
+from cxr_demo.files import sha256_of, write_whole
+from cxr_demo.messages import message
 from cxr_demo.models import model_folder
 from cxr_demo.single_flight import SingleFlight, TooSlow
 
@@ -61,7 +62,7 @@ class ExampleFilm:
 EXAMPLES = (
     ExampleFilm(
         name="16747_3_1.jpg",
-        title="Public example film",
+        title=message("example.title"),
         credit="16747_3_1.jpg, the example film of torchxrayvision (Cohen et al.), Apache-2.0",
         space="torchxrayvision/torchxrayvision-classifier",
         path="16747_3_1.jpg",
@@ -122,6 +123,7 @@ def look_up(repo: str, revision: str = "main") -> tuple[str, dict[str, int]]:
 def pull_public(repo: str, commit: str, files: Sequence[str], folder: Path, *, optional: Sequence[str] = ()) -> Pulled:
     """What `pull` gives of a commit, fetched without any token, and kept in a folder apart from the library's cache.
 
+    The errors are those of `pull`.
     What only the token of whoever runs this may read is found neither on the Hub nor here.
     """
     with _public_sentences(repo, commit):
@@ -145,7 +147,7 @@ def _whole(folder: Path, repo: str, files: Sequence[str], revision: str) -> Pull
     """A folder of the cache, if these files are there and are what the Hub lists."""
     for name in files:
         if not (folder / name).is_file():
-            raise BadModel(f"{repo} at {revision} has no {name}: it is no model that can be used here.")
+            raise BadModel(message("error.model.no_file", repo=repo, revision=revision, file=name))
         _compare(folder / name, repo)
     return Pulled(folder, folder.name)
 
@@ -213,7 +215,7 @@ def _compare(path: Path, repo: str) -> None:
         with suppress(OSError):
             blob.unlink()
             path.unlink()
-        raise Damaged(f"{path.name} of {repo} arrived damaged and was thrown away; try again.")
+        raise Damaged(message("error.model.damaged", file=path.name, repo=repo))
 
 
 def _git_sha1(data: bytes) -> str:
@@ -296,9 +298,7 @@ def fetch_example(name: str, patience: float | None = None) -> Path:
     try:
         return _fetching.get(name, lambda: _example(name), patience, keep=False)
     except TooSlow:
-        raise UnreadableImage(
-            f"The example film {name} is still being fetched; please try again in a minute."
-        ) from None
+        raise UnreadableImage(message("error.example.fetching", name=name)) from None
 
 
 def _example(name: str) -> Path:
@@ -306,16 +306,17 @@ def _example(name: str) -> Path:
 
     film = next((f for f in EXAMPLES if f.name == name), None)
     if film is None:
-        raise UnreadableImage(f"There is no example {name!r}; there are {', '.join(f.name for f in EXAMPLES)}.")
+        names = ", ".join(f.name for f in EXAMPLES)
+        raise UnreadableImage(message("error.example.unknown", name=repr(name), names=names))
     cached = try_to_load_from_cache(film.space, film.path, repo_type="space")
     if isinstance(cached, str) and sha256_of(Path(cached)) == film.sha256:
         return Path(cached)
     try:
         path = pull(film.space, [film.path], kind="space").folder / film.path
     except (BadModel, ModelUnavailable, UnknownModel) as error:
-        raise UnreadableImage(f"The example film {name} cannot be fetched: {error}") from None
+        raise UnreadableImage(message("error.example.unavailable", name=name, reason=sentence_of(error))) from None
     if sha256_of(path) != film.sha256:
-        raise UnreadableImage(f"{film.space} holds another film under the name {name} than it did; it is not shown.")
+        raise UnreadableImage(message("error.example.changed", space=film.space, name=name))
     return path
 
 
@@ -383,14 +384,10 @@ def _keep_record(name: str, key: str, value: str) -> None:
 
 def _write(path: Path, records: dict[str, str]) -> bool:
     """All of a file of records or nothing; whether it could be written."""
-    partial = path.with_name(f"{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(json.dumps(records, indent=2, sort_keys=True), encoding="utf-8")
-        partial.replace(path)
+        write_whole(path, json.dumps(records, indent=2, sort_keys=True))
     except OSError:
-        with suppress(OSError):
-            partial.unlink()
         return False
     return True
 
@@ -413,9 +410,7 @@ def _sentences(repo: str, revision: str) -> Iterator[None]:
             f"{hub} has no repository {repo!r}; check the name, or set HF_TOKEN if it is a private one."
         ) from None
     except errors.RevisionNotFoundError:
-        raise UnknownModel(
-            f"{repo} has no revision {revision!r}; give a branch, a tag, or a commit with all its 40 digits."
-        ) from None
+        raise UnknownModel(message("error.model.no_revision", repo=repo, revision=repr(revision))) from None
     except errors.OfflineModeIsEnabled:
         raise ModelUnavailable(
             f"{repo} is not in the cache, and HF_HUB_OFFLINE forbids to fetch it: unset it, or choose another."
@@ -428,7 +423,8 @@ def _sentences(repo: str, revision: str) -> Iterator[None]:
                 f"{repo} cannot be kept here: {error}. {step}, or set HF_HOME to another folder."
             ) from None
         # RuntimeError: an upload, with the reason behind it; from ValueError on: an answer that is not the Hub's
-        raise ModelUnavailable(f"{repo} cannot be reached: {_reason(error.__cause__ or error, hub)}") from None
+        reason = _reason(error.__cause__ or error, hub)
+        raise ModelUnavailable(message("error.model.unreachable", repo=repo, reason=reason)) from None
 
 
 @contextmanager
@@ -440,14 +436,14 @@ def _public_sentences(repo: str, revision: str) -> Iterator[None]:
         try:
             yield
         except errors.GatedRepoError:
-            raise ModelUnavailable(f"{repo} is gated: only what anybody may fetch can be had here.") from None
+            raise ModelUnavailable(message("error.model.gated", repo=repo)) from None
         except (errors.RepositoryNotFoundError, errors.HFValidationError):
-            raise UnknownModel(f"{endpoint()} has no public repository {repo!r}; check the name.") from None
+            raise UnknownModel(message("error.model.no_repository", hub=endpoint(), repo=repr(repo))) from None
         except errors.OfflineModeIsEnabled:
-            raise ModelUnavailable(f"{repo} is not here, and nothing is fetched; choose another.") from None
+            raise ModelUnavailable(message("error.model.offline", repo=repo)) from None
         except OSError as error:
             if remedy(error):
-                raise ModelUnavailable(f"There is no room here to keep {repo}; please try again later.") from None
+                raise ModelUnavailable(message("error.model.no_room", repo=repo)) from None
             raise
 
 

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 
 from cxr_demo.errors import BadModel, ModelUnavailable, UnknownModel
 from cxr_demo.films import image, phantom
+from cxr_demo.messages import message
 from cxr_demo.models import hub, model_folder, xrv_weights
 from cxr_demo.single_flight import SingleFlight, TooSlow
 
@@ -29,14 +30,14 @@ if TYPE_CHECKING:
 
 BUNDLED = Path(__file__).parents[1] / "bundled"
 
-#: The models of this repository and what a list says of them; the first is the default.
-BUNDLED_TITLES = {"nih14": "14 findings of NIH ChestX-ray14", "pneumothorax": "Pneumothorax alone"}
+#: The models of this repository; the first is the default.
+BUNDLED_MODELS = ("nih14", "pneumothorax")
 
 #: In CXR_MODELS: and any public model folder of the Hub that a visitor names, see guests.py. It is no model itself.
 HUB = "hub"
 
 #: What a visitor may choose where CXR_MODELS does not say.
-OFFERED = (*(f"bundled:{name}" for name in BUNDLED_TITLES), *(f"xrv:{name}" for name in list(xrv_weights.ZOO)[:2]), HUB)
+OFFERED = (*(f"bundled:{name}" for name in BUNDLED_MODELS), *(f"xrv:{name}" for name in list(xrv_weights.ZOO)[:2]), HUB)
 
 #: How far `verify` lets an output be from the one its authors print; films are made smaller in another way here.
 TOLERANCE = 0.15
@@ -81,7 +82,7 @@ def load(name: str | None = None, patience: float | None = None) -> Classifier:
     try:
         return _loaded.get(name, lambda: _shared(name), patience)
     except TooSlow:
-        raise ModelUnavailable(f"{name} is still being fetched; please try again in a minute.") from None
+        raise ModelUnavailable(message("error.model.fetching", name=name)) from None
 
 
 def _shared(name: str) -> Classifier:
@@ -91,7 +92,7 @@ def _shared(name: str) -> Classifier:
 
 
 def card(name: str) -> str:
-    """What there is to know of a model, as Markdown: its card, or a few lines where it brought none."""
+    """A model's card as Markdown, or a few lines from its description where it has none; the errors of `load`."""
     kind, place, _ = parse(name)
     text = ""
     if kind in ("bundled", "folder"):
@@ -104,7 +105,7 @@ def card(name: str) -> str:
 
 
 def for_people(text: str) -> str:
-    """A card without its front matter, which is for the Hub."""
+    """A card's Markdown without its front matter, which is for the Hub."""
     return re.sub(r"\A---\n.*?\n---\n", "", text, flags=re.DOTALL).strip()
 
 
@@ -137,8 +138,8 @@ def verify(name: str) -> str:
 
 def _title(name: str) -> str:
     kind, _, place = name.partition(":")
-    if kind == "bundled" and place in BUNDLED_TITLES:
-        return f"{BUNDLED_TITLES[place]} (bundled)"
+    if kind == "bundled" and place in BUNDLED_MODELS:
+        return message(f"model.bundled.{place}")
     return xrv_weights.title(place) if kind == "xrv" and place in xrv_weights.ZOO else name
 
 
@@ -148,7 +149,7 @@ def parse(name: str) -> tuple[str, str, str]:
     if not at or _path(name).is_dir():
         bare, revision = name, ""
     prefix, _, place = bare.partition(":")
-    if prefix == "bundled" and place in BUNDLED_TITLES:
+    if prefix == "bundled" and place in BUNDLED_MODELS:
         return "bundled", place, revision
     if prefix == "xrv" and place in xrv_weights.ZOO:
         return "xrv", place, revision
@@ -160,7 +161,7 @@ def parse(name: str) -> tuple[str, str, str]:
         return "folder", bare, revision
     if re.fullmatch(r"[\w.-]+/[\w.-]+", bare):
         return "hub", bare, revision
-    known = {n: f"bundled:{n}" for n in BUNDLED_TITLES} | {n: f"xrv:{n}" for n in xrv_weights.ZOO}
+    known = {n: f"bundled:{n}" for n in BUNDLED_MODELS} | {n: f"xrv:{n}" for n in xrv_weights.ZOO}
     near = difflib.get_close_matches(bare.rpartition(":")[2], known, n=1)
     raise UnknownModel(
         f"There is no model {name!r}.{f' Did you mean {known[near[0]]}?' if near else ''} "
@@ -200,7 +201,7 @@ def _folder(kind: str, place: str) -> Path:
     folder = BUNDLED / place if kind == "bundled" else _path(place)
     if not folder.is_dir():
         if kind == "folder":
-            raise UnknownModel(f"There is no folder {place}.")
+            raise UnknownModel(message("error.model.no_folder", name=place))
         raise ModelUnavailable(f"bundled:{place} is missing in this copy; get the whole repository again.")
     return folder
 
@@ -218,7 +219,7 @@ def _pulled(repo: str, revision: str) -> hub.Pulled:
 
 
 def own_card(model: Classifier) -> str:
-    """What a model says of itself, as a card."""
+    """A card in Markdown from a model's description."""
     spec = model.spec
     findings = ", ".join(label.replace("_", " ") for label in spec.labels)
     return f"# {spec.name}\n\n`{model.name}`\n\n{spec.trained_on}\n\nFindings: {findings}.\n\nLicence: {spec.licence}."

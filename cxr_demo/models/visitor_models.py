@@ -19,7 +19,8 @@ from weakref import WeakKeyDictionary, WeakValueDictionary
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from cxr_demo.errors import BadModel, ModelUnavailable, UnknownModel
+from cxr_demo.errors import BadModel, ModelUnavailable, UnknownModel, sentence_of
+from cxr_demo.messages import message
 from cxr_demo.models import hub, model_folder, registry
 from cxr_demo.models.model_folder import CARD, CONFIG, WEIGHTS
 from cxr_demo.single_flight import SingleFlight, TooSlow
@@ -67,7 +68,7 @@ class Shelf:
         self._alive: WeakValueDictionary[str, Classifier] = WeakValueDictionary()
 
     def get(self, name: str) -> Classifier | None:
-        """The model of a name, which then is the last that was asked for."""
+        """The model of a full name, None where there is none; it becomes the one asked for last."""
         with self._guard:
             known = self._alive.get(name)
             if known is not None:
@@ -87,7 +88,7 @@ class Shelf:
                 break
             self._let_go(name)
         if len(self._alive) >= MOST:
-            raise ModelUnavailable(f"The {MOST} models that others named are in use; please try again in a minute.")
+            raise ModelUnavailable(message("error.model.all_in_use", count=MOST))
 
     def _let_go(self, name: str) -> None:
         """Forget a model and its graphs, unless it lives on, since it is in use; nobody waits meanwhile."""
@@ -119,22 +120,22 @@ def load(name: str, patience: float | None = None) -> Classifier:
     if known is not None:
         return known
     if not _waiting.acquire(blocking=False):
-        raise ModelUnavailable("Many are waiting for models that are not here; please try again in a minute.")
+        raise ModelUnavailable(message("error.model.many_waiting"))
     try:
         return _making.get(name, lambda: _looked_up(name), patience, keep=False)
     except TooSlow:
-        raise ModelUnavailable(f"{name} is still being fetched; please try again in a minute.") from None
+        raise ModelUnavailable(message("error.model.fetching", name=name)) from None
     finally:
         _waiting.release()
 
 
 def choice(model: Classifier) -> registry.Source:
-    """A guest as one of those that may be chosen."""
+    """A visitor's model as an entry of the list of models."""
     return registry.Source(model.name, model.name[: model.name.index("@") + 8])
 
 
 def card(model: Classifier) -> str:
-    """The card that a guest brought, as Markdown without pictures: a browser fetches them from wherever they lie."""
+    """A visitor's model's card, as Markdown without pictures: a browser would fetch them from any address."""
     # a fence may name what draws it, e.g. mermaid, whose pictures are fetched too
     text = FENCE.sub(r"\1", registry.for_people(_cards[model]) or registry.own_card(model))
     # characters that stand for themselves: a backslash before them could itself be made harmless
@@ -144,7 +145,7 @@ def card(model: Classifier) -> str:
 def _looked_up(name: str) -> Classifier:
     found = NAME.fullmatch(name)
     if found is None:
-        raise UnknownModel(f"{name!r} is no name of a model on the Hub; give owner/name or owner/name@revision.")
+        raise UnknownModel(message("error.model.bad_name", name=repr(name)))
     repo, revision = found.groups()
     commit, sizes = hub.look_up(repo, revision or "main")
     known = _shelf.get(f"{repo}@{commit}")
@@ -158,7 +159,7 @@ def _looked_up(name: str) -> Classifier:
 @contextmanager
 def _one_at_a_time() -> Iterator[None]:
     if not _fetching.acquire(timeout=PATIENCE):
-        raise ModelUnavailable("Another model is being fetched; please try again in a minute.")
+        raise ModelUnavailable(message("error.model.another_fetching"))
     try:
         yield
     finally:
@@ -177,8 +178,9 @@ def _fetched(repo: str, commit: str) -> Classifier:
     except (BadModel, RecursionError) as error:
         shutil.rmtree(folder, ignore_errors=True)
         # where it lies here is nobody's business
-        why = re.sub(rf"{re.escape(str(folder))}\S*/", "", str(error))
-        raise BadModel(f"{repo}@{commit} cannot be used here: {why}") from None
+        bare = re.sub(rf"{re.escape(str(folder))}\S*/", "", str(error))
+        why = sentence_of(error) if bare == str(error) else bare
+        raise BadModel(message("error.model.unusable", repo=repo, commit=commit, reason=why)) from None
     _cards[model] = model_folder.read_card(pulled.folder)
     _shelf.put(model)
     return model
@@ -200,13 +202,15 @@ def _hold_to_limits(repo: str, sizes: Mapping[str, int]) -> None:
     """BadModel unless a repository has the files of a model folder, none too large."""
     for name in (CONFIG, WEIGHTS):
         if name not in sizes:
-            raise BadModel(f"{repo} is no model folder of this program: it has no {name}.")
+            raise BadModel(message("error.model.no_model_folder", repo=repo, file=name))
     for name in (CONFIG, CARD):
         if sizes.get(name, 0) > LONGEST:
-            raise BadModel(f"{name} of {repo} has {_megabytes(sizes[name])}; here it may have {_megabytes(LONGEST)}.")
+            given = {"size": _megabytes(sizes[name]), "limit": _megabytes(LONGEST)}
+            raise BadModel(message("error.model.file_too_large", file=name, repo=repo, **given))
     whole = sum(sizes.get(name, 0) for name in (CONFIG, WEIGHTS, CARD))
     if whole > LARGEST:
-        raise BadModel(f"{repo} has {_megabytes(whole)}; a model that is named here may have {_megabytes(LARGEST)}.")
+        given = {"size": _megabytes(whole), "limit": _megabytes(LARGEST)}
+        raise BadModel(message("error.model.too_large", repo=repo, **given))
 
 
 def _megabytes(size: int) -> str:
@@ -216,17 +220,21 @@ def _megabytes(size: int) -> str:
 def _hold_to_cost(spec: ModelSpec) -> None:
     """BadModel for a network that would take so much time or memory that nobody else had any."""
     if len(spec.labels) > FINDINGS or spec.size > SIDE:
-        raise BadModel(
-            f"it has {len(spec.labels)} findings on {spec.size} pixels; here it may have {FINDINGS} on {SIDE}."
-        )
+        given = {"findings": len(spec.labels), "side": spec.size}
+        raise BadModel(message("error.model.too_many_findings", **given, most_findings=FINDINGS, most_side=SIDE))
     if not sum(map(abs, _numbers(spec.arguments))) <= BUILT:
-        raise BadModel(f"the numbers in its arguments come to more than {BUILT}.")
+        raise BadModel(message("error.model.arguments", limit=BUILT))
     cost = _Cost()  # type: ignore[no-untyped-call]
     model_folder.outline(spec, CONFIG, cost)
     if cost.operations > OPERATIONS or cost.values > VALUES:
         raise BadModel(
-            f"one film takes it {cost.operations / 1e9:,.0f} thousand million operations and a map of "
-            f"{cost.values / 1e6:,.0f} million values; here it may take {OPERATIONS / 1e9:.0f} and {VALUES / 1e6:.0f}."
+            message(
+                "error.model.too_costly",
+                operations=f"{cost.operations / 1e9:,.0f}",
+                values=f"{cost.values / 1e6:,.0f}",
+                most_operations=f"{OPERATIONS / 1e9:.0f}",
+                most_values=f"{VALUES / 1e6:.0f}",
+            )
         )
 
 

@@ -72,10 +72,7 @@ def page(
 {html.escape(result)}</pre></details>
 <script type="application/json" id="recorded">{data}</script>
 <script type="module">
-{viewer_data.script(kinds, "portable.js")}
-say(document.querySelector('.record summary'), tr('How to repeat this'));
-Object.assign(state, {{label: recorded.label, picked: true}});
-addBuiltIn('recorded', {{title: recorded.name, key: '', boxes: recorded.boxes}});
+{viewer_data.recorded_script(kinds)}
 </script></body></html>
 """
 

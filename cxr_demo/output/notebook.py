@@ -99,11 +99,8 @@ def explain(model: Classifier, film: Radiograph, *chosen: Method, seconds: float
     for method in chosen:  # before any of them takes its time
         methods.values_of(method)
     prediction = engine.predict(model, film)
-    explanations = []
-    for method in chosen:
-        *_, last = engine.explain(model, film, method, budget=Budget(seconds))
-        explanations.append(last)
-    return Explained(film, prediction, tuple(explanations), (prediction.labels[viewer_data.foremost(prediction)],))
+    explanations = tuple(engine.last_explanation(model, film, method, budget=Budget(seconds)) for method in chosen)
+    return Explained(film, prediction, explanations, (prediction.labels[viewer_data.foremost(prediction)],))
 
 
 def _row(cells: Sequence[str], scope: str = "") -> str:
@@ -124,7 +121,7 @@ def _head(explanation: Explanation, limit: float) -> str:
     title = f"<b>{escape(report.title_of(explanation))}</b><br>{escape(explanation.unit.value)}"
     if not explanation.forwards:
         return title
-    if explanation.unit is Unit.LOGIT:
+    if explanation.unit.signed:
         ticks = (f"{render.signed(-limit, limit)} against", "0", f"for {render.signed(limit, limit)}")
     else:
         ticks = ("nothing", "", "highest")
@@ -151,9 +148,9 @@ def _map(film: Radiograph, explanation: Explanation, i: int, limit: float) -> st
     if not explanation.forwards:  # zeros would look as if there were no evidence
         return f"<strong>There is no map.</strong> {escape(explanation.stopped or '')}"
     values, words = explanation.values[i], []
-    if explanation.unit is Unit.LOGIT:
+    if explanation.unit.signed:
         words.append(f"from {render.signed(values.min(), limit)} to {render.signed(values.max(), limit)}")
-    if np.abs(values).max() < 0.02 * limit:
+    if render.empty(values, limit):
         words.append("nothing to see at this scale")
     if explanation.fidelity is not None and not math.isnan(explanation.fidelity[i]):
         words.append(f"R² {explanation.fidelity[i]:.2f}")

@@ -78,6 +78,9 @@ STOPS = next(iter(PALETTES.values()))
 #: map's largest value: what is all but colourless says nothing that could be unsure.
 UNSURE, VISIBLE = 0.8, 0.05
 
+#: A map that nowhere reaches this share of its scale's end is too faint to be seen.
+FAINTEST = 0.02
+
 #: No scale ends below this, so that a map of nothing but rounding errors looks empty. In logits per reference
 #: area: as strong everywhere, such evidence would move a probability by about one percent.
 SMALLEST_LIMIT = 1e-3
@@ -101,6 +104,11 @@ def limit_of(maps: Iterable[np.ndarray]) -> float:
     """The end of a scale shared by these maps: their largest absolute value, so nothing is clipped."""
     largest = max((float(np.nanmax(np.abs(m), initial=0)) for m in maps), default=0.0)
     return max(largest, SMALLEST_LIMIT)
+
+
+def empty(values: np.ndarray, limit: float) -> bool:
+    """Whether a map (S, S) shows no evidence on a scale that ends at `limit`."""
+    return float(np.abs(values).max()) < FAINTEST * limit
 
 
 def unsteady(values: np.ndarray, sure: np.ndarray | None) -> np.ndarray | None:

@@ -16,8 +16,9 @@ import numpy as np
 import cxr_demo
 from cxr_demo import methods
 from cxr_demo.errors import UnknownLabel
-from cxr_demo.files import sha256_of
+from cxr_demo.files import sha256_of, write_whole
 from cxr_demo.films import image
+from cxr_demo.messages import message, message_or
 from cxr_demo.output import render
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ LIBRARIES = (
     "opencv-python-headless",
 )
 
-NOTICE = "Research demo · not for clinical use"
+NOTICE = message("page.notice")
 
 
 def prediction_fields(film: Radiograph, prediction: Prediction) -> dict[str, Any]:
@@ -157,9 +158,7 @@ def save(
     fields = result_fields(film, prediction, explanations, trusted, boxes)
     fields["pictures"] = {"labels": [prediction.labels[i] for i in indices], "full_colour": full_colour}
     text = json.dumps(fields, indent=2, allow_nan=False)
-    partial = folder / "result.json.partial"
-    partial.write_text(text + "\n", encoding="utf-8")
-    partial.replace(folder / "result.json")
+    write_whole(folder / "result.json", text + "\n")
 
 
 def picture(film: Radiograph, explanation: Explanation, i: int, limit: float) -> np.ndarray:
@@ -253,7 +252,7 @@ def title_of(explanation: Explanation) -> str:
 
 def readable(label: str) -> str:
     """A finding as people write it."""
-    return label.replace("_", " ")
+    return message_or(f"finding.{label.replace(' ', '_')}", label.replace("_", " "))
 
 
 def percent(probability: float) -> str:
@@ -267,7 +266,7 @@ def index_of(labels: Sequence[str], label: str) -> int:
     for i, known in enumerate(labels):
         if known.lower().replace(" ", "_") == wanted:
             return i
-    raise UnknownLabel(f"{label!r} is not predicted by this model; choose one of {', '.join(labels)}.")
+    raise UnknownLabel(message("error.finding.unknown", name=repr(label), names=", ".join(labels)))
 
 
 def numbers(values: np.ndarray) -> list[float | None]:

@@ -14,6 +14,7 @@ from cxr_demo import explain, methods
 from cxr_demo.errors import BadSetting
 from cxr_demo.evaluation import metrics, randomisation, trust
 from cxr_demo.films import image
+from cxr_demo.messages import message, record
 from cxr_demo.output import report, viewer_data
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def trust_fields(
     began = time.perf_counter()
     own = model.for_film(film.name)
     if not 0 <= finding < len(own.labels):
-        raise BadSetting(f"Finding {finding}: the model has {len(own.labels)}.")
+        raise BadSetting(message("error.finding.index", index=finding, count=len(own.labels)))
     if measured is None:
         kinds = {key: methods.method(key, e.settings) for key, e in explanations.items()}
         measured = {key: trust.measure(own, film, kinds[key], e, budget) for key, e in explanations.items()}
@@ -56,15 +57,19 @@ def trust_fields(
     curves = trust.curves(own, film, finding, maps, budget)
     return {
         "finding": finding,
-        "methods": {key: report.trust_fields(found) for key, found in measured.items()},
+        "methods": {key: _verdicts(found) for key, found in measured.items()},
         "curves": curve_fields(dict(zip(explanations, curves, strict=True)), held, finding),
         "agreement": agreement_fields(explanations),
         "overlay": overlay_fields(explanations, finding),
-        "lungs": held.lungs.said,
+        "lungs": record(held.lungs.said),
         "marker": np.abs(held.marker).max(0).tolist(),
         "boxes": box_fields(own.labels, explanations, film, boxes),
         "seconds": round(time.perf_counter() - began, 2),
     }
+
+
+def _verdicts(found: trust.Trust) -> dict[str, Any]:
+    return report.trust_fields(found) | {"says": [record(found.says(i)) for i in range(len(found.faithfulness))]}
 
 
 def curve_fields(curves: Mapping[str, trust.Curve], held: trust.Controls, i: int) -> dict[str, Any]:
@@ -136,9 +141,9 @@ def scrambled(
     """Maps of the model with its weights permuted, in the same settings, and how much of each map they keep."""
     other = randomisation.permuted(model.for_film(film.name), depth)
     for key, before in explanations.items():
-        *_, after = explain.explain(other, film, methods.method(key, before.settings), budget=budget)
+        after = explain.last_explanation(other, film, methods.method(key, before.settings), budget=budget)
         if after.stopped:
-            yield {"method": key, "error": after.stopped}
+            yield {"method": key, "error": record(after.stopped)}
             continue
         kept = randomisation.kept(trust.on_grid(before.values), trust.on_grid(after.values))
         yield {"method": key, "kept": report.numbers(kept), "maps": viewer_data.map_fields(after)}

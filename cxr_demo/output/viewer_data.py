@@ -1,4 +1,4 @@
-"""What the browser is told: numbers, never coloured pictures. `viewer.js` draws everything."""
+"""What the browser is told: numbers, never coloured pictures. The viewer draws everything."""
 
 from __future__ import annotations
 
@@ -13,39 +13,27 @@ import numpy as np
 from cxr_demo import messages
 from cxr_demo.evaluation import randomisation
 from cxr_demo.films import image, phantom
+from cxr_demo.messages import choice, message, message_or, record, slug
 from cxr_demo.methods.base import settings_of
 from cxr_demo.models import failure_cases
 from cxr_demo.output import render, report
-from cxr_demo.types import Unit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from cxr_demo.films.label_tables import Box
-    from cxr_demo.methods.base import Method
+    from cxr_demo.methods.base import Method, Setting
     from cxr_demo.models.classifier import Classifier
-    from cxr_demo.types import Explanation, ModelSpec, Prediction, Radiograph, Score
+    from cxr_demo.models.hub import ExampleFilm
+    from cxr_demo.types import Explanation, ModelSpec, Prediction, Radiograph, Score, Unit
 
 ASSETS = Path(__file__).parents[1] / "web" / "viewer"
 
 #: The longest side of a film, and of a map, as the browser gets it.
 FILM_SIDE, MAP_SIDE = 1024, 256
 
-#: The viewer in parts, in the order in which they are put together.
-SCRIPTS = (
-    "language.js",
-    "saving.js",
-    "viewer.js",
-    "drawing.js",
-    "viewport.js",
-    "films.js",
-    "comparing.js",
-    "trust.js",
-    "teaching.js",
-    "tour.js",
-    "models.js",
-    "start.js",
-)
+#: The browser's program in one file, made of the modules in ASSETS by `make viewer`.
+BUNDLE = ASSETS / "dist" / "viewer.js"
 
 #: What the viewer asks for beside maps.
 EVENTS = ("film", "stop", "pixels", "estimate", "trust", "scramble", "export", "bundle", "named")
@@ -54,11 +42,23 @@ EVENTS = ("film", "stop", "pixels", "estimate", "trust", "scramble", "export", "
 CHANNEL_EVENT = "cxr-answer"
 
 
-def script(kinds: Sequence[type[Method]], *before: str) -> str:
-    """The viewer's program: its events are those of EVENTS, and "run_" + key for every method."""
+def script(kinds: Sequence[type[Method]]) -> str:
+    """The viewer's program as the body of a function in which Gradio gives `element`, `props`, `trigger`, `upload`.
+
+    Its events are those of EVENTS, and "run_" + key for every method.
+    """
+    return _program(kinds, "viewer.start({element, props, trigger, upload}, NAMES);")
+
+
+def recorded_script(kinds: Sequence[type[Method]]) -> str:
+    """The same for a page of its own, whose element `recorded` holds a film and all answers about it."""
+    return _program(kinds, "viewer.startRecorded(NAMES);")
+
+
+def _program(kinds: Sequence[type[Method]], call: str) -> str:
     events = {**{name: name for name in EVENTS}, **{kind.key: run_event(kind) for kind in kinds}}
-    head = f"const EVENTS = {json.dumps(events)};\nconst CHANNEL = {json.dumps(CHANNEL_EVENT)};\n"
-    return head + "\n".join((ASSETS / name).read_text(encoding="utf-8") for name in (*before, *SCRIPTS))
+    names = json.dumps({"events": events, "channel": CHANNEL_EVENT})
+    return f"{BUNDLE.read_text(encoding='utf-8')}\n{call.replace('NAMES', names)}\n"
 
 
 def run_event(kind: type[Method]) -> str:
@@ -69,11 +69,11 @@ def run_event(kind: type[Method]) -> str:
 def about_fields(own: Classifier, name: str, shown: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """What the viewer knows before any film: a model by the name it goes by, methods as `method_fields` has them."""
     return {
-        "title": messages.TITLE,
-        "tagline": messages.TAGLINE,
-        "notice": report.NOTICE,
+        "title": record(messages.TITLE),
+        "tagline": record(messages.TAGLINE),
+        "notice": record(report.NOTICE),
         "model": name,
-        "models": [{"name": name, "title": own.spec.name}],
+        "models": [model_fields(name, own.spec.name)],
         "guests": False,
         "spec": spec_fields(own),
         "methods": list(shown),
@@ -84,41 +84,64 @@ def about_fields(own: Classifier, name: str, shown: Sequence[Mapping[str, Any]])
         "examples": [],
         "accepts": [],
         "megabytes": 0,
-        "refused": messages.REFUSED,
+        "refused": record(messages.REFUSED),
         "turns": {key: turns for key, (turns, _) in image.CORRECTIONS.items()},
-        "depths": list(randomisation.DEPTHS),
+        "depths": [choice(depth, randomisation.depth_title(depth)) for depth in randomisation.DEPTHS],
         "stays": randomisation.STAYS,
         "languages": messages.languages(),
     }
+
+
+def model_fields(name: str, title: str) -> dict[str, Any]:
+    """A model that may be chosen."""
+    return {"name": name, "title": record(title)}
 
 
 def method_fields(kind: type[Method], on: bool) -> dict[str, Any]:
     """A method as its card shows it."""
     return {
         "key": kind.key,
-        "title": kind.title,
-        "unit": kind.unit.value,
-        "comparable": kind.unit is Unit.LOGIT,
-        "signed": kind.signed,
+        "title": record(kind.title),
+        "unit": choice(unit_key(kind.unit), message(f"unit.{unit_key(kind.unit)}")),
+        "comparable": kind.unit.comparable,
+        "signed": kind.unit.signed,
         "paper": kind.paper,
-        "reading": kind.reading,
+        "reading": record(kind.reading),
         "on": on,
-        "settings": [vars(s) | {"choices": list(s.choices)} for s in settings_of(kind)],
+        "settings": [setting_fields(s) for s in settings_of(kind)],
     }
+
+
+def setting_fields(setting: Setting) -> dict[str, Any]:
+    """A setting as a control of its method's card."""
+    choices = [choice(key, message_or(f"choice.{key}", key)) for key in setting.choices]
+    return vars(setting) | {"title": record(setting.title), "help": record(setting.help), "choices": choices}
+
+
+def unit_key(unit: Unit) -> str:
+    """A unit in requests and in identities of messages."""
+    return unit.name.lower()
 
 
 def spec_fields(model: Classifier) -> dict[str, Any]:
     """What a model is and how good it was measured to be."""
     spec = model.spec
     return {
-        "title": spec.name,
+        "title": record(spec.name),
         "revision": model.name,
         "labels": list(spec.labels),
         "trained_on": spec.trained_on,
         "scored_on": spec.scored_on,
         "auroc": _auroc(spec),
-        "means": [vars(s) for s in spec.scores if s.finding == "mean"],
+        "means": [score_fields(s) for s in spec.scores if s.finding == "mean"],
     }
+
+
+def score_fields(score: Score) -> dict[str, Any]:
+    """A measured figure of a model."""
+    metric = message_or(f"model.metric.{slug(score.metric)}", score.metric)
+    subset = message_or(f"model.subset.{slug(score.subset)}", score.subset)
+    return vars(score) | {"metric": record(metric), "subset": record(subset)}
 
 
 def phantom_fields(one: phantom.Phantom) -> dict[str, Any]:
@@ -127,11 +150,16 @@ def phantom_fields(one: phantom.Phantom) -> dict[str, Any]:
     edges = [*there.min(0)[::-1], *(there.max(0)[::-1] + 1)] if len(there) else None
     return {
         "key": one.key,
-        "title": one.title,
-        "planted": one.planted,
+        "title": record(one.title),
+        "planted": record(one.planted),
         "finding": one.finding,
         "edges": None if edges is None else [float(edge / phantom.SIZE) for edge in edges],
     }
+
+
+def example_fields(film: ExampleFilm) -> dict[str, Any]:
+    """A public film as an example."""
+    return {"key": film.name, "title": record(film.title), "credit": record(film.credit)}
 
 
 def lesson_fields(kind: type[Method]) -> dict[str, Any]:
@@ -139,8 +167,8 @@ def lesson_fields(kind: type[Method]) -> dict[str, Any]:
     lesson = failure_cases.LESSONS[kind.key]
     return {
         "key": lesson.key,
-        "title": kind.title,
-        "model": {"name": lesson.model, "title": lesson.name},
+        "title": record(kind.title),
+        "model": model_fields(lesson.model, lesson.name),
         "boxes": [{"label": failure_cases.LABEL, "edges": edges, "given": True} for edges in lesson.boxes],
     }
 
@@ -151,7 +179,7 @@ def _auroc(spec: ModelSpec) -> dict[str, dict[str, Any]]:
     for score in spec.scores:
         if score.metric == "AUROC" and score.finding in spec.labels:
             first.setdefault(score.finding, score)
-    return {label: vars(score) for label, score in first.items()}
+    return {label: score_fields(score) for label, score in first.items()}
 
 
 def prediction_fields(film: Radiograph, prediction: Prediction) -> dict[str, Any]:
@@ -159,20 +187,21 @@ def prediction_fields(film: Radiograph, prediction: Prediction) -> dict[str, Any
 
     `doubted` where it is no chest film that lies upright, `correction` what would put it right.
     """
+    correction = prediction.correction
     return {
         "labels": list(prediction.labels),
         "probabilities": prediction.probabilities.tolist(),
         "thresholds": [float(t) if np.isfinite(t) else None for t in prediction.thresholds],
         "ranked": prediction.ranked(),
-        "warnings": [*prediction.warnings, *film.warnings],
+        "warnings": [record(warning) for warning in (*prediction.warnings, *film.warnings)],
         "doubted": bool(prediction.warnings),
-        "correction": prediction.correction,
+        "correction": correction and choice(correction, image.correction_title(correction)),
         "film": film_fields(film),
     }
 
 
 def foremost(prediction: Prediction) -> int:
-    """What a visitor should see first, as in `viewer.js`: the most probable finding that is above its threshold."""
+    """The first finding, as in `predictions.js`: the most probable finding that is above its threshold."""
     ranked = prediction.ranked()
     above = [i for i in ranked if prediction.probabilities[i] >= prediction.thresholds[i]]
     return (above or ranked)[0]
@@ -227,7 +256,7 @@ def progress_fields(explanation: Explanation) -> dict[str, Any]:
         "seconds": round(explanation.seconds, 2),
         "forwards": explanation.forwards,
         "complete": explanation.complete,
-        "stopped": explanation.stopped,
+        "stopped": explanation.stopped and record(explanation.stopped),
         "fidelity": None if fidelity is None else [float(v) if np.isfinite(v) else None for v in fidelity],
     }
 
@@ -262,9 +291,12 @@ def reduced(values: np.ndarray) -> np.ndarray:
     return reduced(blocks)
 
 
-def palettes() -> dict[str, dict[str, list[list[float]]]]:
-    """The one table of colours, by palette and unit: positions with red, green, blue."""
-    return {
-        name: {unit.value: [list(stop) for stop in table] for unit, table in by_unit.items()}
+def palettes() -> list[dict[str, Any]]:
+    """The palettes as choices, the default first, each with `colours` by unit: positions with red, green, blue."""
+    return [
+        {
+            **choice(name, message(f"palette.{slug(name)}")),
+            "colours": {unit_key(unit): [list(stop) for stop in table] for unit, table in by_unit.items()},
+        }
         for name, by_unit in render.PALETTES.items()
-    }
+    ]

@@ -84,10 +84,9 @@ def _explained(
 ) -> tuple[dict[str, Any], str]:
     chosen = methods.choose(keys, settings)
     classifier, film = offered(model), film_of(source)
-    explanations = []
-    for method in chosen:
-        *_, last = engine.explain(classifier, film, method, budget=Budget(seconds=DEADLINE))
-        explanations.append(last)
+    explanations = [
+        engine.last_explanation(classifier, film, method, budget=Budget(seconds=DEADLINE)) for method in chosen
+    ]
     fields = report.result_fields(film, engine.predict(classifier, film), explanations)
     with uploads.new_folder() as folder:
         path = folder / "maps.npz"

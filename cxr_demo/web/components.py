@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def show(about: Mapping[str, Any], kinds: Sequence[type[Method]]) -> gr.HTML:
-    """The whole visible tool; its events are those of `fields.script`."""
+    """The whole visible tool; its events are those of `viewer_data.script`."""
     return gr.HTML(
         html_template="<div></div>",
         js_on_load=viewer_data.script(kinds),

@@ -19,19 +19,20 @@ import gradio as gr
 from starlette.middleware import Middleware
 
 from cxr_demo import explain, messages, methods
-from cxr_demo.errors import BadSetting, Cancelled, Stopped
+from cxr_demo.errors import BadSetting, Cancelled, Stopped, sentence_of
 from cxr_demo.evaluation import trust
 from cxr_demo.films import phantom
 from cxr_demo.inference import memory
 from cxr_demo.inference.engine import engine_of
 from cxr_demo.inference.scoring import Budget
+from cxr_demo.messages import record
 from cxr_demo.models import failure_cases, hub, registry
 from cxr_demo.output import html_report, report, trust_data, viewer_data
 from cxr_demo.types import Cost
 from cxr_demo.web import api, components, mcp, uploads
 from cxr_demo.web.api import DEADLINE
 from cxr_demo.web.queue import CAPACITY, JOBS, WORKERS, QueueStatus, attended
-from cxr_demo.web.requests import Request, card_of, choice_of, film_of, offered, sentence
+from cxr_demo.web.requests import Request, card_of, choice_of, film_of, offered, refusal
 from cxr_demo.web.sessions import Sessions
 from cxr_demo.web.zerogpu import FORKS, gpu
 
@@ -148,11 +149,11 @@ def _about(own: Classifier) -> dict[str, Any]:
     shown = [viewer_data.method_fields(kind, on=kind in methods.DEFAULTS) for kind in methods.METHODS]
     return {
         **viewer_data.about_fields(own, registry.choices()[0].name, shown),
-        "models": [vars(choice) for choice in registry.choices()],
+        "models": [viewer_data.model_fields(choice.name, choice.title) for choice in registry.choices()],
         "guests": registry.takes_guests(),
         "phantoms": [viewer_data.phantom_fields(item) for item in phantom.PHANTOMS.values()],
         "lessons": [viewer_data.lesson_fields(kind) for kind in methods.METHODS if kind.key in failure_cases.LESSONS],
-        "examples": [{"key": e.name, "title": e.title, "credit": e.credit} for e in hub.example_films()],
+        "examples": [viewer_data.example_fields(film) for film in hub.example_films()],
         "accepts": list(ACCEPTED),
         "megabytes": uploads.MEGABYTES,
     }
@@ -174,7 +175,7 @@ def open_film(event: gr.EventData, request: gr.Request) -> tuple[Any, ...]:
         if asked.source:
             answer |= _seen(asked.model, asked.source, None if asked.aside else visitor)
     except Exception as error:
-        answer["error"] = sentence(error)
+        answer |= refusal(error)
     return answer, *[card] * len(messages.languages())
 
 
@@ -190,7 +191,7 @@ def pixels(event: gr.EventData, request: gr.Request) -> dict[str, Any]:
             uploads.write(path, viewer_data.pixels_of(film))
         return head | {"path": str(path)}
     except Exception as error:
-        return head | {"error": sentence(error)}
+        return head | refusal(error)
 
 
 def estimate(event: gr.EventData) -> dict[str, Any]:
@@ -201,7 +202,7 @@ def estimate(event: gr.EventData) -> dict[str, Any]:
         copies = methods.method(asked.method or "", asked.settings).copies(offered(asked.model).size)
         return head | {"copies": copies}
     except Exception as error:
-        return head | {"error": sentence(error)}
+        return head | refusal(error)
 
 
 def named(event: gr.EventData) -> dict[str, Any]:
@@ -209,9 +210,10 @@ def named(event: gr.EventData) -> dict[str, Any]:
     asked = Request.of(event._data)
     head = {"event": NAMED, "run": asked.run}
     try:
-        return head | {"choice": vars(choice_of(asked.model))}
+        choice = choice_of(asked.model)
+        return head | {"choice": viewer_data.model_fields(choice.name, choice.title)}
     except Exception as error:
-        return head | {"error": sentence(error)}
+        return head | refusal(error)
 
 
 def _run_handler(kind: type[Method]) -> Callable[..., Iterator[dict[str, Any]]]:
@@ -242,14 +244,14 @@ def _run_handler(kind: type[Method]) -> Callable[..., Iterator[dict[str, Any]]]:
                         if explanation is not None and not asked.aside:
                             sessions.keep(visitor, _shown(asked), explanation)
                     # where the work is in another process, the flag is seen only here
-                    over = {"stopped": str(Cancelled())} if FORKS and flag.is_set() else {}
+                    over = {"stopped": record(sentence_of(Cancelled()))} if FORKS and flag.is_set() else {}
                     yield told | over
                     if over:
                         return
         except Stopped as stop:
-            yield {**head, "stopped": str(stop)}
+            yield {**head, "stopped": record(sentence_of(stop))}
         except Exception as error:
-            yield {**head, "error": sentence(error)}
+            yield {**head, **refusal(error)}
         finally:
             flag.set()
 
@@ -312,7 +314,7 @@ def bundle(event: gr.EventData, request: gr.Request) -> dict[str, Any]:
             archive = report.bundle(archives, folder / "films.zip")
         return head | {"path": str(archive), "name": archive.name}
     except Exception as error:
-        return head | {"error": sentence(error)}
+        return head | refusal(error)
 
 
 def scramble(event: gr.EventData, request: gr.Request) -> Iterator[dict[str, Any]]:
@@ -347,9 +349,9 @@ def _of_maps(
         if end:
             yield head | end
     except Cancelled as stop:
-        yield head | {"stopped": True, "error": str(stop)}
+        yield head | refusal(stop) | {"stopped": record(sentence_of(stop))}
     except Exception as error:
-        yield head | {"error": sentence(error)}
+        yield head | refusal(error)
     finally:
         flag.set()
 
@@ -403,7 +405,7 @@ def _exported(
 def _made(asked: Request, visitor: str, key: str, budget: Budget) -> Explanation:
     """A method's whole map, which is kept; Cancelled or DeadlinePassed as the budget says."""
     method = _asked_for(asked, key)
-    *_, made = explain.explain(offered(asked.model), _film(visitor, asked.source), method, budget=budget)
+    made = explain.last_explanation(offered(asked.model), _film(visitor, asked.source), method, budget=budget)
     if made.stopped:
         budget.check()  # raises, as it did there
     sessions.keep(visitor, _shown(asked), made)

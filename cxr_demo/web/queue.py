@@ -16,6 +16,7 @@ from queue import Empty, Queue
 from typing import TYPE_CHECKING, TypeVar
 
 from cxr_demo.errors import Cancelled, TooBusy
+from cxr_demo.messages import Message, message
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -54,9 +55,7 @@ class JobQueue:
             ticket = Ticket(self)
             ahead = len(self._order) - self._workers
             if ahead >= self._capacity:
-                raise TooBusy(
-                    f"{ahead} computations are waiting{_about(self.expected(ahead))}. Please try again later."
-                )
+                raise TooBusy(_full(ahead, self.expected(ahead)))
             self._order.append(ticket)
         try:
             yield ticket
@@ -156,7 +155,9 @@ def attended(work: Callable[[], Generator[T]], over: threading.Event) -> Generat
             worker.join(0.02)
 
 
-def _about(seconds: float | None) -> str:
+def _full(ahead: int, seconds: float | None) -> Message:
     if seconds is None:
-        return ""
-    return f", about {round(seconds / 60)} minutes" if seconds >= 90 else f", about {round(seconds)} seconds"
+        return message("error.queue.full", n=ahead)
+    if seconds >= 90:
+        return message("error.queue.full_minutes", n=ahead, minutes=round(seconds / 60))
+    return message("error.queue.full_seconds", n=ahead, seconds=round(seconds))

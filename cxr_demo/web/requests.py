@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from gradio.utils import get_upload_folder
 
 from cxr_demo import messages
-from cxr_demo.errors import CxrError, UnknownModel, UnreadableImage, remedy
+from cxr_demo.errors import BadSetting, CxrError, UnknownModel, UnreadableImage, remedy, sentence_of
 from cxr_demo.films import image, phantom
 from cxr_demo.films.label_tables import Box
+from cxr_demo.messages import message
 from cxr_demo.models import failure_cases, hub, registry, visitor_models
 
 if TYPE_CHECKING:
@@ -66,8 +67,8 @@ def _is_guest(name: str) -> bool:
     welcome = registry.takes_guests()
     if welcome and visitor_models.NAME.fullmatch(str(name)):
         return True
-    others = ", or a public model folder of the Hugging Face Hub as owner/name@revision" if welcome else ""
-    raise UnknownModel(f"{name!r} is not offered here; choose one of {', '.join(names)}{others}.")
+    asked = {"name": repr(name), "names": ", ".join(names)}
+    raise UnknownModel(message("error.model.not_offered_nor_hub" if welcome else "error.model.not_offered", **asked))
 
 
 @dataclass(frozen=True)
@@ -154,15 +155,23 @@ def _uploaded(path: Any) -> Path:
         found = Path(str(path)).resolve()
         if found.is_relative_to(Path(get_upload_folder()).resolve()) and found.is_file():
             return found
-    raise UnreadableImage("This film is no longer here; please send the file again.")
+    raise UnreadableImage(message("error.film.gone"))
 
 
 def sentence(error: Exception) -> str:
     """What the visitor reads; our own mistakes go to the log with their traceback."""
     if isinstance(error, CxrError):
-        return str(error)
+        return sentence_of(error)
     if remedy(error):
         log.error("%s", error)
         return messages.NO_DISK
     log.error("a handler failed", exc_info=error)
     return messages.FAILED
+
+
+def refusal(error: Exception) -> dict[str, Any]:
+    """The same as an answer to the browser: the `error`, and the `field` of a setting that is refused."""
+    answer: dict[str, Any] = {"error": messages.record(sentence(error))}
+    if isinstance(error, BadSetting) and error.field:
+        answer["field"] = error.field
+    return answer

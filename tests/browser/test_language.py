@@ -4,10 +4,8 @@ import re
 
 import pytest
 
-from cxr_demo import errors, messages, methods
-from cxr_demo.evaluation import trust
-from cxr_demo.films import image, phantom
-from cxr_demo.output import viewer_data
+from cxr_demo import messages
+from cxr_demo.films import phantom
 from tests.support.browsing import DEFAULTS, Visitor
 
 OTHERS = sorted(code for code in messages.languages() if code != "en")
@@ -46,65 +44,6 @@ NAMES = re.compile(
     r"|strength|\S*/(fourteen|one)\b|Tiny random network|arXiv:[\d.]+|doi:\S+|slic|quickshift|\b[a-z-]+\.(png|csv)\b"
     r"|\b(s|MB)\b|NIH ChestX-ray14|torchxrayvision|16747_3_1\.jpg.*|\b[fjkmnpwcsiW]\b|\bnone\b(?=$)"
 )
-
-
-@pytest.fixture(scope="module")
-def told(browser):
-    """How the browser says an English sentence of the engine's to a Norwegian."""
-    page = browser.new_context(locale="nb-NO").new_page()
-    page.evaluate(
-        """([about, script]) => {
-          window.told = new Function('props', 'make', `${script}\nreturn told`)({about}, () => '');
-        }""",
-        [{"languages": messages.languages()}, (viewer_data.ASSETS / "language.js").read_text(encoding="utf-8")],
-    )
-    yield lambda sentence: page.evaluate("sentence => told(sentence)", sentence)
-    page.close()
-
-
-def test_sentences_of_the_engine_are_understood_with_what_stands_in_them(told, tmp_path):
-    empty = tmp_path / "tom.png"
-    empty.write_bytes(b"")
-    with pytest.raises(errors.UnreadableImage) as refused:
-        image.read(empty)
-    assert told(str(refused.value)).startswith("tom.png er tom. Godtatt er PNG")
-    with pytest.raises(errors.BadSetting) as refused:
-        methods.method("lime", {"samples": 3})
-    assert told(str(refused.value)) == "prøver=3: det trengs et heltall fra 100 til 5000."
-    turned = image.corrected(phantom.PHANTOMS["normal"].film(), "turn left")
-    assert [told(said) for said in turned.warnings] == [
-        "Et fantom tegnet av dette programmet, ingens bilde: en modell kan overse det. Ingenting er lagt inn.",
-        "Bildet ble rettet her før det ble lest: snu mot venstre.",
-    ]
-    assert (
-        told(str(errors.DeadlinePassed("Stopped after the 90 seconds given.")))
-        == "Stoppet etter de 90 sekundene som var gitt."
-    )
-
-
-def test_all_that_is_said_of_a_map_is_understood(told):
-    import numpy as np
-
-    each = np.array([np.nan, 0.1, 0.5, 0.7, 0.7])
-    found = trust.Trust(
-        faithfulness=each,
-        chance=np.array([0.0, 0.9, 0, 0, 0]),
-        anatomy=np.array([0, 0, 0.6, 0.2, 0.2]),
-        stability=np.array([1, 1, 1, 1, 0.2]),
-        outside=np.array([0, 0, 0, 0.6, 0.6]),
-        border=each,
-    )
-    assert {found.verdict(i) for i in range(5)} == set(trust.Verdict)
-    said = [told(found.says(i)) for i in range(5)]
-    assert said[4] == (
-        "Å dekke til det kartet markerer, flytter skåren slik det sier (r 0,70, lungene alene 0,20). "
-        "Men en liten endring gir et annet kart. 60 % av det ligger utenfor lungene."
-    )
-    assert all(one != found.says(i) and " the " not in one for i, one in enumerate(said))
-
-
-def test_what_no_catalogue_knows_is_said_as_it_is(told):
-    assert [told(said) for said in ("Corners", "constructor", "", None)] == ["Corners", "constructor", "", None]
 
 
 def test_a_browser_in_norwegian_gets_norwegian_and_may_choose_english(browser, address):

@@ -15,6 +15,7 @@ from PIL import Image
 from cxr_demo import explain, methods
 from cxr_demo.evaluation import metrics
 from cxr_demo.films import image, phantom
+from cxr_demo.messages import NOT_PACKED, message, record
 from cxr_demo.models import registry
 from cxr_demo.output import render
 from cxr_demo.types import NIH_FINDINGS, Unit
@@ -265,10 +266,11 @@ def test_what_fails_is_counted_and_what_is_interrupted_asked_again(visitor, held
     assert "waiting" in status(page)
     answer("export", first["run"], busy=True)
     assert "0 of 3 films done" in status(page)
-    answer("export", first["run"], error="Stopped after the 120 seconds given.")
+    answer("export", first["run"], error=record(message("error.stopped.deadline", seconds="120")))
     second = until(page, asked, 2)
     assert second["source"] != first["source"]
-    answer("export", second["run"], stopped=True, error="Stopped on request.")
+    stopped = record(message("error.stopped.on_request"))
+    answer("export", second["run"], stopped=stopped, error=stopped)
     again = until(page, asked, 3)
     assert {**again, "run": 0} == {**second, "run": 0}
     answer("export", second["run"], path="/late.zip", name="late.zip")  # of a question that is over
@@ -279,7 +281,7 @@ def test_what_fails_is_counted_and_what_is_interrupted_asked_again(visitor, held
     answer("export", third["run"], path="/third.zip", name="third.zip")
     last = until(page, asked, 5)
     assert last["paths"] == ["/second.zip", "/third.zip"]
-    answer("bundle", last["run"], error="What was packed is no longer here; please save it again.")
+    answer("bundle", last["run"], error=record(NOT_PACKED))
     assert "save it again" in status(page)
     assert page.is_enabled("#cxr-save-films")
 

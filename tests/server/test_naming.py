@@ -12,6 +12,7 @@ import pytest
 from gradio_client.exceptions import AppError
 
 from benchmarks.visitor import Visitor as Stranger
+from cxr_demo.messages import record
 from tests.support.naming import REPO, said
 from tests.support.serving import OUTSIDE, client_of
 
@@ -88,8 +89,9 @@ def test_the_pages_events_and_its_export_name_the_commit(address, published, fil
     full, _ = published
     with closing(Stranger(address)) as one:
         answer = one.answer("named", {"run": 1, "model": f"{REPO}@main"})
-        assert answer == {"event": "named", "run": 1, "choice": {"name": full, "title": full[: len(REPO) + 8]}}
-        assert "no public repository" in one.answer("named", {"run": 2, "model": "visitor/secret"})["error"]
+        assert answer == {"event": "named", "run": 1, "choice": {"name": full, "title": record(full[: len(REPO) + 8])}}
+        refused = one.answer("named", {"run": 2, "model": "visitor/secret"})
+        assert refused["error"]["id"] == "error.model.no_repository"
         told = {"model": full, "source": one.upload("film.png", film_file.read_bytes()), "methods": ["gradcam"]}
         assert one.answer("film", told)["spec"]["revision"] == full
         assert one.answer("run_gradcam", {**told, "run": 3})["complete"]

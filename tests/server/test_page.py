@@ -49,7 +49,7 @@ def test_a_films_pixels_are_all_there_in_one_file_however_often_they_are_asked_f
     assert where[0] == where[1] != turned
     high, low = np.frombuffer(zlib.decompress(packed), np.uint8).reshape(2, *levels.shape)
     np.testing.assert_array_equal(np.cumsum(high.astype(np.uint16) * 256 + low, axis=1, dtype=np.uint16), levels)
-    assert "send the file again" in gone["error"]
+    assert gone["error"]["id"] == "error.film.gone"
 
 
 class TestPredict:

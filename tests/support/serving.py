@@ -68,8 +68,6 @@ class Corners:
     unit: ClassVar[Unit] = Unit.LOGIT
     paper: ClassVar[str] = "none"
     cost: ClassVar[Cost] = Cost.INSTANT
-    signed: ClassVar[bool] = True
-    class_specific: ClassVar[bool] = True
     reading: ClassVar[str] = "Orange is top left. Blue is bottom right."
 
     strength: float = methods.setting(0.5, low=0.1, high=2, step=0.1, help="evidence per finding")

@@ -67,6 +67,17 @@ def test_a_run_is_fitted_measured_and_served(films, tmp_path, capsys):
     for word in let[1::2]:
         assert word.partition(":")[0] in card
     assert registry.load(str(run)).for_film("000.png").name.startswith(f"{run}/fold-")
+    made = {path: path.read_bytes() for path in (run / "evaluation.json", *run.glob("*/README.md"))}
+    for path in made:
+        path.unlink()
+    assert cli.main(["evaluate", str(run), "--again"]) == 0
+    assert capsys.readouterr().out == said
+    assert {path: path.read_bytes() for path in made} == made
+    assert len(made) == 4
+    plan = (run / "run.json").read_text()
+    (run / "run.json").write_text(plan.replace(json.loads(plan)["digest"], "0" * 16))
+    assert cli.main(["evaluate", str(run), "--again"]) == 2
+    assert "was trained on other films or labels" in capsys.readouterr().err
 
 
 def test_a_split_keeps_its_test_part_shut_and_counts_who_opens_it(films, tmp_path, capsys):

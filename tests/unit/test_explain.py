@@ -30,8 +30,6 @@ class Brightness:
     unit: ClassVar[Unit] = Unit.RANKING
     paper: ClassVar[str] = "arXiv:0000.00000"
     cost: ClassVar[Cost] = Cost.INSTANT
-    signed: ClassVar[bool] = False
-    class_specific: ClassVar[bool] = False
     reading: ClassVar[str] = "Bright is bright. It says nothing of the model."
 
     gain: float = setting(1.0, low=0.0, high=2.0, step=0.5, help="times the brightness")

@@ -20,7 +20,7 @@ from tests.support import planted
 from tests.support.planted import LABELS, SPOTS
 
 every = pytest.mark.parametrize("kind", METHODS, ids=lambda kind: kind.key)
-every_signed = pytest.mark.parametrize("kind", [k for k in METHODS if k.signed], ids=lambda kind: kind.key)
+every_signed = pytest.mark.parametrize("kind", [k for k in METHODS if k.unit.signed], ids=lambda kind: kind.key)
 every_slow = pytest.mark.parametrize("kind", [k for k in METHODS if k.cost is Cost.SECONDS], ids=lambda kind: kind.key)
 
 every_random = pytest.mark.parametrize(
@@ -68,7 +68,6 @@ def test_says_what_it_is(kind):
     assert re.match(r"(arXiv:\d{4}\.\d{4,5}|doi:10\.)", kind.paper)
     assert kind.reading.count(". ") == 1
     assert kind.reading.endswith(".")
-    assert kind.signed == (kind.unit is not Unit.RANKING)
 
 
 def test_keys_are_told_apart_and_defaults_are_methods():
@@ -122,7 +121,7 @@ def test_evidence_against_is_negative(kind):
 @every
 def test_unsigned_maps_have_no_negative_values(kind):
     lowest = min(values.min() for values in planted_maps(kind).values())
-    assert (lowest < -0.01) == kind.signed
+    assert (lowest < -0.01) == kind.unit.signed
 
 
 @every

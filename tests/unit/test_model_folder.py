@@ -240,7 +240,7 @@ def test_a_save_that_fails_leaves_the_old_model_and_nothing_else(folder, spoilt,
         monkeypatch.setattr("safetensors.torch.save", lambda *_, **__: 1 / 0)
     if spoilt == "rename":
         rename = Path.rename
-        monkeypatch.setattr(Path, "rename", lambda self, to: 1 / 0 if self.suffix == ".new" else rename(self, to))
+        monkeypatch.setattr(Path, "rename", lambda self, to: 1 / 0 if self.suffix == ".partial" else rename(self, to))
     with pytest.raises((BadModel, ZeroDivisionError)):
         model_folder.save(folder, spec, network(seed=1), "# Second\n")
     monkeypatch.undo()

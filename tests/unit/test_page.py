@@ -51,7 +51,7 @@ def test_only_zips_that_were_made_for_a_visitor_are_packed_together(tmp_path, mo
     answer = bundled("me", str(archive), str(archive))
     assert zipfile.ZipFile(answer["path"]).namelist() == ["film/result.json"], "each once"
     for refused in (("you", str(archive)), ("me", str(archive), "/etc/passwd"), ("me",), ("me", 5)):
-        assert bundled(*refused) == {"event": "bundle", "run": 7, "error": messages.NOT_PACKED}
+        assert bundled(*refused) == {"event": "bundle", "run": 7, "error": messages.record(messages.NOT_PACKED)}
 
 
 def test_folders_in_a_zip_of_several_have_names_of_their_own(tmp_path):
@@ -71,9 +71,11 @@ def test_a_deadline_is_no_stop_that_somebody_asked_for(monkeypatch):
     """Who reads "stopped" may ask again: after a deadline that would go on for ever."""
     monkeypatch.setattr(page, "sessions", Sessions())
     event = SimpleNamespace(_data={"run": 1, "model": registry.OFFERED[0], "settings": {"lime": {}}})
+    late = messages.message("error.stopped.deadline", seconds="1")
+    asked = messages.record(messages.message("error.stopped.on_request"))
     for ended, said in (
-        (DeadlinePassed("Stopped after the 1 seconds given."), {"error": "Stopped after the 1 seconds given."}),
-        (Cancelled(), {"stopped": True, "error": "Stopped on request."}),
+        (DeadlinePassed(late), {"error": messages.record(late)}),
+        (Cancelled(), {"stopped": asked, "error": asked}),
     ):
 
         def work(*_, ended=ended):

@@ -294,3 +294,9 @@ def test_a_file_holds_its_texts_in_any_script():
     texts = {"Title": "Ærlig · 胸部", "Software": "plain", "Description": "two\nlines \ud800"}
     read = Image.open(io.BytesIO(render.png(np.zeros((5, 7), np.uint8), texts)))
     assert read.text == texts | {"Description": "two\ufffdlines \ufffd"}
+
+
+@pytest.mark.parametrize(("strongest", "empty"), [(0.0199, True), (0.0201, False), (-0.0199, True), (-0.0201, False)])
+def test_a_map_below_a_fiftieth_of_its_scale_is_empty(strongest, empty):
+    values = np.array([[0, 3 * strongest], [0, 0]])
+    assert render.empty(values, 3) == empty

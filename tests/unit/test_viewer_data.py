@@ -7,7 +7,7 @@ import zlib
 import numpy as np
 
 from cxr_demo.output import render, viewer_data
-from cxr_demo.types import Crop, Radiograph, Unit
+from cxr_demo.types import Crop, Radiograph
 from tests.support import planted
 from tests.support.serving import Corners
 
@@ -53,4 +53,4 @@ class TestNumbers:
     def test_cards_show_every_setting_of_a_method(self):
         told = viewer_data.method_fields(Corners, on=False)
         assert [s["name"] for s in told["settings"]] == ["strength"]
-        assert (told["comparable"], told["on"], told["unit"]) == (True, False, Unit.LOGIT.value)
+        assert (told["comparable"], told["on"], told["unit"]["key"]) == (True, False, "logit")

@@ -1,1 +1,1 @@
-"""Checks of films, labels and splits before anything is trained on them. Severity decides the exit status."""
+"""Checks of films, labels and splits before a training; the highest severity is the exit status."""

@@ -1,4 +1,4 @@
-"""What a check gets and what it says."""
+"""Records of the audit: the input of a check and its findings."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Severity(IntEnum):
-    """The exit status of an audit is the highest severity it found."""
+    """Severity of a finding; the highest of an audit is its exit status."""
 
     INFO = 0
     WARNING = 1
@@ -24,30 +24,30 @@ class Severity(IntEnum):
 
 @dataclass(frozen=True)
 class Suspect:
-    """A film, or one label of it, that a person should look at again."""
+    """A film, or one label of a film, that a person should review."""
 
-    film: int  # row of Films
+    film: int  # index in Films
     label: str | None  # None: the film itself
-    reason: str  # a sentence
+    reason: str  # one sentence
     score: float = 0.0  # higher is more suspect; comparable within one finding only
-    other: int | None = None  # the film it was compared with, e.g. its duplicate
+    other: int | None = None  # index of the film compared with it, e.g. its duplicate
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One result of a check, good or bad."""
+    """One result of a check, whether good or bad."""
 
     id: str  # stable, e.g. "patient-in-two-splits"; `fit --accept ID:reason` names it
     severity: Severity
-    title: str  # one sentence with the figure that matters
-    advice: str = ""  # what to do about it, in one sentence; "" where there is nothing to do
+    title: str  # one sentence with the decisive figure
+    advice: str = ""  # recommended action, in one sentence; "" for none
     figures: Mapping[str, Any] = field(default_factory=dict)  # for audit.json and tables: numbers, text, lists of rows
     suspects: tuple[Suspect, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
 class Subject:
-    """What is audited. Parts that are not known are None, and checks that need them say nothing."""
+    """Films to audit with their split, backbone and scores; a check without its input yields nothing."""
 
     films: Films
     split: np.ndarray | None = None  # (N,) str: the split of each film, e.g. "train", "test", "fold-3"
@@ -57,6 +57,9 @@ class Subject:
 
 
 class Check(Protocol):
-    """A check is a function with a docstring; it yields what it found, and nothing where it cannot be done."""
+    """A function with a docstring that yields findings, or nothing if the subject lacks its input.
+
+    Checks do not change the subject. Modules list theirs as CHECKS, and `train.audit.run` runs all of them.
+    """
 
     def __call__(self, subject: Subject) -> Iterator[Finding]: ...  # noqa: D102 - the class' docstring says it

@@ -1,4 +1,4 @@
-"""The audit as a command: its flags, what it is told, what it prints and writes."""
+"""The audit on the command line: flags, input files, reports."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cxr_demo.errors import DataError
+from cxr_demo.files import write_whole
 from train import splits
 from train.audit import corrections, page, report
 from train.audit import run as audit
@@ -22,12 +23,12 @@ if TYPE_CHECKING:
     from cxr_demo.films.label_tables import Films
     from train.audit.run import Audit
 
-#: Where a review writes, in the folder of the reports.
+#: File of a review's decisions, in the folder of the reports.
 CORRECTIONS = "corrections.csv"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The flags of `python -m train audit`, besides the films."""
+    """Add the flags of `python -m train audit`, except those that name films."""
     parser.add_argument(
         "--split", metavar="CSV", help="who trains and who tests: columns `file`, `split`; or: official"
     )
@@ -42,10 +43,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(
     arguments: argparse.Namespace, films: Films, *, has_files: bool = True, say: Callable[[str], None] = print
 ) -> int:
-    """Audit the films, report, and review where asked; the exit status.
+    """Audit the films, write the reports, start the review if requested; the exit status.
 
-    A review goes on where it was left, so it needs the table as it is. DataError where a split, scores or corrections
-    do not fit the films, or where an --accept has no finding.
+    `has_files` is False for tables without their images. A review resumes from its file of corrections, so it needs the
+    table without them. DataError if a split, scores or corrections do not fit the films, or if --accept names no
+    finding.
     """
     if arguments.review and (arguments.corrections or not has_files):
         raise DataError("--review needs the films and their table as it is: leave --corrections out.")
@@ -71,10 +73,10 @@ def run(
 
 
 def read_split(name: str, films: Films) -> np.ndarray:
-    """The split (N,) of each film: "official", or a table with the columns file and split.
+    """Part (N,) of each film: NIH's official split for "official", otherwise from a table with columns file and split.
 
-    Not `splits.read`, which refuses a table with a patient on two sides: that is for the audit to find and describe.
-    DataError where a film has no split.
+    Unlike `splits.read` it accepts a patient in two parts, because the audit reports that. DataError if a film has no
+    part.
     """
     if name == "official":
         return splits.official(films)
@@ -99,7 +101,11 @@ def gate(
     backbone: str | None = None,
     say: Callable[[str], None] = print,
 ) -> None:
-    """Audit films before a training, once; DataError where an error was found that nobody accepted."""
+    """Audit films once before a training; DataError if an error is found that `accepted` lacks.
+
+    `folder` gets the reports; an earlier report of the same films without open errors skips the audit. `accepted` maps
+    ids of findings to reasons.
+    """
     report_file = folder / "audit.json"
     if _passed(report_file, films, accepted):
         return
@@ -119,7 +125,7 @@ def gate(
 
 
 def _passed(report_file: Path, films: Films, accepted: Mapping[str, str]) -> bool:
-    """Whether these films were audited before, and nothing stands in the way."""
+    """Whether an earlier report covers these films and all its errors are accepted."""
     try:
         known = json.loads(report_file.read_text(encoding="utf-8"))
         errors = {f["id"] for f in known["findings"] if f["severity"] == "error"}
@@ -129,7 +135,7 @@ def _passed(report_file: Path, films: Films, accepted: Mapping[str, str]) -> boo
 
 
 def read_scores(path: Path, films: Films) -> np.ndarray:
-    """Out-of-fold logits (N, L) from a run's file; DataError where a film or a finding is not in it."""
+    """Out-of-fold logits (N, L) from a run's file; DataError if it lacks a film or a finding."""
     try:
         with np.load(path, allow_pickle=False) as held:
             logits, labels = held["logits"], held["labels"].tolist()
@@ -143,6 +149,7 @@ def read_scores(path: Path, films: Films) -> np.ndarray:
 
 
 def _known(names: Sequence[str], known: Container[str], path: Path) -> Sequence[str]:
+    """The names; DataError with the number and an example of those that `known` lacks."""
     strangers = [name for name in names if name not in known]
     if strangers:
         raise DataError(f"{path} does not know {len(strangers)} of {len(names)}, e.g. {strangers[0]}.")
@@ -150,14 +157,12 @@ def _known(names: Sequence[str], known: Container[str], path: Path) -> Sequence[
 
 
 def write(result: Audit, films: Films, folder: Path, *, pictures: bool = True) -> tuple[Path, ...]:
-    """`audit.json` and `audit.html` in a folder, each whole or not at all."""
+    """Write `audit.json` and `audit.html` to a folder, each in one step; their paths."""
     folder.mkdir(parents=True, exist_ok=True)
     made = {
         "audit.json": json.dumps(report.fields(result, films), indent=1, allow_nan=False) + "\n",
         "audit.html": page.write(result, films, pictures=pictures),
     }
     for name, content in made.items():
-        partial = folder / f"{name}.partial"
-        partial.write_text(content, encoding="utf-8")
-        partial.replace(folder / name)
+        write_whole(folder / name, content)
     return tuple(folder / name for name in made)

@@ -1,4 +1,4 @@
-"""Whether a label can be told without looking: from source, view, device, sex, age or follow-up."""
+"""Shortcuts: labels that source, view, device, sex, age or follow-up number predict without pixels."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ if TYPE_CHECKING:
     from cxr_demo.films.label_tables import Films
     from train.audit.base import Check, Subject
 
-#: An odds ratio above this, or below its inverse, is worth a warning where chance does not explain it.
+#: Odds ratio above which, or below its inverse, a warning is due unless chance explains it.
 HIGH_ODDS = 3.0
-#: So is an AUROC above this of a model that sees no pixel.
+#: AUROC of a model without pixels above which a warning is due.
 HIGH_AUROC = 0.6
-#: How often chance alone may raise a warning of one attribute, over all its groups and labels.
+#: Probability that chance raises a warning for an attribute, over all its groups and labels.
 FALSE_ALARMS = 0.01
-#: Groups of fewer films say nothing.
+#: Least number of films of a group.
 FEWEST_FILMS = 30
-#: A source is clustered where a film shares its patient with this many films (itself too) in the mean ...
+#: A source is clustered if its films are at least this many times their effective number ...
 CLUSTERED = 4.0
-#: ... and the films are worth no more than this number of independent ones.
+#: ... and the effective number is at most this.
 FEW_PATIENTS = 200
 #: Bounds of the age bands, years.
 BANDS = (18, 40, 60, 80)
-#: Other columns of a table that may give a device or a maker away.
+#: Names of other columns that may identify a device or manufacturer.
 DEVICE = re.compile("device|drain|manufacturer|scanner|station", re.IGNORECASE)
-#: Rows of the worst pairs that a finding lists.
+#: Most rows that a finding lists.
 LISTED = 30
 FOLDS = 3
 
@@ -43,10 +43,10 @@ FOLDS = 3
 def odds_ratios(
     members: np.ndarray, targets: np.ndarray, level: float = 0.95
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Odds of each label in a group over those outside, with interval: three arrays (L,).
+    """Odds ratio of each label inside a group against outside, with its interval: three arrays (L,).
 
-    Woolf's interval of the logarithm; half a film is added to all four cells where one is empty (Haldane 1956,
-    Anscombe 1956). `members` (N,) bool, `targets` (N, L) where nan is left out.
+    `members` (N,) bool; `targets` (N, L), nan is ignored. Woolf's interval of the logarithm; if one of the four cells
+    is empty, half a film is added to each (Haldane 1956, Anscombe 1956).
     """
     inside, outside = targets[members], targets[~members]
     cells = np.array([(part == value).sum(0) for part in (inside, outside) for value in (1, 0)], float)
@@ -58,7 +58,7 @@ def odds_ratios(
 
 
 def labelled(films: Films) -> tuple[tuple[str, ...], np.ndarray]:
-    """Labels and targets (N, L), 1, 0 or nan, with "No Finding" where the table has it: that follows sources too."""
+    """Labels and targets (N, L), 1, 0 or nan; includes "No Finding" if the table has it, since it varies by source."""
     targets = np.where((films.targets == 0) | (films.targets == 1), films.targets, np.nan)
     if "No Finding" not in films.extra or "No Finding" in films.labels:
         return films.labels, targets
@@ -68,18 +68,21 @@ def labelled(films: Films) -> tuple[tuple[str, ...], np.ndarray]:
 
 
 def attributes(films: Films) -> dict[str, np.ndarray]:
-    """What is known of a film beside its pixels, each (N,) str, "" where it is not."""
+    """Metadata of the films by name: source, view, sex, age band and device, each (N,) str, empty if unknown."""
     between = [f"{low}-{high - 1}" for low, high in pairwise(BANDS)]
     bands = np.array([f"under {BANDS[0]}", *between, f"{BANDS[-1]} on"])
     band = bands[np.searchsorted(BANDS, np.nan_to_num(films.ages), side="right")]
     columns = {"source": films.sources, "view": films.views, "sex": films.sexes}
     columns["age"] = np.where(np.isnan(films.ages), "", band)
-    # of yes, no and uncertain, as of any two values, the rarer is compared with the other
+    # without uncertain cells such a column has two values, of which `groups` compares the rarer
     return columns | {name: np.where(c == "-1", "", c) for name, c in films.extra.items() if DEVICE.search(name)}
 
 
 def groups(column: np.ndarray) -> list[str]:
-    """The values worth comparing with the rest: frequent, not everything; of two only the rarer one."""
+    """Values of a column to compare with the other values, each with FEWEST_FILMS films inside and outside.
+
+    Of a column with two values only the rarer one.
+    """
     values, counts = np.unique(column[column != ""], return_counts=True)
     large = (counts >= FEWEST_FILMS) & (counts.sum() - counts >= FEWEST_FILMS)
     if len(values) == 2:
@@ -88,10 +91,10 @@ def groups(column: np.ndarray) -> list[str]:
 
 
 def follows(subject: Subject) -> Iterator[Finding]:
-    """Labels that go with source, view, sex, age or device, by odds ratio: one finding for each of these.
+    """Labels that depend on source, view, sex, age or device, by odds ratio: one finding per attribute.
 
-    A warning needs a ratio above HIGH_ODDS or under its inverse, and an interval without 1 that allows for the
-    number of pairs looked at (Bonferroni). Figures give the plain 95 % interval.
+    A warning requires a ratio above HIGH_ODDS or below its inverse, and an interval, corrected for the number of pairs
+    (Bonferroni), that excludes 1. The figures give the plain 95 % interval.
     """
     labels, targets = labelled(subject.films)
     for attribute, column in attributes(subject.films).items():
@@ -117,7 +120,7 @@ def follows(subject: Subject) -> Iterator[Finding]:
 
 
 def _pairs(column: np.ndarray, labels: tuple[str, ...], targets: np.ndarray) -> list[dict[str, Any]]:
-    """A row for each group and label, the one whose interval is farthest from 1 first."""
+    """A row per group and label, with the interval farthest from 1 first."""
     there = np.flatnonzero((targets == 1).any(0) & (targets == 0).any(0))
     names = groups(column)
     rows = []
@@ -131,21 +134,26 @@ def _pairs(column: np.ndarray, labels: tuple[str, ...], targets: np.ndarray) -> 
             row = {"group": name, "label": labels[i], "odds ratio": float(ratio), "low": float(low)}
             row |= {"up to": float(high), "high": beyond, "in": _count(targets[members, i])}
             rows.append(row | {"out": _count(targets[~members, i])})
-    # the bound nearest to 1, so that a ratio from a handful of films does not come first
+    # sorted by the bound nearest to 1, so that a ratio from a handful of films does not come first
     return sorted(rows, key=lambda row: (row["high"], max(np.log(row["low"]), -np.log(row["up to"]))), reverse=True)
 
 
 def _count(target: np.ndarray) -> str:
+    """Positives and known labels, as "3 of 40"."""
     return f"{(target == 1).sum()} of {(~np.isnan(target)).sum()}"
 
 
 def _words(row: dict[str, Any]) -> str:
+    """A pair and its odds ratio in words."""
     ratio, low, high = (f"{x:,.1f}" if x >= 10 else f"{x:.3g}" for x in (row["odds ratio"], row["low"], row["up to"]))
     return f"{row['label']} in {row['group']}, odds ratio {ratio} [{low}-{high}]"
 
 
 def one_sided_sources(subject: Subject) -> Iterator[Finding]:
-    """Sources where a label is never or always given, though the other films would let one expect at least ten."""
+    """Sources that never, or always, have a label that should occur there.
+
+    That is, ten or more films would have, or lack, the label at the rate of the other sources.
+    """
     labels, targets = labelled(subject.films)
     sources = subject.films.sources
     rows: list[dict[str, Any]] = []
@@ -173,9 +181,9 @@ def one_sided_sources(subject: Subject) -> Iterator[Finding]:
 
 
 def clusters(subject: Subject) -> Iterator[Finding]:
-    """Sources whose many films are of few patients: they look like more evidence than they are.
+    """Sources with many films of few patients, which look like more evidence than they are.
 
-    The films are worth (sum n)^2 / sum n^2 independent ones, n being the films of a patient (Kish 1965).
+    Effective number of films: (sum n)^2 / sum n^2, with n films of a patient (Kish 1965).
     """
     known = subject.films.patients != ""
     patients, sources = subject.films.patients[known], subject.films.sources[known]
@@ -204,11 +212,15 @@ def clusters(subject: Subject) -> Iterator[Finding]:
 
 
 def _clustered(films: int, worth: float) -> bool:
+    """Whether a source with an effective number `worth` of films is clustered."""
     return films >= FEWEST_FILMS and films / worth >= CLUSTERED and worth <= FEW_PATIENTS
 
 
 def without_pixels(subject: Subject) -> Iterator[Finding]:
-    """The AUROC of a model that sees no pixel, on patients it did not learn from: what a network has to beat."""
+    """AUROC per label of a gradient boosting model of metadata alone, as a baseline for networks.
+
+    Out of fold by patient. A warning requires an AUROC above HIGH_AUROC and beyond its 95 % interval of chance.
+    """
     films = subject.films
     columns = _columns(films)
     labels, targets = labelled(films)
@@ -245,23 +257,24 @@ def without_pixels(subject: Subject) -> Iterator[Finding]:
 
 
 def _columns(films: Films) -> dict[str, tuple[np.ndarray, bool]]:
-    """What a model may know without pixels: values (N,) float and whether they are categories; constants left out."""
+    """Metadata by name: values (N,) float and whether they are categories; constant columns are left out."""
     found: dict[str, tuple[np.ndarray, bool]] = {}
     for name, column in {"source": films.sources, "view": films.views, "sex": films.sexes}.items():
-        # the model takes at most 255 categories
+        # the model accepts at most 255 categories
         found[name] = np.minimum(np.unique(column, return_inverse=True)[1], 254).astype(float), True
     found |= {"age": (films.ages, False), "follow-up": (films.follow_ups, False)}
     return {name: pair for name, pair in found.items() if len(np.unique(pair[0])) > 1}
 
 
 def _enough(target: np.ndarray) -> bool:
+    """Whether a label has evaluate.FEWEST positives and negatives."""
     return bool(min((target == 1).sum(), (target == 0).sum()) >= evaluate.FEWEST)
 
 
 def _out_of_fold(
     model: HistGradientBoostingClassifier, values: np.ndarray, target: np.ndarray, fold: np.ndarray
 ) -> np.ndarray:
-    """Probabilities (N,) of a label by models that learnt from the other folds' films."""
+    """Probabilities (N,) of a label, each film scored by a model trained on the other folds."""
     known = ~np.isnan(target)
     scores = np.full(len(target), np.nan)
     for k in range(FOLDS):

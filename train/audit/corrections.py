@@ -1,7 +1,7 @@
-"""What a person decided about suspects: a file that only grows, and what it changes in a table of films.
+"""A reviewer's decisions about suspects: an append-only CSV, and its effect on a table of films.
 
-One line per decision: file, label, old, new, decision, reason, date. A line without its end was never finished and
-does not count. The last decision about a label stands. An empty label means the film itself.
+Each line holds file, label, old, new, decision, reason and date; an empty label means the film itself. The last
+decision about a label is valid. A last line without its end is an interrupted write and is ignored.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import csv
 import io
 import math
-import os
 from collections import Counter
 from dataclasses import astuple, dataclass, fields, replace
 from datetime import datetime, timezone
@@ -20,7 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cxr_demo.errors import DataError
-from cxr_demo.files import sha256_of
+from cxr_demo.files import sha256_of, to_disk
 from cxr_demo.types import NIH_FINDINGS
 
 if TYPE_CHECKING:
@@ -29,24 +28,24 @@ if TYPE_CHECKING:
 
     from cxr_demo.films.label_tables import Films
 
-#: What `new` says of a film that is left out.
+#: Value of `new` for a film that is left out.
 LEFT_OUT = "left out"
 
 
 class Decision(str, Enum):
-    """What became of a suspect."""
+    """A reviewer's decision about a suspect."""
 
-    ACCEPT = "accept"  # it is wrong: the label changes, or the film is left out
-    REJECT = "reject"  # it stays as it is
-    SKIP = "skip"  # nobody knows yet
-    UNDO = "undo"  # the decision before is taken back
+    ACCEPT = "accept"  # the suspicion is right: the label changes, or the film is left out
+    REJECT = "reject"  # the label or film stays
+    SKIP = "skip"  # undecided
+    UNDO = "undo"  # withdraws the decision before
 
 
 @dataclass(frozen=True)
 class Correction:
-    """One line of the file; values are "1", "0" or "" (masked)."""
+    """One line of the file; label values are "1", "0" or "" (masked)."""
 
-    file: str  # as much of the path's end as names one film, with "/"
+    file: str  # name from `tails`, with "/"
     label: str
     old: str
     new: str
@@ -59,7 +58,10 @@ HEADER = tuple(f.name for f in fields(Correction))
 
 
 def tails(films: Films) -> tuple[str, ...]:
-    """A name for each film: the file's, with as many of its folders as all of them need to differ."""
+    """A unique name for each film: the end of its path, with as many folders as all names need to differ.
+
+    Folders are separated by "/" on all systems.
+    """
     parts = [path.as_posix().split("/") for path in films.paths]
     for depth in range(1, max(map(len, parts), default=0) + 1):
         names = tuple("/".join(p[-depth:]) for p in parts)
@@ -69,17 +71,20 @@ def tails(films: Films) -> tuple[str, ...]:
 
 
 def written(value: float) -> str:
-    """A label's value as the file has it; "" where it is masked."""
+    """A label value as text of the file; "" if masked."""
     return "" if math.isnan(value) else f"{value:g}"
 
 
 def now() -> str:
-    """The time as the file has it."""
+    """The time as text of the file: ISO 8601, UTC, in seconds."""
     return datetime.now(timezone.utc).isoformat(timespec="seconds")
 
 
 def append(path: Path, correction: Correction) -> None:
-    """Write one decision to the disk, whole or not at all; what a killed program left half-written is cut off."""
+    """Append one decision and force it to the disk; an incomplete last line is removed first.
+
+    DataError if the file cannot be written.
+    """
     line = _line(astuple(correction))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -87,28 +92,28 @@ def append(path: Path, correction: Correction) -> None:
             end = _whole(file)
             file.truncate(end)
             file.write(line if end else _line(HEADER) + line)
-            file.flush()
-            os.fsync(file.fileno())
+            to_disk(file)
     except OSError as error:
         raise DataError(f"{path} cannot be written: {error.strerror}.") from None
 
 
 def _line(cells: Iterable[object]) -> bytes:
+    """The cells as one line of CSV in UTF-8; line breaks in cells become spaces."""
     text = io.StringIO()
-    # one record is one line, so that a half-written one is known by its missing end
+    # one record is one line, so a missing line end marks an incomplete record
     values = (" ".join(str(c.value if isinstance(c, Enum) else c).split()) for c in cells)
     csv.writer(text, lineterminator="\n").writerow(values)
     return text.getvalue().encode()
 
 
 def _whole(file: io.BufferedRandom) -> int:
-    """The length of the file up to the end of its last whole line."""
+    """Length of the file up to the end of its last complete line, in bytes."""
     file.seek(0)
     return file.read().rfind(b"\n") + 1
 
 
 def read(path: Path) -> list[Correction]:
-    """All decisions in order, none where the file does not exist; DataError names the line that is wrong."""
+    """All decisions in order, empty if the file does not exist; DataError names the first invalid line."""
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
@@ -122,6 +127,7 @@ def read(path: Path) -> list[Correction]:
 
 
 def _correction(where: str, row: list[str]) -> Correction:
+    """The decision of a row; DataError, with the line as `where`, if it is invalid."""
     try:
         file, label, old, new, decision, reason, date = row
         return Correction(file, label, old, new, Decision(decision), reason, date)
@@ -130,7 +136,7 @@ def _correction(where: str, row: list[str]) -> Correction:
 
 
 def history(decisions: Iterable[Correction]) -> list[Correction]:
-    """The decisions without those that were taken back."""
+    """The decisions in order, without those that were undone."""
     made: list[Correction] = []
     for decision in decisions:
         if decision.decision is not Decision.UNDO:
@@ -144,15 +150,15 @@ def history(decisions: Iterable[Correction]) -> list[Correction]:
 
 
 def standing(decisions: Iterable[Correction]) -> dict[tuple[str, str], Correction]:
-    """The decision that stands for each (file, label)."""
+    """The valid decision for each (file, label)."""
     return {(decision.file, decision.label): decision for decision in history(decisions)}
 
 
 def apply(films: Films, path: Path) -> Films:
-    """The films with accepted corrections made: labels changed, films left out.
+    """The films with accepted corrections: labels changed, films left out.
 
-    DataError where a file is unknown or ambiguous, where a label is none, or where the table no longer says what it
-    said when the decision was made. A correction of a finding that these films are not read for changes nothing.
+    DataError if a file is unknown or ambiguous, if a label does not exist, or if the table has changed since the
+    decision. A correction of a finding outside `films.labels` has no effect.
     """
     changes = [c for c in standing(read(path)).values() if c.decision is Decision.ACCEPT]
     rows = _rows(films, {c.file for c in changes}, path)
@@ -169,6 +175,7 @@ def apply(films: Films, path: Path) -> Films:
 
 
 def _changed(films: Films, row: int, change: Correction, path: Path) -> float:
+    """The new value of a label, nan if masked; DataError if the table's value is not the old one."""
     says = written(float(films.targets[row, films.labels.index(change.label)]))
     if says != change.old:
         raise DataError(
@@ -182,7 +189,7 @@ def _changed(films: Films, row: int, change: Correction, path: Path) -> float:
 
 
 def _rows(films: Films, files: set[str], path: Path) -> Mapping[str, int]:
-    """The row of each file, found by the end of its path."""
+    """The index of each file, found by the end of its path; DataError unless exactly one film fits."""
     wanted = {len(PurePath(file).parts) for file in files}
     found: dict[str, list[int]] = {}
     for row, film in enumerate(films.paths):
@@ -198,7 +205,7 @@ def _rows(films: Films, files: set[str], path: Path) -> Mapping[str, int]:
 
 
 def summary(path: Path) -> str:
-    """What the file changes, in a sentence for a model's card, with its checksum."""
+    """A sentence for a model's card: the number of changes by kind, and the file's checksum."""
     final = standing(read(path)).values()
     changed = [c for c in final if c.decision is Decision.ACCEPT and c.label]
     out = sum(c.decision is Decision.ACCEPT and not c.label for c in final)

@@ -1,7 +1,8 @@
-"""Films that are in the collection twice, whatever was done to the second.
+"""Duplicate films, found by pixels, perceptual hashes and correlation of thumbnails.
 
-Found: the same pixels; copies compressed again, resized, with other contrast, mirrored, inverted, turned by
-quarters. Missed: copies cut by more than about 1 % or turned by a degree, which move too many bits of the hash.
+It finds equal pixels and copies that were recompressed, resized, mirrored, inverted, rotated by quarter turns or
+changed in contrast. It misses copies cropped by more than about 1 % or rotated by a degree, which change too many bits
+of the hash.
 """
 
 from __future__ import annotations
@@ -23,40 +24,41 @@ if TYPE_CHECKING:
 
     from train.audit.thumbs import Undo
 
-#: Bits of 256 in which hashes of copies may differ. Copies stay within 12; films of two patients differ in 17 or more
-#: (4 million pairs of ChestX-ray14), which 64 bits would not tell apart.
+#: Most bits of 256 by which hashes of copies differ. Copies differ by up to 12, films of two patients by 17 or more (4
+#: million pairs of ChestX-ray14); hashes of 64 bits do not separate the two.
 MOST_BITS = 12
-#: Correlation that makes a candidate a copy: copies reach .99, different patients' films .95.
+#: Least correlation of copies: copies reach 0.99, films of different patients 0.95.
 LIKENESS = 0.98
 
 
 def _inverting(undo: Undo) -> Undo:
+    """The transform followed by an inversion."""
     return lambda thumbs: inverted(undo(thumbs))
 
 
-#: What may have been done to a copy: applied to its thumbnail, it undoes it.
+#: Alterations of a copy, each with the transform of thumbnails that undoes it.
 UNDO: dict[str, Undo] = {"": lambda thumbs: thumbs, **TURNED, "inverted": inverted}
 UNDO |= {f"{name} and inverted": _inverting(undo) for name, undo in TURNED.items()}
 
-#: Bits set in each number of 16 bits; numpy 1 cannot count them.
+#: Number of set bits of each 16-bit number; numpy 1 has no function for it.
 ONES = np.unpackbits(np.arange(1 << 16, dtype=">u2").view(np.uint8)).reshape(-1, 16).sum(1, dtype=np.uint8)
-#: Pairs compared at a time.
+#: Number of pairs compared at a time.
 BLOCK = 1 << 20
 
 
 @dataclass(frozen=True)
 class Copy:
-    """A film and its copy."""
+    """A film and the film that it duplicates."""
 
-    film: int  # the later row of Films
-    other: int
+    film: int  # index of the later film
+    other: int  # index of the earlier film
     how: str  # a key of UNDO
-    likeness: float  # correlation of their thumbnails, of grey values or of their ranks; 1 at least
-    exact: bool  # the same pixels
+    likeness: float  # see `likeness`
+    exact: bool  # equal pixels
 
 
 def copies(subject: Subject) -> Iterator[Finding]:
-    """Copies across splits, across patients and within a patient; then those whose labels differ."""
+    """Copies across splits, across patients and within a patient, then copies with different labels."""
     if not subject.has_files:
         return
     found = find(look(subject.films))
@@ -76,7 +78,7 @@ def copies(subject: Subject) -> Iterator[Finding]:
 
 CHECKS: tuple[Check, ...] = (copies,)
 
-#: Where a copy lies, the worst first.
+#: Findings by the place of a copy, the most severe first.
 PLACES = {
     "copies-across-splits": (
         Severity.ERROR,
@@ -111,6 +113,7 @@ CONFLICTS = {
 def _finding(
     id_: str, severity: Severity, title: str, advice: str, found: list[Copy], suspects: list[Suspect]
 ) -> Finding:
+    """A finding about copies, with counts by kind of alteration."""
     n = len({copy.film for copy in found})
     done = Counter("the same pixels" if copy.exact else copy.how or "altered" for copy in found)
     said = ", ".join(f"{how} {count}" for how, count in done.most_common())
@@ -119,6 +122,7 @@ def _finding(
 
 
 def _place(subject: Subject, copy: Copy) -> str:
+    """A key of PLACES for a copy: across splits, across patients, or of one patient."""
     if subject.split is not None and subject.split[copy.film] != subject.split[copy.other]:
         return "copies-across-splits"
     patients = subject.films.patients
@@ -126,12 +130,13 @@ def _place(subject: Subject, copy: Copy) -> str:
 
 
 def _conflicts(subject: Subject, copy: Copy) -> list[str]:
-    """The labels that both films have, and that differ."""
+    """Labels that are known for both films and differ."""
     ours, theirs = subject.films.targets[[copy.film, copy.other]]
     return [label for label, a, b in zip(subject.films.labels, ours, theirs, strict=True) if abs(a - b) > 0]
 
 
 def _suspect(subject: Subject, copy: Copy, label: str | None = None) -> Suspect:
+    """The later film of a copy as suspect, or one of its labels."""
     films, other = subject.films, copy.other
     what = "Has the same pixels as" if copy.exact else f"Looks like a copy{copy.how and ', ' + copy.how + ','} of"
     of = (
@@ -144,11 +149,11 @@ def _suspect(subject: Subject, copy: Copy, label: str | None = None) -> Suspect:
     return Suspect(copy.film, label, f"{reason}.", copy.likeness, other)
 
 
-# ------------------------------------------------------------------ finding them
+# ------------------------------------------------------------------ search
 
 
 def find(looks: Looks) -> list[Copy]:
-    """All copies, by film. Of films with the same pixels, only the first is compared with others."""
+    """All copies, sorted by film; of films with equal pixels only the first is compared with the others."""
     rows = np.flatnonzero(looks.readable)
     _, firsts, group = np.unique(looks.digests[rows], return_index=True, return_inverse=True)
     exact = [Copy(int(row), int(rows[firsts[g]]), "", 1.0, True) for row, g in zip(rows, group, strict=True)]
@@ -161,7 +166,7 @@ def find(looks: Looks) -> list[Copy]:
 
 
 def _altered(thumbs: np.ndarray) -> dict[tuple[int, int], tuple[float, str]]:
-    """Pairs (later row, earlier row) of copies -> how alike they are, and what was done."""
+    """Altered copies among thumbnails: (later row, earlier row) -> (correlation, key of UNDO)."""
     ours = hashes(thumbs)
     found: dict[tuple[int, int], tuple[float, str]] = {}
     for how, undo in UNDO.items():
@@ -173,9 +178,10 @@ def _altered(thumbs: np.ndarray) -> dict[tuple[int, int], tuple[float, str]]:
 
 
 def hashes(thumbs: np.ndarray) -> np.ndarray:
-    """Difference hashes (N, 256) bool of thumbnails: is it brighter to the right, on a grid of 16 x 17 (Krawetz 2013).
+    """Difference hashes (N, 256) bool of thumbnails (N, SIDE, SIDE), on a grid of 16 x 17 (Krawetz 2013).
 
-    Neither size nor compression changes much of it, and a change of contrast nothing but what it saturates.
+    A bit is 1 where the grey value rises to the right. Size and compression change few bits, contrast only those of
+    saturated areas.
     """
     down, across = (
         cv2.resize(np.eye(SIDE, dtype=np.float32), (SIDE, n), interpolation=cv2.INTER_AREA) for n in (16, 17)
@@ -191,8 +197,9 @@ def hashes(thumbs: np.ndarray) -> np.ndarray:
 def candidates(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
     """All pairs (P, 2) of a row i of `ours` and a later row j of `theirs` that differ in at most MOST_BITS bits.
 
-    Exact, by multi-index hashing (Norouzi et al. 2012): of MOST_BITS + 1 bands at least one must be equal. The
-    bits are dealt to bands at random, because neighbours on a film agree, and would fill few buckets with all films.
+    Hashes (N, 256) bool. Exact, by multi-index hashing (Norouzi et al. 2012): at least one of MOST_BITS + 1 bands of
+    bits must be equal. Bits are assigned to bands at random, because neighbouring bits agree in most films and would
+    put all films into a few buckets.
     """
     packed, other = (np.packbits(bits, axis=1).view(np.uint16) for bits in (ours, theirs))
     found = [np.empty((0, 2), np.int64)]
@@ -205,23 +212,23 @@ def candidates(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
 
 
 def _equal(a: np.ndarray, b: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """All i < j with a[i] == b[j], about BLOCK candidates at a time."""
+    """All i < j with a[i] == b[j], in arrays of about BLOCK candidates."""
     order = a.argsort(kind="stable")
     first, end = (np.searchsorted(a[order], b, side) for side in ("left", "right"))
     until = (end - first).cumsum()
     for rows in np.split(np.arange(len(b)), np.searchsorted(until, np.arange(BLOCK, until.max(initial=0), BLOCK))):
         counts = (end - first)[rows]
         j = rows.repeat(counts)
-        # 0, 1, 2 ... within each row's run
+        # 0, 1, 2 ... within the candidates of each row
         place = np.arange(len(j)) - (counts.cumsum() - counts).repeat(counts)
         i = order[first[j] + place]
         yield i[i < j], j[i < j]
 
 
 def likeness(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
-    """Correlation (P,) of thumbnails (P, SIDE, SIDE), of their grey values or of their ranks, whichever is higher.
+    """Correlation (P,) of pairs of thumbnails (P, SIDE, SIDE): of grey values or of ranks, whichever is higher.
 
-    Ranks do not change with contrast, grey values less with noise where the film is black; nan if one has no contrast.
+    Ranks are invariant to contrast; grey values are less sensitive to noise in black areas. A constant thumbnail has 0.
     """
     return np.array(
         [max(_correlation(*pair), _correlation(*map(rankdata, pair))) for pair in zip(ours, theirs, strict=True)]
@@ -229,5 +236,6 @@ def likeness(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
 
 
 def _correlation(a: np.ndarray, b: np.ndarray) -> float:
+    """Pearson correlation of two arrays; 0 if one is constant."""
     a, b = (x.ravel() - x.mean() for x in (a, b))
     return float(a @ b / np.sqrt(max((a @ a) * (b @ b), 1e-12)))

@@ -1,4 +1,4 @@
-"""Files that cannot be read, hold next to nothing, or are stored unlike the others."""
+"""Files that are unreadable, nearly constant, or stored unlike the others."""
 
 from __future__ import annotations
 
@@ -14,14 +14,17 @@ from train.audit.thumbs import look
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-#: Standard deviation of a thumbnail's grey values (0 to 255) below which nothing is seen; films have 24 and more.
+#: Least standard deviation of a thumbnail's grey values (0 to 255); films have 24 and more.
 FLAT = 8.0
-#: How many times the median width or height is out of the ordinary.
+#: Factor to the median width or height from which a size is unusual.
 UNUSUAL = 2.0
 
 
 def unreadable(subject: Subject) -> Iterator[Finding]:
-    """Files that the reader refuses: cut off, damaged, empty, no film at all."""
+    """Files that the reader rejects: truncated, damaged, empty, or not a film.
+
+    An error, with one suspect per file and the reader's message as its reason.
+    """
     if not subject.has_files:
         return
     faults = look(subject.films).faults
@@ -33,7 +36,10 @@ def unreadable(subject: Subject) -> Iterator[Finding]:
 
 
 def flat(subject: Subject) -> Iterator[Finding]:
-    """Films that are nearly of one grey."""
+    """Films whose grey values vary by less than FLAT (standard deviation).
+
+    A warning, with the most uniform films as the most suspect.
+    """
     if not subject.has_files:
         return
     looks = look(subject.films)
@@ -49,7 +55,11 @@ def flat(subject: Subject) -> Iterator[Finding]:
 
 
 def kinds(subject: Subject) -> Iterator[Finding]:
-    """Formats, colours and depths, where they are mixed: a model learns which collection a film came from."""
+    """Mixed formats, colour modes and bit depths, from which a model can learn a film's source.
+
+    A warning if any file is not an 8-bit grey picture, otherwise a note. Suspects are the files of all kinds but the
+    most frequent one.
+    """
     if not subject.has_files:
         return
     looks = look(subject.films)
@@ -62,7 +72,7 @@ def kinds(subject: Subject) -> Iterator[Finding]:
         for i in np.flatnonzero(looks.readable & (looks.kinds != usual))
     )
     said = ", ".join(f"{kind} {count}" for kind, count in counts.items())
-    # what is not plain grey of 8 bits is converted, and conversions leave traces
+    # other modes than 8-bit grey are converted, and conversion leaves traces
     severity = Severity.WARNING if any(kind.split()[-1] != "L" for kind in counts) else Severity.INFO
     title = f"Files are stored in {len(counts)} ways: {said}."
     advice = "See that labels do not go with the way of storing; save all alike if they do."
@@ -70,7 +80,10 @@ def kinds(subject: Subject) -> Iterator[Finding]:
 
 
 def small(subject: Subject) -> Iterator[Finding]:
-    """Films with less detail than models are trained on, by the collection they come from."""
+    """Films with less detail than models are trained on, counted by source.
+
+    A warning about films with fewer than DETAILED_SIDE pixels on their shorter side.
+    """
     if not subject.has_files:
         return
     looks, sources = look(subject.films), subject.films.sources
@@ -94,7 +107,10 @@ def small(subject: Subject) -> Iterator[Finding]:
 
 
 def unusual(subject: Subject) -> Iterator[Finding]:
-    """Films of another size or shape than the rest; small ones are told of by themselves."""
+    """Films whose width or height differs from the median by more than the factor UNUSUAL.
+
+    A note; `small` reports the films below DETAILED_SIDE.
+    """
     if not subject.has_files:
         return
     looks = look(subject.films)

@@ -1,4 +1,4 @@
-"""Labels and metadata that cannot be right, or are not what was published."""
+"""Errors in labels and metadata: contradictions, swapped columns, and differences from published tables."""
 
 from __future__ import annotations
 
@@ -24,28 +24,28 @@ if TYPE_CHECKING:
     from cxr_demo.films.label_tables import Films
     from train.audit.base import Check, Subject
 
-#: NIH's table of all 112,120 films.
+#: NIH's table of its 112,120 films.
 TABLE = "Data_Entry_2017_v2020.csv.gz"
-#: What tells its versions apart: films with Pneumonia.
+#: Versions of the table by their number of films with Pneumonia.
 VERSIONS = {1353: "v1 of 2017", 1431: "v2020"}
-#: Years above which an age is more likely wrong than not, and those that nobody reaches.
+#: Ages in years above which an error is probable, and above which it is certain.
 OLD, OLDEST = 100, 120
-#: Under these numbers of positives a figure of a label and split says nothing, or little.
+#: Numbers of positives of a label in a part below which figures are meaningless, or imprecise.
 FEWEST, FEW = evaluate.FEWEST, 30
-#: How many times more or less frequent a label may be where it is tested than in training.
+#: Largest factor between the prevalence of a label in a held-out part and in training.
 SHIFT = 2.0
-#: By how many standard errors another column's score must win before a label's column is called wrong.
+#: Standard errors by which another score's AUROC must be higher for a column to count as swapped.
 SURE = 4.0
 
 
 @cache
 def published() -> pd.DataFrame:
-    """NIH's labels as columns of 0 and 1, "No Finding" too, in the order of `nih_table(TABLE)`."""
+    """NIH's labels as columns of 0 and 1, with "No Finding", in the order of `nih_table(TABLE)`."""
     return nih_table(TABLE)["Finding Labels"].str.get_dummies("|").astype(np.float32)
 
 
 def names(subject: Subject) -> Iterator[Finding]:
-    """Labels that no published model knows: an error where a known one is only spelt otherwise."""
+    """Labels that no published model predicts; an error if one is a misspelt known label."""
     known = sorted({*NIH_FINDINGS, *(name for model in PUBLISHED.values() for name in model["labels"] if name)})
     unknown = [label for label in subject.films.labels if label not in known]
     near = {label: difflib.get_close_matches(label, known, n=1, cutoff=0.85) for label in unknown}
@@ -61,11 +61,16 @@ def names(subject: Subject) -> Iterator[Finding]:
 
 
 def _without(unknown: list[str], near: dict[str, list[str]]) -> list[str]:
+    """The unknown labels without a similar known one."""
     return [label for label in unknown if not near[label]]
 
 
 def version(subject: Subject) -> Iterator[Finding]:
-    """Which version of NIH's table this is, by its Pneumonia labels and its highest age."""
+    """Version of NIH's table, by its Pneumonia labels and its highest age.
+
+    A note for v2020 with plausible ages, otherwise a warning. A part of the table counts as v2020 if its Pneumonia
+    labels are those of 2020.
+    """
     films = subject.films
     found, rows = joined(films, nih_table(TABLE))
     if not len(found) or "Pneumonia" not in films.labels:
@@ -89,7 +94,10 @@ def version(subject: Subject) -> Iterator[Finding]:
 
 
 def contradictions(subject: Subject) -> Iterator[Finding]:
-    """Films with "No Finding" and a finding, and films with neither where all of NIH's findings are known."""
+    """Films with both "No Finding" and a finding, an error.
+
+    Also films with neither, a warning, if the table has all of NIH's findings and none of the film's labels is masked.
+    """
     films = subject.films
     said = films.extra.get("No Finding")
     if said is None:
@@ -127,7 +135,10 @@ def contradictions(subject: Subject) -> Iterator[Finding]:
 
 
 def constants(subject: Subject) -> Iterator[Finding]:
-    """Labels that are always, never or nowhere given: nothing can be learnt or measured."""
+    """Labels without both classes: masked in all films, never present, or never absent.
+
+    A warning, since such a label can be neither learnt nor measured.
+    """
     films = subject.films
     wrong = {"masked in every film": np.isnan(films.targets).all(0)}
     wrong["never present"] = ~wrong["masked in every film"] & ~(films.targets > 0).any(0)
@@ -144,9 +155,9 @@ def constants(subject: Subject) -> Iterator[Finding]:
 
 
 def columns(subject: Subject) -> Iterator[Finding]:
-    """Label columns of NIH films that agree better with another of NIH's columns than with their own.
+    """Label columns of NIH films that agree better with another published column than with their own.
 
-    Agreement is the correlation of two columns (phi): mere counting calls any two rare findings alike.
+    Agreement is the phi coefficient (correlation), since a share of equal cells is high for any two rare findings.
     """
     films = subject.films
     found, rows = joined(films, nih_table(TABLE))
@@ -165,6 +176,10 @@ def columns(subject: Subject) -> Iterator[Finding]:
 
 
 def _permuted(wrong: list[dict[str, Any]], judge: str, figure: str) -> Finding:
+    """The error about swapped columns, judged by published labels or by scores.
+
+    Rows hold label, the column it looks like, and the measure `figure` for that column and for its own.
+    """
     pairs = ", ".join(f"{row['label']} holds {row['looks like']}" for row in wrong)
     return Finding(
         f"label-columns-{judge.split()[-1]}",
@@ -177,7 +192,7 @@ def _permuted(wrong: list[dict[str, Any]], judge: str, figure: str) -> Finding:
 
 
 def _phi(targets: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Correlation (L, M) of labels (N, L), where they are 0 or 1, with columns (N, M) of 0 and 1; 0 for a constant."""
+    """Correlation (L, M) of labels (N, L), where 0 or 1, with columns (N, M) of 0 and 1; 0 for constant columns."""
     known = (targets == 0) | (targets == 1)
     positive = known & (targets == 1)
     n, a = known.sum(0)[:, None].astype(float), positive.sum(0)[:, None]
@@ -188,11 +203,11 @@ def _phi(targets: np.ndarray, other: np.ndarray) -> np.ndarray:
 
 
 def scored_columns(subject: Subject) -> Iterator[Finding]:
-    """Label columns that another finding's score ranks better than their own does, by AUROCs of all pairs.
+    """Label columns that another finding's score ranks better than their own score, by the AUROCs of all pairs.
 
-    Scores have to come from a model that learnt from columns in the right order. Findings resemble each other, so a
-    column is called wrong only where the best assignment of scores to all labels, together, moves it, and the other
-    score wins by SURE standard errors.
+    The scores must come from a model that was trained on columns in the right order. Findings resemble each other;
+    therefore a column counts as swapped only if the best joint assignment of scores to labels moves it, and if the
+    other score's AUROC is higher by SURE standard errors.
     """
     films, scores = subject.films, subject.scores
     if scores is None:
@@ -206,7 +221,7 @@ def scored_columns(subject: Subject) -> Iterator[Finding]:
     wrong = []
     for i, j in zip(*linear_sum_assignment(-matrix), strict=True):
         target = targets[:, enough[i]]
-        error = np.sqrt((1 / (target == 1).sum() + 1 / (target == 0).sum()) / 6)  # of two AUROCs' difference by chance
+        error = np.sqrt((1 / (target == 1).sum() + 1 / (target == 0).sum()) / 6)  # standard error of the difference
         if matrix[i, j] - matrix[i, i] > SURE * error:
             row = {"label": films.labels[enough[i]], "looks like": films.labels[enough[j]]}
             wrong.append({**row, "AUROC": float(matrix[i, j]), "with its own": float(matrix[i, i])})
@@ -215,7 +230,10 @@ def scored_columns(subject: Subject) -> Iterator[Finding]:
 
 
 def disagreements(subject: Subject) -> Iterator[Finding]:
-    """Labels of NIH films that differ from the published ones of 2020, cell by cell."""
+    """Labels of NIH films that differ from those published in 2020, cell by cell.
+
+    A warning with one suspect per cell; a note if all labels agree. Masked labels are not compared.
+    """
     films = subject.films
     found, rows = joined(films, nih_table(TABLE))
     both = [label for label in films.labels if label in published()]
@@ -242,7 +260,10 @@ def disagreements(subject: Subject) -> Iterator[Finding]:
 
 
 def split_patients(subject: Subject) -> Iterator[Finding]:
-    """Patients of NIH films who go by several names here: no split by name keeps them on one side."""
+    """NIH patients with several names in the table: a split by name can put their films on both sides.
+
+    An error. NIH's ids identify the patients.
+    """
     films = subject.films
     found, rows = joined(films, nih_table(TABLE))
     if not len(found):
@@ -261,7 +282,10 @@ def split_patients(subject: Subject) -> Iterator[Finding]:
 
 
 def few_positives(subject: Subject) -> Iterator[Finding]:
-    """Labels with too few positives in a split to say how well they are told."""
+    """Labels with fewer than FEW positives in a part of the split, too few for precise figures.
+
+    A warning below FEWEST, otherwise a note. Without a split all films count as one part.
+    """
     films = subject.films
     split = np.full(len(films), "all films") if subject.split is None else subject.split
     rows = []
@@ -284,7 +308,10 @@ def few_positives(subject: Subject) -> Iterator[Finding]:
 
 
 def prevalence(subject: Subject) -> Iterator[Finding]:
-    """Labels that are much more or less frequent where they are tested than in training, with intervals by patient."""
+    """Labels whose prevalence in a held-out part differs from training by more than the factor SHIFT.
+
+    The 95 % interval of the ratio, by patient, must exclude 1.
+    """
     films = subject.films
     if subject.split is None:
         return
@@ -316,9 +343,9 @@ def prevalence(subject: Subject) -> Iterator[Finding]:
 
 
 def _share(films: Films, label: int, part: np.ndarray) -> tuple[float, float]:
-    """Share of positives among a part of the films, and the standard error of its logarithm.
+    """Prevalence of a label in `part` (N,) bool, and the standard error of its logarithm; 0, 0 without positives.
 
-    Linearised with patients as clusters: sum over patients of (positives - share * films)^2 over films squared.
+    Linearised with patients as clusters: the sum over patients of (positives - share * films)^2, over films^2.
     """
     rows = part & ~np.isnan(films.targets[:, label])
     if not rows.any():
@@ -331,7 +358,7 @@ def _share(films: Films, label: int, part: np.ndarray) -> tuple[float, float]:
 
 
 def sexes(subject: Subject) -> Iterator[Finding]:
-    """Patients whose sex changes: two people of one name, or a wrong entry."""
+    """Patients recorded with both sexes: two people under one name, or a wrong entry."""
     films = subject.films
     known = (films.sexes != "") & (films.patients != "")
     pairs = np.unique(np.column_stack([films.patients[known], films.sexes[known]]), axis=0)
@@ -349,7 +376,7 @@ def sexes(subject: Subject) -> Iterator[Finding]:
 
 
 def ages(subject: Subject) -> Iterator[Finding]:
-    """Ages that nobody has, and those that are more likely an error of entry."""
+    """Ages below 0 or above OLD, which are impossible or probable errors of entry."""
     years = subject.films.ages
     rows = np.flatnonzero((years < 0) | (years > OLD))
     if len(rows):
@@ -366,7 +393,10 @@ def ages(subject: Subject) -> Iterator[Finding]:
 
 
 def _histories(films: Films) -> tuple[np.ndarray, np.ndarray]:
-    """Films in the order of their patients' histories (n,), and where the next one is of the same patient (n - 1,)."""
+    """Indices (n,) of the films in the order of patient and follow-up number.
+
+    Also a mask (n - 1,), True where the next film is of the same patient.
+    """
     known = np.flatnonzero(~np.isnan(films.follow_ups) & (films.patients != ""))
     _, of_patient = np.unique(films.patients[known], return_inverse=True)
     order = np.lexsort((films.follow_ups[known], of_patient))
@@ -374,7 +404,10 @@ def _histories(films: Films) -> tuple[np.ndarray, np.ndarray]:
 
 
 def younger(subject: Subject) -> Iterator[Finding]:
-    """Films on which a patient is younger than on an earlier one: follow-up numbers or ages are wrong."""
+    """Films on which a patient is younger than on the film before: follow-up numbers or ages are wrong.
+
+    A warning; the suspect is the later film.
+    """
     films = subject.films
     order, same = _histories(films)
     steps = np.flatnonzero(same & (np.diff(films.ages[order]) < 0))
@@ -393,7 +426,10 @@ def younger(subject: Subject) -> Iterator[Finding]:
 
 
 def flicker(subject: Subject) -> Iterator[Finding]:
-    """Films without a label between two of the same patient that have it: mostly a report that did not mention it."""
+    """Films without a label that the patient's films before and after have: most reports just omit it.
+
+    A note with one suspect per label and film; figures count such gaps and those that lack the label.
+    """
     films = subject.films
     order, same = _histories(films)
     inner = same[:-1] & same[1:]

@@ -1,4 +1,4 @@
-"""Whether held-out films are really unseen: by patient, and by the weights that training starts from."""
+"""Leaks: held-out films whose patients are in training, or that the pretrained weights have seen."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from cxr_demo.films.label_tables import Films
     from train.audit.base import Check, Subject
 
-#: Whose films a collection's are: by the codes in torchxrayvision's weight files and by our names of data sets.
+#: Family of films of each collection, by the codes in torchxrayvision's weight files and by our names of data sets.
 FAMILIES = {
     **dict.fromkeys(("nih", "google", "kaggle", "rsna", "siim"), "NIH ChestX-ray14"),
     **dict.fromkeys(("chex", "chexpert"), "CheXpert"),
@@ -32,10 +32,9 @@ NIH_STEM = re.compile(r"\d{8}_\d{3}")
 
 
 def sides(split: np.ndarray) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
-    """Each held-out split's name, the films (N,) bool that are trained on, and those held out.
+    """Each held-out part's name, with masks (N,) of the films in training and of those held out.
 
-    Trained on is "train" where there is such a split, otherwise (folds) whatever is in another split. A film whose
-    split is "" is in none.
+    The part "train" is the training set; without it (folds) all other parts are. Films whose part is "" are in neither.
     """
     names = [name for name in np.unique(split) if name]
     for name in names:
@@ -45,9 +44,10 @@ def sides(split: np.ndarray) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
 
 
 def memorised(films: Films, trained: np.ndarray, held: np.ndarray) -> np.ndarray:
-    """Scores (n, L) of the held-out films by one who knows the patient and no pixel.
+    """Scores (n, L) of the held-out films by a memoriser, which knows the patients of training and no pixels.
 
-    A film gets the mean of its patient's labels in training, or of all training labels where the patient is new.
+    A film's score is the mean label of its patient in training, or the overall mean for a new patient. `trained` and
+    `held` are masks (N,).
     """
     names, of_patient = np.unique(films.patients, return_inverse=True)
     scores = np.empty((int(held.sum()), len(films.labels)))
@@ -62,7 +62,11 @@ def memorised(films: Films, trained: np.ndarray, held: np.ndarray) -> np.ndarray
 
 
 def patients(subject: Subject) -> Iterator[Finding]:
-    """Patients in two splits, how much that touches, and the AUROC that their names alone are worth."""
+    """Patients in two parts of the split, their share of the films, and the AUROC of their names alone.
+
+    An error if there are any, with figures by held-out part, see `_leak`; a note otherwise. A warning if films name no
+    patient.
+    """
     films, split = subject.films, subject.split
     if split is None or len({name for name in split if name}) < 2:
         return
@@ -98,7 +102,10 @@ def patients(subject: Subject) -> Iterator[Finding]:
 
 
 def _leak(films: Films, name: str, trained: np.ndarray, held: np.ndarray) -> dict[str, Any]:
-    """What a held-out split shares with training: of its films, of each label's positives, and the memoriser."""
+    """Overlap of a held-out part with training: shares of films and of positives, and the memoriser's AUROC.
+
+    `trained` and `held` are masks (N,); the AUROC is None for labels with too few films, see `memorised`.
+    """
     leaked = np.isin(films.patients, films.patients[trained])
     scores = evaluate.aurocs(films.targets[held], memorised(films, trained, held))
     labels = []
@@ -113,10 +120,10 @@ def _leak(films: Films, name: str, trained: np.ndarray, held: np.ndarray) -> dic
 
 
 def backbone(subject: Subject) -> Iterator[Finding]:
-    """Weights that have seen the films which are held out, or films of the same collections.
+    """Pretrained weights that have seen the held-out films, or films of the same collections.
 
-    torchxrayvision's authors say of their split that it "is lost so consider it to be all samples"; Google's, RSNA's
-    and SIIM's films are NIH's, so these are no outside test for a network that saw NIH.
+    torchxrayvision's authors write that their split "is lost so consider it to be all samples". The films of Google,
+    RSNA and SIIM are NIH films, so they are no external test for a network trained on NIH.
     """
     if subject.backbone is None:
         return
@@ -143,9 +150,9 @@ def backbone(subject: Subject) -> Iterator[Finding]:
 
 
 def seen_by(backbone: str) -> tuple[set[str], bool]:
-    """The families of films in a network's training, and whether all their films have to be taken as seen.
+    """Families of films in a network's training data, and whether all their films count as seen.
 
-    Of torchxrayvision's weights the file name lists the collections; a model folder's card is read for their names.
+    The weight files of torchxrayvision list collections in their names; a model folder's card is searched for them.
     """
     name = backbone.removeprefix("xrv:").partition("@")[0]
     if name in PUBLISHED:
@@ -165,7 +172,7 @@ def seen_by(backbone: str) -> tuple[set[str], bool]:
 
 
 def _families(films: Films) -> np.ndarray:
-    """Whose films (N,) these are: by the data set, or by NIH's way to name files; "" where neither says."""
+    """Family (N,) of each film, by its source or by NIH's pattern of file names, empty if unknown."""
     by_source = [FAMILIES.get(source.lower(), "") for source in films.sources]
     nih = FAMILIES["nih"]
     return np.array(
@@ -177,6 +184,7 @@ def _families(films: Films) -> np.ndarray:
 
 
 def _held_out(split: np.ndarray | None, films: int) -> np.ndarray:
+    """Mask (N,) of the films outside training; all films without a split."""
     if split is None:
         return np.ones(films, bool)
     held = np.zeros(films, bool)

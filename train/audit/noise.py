@@ -1,4 +1,4 @@
-"""Labels that a model which never saw the patient finds hard to believe: worth a second look, never a verdict."""
+"""Doubtful labels, by confident learning on out-of-fold scores (Northcutt et al. 2021); suspects for review only."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from train.audit.base import Check, Subject
 
 ADVICE = "Look at them again (`--review`): model and labels may share an error, so nothing is changed by itself."
-#: Per class, 0 and 1: id of the finding, what such labels do.
+#: Per class, 0 and 1: id of the finding, predicate of its title.
 SIDES = (
     ("doubtful-negatives", "deny a finding that a model sees"),
     ("doubtful-positives", "name a finding that a model does not see"),
@@ -25,7 +25,7 @@ SIDES = (
 
 @dataclass(frozen=True, eq=False)
 class Doubt:
-    """What confident learning says of the N films whose label is known."""
+    """Result of confident learning for one finding with N known labels."""
 
     flagged: np.ndarray  # (N,) bool
     usual: tuple[float, float]  # mean probability of the given label among films labelled absent, present
@@ -33,12 +33,12 @@ class Doubt:
 
 
 def doubt(truth: np.ndarray, probability: np.ndarray) -> Doubt:
-    """Confident learning for one finding (Northcutt 2021, arXiv:1911.00068), pruned by noise rate.
+    """Confident learning for one finding (Northcutt et al. 2021, arXiv:1911.00068), pruned by noise rate.
 
-    `truth` (N,) is 0 or 1, both present; `probability` (N,) of 1, out of sample. A film counts confidently for a class
-    when its probability reaches the mean of that class' own films. The share of a class' confident films that count
-    for the other one says how many of its labels are wrong; that many of the least probable are flagged, unless
-    the model agrees with them after all.
+    `truth` (N,) is 0 or 1, both present; `probability` (N,) of 1, out of sample. A film is confident for a class if its
+    probability of it reaches the mean over that class' own films. The share of a class' films that are confident for
+    the other class estimates its number of wrong labels; that many with the lowest probability are flagged, except
+    those that the model predicts to be right after all.
     """
     truth = truth.astype(int)
     both = np.stack([1 - probability, probability], 1)
@@ -58,11 +58,11 @@ def doubt(truth: np.ndarray, probability: np.ndarray) -> Doubt:
 
 
 def label_noise(subject: Subject) -> Iterator[Finding]:
-    """Films whose label the out-of-fold scores contradict.
+    """Labels that contradict the out-of-fold scores: one finding for positives, one for negatives.
 
-    Positives and negatives are two findings: one ranking of both puts nearly all positives of a rare finding before
-    all negatives. A suspect's score is how far its label's probability lies below that label's mean. A label with
-    fewer than evaluate.FEWEST films on either side, or which the model cannot tell at all, is left out.
+    They are separate because a common ranking puts nearly all positives of a rare finding before all negatives. A
+    suspect's score is the distance of its label's probability below that label's mean. Labels with fewer than
+    evaluate.FEWEST films of a class, or with an AUROC of 0.5 or less, are left out.
     """
     if subject.scores is None:
         return
@@ -76,7 +76,7 @@ def label_noise(subject: Subject) -> Iterator[Finding]:
         if min((truth == 0).sum(), (truth == 1).sum()) < evaluate.FEWEST or area <= 0.5:
             continue
         logits = logits[:, None].astype(float)
-        # confident learning counts probabilities, and what networks call so is none (Guo 2017, arXiv:1706.04599)
+        # confident learning needs calibrated probabilities, and networks are overconfident (Guo 2017, arXiv:1706.04599)
         calibration = calibrate.platt(logits, truth[:, None], (label,))
         found = doubt(truth, calibrate.probabilities(calibrate.apply(logits, calibration))[:, 0])
         for k in (0, 1):
@@ -90,6 +90,7 @@ def label_noise(subject: Subject) -> Iterator[Finding]:
 
 
 def _suspect(film: int, label: str, given: int, found: Doubt, n: int) -> Suspect:
+    """Suspect for the n-th known label of a finding."""
     gives, usual = (found.own[n], found.usual[1]) if given else (1 - found.own[n], 1 - found.usual[0])
     reason = (
         f"Labelled {'with' if given else 'without'} {label}, to which a model that never saw the patient gives "
@@ -99,6 +100,7 @@ def _suspect(film: int, label: str, given: int, found: Doubt, n: int) -> Suspect
 
 
 def _finding(given: int, rows: list[dict[str, object]], suspects: list[Suspect]) -> Finding:
+    """The finding for positives (`given` 1) or negatives (0), with the most doubtful suspect first."""
     name, what = SIDES[given]
     ranked = tuple(sorted(suspects, key=lambda suspect: -suspect.score))
     title = f"{len(ranked)} labels {what}; worth a second look." if ranked else f"No labels {what}."

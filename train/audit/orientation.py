@@ -1,8 +1,7 @@
-"""Films that lie otherwise than the rest, mirrored or turned, and films with black for white.
+"""Films that lie mirrored, turned or inverted relative to the others of the collection.
 
-No outside reference is needed: most films of a collection lie right, so a classifier learns from them, and from
-them spoiled on purpose, what a spoiled one looks like; each film is judged by classifiers that saw no film of
-its patient.
+It needs no reference: most films of a collection lie right, so a classifier is trained on films as they are against
+films altered on purpose. Each film is scored by classifiers trained without its patient.
 """
 
 from __future__ import annotations
@@ -25,15 +24,15 @@ if TYPE_CHECKING:
 
     from train.audit.thumbs import Undo
 
-#: Films below which there is nothing to learn from, and above which more teach nothing new.
+#: Fewest films to train on, and most: further films do not improve the classifier.
 FEWEST, MOST = 100, 1500
 FOLDS = 3
-#: How much more a film must look spoiled than it does with the defect undone. Of 2,805 films of ChestX-ray14, 17 look
-#: mirrored by so much, of which 5 are (heart, arch and marker say so), and 4 of 5 that were mirrored on purpose.
+#: Least margin of a suspect, see `margins`. It selects 17 of 2,805 films of ChestX-ray14 as mirrored, of which 5 are,
+#: by heart, aortic arch and marker; and 4 of 5 films that were mirrored on purpose.
 MARGIN = 0.85
 COMPONENTS = 150
 
-#: What may have been done to a film: what does it to thumbnails, and what undoes it.
+#: Defects, each with the transform of thumbnails that makes it and the one that undoes it.
 DEFECTS: dict[str, tuple[Undo, Undo]] = {
     "mirrored": (TURNED["mirrored"], TURNED["mirrored"]),
     "turned upside down": (TURNED["turned upside down"], TURNED["turned upside down"]),
@@ -41,7 +40,7 @@ DEFECTS: dict[str, tuple[Undo, Undo]] = {
     "turned right": (TURNED["turned left"], TURNED["turned right"]),
     "inverted": (inverted, inverted),
 }
-#: By finding: how grave it is, which defects it tells of, what to do.
+#: Severity, defects and advice of each finding.
 FINDINGS = {
     "turned-films": (
         Severity.WARNING,
@@ -62,9 +61,9 @@ FINDINGS = {
 
 
 def orientation(subject: Subject) -> Iterator[Finding]:
-    """Films that look mirrored, turned or inverted, beside the others of their collection.
+    """Films that look mirrored, turned or inverted beside the others of their collection.
 
-    Each film is suspected of one defect at most, the likeliest. With fewer than FEWEST films it says nothing.
+    A film is suspected of its most probable defect only. Fewer than FEWEST readable films yield no finding.
     """
     if not subject.has_files:
         return
@@ -92,11 +91,10 @@ CHECKS: tuple[Check, ...] = (orientation,)
 
 
 def margins(thumbs: np.ndarray, patients: np.ndarray) -> np.ndarray:
-    """How much more each film looks spoiled as it is than with the defect undone: (N, len(DEFECTS)) by `thumbs`.
+    """How much more each film looks altered as it is than after undoing the defect: (N, len(DEFECTS)) float32.
 
-    `thumbs` (N, SIDE, SIDE) uint8, `patients` (N,); support vector machines on directions of edges, trained on the
-    films of other patients. Both looks are judged by the same machine, so that what is odd about a film for other
-    reasons counts twice and cancels.
+    `thumbs` (N, SIDE, SIDE) uint8, `patients` (N,). Support vector machines on histograms of oriented gradients,
+    trained on other patients' films. The same machine scores both versions, so that other oddities of a film cancel.
     """
     as_is = edges(thumbs)
     found = np.empty((len(thumbs), len(DEFECTS)), np.float32)

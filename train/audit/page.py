@@ -1,4 +1,4 @@
-"""An audit as one HTML file that needs nothing else: no network, no script, no file beside it."""
+"""The audit as a single HTML file, without scripts or links to other files."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
     from train.audit.pictures import Picture
     from train.audit.run import Audit
 
-#: Pictures of the page in all, and of one finding; their longest side in pixels.
+#: Most thumbnails on the page, and of one finding; their longest side in pixels.
 MOST_PICTURES, MOST_OF_ONE, SIDE = 200, 24, 128
-#: Suspects and rows that the page lists per finding; audit.json has all of them.
+#: Most suspects that the page lists per finding; audit.json has all of them.
 MOST_LISTED = 200
 TEMPLATE = Path(__file__).with_name("page.html")
 
 
 def write(audit: Audit, films: Films, *, pictures: bool = True) -> str:
-    """One HTML file with nothing outside it: figures as tables, suspects with thumbnails where `pictures`."""
+    """The audit as HTML: figures as tables, suspects with thumbnails unless `pictures` is False."""
     return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
         title=_escape(f"Audit of {audit.films:,} films"),
         about=_escape(f"{audit.patients:,} patients, {len(audit.labels)} findings, {audit.date}"),
@@ -45,16 +45,22 @@ def _escape(value: Any) -> str:
 
 
 def _entry(audit: Audit, finding: Finding, n: int) -> str:
+    """A line of the table of contents."""
     return f'<li>{_badge(audit, finding)} <a href="#f{n}">{_escape(finding.title)}</a></li>'
 
 
 def _badge(audit: Audit, finding: Finding) -> str:
+    """Severity of a finding, and a mark if it is accepted."""
     name = finding.severity.name.lower()
     mark = '<b class="badge accepted">accepted</b>' if finding.id in audit.accepted else ""
     return f'<b class="badge {name}">{name}</b>{mark}'
 
 
 def _sections(audit: Audit, films: Films, pictures: int) -> list[str]:
+    """A section per finding; all sections together show at most `pictures` thumbnails.
+
+    Each has severity, title, advice, id, figures, thumbnails of the first suspects, and a folded list of suspects.
+    """
     names, made = corrections.tails(films), []
     for n, finding in enumerate(audit.findings):
         shown = _shown(finding, pictures)
@@ -75,7 +81,7 @@ def _sections(audit: Audit, films: Films, pictures: int) -> list[str]:
 
 
 def _shown(finding: Finding, pictures: int) -> list[Suspect]:
-    """The suspects that get pictures; one with another film to compare needs two."""
+    """The first suspects, as many as the thumbnails allow; a suspect with another film takes two."""
     shown: list[Suspect] = []
     for suspect in finding.suspects:
         needed = 1 + (suspect.other is not None)
@@ -87,6 +93,7 @@ def _shown(finding: Finding, pictures: int) -> list[Suspect]:
 
 
 def _card(suspect: Suspect, films: Films, names: Sequence[str]) -> str:
+    """Thumbnails of a suspect and of the film compared with it, with label and reason."""
     rows = [suspect.film] if suspect.other is None else [suspect.film, suspect.other]
     seen = "".join(_figure(picture(films.paths[row], films.boxes[row], SIDE), names[row]) for row in rows)
     label = f"<b>{_escape(given(films, suspect))}</b> " if suspect.label else ""
@@ -94,7 +101,7 @@ def _card(suspect: Suspect, films: Films, names: Sequence[str]) -> str:
 
 
 def given(films: Films, suspect: Suspect) -> str:
-    """What the table says of the label in question, e.g. "Mass: 1"; "" for a suspect film."""
+    """The label in question as in the table, e.g. "Mass: 1"; "" for a suspect film."""
     if suspect.label is None:
         return ""
     if suspect.label not in films.labels:
@@ -104,6 +111,7 @@ def given(films: Films, suspect: Suspect) -> str:
 
 
 def _figure(seen: Picture, name: str) -> str:
+    """A thumbnail with its boxes, or the reason why it is missing."""
     frames = "".join(
         f'<i style="left:{f.left}%;top:{f.top}%;width:{f.width}%;height:{f.height}%" title="{_escape(f.label)}"></i>'
         for f in seen.frames
@@ -114,6 +122,7 @@ def _figure(seen: Picture, name: str) -> str:
 
 
 def _list(suspects: Sequence[Suspect], films: Films, names: Sequence[str]) -> str:
+    """A folded table of the first MOST_LISTED suspects."""
     if not suspects:
         return ""
     rows = [
@@ -132,25 +141,27 @@ def _list(suspects: Sequence[Suspect], films: Films, names: Sequence[str]) -> st
 
 
 def _figures(figures: Mapping[str, Any]) -> str:
-    """Single figures as one table of two columns, lists of rows as a table each under its name."""
+    """Single figures as one table of two columns; each list of rows as a table under its name."""
     single = {k: v for k, v in figures.items() if not _is_table(v)}
     tables = "".join(f"<h3>{_escape(k)}</h3>{_table(_rows(v))}" for k, v in figures.items() if _is_table(v))
     return (_table([{"": k, " ": v} for k, v in single.items()]) if single else "") + tables
 
 
 def _is_table(value: Any) -> bool:
+    """Whether a value needs a table of its own."""
     parts = list(value.values() if isinstance(value, dict) else value) if isinstance(value, dict | list) else []
     return isinstance(value, dict) or (bool(parts) and all(isinstance(part, dict | list) for part in parts))
 
 
 def _rows(value: Any) -> list[dict[str, Any]]:
-    """Any table as rows by column: a list of mappings, a list of lists, or a mapping of either or of figures."""
+    """Rows by column of a list of mappings, a list of lists, or a mapping of mappings or of figures."""
     if isinstance(value, dict):
         return [{"": key, **(part if isinstance(part, dict) else {" ": part})} for key, part in value.items()]
     return [row if isinstance(row, dict) else {" " * n: cell for n, cell in enumerate(row)} for row in value]
 
 
 def _table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """An HTML table with the union of the rows' columns, without a head if no column has a name."""
     columns = list(dict.fromkeys(column for row in rows for column in row))
     head = "".join(f"<th>{_escape(column)}</th>" for column in columns) if any(c.strip() for c in columns) else ""
     body = "".join("<tr>" + "".join(_cell(row.get(column)) for column in columns) + "</tr>" for row in rows)
@@ -159,6 +170,7 @@ def _table(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _cell(value: Any) -> str:
+    """A table cell: numbers right-aligned, lists separated by commas, a dash for None."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         shown = "–" if value is None else ", ".join(map(str, value)) if isinstance(value, list) else value
         return f"<td>{_escape(shown)}</td>"

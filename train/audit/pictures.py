@@ -1,4 +1,4 @@
-"""Films as a report and a review page show them: small, upright, with the boxes that somebody drew."""
+"""Thumbnails of films for report and review: upright JPEG with the annotated boxes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Frame:
-    """A box in percent of the picture."""
+    """A box on a thumbnail, in percent of its width and height."""
 
     label: str
     left: float
@@ -32,7 +32,7 @@ class Frame:
 
 @dataclass(frozen=True)
 class Picture:
-    """A film as a data: URI, or the sentence that says why there is none."""
+    """A thumbnail as data: URI with its size in pixels; of an unreadable film only the sentence `problem`."""
 
     uri: str = ""
     width: int = 0
@@ -42,15 +42,16 @@ class Picture:
 
 
 def picture(path: Path, boxes: Sequence[Box], side: int, quality: int = 80) -> Picture:
-    """The whole film with its longest side at most `side` px, as JPEG; boxes are in pixels of the file."""
+    """The whole film as JPEG with its longest side at most `side` px.
+
+    `boxes` are in pixels of the film, `quality` is JPEG's. An unreadable film yields a Picture with `problem`.
+    """
     try:
-        pixels = image.read(path).pixels
+        film = image.read(path)
     except UnreadableImage as error:
         return Picture(problem=str(error))
-    height, width = pixels.shape
-    shrink = min(1.0, side / max(height, width))
-    size = (max(1, round(width * shrink)), max(1, round(height * shrink)))
-    small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
+    height, width = film.pixels.shape
+    small = image.shrunk(film, side).pixels
     _, data = cv2.imencode(".jpg", np.rint(small * 255).astype(np.uint8), [cv2.IMWRITE_JPEG_QUALITY, quality])
     frames = tuple(
         Frame(
@@ -59,4 +60,5 @@ def picture(path: Path, boxes: Sequence[Box], side: int, quality: int = 80) -> P
         )
         for b in boxes
     )
-    return Picture("data:image/jpeg;base64," + base64.b64encode(data.tobytes()).decode(), *size, frames)
+    uri = "data:image/jpeg;base64," + base64.b64encode(data.tobytes()).decode()
+    return Picture(uri, small.shape[1], small.shape[0], frames)

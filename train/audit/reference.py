@@ -1,4 +1,4 @@
-"""What other readers said of the same films: relabels and boxes of NIH films, joined by file name."""
+"""NIH labels against reference labels and boxes by radiologists, joined by file name."""
 
 from __future__ import annotations
 
@@ -20,32 +20,35 @@ if TYPE_CHECKING:
     from cxr_demo.films.label_tables import Films
     from train.audit.base import Check, Subject
 
-#: What the readers of Majkowska et al. 2020 (Radiology 294:421) were asked, and the labels that say the same.
+#: Questions to the readers of Majkowska et al. 2020 (Radiology 294:421), with the equivalent labels.
 QUESTIONS = {
     "Pneumothorax": ("Pneumothorax",),
     "Nodule or mass": ("Nodule", "Mass"),
     "Airspace opacity": ("Infiltration", "Consolidation", "Pneumonia", "Edema"),
 }
-#: Labels that the table of boxes spells in its own way.
+#: Spelling of labels in the table of boxes, where it differs.
 SPELT = {"Infiltrate": "Infiltration"}
 
 
 @cache
 def nih_table(name: str) -> pd.DataFrame:
-    """One of the published tables of NIH films, indexed by file name without ending; read-only by custom."""
+    """A published table of NIH films, indexed by file name without extension; do not change it, it is shared."""
     table = pd.read_csv(METADATA / name)
     return table.set_index(table["Image Index"].str.rpartition(".")[0])
 
 
 def joined(films: Films, table: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-    """The films (n,) whose file name is in a table, whatever its ending, and the table's row (n,) of each."""
+    """Indices (n,) of the films in a table, by file name without extension, and their rows (n,) of the table."""
     rows = table.index.get_indexer(pd.Index([path.stem for path in films.paths]))
     return np.flatnonzero(rows >= 0), rows[rows >= 0]
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """How labels do against a reference: counts, and shares with Wilson's 95 % interval; None without any film."""
+    """Agreement of labels with a reference: counts of a confusion matrix, and Cohen's kappa.
+
+    Kappa is None if all films have the same label in both.
+    """
 
     tp: int
     fn: int
@@ -55,13 +58,13 @@ class Agreement:
 
     @classmethod
     def of(cls, truth: np.ndarray, said: np.ndarray) -> Agreement:
-        """Reference and labels (n,) bool of the same films; kappa is Cohen's."""
+        """Agreement of labels `said` (n,) bool with a reference `truth` (n,) bool; kappa is None if undefined."""
         tn, fp, fn, tp = confusion_matrix(truth, said, labels=[False, True]).ravel().tolist()
         undefined = (truth & said).all() or not (truth | said).any()
         return cls(tp, fn, fp, tn, None if undefined else float(cohen_kappa_score(truth, said)))
 
     def row(self) -> dict[str, Any]:
-        """Everything for a table."""
+        """Counts, sensitivity and PPV with their intervals, and kappa, as a row of a table."""
         return {
             "films": self.tp + self.fn + self.fp + self.tn,
             "TP": self.tp,
@@ -75,7 +78,7 @@ class Agreement:
 
 
 def share(k: int, n: int) -> tuple[float, float, float] | None:
-    """A share k of n with Wilson's 95 % interval: value, low, high; None of none."""
+    """A share k / n with Wilson's 95 % interval: value, low, high; None if n is 0."""
     if not n:
         return None
     interval = binomtest(k, n).proportion_ci(method="wilson")
@@ -83,17 +86,17 @@ def share(k: int, n: int) -> tuple[float, float, float] | None:
 
 
 def any_of(films: Films, labels: tuple[str, ...]) -> np.ndarray:
-    """1 (N,) where a film has one of these labels, 0 where it has none of them, nan where that is not known."""
+    """(N,) float: 1 if a film has one of these labels, 0 if it has none of them, nan if that is unknown."""
     targets = films.targets[:, [films.labels.index(label) for label in labels]]
     one: np.ndarray = np.where((targets == 1).any(1), 1.0, np.where((targets == 0).all(1), 0.0, np.nan))
     return one
 
 
 def google(subject: Subject) -> Iterator[Finding]:
-    """Labels against four radiologists' adjudicated ones of 4,376 NIH films (Majkowska et al. 2020).
+    """Labels against the adjudicated labels of four radiologists on 4,376 NIH films (Majkowska et al. 2020).
 
-    The films are enriched with findings, so a PPV holds for them only, and the readers saw the film alone while
-    NIH's labels come from reports, which had the patient's history.
+    These films are enriched with findings, so the PPV holds for them only. The radiologists saw the film alone; NIH's
+    labels come from reports, which include the patient's history.
     """
     films, table = subject.films, nih_table("google2019_nih-chest-xray-labels.csv.gz")
     known = {q: labels for q, labels in QUESTIONS.items() if set(labels) <= set(films.labels)}
@@ -130,6 +133,7 @@ def google(subject: Subject) -> Iterator[Finding]:
 
 
 def _words(row: dict[str, Any]) -> str:
+    """Sensitivity and PPV in words."""
     parts = [
         f"{name} {row[name][0]:.3f} [{row[name][1]:.3f}-{row[name][2]:.3f}]"
         for name in ("sensitivity", "PPV")
@@ -141,11 +145,15 @@ def _words(row: dict[str, Any]) -> str:
 def _disagreements(
     films: Films, found: np.ndarray, question: str, truth: np.ndarray, said: np.ndarray
 ) -> Iterator[Suspect]:
+    """Films whose labels contradict the reference for a question of QUESTIONS, as suspects.
+
+    `found` (n,) are indices of films, `truth` (n,) bool the reference, `said` (n,) the labels with nan if unknown.
+    """
     labels = QUESTIONS[question]
     for i in np.flatnonzero(~np.isnan(said) & (truth != (said == 1))):
         film = int(found[i])
         if truth[i]:
-            # which of several labels is missing, the reference does not say
+            # the reference does not distinguish the labels of a question
             label = labels[0] if len(labels) == 1 else None
             yield Suspect(film, label, f"{question}: seen by Google's readers, not labelled.", 1.0)
         for label in labels if not truth[i] else ():
@@ -154,10 +162,10 @@ def _disagreements(
 
 
 def boxes(subject: Subject) -> Iterator[Finding]:
-    """Labels against the 984 boxes that radiologists drew on 880 NIH films (Wang et al. 2017).
+    """Labels against the 984 boxes of radiologists on 880 NIH films (Wang et al. 2017).
 
-    Boxes were drawn on films that had the label, so agreement flatters the labels; Google's answers for the same
-    films say what the boxes are worth.
+    The boxes were drawn on films with the label, so their agreement flatters the labels. The Google labels of the same
+    films measure the quality of the boxes.
     """
     films = subject.films
     here = pd.DataFrame({"film": range(len(films))}, index=[path.stem for path in films.paths])
@@ -183,7 +191,7 @@ def boxes(subject: Subject) -> Iterator[Finding]:
 
 
 def _boxes_by_google(boxed: pd.Series[str]) -> list[dict[str, Any]]:
-    """For each question, how many of the boxes on films that Google's readers saw they confirm."""
+    """For each question, the boxes on films with Google labels and how many of them those confirm."""
     answers = nih_table("google2019_nih-chest-xray-labels.csv.gz")
     rows = []
     for question, labels in QUESTIONS.items():

@@ -1,4 +1,4 @@
-"""An audit on one screen of text, and as plain JSON values."""
+"""The audit as one screen of text, and as JSON values."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from train.audit.run import Audit
 
 WIDTH, LINES = 100, 40
-#: From the fullest: the least severity whose advice is printed, and whether a finding gets but one line.
+#: Layouts, the fullest first: least severity with its advice printed, and whether a finding gets a single line.
 FORMS = (
     (Severity.INFO, False),
     (Severity.WARNING, False),
@@ -29,7 +29,10 @@ FORMS = (
 
 
 def text(audit: Audit) -> str:
-    """At most LINES lines of WIDTH columns, errors first; what finds no room is counted."""
+    """The audit in at most LINES lines of WIDTH columns, the most severe findings first.
+
+    The fullest of FORMS that fits is used; findings that do not fit are counted.
+    """
     head = f"{audit.films:,} films of {audit.patients:,} patients, {len(audit.labels)} findings".ljust(WIDTH - 10)
     lines = [head + audit.date[:10], ""]
     room = LINES - len(lines) - 2
@@ -47,6 +50,10 @@ def text(audit: Audit) -> str:
 
 
 def _block(audit: Audit, finding: Finding, *, advice: bool, short: bool) -> list[str]:
+    """Lines of a finding: id and title, then the advice or the reason for accepting it.
+
+    `advice` False drops the latter, `short` cuts the block to one line.
+    """
     name = "accepted" if finding.id in audit.accepted else finding.severity.name.lower()
     body = f"{name:<9}{finding.id}: {finding.title}"
     if short:
@@ -59,7 +66,7 @@ def _block(audit: Audit, finding: Finding, *, advice: bool, short: bool) -> list
 
 
 def verdict(audit: Audit) -> str:
-    """How many findings of each severity there are, how many of them are accepted, and the exit status."""
+    """Number of findings by severity, number of accepted ones, and the exit status, in a sentence."""
     counts = {level: sum(f.severity is level for f in audit.findings) for level in Severity}
     accepted = sum(f.id in audit.accepted for f in audit.findings)
     return (
@@ -69,12 +76,15 @@ def verdict(audit: Audit) -> str:
 
 
 def count(number: int, what: str) -> str:
-    """E.g. "1 error", "2 errors"."""
+    """A number with its noun, e.g. "1 error", "2 errors"."""
     return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def fields(audit: Audit, films: Films) -> dict[str, Any]:
-    """The whole audit as plain JSON values; null where undefined; films are named as corrections name them."""
+    """The audit as JSON values, the content of audit.json; null if undefined.
+
+    Films are named as in the file of corrections, see `corrections.tails`.
+    """
     names = corrections.tails(films)
     return {
         "format": 1,
@@ -102,6 +112,7 @@ def fields(audit: Audit, films: Films) -> dict[str, Any]:
 
 
 def _suspect(suspect: Suspect, names: Sequence[str]) -> dict[str, Any]:
+    """A suspect as JSON values; `names` are those of the films."""
     return {
         "file": names[suspect.film],
         "label": suspect.label,
@@ -112,7 +123,7 @@ def _suspect(suspect: Suspect, names: Sequence[str]) -> dict[str, Any]:
 
 
 def plain(value: Any) -> Any:
-    """Numbers, text, lists and mappings as JSON knows them; what is not finite is None."""
+    """Any value as JSON values: arrays become lists, and numbers that are not finite become None."""
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, float):

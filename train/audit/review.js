@@ -6,7 +6,7 @@ function say(what) {
   if (waiting) return;  // until the next film is seen, nothing can be said of it
   waiting = true;
   element.classList.add('waiting');
-  const choice = name => element.querySelector('select.' + name).value;
+  const choice = name => element.querySelector(`select.${name}`).value;
   trigger('said', {what, at: Number(element.querySelector('main').dataset.at ?? -1), finding: choice('finding'), label: choice('label')});
 }
 

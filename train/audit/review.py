@@ -1,4 +1,4 @@
-"""A page on this machine that shows suspects one by one; each answer is written at once. The trainer's only gradio."""
+"""Local web page to review suspects one by one, saving each decision at once; the trainer's only user of gradio."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 #: The longest side of a film on the page, in pixels.
 SIDE = 1024
 ASSETS = Path(__file__).parent
-#: Tells the page that its last answer was not taken.
+#: Script that tells the page that its last answer was rejected.
 FAILED = "() => document.dispatchEvent(new CustomEvent('review-failed'))"
-#: What a label becomes that a person says is wrong.
+#: New value of a label that the reviewer calls wrong.
 TURNED = {"0": "1", "1": "0"}
 
 
 @dataclass(frozen=True)
 class Item:
-    """One decision to take: a label of a film, or the film itself, with all that speaks against it."""
+    """One decision to take: a label of a film, or the film itself, with all findings against it."""
 
     file: str
     film: int
@@ -41,22 +41,25 @@ class Item:
 
     @property
     def key(self) -> tuple[str, str]:
-        """How the corrections file names it."""
+        """File and label, as in the file of corrections."""
         return self.file, self.label
 
 
 class Review:
-    """The suspects of an audit and what has been decided about them; the file is the only memory."""
+    """Suspects of an audit and the decisions about them, which the file at `path` holds.
+
+    DataError if the file exists and is not a file of corrections.
+    """
 
     def __init__(self, films: Films, findings: Sequence[Finding], path: Path) -> None:
         self.films, self.path = films, path
         self.names = corrections.tails(films)
         self.items = _items(films, self.names, findings)
         self.at = {item.key: i for i, item in enumerate(self.items)}
-        corrections.read(path)  # a file that is none is refused now, not at the first answer
+        corrections.read(path)  # reject an invalid file now instead of at the first answer
 
     def chosen(self, finding: str, label: str) -> list[int]:
-        """The items that a finding's id and a label leave; "" leaves all."""
+        """Indices of the items with this finding and this label; "" means any."""
         return [
             i
             for i, item in enumerate(self.items)
@@ -64,7 +67,7 @@ class Review:
         ]
 
     def decided(self) -> dict[int, Decision]:
-        """What stands about each item, in the order in which it was decided."""
+        """Valid decisions by index of the item, in the order in which they were taken."""
         made: dict[int, Decision] = {}
         for c in corrections.history(corrections.read(self.path)):
             if (at := self.at.get((c.file, c.label))) is not None:
@@ -73,14 +76,14 @@ class Review:
         return made
 
     def decide(self, at: int, decision: Decision) -> None:
-        """Write what was decided; an item that is already decided stays so, as when a key was pressed twice."""
+        """Save a decision; ignored if the item is decided already, as after a key pressed twice."""
         if self.decided().get(at, Decision.SKIP) is Decision.SKIP:
             item = self.items[at]
             why = "; ".join(f"{finding.id}: {suspect.reason}" for finding, suspect in item.doubts)
             self._append(item, item.new if decision is Decision.ACCEPT else item.old, decision, why)
 
     def undo(self) -> int | None:
-        """Take the last decision back; its item, or None where nothing was decided."""
+        """Withdraw the last decision; the index of its item, None if there is no decision."""
         made = self.decided()
         if not made:
             return None
@@ -89,12 +92,13 @@ class Review:
         return at
 
     def _append(self, item: Item, new: str, decision: Decision, why: str) -> None:
+        """Append a decision about an item to the file."""
         corrections.append(self.path, Correction(*item.key, item.old, new, decision, why, corrections.now()))
 
     def screen(self, finding: str = "", label: str = "", at: int | None = None) -> dict[str, Any]:
-        """What the page shows: the item `at`, or else the next one, and how far one has come.
+        """Content of the page: item `at`, by default the next one, with the progress and the filters.
 
-        Next are new items, then the skipped ones, the longest ago first.
+        New items come first, then the skipped ones, those skipped longest ago first.
         """
         chosen, made = self.chosen(finding, label), self.decided()
         among = set(chosen)
@@ -117,6 +121,7 @@ class Review:
         }
 
     def _shown(self, item: Item) -> dict[str, Any]:
+        """An item as JSON values for the page: its label, both choices, reasons and films."""
         others = dict.fromkeys(s.other for _, s in item.doubts if s.other is not None)
         return {
             "label": item.label,
@@ -128,6 +133,7 @@ class Review:
         }
 
     def _film(self, row: int, label: str) -> dict[str, Any]:
+        """A film as JSON values for the page: picture, metadata, its other labels and its boxes."""
         seen = picture(self.films.paths[row], self.films.boxes[row], SIDE, quality=92)
         says = [
             f"{finding} {corrections.written(float(value))}"
@@ -147,7 +153,10 @@ class Review:
 
 
 def _items(films: Films, names: Sequence[str], findings: Sequence[Finding]) -> tuple[Item, ...]:
-    """One item per label of a film, in the order of the findings. A label that is not 0 or 1 cannot be turned round."""
+    """One item per label of a film, in the order of the findings.
+
+    Labels other than 0 and 1 are left out, because they have no opposite.
+    """
     found: dict[tuple[int, str], list[tuple[Finding, Suspect]]] = {}
     for finding in findings:
         for suspect in finding.suspects:
@@ -164,7 +173,10 @@ def _items(films: Films, names: Sequence[str], findings: Sequence[Finding]) -> t
 
 
 def build(review: Review) -> gr.Blocks:
-    """The page: one component draws everything and says what was pressed."""
+    """The page: a single HTML component draws everything and reports each key press and click.
+
+    Events run one at a time, since each appends to the file of corrections.
+    """
     with gr.Blocks(title="Second look", analytics_enabled=False, fill_width=True) as page:
         shown = gr.HTML(
             html_template=(ASSETS / "review.html").read_text(encoding="utf-8"),
@@ -177,7 +189,7 @@ def build(review: Review) -> gr.Blocks:
         def answer(event: gr.EventData) -> dict[str, Any]:
             return _answer(review, event._data)
 
-        # nothing is shown, and so nothing can be pressed, before the file was read
+        # the page stays empty, and so without buttons, until the file is read
         page.load(review.screen, None, shown, api_visibility="private", show_progress="hidden")
         said = shown.said(answer, None, shown, api_visibility="private", show_progress="hidden", concurrency_limit=1)
         said.failure(None, js=FAILED, api_visibility="private", show_progress="hidden")
@@ -185,7 +197,10 @@ def build(review: Review) -> gr.Blocks:
 
 
 def _answer(review: Review, said: Mapping[str, Any]) -> dict[str, Any]:
-    """Do what was pressed on the item that the browser showed, then show what comes next; our errors go to it."""
+    """Carry out an event of the page and return the page's next content.
+
+    gr.Error with the sentence of any CxrError, for the browser to show.
+    """
     finding, label = str(said.get("finding") or ""), str(said.get("label") or "")
     at = None
     try:
@@ -199,6 +214,6 @@ def _answer(review: Review, said: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def serve(review: Review, **launch: Any) -> Any:
-    """Show the page on this machine alone: 127.0.0.1, never shared."""
+    """Serve the page on 127.0.0.1 only, never shared; `launch` holds further arguments of `Blocks.launch`."""
     look = {"css_paths": [ASSETS / "review.css"], "footer_links": [], "run_history": False, "ssr_mode": False}
     return build(review).queue().launch(**{**look, **launch, "server_name": "127.0.0.1", "share": False})

@@ -1,4 +1,4 @@
-"""All checks of one subject, and what they come to."""
+"""Run of all checks on a subject, and its record."""
 
 from __future__ import annotations
 
@@ -32,26 +32,29 @@ CHECKS: tuple[Check, ...] = (
     *noise.CHECKS,
 )
 
-#: Packages whose version may change what a check finds.
+#: Packages whose version may change the findings of a check.
 LIBRARIES = ("numpy", "pandas", "scipy", "scikit-learn", "imagehash", "opencv-python-headless", "torchxrayvision")
 
 
 @dataclass(frozen=True)
 class Audit:
-    """What was found in which films, when, and what of it was accepted as it is."""
+    """Findings of an audit, with the films, date and library versions that they are about.
 
-    findings: tuple[Finding, ...]  # the gravest first
+    Reports and the review are made from it, see `report` and `page`.
+    """
+
+    findings: tuple[Finding, ...]  # the most severe first
     films: int
     patients: int
     labels: tuple[str, ...]
-    fingerprint: str  # see `fingerprint`
+    fingerprint: str  # of the films, see `fingerprint`
     date: str  # ISO 8601, UTC
     versions: Mapping[str, str]
-    accepted: Mapping[str, str] = field(default_factory=dict)  # id of a finding -> why it may stay
+    accepted: Mapping[str, str] = field(default_factory=dict)  # id of a finding -> reason to accept it
 
     @property
     def status(self) -> Severity:
-        """The highest severity of what is not accepted; it is the command's exit status."""
+        """Highest severity of the findings that are not accepted: the command's exit status."""
         open_ones = [finding.severity for finding in self.findings if finding.id not in self.accepted]
         return max(open_ones, default=Severity.INFO)
 
@@ -59,7 +62,7 @@ class Audit:
 def audit(
     subject: Subject, checks: Sequence[Check] = CHECKS, say: Callable[[str], None] = lambda _: None
 ) -> tuple[Finding, ...]:
-    """What the checks found, the gravest first; `say` hears the name of each check as it begins."""
+    """Findings of the checks, the most severe first; `say` gets the name of each check before it runs."""
     found: list[Finding] = []
     for check in checks:
         say(_name(check))
@@ -68,9 +71,9 @@ def audit(
 
 
 def record(subject: Subject, findings: Sequence[Finding], accept: Mapping[str, str] | None = None) -> Audit:
-    """The findings with everything that says later what they were about.
+    """Findings with the identity of their films: counts, fingerprint, date and versions.
 
-    `accept` maps ids to reasons; DataError for an id that was not found, since it is most often misspelt.
+    `accept` maps ids of findings to reasons; DataError if no finding has one of these ids, which are probably misspelt.
     """
     accept = dict(accept or {})
     unknown = sorted(set(accept) - {finding.id for finding in findings})
@@ -91,7 +94,7 @@ def record(subject: Subject, findings: Sequence[Finding], accept: Mapping[str, s
 
 
 def fingerprint(films: Films) -> str:
-    """The sha256 of file names, patients and labels, in whatever order the films come; pixels are not read."""
+    """sha256 of file names, patients and labels, independent of the films' order; pixels are not read."""
     lines = sorted(
         f"{name}\t{patient}\t{','.join(f'{value:g}' for value in targets)}"
         for name, patient, targets in zip(films.names, films.patients, films.targets.tolist(), strict=True)
@@ -100,7 +103,7 @@ def fingerprint(films: Films) -> str:
 
 
 def acceptance(words: Sequence[str]) -> dict[str, str]:
-    """From `ID:reason` as the command line says it; DataError where the reason is missing."""
+    """Reasons by id, from words like `ID:reason`; DataError if a reason is missing."""
     accepted = {}
     for word in words:
         name, _, reason = word.partition(":")
@@ -115,6 +118,7 @@ def _name(check: Any) -> str:
 
 
 def _versions() -> dict[str, str]:
+    """Versions of this package, Python and LIBRARIES."""
     found = {"cxr_demo": cxr_demo.__version__, "python": platform.python_version()}
     for library in LIBRARIES:
         try:

@@ -1,4 +1,4 @@
-"""Every file read once, by the page's own reader: what all checks of files and of copies need of it."""
+"""Thumbnails and properties of all files, read once with the page's reader and shared by all checks."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from cxr_demo.films.label_tables import Films
 
 Undo = Callable[[np.ndarray], np.ndarray]
-#: How a film may lie, and what puts thumbnails (N, SIDE, SIDE) that lie so upright.
+#: Orientations of a film, each with the transform that puts its thumbnails (N, SIDE, SIDE) upright.
 TURNED: dict[str, Undo] = {
     "mirrored": lambda thumbs: thumbs[:, :, ::-1],
     "turned upside down": lambda thumbs: thumbs[:, ::-1, ::-1],
@@ -35,33 +35,36 @@ TURNED: dict[str, Undo] = {
 
 
 def inverted(thumbs: np.ndarray) -> np.ndarray:
-    """Black for white, which undoes itself."""
+    """Thumbnails with black and white swapped; its own inverse."""
     return 255 - thumbs
 
 
-#: What was seen of films, for as long as somebody holds them: every check asks, the files are read once.
+#: Properties by films, cached while the films exist, so that the checks read each file once.
 _SEEN: WeakKeyDictionary[Films, Looks] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True, eq=False)
 class Looks:
-    """What N files hold. 4.5 KB a film: 0.5 GB for 112,120."""
+    """Properties of N files; 4.5 KB per film, 0.5 GB for 112,120."""
 
-    faults: np.ndarray  # (N,) str: why it cannot be read, in a sentence; "" where it can
-    kinds: np.ndarray  # (N,) str: format and mode of the file, e.g. "PNG RGBA"; "" where it cannot be read
-    sizes: np.ndarray  # (N, 2) int: height and width in pixels; 0 where it cannot be read
-    digests: np.ndarray  # (N,) str: sha256 of the decoded pixels and their shape; "" where it cannot be read
-    thumbs: np.ndarray  # (N, SIDE, SIDE) uint8: the whole film, pressed into a square; 0 where it cannot be read
+    faults: np.ndarray  # (N,) str: sentence on why the file is unreadable; "" if readable
+    kinds: np.ndarray  # (N,) str: format and mode of the file, e.g. "PNG RGBA"; "" if unreadable
+    sizes: np.ndarray  # (N, 2) int: height and width in pixels; 0 if unreadable
+    digests: np.ndarray  # (N,) str: sha256 of the decoded pixels and their shape; "" if unreadable
+    thumbs: np.ndarray  # (N, SIDE, SIDE) uint8: the whole film, resized to a square; 0 if unreadable
 
     @property
     def readable(self) -> np.ndarray:
-        """(N,) bool."""
+        """(N,) bool: files that could be read."""
         readable: np.ndarray = self.faults == ""
         return readable
 
 
 def look(films: Films) -> Looks:
-    """What the films' files hold, read in parallel at the first call and remembered with the films."""
+    """Properties of the films' files, read in parallel at the first call and cached as long as `films` exists.
+
+    An unreadable file is an entry in `faults`, not an error.
+    """
     if films not in _SEEN:
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             read = pool.map(_look, films.paths)
@@ -72,6 +75,7 @@ def look(films: Films) -> Looks:
 
 
 def _look(path: Path) -> tuple[str, str, tuple[int, int], str, np.ndarray]:
+    """The properties of a file, in the order of the fields of Looks; empty or 0 if it is unreadable."""
     try:
         pixels = image.read(path).pixels
     except UnreadableImage as error:
@@ -82,7 +86,7 @@ def _look(path: Path) -> tuple[str, str, tuple[int, int], str, np.ndarray]:
 
 
 def _kind(path: Path) -> str:
-    """Format and mode of a file that could be read; only the header is."""
+    """Format and colour mode of a readable file, from its header."""
     try:
         with Image.open(path) as picture:
             return f"{picture.format} {picture.mode}"
@@ -91,7 +95,7 @@ def _kind(path: Path) -> str:
 
 
 def shrink(pixels: np.ndarray) -> np.ndarray:
-    """A film (H, W) in [0, 1] as (SIDE, SIDE) uint8: by area, so that size and compression hardly matter."""
+    """A film (H, W) in [0, 1] as thumbnail (SIDE, SIDE) uint8, by area: size and compression hardly matter."""
     grey = cv2.resize(pixels, (SIDE, SIDE), interpolation=cv2.INTER_AREA) * 255
     thumb: np.ndarray = np.rint(grey).astype(np.uint8)
     return thumb

@@ -1,81 +1,111 @@
-// Which model answers: one of those that the page offers, or one of the Hub that a visitor names.
+// Which model answers: one of those that the page offers, a failure case's own, or one of the Hub that a visitor names.
 
-const optionOf = ({name, title}) => make('option', {value: name}, title);
-// The value of the last choice, which is no model yet.
+/** @import {Answer, Choice} from './types.d.ts' */
+import {choose, chooseModel} from './actions.js';
+import {button, make, setText} from './dom.js';
+import {say, tr} from './i18n.js';
+import {askNamed} from './requests.js';
+import {addModel, on, publish, setNaming, state, wantModel} from './store.js';
+import {lessonOf} from './truth.js';
+
+/** The value of the last choice, which is no model yet. */
 const UNNAMED = '';
 
-const models = make('select', {id: 'cxr-model', onchange: () => (models.value === UNNAMED ? openNaming() : chooseModel())},
-  ...page.models.map(optionOf), page.guests ? optionOf({name: UNNAMED, title: tr('Another from the Hub\u2026')}) : null);
-models.value = state.model;
+/** @typedef {ReturnType<typeof createForm>} Form */
 
-function chooseModel() {
-  namedRun = 0;  // what was asked for before is no longer wanted
-  state.wanted = null;
-  naming.hidden = true;
-  leave();
-  state.model = models.value;
-  for (const film of state.films) if (film.source) film.error = null;  // it was that of another model
-  if (state.film) choose(state.film); else askFilm(null);
-  if (!current()) { state.chosen = null; showFindings(); }
+/** @returns the list of models, and the form for one of the Hub (null where it is not offered) */
+export function createModels() {
+  const list = make('select', {id: 'cxr-model', onchange: () => {
+    if (list.value !== UNNAMED) return chooseModel(list.value);
+    list.value = state.model;  // the model that is shown stays until another is there
+    openForm(form);
+  }});
+  const form = createForm(list);
+  const show = () => {
+    list.replaceChildren(...offered());
+    list.value = state.model;
+  };
+  on('model', show);
+  on('naming', () => { form.node.hidden = true; });
+  show();
+  return {list, form, node: state.page.guests ? form.node : null};
+}
+
+/** A failure case's model is offered while its film is looked at. */
+function offered() {
+  const lesson = state.film && lessonOf(state.film)?.model;
+  /** @type {(choice: Choice) => HTMLOptionElement} */
+  const option = ({name, title}) => make('option', {value: name}, title);
+  return [...(lesson ? [make('option', {value: lesson.name, 'data-lesson': true}, lesson.title)] : []), ...state.models.map(option),
+    ...(state.page.guests ? [option({name: UNNAMED, title: tr('ui.models.another')})] : [])];
 }
 
 // ------------------------------------------------------------------ one by its name
 
-const nameField = make('input', {type: 'text', id: 'cxr-named', placeholder: 'owner/name@revision', size: 24, required: true,
-  autocomplete: 'off', autocapitalize: 'off', spellcheck: 'false', 'aria-describedby': 'cxr-named-status'});
-const nameStatus = make('span', {id: 'cxr-named-status', class: 'status', role: 'status'});
-const naming = make('form', {class: 'naming', hidden: true, 'aria-label': tr('A model of the Hugging Face Hub'), onsubmit: event => {
-  event.preventDefault();
-  askNamed();
-}}, make('label', {for: 'cxr-named'}, tr('From the Hub')), nameField, make('button', {class: 'quiet'}, tr('Use')), button(tr('Close'), {class: 'quiet'}, () => closeNaming()), nameStatus);
-let namedRun = 0;  // the question whose answer is waited for; 0 for none
-
-naming.addEventListener('keydown', event => {
-  if (event.key !== 'Escape') return;
-  event.stopPropagation();
-  closeNaming();
-});
-
-// The model that was shown stays until another is there.
-function openNaming() {
-  models.value = state.model;
-  naming.hidden = false;
-  nameField.focus();
+/** @param {HTMLSelectElement} list that has the focus once the form is closed */
+function createForm(list) {
+  const field = make('input', {type: 'text', id: 'cxr-named', placeholder: 'owner/name@revision', size: 24, required: true,
+    autocomplete: 'off', autocapitalize: 'off', spellcheck: 'false', 'aria-describedby': 'cxr-named-status'});
+  const status = make('span', {id: 'cxr-named-status', class: 'status', role: 'status'});
+  const node = make('form', {class: 'naming', hidden: true, 'aria-label': tr('ui.models.title'),
+    onsubmit: (/** @type {Event} */ event) => { event.preventDefault(); askFor(form); },
+    onkeydown: (/** @type {KeyboardEvent} */ event) => {
+      if (event.key !== 'Escape') return;
+      event.stopPropagation();
+      closeForm(form);
+    }}, make('label', {for: 'cxr-named'}, tr('ui.models.from_hub')), field, make('button', {class: 'quiet'}, tr('ui.models.use')),
+  button(tr('ui.common.close'), {class: 'quiet'}, () => closeForm(form)), status);
+  const form = {node, field, status, list};
+  return form;
 }
 
-function closeNaming() {
-  namedRun = 0;
-  saysOfName('');
-  if (naming.contains(document.activeElement)) models.focus();
-  naming.hidden = true;
+/** @param {Form} form */
+function openForm({node, field}) {
+  node.hidden = false;
+  field.focus();
 }
 
-function saysOfName(words, wrong = false) {
-  say(nameStatus, words);
-  nameStatus.classList.toggle('early', wrong);
-  nameField.setAttribute('aria-invalid', String(wrong));
+/** @param {Form} form */
+function closeForm(form) {
+  setNaming(0);
+  showStatus(form, '');
+  if (form.node.contains(document.activeElement)) form.list.focus();
+  form.node.hidden = true;
 }
 
-function askNamed() {
-  namedRun = state.run += 1;
-  saysOfName(tr('Fetching the model\u2026'));
-  trigger(EVENTS.named, {run: namedRun, model: nameField.value.trim()});
+/** @param {Form} form @param {string} words @param {boolean} [wrong] */
+function showStatus({status, field}, words, wrong = false) {
+  setText(status, words);
+  status.classList.toggle('early', wrong);
+  field.setAttribute('aria-invalid', String(wrong));
 }
 
-function heardNamed({run, choice, error}) {
-  if (!namedRun || run !== namedRun) return;
-  namedRun = 0;
-  if (error) {
-    saysOfName(told(error), true);
-    if (state.film?.busy && !asked.size) choose(state.film);  // after a reload: the page's own model, until it is there
+/** @param {Form} form */
+function askFor(form) {
+  showStatus(form, tr('ui.models.fetching'));
+  askNamed(form.field.value.trim());
+}
+
+/** A model of the Hub that was open before a reload; kept until another is chosen. @param {Form} form @param {string} name */
+export function askAgain(form, name) {
+  wantModel(name);
+  form.field.value = name;
+  publish('film');
+  openForm(form);
+  askFor(form);
+}
+
+/** @param {Form} form @param {Answer} answer */
+export function heardNamed(form, {run, choice, error}) {
+  if (!state.naming || run !== state.naming) return;
+  setNaming(0);
+  if (error || !choice) {
+    showStatus(form, error ? say(error) : '', true);
+    if (state.film?.busy && !state.asked.size) choose(state.film);  // after a reload: the page's own model, until it is there
     return;
   }
-  if (!page.models.some(model => model.name === choice.name)) {
-    page.models.push(choice);
-    models.lastChild.before(optionOf(choice));
-    gridModels.append(boxOf(choice));
-  }
-  models.value = choice.name;
-  closeNaming();
-  chooseModel();
+  if (!state.models.some(model => model.name === choice.name)) addModel({name: choice.name, title: say(choice.title)});
+  form.list.value = choice.name;
+  closeForm(form);
+  chooseModel(choice.name);
 }

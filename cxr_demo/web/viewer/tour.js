@@ -1,36 +1,52 @@
 // A short way round the page, on a drawn film whose truth is known.
 
-const TOUR = [
-  ['.film', tr('Films are dropped, pasted or chosen here. The examples called phantoms are drawn by this program: what they show is known.')],
-  ['.findings', tr('Each bar is the model\u2019s probability of a finding, by itself; the upright line is its operating point. A click chooses the finding that the maps explain.')],
-  ['.cards', tr('Three methods say where the evidence for it lies: orange speaks for the finding, blue against it, no colour means none. Point anywhere to read all of them there.')],
-  ['.looks', tr('Zoom, window, colours, contours and a wipe between two maps. Keys lists the shortcuts.')],
-  ['.believe', tr('Are the maps better than chance? Do they agree? The line under each map says what the numbers support. On a drawn film you see for yourself which map misses what is there, and which line is too strict.')],
-  ['#cxr-quiz', tr('Guess first hides all answers until you have given yours. That is the tour.')],
-];
-const tour = {at: -1};
-const tourWords = make('p', {});
-const tourNext = button(tr('Next'), {class: 'quiet', id: 'cxr-tour-next'}, () => tourStep(tour.at + 1));
-const tourPane = make('div', {class: 'tour', role: 'dialog', 'aria-label': tr('Tour'), hidden: true}, make('div', {role: 'status'}, tourWords),
-  make('div', {class: 'group'}, button(tr('Back'), {class: 'quiet'}, () => tourStep(Math.max(0, tour.at - 1))), tourNext,
-    button(tr('End the tour'), {class: 'quiet', id: 'cxr-tour-end'}, () => tourStep(-1))));
-const tourButton = button(tr('Tour'), {class: 'quiet', id: 'cxr-tour'}, () => {
-  if (!state.film && page.phantoms.length) addBuiltIn('phantom', page.phantoms.find(item => item.finding === 'Effusion') ?? page.phantoms[0]);
-  tourStep(0);
-});
+import {addBuiltIn} from './actions.js';
+import {button, make, setText} from './dom.js';
+import {tr} from './i18n.js';
+import {state} from './store.js';
 
-function tourStep(at) {
-  element.querySelector('.toured')?.classList.remove('toured');
-  tour.at = at < TOUR.length ? at : -1;
-  tourPane.hidden = tour.at < 0;
-  if (tourPane.hidden) return tourButton.focus();
-  const [where, text] = TOUR[tour.at];
-  say(tourWords, `${tr('{at} of {n}.', {at: tour.at + 1, n: TOUR.length})} ${text}`);
-  say(tourNext, tour.at + 1 < TOUR.length ? tr('Next') : tr('Done'));
-  const place = element.querySelector(where);
-  place.classList.add('toured');
-  place.scrollIntoView({block: 'center'});
-  tourNext.focus({preventScroll: true});
+/** @returns {[string, string][]} where each stop is, and what it says */
+const stops = () => [
+  ['.film', tr('ui.tour.films')],
+  ['.findings', tr('ui.tour.findings')],
+  ['.cards', tr('ui.tour.maps')],
+  ['.looks', tr('ui.tour.looks')],
+  ['.believe', tr('ui.tour.trust')],
+  ['#cxr-quiz', tr('ui.tour.quiz')],
+];
+
+/** @param {HTMLElement} root @returns the dialog, and the button that begins the tour */
+export function createTour(root) {
+  const way = stops();
+  let at = -1;
+  const words = make('p', {});
+  const next = button(tr('ui.tour.next'), {class: 'quiet', id: 'cxr-tour-next'}, () => step(at + 1));
+  const pane = make('div', {class: 'tour', role: 'dialog', 'aria-label': tr('ui.tour.opener'), hidden: true}, make('div', {role: 'status'}, words),
+    make('div', {class: 'group'}, button(tr('ui.tour.back'), {class: 'quiet'}, () => step(Math.max(0, at - 1))), next,
+      button(tr('ui.tour.end'), {class: 'quiet', id: 'cxr-tour-end'}, () => step(-1))));
+  const opener = button(tr('ui.tour.opener'), {class: 'quiet', id: 'cxr-tour'}, () => {
+    openPhantom();
+    step(0);
+  });
+  /** @param {number} to a stop; beyond the last, or -1, ends the tour */
+  const step = to => {
+    root.querySelector('.toured')?.classList.remove('toured');
+    at = to < way.length ? to : -1;
+    pane.hidden = at < 0;
+    if (pane.hidden) return opener.focus();
+    const [where, text] = way[at];
+    setText(words, `${tr('ui.tour.place', {at: at + 1, n: way.length})} ${text}`);
+    setText(next, at + 1 < way.length ? tr('ui.tour.next') : tr('ui.tour.done'));
+    const place = root.querySelector(where);
+    place?.classList.add('toured');
+    place?.scrollIntoView({block: 'center'});
+    next.focus({preventScroll: true});
+  };
+  document.addEventListener('keydown', event => { if (event.key === 'Escape' && at >= 0) step(-1); });
+  return {pane, opener};
 }
 
-document.addEventListener('keydown', event => { if (event.key === 'Escape' && tour.at >= 0) tourStep(-1); });
+function openPhantom() {
+  const {phantoms} = state.page;
+  if (!state.film && phantoms.length) addBuiltIn('phantom', phantoms.find(item => item.finding === 'Effusion') ?? phantoms[0]);
+}

@@ -1,0 +1,227 @@
+// What a visitor does with films, models, findings and boxes, and all that follows from it.
+
+/** @import {BuiltIn, Edges, Film, Result, Source} from './types.d.ts' */
+import {labelOf, placed, readBoxTable, stem} from './boxtables.js';
+import {forgetPictures} from './canvas.js';
+import {turned} from './geometry.js';
+import {tr} from './i18n.js';
+import {askPixels, forgetPixels} from './pixels.js';
+import {foremost} from './predictions.js';
+import {askFilm, askTrust, complete, leave, sendFile} from './requests.js';
+import {keepFilms} from './session.js';
+import {addBox, addFilm, awaitTable, chooseFinding, chooseNoFinding, chosenModel, correctFilm, current, filmFailed, filmMet, filmRests, filmSent, filmWaits, forgetError, guess, guessing, keepFinding, keepModel, lookAtFilm, note, publish, pullBox, removeFilms, setBoxes, setDrawing, setModel, setNaming, setPointer, setSpec, setTable, state, turnsOf, wantModel} from './store.js';
+import {lessonOf, plantedIn} from './truth.js';
+import {lookAfresh} from './viewport.js';
+
+// ------------------------------------------------------------------ films
+
+/** @param {Film} film @param {boolean} [afresh] it is to be seen as it first was: by its own model, if it has one */
+export function choose(film, afresh = film !== state.film) {
+  leave();
+  const another = film !== state.film;
+  if (another && state.film) forget(state.film);
+  lookAtFilm(film);
+  if (another) lookAfresh();
+  if (afresh) useModelOf(film);
+  setPointer(null);
+  const result = current();
+  if (result) {
+    forgetError(film);
+    settle(result);
+    complete();
+    askTrust();
+  } else if (film.source) {  // also once more after a failure: what was out of reach may be back
+    filmWaits(film);
+    askFilm(film);
+  }
+  publish('film');
+}
+
+/** @param {Film} film */
+function forget(film) {
+  forgetPixels(film);
+  forgetPictures(film);
+}
+
+/** The finding with which a film opens, once its prediction is here. @param {Result} result */
+export function settle(result) {
+  const {film, seen} = result;
+  setSpec(seen.spec);
+  const planted = seen.labels.indexOf(plantedIn(film)?.finding ?? '');
+  const kept = seen.labels.indexOf(state.label);
+  const i = planted >= 0 && !film.met ? planted : state.picked && kept >= 0 ? kept : foremost(seen);
+  filmMet(film);
+  chooseFinding(i, seen.labels[i]);
+  publish('findings');
+  askPixels();  // where one looks closely already
+}
+
+/** @param {readonly File[]} files films, and tables of boxes */
+export async function addFiles(files) {
+  const tables = files.filter(file => /\.csv$/i.test(file.name));
+  for (const table of tables) readBoxes(table.name, await table.text());
+  const added = files.filter(file => !tables.includes(file)).map(file => ({file, film: addFilm(file.name, null)}));
+  if (!added.length) return;
+  publish('examples');
+  choose(added[0].film);
+  for (const {file, film} of added) {
+    await sendOne(file, film);
+    if (film === state.film) choose(film); else filmRests(film);
+    publish('films');
+  }
+}
+
+/** @param {File} file @param {Film} film */
+async function sendOne(file, film) {
+  try {
+    filmSent(film, {kind: 'file', path: await sendFile(file), name: file.name});
+  } catch {
+    filmFailed(film, file.size > state.page.megabytes * 2 ** 20
+      ? tr('ui.films.too_large', {name: file.name, n: state.page.megabytes})
+      : tr('ui.films.could_not_send', {name: file.name}));
+  }
+}
+
+/** @param {Source['kind']} kind @param {Pick<BuiltIn, 'key' | 'title' | 'boxes'>} item */
+export function addBuiltIn(kind, item) {
+  const known = state.films.find(film => film.source?.kind === kind && film.source.key === item.key);
+  choose(known ?? addFilm(item.title, {kind, key: item.key}, {boxes: [...(item.boxes ?? [])]}), true);
+}
+
+/** The looked-at film is taken from the list. */
+export function removeFilm() {
+  const film = state.film;
+  if (!film) return;
+  leave();
+  const at = state.films.indexOf(film);
+  removeFilms(one => one === film);
+  const next = state.films[Math.min(at, state.films.length - 1)];
+  if (next) return choose(next);
+  lookAtFilm(null);
+  publish('findings');
+  publish('film');
+}
+
+/** @param {Film} film @param {string | null} correction as which it is shown; null as it was sent */
+export function correct(film, correction) {
+  leave();
+  const turns = turnsOf(correction ?? '') - turnsOf(film.source?.correction ?? '');
+  correctFilm(film, correction, film.boxes.map(box => ({...box, edges: turned(box.edges, turns)})));
+  forget(film);
+  choose(film);
+  lookAfresh();
+}
+
+// ------------------------------------------------------------------ models
+
+/** @param {string} name */
+export function chooseModel(name) {
+  setNaming(0);  // what was asked for before is no longer wanted
+  wantModel(null);
+  leave();
+  setModel(name);
+  publish('naming');
+  for (const film of state.films) if (film.source) forgetError(film);  // it was that of another model
+  if (state.film) choose(state.film); else askFilm(null);
+  forgetFinding();
+}
+
+/** A failure case has a model of its own; another film goes back to the one that was chosen before. @param {Film} film */
+function useModelOf(film) {
+  keepModel(chosenModel());
+  setModel(lessonOf(film)?.model.name ?? state.modelBefore);
+  publish('model');
+  forgetFinding();
+}
+
+function forgetFinding() {
+  if (current()) return;
+  chooseNoFinding();
+  publish('findings');
+}
+
+// ------------------------------------------------------------------ findings
+
+/** @param {number} i @param {boolean} byHand then other films open with it too */
+export function pick(i, byHand) {
+  const seen = current()?.seen;
+  if (!seen) return;
+  chooseFinding(i, seen.labels[i]);
+  if (byHand) {
+    keepFinding(seen.labels[i]);
+    keepFilms();
+  }
+  for (const topic of /** @type {const} */ (['mark', 'draw', 'trust', 'grid'])) publish(topic);
+}
+
+// ------------------------------------------------------------------ boxes
+
+/** @param {boolean} is a box is drawn now */
+export function drawing(is) {
+  setDrawing(is);
+  note('box', is ? tr('ui.films.draw_hint') : '');
+  publish('boxes');
+  publish('draw');
+}
+
+/** @param {Edges} edges as drawn */
+export function finishBox(edges) {
+  pullBox(null, null);
+  const film = state.film;
+  // a click is no box
+  if (film && edges[2] - edges[0] > 0.01 && edges[3] - edges[1] > 0.01) {
+    drawing(false);
+    if (guessing()) {
+      guess(film, {edges});
+      publish('quiz');
+    } else {
+      addBox(film, {label: state.label, edges});
+      keepFilms();
+      askTrust(true);
+    }
+  }
+  publish('draw');
+}
+
+export function clearBoxes() {
+  if (!state.film) return;
+  setBoxes(state.film, state.film.boxes.filter(box => box.label !== state.label));
+  keepFilms();
+  publish('draw');
+  askTrust(true);
+}
+
+/** @param {string} name of a table that was dropped with the films @param {string} text */
+export function readBoxes(name, text) {
+  const {read, wrong, ours} = readBoxTable(name, text);
+  const table = new Map(state.table);
+  for (const [key, boxes] of read) table.set(key, [...(table.get(key) ?? []).filter(box => box.from !== name), ...boxes]);
+  setTable(table);
+  const found = [...read.values()].flat();
+  const here = state.films.some(film => read.has(stem(film.name)));
+  const others = found.filter(box => !state.spec.labels.includes(labelOf(box.label))).length;
+  const words = [
+    found.length ? tr('ui.films.boxes_read', {n: found.length, name}) : '',
+    wrong && (found.length || ours) ? tr('ui.films.boxes_wrong', {n: wrong, name}) : '',
+    !found.length && !(wrong && ours) ? tr('ui.films.boxes_none', {name}) : '',
+    others ? tr('ui.films.boxes_other_findings', {n: others}) : ''].filter(Boolean).join(' ');
+  const waits = found.length > 0 && !here;
+  awaitTable(waits ? {words, stems: new Set(read.keys())} : null);
+  note('box', waits ? `${words} ${tr('ui.films.boxes_no_film')}` : words);
+  for (const film of state.films) for (const result of film.results.values()) giveBoxes(result);
+  if (current()) { publish('draw'); askTrust(true); }
+}
+
+/** A table's boxes of a film, once its size is known; those that the visitor drew stay. @param {Result} result */
+export function giveBoxes({film, seen}) {
+  const key = stem(film.name);
+  const known = state.table.get(key) ?? [];
+  const {inside, beside} = placed(known, seen.film, turnsOf(film.source?.correction ?? ''));
+  if (state.awaited?.stems.has(key)) {
+    note('box', state.awaited.words);
+    awaitTable(null);
+  }
+  if (known.length) setBoxes(film, [...film.boxes.filter(box => !box.given), ...inside]);
+  if (beside) note('box', tr('ui.films.boxes_beside', {n: beside, name: film.name}));
+  keepFilms();
+}

@@ -1,0 +1,121 @@
+// What the server answers. An answer to a question that is no longer put is left aside.
+
+/** @import {Answer, Entry, Film, Prediction} from './types.d.ts' */
+import {giveBoxes, settle} from './actions.js';
+import {thumbnail} from './canvas.js';
+import {endPacking, heardExport, heardPacked} from './export.js';
+import {heardJob} from './gridruns.js';
+import {say} from './i18n.js';
+import {unpacked} from './maps.js';
+import {heardNamed} from './models.js';
+import {heardPixels, noPixels} from './pixels.js';
+import {askTrust, complete, refusePart} from './requests.js';
+import {addResult, answeredTurn, changeEntry, current, entryOf, filmFailed, filmRests, forgetError, giveThumb, isBusy, methodOf, publish, refuseAsked, setEntry, setSpec, state} from './store.js';
+import {heardScramble} from './scramble.js';
+import {heardTrust} from './trust.js';
+
+/** @param {string} channel the DOM event in which answers come @param {import('./models.js').Form} form of models of the Hub */
+export function listen(channel, form) {
+  /** @type {Readonly<Record<string, (answer: Answer) => unknown>>} */
+  const heard = {trust: heardTrust, scramble: heardScramble, estimate: answer => publish('estimate', answer), pixels: heardPixels,
+    export: heardExport, bundle: heardPacked, named: answer => heardNamed(form, answer)};
+  document.addEventListener(channel, event => {
+    /** @type {Answer | null} */
+    const answer = /** @type {CustomEvent} */ (event).detail;
+    if (!answer) return;
+    if (answer.failed) heardFailure(answer.failed, form);
+    else if (answer.event && heard[answer.event]) heard[answer.event](answer);
+    else if (answer.method) heardMethod(answer);
+    else heardFilm(/** @type {Answer & Prediction} */ (answer));
+  });
+}
+
+/** @param {Answer & Prediction} answer */
+async function heardFilm(answer) {
+  const {film = null, model = '', source = null} = answeredTurn(answer.turn ?? 0) ?? {};
+  if (film && film !== state.film) filmRests(film);
+  if (model !== state.model || source !== (film?.source ?? null) || film?.results.has(model)) return;
+  if (answer.spec && film === state.film) setSpec(answer.spec);
+  if (!film) return;
+  if (answer.error) filmFailed(film, say(answer.error));
+  else {
+    filmRests(film);
+    forgetError(film);
+    const image = new Image();
+    image.src = answer.film.png;
+    await image.decode();
+    if (source !== film.source || film.results.has(model)) return;  // it was put right meanwhile
+    show(film, model, answer, image);
+  }
+  publish(film === state.film ? 'film' : 'films');
+}
+
+/** @param {Film} film @param {string} model @param {Prediction} answer @param {HTMLImageElement} image */
+function show(film, model, answer, image) {
+  const result = addResult(film, model, answer, image);
+  giveBoxes(result);
+  giveThumb(film, thumbnail(image));
+  if (film !== state.film || model !== state.model) return;
+  settle(result);
+  complete();
+}
+
+/** @param {Answer} answer */
+async function heardMethod(answer) {
+  if (state.grid.job?.run === answer.run) return heardJob(answer);
+  const method = methodOf(answer.method ?? '');
+  const result = current();
+  const entry = method && entryOf(method);
+  if (!result || !entry || entry.run !== answer.run || entry.state === 'done') return;
+  const maps = answer.maps ? await unpacked(answer.maps) : null;
+  if (result !== current() || entryOf(method) !== entry || (entry.at ?? 0) > (answer.at ?? Infinity)) return;
+  if (answer.error && entry.before) {  // the map that was there stays
+    setEntry(result, method, {...entry.before, error: answer.error});
+    publish('card', method);
+    return publish('draw');
+  }
+  const progress = progressOf(entry, answer);
+  changeEntry(entry, {...progress, maps: maps ?? entry.maps});
+  publish('card', method);
+  // one card's new maximum is everybody's new scale, and what the others are faint beside
+  if (maps) publish('cards');
+  if (progress.state === 'running') return;
+  askTrust();
+  publish('grid');
+  publish('quiz');
+}
+
+/** @param {Entry} entry @param {Answer} answer @returns {Partial<Entry>} */
+function progressOf(entry, {maps: _packed, ...answer}) {
+  const next = answer.error || answer.stopped ? 'stopped' : answer.complete ? 'done' : entry.state;
+  const since = entry.since ?? (answer.steps?.[0] ? {at: performance.now(), done: answer.steps[0]} : undefined);
+  // a map takes longer to unpack than a word, which may so come before it
+  const why = next === 'stopped' ? {stopped: answer.stopped ?? entry.stopped, error: answer.error ?? entry.error} : {};
+  const before = next === 'done' ? null : entry.before;  // or each run would keep the one before it
+  return {ahead: null, ...answer, ...why, since, before, state: next};
+}
+
+/** An event that Gradio could not serve, e.g. because too many wait: no answer comes, so the page says it itself. @param {string} failed @param {import('./models.js').Form} form */
+function heardFailure(failed, form) {
+  const error = state.page.refused;
+  const method = methodOf(failed);
+  const entry = method && entryOf(method);
+  const {job} = state.grid;
+  const part = failed === 'export' ? current()?.exporting : failed === 'trust' || failed === 'scramble' ? current()?.[failed] : null;
+  if (job && job.method === method && !isBusy(entry)) heardJob({run: job.run, error});
+  else if (entry) {
+    changeEntry(entry, {state: 'stopped', error});
+    publish('card', method);
+  } else if (failed === 'film') {
+    refuseAsked(say(error));
+    publish('film');
+  } else if (failed === 'named') heardNamed(form, {run: state.naming, error});
+  else if (failed === 'pixels') {
+    if (state.film) noPixels(state.film, say(error));
+  } else if (['export', 'bundle'].includes(failed) && state.packing.run !== null) endPacking(say(error));
+  else if (part) {
+    refusePart(part, error);
+    publish('trust');
+    publish('export');
+  }
+}

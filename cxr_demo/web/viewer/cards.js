@@ -1,0 +1,271 @@
+// A card for each method: its map, how far it has come, its settings.
+
+/** @import {Answer, Entry, Maps, Method, Setting} from './types.d.ts' */
+import {fit, picture, planeShown, stopsOf} from './canvas.js';
+import {ramp} from './colours.js';
+import {button, make, setText, makeStage} from './dom.js';
+import {placeIn} from './geometry.js';
+import {followPointers} from './gestures.js';
+import {readable, say, tr} from './i18n.js';
+import {extremes, valueIn} from './maps.js';
+import {fixed, lasting, signed} from './numbers.js';
+import {savePicture} from './picturefile.js';
+import {pace, words} from './progress.js';
+import {askEstimate, askRun, complete, stop} from './requests.js';
+import {current, entryOf, isBusy, on, publish, setSetting, setSettings, shown, state, switchMethod, takesFilms} from './store.js';
+
+/** What a trusted map's line begins with, by verdict. @type {Readonly<Record<string, string>>} */
+const MARKS = {supported: '\u2713', anatomy: '\u2248', random: '\u2715', undefined: '?'};
+/** A map whose largest value is a smaller share of the scale's end has nothing to see. */
+const FAINT = 0.02;
+
+/** @typedef {Map<string, HTMLInputElement | HTMLSelectElement>} Fields by the setting's name */
+/** @typedef {ReturnType<typeof createParts> & {method: Method, fields: Fields}} Card */
+
+/** @param {() => void} readAloud @returns the cards' nodes, and all their readings in words */
+export function createCards(readAloud) {
+  const cards = state.page.methods.map(method => createCard(method, readAloud));
+  /** @type {(method: Method) => Card[]} */
+  const of = method => cards.filter(card => card.method === method);
+  const visible = () => cards.filter(card => state.on.has(card.method.key));
+  on('draw', () => visible().forEach(drawCard));
+  on('cards', () => visible().forEach(drawCard));
+  on('point', () => visible().forEach(readOut));
+  on('card', method => of(method).forEach(refresh));
+  on('scramble', () => visible().forEach(trustLine));
+  on('estimate', answer => cards.forEach(card => showEstimate(card, answer)));
+  on('cards-shown', () => { for (const card of cards) card.node.hidden = !state.on.has(card.method.key); });
+  on('film', () => cards.forEach(takeSettings));
+  return {nodes: cards.map(card => card.node),
+    readings: () => visible().map(card => `${card.method.title} ${card.readout.textContent || tr('ui.cards.no_map')}`).join('; ')};
+}
+
+// ------------------------------------------------------------------ nodes
+
+/** @param {Method} method @param {() => void} readAloud @returns {Card} */
+function createCard(method, readAloud) {
+  const fields = new Map(method.settings.map(setting => [setting.name, createField(method, setting)]));
+  const card = {...createParts(method, fields), method, fields};
+  followPointers(card.canvas, readAloud);
+  return card;
+}
+
+/** @param {Method} method @param {Fields} fields */
+function createParts(method, fields) {
+  const about = {method: method.title};
+  const {canvas, node: place} = makeStage(tr('ui.cards.map_of_none', about));
+  place.classList.add('blank');
+  place.dataset.blank = tr('ui.cards.appears_here');
+  const [low, middle, high, readout, fidelity, status, figures, estimate] =
+    ['low', 'middle', 'high', 'readout', 'fidelity', 'status', 'figures', 'estimate'].map(name => make('span', {class: name}));
+  status.setAttribute('role', 'status');
+  const trust = make('p', {class: 'trust', hidden: true});
+  const scale = make('div', {class: 'ramp'});
+  const bar = make('progress', {max: 1, value: 0, 'aria-label': tr('ui.cards.progress', about)});
+  const end = button(tr('ui.common.stop'), {class: 'stop', 'aria-label': tr('ui.cards.stop_method', about), disabled: true}, () => stop(method));
+  const again = button(tr('ui.cards.run_again'), {class: 'quiet', 'aria-label': tr('ui.cards.run_method', about), disabled: true}, () => askRun(method));
+  const save = button(tr('ui.cards.save'), {class: 'quiet', 'aria-label': tr('ui.cards.save_method', about), disabled: true}, () => saveMap(method));
+  const node = make('article', {class: 'card', 'data-method': method.key, 'aria-label': method.title, hidden: !method.on},
+    make('header', {}, make('h3', {}, method.title), make('span', {class: 'unit'}, method.unit.title), end),
+    place,
+    make('div', {class: 'scale'}, scale, make('div', {class: 'ticks'}, low, middle, high)),
+    make('div', {class: 'line'}, readout, fidelity),
+    trust,
+    bar,
+    make('div', {class: 'line'}, status, figures),
+    make('p', {class: 'reading'}, method.reading),
+    make('details', {ontoggle: () => { if (takesFilms()) askEstimate(method); }}, make('summary', {}, tr('ui.cards.settings')),
+      ...method.settings.map(setting => labelled(method, setting, fields)), make('p', {class: 'line'}, estimate),
+      make('p', {class: 'paper'}, method.paper)),
+    make('footer', {}, again, save));
+  return {node, canvas, stage: place, low, middle, high, readout, fidelity, status, figures, estimate, trust, scale, bar, end, again, save};
+}
+
+/** @param {Method} method @param {Setting} setting */
+const idOf = (method, setting) => `cxr-${method.key}-${setting.name}`;
+
+/** @param {Method} method @param {Setting} setting @param {Fields} fields */
+function labelled(method, setting, fields) {
+  return make('div', {class: 'setting'}, make('label', {for: idOf(method, setting), title: setting.help}, setting.title),
+    fields.get(setting.name), make('small', {}, setting.help));
+}
+
+/** @param {Method} method @param {Setting} s */
+function createField(method, s) {
+  const id = idOf(method, s);
+  const field = s.choices.length
+    ? make('select', {id}, ...s.choices.map(({key, title}) => make('option', {value: key, selected: key === s.default}, title)))
+    : make('input', {id, type: 'number', min: s.low, max: s.high, step: s.step ?? 'any', value: s.default});
+  const take = () => setSetting(method, s.name, s.choices.length ? field.value : Number(field.value));
+  field.addEventListener('input', take);
+  field.addEventListener('change', () => {
+    if (field.value === '') field.value = String(s.default);
+    take();
+    if (takesFilms()) askEstimate(method);
+  });
+  return field;
+}
+
+/** The settings of the film's own run, where there is one. @param {Card} card */
+function takeSettings(card) {
+  const used = entryOf(card.method)?.settings;
+  if (used) setSettings(card.method, used);
+  for (const [name, value] of Object.entries(used ?? {})) {
+    const field = card.fields.get(name);
+    if (field) field.value = String(value);
+  }
+  refresh(card);
+}
+
+// ------------------------------------------------------------------ the map
+
+/** The value that gets full colour: one for all cards that share the unit, or the card's own. @param {Method} method @param {Maps} maps */
+export function limitOf(method, maps) {
+  const own = maps.limit[state.chosen];
+  if (state.scale === 'own' || !method.comparable) return own;
+  return Math.max(own, ...comparable().map(limitIn));
+}
+
+const comparable = () => shown().filter(method => method.comparable);
+/** @param {Method} method */
+const limitIn = method => entryOf(method)?.maps?.limit[state.chosen] ?? 0;
+
+/** @param {Card} card */
+function drawCard(card) {
+  const {method} = card;
+  const result = current();
+  card.stage.classList.toggle('blank', !result);
+  if (!result) return;
+  fit(card.canvas, result.image);
+  const entry = entryOf(method);
+  const maps = entry?.maps;
+  const stops = stopsOf(method);
+  const map = maps ? {maps, limit: limitOf(method, maps), stops} : null;
+  picture(card.canvas, result, map);
+  card.scale.style.backgroundImage = ramp(stops, state.side, state.opacity);
+  ticks(card, stops[0][0], map?.limit);
+  describe(card, entry, map);
+  trustLine(card);
+  if (state.pointer) readOut(card);
+}
+
+/** @param {Card} card @param {number} low of the scale, in shares of its end @param {number} [limit] */
+function ticks(card, low, limit) {
+  /** @param {number} t */
+  const number = t => limit === undefined ? '' : signed(t * limit, limit);
+  setText(card.low, number(low));
+  setText(card.middle, low < 0 ? '0' : number(0.5));
+  setText(card.high, number(1));
+}
+
+/** @param {Card} card @param {Entry | null} entry @param {{maps: Maps, limit: number} | null} map */
+function describe(card, entry, map) {
+  const {method} = card;
+  const about = {method: method.title, finding: readable(state.label)};
+  let said = tr('ui.cards.no_map_of_finding', about);
+  if (map) {
+    const unit = map.maps.scale[state.chosen];
+    const [least, most] = extremes(planeShown(map.maps, state.chosen)).map(q => q * unit);
+    const empty = Math.max(most, -least) < FAINT * map.limit || map.limit === 0;
+    card.stage.classList.toggle('empty', empty);
+    said = empty ? tr('ui.cards.nothing_to_see', about)
+      : tr('ui.cards.range', {...about, least: signed(least), most: signed(most), unit: method.unit.title});
+  }
+  card.canvas.setAttribute('aria-label', said);
+  const fidelity = entry?.fidelity?.[state.chosen] ?? null;
+  const fits = fidelity === null ? '' : tr('ui.cards.fits_model', {value: fixed(fidelity, 2)});
+  setText(card.fidelity, [map ? faintness(method, map.maps) : '', fits].filter(Boolean).join(' \u00b7 '));
+}
+
+/** Colours of cards with scales of their own do not tell how strong a map is, so words do. @param {Method} method @param {Maps} maps */
+function faintness(method, maps) {
+  if (!method.comparable) return '';
+  const [strongest] = comparable().sort((a, b) => limitIn(b) - limitIn(a));
+  const ratio = limitIn(strongest) / maps.limit[state.chosen];
+  return ratio >= 2 ? tr('ui.cards.fainter', {times: ratio.toFixed(0), method: strongest.title}) : '';
+}
+
+/** The value under the pointer. @param {Card} card */
+function readOut(card) {
+  const maps = entryOf(card.method)?.maps;
+  const crop = current()?.seen.film.crop;
+  if (!maps || !crop || !state.pointer) return setText(card.readout, '');
+  const place = placeIn(state.pointer, crop);
+  setText(card.readout, !place ? tr('ui.cards.not_seen')
+    : tr('ui.cards.here', {value: signed(valueIn(maps, state.chosen, place), maps.limit[state.chosen])}));
+}
+
+/** How far the map can be believed. @param {Card} card */
+function trustLine({method, trust}) {
+  const result = current();
+  const found = result?.trust?.methods?.[method.key];
+  const i = state.chosen;
+  const fits = found && result?.trust?.about.split(' ').includes(`${method.key}:${entryOf(method)?.run}`);
+  trust.hidden = !fits;
+  if (!fits) return;
+  trust.dataset.verdict = found.verdict[i];
+  const kept = result.scramble?.maps.get(method.key)?.kept?.[i] ?? NaN;
+  const stays = kept >= state.page.stays ? tr('ui.cards.stays') : '';
+  setText(trust, [MARKS[found.verdict[i]], say(found.says[i]), stays].filter(Boolean).join(' '));
+}
+
+/** @param {Method} method */
+function saveMap(method) {
+  const maps = entryOf(method)?.maps;
+  if (maps) savePicture(method, maps, limitOf(method, maps));
+}
+
+// ------------------------------------------------------------------ the run
+
+/** Words and bar of a card: what is done, of how much, and whether it ended early. @param {Card} card */
+function refresh(card) {
+  const entry = entryOf(card.method);
+  const busy = isBusy(entry);
+  const [done, total] = entry?.steps ?? [0, 0];
+  card.node.dataset.state = entry?.state ?? 'idle';
+  card.end.disabled = entry?.state !== 'running';
+  card.again.disabled = busy || !current();
+  card.save.disabled = !entry?.maps;
+  if (busy && !total) card.bar.removeAttribute('value');
+  else card.bar.value = entry?.state === 'done' ? 1 : total ? done / total : 0;
+  setText(card.status, entry ? words(entry) : '');
+  card.status.classList.toggle('early', Boolean(entry?.error || entry?.stopped));
+  setText(card.figures, entry ? figuresOf(entry) : '');
+  if (!entry?.maps) { setText(card.readout, ''); setText(card.fidelity, ''); }
+  publish('export');
+}
+
+/** @param {Entry} entry */
+function figuresOf(entry) {
+  const seconds = isBusy(entry) ? (performance.now() - entry.began) / 1000 : entry.seconds;
+  if (seconds === undefined) return '';
+  return [`${fixed(seconds, 1)} s`, entry.forwards ? tr('ui.cards.forward_passes', {n: entry.forwards}) : ''].filter(Boolean).join(' \u00b7 ');
+}
+
+/** What a run would take, or which setting is wrong. @param {Card} card @param {Answer} answer */
+function showEstimate(card, {run, method, copies, error, field: wrong}) {
+  if (card.method.key !== method || state.estimating.get(card.method.key) !== run) return;
+  setText(card.estimate, error ? say(error) : estimateOf(card.method, copies ?? 0));
+  card.estimate.classList.toggle('early', Boolean(error));
+  for (const [name, field] of card.fields) field.setAttribute('aria-invalid', String(name === wrong));
+}
+
+/** @param {Method} method @param {number} copies */
+function estimateOf(method, copies) {
+  if (!copies) return tr('ui.cards.no_copies');
+  const each = pace(method);
+  return each ? tr('ui.cards.copies_and_time', {n: copies, time: lasting(copies * each)}) : tr('ui.cards.copies', {n: copies});
+}
+
+// ------------------------------------------------------------------ on and off
+
+/** @param {Method} method @returns a box that shows or hides its card */
+export function createToggle(method) {
+  const box = make('input', {type: 'checkbox', checked: method.on, 'data-method': method.key, onchange: () => {
+    switchMethod(method, box.checked);
+    if (box.checked) complete(); else stop(method);
+    publish('cards-shown');
+    publish('grid');
+  }});
+  return make('label', {}, box, method.title);
+}

@@ -1,0 +1,19 @@
+// Tables as text (RFC 4180).
+
+/** @param {string} text @returns {string[][]} cells by line; they may be quoted, and hold commas, lines and doubled quotes */
+export function parseCsv(text) {
+  /** @type {string[][]} */
+  const rows = [[]];
+  for (const [, quoted, plain, end] of text.replace(/^\ufeff/, '').matchAll(/(?:"((?:[^"]|"")*)"|([^,"\r\n]*))(,|\r?\n|$)/g)) {
+    rows[rows.length - 1].push(quoted?.replaceAll('""', '"') ?? plain);
+    if (end === '') break;
+    if (end !== ',') rows.push([]);
+  }
+  return rows.filter(row => row.length > 1);
+}
+
+/** @param {string} text @returns a quoted cell; what a spreadsheet would take for a formula is text */
+export const quoted = text => `"${(/^[=+\-@\t\r]/.test(text) ? `'${text}` : text).replaceAll('"', '""')}"`;
+
+/** @param {readonly (readonly string[])[]} rows of cells that are quoted where they have to be */
+export const csvOf = rows => rows.map(row => `${row.join(',')}\r\n`).join('');

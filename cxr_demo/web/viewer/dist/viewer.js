@@ -1,0 +1,3958 @@
+// Made by `make viewer`; sources sha256:baee0ddabfdb91720235ac097bb368c14c505fe6a43a05342ec9af1db040b148
+"use strict";
+var viewer = (() => {
+  var __defProp = Object.defineProperty;
+  var __getOwnPropDesc = Object.getOwnPropertyDescriptor;
+  var __getOwnPropNames = Object.getOwnPropertyNames;
+  var __hasOwnProp = Object.prototype.hasOwnProperty;
+  var __export = (target, all) => {
+    for (var name in all)
+      __defProp(target, name, { get: all[name], enumerable: true });
+  };
+  var __copyProps = (to, from, except, desc) => {
+    if (from && typeof from === "object" || typeof from === "function") {
+      for (let key of __getOwnPropNames(from))
+        if (!__hasOwnProp.call(to, key) && key !== except)
+          __defProp(to, key, { get: () => from[key], enumerable: !(desc = __getOwnPropDesc(from, key)) || desc.enumerable });
+    }
+    return to;
+  };
+  var __toCommonJS = (mod) => __copyProps(__defProp({}, "__esModule", { value: true }), mod);
+
+  // cxr_demo/web/viewer/main.js
+  var main_exports = {};
+  __export(main_exports, {
+    start: () => start,
+    startRecorded: () => startRecorded
+  });
+
+  // cxr_demo/web/viewer/csv.js
+  function parseCsv(text) {
+    const rows = [[]];
+    for (const [, quoted2, plain, end] of text.replace(/^\ufeff/, "").matchAll(/(?:"((?:[^"]|"")*)"|([^,"\r\n]*))(,|\r?\n|$)/g)) {
+      rows[rows.length - 1].push(quoted2?.replaceAll('""', '"') ?? plain);
+      if (end === "") break;
+      if (end !== ",") rows.push([]);
+    }
+    return rows.filter((row2) => row2.length > 1);
+  }
+  var quoted = (text) => `"${(/^[=+\-@\t\r]/.test(text) ? `'${text}` : text).replaceAll('"', '""')}"`;
+  var csvOf = (rows) => rows.map((row2) => `${row2.join(",")}\r
+`).join("");
+
+  // cxr_demo/web/viewer/geometry.js
+  var clamp = (value, low, high) => Math.min(high, Math.max(low, value));
+  function frame({ width, height }, view) {
+    return { left: -view.x * view.zoom * width, top: -view.y * view.zoom * height, width: view.zoom * width, height: view.zoom * height };
+  }
+  function within({ left, top, width, height }, crop) {
+    return { left: left + crop.left * width, top: top + crop.top * height, width: crop.width * width, height: crop.height * height };
+  }
+  function placeIn(place, crop) {
+    const [x, y] = [(place.x - crop.left) / crop.width, (place.y - crop.top) / crop.height];
+    return x < 0 || x >= 1 || y < 0 || y >= 1 ? null : { x, y };
+  }
+  function turned(edges, quarters) {
+    let [left, top, right, bottom] = edges;
+    for (let k = 0; k < (quarters + 4) % 4; k++) [left, top, right, bottom] = [top, 1 - right, bottom, 1 - left];
+    return [left, top, right, bottom];
+  }
+  function edgesOf(a, b) {
+    return [clamp(Math.min(a.x, b.x), 0, 1), clamp(Math.min(a.y, b.y), 0, 1), clamp(Math.max(a.x, b.x), 0, 1), clamp(Math.max(a.y, b.y), 0, 1)];
+  }
+  function overlapOf([a, b, c, d], [e, f, g, h]) {
+    const shared = Math.max(0, Math.min(c, g) - Math.max(a, e)) * Math.max(0, Math.min(d, h) - Math.max(b, f));
+    return shared / ((c - a) * (d - b) + (g - e) * (h - f) - shared);
+  }
+  function cellsOf([left, top, right, bottom], side, crop) {
+    const at = (value, from, size) => clamp(Math.round((value - from) / size * side), 0, side);
+    return [at(left, crop.left, crop.width), at(right, crop.left, crop.width), at(top, crop.top, crop.height), at(bottom, crop.top, crop.height)];
+  }
+  function areaOf(edges, crop) {
+    const [x0, x1, y0, y1] = cellsOf(edges, 1e3, crop);
+    return (x1 - x0) * (y1 - y0) / 1e3 ** 2;
+  }
+
+  // cxr_demo/web/viewer/boxtables.js
+  var OTHER_NAMES = { Infiltrate: "Infiltration" };
+  var labelOf = (label) => OTHER_NAMES[label] ?? label;
+  var stem = (name) => name.replace(/\.[^.]*$/, "");
+  function readBoxTable(name, text) {
+    const [head, ...rows] = parseCsv(text);
+    const [file, boxes] = ["file", "boxes"].map((column) => head?.indexOf(column) ?? -1);
+    const read = /* @__PURE__ */ new Map();
+    let wrong = 0;
+    for (const row2 of rows) {
+      const listed = entriesOf(row2, boxes);
+      const good = listed.filter(isBox).map(({ label, x, y, w, h }) => ({ label, x, y, w, h, from: name }));
+      wrong += listed.length - good.length;
+      const key = stem(row2[file >= 0 ? file : 0]);
+      if (good.length) read.set(key, [...read.get(key) ?? [], ...good]);
+    }
+    return { read, wrong, ours: boxes >= 0 };
+  }
+  function entriesOf(row2, boxes) {
+    if (boxes < 0) return [{ label: row2[1], x: Number(row2[2]), y: Number(row2[3]), w: Number(row2[4]), h: Number(row2[5]) }];
+    try {
+      const listed = JSON.parse(row2[boxes] || "[]");
+      return Array.isArray(listed) ? listed : [null];
+    } catch {
+      return [null];
+    }
+  }
+  function isBox(box) {
+    return Boolean(box?.label && [box.x, box.y, box.w, box.h].every(Number.isFinite) && box.w > 0 && box.h > 0);
+  }
+  function placed(boxes, size, turns) {
+    const [width, height] = turns % 2 ? [size.height, size.width] : [size.width, size.height];
+    const all = boxes.map(({ label, x, y, w, h }) => ({
+      label: labelOf(label),
+      given: true,
+      edges: turned([x / width, y / height, (x + w) / width, (y + h) / height], turns)
+    }));
+    const inside = all.filter(({ edges: [left, top, right, bottom] }) => left < 1 && top < 1 && right > 0 && bottom > 0);
+    return { inside, beside: all.length - inside.length };
+  }
+  var askable = (boxes, labels) => boxes.filter((box) => labels.includes(box.label)).map(({ label, edges }) => ({ label, edges: (
+    /** @type {Edges} */
+    edges
+  ) }));
+
+  // cxr_demo/web/viewer/colours.js
+  var LINES = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00"];
+  function shade(stops2, t) {
+    let k = 1;
+    while (k < stops2.length - 1 && stops2[k][0] < t) k++;
+    const [low, high] = [stops2[k - 1], stops2[k]];
+    const share2 = (t - low[0]) / (high[0] - low[0]);
+    return [1, 2, 3].map((j) => low[j] + share2 * (high[j] - low[j]));
+  }
+  var isHidden = (t, side) => side === "for" && t < 0 || side === "against" && t > 0;
+  var cover = (t, side, opacity) => isHidden(t, side) ? 0 : Math.abs(t) * opacity;
+  function coloured(step, limit, stops2, side, opacity) {
+    const bytes = new Uint8ClampedArray(4 * 256);
+    for (let q = -127; q < 128; q++) {
+      const t = clamp(q * step / limit, stops2[0][0], 1);
+      bytes.set([...shade(stops2, t), isHidden(t, side) ? 0 : 255 * Math.abs(t) * opacity], 4 * (q & 255));
+    }
+    return new Uint32Array(bytes.buffer);
+  }
+  function ramp(stops2, side, opacity) {
+    const low = stops2[0][0];
+    const parts = Array.from({ length: 17 }, (_, k) => low + (1 - low) * k / 16).map((t) => `rgb(${shade(stops2, t).map(Math.round).join(" ")} / ${cover(t, side, opacity).toFixed(3)})`);
+    return `linear-gradient(90deg, ${parts.join(", ")})`;
+  }
+
+  // cxr_demo/web/viewer/dom.js
+  var SVG = "http://www.w3.org/2000/svg";
+  function make(tag, attributes = {}, ...children) {
+    const node = document.createElement(tag);
+    for (const [name, value] of Object.entries(attributes)) {
+      if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
+      else if (name === "class") node.className = value ?? "";
+      else if (value === true) node.setAttribute(name, "");
+      else if (value !== false && value !== null && value !== void 0) node.setAttribute(name, String(value));
+    }
+    node.append(...children.filter(present));
+    return node;
+  }
+  function present(child) {
+    return child !== null && child !== void 0;
+  }
+  function shape(name, attributes, ...children) {
+    const node = document.createElementNS(SVG, name);
+    for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, String(value));
+    node.append(...children);
+    return node;
+  }
+  function setText(node, text) {
+    if (node.textContent !== text) node.textContent = text;
+  }
+  function button(text, attributes, onclick) {
+    return make("button", { type: "button", ...attributes, onclick }, text);
+  }
+  function group(name, ...members) {
+    const several = typeof name === "string";
+    return make(
+      "div",
+      { class: "group", role: several ? "group" : null, "aria-label": several ? name : null },
+      several ? make("span", {}, name) : name,
+      ...members
+    );
+  }
+  function makeTable(heads2, rows) {
+    return make(
+      "table",
+      {},
+      make("thead", {}, make("tr", {}, make("td"), ...heads2.map((text) => make("th", { scope: "col" }, text)))),
+      make("tbody", {}, ...rows.map(([name, cells]) => make("tr", {}, make("th", { scope: "row" }, name), ...cells)))
+    );
+  }
+  function makeStage(label, ...more) {
+    const canvas = make("canvas", { role: "img", tabindex: 0, "aria-label": label });
+    return { canvas, node: make("div", { class: "stage" }, canvas, make("i", { class: "cross", hidden: true }), ...more) };
+  }
+  function penOf(canvas, settings) {
+    return (
+      /** @type {CanvasRenderingContext2D} */
+      canvas.getContext("2d", settings)
+    );
+  }
+  function addressOf(path) {
+    return `${/** @type {any} */
+    window.gradio_config?.root ?? ""}/gradio_api/file=${path}`;
+  }
+  function follow(href, name) {
+    make("a", { href, download: name }).click();
+  }
+  function download(blob, name) {
+    const address = URL.createObjectURL(blob);
+    follow(address, name);
+    URL.revokeObjectURL(address);
+  }
+
+  // cxr_demo/web/viewer/greylevels.js
+  var DEEPEST = 65535;
+  var NARROWEST = 1 / 256;
+  function halves(width, height, values) {
+    const found = [{ width, height, values }];
+    while (Math.max(found[found.length - 1].width, found[found.length - 1].height) > 256) found.push(halved(found[found.length - 1]));
+    return found;
+  }
+  function halved({ width: w, height: h, values: from }) {
+    const [half, rows] = [Math.max(1, w >> 1), Math.max(1, h >> 1)];
+    const to = new Uint16Array(half * rows);
+    for (let y = 0; y < rows; y++) {
+      for (let x = 0, k = 2 * y * w; x < half; x++, k += 2) to[y * half + x] = from[k] + from[k + 1] + from[k + w] + from[k + w + 1] + 2 >> 2;
+    }
+    return { width: half, height: rows, values: to };
+  }
+  function undone(bytes, width, height) {
+    const values = new Uint16Array(width * height);
+    for (let k = 0, before = 0; k < values.length; k++) {
+      if (k % width === 0) before = 0;
+      before = before + (bytes[k] << 8) + bytes[values.length + k] & DEEPEST;
+      values[k] = before;
+    }
+    return values;
+  }
+  function greys({ low, high, inverted }) {
+    const table = new Uint32Array(DEEPEST + 1);
+    for (let v = 0; v <= DEEPEST; v++) {
+      const t = clamp((v / DEEPEST - low) / (high - low), 0, 1);
+      table[v] = 4278190080 + 65793 * Math.round(255 * (inverted ? 1 - t : t));
+    }
+    return table;
+  }
+  function hundredths({ width, height, values }, crop) {
+    const inside = (k, size, from, share2) => k >= Math.floor(from * size) && k < Math.ceil((from + share2) * size);
+    const seen = values.filter((_, k) => inside(k % width, width, crop.left, crop.width) && inside(Math.floor(k / width), height, crop.top, crop.height)).sort();
+    return [0.01, 0.99].map((q) => seen[Math.round(q * (seen.length - 1))] / DEEPEST);
+  }
+
+  // cxr_demo/web/viewer/maps.js
+  async function inflated(bytes) {
+    return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"))).arrayBuffer();
+  }
+  async function inflate(text) {
+    return inflated(Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0)));
+  }
+  async function unpacked({ labels, side, scale, limit, data, unsure }) {
+    const [planes, bits] = await Promise.all([inflate(data), unsure === null ? null : inflate(unsure)]);
+    return { labels, side, scale, limit, planes: new Int8Array(planes), unsure: bits && new Uint8Array(bits) };
+  }
+  var plane = (maps, i) => maps.planes.subarray(i * maps.side ** 2, (i + 1) * maps.side ** 2);
+  var valueAt = (maps, i, x, y) => plane(maps, i)[y * maps.side + x] * maps.scale[i];
+  function valueIn(maps, i, place) {
+    return valueAt(maps, i, Math.floor(place.x * maps.side), Math.floor(place.y * maps.side));
+  }
+  function extremes(values) {
+    let [least, most] = [0, 0];
+    for (const q of values) {
+      if (q < least) least = q;
+      else if (q > most) most = q;
+    }
+    return [least, most];
+  }
+  function unsureAt(maps, i, k) {
+    const bit = i * maps.side ** 2 + k;
+    return maps.unsure ? maps.unsure[bit >> 3] >> 7 - (bit & 7) & 1 : 0;
+  }
+  var anyUnsure = (maps, i) => Boolean(maps.unsure) && plane(maps, i).some((_, k) => unsureAt(maps, i, k));
+  function lessOf(a, i, b, j) {
+    const values = Float32Array.from(plane(a, i), (q, k) => {
+      const [x, y] = [k % a.side, Math.floor(k / a.side)].map((at) => Math.floor((at + 0.5) / a.side * b.side));
+      return q * a.scale[i] - valueAt(b, j, x, y);
+    });
+    const limit = values.reduce((most, value) => Math.max(most, Math.abs(value)), 1e-9);
+    const planes = Int8Array.from(values, (value) => Math.round(value / limit * 127));
+    return { labels: [a.labels[i]], side: a.side, scale: [limit / 127], limit: [limit], planes, unsure: null };
+  }
+  function evidenceIn(maps, i, edges, crop) {
+    const { side } = maps;
+    const [x0, x1, y0, y1] = cellsOf(edges, side, crop);
+    let [inside, all] = [0, 0];
+    plane(maps, i).forEach((q, k) => {
+      if (q <= 0) return;
+      const [x, y] = [k % side, Math.floor(k / side)];
+      all += q;
+      if (x >= x0 && x < x1 && y >= y0 && y < y1) inside += q;
+    });
+    return all ? inside / all : null;
+  }
+  var kept = /* @__PURE__ */ new WeakMap();
+  function smoothed(maps, i) {
+    const known = kept.get(maps) ?? /* @__PURE__ */ new Map();
+    kept.set(maps, known);
+    if (!known.has(i)) known.set(i, Int8Array.from(blurred(Float32Array.from(plane(maps, i)), maps.side), Math.round));
+    return (
+      /** @type {Int8Array} */
+      known.get(i)
+    );
+  }
+  function blurred(values, side) {
+    const across = blurredRows(values, side);
+    return transposed(blurredRows(transposed(across, side), side), side);
+  }
+  var transposed = (values, side) => values.map((_, k) => values[k % side * side + Math.floor(k / side)]);
+  function blurredRows(values, side) {
+    const sigma = side / 21;
+    const reach = Math.ceil(4 * sigma);
+    const weights = Array.from({ length: 2 * reach + 1 }, (_, k) => Math.exp(-(((k - reach) / sigma) ** 2) / 2));
+    const total = weights.reduce((a, b) => a + b);
+    const at = Array.from({ length: side + 2 * reach }, (_, k) => {
+      const x = ((k - reach) % (2 * side) + 2 * side) % (2 * side);
+      return x < side ? x : 2 * side - 1 - x;
+    });
+    const out = new Float32Array(values.length);
+    for (let y = 0; y < values.length; y += side) {
+      for (let x = 0; x < side; x++) {
+        let sum = 0;
+        for (let k = 0; k < weights.length; k++) sum += weights[k] * values[y + at[x + k]];
+        out[y + x] = sum / total;
+      }
+    }
+    return out;
+  }
+  var CROSSED = {
+    1: [["left", "top"]],
+    2: [["top", "right"]],
+    3: [["left", "right"]],
+    4: [["right", "bottom"]],
+    5: [["left", "top"], ["right", "bottom"]],
+    6: [["top", "bottom"]],
+    7: [["left", "bottom"]],
+    8: [["bottom", "left"]],
+    9: [["top", "bottom"]],
+    10: [["top", "right"], ["bottom", "left"]],
+    11: [["right", "bottom"]],
+    12: [["left", "right"]],
+    13: [["top", "right"]],
+    14: [["left", "top"]]
+  };
+  function isoline(values, side, level) {
+    const found = [];
+    if (!Number.isFinite(level)) return found;
+    const over = (k) => Number(values[k] >= level);
+    const between = (a, b) => (level - values[a]) / (values[b] - values[a]);
+    for (let y = 0; y + 1 < side; y++) {
+      for (let x = 0; x + 1 < side; x++) {
+        const [a, b] = [y * side + x, y * side + x + 1];
+        const [c, d] = [a + side, b + side];
+        const kind = over(a) + 2 * over(b) + 4 * over(d) + 8 * over(c);
+        if (kind === 0 || kind === 15) continue;
+        const [X, Y] = [x + 0.5, y + 0.5];
+        const edge = {
+          top: () => [X + between(a, b), Y],
+          right: () => [X + 1, Y + between(b, d)],
+          bottom: () => [X + between(c, d), Y + 1],
+          left: () => [X, Y + between(a, c)]
+        };
+        for (const [from, to] of CROSSED[kind]) found.push([edge[from](), edge[to]()]);
+      }
+    }
+    return found;
+  }
+
+  // cxr_demo/web/viewer/i18n.js
+  var Translator = class {
+    /** @param {string} code @param {Catalogue['texts']} texts */
+    constructor(code, texts) {
+      this.code = code;
+      this.texts = new Map(Object.entries(texts));
+      this.plurals = new Intl.PluralRules(code);
+      this.point = 1.5.toLocaleString(code)[1];
+    }
+    /**
+     * The sentence of an identity; `values` stand in the places with their names, and `n` of them decides about the plural.
+     * @param {string} id @param {Values} [values] @returns {string | null} null where the catalogue lacks it
+     */
+    find(id, values = {}) {
+      const found = this.texts.get(id);
+      if (found === void 0) return null;
+      const form = typeof found === "string" ? found : found[this.plurals.select(Number(values.n))] ?? found.other;
+      return form.replace(/\{(\w+)\}/g, (place, name) => name in values ? this.part(values[name]) : place);
+    }
+    /** @param {Values[string]} value @returns {string} */
+    part(value) {
+      if (typeof value === "number") return String(value).replace(".", this.point);
+      return typeof value === "object" ? this.say(value) : String(value);
+    }
+    /** A sentence of the server's; as it came where it has no identity here. @param {Sentence} sentence @returns {string} */
+    say({ id, parameters, text }) {
+      return (id === null ? null : this.find(id, parameters)) ?? text;
+    }
+  };
+  var spoken = new Translator("en", {});
+  function speak(translator) {
+    spoken = translator;
+  }
+  var tr = (id, values) => spoken.find(id, values) ?? id;
+  var say = (sentence2) => spoken.say(sentence2);
+  var readable = (label) => spoken.find(`finding.${label}`) ?? label.replaceAll("_", " ");
+  var point = () => spoken.point;
+  var locale = () => spoken.code;
+  var sentence = (id) => ({ id, parameters: {}, text: tr(id) });
+  function understood(languages, wishes) {
+    for (const wanted of wishes) {
+      const [short] = wanted.toLowerCase().split("-");
+      const found = Object.keys(languages).find((code) => code === short || languages[code].also.includes(short));
+      if (found) return found;
+    }
+    return "en";
+  }
+  function spokenOut(value) {
+    if (Array.isArray(value)) return value.map(spokenOut);
+    if (typeof value !== "object" || value === null) return value;
+    if ("id" in value && "parameters" in value) return say(value);
+    return Object.fromEntries(Object.entries(value).map(([name, part]) => [name, spokenOut(part)]));
+  }
+  function translated(about2) {
+    const { refused, spec, languages, ...rest } = about2;
+    return { ...spokenOut(rest), refused, spec, languages };
+  }
+
+  // cxr_demo/web/viewer/store.js
+  var NONE = -1;
+  var EMPTY_GRID = {
+    kind: "findings",
+    ran: null,
+    film: null,
+    source: null,
+    model: null,
+    columns: [],
+    rows: [],
+    cells: /* @__PURE__ */ new Map(),
+    jobs: [],
+    job: null,
+    findings: null,
+    setting: null
+  };
+  var state = (
+    /** @type {State} */
+    {}
+  );
+  var own = (
+    /** @type {Open<State>} */
+    state
+  );
+  var listeners = /* @__PURE__ */ new Map();
+  function openStore(page) {
+    Object.assign(
+      own,
+      /** @type {State} */
+      {
+        page,
+        models: [...page.models],
+        spec: page.spec,
+        on: new Set(page.methods.filter((method) => method.on).map((method) => method.key)),
+        settings: new Map(page.methods.map((method) => [method.key, defaultsOf(method)])),
+        estimating: /* @__PURE__ */ new Map(),
+        films: [],
+        film: null,
+        model: page.model,
+        modelBefore: page.model,
+        wanted: null,
+        naming: 0,
+        turn: 0,
+        run: 0,
+        asked: /* @__PURE__ */ new Map(),
+        chosen: NONE,
+        label: "",
+        picked: false,
+        pointer: null,
+        opacity: page.opacity,
+        scale: "own",
+        side: "both",
+        palette: page.palettes[0].key,
+        smooth: false,
+        levels: [],
+        view: { x: 0, y: 0, zoom: 1 },
+        window: { low: 0, high: 1, inverted: false },
+        drawing: false,
+        corner: null,
+        pulled: null,
+        table: /* @__PURE__ */ new Map(),
+        awaited: null,
+        order: { by: null, falling: true },
+        beside: null,
+        wipe: { on: false, a: null, b: null, at: 0.5 },
+        grid: EMPTY_GRID,
+        packing: { run: null, waiting: [], film: null, paths: [], failed: 0 },
+        quiz: { on: false, said: 0, named: 0, judged: 0, right: 0, marked: 0, met: 0 },
+        notes: { look: "", box: "" }
+      }
+    );
+    listeners.clear();
+  }
+  var defaultsOf = (method) => Object.fromEntries(method.settings.map((setting) => [setting.name, setting.default]));
+  function on(topic, listener) {
+    listeners.set(topic, [...listeners.get(topic) ?? [], listener]);
+  }
+  function publish(topic, subject) {
+    for (const listener of listeners.get(topic) ?? []) listener(subject);
+  }
+  var soon = false;
+  function drawSoon() {
+    if (soon) return;
+    soon = true;
+    requestAnimationFrame(() => {
+      soon = false;
+      publish("draw");
+    });
+  }
+  var resultOf = (film) => film.results.get(state.model) ?? null;
+  var current = () => state.film && resultOf(state.film);
+  var entryOf = (method) => current()?.entries.get(method.key) ?? null;
+  var shown = () => state.page.methods.filter((method) => state.on.has(method.key));
+  var isBusy = (entry) => entry?.state === "running" || entry?.state === "stopping";
+  var finished = () => shown().filter((method) => entryOf(method)?.state === "done");
+  var answered = () => state.films.filter(resultOf);
+  var ticked = () => answered().filter((film) => film.ticked);
+  var methodOf = (key) => state.page.methods.find((method) => method.key === key) ?? null;
+  var titleOf = (key) => methodOf(key)?.title ?? key;
+  var settingsOf = (method) => state.settings.get(method.key) ?? {};
+  var probabilityOf = (film, i) => resultOf(film)?.seen.probabilities[i] ?? NaN;
+  var turnsOf = (name) => state.page.turns[name] ?? 0;
+  var takesFilms = () => state.page.accepts.length > 0;
+  var measuring = () => PARTS.filter((part) => current()?.[part]?.state === "running");
+  var chosenModel = () => state.page.lessons.some((item) => item.model.name === state.model) ? state.modelBefore : state.model;
+  var guessing = () => state.quiz.on && Boolean(current()) && !state.film?.guess?.revealed;
+  var PARTS = ["trust", "scramble", "exporting"];
+  function addFilm(name, source, more = {}) {
+    const film = {
+      name,
+      source,
+      results: /* @__PURE__ */ new Map(),
+      error: null,
+      busy: true,
+      boxes: [],
+      met: false,
+      guess: null,
+      ticked: false,
+      compared: false,
+      thumb: null,
+      pixels: null,
+      ...more
+    };
+    own.films = [...own.films, film];
+    return film;
+  }
+  function changeFilm(film, changes) {
+    Object.assign(film, changes);
+  }
+  function removeFilms(unwanted) {
+    own.films = own.films.filter((film) => !unwanted(film));
+  }
+  function lookAtFilm(film) {
+    own.film = film;
+  }
+  function filmSent(film, source) {
+    changeFilm(film, { source });
+  }
+  function filmWaits(film) {
+    changeFilm(film, { busy: true, error: null });
+  }
+  function filmRests(film) {
+    changeFilm(film, { busy: false });
+  }
+  function filmFailed(film, error) {
+    changeFilm(film, { busy: false, error });
+  }
+  function forgetError(film) {
+    changeFilm(film, { error: null });
+  }
+  function filmMet(film) {
+    changeFilm(film, { met: true });
+  }
+  function giveThumb(film, thumb) {
+    changeFilm(film, { thumb: film.thumb ?? thumb });
+  }
+  function tickFilm(film, is) {
+    changeFilm(film, { ticked: is });
+  }
+  function compareFilm(film, is) {
+    changeFilm(film, { compared: is });
+  }
+  function setBoxes(film, boxes) {
+    changeFilm(film, { boxes });
+  }
+  function addBox(film, box) {
+    setBoxes(film, [...film.boxes, box]);
+  }
+  function setPixels(film, pixels) {
+    changeFilm(film, { pixels });
+  }
+  function guess(film, said) {
+    changeFilm(film, { guess: { finding: null, edges: null, revealed: false, ...film.guess, ...said } });
+  }
+  function correctFilm(film, correction, boxes) {
+    const source = film.source && { ...film.source, correction: correction ?? void 0 };
+    changeFilm(film, { source, boxes, thumb: null, results: /* @__PURE__ */ new Map() });
+  }
+  function addResult(film, model, seen, image) {
+    const result = { film, seen, image, entries: /* @__PURE__ */ new Map(), trust: null, scramble: null, exporting: null };
+    changeFilm(film, { results: new Map(film.results).set(model, result) });
+    return result;
+  }
+  function askedFor(question) {
+    own.turn += 1;
+    own.asked = new Map(own.asked).set(own.turn, question);
+    return own.turn;
+  }
+  function answeredTurn(turn) {
+    const question = own.asked.get(turn) ?? null;
+    own.asked = new Map([...own.asked].filter(([other]) => other !== turn));
+    return question;
+  }
+  function refuseAsked(error) {
+    for (const { film } of own.asked.values()) if (film) filmFailed(film, error);
+    own.asked = /* @__PURE__ */ new Map();
+  }
+  function setSpec(spec) {
+    own.spec = spec;
+    publish("spec");
+  }
+  function setModel(name) {
+    own.model = name;
+  }
+  function keepModel(name) {
+    own.modelBefore = name;
+  }
+  function addModel(choice2) {
+    own.models = [...own.models, choice2];
+    publish("model");
+  }
+  function wantModel(name) {
+    own.wanted = name;
+  }
+  function setNaming(run) {
+    own.naming = run;
+  }
+  function chooseFinding(i, label) {
+    own.chosen = i;
+    own.label = label;
+  }
+  function chooseNoFinding() {
+    own.chosen = NONE;
+  }
+  function keepFinding(label) {
+    own.label = label;
+    own.picked = true;
+  }
+  function nextRun() {
+    own.run += 1;
+    return own.run;
+  }
+  function switchMethod(method, is) {
+    const others = [...own.on].filter((key) => key !== method.key);
+    own.on = new Set(is ? [...others, method.key] : others);
+  }
+  function setSetting(method, name, value) {
+    own.settings = new Map(own.settings).set(method.key, { ...settingsOf(method), [name]: value });
+  }
+  function setSettings(method, settings) {
+    own.settings = new Map(own.settings).set(method.key, settings);
+  }
+  function setEstimating(method, run) {
+    own.estimating = new Map(own.estimating).set(method.key, run);
+  }
+  function setEntry(result, method, entry) {
+    Object.assign(result, { entries: new Map(result.entries).set(method.key, entry) });
+  }
+  function changeEntry(entry, changes) {
+    Object.assign(entry, changes);
+  }
+  function dropUnfinished(result) {
+    const off = [...result.entries].filter(([key, entry]) => entry.state === "done" || !own.on.has(key));
+    Object.assign(result, { entries: new Map(off), ...Object.fromEntries(PARTS.filter((part) => result[part]?.state === "running").map((part) => [part, null])) });
+  }
+  function setTrust(result, trust) {
+    Object.assign(result, { trust });
+  }
+  function setScramble(result, scramble) {
+    Object.assign(result, { scramble });
+  }
+  function setExporting(result, exporting) {
+    Object.assign(result, { exporting });
+  }
+  function changePart(part, changes) {
+    Object.assign(part, changes);
+  }
+  function setView(view) {
+    own.view = view;
+  }
+  function setLevels(window2) {
+    own.window = window2;
+  }
+  function setPointer(place) {
+    own.pointer = place;
+  }
+  function setLook(look) {
+    Object.assign(own, look);
+    publish("draw");
+  }
+  function setWipe(wipe) {
+    own.wipe = { ...own.wipe, ...wipe };
+  }
+  function setBeside(film) {
+    own.beside = film;
+  }
+  function note(name, words2) {
+    own.notes = { ...own.notes, [name]: words2 };
+    publish("note", name);
+  }
+  function sortBy(by) {
+    own.order = { by, falling: own.order.by === by ? !own.order.falling : by !== "name" };
+  }
+  function setDrawing(is) {
+    Object.assign(own, { drawing: is, corner: null, pulled: null });
+  }
+  function pullBox(corner, pulled) {
+    Object.assign(own, { corner, pulled });
+  }
+  function setTable(table) {
+    own.table = table;
+  }
+  function awaitTable(awaited) {
+    own.awaited = awaited;
+  }
+  function changeQuiz(changes) {
+    own.quiz = { ...own.quiz, ...changes };
+  }
+  function changeGrid(changes) {
+    own.grid = { ...own.grid, ...changes };
+  }
+  function clearGrid() {
+    changeGrid({ film: null, columns: [], rows: [], cells: /* @__PURE__ */ new Map() });
+  }
+  function setCell(job, cell3) {
+    changeGrid({ cells: new Map(own.grid.cells).set(cellKey(job.method, job.k), cell3) });
+  }
+  var cellKey = (method, k) => `${method.key} ${k}`;
+  function changePacking(changes) {
+    own.packing = { ...own.packing, ...changes };
+  }
+
+  // cxr_demo/web/viewer/requests.js
+  var send = () => {
+  };
+  var upload = () => Promise.reject(new Error("No server."));
+  function connect(host, events) {
+    send = (event, data) => host.trigger(events[event], data);
+    upload = host.upload;
+  }
+  var ask = (event, data) => send(event, data);
+  var sendFile = async (file) => (await upload(file)).path;
+  var about = (run) => ({ run, source: state.film?.source, model: state.model });
+  var boxesTold = (film) => askable(film.boxes, state.spec.labels);
+  function askFilm(film, quiet = false) {
+    const turn = askedFor({ film, model: state.model, source: film?.source ?? null });
+    ask("film", { turn, run: quiet ? 0 : state.run, source: film?.source ?? null, model: state.model, aside: quiet });
+  }
+  function askNext() {
+    const busy = state.asked.size || state.film?.busy || state.grid.job || measuring().length;
+    if (busy || shown().some((method) => entryOf(method)?.state === "running")) return;
+    const next = state.films.find((film) => film.source && !film.error && !film.busy && !resultOf(film));
+    if (next) askFilm(next, true);
+  }
+  function askNamed(name) {
+    const run = nextRun();
+    setNaming(run);
+    ask("named", { run, model: name });
+  }
+  function askRun(method) {
+    const result = current();
+    if (!result) return;
+    const run = nextRun();
+    const settings = settingsOf(method);
+    const known = entryOf(method);
+    const before = known?.state === "done" ? { ...known, error: null } : known?.before;
+    setEntry(result, method, { run, state: "running", began: performance.now(), settings, before });
+    publish("card", method);
+    ask(method.key, { ...about(run), settings });
+  }
+  function complete() {
+    for (const method of shown()) if (!entryOf(method)) askRun(method);
+  }
+  function askEstimate(method) {
+    const run = nextRun();
+    setEstimating(method, run);
+    ask("estimate", { run, model: state.model, method: method.key, settings: settingsOf(method) });
+  }
+  function stop(method) {
+    const entry = entryOf(method);
+    if (entry?.state !== "running") return;
+    changeEntry(entry, { state: "stopping" });
+    publish("card", method);
+    ask("stop", { method: method.key, run: entry.run });
+  }
+  function leave() {
+    const result = current();
+    if (!result || !measuring().length && !shown().some((method) => isBusy(entryOf(method)))) return;
+    dropUnfinished(result);
+    ask("stop", { run: state.run });
+  }
+  function askTrust(again = false) {
+    const result = current();
+    const done = finished();
+    if (!result || !done.length || shown().some((method) => isBusy(entryOf(method)))) return;
+    const of = done.map((method) => `${method.key}:${entryOf(method)?.run}`).join(" ");
+    const known = result.trust?.about === of ? result.trust : null;
+    if (!again && known) return;
+    const run = nextRun();
+    const boxes = boxesTold(result.film);
+    setTrust(result, { measured: /* @__PURE__ */ new Map(), ...known, about: of, asked: JSON.stringify(boxes), run, state: "running", error: null });
+    ask("trust", { ...about(run), finding: state.chosen, methods: done.map((method) => method.key), boxes });
+    publish("trust");
+  }
+  function askScramble(depth) {
+    const result = current();
+    const done = finished();
+    if (!result || !done.length) return;
+    const run = nextRun();
+    setScramble(result, { run, depth, maps: /* @__PURE__ */ new Map(), state: "running" });
+    ask("scramble", { ...about(run), depth, methods: done.map((method) => method.key) });
+    publish("scramble");
+  }
+  function refusePart(part, error) {
+    changePart(part, { state: "stopped", error });
+  }
+
+  // cxr_demo/web/viewer/pixels.js
+  var levels = /* @__PURE__ */ new WeakMap();
+  function levelsOf({ film, image }) {
+    const known = levels.get(film);
+    if (known) return known;
+    const { width, height } = image;
+    const pen = penOf(make("canvas", { width, height }), { willReadFrequently: true });
+    pen.drawImage(image, 0, 0);
+    const { data } = pen.getImageData(0, 0, width, height);
+    const found = halves(width, height, Uint16Array.from({ length: width * height }, (_, k) => 257 * data[4 * k]));
+    levels.set(film, found);
+    return found;
+  }
+  var pixelState = ({ film, seen }) => !seen.film.deeper || film.pixels?.done ? "done" : film.pixels ? "running" : "copy";
+  function askPixels() {
+    const { low, high } = state.window;
+    if (state.view.zoom > 1 || low > 0 || high < 1) wholeFilm();
+  }
+  async function wholeFilm() {
+    const result = current();
+    if (!result?.seen.film.deeper) return;
+    const { film } = result;
+    if (!film.pixels) {
+      const run = nextRun();
+      let end = () => {
+      };
+      const ended = new Promise(
+        /** @param {(value: void) => void} resolve */
+        (resolve) => {
+          end = resolve;
+        }
+      );
+      setPixels(film, { run, done: false, ended, end });
+      ask("pixels", about(run));
+    }
+    await film.pixels?.ended;
+  }
+  async function heardPixels({ run, path, error }) {
+    const film = state.films.find((one) => one.pixels?.run === run);
+    if (!film) return;
+    const found = path ? await fetched(path) : null;
+    const fetching = film.pixels;
+    if (!fetching || fetching.run !== run) return;
+    if (!found) return noPixels(film, error ? say(error) : tr("ui.films.pixels_failed"));
+    const [{ seen: { film: { width, height } } }] = film.results.values();
+    levels.set(film, halves(width, height, undone(found, width, height)));
+    setPixels(film, { ...fetching, done: true });
+    fetching.end();
+    drawSoon();
+  }
+  async function fetched(path) {
+    try {
+      const answer = await fetch(addressOf(path));
+      return answer.ok ? new Uint8Array(await inflated(await answer.arrayBuffer())) : null;
+    } catch {
+      return null;
+    }
+  }
+  function noPixels(film, words2) {
+    film.pixels?.end();
+    setPixels(film, null);
+    note("look", words2);
+  }
+  function forgetPixels(film) {
+    levels.delete(film);
+    setPixels(film, null);
+  }
+
+  // cxr_demo/web/viewer/truth.js
+  var plantedIn = (film) => film.source?.kind === "phantom" ? state.page.phantoms.find((item) => item.key === film.source?.key) ?? null : null;
+  var lessonOf = (film) => film.source?.kind === "lesson" ? state.page.lessons.find((item) => item.key === film.source?.key) ?? null : null;
+  var givenBoxes = (film) => film.boxes.filter((box) => box.given);
+  var boxesOf = (label) => state.film?.boxes.filter((box) => box.label === label) ?? [];
+  function knownFindings(film) {
+    const planted = plantedIn(film);
+    if (planted) return [planted.finding].filter(present);
+    const given = givenBoxes(film).map((box) => box.label);
+    return given.length ? [...new Set(given)] : null;
+  }
+  function isRight({ film, seen }, finding) {
+    const known = knownFindings(film) ?? [];
+    return finding === NONE ? !known.length : known.includes(seen.labels[finding]);
+  }
+  var truthEdges = (film) => [plantedIn(film)?.edges, ...givenBoxes(film).map((box) => box.edges)].filter(present);
+  function knownEdges({ film, seen }, finding) {
+    const planted = plantedIn(film);
+    if (planted) return planted.edges ? [planted.edges] : [];
+    return givenBoxes(film).filter((box) => box.label === seen.labels[finding]).map((box) => box.edges);
+  }
+
+  // cxr_demo/web/viewer/canvas.js
+  var WHOLE = { x: 0, y: 0, zoom: 1 };
+  var coloursNow = () => (state.page.palettes.find(({ key }) => key === state.palette) ?? state.page.palettes[0]).colours;
+  var stopsOf = (method) => coloursNow()[method.unit.key];
+  var planeShown = (maps, i) => state.smooth ? smoothed(maps, i) : plane(maps, i);
+  function fit(canvas, { width, height }) {
+    const place = canvas.parentElement;
+    const box = Math.max(1, Math.min(place?.clientWidth || 320, place?.clientHeight || Infinity));
+    const dense = Math.min(window.devicePixelRatio || 1, 2);
+    const k = box / Math.max(width, height);
+    const [w, h] = [Math.max(1, Math.round(width * k * dense)), Math.max(1, Math.round(height * k * dense))];
+    if (canvas.width !== w || canvas.height !== h) Object.assign(canvas, { width: w, height: h });
+    canvas.style.width = `${Math.round(width * k)}px`;
+    canvas.style.height = `${Math.round(height * k)}px`;
+  }
+  function thumbnail(image) {
+    const k = 56 / Math.max(image.width, image.height);
+    const small = make("canvas", { width: Math.round(image.width * k), height: Math.round(image.height * k) });
+    penOf(small).drawImage(image, 0, 0, small.width, small.height);
+    return small;
+  }
+  function picture(canvas, result, map = null, { view = state.view, i = state.chosen, label = state.label } = {}) {
+    const pen = penOf(canvas);
+    const { crop } = result.seen.film;
+    pen.drawImage(filmAt(result, canvas.width, canvas.height, view), 0, 0);
+    if (map) {
+      const { left, top, width, height } = within(frame(canvas, view), crop);
+      pen.imageSmoothingEnabled = state.smooth;
+      pen.drawImage(paint(map.maps, i, map.limit, map.stops), left, top, width, height);
+      contours(pen, map.maps, i, map.limit, { left, top, width, height }, canvas.width);
+    }
+    hatch(pen, canvas, crop, view);
+    if (result === current()) outline(pen, canvas, view, label);
+  }
+  var drawn = /* @__PURE__ */ new WeakMap();
+  function forgetPictures(film) {
+    drawn.delete(film);
+  }
+  function filmAt(result, width, height, view) {
+    const levels2 = levelsOf(result);
+    const kept2 = drawnOf(result.film, levels2);
+    const about2 = [width, height, view.x, view.y, view.zoom].join(" ");
+    const known = kept2.pictures.get(about2);
+    if (known) return known;
+    const level = levels2.findLast((one) => one.width >= view.zoom * width) ?? levels2[0];
+    const [left, right] = [view.x, view.x + 1 / view.zoom].map((x) => x * level.width);
+    const [top, bottom] = [view.y, view.y + 1 / view.zoom].map((y) => y * level.height);
+    const [x0, y0] = [Math.max(0, Math.floor(left) - 1), Math.max(0, Math.floor(top) - 1)];
+    const [w, h] = [Math.min(level.width, Math.ceil(right) + 1) - x0, Math.min(level.height, Math.ceil(bottom) + 1) - y0];
+    const source = pictureOf(level, kept2.greys, x0, y0, w, h);
+    const made = make("canvas", { width, height });
+    const pen = penOf(made);
+    pen.imageSmoothingQuality = "high";
+    pen.drawImage(source, left - x0, top - y0, right - left, bottom - top, 0, 0, width, height);
+    if (kept2.pictures.size > 3) kept2.pictures.clear();
+    kept2.pictures.set(about2, made);
+    return made;
+  }
+  function drawnOf(film, levels2) {
+    const { low, high, inverted } = state.window;
+    const window2 = `${low} ${high} ${inverted}`;
+    const known = drawn.get(film);
+    if (known?.window === window2 && known.levels === levels2) return known;
+    const table = known?.window === window2 ? known.greys : greys(state.window);
+    const fresh = { pictures: /* @__PURE__ */ new Map(), window: window2, greys: table, levels: levels2 };
+    drawn.set(film, fresh);
+    return fresh;
+  }
+  function pictureOf(level, table, x0, y0, w, h) {
+    const part = new ImageData(w, h);
+    const pixels = new Uint32Array(part.data.buffer);
+    for (let y = 0; y < h; y++) {
+      const row2 = (y0 + y) * level.width + x0;
+      for (let x = 0; x < w; x++) pixels[y * w + x] = table[level.values[row2 + x]];
+    }
+    const source = make("canvas", { width: w, height: h });
+    penOf(source).putImageData(part, 0, 0);
+    return source;
+  }
+  var painted = /* @__PURE__ */ new WeakMap();
+  function paint(maps, i, limit, stops2) {
+    const table = coloured(maps.scale[i], limit, stops2, state.side, state.opacity);
+    const image = new ImageData(maps.side, maps.side);
+    const pixels = new Uint32Array(image.data.buffer);
+    const values = planeShown(maps, i);
+    for (let k = 0; k < pixels.length; k++) pixels[k] = table[values[k] & 255];
+    if (maps.unsure && state.opacity) markUnsure(maps, i, pixels);
+    const canvas = painted.get(maps) ?? make("canvas", { width: maps.side, height: maps.side });
+    painted.set(maps, canvas);
+    penOf(canvas).putImageData(image, 0, 0);
+    return canvas;
+  }
+  function markUnsure(maps, i, pixels) {
+    const values = plane(maps, i);
+    for (let k = 0; k < pixels.length; k++) {
+      const line = (k % maps.side + Math.floor(k / maps.side)) % 8 < 2;
+      if (line && unsureAt(maps, i, k) && !isHidden(values[k], state.side)) pixels[k] = 2952790016;
+    }
+  }
+  function contours(pen, maps, i, limit, { left, top, width, height }, size) {
+    const values = planeShown(maps, i);
+    for (const level of state.levels.flatMap((share2) => [share2, -share2])) {
+      if (isHidden(level, state.side)) continue;
+      const path = new Path2D();
+      for (const [a, b] of isoline(values, maps.side, level * limit / maps.scale[i])) {
+        path.moveTo(left + a[0] * width / maps.side, top + a[1] * height / maps.side);
+        path.lineTo(left + b[0] * width / maps.side, top + b[1] * height / maps.side);
+      }
+      const thick = Math.max(1, size / 420);
+      for (
+        const [colour, times] of
+        /** @type {const} */
+        [["rgb(0 0 0 / .75)", 3], ["rgb(255 255 255)", 1.2]]
+      ) {
+        pen.save();
+        Object.assign(pen, { strokeStyle: colour, lineWidth: thick * times, lineCap: "round" });
+        if (level < 0) pen.setLineDash([5 * thick, 4 * thick]);
+        pen.stroke(path);
+        pen.restore();
+      }
+    }
+  }
+  function hatch(pen, canvas, crop, view) {
+    const { left, top, width, height } = frame(canvas, view);
+    const inner = within({ left, top, width, height }, crop);
+    const [x0, y0, x1, y1] = [inner.left, inner.top, inner.left + inner.width, inner.top + inner.height];
+    const strips = [
+      [left, top, x0 - left, height],
+      [x1, top, left + width - x1, height],
+      [x0, top, x1 - x0, y0 - top],
+      [x0, y1, x1 - x0, top + height - y1]
+    ].filter(([, , w, h]) => w > 0.5 && h > 0.5);
+    const period = Math.max(6, Math.round(Math.max(canvas.width, canvas.height) / 64));
+    for (const [x, y, w, h] of strips) {
+      pen.save();
+      pen.beginPath();
+      pen.rect(x, y, w, h);
+      pen.clip();
+      pen.fillStyle = "rgb(0 0 0 / .67)";
+      pen.fill();
+      pen.strokeStyle = "rgb(115 115 115)";
+      pen.lineWidth = Math.max(1, period / 8);
+      pen.beginPath();
+      for (let d = x; d < x + w + h; d += period) {
+        pen.moveTo(d, y);
+        pen.lineTo(d - h, y + h);
+      }
+      pen.stroke();
+      pen.restore();
+    }
+  }
+  var [KNOWN, MARKED] = ["rgb(255 214 70)", "rgb(120 255 160)"];
+  function outline(pen, canvas, view, label) {
+    const film = state.film;
+    if (!film) return;
+    const place = frame(canvas, view);
+    const marked = guessing() ? [film.guess?.edges] : boxesOf(label).map((box) => box.edges);
+    const known = state.quiz.on && film.guess?.revealed ? truthEdges(film) : [];
+    const draw = (ink, [left, top, right, bottom]) => {
+      for (
+        const [colour, thick] of
+        /** @type {const} */
+        [["rgb(0 0 0 / .8)", 4], [ink, 2]]
+      ) {
+        Object.assign(pen, { strokeStyle: colour, lineWidth: Math.max(1, thick * canvas.width / 500) });
+        pen.strokeRect(place.left + left * place.width, place.top + top * place.height, (right - left) * place.width, (bottom - top) * place.height);
+      }
+    };
+    for (const edges of known) draw(KNOWN, edges);
+    for (const edges of [...marked, state.pulled].filter(present)) draw(MARKED, edges);
+  }
+
+  // cxr_demo/web/viewer/predictions.js
+  function isAbove(seen, i) {
+    const threshold = seen.thresholds[i];
+    return threshold !== null && seen.probabilities[i] >= threshold;
+  }
+  var foremost = (seen) => seen.ranked.find((i) => isAbove(seen, i)) ?? seen.ranked[0];
+  function logit(p) {
+    const inside = clamp(p, 1e-6, 1 - 1e-6);
+    return Math.log(inside / (1 - inside));
+  }
+  function combined(probabilities) {
+    const mean = probabilities.reduce((sum, p) => sum + logit(p), 0) / probabilities.length;
+    return 1 / (1 + Math.exp(-mean));
+  }
+
+  // cxr_demo/web/viewer/session.js
+  var KEY = "cxr-films";
+  function keepFilms() {
+    if (!takesFilms()) return;
+    const films = state.films.filter((film) => film.source && (!film.error || film.results.size));
+    const kept2 = {
+      model: state.wanted ?? chosenModel(),
+      label: state.picked ? state.label : null,
+      at: films.findIndex((film) => film === state.film),
+      films: films.map(({ name, source, boxes }) => ({ name, source, boxes }))
+    };
+    try {
+      sessionStorage.setItem(KEY, JSON.stringify(kept2));
+    } catch {
+    }
+  }
+  function keptFilms() {
+    if (!takesFilms()) return null;
+    try {
+      const kept2 = JSON.parse(sessionStorage.getItem(KEY) ?? "null");
+      return kept2?.films.length ? kept2 : null;
+    } catch {
+      return null;
+    }
+  }
+
+  // cxr_demo/web/viewer/viewport.js
+  var LARGEST = 16;
+  function lookAt(x, y, zoom) {
+    const closer = clamp(zoom, 1, LARGEST);
+    const edge = 1 - 1 / closer;
+    setView({ x: clamp(x, 0, edge), y: clamp(y, 0, edge), zoom: closer });
+    publish("view");
+    askPixels();
+    drawSoon();
+  }
+  function lookAfresh() {
+    setLevels({ low: 0, high: 1, inverted: false });
+    lookAt(0, 0, 1);
+    setWindow(0.5, 1, false);
+    note("look", "");
+  }
+  function zoomAt(place, times) {
+    const { x, y, zoom } = state.view;
+    const closer = clamp(zoom * times, 1, LARGEST);
+    lookAt(place.x - (place.x - x) * zoom / closer, place.y - (place.y - y) * zoom / closer, closer);
+  }
+  var middle = () => ({ x: state.view.x + 0.5 / state.view.zoom, y: state.view.y + 0.5 / state.view.zoom });
+  var zoomBy = (times) => zoomAt(state.pointer ?? middle(), times);
+  var moveBy = (dx, dy) => lookAt(state.view.x + dx / state.view.zoom, state.view.y + dy / state.view.zoom, state.view.zoom);
+  function point2(place) {
+    if (!current()) return;
+    setPointer(place && { x: clamp(place.x, 0, 1), y: clamp(place.y, 0, 1) });
+    publish("point");
+  }
+  function setWindow(centre, width, inverted = state.window.inverted) {
+    const wide = clamp(width, NARROWEST, 1);
+    const at = clamp(centre, 0, 1);
+    setLevels({ low: at - wide / 2, high: at + wide / 2, inverted });
+    publish("view");
+    askPixels();
+    drawSoon();
+  }
+  function autoWindow() {
+    const result = current();
+    if (!result) return;
+    const levels2 = levelsOf(result);
+    const [low, high] = hundredths(levels2[levels2.length - 1], result.seen.film.crop);
+    setWindow((low + high) / 2, high - low);
+  }
+  function invertWindow() {
+    const { low, high, inverted } = state.window;
+    setWindow((low + high) / 2, high - low, !inverted);
+  }
+  function placeOn(canvas, event) {
+    const box = canvas.getBoundingClientRect();
+    const { x, y, zoom } = state.view;
+    return { x: x + (event.clientX - box.left) / box.width / zoom, y: y + (event.clientY - box.top) / box.height / zoom };
+  }
+
+  // cxr_demo/web/viewer/actions.js
+  function choose(film, afresh = film !== state.film) {
+    leave();
+    const another = film !== state.film;
+    if (another && state.film) forget(state.film);
+    lookAtFilm(film);
+    if (another) lookAfresh();
+    if (afresh) useModelOf(film);
+    setPointer(null);
+    const result = current();
+    if (result) {
+      forgetError(film);
+      settle(result);
+      complete();
+      askTrust();
+    } else if (film.source) {
+      filmWaits(film);
+      askFilm(film);
+    }
+    publish("film");
+  }
+  function forget(film) {
+    forgetPixels(film);
+    forgetPictures(film);
+  }
+  function settle(result) {
+    const { film, seen } = result;
+    setSpec(seen.spec);
+    const planted = seen.labels.indexOf(plantedIn(film)?.finding ?? "");
+    const kept2 = seen.labels.indexOf(state.label);
+    const i = planted >= 0 && !film.met ? planted : state.picked && kept2 >= 0 ? kept2 : foremost(seen);
+    filmMet(film);
+    chooseFinding(i, seen.labels[i]);
+    publish("findings");
+    askPixels();
+  }
+  async function addFiles(files) {
+    const tables = files.filter((file) => /\.csv$/i.test(file.name));
+    for (const table of tables) readBoxes(table.name, await table.text());
+    const added = files.filter((file) => !tables.includes(file)).map((file) => ({ file, film: addFilm(file.name, null) }));
+    if (!added.length) return;
+    publish("examples");
+    choose(added[0].film);
+    for (const { file, film } of added) {
+      await sendOne(file, film);
+      if (film === state.film) choose(film);
+      else filmRests(film);
+      publish("films");
+    }
+  }
+  async function sendOne(file, film) {
+    try {
+      filmSent(film, { kind: "file", path: await sendFile(file), name: file.name });
+    } catch {
+      filmFailed(film, file.size > state.page.megabytes * 2 ** 20 ? tr("ui.films.too_large", { name: file.name, n: state.page.megabytes }) : tr("ui.films.could_not_send", { name: file.name }));
+    }
+  }
+  function addBuiltIn(kind, item) {
+    const known = state.films.find((film) => film.source?.kind === kind && film.source.key === item.key);
+    choose(known ?? addFilm(item.title, { kind, key: item.key }, { boxes: [...item.boxes ?? []] }), true);
+  }
+  function removeFilm() {
+    const film = state.film;
+    if (!film) return;
+    leave();
+    const at = state.films.indexOf(film);
+    removeFilms((one) => one === film);
+    const next = state.films[Math.min(at, state.films.length - 1)];
+    if (next) return choose(next);
+    lookAtFilm(null);
+    publish("findings");
+    publish("film");
+  }
+  function correct(film, correction) {
+    leave();
+    const turns = turnsOf(correction ?? "") - turnsOf(film.source?.correction ?? "");
+    correctFilm(film, correction, film.boxes.map((box) => ({ ...box, edges: turned(box.edges, turns) })));
+    forget(film);
+    choose(film);
+    lookAfresh();
+  }
+  function chooseModel(name) {
+    setNaming(0);
+    wantModel(null);
+    leave();
+    setModel(name);
+    publish("naming");
+    for (const film of state.films) if (film.source) forgetError(film);
+    if (state.film) choose(state.film);
+    else askFilm(null);
+    forgetFinding();
+  }
+  function useModelOf(film) {
+    keepModel(chosenModel());
+    setModel(lessonOf(film)?.model.name ?? state.modelBefore);
+    publish("model");
+    forgetFinding();
+  }
+  function forgetFinding() {
+    if (current()) return;
+    chooseNoFinding();
+    publish("findings");
+  }
+  function pick(i, byHand) {
+    const seen = current()?.seen;
+    if (!seen) return;
+    chooseFinding(i, seen.labels[i]);
+    if (byHand) {
+      keepFinding(seen.labels[i]);
+      keepFilms();
+    }
+    for (
+      const topic of
+      /** @type {const} */
+      ["mark", "draw", "trust", "grid"]
+    ) publish(topic);
+  }
+  function drawing(is) {
+    setDrawing(is);
+    note("box", is ? tr("ui.films.draw_hint") : "");
+    publish("boxes");
+    publish("draw");
+  }
+  function finishBox(edges) {
+    pullBox(null, null);
+    const film = state.film;
+    if (film && edges[2] - edges[0] > 0.01 && edges[3] - edges[1] > 0.01) {
+      drawing(false);
+      if (guessing()) {
+        guess(film, { edges });
+        publish("quiz");
+      } else {
+        addBox(film, { label: state.label, edges });
+        keepFilms();
+        askTrust(true);
+      }
+    }
+    publish("draw");
+  }
+  function clearBoxes() {
+    if (!state.film) return;
+    setBoxes(state.film, state.film.boxes.filter((box) => box.label !== state.label));
+    keepFilms();
+    publish("draw");
+    askTrust(true);
+  }
+  function readBoxes(name, text) {
+    const { read, wrong, ours } = readBoxTable(name, text);
+    const table = new Map(state.table);
+    for (const [key, boxes] of read) table.set(key, [...(table.get(key) ?? []).filter((box) => box.from !== name), ...boxes]);
+    setTable(table);
+    const found = [...read.values()].flat();
+    const here = state.films.some((film) => read.has(stem(film.name)));
+    const others = found.filter((box) => !state.spec.labels.includes(labelOf(box.label))).length;
+    const words2 = [
+      found.length ? tr("ui.films.boxes_read", { n: found.length, name }) : "",
+      wrong && (found.length || ours) ? tr("ui.films.boxes_wrong", { n: wrong, name }) : "",
+      !found.length && !(wrong && ours) ? tr("ui.films.boxes_none", { name }) : "",
+      others ? tr("ui.films.boxes_other_findings", { n: others }) : ""
+    ].filter(Boolean).join(" ");
+    const waits = found.length > 0 && !here;
+    awaitTable(waits ? { words: words2, stems: new Set(read.keys()) } : null);
+    note("box", waits ? `${words2} ${tr("ui.films.boxes_no_film")}` : words2);
+    for (const film of state.films) for (const result of film.results.values()) giveBoxes(result);
+    if (current()) {
+      publish("draw");
+      askTrust(true);
+    }
+  }
+  function giveBoxes({ film, seen }) {
+    const key = stem(film.name);
+    const known = state.table.get(key) ?? [];
+    const { inside, beside } = placed(known, seen.film, turnsOf(film.source?.correction ?? ""));
+    if (state.awaited?.stems.has(key)) {
+      note("box", state.awaited.words);
+      awaitTable(null);
+    }
+    if (known.length) setBoxes(film, [...film.boxes.filter((box) => !box.given), ...inside]);
+    if (beside) note("box", tr("ui.films.boxes_beside", { n: beside, name: film.name }));
+    keepFilms();
+  }
+
+  // cxr_demo/web/viewer/numbers.js
+  var fixed = (value, digits) => value.toFixed(digits).replace(".", point());
+  var percent = (p) => `${fixed(100 * p, p < 0.0995 ? 1 : 0)} %`;
+  function signed(value, reference = Math.abs(value)) {
+    const digits = reference >= 10 ? 1 : reference >= 1 ? 2 : reference >= 0.1 ? 3 : 4;
+    const text = Math.abs(value).toFixed(digits);
+    return Number(text) === 0 ? "0" : (value > 0 ? "+" : "\u2212") + text.replace(".", point());
+  }
+  var signedWhole = (points) => points === 0 ? "0" : `${points > 0 ? "+" : "\u2212"}${Math.abs(points).toFixed(0)}`;
+  var figure = (value, digits = 2) => value === null || value === void 0 ? "\u2013" : fixed(Number(value.toFixed(digits)) || 0, digits).replace("-", "\u2212");
+  var share = (value) => value === null || value === void 0 ? "\u2013" : `${Math.round(100 * value)} %`;
+  var lasting = (seconds) => seconds >= 90 ? tr("ui.common.minutes", { n: Math.round(seconds / 60) }) : `${Math.max(1, Math.round(seconds))} s`;
+  var sentenceCase = (text) => text[0].toUpperCase() + text.slice(1);
+
+  // cxr_demo/web/viewer/progress.js
+  function waiting({ ahead, wait }) {
+    if (ahead === null || ahead === void 0) return null;
+    const turn = ahead ? tr("ui.progress.waiting", { n: ahead }) : tr("ui.progress.waiting_next");
+    return wait ? tr("ui.progress.turn_and_time", { turn, time: lasting(wait) }) : turn;
+  }
+  function words({ state: now, error, stopped, steps: [done, total] = [0, 0], forwards, ahead, wait, since }) {
+    if (error) return say(error);
+    if (stopped) return `${say(stopped)} ${forwards ? tr("ui.progress.map_of_copies", { done, n: total }) : tr("ui.progress.no_map")}`;
+    if (now === "stopping") return tr("ui.progress.stopping");
+    if (now === "done") return tr("ui.progress.complete");
+    if (now === "stopped") return "";
+    return waiting({ ahead, wait }) ?? (total ? altered(since, done, total) : tr("ui.progress.starting"));
+  }
+  function altered(since, done, total) {
+    if (!since || done <= since.done) return tr("ui.progress.copies", { done, n: total });
+    const each = (performance.now() - since.at) / 1e3 / (done - since.done);
+    return tr("ui.progress.copies_and_time", { done, n: total, time: lasting(each * (total - done)) });
+  }
+  function pace(method) {
+    const ran = [method, ...state.page.methods].map(entryOf).find((entry) => entry?.state === "done" && (entry.steps?.[1] ?? 0) > 20);
+    return ran?.steps && ran.seconds !== void 0 ? ran.seconds / ran.steps[1] : null;
+  }
+
+  // cxr_demo/web/viewer/export.js
+  function createExport() {
+    const save = button(tr("ui.export.save"), {
+      class: "quiet",
+      id: "cxr-save-all",
+      disabled: true,
+      title: tr("ui.export.save_hint")
+    }, askExport);
+    const status = make("span", { class: "soft", role: "status" });
+    on("export", () => {
+      save.disabled = state.packing.run !== null || current()?.exporting?.state === "running" || !finished().length;
+      setText(status, exportWords());
+    });
+    return [save, status];
+  }
+  function askExport() {
+    const result = current();
+    const done = finished();
+    if (!result || !done.length) return;
+    const run = nextRun();
+    const without = shown().filter((method) => !done.includes(method)).map((method) => method.title);
+    setExporting(result, { run, state: "running", without: without.join(", ") });
+    ask("export", {
+      ...about(run),
+      finding: state.chosen,
+      methods: done.map((method) => method.key),
+      settings: Object.fromEntries(done.map((method) => [method.key, entryOf(method)?.settings])),
+      boxes: boxesTold(result.film)
+    });
+    publish("export");
+  }
+  function heardExport(answer) {
+    if (answer.run === state.packing.run) return heardPacked(answer);
+    const exporting = current()?.exporting;
+    if (exporting?.run !== answer.run || exporting?.state !== "running") return;
+    changePart(exporting, { ahead: answer.ahead, wait: answer.wait });
+    if (answer.path) {
+      changePart(exporting, { state: "done" });
+      follow(addressOf(answer.path), answer.name ?? "");
+    } else if (answer.error || answer.stopped) changePart(exporting, { state: "stopped", error: answer.error ?? answer.stopped });
+    publish("export");
+  }
+  function exportWords() {
+    const exporting = current()?.exporting;
+    if (!exporting) return "";
+    if (exporting.error) return say(exporting.error);
+    if (exporting.state === "running") return waiting(exporting) ?? tr("ui.export.packing");
+    return exporting.without ? tr("ui.export.saved_without", { methods: exporting.without }) : "";
+  }
+  function createPacking() {
+    const save = button(tr("ui.export.save_films"), {
+      class: "quiet",
+      id: "cxr-save-films",
+      title: tr("ui.export.save_films_hint")
+    }, packFilms);
+    const stop2 = button(tr("ui.common.stop"), { class: "stop", disabled: true, "aria-label": tr("ui.export.stop_saving") }, () => {
+      ask("stop", { method: "export", run: state.packing.run });
+      endPacking(tr("error.stopped.on_request"));
+    });
+    const status = make("span", { class: "soft", role: "status" });
+    on("packing", (words2) => {
+      save.disabled = state.packing.run !== null;
+      stop2.disabled = state.packing.run === null;
+      setText(status, words2);
+      publish("export");
+    });
+    return [save, stop2, status];
+  }
+  function packFilms() {
+    const question = {
+      model: state.model,
+      finding: state.spec.labels.indexOf(state.label),
+      methods: shown().map((method) => method.key),
+      settings: Object.fromEntries(shown().map((method) => [method.key, settingsOf(method)]))
+    };
+    const films = state.films.filter((film) => film.source && (resultOf(film) || !film.error));
+    changePacking({ waiting: films.map((film) => ({ name: film.name, ask: { ...question, source: film.source, boxes: boxesTold(film) } })), paths: [], failed: 0 });
+    packNext();
+  }
+  function packNext() {
+    const run = nextRun();
+    const [film = null, ...waits] = state.packing.waiting;
+    changePacking({ run, film, waiting: waits });
+    const { paths } = state.packing;
+    if (!film && !paths.length) return endPacking(tr("ui.export.none_saved"));
+    if (film) ask("export", { run, ...film.ask });
+    else ask("bundle", { run, paths });
+    publish("packing", packing());
+  }
+  function packing() {
+    const { film, paths, failed, waiting: waits } = state.packing;
+    const done = paths.length + failed;
+    return film ? tr("ui.export.progress", { name: film.name, done, n: done + waits.length + 1 }) : tr("ui.export.packing");
+  }
+  function heardPacked(answer) {
+    if (answer.run !== state.packing.run) return;
+    const { film, paths, failed, waiting: waits } = state.packing;
+    if (answer.path && film) changePacking({ paths: [...paths, answer.path] });
+    else if (answer.path) {
+      follow(addressOf(answer.path), answer.name ?? "");
+      return endPacking(failed ? tr("ui.export.some_failed", { n: failed }) : "");
+    } else if (answer.stopped && film) changePacking({ waiting: [film, ...waits] });
+    else if (answer.error && film) changePacking({ failed: failed + 1 });
+    else if (answer.error) return endPacking(say(answer.error));
+    else return publish("packing", waiting(answer) ?? packing());
+    packNext();
+  }
+  function endPacking(words2) {
+    changePacking({ run: null, film: null, waiting: [] });
+    publish("packing", words2);
+  }
+
+  // cxr_demo/web/viewer/gridruns.js
+  function filmsToCompare() {
+    const { film: looked, beside } = state;
+    const films = [...looked ? [looked] : [], ...answered().filter((film) => film !== looked)];
+    if (!films.some((film) => film.compared)) {
+      for (const film of [looked, beside ?? films[1]]) if (film) compareFilm(film, true);
+    }
+    return films;
+  }
+  var settingOf = (method) => method.settings.find((setting) => setting.name === state.grid.setting) ?? null;
+  function runGrid(method, written, models) {
+    if (!current()) return "";
+    stopGrid();
+    const { kind } = state.grid;
+    changeGrid({ ran: kind, film: state.film, source: state.film?.source ?? null, model: state.model, cells: /* @__PURE__ */ new Map() });
+    const columns = kind === "settings" ? method && settingColumns(method, written) : kind === "films" ? filmColumns() : modelColumns(models);
+    if (!columns) {
+      changeGrid({ ran: null });
+      publish("grid");
+      return tr("ui.grid.needs_numbers", { setting: sentenceCase(method ? settingOf(method)?.title ?? "" : "") });
+    }
+    const rows = kind === "settings" && method ? [method] : shown();
+    changeGrid({ columns, rows, jobs: columns.flatMap((column, k) => rows.map((one) => ({ method: one, column, k, run: 0 }))) });
+    nextJob();
+    return "";
+  }
+  function settingColumns(method, written) {
+    const setting = settingOf(method);
+    if (!setting) return [];
+    const number = !setting.choices.length;
+    const values = [...new Set(written.split(",").map((text) => text.trim()).filter(Boolean))];
+    if (number && (!values.length || !values.every((value) => Number.isFinite(Number(value))))) return null;
+    return values.map((value) => ({
+      name: `${setting.title} ${value}`,
+      model: state.model,
+      settings: { ...settingsOf(method), [setting.name]: number ? Number(value) : value }
+    }));
+  }
+  var filmColumns = () => filmsToCompare().filter((film) => film.compared).map((film) => ({ name: film.name, model: state.model, film }));
+  var modelColumns = (chosen) => state.models.filter((model) => !chosen.length || chosen.includes(model.name)).map(({ name, title }) => ({ name: title, model: name }));
+  function nextJob() {
+    const [next, ...jobs] = state.grid.jobs;
+    const job = next ? { ...next, run: nextRun() } : null;
+    changeGrid({ jobs, job });
+    if (job) {
+      const { method, column, run } = job;
+      setCell(job, { state: "running" });
+      ask(method.key, {
+        run,
+        source: (column.film ?? state.grid).source,
+        model: column.model,
+        settings: column.settings ?? settingsOf(method),
+        aside: true
+      });
+    }
+    publish("grid");
+  }
+  function stopGrid() {
+    const { job } = state.grid;
+    changeGrid({ jobs: [], job: null });
+    if (!job) return;
+    ask("stop", { method: "aside", run: job.run });
+    setCell(job, { state: "stopped", stopped: sentence("error.stopped.on_request") });
+  }
+  async function heardJob(answer) {
+    const { job } = state.grid;
+    if (!job) return;
+    const maps = answer.maps && answer.complete ? await unpacked(answer.maps) : null;
+    if (state.grid.job !== job) return;
+    const cell3 = { ...cellOf(job), ahead: null, ...answer, maps, state: maps ? "done" : answer.error || answer.stopped ? "stopped" : "running" };
+    setCell(job, cell3);
+    if (cell3.state === "running") publish("grid-status");
+    else nextJob();
+  }
+  var cellOf = (job) => state.grid.cells.get(cellKey(job.method, job.k)) ?? null;
+
+  // cxr_demo/web/viewer/models.js
+  var UNNAMED = "";
+  function createModels() {
+    const list = make("select", { id: "cxr-model", onchange: () => {
+      if (list.value !== UNNAMED) return chooseModel(list.value);
+      list.value = state.model;
+      openForm(form);
+    } });
+    const form = createForm(list);
+    const show2 = () => {
+      list.replaceChildren(...offered());
+      list.value = state.model;
+    };
+    on("model", show2);
+    on("naming", () => {
+      form.node.hidden = true;
+    });
+    show2();
+    return { list, form, node: state.page.guests ? form.node : null };
+  }
+  function offered() {
+    const lesson = state.film && lessonOf(state.film)?.model;
+    const option = ({ name, title }) => make("option", { value: name }, title);
+    return [
+      ...lesson ? [make("option", { value: lesson.name, "data-lesson": true }, lesson.title)] : [],
+      ...state.models.map(option),
+      ...state.page.guests ? [option({ name: UNNAMED, title: tr("ui.models.another") })] : []
+    ];
+  }
+  function createForm(list) {
+    const field = make("input", {
+      type: "text",
+      id: "cxr-named",
+      placeholder: "owner/name@revision",
+      size: 24,
+      required: true,
+      autocomplete: "off",
+      autocapitalize: "off",
+      spellcheck: "false",
+      "aria-describedby": "cxr-named-status"
+    });
+    const status = make("span", { id: "cxr-named-status", class: "status", role: "status" });
+    const node = make(
+      "form",
+      {
+        class: "naming",
+        hidden: true,
+        "aria-label": tr("ui.models.title"),
+        onsubmit: (event) => {
+          event.preventDefault();
+          askFor(form);
+        },
+        onkeydown: (event) => {
+          if (event.key !== "Escape") return;
+          event.stopPropagation();
+          closeForm(form);
+        }
+      },
+      make("label", { for: "cxr-named" }, tr("ui.models.from_hub")),
+      field,
+      make("button", { class: "quiet" }, tr("ui.models.use")),
+      button(tr("ui.common.close"), { class: "quiet" }, () => closeForm(form)),
+      status
+    );
+    const form = { node, field, status, list };
+    return form;
+  }
+  function openForm({ node, field }) {
+    node.hidden = false;
+    field.focus();
+  }
+  function closeForm(form) {
+    setNaming(0);
+    showStatus(form, "");
+    if (form.node.contains(document.activeElement)) form.list.focus();
+    form.node.hidden = true;
+  }
+  function showStatus({ status, field }, words2, wrong = false) {
+    setText(status, words2);
+    status.classList.toggle("early", wrong);
+    field.setAttribute("aria-invalid", String(wrong));
+  }
+  function askFor(form) {
+    showStatus(form, tr("ui.models.fetching"));
+    askNamed(form.field.value.trim());
+  }
+  function askAgain(form, name) {
+    wantModel(name);
+    form.field.value = name;
+    publish("film");
+    openForm(form);
+    askFor(form);
+  }
+  function heardNamed(form, { run, choice: choice2, error }) {
+    if (!state.naming || run !== state.naming) return;
+    setNaming(0);
+    if (error || !choice2) {
+      showStatus(form, error ? say(error) : "", true);
+      if (state.film?.busy && !state.asked.size) choose(state.film);
+      return;
+    }
+    if (!state.models.some((model) => model.name === choice2.name)) addModel({ name: choice2.name, title: say(choice2.title) });
+    form.list.value = choice2.name;
+    closeForm(form);
+    chooseModel(choice2.name);
+  }
+
+  // cxr_demo/web/viewer/scramble.js
+  var draws = [];
+  var drawAll = () => draws.forEach((redraw) => redraw());
+  function createScramble() {
+    const depth = make("select", { id: "cxr-depth" }, ...state.page.depths.map(({ key, title }) => make("option", { value: key }, title)));
+    const run = button(tr("ui.scramble.run"), { class: "quiet", id: "cxr-scramble" }, () => askScramble(depth.value));
+    const status = make("span", { class: "soft", role: "status" });
+    const maps = make("div", { class: "smalls" });
+    const block = make(
+      "div",
+      { class: "block scrambling" },
+      make("h4", {}, tr("ui.scramble.title")),
+      make("p", { class: "soft" }, tr("ui.scramble.hint")),
+      make("div", { class: "group" }, make("label", { for: "cxr-depth" }, tr("ui.scramble.permute")), depth, run, status),
+      maps
+    );
+    on("scramble", () => {
+      const scramble = current()?.scramble;
+      run.disabled = scramble?.state === "running" || !finished().length;
+      block.dataset.state = scramble?.state ?? "idle";
+      setText(status, statusOf());
+      showMaps(maps);
+    });
+    on("draw", drawAll);
+    return block;
+  }
+  async function heardScramble(answer) {
+    const scramble = current()?.scramble;
+    if (!scramble || scramble.run !== answer.run) return;
+    changePart(scramble, { ahead: answer.ahead, wait: answer.wait });
+    if (answer.ahead === void 0 && !answer.busy) {
+      if (answer.error && !answer.method) changePart(scramble, { state: "stopped", error: answer.error });
+      else if (answer.complete) changePart(scramble, { state: "done" });
+      else {
+        const maps = answer.maps ? await unpacked(answer.maps) : null;
+        const own2 = { kept: answer.kept, error: answer.error, maps };
+        changePart(scramble, { maps: new Map(scramble.maps).set(answer.method ?? "", own2) });
+      }
+    }
+    publish("scramble");
+  }
+  function statusOf() {
+    const scramble = current()?.scramble;
+    if (scramble?.error) return say(scramble.error);
+    return scramble?.state === "running" ? waiting(scramble) ?? tr("ui.scramble.running") : "";
+  }
+  function showMaps(place) {
+    const result = current();
+    draws = [];
+    place.replaceChildren(...[...result?.scramble?.maps ?? []].map(([key, found]) => figureOf(
+      /** @type {Result} */
+      result,
+      key,
+      found
+    )));
+    requestAnimationFrame(drawAll);
+  }
+  function figureOf(result, key, found) {
+    const kept2 = found.kept?.[state.chosen] ?? null;
+    const canvas = make("canvas", { role: "img", "aria-label": tr("ui.scramble.map_of", { method: titleOf(key) }) });
+    const { maps } = found;
+    const method = methodOf(key);
+    if (maps && method) {
+      draws.push(() => {
+        if (!canvas.isConnected || result !== current()) return;
+        fit(canvas, result.image);
+        picture(canvas, result, { maps, limit: maps.limit[state.chosen], stops: stopsOf(method) });
+      });
+    }
+    return make(
+      "figure",
+      { class: kept2 !== null && kept2 >= state.page.stays ? "stays" : null },
+      make("div", { class: "stage small" }, canvas),
+      make("figcaption", {}, make("b", {}, titleOf(key)), ` ${found.error ? say(found.error) : verdictOf(kept2)}`)
+    );
+  }
+  function verdictOf(kept2) {
+    if (kept2 === null) return tr("ui.scramble.empty");
+    return kept2 >= state.page.stays ? tr("ui.scramble.stays", { value: figure(kept2) }) : tr("ui.scramble.changes", { value: figure(kept2) });
+  }
+
+  // cxr_demo/web/viewer/curves.js
+  var CONTROLS = {
+    random: { title: () => tr("ui.curves.random_map"), dash: "2 3", border: "dotted" },
+    lungs: { title: () => tr("ui.curves.lungs_alone"), dash: "7 3", border: "dashed" }
+  };
+  var colourOf = (key) => LINES[Math.max(0, state.page.methods.findIndex((method) => method.key === key)) % LINES.length];
+  var nameOf = (name) => CONTROLS[name]?.title() ?? titleOf(name);
+  function curvesBlock(found) {
+    const stale = !found.measured.has(state.chosen);
+    const i = stale ? found.finding ?? 0 : state.chosen;
+    const curves = found.measured.get(i)?.curves;
+    const labels = current()?.seen.labels ?? [];
+    if (!curves) return null;
+    return make(
+      "div",
+      { class: "block curves" },
+      make("h4", {}, tr("ui.curves.title", { finding: readable(labels[i]) })),
+      make(
+        "p",
+        { class: "soft" },
+        tr("ui.curves.what_it_is"),
+        " ",
+        tr("ui.curves.gap_is")
+      ),
+      make(
+        "div",
+        { class: "charts" },
+        chart(tr("ui.curves.deletion"), tr("ui.curves.deletion_hint"), curves, "deletion"),
+        chart(tr("ui.curves.insertion"), tr("ui.curves.insertion_hint"), curves, "insertion")
+      ),
+      legend(curves),
+      stale ? button(tr("ui.curves.measure", { finding: readable(labels[state.chosen]) }), { class: "quiet measure" }, () => askTrust(true)) : null
+    );
+  }
+  var [WIDTH, HEIGHT, LEFT, RIGHT, BOTTOM, ABOVE] = [330, 190, 40, 14, 24, 8];
+  function chart(title, hint, curves, kind) {
+    const values = curves.lines.flatMap((line) => [...line.deletion, ...line.insertion]);
+    const [low, high] = [Math.min(...values), Math.max(...values)];
+    const x = (t) => LEFT + t * (WIDTH - LEFT - RIGHT);
+    const y = (v) => ABOVE + (1 - (v - low) / (high - low || 1)) * (HEIGHT - ABOVE - BOTTOM);
+    const words2 = curves.lines.map((line) => tr(
+      "ui.curves.from_to",
+      { name: nameOf(line.name), first: figure(line[kind][0]), last: figure(line[kind][line[kind].length - 1]) }
+    ));
+    const plot = shape("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": `${title}: ${words2.join(", ")}` });
+    for (const t of [0, 0.25, 0.5, 0.75, 1]) {
+      plot.append(
+        shape("line", { x1: x(t), x2: x(t), y1: ABOVE, y2: HEIGHT - BOTTOM, class: "grid" }),
+        shape("text", { x: x(t), y: HEIGHT - 8, "text-anchor": "middle" }, `${100 * t}`)
+      );
+    }
+    for (const v of [low, (low + high) / 2, high]) {
+      plot.append(
+        shape("line", { x1: LEFT, x2: WIDTH - RIGHT, y1: y(v), y2: y(v), class: "grid" }),
+        shape("text", { x: LEFT - 4, y: y(v) + 4, "text-anchor": "end" }, figure(v, 1))
+      );
+    }
+    plot.append(...curves.lines.map((line) => lineOf(line, curves.shares.map((t, j) => `${x(t)},${y(line[kind][j])}`).join(" "))));
+    return make("figure", {}, make("figcaption", {}, make("b", {}, title), ` ${hint}`), plot);
+  }
+  function lineOf({ name }, points) {
+    const control = CONTROLS[name];
+    return shape("polyline", {
+      points,
+      "data-line": name,
+      fill: "none",
+      "stroke-width": control ? 1.6 : 2.2,
+      stroke: control ? "currentColor" : colourOf(name),
+      "stroke-dasharray": control?.dash ?? ""
+    });
+  }
+  function legend(curves) {
+    const border = (name) => CONTROLS[name] ? `2px ${CONTROLS[name].border} currentColor` : `3px solid ${colourOf(name)}`;
+    return make("ul", { class: "legend" }, ...curves.lines.map((line) => make(
+      "li",
+      {},
+      make("i", { style: `border-top: ${border(line.name)}` }),
+      tr("ui.curves.gap", { name: nameOf(line.name), value: figure(line.gap) })
+    )));
+  }
+
+  // cxr_demo/web/viewer/trust.js
+  function createTrust(blocks) {
+    const measures = make("div", { class: "blocks" });
+    const status = make("span", { class: "soft", role: "status" });
+    const panel = make(
+      "section",
+      { class: "believe", "aria-label": tr("ui.trust.title"), hidden: true },
+      make("header", {}, make("h3", {}, tr("ui.trust.title")), status),
+      measures,
+      make("div", { class: "blocks" }, ...blocks)
+    );
+    const show2 = () => {
+      panel.hidden = !current();
+      if (panel.hidden) return;
+      showTrust(panel, status, measures);
+      publish("tables");
+      publish("scramble");
+    };
+    on("trust", show2);
+    on("film", show2);
+    on("draw", drawOverlay);
+    return panel;
+  }
+  function heardTrust(answer) {
+    const result = current();
+    const trust = result?.trust;
+    if (!trust || trust.run !== answer.run || answer.busy) return;
+    if (answer.ahead !== void 0) {
+      changePart(trust, { ahead: answer.ahead, wait: answer.wait });
+    } else if (answer.stopped) {
+      setTrust(result, null);
+    } else {
+      changePart(trust, { ahead: null, ...answer, state: answer.error ? "stopped" : "done" });
+      if (answer.curves) measured(trust, answer.finding ?? 0, { curves: answer.curves, overlay: null });
+      if (answer.overlay) unpackOverlay(trust, answer.finding ?? 0, answer.overlay);
+    }
+    publish("trust");
+  }
+  function measured(trust, i, own2) {
+    changePart(trust, { measured: new Map(trust.measured).set(i, own2) });
+  }
+  async function unpackOverlay(trust, i, { side, data }) {
+    const planes = new Int8Array(await inflate(data));
+    const own2 = trust.measured.get(i);
+    if (own2) measured(trust, i, { ...own2, overlay: { side, planes } });
+    publish("trust");
+  }
+  function showTrust(panel, status, measures) {
+    const found = current()?.trust ?? null;
+    panel.dataset.state = found?.state ?? "idle";
+    setText(status, trustWords(found));
+    overlay = null;
+    measures.replaceChildren(...found?.methods ? [curvesBlock(found), agreementBlock(found), placesBlock(found)].filter(present) : []);
+    requestAnimationFrame(drawOverlay);
+  }
+  function trustWords(found) {
+    if (found?.error) return say(found.error);
+    if (found?.state === "running") return waiting(found) ?? tr("ui.trust.measuring");
+    return found?.state === "done" ? tr("ui.trust.measured_in", { seconds: figure(found.seconds, 1) }) : tr("ui.trust.not_yet");
+  }
+  var overlay = null;
+  var drawOverlay = () => overlay?.();
+  function agreementBlock(found) {
+    const pairs = found.agreement ?? [];
+    if (!pairs.length) return null;
+    const i = state.chosen;
+    const rows = pairs.map((pair) => (
+      /** @type {const} */
+      [
+        tr("ui.trust.pair", { one: titleOf(pair.pair[0]), other: titleOf(pair.pair[1]) }),
+        [cell(figure(pair.rank[i])), cell(figure(pair.rankOthers[i]), "soft"), cell(share(pair.top[i])), cell(share(pair.topOthers[i]), "soft")]
+      ]
+    ));
+    const heads2 = [tr("ui.trust.rank"), tr("ui.trust.other_findings"), tr("ui.trust.top"), tr("ui.trust.other_findings")];
+    const own2 = found.measured.get(i)?.overlay;
+    return make(
+      "div",
+      { class: "block" },
+      make("h4", {}, tr("ui.trust.agree")),
+      make("div", { class: "beside" }, makeTable(heads2, rows), own2 ? overlayOf(own2) : null),
+      make(
+        "p",
+        { class: "soft" },
+        tr("ui.trust.agree_hint"),
+        " ",
+        tr("ui.trust.agree_wrong")
+      )
+    );
+  }
+  var cell = (text, kind) => make("td", kind ? { class: kind } : {}, text);
+  function overlayOf(own2) {
+    const canvas = make("canvas", {
+      role: "img",
+      "aria-label": tr("ui.trust.overlay")
+    });
+    overlay = () => {
+      const result = current();
+      if (result && canvas.isConnected) drawAgreement(canvas, result, own2);
+    };
+    return make("div", { class: "stage small" }, canvas);
+  }
+  function drawAgreement(canvas, result, { side, planes }) {
+    fit(canvas, result.image);
+    const [agreed, conflict] = [planes.subarray(0, side ** 2), planes.subarray(side ** 2)];
+    const pixels = new ImageData(side, side);
+    const stops2 = Object.values(coloursNow()).find((scale) => scale[0][0] < 0) ?? [];
+    for (let k = 0; k < side ** 2; k++) {
+      const [a, c] = [agreed[k] / 127, conflict[k] / 127];
+      pixels.data.set(c > Math.abs(a) ? [150, 40, 200, 255 * c] : [...shade(stops2, a), 255 * Math.abs(a)], 4 * k);
+    }
+    const small = make("canvas", { width: side, height: side });
+    penOf(small).putImageData(pixels, 0, 0);
+    const pen = penOf(canvas);
+    const { crop } = result.seen.film;
+    const { left, top, width, height } = within(frame(canvas, state.view), crop);
+    pen.drawImage(filmAt(result, canvas.width, canvas.height, state.view), 0, 0);
+    pen.drawImage(small, left, top, width, height);
+    hatch(pen, canvas, crop, state.view);
+  }
+  function placesBlock(found) {
+    const i = state.chosen;
+    const marker = found.marker ?? [];
+    const labels = current()?.seen.labels ?? [];
+    const rows = Object.entries(found.methods ?? {}).map(([key, m]) => (
+      /** @type {const} */
+      [
+        titleOf(key),
+        [cell(share(m.outside_lungs[i])), cell(share(m.at_border[i])), cell(figure(m.stability[i])), cell(figure(m.faithfulness[i]))]
+      ]
+    ));
+    const order = marker.map((_, k) => k).sort((a, b) => marker[b] - marker[a]);
+    const most = order.slice(0, 3).map((k) => `${readable(labels[k])} ${figure(marker[k])}`).join(", ");
+    return make(
+      "div",
+      { class: "block" },
+      make("h4", {}, tr("ui.trust.shortcuts")),
+      makeTable([tr("ui.trust.outside_lungs"), tr("ui.trust.at_border"), tr("ui.trust.stability"), tr("ui.trust.faithfulness")], rows),
+      make("p", { class: "soft" }, found.lungs && say(found.lungs), " ", tr("ui.trust.marker", { value: figure(marker[i]), most }))
+    );
+  }
+
+  // cxr_demo/web/viewer/answers.js
+  function listen(channel, form) {
+    const heard = {
+      trust: heardTrust,
+      scramble: heardScramble,
+      estimate: (answer) => publish("estimate", answer),
+      pixels: heardPixels,
+      export: heardExport,
+      bundle: heardPacked,
+      named: (answer) => heardNamed(form, answer)
+    };
+    document.addEventListener(channel, (event) => {
+      const answer = (
+        /** @type {CustomEvent} */
+        event.detail
+      );
+      if (!answer) return;
+      if (answer.failed) heardFailure(answer.failed, form);
+      else if (answer.event && heard[answer.event]) heard[answer.event](answer);
+      else if (answer.method) heardMethod(answer);
+      else heardFilm(
+        /** @type {Answer & Prediction} */
+        answer
+      );
+    });
+  }
+  async function heardFilm(answer) {
+    const { film = null, model = "", source = null } = answeredTurn(answer.turn ?? 0) ?? {};
+    if (film && film !== state.film) filmRests(film);
+    if (model !== state.model || source !== (film?.source ?? null) || film?.results.has(model)) return;
+    if (answer.spec && film === state.film) setSpec(answer.spec);
+    if (!film) return;
+    if (answer.error) filmFailed(film, say(answer.error));
+    else {
+      filmRests(film);
+      forgetError(film);
+      const image = new Image();
+      image.src = answer.film.png;
+      await image.decode();
+      if (source !== film.source || film.results.has(model)) return;
+      show(film, model, answer, image);
+    }
+    publish(film === state.film ? "film" : "films");
+  }
+  function show(film, model, answer, image) {
+    const result = addResult(film, model, answer, image);
+    giveBoxes(result);
+    giveThumb(film, thumbnail(image));
+    if (film !== state.film || model !== state.model) return;
+    settle(result);
+    complete();
+  }
+  async function heardMethod(answer) {
+    if (state.grid.job?.run === answer.run) return heardJob(answer);
+    const method = methodOf(answer.method ?? "");
+    const result = current();
+    const entry = method && entryOf(method);
+    if (!result || !entry || entry.run !== answer.run || entry.state === "done") return;
+    const maps = answer.maps ? await unpacked(answer.maps) : null;
+    if (result !== current() || entryOf(method) !== entry || (entry.at ?? 0) > (answer.at ?? Infinity)) return;
+    if (answer.error && entry.before) {
+      setEntry(result, method, { ...entry.before, error: answer.error });
+      publish("card", method);
+      return publish("draw");
+    }
+    const progress = progressOf(entry, answer);
+    changeEntry(entry, { ...progress, maps: maps ?? entry.maps });
+    publish("card", method);
+    if (maps) publish("cards");
+    if (progress.state === "running") return;
+    askTrust();
+    publish("grid");
+    publish("quiz");
+  }
+  function progressOf(entry, { maps: _packed, ...answer }) {
+    const next = answer.error || answer.stopped ? "stopped" : answer.complete ? "done" : entry.state;
+    const since = entry.since ?? (answer.steps?.[0] ? { at: performance.now(), done: answer.steps[0] } : void 0);
+    const why = next === "stopped" ? { stopped: answer.stopped ?? entry.stopped, error: answer.error ?? entry.error } : {};
+    const before = next === "done" ? null : entry.before;
+    return { ahead: null, ...answer, ...why, since, before, state: next };
+  }
+  function heardFailure(failed, form) {
+    const error = state.page.refused;
+    const method = methodOf(failed);
+    const entry = method && entryOf(method);
+    const { job } = state.grid;
+    const part = failed === "export" ? current()?.exporting : failed === "trust" || failed === "scramble" ? current()?.[failed] : null;
+    if (job && job.method === method && !isBusy(entry)) heardJob({ run: job.run, error });
+    else if (entry) {
+      changeEntry(entry, { state: "stopped", error });
+      publish("card", method);
+    } else if (failed === "film") {
+      refuseAsked(say(error));
+      publish("film");
+    } else if (failed === "named") heardNamed(form, { run: state.naming, error });
+    else if (failed === "pixels") {
+      if (state.film) noPixels(state.film, say(error));
+    } else if (["export", "bundle"].includes(failed) && state.packing.run !== null) endPacking(say(error));
+    else if (part) {
+      refusePart(part, error);
+      publish("trust");
+      publish("export");
+    }
+  }
+
+  // cxr_demo/web/viewer/gestures.js
+  var fingers = /* @__PURE__ */ new Map();
+  var STEPS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+  function followPointers(canvas, readAloud, taken = () => false) {
+    let held = null;
+    canvas.addEventListener("pointerdown", (event) => {
+      if (!taken()) held = press(canvas, event);
+    });
+    canvas.addEventListener("pointermove", (event) => move(canvas, event, held));
+    canvas.addEventListener("pointerup", (event) => fingers.delete(event.pointerId));
+    canvas.addEventListener("pointercancel", (event) => fingers.delete(event.pointerId));
+    canvas.addEventListener("pointerleave", (event) => {
+      if (!fingers.has(event.pointerId)) point2(null);
+    });
+    canvas.addEventListener("blur", () => point2(null));
+    canvas.addEventListener("contextmenu", (event) => event.preventDefault());
+    canvas.addEventListener("dblclick", (event) => state.view.zoom > 1 ? lookAt(0, 0, 1) : zoomAt(placeOn(canvas, event), 2));
+    canvas.addEventListener("wheel", (event) => turnWheel(canvas, event), { passive: false });
+    canvas.addEventListener("touchmove", (event) => {
+      if (event.touches.length > 1 || state.view.zoom > 1) event.preventDefault();
+    }, { passive: false });
+    canvas.addEventListener("keydown", (event) => stepBy(event, readAloud));
+  }
+  function press(canvas, event) {
+    point2(placeOn(canvas, event));
+    fingers.set(event.pointerId, event);
+    const windows = event.button === 2;
+    if (fingers.size === 1 && (state.view.zoom > 1 || windows)) canvas.setPointerCapture(event.pointerId);
+    return { windows, from: state.window, x: event.clientX, y: event.clientY };
+  }
+  function move(canvas, event, held) {
+    if (event.pointerType === "mouse" && !event.buttons) fingers.delete(event.pointerId);
+    const before = fingers.get(event.pointerId);
+    if (!before) return point2(placeOn(canvas, event));
+    const box = canvas.getBoundingClientRect();
+    if (fingers.size === 2) pinch(canvas, event);
+    else if (held?.windows) {
+      const { low, high } = held.from;
+      const width = (high - low) * 2 ** ((event.clientX - held.x) / box.width * 4);
+      setWindow((low + high) / 2 + (event.clientY - held.y) / box.height, width);
+    } else if (state.view.zoom > 1) {
+      moveBy((before.clientX - event.clientX) / box.width, (before.clientY - event.clientY) / box.height);
+    }
+    fingers.set(event.pointerId, event);
+    point2(placeOn(canvas, event));
+  }
+  function pinch(canvas, event) {
+    const [one, other] = [...fingers.values()];
+    const still = one.pointerId === event.pointerId ? other : one;
+    const before = still === one ? other : one;
+    const apart = (a, b) => Math.hypot(a.clientX - b.clientX, a.clientY - b.clientY) || 1;
+    const between = (a, b) => placeOn(canvas, { clientX: (a.clientX + b.clientX) / 2, clientY: (a.clientY + b.clientY) / 2 });
+    const [from, to] = [between(before, still), between(event, still)];
+    const { x, y, zoom } = state.view;
+    setView({ x: x - (to.x - from.x), y: y - (to.y - from.y), zoom });
+    zoomAt(from, apart(event, still) / apart(before, still));
+  }
+  function turnWheel(canvas, event) {
+    const ours = event.ctrlKey || event.metaKey || document.activeElement === canvas && (state.view.zoom > 1 || event.deltaY < 0);
+    if (!ours) return;
+    event.preventDefault();
+    zoomAt(placeOn(canvas, event), 2 ** (-clamp(event.deltaY, -100, 100) / 200));
+  }
+  function stepBy(event, readAloud) {
+    const step = STEPS[event.key];
+    if (!step || event.ctrlKey || event.metaKey || event.altKey) return;
+    event.preventDefault();
+    if (event.shiftKey) return moveBy(step[0] / 8, step[1] / 8);
+    const from = state.pointer ?? middle();
+    point2({ x: from.x + step[0] / 56 / state.view.zoom, y: from.y + step[1] / 56 / state.view.zoom });
+    readAloud();
+  }
+
+  // cxr_demo/web/viewer/beside.js
+  function createBeside(readAloud) {
+    const parts = createParts();
+    followPointers(parts.canvas, readAloud);
+    on("films", () => showBeside(parts));
+    on("draw", () => drawBeside(parts));
+    return parts;
+  }
+  function createParts() {
+    const choice2 = make("select", { id: "cxr-beside", "aria-label": tr("ui.beside.film_beside"), onchange: () => {
+      setBeside(choice2.value === "" ? null : state.films[Number(choice2.value)]);
+      showBeside(parts);
+    } });
+    const box = group(make("label", { for: "cxr-beside" }, tr("ui.beside.beside_it")), choice2);
+    box.hidden = true;
+    const { canvas, node } = makeStage(tr("ui.beside.no_film"));
+    const name = make("h3", {});
+    const words2 = make("p", { class: "reading" });
+    const card = make(
+      "article",
+      { class: "card beside-card", "aria-label": tr("ui.beside.card"), hidden: true },
+      make("header", {}, name),
+      node,
+      words2
+    );
+    const parts = { card, box, choice: choice2, canvas, name, words: words2 };
+    return parts;
+  }
+  function showBeside(parts) {
+    const { box, choice: choice2, card } = parts;
+    const others = state.films.filter((film) => film !== state.film && resultOf(film));
+    if (!others.some((film) => film === state.beside)) setBeside(null);
+    box.hidden = !others.length;
+    choice2.replaceChildren(
+      make("option", { value: "" }, tr("ui.beside.no_other")),
+      ...others.map((film) => make("option", { value: state.films.indexOf(film), selected: film === state.beside }, film.name))
+    );
+    const before = card.hidden;
+    card.hidden = !state.beside || !current();
+    if (card.hidden !== before) return publish("cards-shown");
+    drawBeside(parts);
+  }
+  function drawBeside({ card, canvas, name, words: words2 }) {
+    const { film, beside, chosen } = state;
+    const result = beside && resultOf(beside);
+    if (card.hidden || !film || !result) return;
+    fit(canvas, result.image);
+    picture(canvas, result);
+    setText(name, beside.name);
+    const [here, there] = [film, beside].map((one) => probabilityOf(one, chosen));
+    const points = Math.round(100 * (there - here));
+    setText(words2, [
+      tr("ui.beside.here_and_there", { finding: readable(state.label), there: percent(there), here: percent(here) }),
+      points === 0 ? tr("ui.beside.same") : tr("ui.beside.difference", { points: signedWhole(points) }),
+      tr("ui.beside.same_view")
+    ].join(" "));
+    canvas.setAttribute("aria-label", tr("ui.films.named", { name: beside.name }));
+  }
+
+  // cxr_demo/web/viewer/boxes.js
+  function createBoxes(film) {
+    const toggle = () => drawing(!state.drawing);
+    const draw = button(tr("ui.boxes.draw"), { class: "quiet", id: "cxr-draw-box", "aria-pressed": "false" }, toggle);
+    const clear = button(tr("ui.boxes.remove"), { class: "quiet" }, clearBoxes);
+    const place = make("div", {});
+    const block = make(
+      "div",
+      { class: "block boxes" },
+      make("h4", {}, tr("ui.boxes.title")),
+      make("p", { class: "soft" }, tr("ui.boxes.hint")),
+      make("div", { class: "group" }, draw, clear),
+      place
+    );
+    on("boxes", () => {
+      draw.setAttribute("aria-pressed", String(state.drawing));
+      film.stage.classList.toggle("drawing", state.drawing);
+      if (!state.drawing) return;
+      film.stage.scrollIntoView({ block: "nearest" });
+      film.canvas.focus({ preventScroll: true });
+    });
+    on("tables", () => {
+      place.replaceChildren(...measuresOrButton());
+      clear.disabled = !boxesOf(state.label).length;
+    });
+    drawByPointer(film.canvas);
+    drawByKeys(film.stage);
+    return { block, toggle };
+  }
+  function drawByPointer(canvas) {
+    canvas.addEventListener("pointerdown", (event) => {
+      if (!state.drawing || !current()) return;
+      canvas.setPointerCapture(event.pointerId);
+      pullBox(placeOn(canvas, event), state.pulled);
+    });
+    canvas.addEventListener("pointermove", (event) => {
+      if (!state.corner) return;
+      pullBox(state.corner, edgesOf(state.corner, placeOn(canvas, event)));
+      publish("draw");
+    });
+    canvas.addEventListener("pointerup", (event) => {
+      if (state.corner) finishBox(edgesOf(state.corner, placeOn(canvas, event)));
+    });
+  }
+  function drawByKeys(stage) {
+    stage.addEventListener("keydown", (event) => {
+      if (!state.drawing || !current()) return;
+      const here = state.pointer ?? middle();
+      if (["Enter", " "].includes(event.key)) {
+        event.preventDefault();
+        point2(here);
+        if (state.corner) return finishBox(edgesOf(state.corner, here));
+        pullBox(here, state.pulled);
+      } else if (state.corner) pullBox(state.corner, edgesOf(state.corner, here));
+      publish("draw");
+    });
+    document.addEventListener("keydown", (event) => {
+      if (event.key === "Escape" && state.drawing) drawing(false);
+    });
+  }
+  function measuresOrButton() {
+    const found = current()?.trust;
+    const now = state.film && found?.asked === JSON.stringify(boxesTold(state.film));
+    const measured2 = now ? Object.entries(found?.boxes?.[state.label] ?? {}) : [];
+    if (measured2.length) {
+      return [makeTable([tr("ui.boxes.peak_inside"), tr("ui.boxes.energy"), tr("ui.boxes.iou"), tr("ui.boxes.best_iou")], measured2.map(([key, m]) => [
+        titleOf(key),
+        [m.pointing === null ? "\u2013" : m.pointing ? tr("ui.boxes.yes") : tr("ui.boxes.no"), figure(m.energy), figure(m.iou), figure(m.ceiling)].map((text) => make("td", {}, text))
+      ]))];
+    }
+    if (!boxesOf(state.label).length || !found?.methods) return [];
+    return [button(tr("ui.boxes.measure"), { class: "quiet", id: "cxr-measure-boxes" }, () => askTrust(true))];
+  }
+
+  // cxr_demo/web/viewer/wrapping.js
+  function wrapped(text, most, widthOf) {
+    const lines = [""];
+    for (const word of text.split(" ")) {
+      const before = lines[lines.length - 1];
+      const longer = before ? `${before} ${word}` : word;
+      if (widthOf(longer) <= most) {
+        lines[lines.length - 1] = longer;
+        continue;
+      }
+      if (before) lines.push("");
+      for (const letter of word) {
+        const last = lines[lines.length - 1];
+        if (last && widthOf(last + letter) > most) lines.push(letter);
+        else lines[lines.length - 1] += letter;
+      }
+    }
+    return lines;
+  }
+
+  // cxr_demo/web/viewer/picturefile.js
+  async function savePicture(method, maps, limit) {
+    const result = current();
+    const { label, chosen: i } = state;
+    const stops2 = stopsOf(method);
+    await wholeFilm();
+    if (!result || result !== current()) return;
+    const [{ width, height }] = levelsOf(result);
+    const drawn2 = make("canvas", { width, height });
+    picture(drawn2, result, { maps, limit, stops: stops2 }, { view: WHOLE, i });
+    forgetPictures(result.film);
+    const whole = captioned(drawn2, stops2, captionOf(method, result, maps, i, label, limit, stops2));
+    const name = `${stem(result.seen.film.name)}-${method.key}-${label}.png`;
+    whole.toBlob((blob) => {
+      if (blob) download(blob, name);
+    });
+  }
+  function captionOf(method, { seen }, maps, i, label, limit, stops2) {
+    const { levels: levels2, page, spec } = state;
+    const percents = levels2.map((share2) => Math.round(100 * share2)).join(", ");
+    return {
+      title: tr("ui.picture.title", { method: method.title, finding: readable(label), p: percent(seen.probabilities[i]) }),
+      ticks: stops2[0][0] < 0 ? [tr("ui.picture.against", { value: signed(-limit) }), "0", tr("ui.picture.for", { value: signed(limit) })] : ["0", signed(limit / 2, limit), signed(limit)],
+      notes: [
+        tr("ui.picture.colours", { unit: method.unit.title }),
+        anyUnsure(maps, i) ? tr("ui.picture.unsure") : "",
+        boxesOf(label).length ? tr("ui.picture.boxes") : "",
+        levels2.length ? tr("ui.picture.contours", { levels: percents }) : "",
+        ...seen.warnings.map((warning) => `\u26A0 ${say(warning)}`),
+        tr("ui.picture.model", { name: spec.revision }),
+        tr("ui.picture.file", { name: seen.film.name }),
+        page.notice
+      ].filter(Boolean)
+    };
+  }
+  function captioned(drawn2, stops2, { title, ticks: ticks2, notes }) {
+    const { width, height } = drawn2;
+    const size = Math.max(11, Math.round(width / 56));
+    const [margin, leading] = [Math.floor(size / 2), Math.round(1.4 * size)];
+    const inner = width - 2 * margin;
+    const [bold, plain] = [`bold ${size}px sans-serif`, `${size}px sans-serif`];
+    const ruler = rulerOf(inner);
+    const head = ruler.lines(title, bold);
+    const values = ruler.lines(ticks2.join(" "), plain).length > 1 || ruler.widest(ticks2.join(" "), plain) > inner * 0.8 ? ruler.lines(ticks2.join(" \xB7 "), plain) : null;
+    const foot = notes.flatMap((note2) => ruler.lines(note2, plain));
+    const strip = 2 * margin + size + leading * (head.length + (values?.length ?? 1) + foot.length);
+    const whole = make("canvas", { width, height: height + strip });
+    const pen = penOf(whole);
+    pen.drawImage(drawn2, 0, 0);
+    pen.fillStyle = "white";
+    pen.fillRect(0, height, width, strip);
+    let y = height + margin;
+    const write = (line, font, x = margin, align = "left") => {
+      Object.assign(pen, { font, fillStyle: "rgb(32 32 32)", textAlign: align });
+      pen.fillText(line, x, y + size);
+    };
+    for (const line of head) {
+      write(line, bold);
+      y += leading;
+    }
+    drawScale(pen, stops2, { left: margin, top: y, width: inner, height: size });
+    y += size;
+    if (values) for (const line of values) {
+      write(line, plain);
+      y += leading;
+    }
+    else {
+      const aligned = (
+        /** @type {const} */
+        ["left", "center", "right"]
+      );
+      ticks2.forEach((tick, k) => write(tick, plain, margin + inner * k / 2, aligned[k]));
+      y += leading;
+    }
+    for (const line of foot) {
+      write(line, plain);
+      y += leading;
+    }
+    return whole;
+  }
+  function rulerOf(inner) {
+    const pen = penOf(make("canvas"));
+    const lines = (text, font) => {
+      pen.font = font;
+      return wrapped(text, inner, (part) => pen.measureText(part).width);
+    };
+    const widest = (text, font) => Math.max(...lines(text, font).map((line) => pen.measureText(line).width));
+    return { lines, widest };
+  }
+  function drawScale(pen, stops2, { left, top, width, height }) {
+    const low = stops2[0][0];
+    for (let x = 0; x < width; x++) {
+      const t = low + (1 - low) * (x + 0.5) / width;
+      const part = cover(t, state.side, state.opacity);
+      pen.fillStyle = `rgb(${shade(stops2, t).map((level) => Math.round(level * part + 127.5 * (1 - part))).join(" ")})`;
+      pen.fillRect(left + x, top, 1, height);
+    }
+  }
+
+  // cxr_demo/web/viewer/cards.js
+  var MARKS = { supported: "\u2713", anatomy: "\u2248", random: "\u2715", undefined: "?" };
+  var FAINT = 0.02;
+  function createCards(readAloud) {
+    const cards = state.page.methods.map((method) => createCard(method, readAloud));
+    const of = (method) => cards.filter((card) => card.method === method);
+    const visible = () => cards.filter((card) => state.on.has(card.method.key));
+    on("draw", () => visible().forEach(drawCard));
+    on("cards", () => visible().forEach(drawCard));
+    on("point", () => visible().forEach(readOut));
+    on("card", (method) => of(method).forEach(refresh));
+    on("scramble", () => visible().forEach(trustLine));
+    on("estimate", (answer) => cards.forEach((card) => showEstimate(card, answer)));
+    on("cards-shown", () => {
+      for (const card of cards) card.node.hidden = !state.on.has(card.method.key);
+    });
+    on("film", () => cards.forEach(takeSettings));
+    return {
+      nodes: cards.map((card) => card.node),
+      readings: () => visible().map((card) => `${card.method.title} ${card.readout.textContent || tr("ui.cards.no_map")}`).join("; ")
+    };
+  }
+  function createCard(method, readAloud) {
+    const fields = new Map(method.settings.map((setting) => [setting.name, createField(method, setting)]));
+    const card = { ...createParts2(method, fields), method, fields };
+    followPointers(card.canvas, readAloud);
+    return card;
+  }
+  function createParts2(method, fields) {
+    const about2 = { method: method.title };
+    const { canvas, node: place } = makeStage(tr("ui.cards.map_of_none", about2));
+    place.classList.add("blank");
+    place.dataset.blank = tr("ui.cards.appears_here");
+    const [low, middle2, high, readout, fidelity, status, figures, estimate] = ["low", "middle", "high", "readout", "fidelity", "status", "figures", "estimate"].map((name) => make("span", { class: name }));
+    status.setAttribute("role", "status");
+    const trust = make("p", { class: "trust", hidden: true });
+    const scale = make("div", { class: "ramp" });
+    const bar = make("progress", { max: 1, value: 0, "aria-label": tr("ui.cards.progress", about2) });
+    const end = button(tr("ui.common.stop"), { class: "stop", "aria-label": tr("ui.cards.stop_method", about2), disabled: true }, () => stop(method));
+    const again = button(tr("ui.cards.run_again"), { class: "quiet", "aria-label": tr("ui.cards.run_method", about2), disabled: true }, () => askRun(method));
+    const save = button(tr("ui.cards.save"), { class: "quiet", "aria-label": tr("ui.cards.save_method", about2), disabled: true }, () => saveMap(method));
+    const node = make(
+      "article",
+      { class: "card", "data-method": method.key, "aria-label": method.title, hidden: !method.on },
+      make("header", {}, make("h3", {}, method.title), make("span", { class: "unit" }, method.unit.title), end),
+      place,
+      make("div", { class: "scale" }, scale, make("div", { class: "ticks" }, low, middle2, high)),
+      make("div", { class: "line" }, readout, fidelity),
+      trust,
+      bar,
+      make("div", { class: "line" }, status, figures),
+      make("p", { class: "reading" }, method.reading),
+      make(
+        "details",
+        { ontoggle: () => {
+          if (takesFilms()) askEstimate(method);
+        } },
+        make("summary", {}, tr("ui.cards.settings")),
+        ...method.settings.map((setting) => labelled(method, setting, fields)),
+        make("p", { class: "line" }, estimate),
+        make("p", { class: "paper" }, method.paper)
+      ),
+      make("footer", {}, again, save)
+    );
+    return { node, canvas, stage: place, low, middle: middle2, high, readout, fidelity, status, figures, estimate, trust, scale, bar, end, again, save };
+  }
+  var idOf = (method, setting) => `cxr-${method.key}-${setting.name}`;
+  function labelled(method, setting, fields) {
+    return make(
+      "div",
+      { class: "setting" },
+      make("label", { for: idOf(method, setting), title: setting.help }, setting.title),
+      fields.get(setting.name),
+      make("small", {}, setting.help)
+    );
+  }
+  function createField(method, s) {
+    const id = idOf(method, s);
+    const field = s.choices.length ? make("select", { id }, ...s.choices.map(({ key, title }) => make("option", { value: key, selected: key === s.default }, title))) : make("input", { id, type: "number", min: s.low, max: s.high, step: s.step ?? "any", value: s.default });
+    const take = () => setSetting(method, s.name, s.choices.length ? field.value : Number(field.value));
+    field.addEventListener("input", take);
+    field.addEventListener("change", () => {
+      if (field.value === "") field.value = String(s.default);
+      take();
+      if (takesFilms()) askEstimate(method);
+    });
+    return field;
+  }
+  function takeSettings(card) {
+    const used = entryOf(card.method)?.settings;
+    if (used) setSettings(card.method, used);
+    for (const [name, value] of Object.entries(used ?? {})) {
+      const field = card.fields.get(name);
+      if (field) field.value = String(value);
+    }
+    refresh(card);
+  }
+  function limitOf(method, maps) {
+    const own2 = maps.limit[state.chosen];
+    if (state.scale === "own" || !method.comparable) return own2;
+    return Math.max(own2, ...comparable().map(limitIn));
+  }
+  var comparable = () => shown().filter((method) => method.comparable);
+  var limitIn = (method) => entryOf(method)?.maps?.limit[state.chosen] ?? 0;
+  function drawCard(card) {
+    const { method } = card;
+    const result = current();
+    card.stage.classList.toggle("blank", !result);
+    if (!result) return;
+    fit(card.canvas, result.image);
+    const entry = entryOf(method);
+    const maps = entry?.maps;
+    const stops2 = stopsOf(method);
+    const map = maps ? { maps, limit: limitOf(method, maps), stops: stops2 } : null;
+    picture(card.canvas, result, map);
+    card.scale.style.backgroundImage = ramp(stops2, state.side, state.opacity);
+    ticks(card, stops2[0][0], map?.limit);
+    describe(card, entry, map);
+    trustLine(card);
+    if (state.pointer) readOut(card);
+  }
+  function ticks(card, low, limit) {
+    const number = (t) => limit === void 0 ? "" : signed(t * limit, limit);
+    setText(card.low, number(low));
+    setText(card.middle, low < 0 ? "0" : number(0.5));
+    setText(card.high, number(1));
+  }
+  function describe(card, entry, map) {
+    const { method } = card;
+    const about2 = { method: method.title, finding: readable(state.label) };
+    let said = tr("ui.cards.no_map_of_finding", about2);
+    if (map) {
+      const unit = map.maps.scale[state.chosen];
+      const [least, most] = extremes(planeShown(map.maps, state.chosen)).map((q) => q * unit);
+      const empty = Math.max(most, -least) < FAINT * map.limit || map.limit === 0;
+      card.stage.classList.toggle("empty", empty);
+      said = empty ? tr("ui.cards.nothing_to_see", about2) : tr("ui.cards.range", { ...about2, least: signed(least), most: signed(most), unit: method.unit.title });
+    }
+    card.canvas.setAttribute("aria-label", said);
+    const fidelity = entry?.fidelity?.[state.chosen] ?? null;
+    const fits = fidelity === null ? "" : tr("ui.cards.fits_model", { value: fixed(fidelity, 2) });
+    setText(card.fidelity, [map ? faintness(method, map.maps) : "", fits].filter(Boolean).join(" \xB7 "));
+  }
+  function faintness(method, maps) {
+    if (!method.comparable) return "";
+    const [strongest] = comparable().sort((a, b) => limitIn(b) - limitIn(a));
+    const ratio = limitIn(strongest) / maps.limit[state.chosen];
+    return ratio >= 2 ? tr("ui.cards.fainter", { times: ratio.toFixed(0), method: strongest.title }) : "";
+  }
+  function readOut(card) {
+    const maps = entryOf(card.method)?.maps;
+    const crop = current()?.seen.film.crop;
+    if (!maps || !crop || !state.pointer) return setText(card.readout, "");
+    const place = placeIn(state.pointer, crop);
+    setText(card.readout, !place ? tr("ui.cards.not_seen") : tr("ui.cards.here", { value: signed(valueIn(maps, state.chosen, place), maps.limit[state.chosen]) }));
+  }
+  function trustLine({ method, trust }) {
+    const result = current();
+    const found = result?.trust?.methods?.[method.key];
+    const i = state.chosen;
+    const fits = found && result?.trust?.about.split(" ").includes(`${method.key}:${entryOf(method)?.run}`);
+    trust.hidden = !fits;
+    if (!fits) return;
+    trust.dataset.verdict = found.verdict[i];
+    const kept2 = result.scramble?.maps.get(method.key)?.kept?.[i] ?? NaN;
+    const stays = kept2 >= state.page.stays ? tr("ui.cards.stays") : "";
+    setText(trust, [MARKS[found.verdict[i]], say(found.says[i]), stays].filter(Boolean).join(" "));
+  }
+  function saveMap(method) {
+    const maps = entryOf(method)?.maps;
+    if (maps) savePicture(method, maps, limitOf(method, maps));
+  }
+  function refresh(card) {
+    const entry = entryOf(card.method);
+    const busy = isBusy(entry);
+    const [done, total] = entry?.steps ?? [0, 0];
+    card.node.dataset.state = entry?.state ?? "idle";
+    card.end.disabled = entry?.state !== "running";
+    card.again.disabled = busy || !current();
+    card.save.disabled = !entry?.maps;
+    if (busy && !total) card.bar.removeAttribute("value");
+    else card.bar.value = entry?.state === "done" ? 1 : total ? done / total : 0;
+    setText(card.status, entry ? words(entry) : "");
+    card.status.classList.toggle("early", Boolean(entry?.error || entry?.stopped));
+    setText(card.figures, entry ? figuresOf(entry) : "");
+    if (!entry?.maps) {
+      setText(card.readout, "");
+      setText(card.fidelity, "");
+    }
+    publish("export");
+  }
+  function figuresOf(entry) {
+    const seconds = isBusy(entry) ? (performance.now() - entry.began) / 1e3 : entry.seconds;
+    if (seconds === void 0) return "";
+    return [`${fixed(seconds, 1)} s`, entry.forwards ? tr("ui.cards.forward_passes", { n: entry.forwards }) : ""].filter(Boolean).join(" \xB7 ");
+  }
+  function showEstimate(card, { run, method, copies, error, field: wrong }) {
+    if (card.method.key !== method || state.estimating.get(card.method.key) !== run) return;
+    setText(card.estimate, error ? say(error) : estimateOf(card.method, copies ?? 0));
+    card.estimate.classList.toggle("early", Boolean(error));
+    for (const [name, field] of card.fields) field.setAttribute("aria-invalid", String(name === wrong));
+  }
+  function estimateOf(method, copies) {
+    if (!copies) return tr("ui.cards.no_copies");
+    const each = pace(method);
+    return each ? tr("ui.cards.copies_and_time", { n: copies, time: lasting(copies * each) }) : tr("ui.cards.copies", { n: copies });
+  }
+  function createToggle(method) {
+    const box = make("input", { type: "checkbox", checked: method.on, "data-method": method.key, onchange: () => {
+      switchMethod(method, box.checked);
+      if (box.checked) complete();
+      else stop(method);
+      publish("cards-shown");
+      publish("grid");
+    } });
+    return make("label", {}, box, method.title);
+  }
+
+  // cxr_demo/web/viewer/controls.js
+  function createControls(chooser, saving) {
+    const number = make("output", { for: "cxr-opacity" }, percent(state.opacity));
+    const opacity = make("input", { type: "range", min: 0, max: 1, step: 0.01, value: state.opacity, id: "cxr-opacity", oninput: () => {
+      setText(number, percent(Number(opacity.value)));
+      setLook({ opacity: Number(opacity.value) });
+    } });
+    const bar = make(
+      "section",
+      { class: "controls", "aria-label": tr("ui.controls.title") },
+      group(make("label", { for: "cxr-finding" }, tr("ui.common.finding")), chooser),
+      group(make("label", { for: "cxr-opacity" }, tr("ui.controls.opacity")), opacity, number),
+      group(tr("ui.controls.scale"), radio("own", tr("ui.controls.each_own")), radio("same", tr("ui.controls.same_for_all"))),
+      group(tr("ui.controls.methods"), ...state.page.methods.map(createToggle)),
+      group(tr("ui.controls.take_away"), ...saving)
+    );
+    return { bar, opacity };
+  }
+  function radio(value, text) {
+    return make("label", {}, make("input", {
+      type: "radio",
+      name: "cxr-scale",
+      value,
+      checked: state.scale === value,
+      onchange: () => setLook({ scale: value })
+    }), text);
+  }
+
+  // cxr_demo/web/viewer/film.js
+  function createFilmPane() {
+    const parts = createParts3();
+    const { examples } = parts;
+    if (takesFilms()) acceptFiles(parts.stage);
+    on("film", () => {
+      showFilm(parts);
+      publish("films");
+      publish("draw");
+    });
+    on("films", () => showStrip(parts.strip));
+    on("draw", () => drawFilm(parts));
+    on("note", (name) => {
+      if (name === "box") setText(parts.boxNote, state.notes.box);
+    });
+    on("examples", () => {
+      examples.open = false;
+    });
+    return parts;
+  }
+  function createParts3() {
+    const picker = make("input", {
+      type: "file",
+      multiple: true,
+      accept: [...state.page.accepts, ".csv"].join(","),
+      class: "picker",
+      tabindex: -1,
+      "aria-label": tr("ui.films.choose"),
+      onchange: () => {
+        addFiles([...picker.files ?? []]);
+        picker.value = "";
+      }
+    });
+    const openPicker = () => picker.click();
+    const invite = make(
+      "div",
+      { class: "invite", onclick: openPicker },
+      make("strong", {}, tr("ui.films.drop")),
+      make("span", {}, tr("ui.films.or_paste"))
+    );
+    const veilWords = make("span", { class: "words" });
+    const veil = make("div", { class: "veil", hidden: true }, make("span", { class: "spinner" }), veilWords);
+    const { canvas, node } = makeStage(tr("ui.films.none_yet"), invite, veil);
+    node.classList.add("blank");
+    const name = make("div", { class: "filmname" });
+    const remove = button(tr("ui.films.remove"), { class: "quiet", id: "cxr-remove", hidden: true, title: tr("ui.films.remove_hint") }, removeFilm);
+    const bar = make("div", { class: "filmbar" }, name, remove, button(tr("ui.films.choose"), { class: "quiet" }, openPicker), picker);
+    const boxNote = make("p", { class: "soft", role: "status" });
+    const notes = make("div", { class: "notes", role: "alert" });
+    const strip = make("div", { class: "strip", role: "group", "aria-label": tr("ui.films.list"), hidden: true });
+    const examples = createExamples();
+    const pane = make("section", { class: "film", "aria-label": tr("ui.common.film") }, node, bar, boxNote, notes, strip, examples);
+    return { pane, canvas, stage: node, invite, veil, veilWords, name, remove, bar, boxNote, notes, strip, examples };
+  }
+  function createExamples() {
+    const { phantoms, examples, lessons } = state.page;
+    const part = (words2, chips) => [chips.length ? make("span", { class: "lead" }, words2) : null, make("div", { class: "chips" }, ...chips)];
+    return make(
+      "details",
+      { class: "examples", open: true, hidden: !takesFilms() },
+      make("summary", {}, tr("ui.films.examples")),
+      ...part(tr("ui.films.phantoms"), phantoms.map((item) => button(item.title, { class: "chip", "data-phantom": item.key }, () => addBuiltIn("phantom", item)))),
+      ...part(tr("ui.films.public"), examples.map((item) => button(item.title, { class: "chip", "data-example": item.key, title: item.credit }, () => addBuiltIn("example", item)))),
+      ...part(tr("ui.films.failures"), lessons.map((item) => button(
+        item.title,
+        { class: "chip", "data-lesson": item.key },
+        () => addBuiltIn("lesson", { ...item, title: tr("ui.films.failure_case", { method: item.title }) })
+      )))
+    );
+  }
+  function acceptFiles(place) {
+    const carries = (event) => [...event.dataTransfer?.types ?? []].includes("Files");
+    const dropping = (is) => place.classList.toggle("dropping", is);
+    document.addEventListener("dragover", (event) => {
+      if (carries(event)) {
+        event.preventDefault();
+        dropping(true);
+      }
+    });
+    document.addEventListener("dragleave", (event) => {
+      if (!event.relatedTarget) dropping(false);
+    });
+    document.addEventListener("drop", (event) => {
+      if (!carries(event)) return;
+      event.preventDefault();
+      dropping(false);
+      addFiles([...event.dataTransfer?.files ?? []]);
+    });
+    document.addEventListener("paste", (event) => {
+      const files = [...event.clipboardData?.files ?? []];
+      if (files.length) {
+        event.preventDefault();
+        addFiles(files);
+      }
+    });
+  }
+  function showFilm({ veil, veilWords, invite, remove, name, notes }) {
+    const { film } = state;
+    const result = current();
+    veil.hidden = !film?.busy;
+    setText(veilWords, !film?.busy ? "" : film.source ? tr("ui.films.reading") : tr("ui.films.sending"));
+    invite.hidden = Boolean(film?.busy || result);
+    remove.hidden = !film || !takesFilms();
+    const size = result?.seen.film;
+    name.replaceChildren(...!film ? [] : [
+      make("b", { title: film.name }, film.name),
+      make("span", {}, size ? tr("ui.films.size", { size: `${size.width} \xD7 ${size.height}` }) : "")
+    ]);
+    const said = film?.error ? [film.error] : (result?.seen.warnings ?? []).map(say);
+    notes.replaceChildren(...said.map((text) => make("p", {}, text)), ...corrections(film, result?.seen));
+    notes.classList.toggle("bad", Boolean(film?.error));
+  }
+  function corrections(film, seen) {
+    if (!film || film.error) return [];
+    const offered2 = [];
+    if (seen?.correction) offered2.push([sentenceCase(say(seen.correction.title)), seen.correction.key]);
+    if (film.source?.correction) offered2.push([tr("ui.films.as_it_was_sent"), null]);
+    return offered2.map(([words2, correction]) => button(words2, { class: "chip", "data-correction": correction ?? "none" }, () => correct(film, correction)));
+  }
+  function showStrip(strip) {
+    strip.hidden = state.films.length < 2;
+    strip.replaceChildren(...state.films.map((film) => make(
+      "button",
+      {
+        type: "button",
+        class: `thumb${film.error ? " bad" : ""}`,
+        title: film.name,
+        "aria-label": film.name,
+        "aria-pressed": String(film === state.film),
+        onclick: () => choose(film)
+      },
+      film.thumb ?? make("span", { class: "empty" }, film.error ? "!" : "\u2026"),
+      make("span", { class: "name" }, film.name)
+    )));
+  }
+  function drawFilm({ canvas, stage }) {
+    const result = current();
+    stage.classList.toggle("blank", !result);
+    if (!result) return;
+    fit(canvas, result.image);
+    picture(canvas, result);
+    canvas.setAttribute("aria-label", tr("ui.films.named", { name: result.seen.film.name }));
+    stage.dataset.pixels = pixelState(result);
+  }
+
+  // cxr_demo/web/viewer/findings.js
+  function createFindings() {
+    const list = make("div", { class: "list", role: "listbox", tabindex: 0, "aria-label": tr("ui.findings.list"), onkeydown: stepInList });
+    const chooser = make("select", { id: "cxr-finding", onchange: () => pick(Number(chooser.value), true) });
+    const facts = make("section", { class: "facts", "aria-label": tr("ui.findings.facts") });
+    const pane = make(
+      "section",
+      { class: "findings", "aria-label": tr("ui.findings.title") },
+      heads(),
+      make("p", { class: "doubt" }, tr("ui.findings.doubted")),
+      list
+    );
+    on("findings", () => showFindings(list, chooser, pane));
+    on("mark", () => mark(list, chooser));
+    on("spec", () => showModel(facts));
+    return { pane, facts, chooser };
+  }
+  function heads() {
+    return make(
+      "div",
+      { class: "row head", "aria-hidden": "true" },
+      make("span", { class: "label" }, tr("ui.common.finding")),
+      make("span", { class: "track" }),
+      make("span", { class: "number" }, tr("ui.findings.probability")),
+      make("span", { class: "point", title: tr("ui.findings.operating_point") }, tr("ui.findings.threshold")),
+      make("span", { class: "auroc", title: tr("ui.findings.auroc_hint") }, tr("ui.findings.auroc"))
+    );
+  }
+  function showFindings(list, chooser, pane) {
+    const seen = current()?.seen ?? null;
+    const { labels } = seen ?? state.spec;
+    const order = seen?.ranked ?? labels.map((_, i) => i);
+    list.replaceChildren(...order.map((i) => row(i, seen)));
+    pane.classList.toggle("doubted", Boolean(seen?.doubted));
+    chooser.replaceChildren(...order.map((i) => make("option", { value: i }, readable(labels[i]))));
+    chooser.disabled = !seen;
+    mark(list, chooser);
+  }
+  function mark(list, chooser) {
+    for (
+      const node of
+      /** @type {Iterable<HTMLElement>} */
+      list.children
+    ) {
+      node.setAttribute("aria-selected", String(Number(node.dataset.finding) === state.chosen));
+    }
+    if (state.chosen === NONE) return;
+    list.setAttribute("aria-activedescendant", `cxr-row-${state.chosen}`);
+    chooser.value = String(state.chosen);
+  }
+  function stepInList(event) {
+    const ranked = current()?.seen.ranked;
+    if (!ranked) return;
+    const at = ranked.indexOf(state.chosen);
+    const steps = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: ranked.length - 1 };
+    const to = steps[event.key];
+    if (to === void 0) return;
+    event.preventDefault();
+    pick(ranked[clamp(to, 0, ranked.length - 1)], true);
+  }
+  function row(i, seen) {
+    const { labels } = seen ?? state.spec;
+    const threshold = seen?.thresholds[i] ?? null;
+    const above = seen !== null && isAbove(seen, i);
+    const auroc = state.spec.auroc[labels[i]];
+    const name = readable(labels[i]);
+    return make(
+      "div",
+      {
+        class: `row${above ? " above" : ""}`,
+        role: "option",
+        id: `cxr-row-${i}`,
+        "data-finding": i,
+        "aria-selected": String(i === state.chosen),
+        "aria-label": seen && rowWords(name, seen.probabilities[i], threshold),
+        onclick: () => pick(i, true)
+      },
+      make("span", { class: "label" }, name),
+      make(
+        "span",
+        { class: "track" },
+        make("span", { class: "fill", style: `width:${100 * (seen?.probabilities[i] ?? 0)}%` }),
+        threshold === null ? null : make("span", { class: "mark", style: `left:${100 * threshold}%`, title: tr("ui.findings.operating_point_at", { threshold: percent(threshold) }) })
+      ),
+      make("span", { class: "number" }, seen ? percent(seen.probabilities[i]) : "\u2013"),
+      make("span", { class: "point" }, threshold === null ? "" : above ? `\u25B2 ${percent(threshold)}` : percent(threshold)),
+      make("span", { class: "auroc", title: auroc ? aurocWords(auroc) : null }, auroc ? fixed(auroc.value, 2) : "")
+    );
+  }
+  var rowWords = (finding, p, threshold) => threshold === null ? tr("ui.findings.row_unknown", { finding, p: percent(p) }) : tr("ui.findings.row", { finding, p: percent(p), threshold: percent(threshold) });
+  var aurocWords = (auroc) => tr(
+    "ui.findings.auroc_measured",
+    { ...rounded(auroc), subset: say(auroc.subset), positives: auroc.positives, n: auroc.films }
+  );
+  var rounded = ({ value, low, high }) => ({ value: fixed(value, 2), low: fixed(low, 2), high: fixed(high, 2) });
+  function showModel(facts) {
+    const { spec } = state;
+    const measured2 = spec.means.map((s) => make(
+      "p",
+      { class: "measured" },
+      make("b", {}, `${say(s.metric)} ${fixed(s.value, 2)}`),
+      make("span", { class: "soft" }, tr("ui.findings.mean_measured", { ...rounded(s), subset: say(s.subset) }))
+    ));
+    facts.replaceChildren(...[
+      make("h2", {}, say(spec.title)),
+      make("p", { class: "soft" }, make("code", {}, spec.revision)),
+      ...measured2.slice(0, 2),
+      spec.means.length ? null : make("p", { class: "soft" }, tr("ui.findings.not_measured")),
+      make(
+        "details",
+        {},
+        make("summary", {}, tr("ui.findings.how_measured")),
+        ...measured2.slice(2),
+        spec.scored_on ? make("p", { class: "soft", lang: "en" }, spec.scored_on) : null,
+        make("p", { class: "soft", lang: "en" }, spec.trained_on)
+      )
+    ].filter(present));
+    if (!current()) publish("findings");
+  }
+
+  // cxr_demo/web/viewer/grid.js
+  function createGrid() {
+    const parts = createParts4();
+    on("grid", () => showGrid(parts));
+    on("draw", () => drawGrid(parts));
+    on("model", () => offerModels(parts.models));
+    on("grid-status", () => setText(parts.status, statusOf2()));
+    return parts.panel;
+  }
+  function createParts4() {
+    const kinds = { findings: tr("ui.grid.by_findings"), settings: tr("ui.grid.by_settings"), models: tr("ui.grid.by_models"), films: tr("ui.grid.by_films") };
+    const offered2 = takesFilms() ? Object.entries(kinds) : [["findings", kinds.findings]];
+    const kind = make("select", { id: "cxr-grid-kind", onchange: () => {
+      changeGrid({ kind: (
+        /** @type {GridKind} */
+        kind.value
+      ) });
+      showGrid(parts);
+    } }, ...offered2.map(([value, name]) => make("option", { value }, name)));
+    const chips = (name) => make("div", { class: "chips", role: "group", "aria-label": name });
+    const [findings, models, films] = [tr("ui.grid.findings"), tr("ui.grid.models"), tr("ui.grid.films")].map(chips);
+    const method = make("select", { id: "cxr-grid-method", "aria-label": tr("ui.grid.method"), onchange: () => {
+      changeGrid({ setting: null });
+      showGrid(parts);
+    } });
+    const setting = make("select", { id: "cxr-grid-setting", "aria-label": tr("ui.grid.setting"), onchange: () => {
+      changeGrid({ setting: setting.value });
+      suggest(parts);
+    } });
+    const values = make("input", { type: "text", id: "cxr-grid-values", size: 16, "aria-label": tr("ui.grid.values") });
+    const run = button(tr("ui.common.compare"), { class: "quiet", id: "cxr-grid-run" }, () => {
+      const wrong = runGrid(methodOf(method.value), values.value, chosenIn(models));
+      if (wrong) setText(status, wrong);
+    });
+    const stop2 = button(tr("ui.common.stop"), { class: "stop", disabled: true, "aria-label": tr("ui.grid.stop") }, () => {
+      stopGrid();
+      showGrid(parts);
+    });
+    const status = make("span", { class: "soft", role: "status" });
+    const place = make("div", { class: "scroll" });
+    const panel = make(
+      "details",
+      { class: "table grid", hidden: true, ontoggle: () => showGrid(parts) },
+      make("summary", {}, tr("ui.grid.title")),
+      make("div", { class: "group" }, make("label", { for: "cxr-grid-kind" }, tr("ui.common.compare")), kind, method, setting, values, run, stop2, status),
+      findings,
+      models,
+      films,
+      place,
+      make("p", { class: "soft" }, tr("ui.grid.hint"))
+    );
+    offerModels(models);
+    const draws2 = [];
+    const parts = { panel, kind, findings, models, films, method, setting, values, run, stop: stop2, status, place, draws: draws2 };
+    return parts;
+  }
+  var chosenIn = (models) => [...models.querySelectorAll("input")].filter((box) => box.checked).map((box) => box.value);
+  function offerModels(models) {
+    const known = [...models.querySelectorAll("input")].map((box) => box.value);
+    models.append(...state.models.filter((model) => !known.includes(model.name)).map((model) => make("label", {}, make("input", { type: "checkbox", value: model.name }), model.title)));
+  }
+  function suggest({ method, values }) {
+    const of = methodOf(method.value);
+    const s = of && settingOf(of);
+    const usual = Number(s?.default);
+    values.value = !s ? "" : s.choices.length ? s.choices.map(({ key }) => key).join(", ") : [usual, Math.min(s.high, Math.max(s.low, usual * 2.5))].join(", ");
+  }
+  function showGrid(parts) {
+    const result = current();
+    parts.panel.hidden = !result;
+    if (!result || !parts.panel.open) return;
+    if (state.grid.film && isStale()) {
+      stopGrid();
+      clearGrid();
+    }
+    const { kind, job } = state.grid;
+    const own2 = kind === "findings";
+    parts.findings.hidden = !own2;
+    for (const node of [parts.method, parts.setting, parts.values]) node.hidden = kind !== "settings";
+    parts.models.hidden = kind !== "models";
+    parts.films.hidden = kind !== "films";
+    parts.run.hidden = parts.stop.hidden = own2;
+    parts.run.disabled = Boolean(job);
+    parts.stop.disabled = !job;
+    if (!job) setText(parts.status, "");
+    offerChoices(parts, result);
+    parts.draws.length = 0;
+    parts.place.replaceChildren(own2 ? byFindings(parts, result) : byRuns(parts, result));
+    drawGrid(parts);
+  }
+  function statusOf2() {
+    const { job, jobs } = state.grid;
+    const of = job && cellOf(job);
+    if (!of) return "";
+    const { method, column } = job;
+    return [`${method.title}, ${column.name}: ${words(of)}`, jobs.length && tr("ui.grid.more_after", { n: jobs.length })].filter(Boolean).join("; ");
+  }
+  function isStale() {
+    const { kind, ran, film, source, model } = state.grid;
+    return ran !== kind || film !== state.film || source !== state.film?.source || kind !== "models" && model !== state.model;
+  }
+  function drawGrid({ panel, draws: draws2 }) {
+    if (panel.open && !panel.hidden) for (const redraw of draws2) redraw();
+  }
+  function offerChoices(parts, result) {
+    offerFindings(parts, result);
+    parts.films.replaceChildren(...filmsToCompare().map((film) => {
+      const box = make("input", { type: "checkbox", checked: film.compared, onchange: () => compareFilm(film, box.checked) });
+      return make("label", {}, box, film.name);
+    }));
+    const able = state.page.methods.filter((method) => method.settings.length);
+    if (!able.length) return;
+    const key = parts.method.value || (able.find((method) => state.on.has(method.key)) ?? able[0]).key;
+    parts.method.replaceChildren(...able.map((method) => make("option", { value: method.key, selected: method.key === key }, method.title)));
+    const settings = methodOf(key)?.settings ?? [];
+    if (settings.some((s) => s.name === state.grid.setting)) return;
+    changeGrid({ setting: settings[0].name });
+    parts.setting.replaceChildren(...settings.map((s) => make("option", { value: s.name }, s.title)));
+    suggest(parts);
+  }
+  function offerFindings(parts, { seen: { labels, ranked } }) {
+    const chosen = state.grid.findings ?? new Set(ranked.slice(0, 4).map((i) => labels[i]));
+    if (!state.grid.findings) changeGrid({ findings: chosen });
+    parts.findings.replaceChildren(...ranked.map((i) => button(
+      readable(labels[i]),
+      { class: "chip", "aria-pressed": String(chosen.has(labels[i])), "data-label": labels[i] },
+      () => {
+        const others = [...chosen].filter((label) => label !== labels[i]);
+        changeGrid({ findings: new Set(chosen.has(labels[i]) ? others : [...others, labels[i]]) });
+        showGrid(parts);
+        parts.findings.querySelector(`[data-label="${labels[i]}"]`)?.focus();
+      }
+    )));
+  }
+  function cell2(parts, method, said, drawn2) {
+    const canvas = make("canvas", { role: "img", "aria-label": said });
+    if (drawn2) {
+      const { maps, limit, i, label, result } = drawn2;
+      parts.draws.push(() => {
+        fit(canvas, result.image);
+        picture(canvas, result, { maps, limit, stops: stopsOf(method) }, { i, label });
+      });
+    }
+    return make("td", {}, make("div", { class: `stage small${drawn2 ? "" : " blank"}` }, canvas), make("small", {}, said));
+  }
+  var upTo = (limit, maps) => tr("ui.grid.up_to", { value: signed(limit).replace("+", maps.planes.some((q) => q < 0) ? "\xB1" : "") });
+  function byFindings(parts, result) {
+    const { labels, ranked, probabilities } = result.seen;
+    const picked = ranked.filter((i) => state.grid.findings?.has(labels[i]));
+    const rows = shown().flatMap((method) => {
+      const maps = entryOf(method)?.maps;
+      if (!maps) return [];
+      const most = Math.max(...picked.map((i) => maps.limit[i]));
+      return [[method.title, picked.map((i) => cell2(
+        parts,
+        method,
+        upTo(maps.limit[i], maps),
+        { maps, limit: method.comparable ? most : maps.limit[i], i, label: labels[i], result }
+      ))]];
+    });
+    return makeTable(picked.map((i) => `${readable(labels[i])} ${percent(probabilities[i])}`), rows);
+  }
+  function headOf({ name, film }) {
+    const result = film && resultOf(film);
+    return film && result ? `${name} ${percent(probabilityOf(film, result.seen.labels.indexOf(state.label)))}` : name;
+  }
+  function byRuns(parts, result) {
+    const { columns, rows } = state.grid;
+    if (!columns.length) return make("p", { class: "soft" }, tr("ui.grid.choose"));
+    const ofFilms = columns.some((column) => column.film);
+    const heads2 = [...columns.map(headOf), ...ofFilms ? [] : [tr("ui.grid.difference")]];
+    return makeTable(heads2, rows.map((method) => [method.title, runCells(parts, method, ofFilms, result)]));
+  }
+  function runCells(parts, method, ofFilms, result) {
+    const { columns, cells } = state.grid;
+    const found = columns.map((column, k) => {
+      const of = cells.get(cellKey(method, k)) ?? null;
+      const i = of?.maps?.labels.indexOf(state.label) ?? -1;
+      return { of, i, maps: i >= 0 ? of?.maps ?? null : null, result: (column.film ? resultOf(column.film) : null) ?? result };
+    });
+    const most = Math.max(0, ...found.map(({ maps, i }) => maps?.limit[i] ?? 0));
+    const made = found.map(({ of, maps, i, result: seen }) => cell2(
+      parts,
+      method,
+      wordsOf(of, maps, i),
+      maps && { maps, limit: method.comparable ? most : maps.limit[i], i, label: state.label, result: seen }
+    ));
+    if (ofFilms) return made;
+    const [first, last] = [found[0], found[found.length - 1]];
+    if (columns.length < 2 || !method.comparable || !first.maps || !last.maps) {
+      return [...made, cell2(parts, method, method.comparable ? "" : tr("ui.grid.no_difference"), null)];
+    }
+    const less = lessOf(last.maps, last.i, first.maps, first.i);
+    return [...made, cell2(parts, method, upTo(less.limit[0], less), { maps: less, limit: most, i: 0, label: state.label, result })];
+  }
+  function wordsOf(of, maps, i) {
+    if (maps) return `${upTo(maps.limit[i], maps)}, ${fixed(of?.seconds ?? 0, 1)} s`;
+    if (of?.maps) return tr("ui.grid.unknown_finding", { finding: readable(state.label) });
+    const ended = of?.error ?? of?.stopped;
+    if (ended) return say(ended);
+    return of ? tr("ui.grid.running") : state.grid.job ? tr("ui.grid.waits") : tr("ui.grid.not_run");
+  }
+
+  // cxr_demo/web/viewer/keys.js
+  function createKeys(keys) {
+    const own2 = (
+      /** @type {Key} */
+      ["?", tr("ui.keys.these"), () => dialog.showModal()]
+    );
+    const known = [...keys, own2];
+    const on2 = make("input", { type: "checkbox", id: "cxr-keys-on", checked: true });
+    const dialog = make(
+      "dialog",
+      { class: "keys", "aria-labelledby": "cxr-keys-title" },
+      make("h3", { id: "cxr-keys-title" }, tr("ui.keys.title")),
+      make("dl", {}, ...[...known, ...gestures()].flatMap(([key, words2]) => [make("dt", {}, make("kbd", {}, key)), make("dd", {}, words2)])),
+      make("label", {}, on2, " ", tr("ui.keys.single")),
+      make("form", { method: "dialog" }, make("button", { class: "quiet" }, tr("ui.common.close")))
+    );
+    document.addEventListener("keydown", (event) => {
+      if (on2.checked && !dialog.open) press2(known, event);
+    });
+    return { dialog, opener: button(tr("ui.keys.opener"), { class: "quiet", id: "cxr-keys" }, () => dialog.showModal()) };
+  }
+  var FIELDS = "input:not([type=range]):not([type=checkbox]):not([type=radio]), select, textarea, [contenteditable]";
+  function press2(known, event) {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.target instanceof Element && event.target.closest(FIELDS)) return;
+    const [, , act] = known.find(([key]) => key === event.key) ?? [];
+    if (!act) return;
+    event.preventDefault();
+    act();
+  }
+  var gestures = () => [
+    [tr("ui.keys.arrows"), tr("ui.keys.arrows_do")],
+    [tr("ui.keys.shift_arrows"), tr("ui.keys.shift_arrows_do")],
+    [tr("ui.keys.drag"), tr("ui.keys.drag_does")],
+    [tr("ui.keys.right_drag"), tr("ui.keys.right_drag_does")],
+    [tr("ui.keys.enter"), tr("ui.keys.enter_does")],
+    [tr("ui.keys.ctrl_wheel"), tr("ui.keys.ctrl_wheel_does")],
+    [tr("ui.keys.double_click"), tr("ui.keys.double_click_does")]
+  ];
+
+  // cxr_demo/web/viewer/looks.js
+  function createLooks() {
+    const zoom = createZoom();
+    const window2 = createWindow();
+    const maps = createMapLooks();
+    const status = make("p", { class: "soft look-status", role: "status" });
+    on("note", (name) => {
+      if (name === "look") setText(status, state.notes.look);
+    });
+    const bar = make(
+      "section",
+      { class: "looks", "aria-label": tr("ui.looks.title") },
+      zoom,
+      ...window2.groups,
+      ...maps.groups
+    );
+    return { bar, status, surface: maps.surface, levels: maps.levels, invert: window2.invert };
+  }
+  function createZoom() {
+    const number = make("output", { id: "cxr-zoom" }, "100 %");
+    const out = button("\u2212", { class: "quiet", "aria-label": tr("ui.looks.zoom_out"), title: tr("ui.looks.zoom_out_key"), disabled: true }, () => zoomBy(1 / 1.5));
+    const closer = button("+", { class: "quiet", "aria-label": tr("ui.looks.zoom_in"), title: tr("ui.looks.zoom_in_key") }, () => zoomBy(1.5));
+    const all = button(tr("ui.looks.fit"), { class: "quiet", title: tr("ui.looks.fit_hint"), disabled: true }, () => lookAt(0, 0, 1));
+    on("view", () => {
+      const { zoom } = state.view;
+      setText(number, `${Math.round(100 * zoom)} %`);
+      out.disabled = all.disabled = zoom === 1;
+      closer.disabled = zoom === LARGEST;
+    });
+    return group(tr("ui.looks.zoom"), out, number, closer, all);
+  }
+  function createWindow() {
+    const slid = () => setWindow(Number(level.value), 1 - Number(contrast.value));
+    const level = make("input", { type: "range", id: "cxr-level", min: 0, max: 1, step: 5e-4, value: 0.5, oninput: slid });
+    const contrast = make("input", { type: "range", id: "cxr-contrast", min: 0, max: 1 - NARROWEST, step: 2e-3, value: 0, oninput: slid });
+    const invert = button(tr("ui.looks.invert"), { class: "quiet", id: "cxr-invert", "aria-pressed": "false", title: tr("ui.looks.invert_hint") }, invertWindow);
+    const auto = button(tr("ui.looks.auto"), { class: "quiet", id: "cxr-auto", title: tr("ui.looks.auto_hint") }, autoWindow);
+    const full = button(tr("ui.looks.full"), { class: "quiet", id: "cxr-full", title: tr("ui.looks.full_hint") }, () => setWindow(0.5, 1));
+    on("view", () => {
+      const { low, high, inverted } = state.window;
+      level.value = String((low + high) / 2);
+      contrast.value = String(1 - (high - low));
+      invert.setAttribute("aria-pressed", String(inverted));
+    });
+    return { invert, groups: [
+      group(make("label", { for: "cxr-level" }, tr("ui.looks.level")), level),
+      group(make("label", { for: "cxr-contrast" }, tr("ui.looks.contrast")), contrast, auto, full, invert)
+    ] };
+  }
+  function createMapLooks() {
+    const { page, palette } = state;
+    const palettes = choice("cxr-palette", page.palettes.map(({ key, title }) => [key, title]), palette, (key) => setLook({ palette: key }));
+    const sides = choice(
+      "cxr-side",
+      [["both", tr("ui.looks.both_sides")], ["for", tr("ui.looks.for_only")], ["against", tr("ui.looks.against_only")]],
+      state.side,
+      (side) => setLook({ side: (
+        /** @type {State['side']} */
+        side
+      ) })
+    );
+    const surface = choice("cxr-surface", [["cells", tr("ui.looks.cells")], ["smooth", tr("ui.looks.smooth")]], "cells", (value) => setLook({ smooth: value === "smooth" }));
+    const levels2 = make("input", {
+      type: "text",
+      id: "cxr-levels",
+      size: 8,
+      placeholder: tr("ui.looks.no_contours"),
+      inputmode: "decimal",
+      title: tr("ui.looks.contours_hint"),
+      oninput: () => takeContours(levels2)
+    });
+    return { surface, levels: levels2, groups: [
+      group(
+        make("label", { for: "cxr-palette" }, tr("ui.looks.colours")),
+        palettes,
+        make("label", { for: "cxr-side", class: "sr" }, tr("ui.looks.sides")),
+        sides,
+        make("label", { for: "cxr-surface", class: "sr" }, tr("ui.looks.surface")),
+        surface
+      ),
+      group(make("label", { for: "cxr-levels" }, tr("ui.looks.contours")), levels2, make("span", {}, "%"))
+    ] };
+  }
+  function choice(id, options, chosen, heard) {
+    const list = make(
+      "select",
+      { id, onchange: () => heard(list.value) },
+      ...options.map(([value, words2]) => make("option", { value, selected: value === chosen }, words2))
+    );
+    return list;
+  }
+  function takeContours(field) {
+    const written = field.value.split(/[\s,;%]+/).filter(Boolean);
+    const shares = written.map(Number).filter((share2) => share2 > 0 && share2 < 100);
+    field.setAttribute("aria-invalid", String(shares.length < written.length));
+    note("look", shares.length < written.length ? tr("ui.looks.contours_wrong") : "");
+    setLook({ levels: shares.map((share2) => share2 / 100).sort() });
+  }
+
+  // cxr_demo/web/viewer/preferences.js
+  function remembered(name) {
+    try {
+      return localStorage.getItem(`cxr-${name}`);
+    } catch {
+      return null;
+    }
+  }
+  function remember(name, value) {
+    try {
+      localStorage.setItem(`cxr-${name}`, String(value));
+    } catch {
+    }
+  }
+
+  // cxr_demo/web/viewer/quiz.js
+  var NO_GUESS = { finding: null, edges: null, revealed: false };
+  function createQuiz(root, filmPane, mark2) {
+    const parts = createParts5(mark2);
+    const opener = button(tr("ui.quiz.title"), {
+      class: "quiet",
+      id: "cxr-quiz",
+      "aria-pressed": "false",
+      title: tr("ui.quiz.opener_hint")
+    }, () => {
+      changeQuiz({ on: !state.quiz.on });
+      opener.setAttribute("aria-pressed", String(state.quiz.on));
+      publish("quiz");
+      publish("draw");
+    });
+    const show2 = () => {
+      root.classList.toggle("guessing", guessing());
+      filmPane.dataset.kind = state.film?.source?.kind ?? "";
+      showQuiz(parts);
+    };
+    on("quiz", show2);
+    on("film", show2);
+    return { pane: parts.pane, opener };
+  }
+  function createParts5(onMark) {
+    const finding = make("select", { id: "cxr-guess", onchange: () => {
+      if (state.film) guess(state.film, { finding: finding.value === "" ? null : Number(finding.value) });
+      publish("quiz");
+    } });
+    const mark2 = button(tr("ui.quiz.mark"), { class: "quiet", id: "cxr-guess-mark" }, onMark);
+    const reveal = button(tr("ui.quiz.reveal"), { class: "quiet", id: "cxr-reveal" }, revealGuess);
+    const said = make("div", { class: "said", role: "status" });
+    const any = button(tr("ui.quiz.any"), { class: "quiet", id: "cxr-guess-any", hidden: !state.page.phantoms.length }, openAny);
+    const form = make("div", { class: "group" }, make("label", { for: "cxr-guess" }, tr("ui.quiz.what_do_you_see")), finding, mark2, reveal);
+    const pane = make(
+      "section",
+      { class: "quiz", "aria-label": tr("ui.quiz.title"), hidden: true },
+      make("h2", {}, tr("ui.quiz.title")),
+      make("p", { class: "soft" }, tr("ui.quiz.hint")),
+      form,
+      said,
+      make("div", { class: "group" }, any)
+    );
+    return { pane, form, finding, mark: mark2, reveal, said };
+  }
+  function openAny() {
+    const known = (item2) => state.films.some((film) => plantedIn(film) === item2 && film.guess?.revealed);
+    const left = state.page.phantoms.filter((item2) => !known(item2));
+    const among = left.length ? left : state.page.phantoms;
+    const item = among[Math.floor(Math.random() * among.length)];
+    removeFilms((film) => plantedIn(film) === item);
+    addBuiltIn("phantom", item);
+  }
+  function showQuiz({ pane, form, finding, mark: mark2, reveal, said }) {
+    const result = current();
+    pane.hidden = !state.quiz.on;
+    form.hidden = !result;
+    said.replaceChildren();
+    if (pane.hidden || !result) return;
+    const own2 = result.film.guess ?? NO_GUESS;
+    form.hidden = own2.revealed;
+    const options = optionsOf(result.seen.labels);
+    if ([...finding.options].map((option) => option.value).join() !== options.map(([value]) => value).join()) {
+      finding.replaceChildren(...options.map(([value, words2]) => make("option", { value }, words2)));
+    }
+    finding.value = String(own2.finding ?? "");
+    reveal.disabled = own2.finding === null;
+    mark2.setAttribute("aria-pressed", String(state.drawing));
+    setText(mark2, own2.edges ? tr("ui.quiz.mark_again") : tr("ui.quiz.mark"));
+    said.replaceChildren(...(own2.revealed ? compared(result, own2) : []).map((text) => make("p", {}, text)));
+  }
+  function optionsOf(labels) {
+    const findings = labels.map((label, i) => (
+      /** @type {[string, string]} */
+      [String(i), readable(label)]
+    ));
+    return [["", tr("ui.quiz.choose")], [String(NONE), tr("ui.quiz.none_of_these")], ...findings.sort((a, b) => a[1].localeCompare(b[1]))];
+  }
+  function revealGuess() {
+    const result = current();
+    const own2 = result?.film.guess;
+    if (!result || !own2 || own2.finding === null) return;
+    const { film, seen } = result;
+    guess(film, { revealed: true });
+    count(result, own2.finding, own2.edges);
+    if (own2.finding !== NONE) {
+      if (own2.edges) addBox(film, { label: seen.labels[own2.finding], edges: own2.edges });
+      pick(own2.finding, true);
+      if (own2.edges) askTrust(true);
+    }
+    publish("quiz");
+    publish("draw");
+  }
+  function count(result, finding, edges) {
+    const { said, named, judged, right, marked, met } = state.quiz;
+    const place = result.seen.ranked.indexOf(finding);
+    changeQuiz({ said: said + 1, named: named + Number(place >= 0 && place < 3) });
+    if (knownFindings(result.film)) changeQuiz({ judged: judged + 1, right: right + Number(isRight(result, finding)) });
+    const known = knownEdges(result, finding);
+    if (edges && known.length) changeQuiz({ marked: marked + 1, met: met + Number(known.some((one) => overlapOf(one, edges) > 0)) });
+  }
+  function compared(result, { finding, edges }) {
+    const guessed = finding ?? NONE;
+    const { judged, right, named, said, marked, met } = state.quiz;
+    return [
+      knownFindings(result.film) && (isRight(result, guessed) ? tr("ui.quiz.right") : tr("ui.quiz.wrong")),
+      guessed === NONE ? sawNone(result) : sawOne(result, guessed),
+      truthWords(result),
+      truthEdges(result.film).length ? tr("ui.quiz.yellow") : "",
+      edges && overlapWords(knownEdges(result, guessed), edges),
+      edges && guessed !== NONE ? evidenceWords(result, guessed, edges) : "",
+      judged ? tr("ui.quiz.so_far_right", { right, n: judged }) : "",
+      tr("ui.quiz.so_far_named", { named, n: said }),
+      marked ? tr("ui.quiz.marks_met", { met, n: marked }) : ""
+    ].filter((text) => text);
+  }
+  function sawNone({ seen }) {
+    const above = seen.ranked.filter((i) => isAbove(seen, i));
+    if (!above.length) return tr("ui.quiz.saw_none_both");
+    return tr(
+      "ui.quiz.saw_none",
+      { n: above.length, finding: readable(seen.labels[above[0]]), p: percent(seen.probabilities[above[0]]) }
+    );
+  }
+  function sawOne({ seen }, finding) {
+    const given = { finding: readable(seen.labels[finding]), p: percent(seen.probabilities[finding]), place: seen.ranked.indexOf(finding) + 1, n: seen.ranked.length };
+    return isAbove(seen, finding) ? tr("ui.quiz.saw_above", given) : tr("ui.quiz.saw", given);
+  }
+  function truthWords({ film }) {
+    const planted = plantedIn(film);
+    const known = knownFindings(film);
+    if (!planted) return known && tr("ui.quiz.true_boxes", { findings: known.map(readable).join(", ") });
+    return [
+      tr("ui.quiz.true_planted", { truth: planted.planted }),
+      planted.finding ? tr("ui.quiz.that_is", { finding: readable(planted.finding) }) : "",
+      tr("ui.quiz.drawn")
+    ].filter(Boolean).join(" ");
+  }
+  function overlapWords(places, edges) {
+    if (!places.length) return "";
+    return tr(
+      "ui.quiz.overlap",
+      { value: fixed(Math.max(...places.map((one) => overlapOf(one, edges))), 2) }
+    );
+  }
+  function evidenceWords({ seen: { film: { crop } } }, finding, edges) {
+    const found = shown().flatMap((method) => {
+      const maps = entryOf(method)?.maps;
+      return maps ? [`${method.title} ${share(evidenceIn(maps, finding, edges, crop))}`] : [];
+    });
+    return found.length ? tr(
+      "ui.quiz.evidence",
+      { shares: found.join(", "), area: share(areaOf(edges, crop)) }
+    ) : "";
+  }
+
+  // cxr_demo/web/viewer/recorded.js
+  function readRecorded(channel) {
+    const recorded = JSON.parse(document.getElementById("recorded")?.textContent ?? "");
+    const trigger = (event, { turn, run }) => {
+      const answer = recorded.answers[event];
+      if (answer) queueMicrotask(() => document.dispatchEvent(new CustomEvent(channel, { detail: { ...answer, turn, run } })));
+    };
+    const host = {
+      element: (
+        /** @type {HTMLElement} */
+        document.getElementById("viewer")
+      ),
+      props: { about: recorded.about },
+      trigger,
+      upload: () => Promise.reject(new Error("There is no server."))
+    };
+    return { host, label: recorded.label, film: { title: recorded.name, key: "", boxes: recorded.boxes } };
+  }
+
+  // cxr_demo/web/viewer/table.js
+  function createTable(saving) {
+    const name = make("span", {});
+    const place = make("div", { class: "scroll" });
+    const panel = make(
+      "details",
+      { class: "table", hidden: true },
+      make("summary", {}, name),
+      place,
+      make(
+        "p",
+        { class: "soft" },
+        tr("ui.table.hint"),
+        " ",
+        tr("ui.table.combined_hint")
+      ),
+      make("div", { class: "group" }, button(tr("ui.table.save"), { class: "quiet", id: "cxr-csv" }, saveTable), ...takesFilms() ? saving : saving.slice(-1))
+    );
+    on("films", () => showTable(panel, name, place));
+    return panel;
+  }
+  var labelsOf = (films) => resultOf(films[0])?.seen.labels ?? [];
+  var together = () => labelsOf(ticked()).map((_, i) => combined(ticked().map((film) => probabilityOf(film, i))));
+  function sorted() {
+    const films = answered();
+    const { by, falling } = state.order;
+    if (by === null || !films.length) return films;
+    const i = by === "name" ? -1 : labelsOf(films).indexOf(by);
+    const value = (film) => i < 0 ? film.name : probabilityOf(film, i);
+    return films.sort((a, b) => (value(a) < value(b) ? -1 : value(a) > value(b) ? 1 : 0) * (falling ? -1 : 1));
+  }
+  function showTable(panel, name, place) {
+    const films = sorted();
+    panel.hidden = state.films.length < 2;
+    const missing = state.films.filter((film) => film.error && !resultOf(film)).length;
+    const waits = state.films.length - films.length - missing;
+    setText(name, [
+      tr("ui.table.title", { done: films.length, n: state.films.length }),
+      waits && tr("ui.table.to_come", { n: waits }),
+      missing && tr("ui.table.unreadable", { n: missing })
+    ].filter(Boolean).join(", "));
+    if (panel.hidden || !films.length) return place.replaceChildren();
+    const again = (selector) => {
+      showTable(panel, name, place);
+      place.querySelector(selector)?.focus();
+    };
+    place.replaceChildren(make("table", {}, headOf2(films, again), make("tbody", {}, ...films.map((film) => rowOf(film, films, again))), footOf(films)));
+  }
+  function headOf2(films, again) {
+    const head = (by, words2) => {
+      const { falling } = state.order;
+      const sorts = state.order.by === by;
+      return make(
+        "th",
+        { scope: "col", "data-by": by, "aria-sort": !sorts ? "none" : falling ? "descending" : "ascending" },
+        button(`${words2}${!sorts ? "" : falling ? " \u25BE" : " \u25B4"}`, { class: "plain" }, () => {
+          sortBy(by);
+          again(`th[data-by="${by}"] button`);
+        })
+      );
+    };
+    return make("thead", {}, make("tr", {}, make("td", {}), head("name", tr("ui.common.film")), ...labelsOf(films).map((label) => head(label, readable(label)))));
+  }
+  function cellOf2(films) {
+    const thresholds = resultOf(films[0])?.seen.thresholds ?? [];
+    return (p, i) => {
+      const threshold = thresholds[i];
+      const above = threshold !== null && p >= threshold;
+      return make("td", { class: above ? "above" : null }, `${above ? "\u25B2 " : ""}${percent(p)}`);
+    };
+  }
+  function rowOf(film, films, again) {
+    const seen = resultOf(film)?.seen;
+    const tick = make("input", {
+      type: "checkbox",
+      checked: film.ticked,
+      "aria-label": tr("ui.table.combine", { name: film.name }),
+      "data-name": film.name,
+      onchange: () => {
+        tickFilm(film, tick.checked);
+        again(`[data-name="${CSS.escape(film.name)}"]`);
+      }
+    });
+    return make(
+      "tr",
+      { "aria-current": film === state.film ? "true" : null, class: seen?.doubted ? "doubted" : null },
+      make("td", {}, tick),
+      make(
+        "th",
+        { scope: "row", title: seen?.warnings.map(say).join(" ") || null },
+        seen?.doubted ? "\u26A0 " : null,
+        button(film.name, { class: "plain" }, () => choose(film))
+      ),
+      ...(seen?.probabilities ?? []).map(cellOf2(films))
+    );
+  }
+  function footOf(films) {
+    const many = ticked().length;
+    if (many < 2) return null;
+    return make("tfoot", {}, make("tr", {}, make("td", {}), make("th", { scope: "row" }, tr("ui.table.combined", { n: many })), ...together().map(cellOf2(films))));
+  }
+  function saveTable() {
+    const films = sorted();
+    if (!films.length) return;
+    const labels = labelsOf(films);
+    const revision = quoted(resultOf(films[0])?.seen.spec.revision ?? "");
+    const numbers = (probabilities) => probabilities.map((p) => p.toFixed(6));
+    const rows = [["file", "model", ...labels, "warnings"].map(quoted)];
+    for (const film of films) {
+      const seen = resultOf(film)?.seen;
+      rows.push([quoted(film.name), revision, ...numbers(seen?.probabilities ?? []), quoted(seen?.warnings.map(({ text }) => text).join(" ") ?? "")]);
+    }
+    for (const film of state.films) if (film.error && !resultOf(film)) rows.push([quoted(film.name), revision, ...labels.map(() => ""), quoted(film.error)]);
+    if (ticked().length > 1) rows.push([quoted(`combined: ${ticked().map((film) => film.name).join(", ")}`), revision, ...numbers(together()), ""]);
+    download(new Blob([csvOf(rows)], { type: "text/csv" }), "findings.csv");
+  }
+
+  // cxr_demo/web/viewer/tour.js
+  var stops = () => [
+    [".film", tr("ui.tour.films")],
+    [".findings", tr("ui.tour.findings")],
+    [".cards", tr("ui.tour.maps")],
+    [".looks", tr("ui.tour.looks")],
+    [".believe", tr("ui.tour.trust")],
+    ["#cxr-quiz", tr("ui.tour.quiz")]
+  ];
+  function createTour(root) {
+    const way = stops();
+    let at = -1;
+    const words2 = make("p", {});
+    const next = button(tr("ui.tour.next"), { class: "quiet", id: "cxr-tour-next" }, () => step(at + 1));
+    const pane = make(
+      "div",
+      { class: "tour", role: "dialog", "aria-label": tr("ui.tour.opener"), hidden: true },
+      make("div", { role: "status" }, words2),
+      make(
+        "div",
+        { class: "group" },
+        button(tr("ui.tour.back"), { class: "quiet" }, () => step(Math.max(0, at - 1))),
+        next,
+        button(tr("ui.tour.end"), { class: "quiet", id: "cxr-tour-end" }, () => step(-1))
+      )
+    );
+    const opener = button(tr("ui.tour.opener"), { class: "quiet", id: "cxr-tour" }, () => {
+      openPhantom();
+      step(0);
+    });
+    const step = (to) => {
+      root.querySelector(".toured")?.classList.remove("toured");
+      at = to < way.length ? to : -1;
+      pane.hidden = at < 0;
+      if (pane.hidden) return opener.focus();
+      const [where, text] = way[at];
+      setText(words2, `${tr("ui.tour.place", { at: at + 1, n: way.length })} ${text}`);
+      setText(next, at + 1 < way.length ? tr("ui.tour.next") : tr("ui.tour.done"));
+      const place = root.querySelector(where);
+      place?.classList.add("toured");
+      place?.scrollIntoView({ block: "center" });
+      next.focus({ preventScroll: true });
+    };
+    document.addEventListener("keydown", (event) => {
+      if (event.key === "Escape" && at >= 0) step(-1);
+    });
+    return { pane, opener };
+  }
+  function openPhantom() {
+    const { phantoms } = state.page;
+    if (!state.film && phantoms.length) addBuiltIn("phantom", phantoms.find((item) => item.finding === "Effusion") ?? phantoms[0]);
+  }
+
+  // cxr_demo/web/viewer/wipe.js
+  var FILM = "film";
+  function createWipe(readAloud) {
+    const parts = createParts6();
+    const { card, canvas } = parts;
+    followPointers(canvas, readAloud);
+    const opener = button(tr("ui.wipe.opener"), { class: "quiet", id: "cxr-wipe", "aria-pressed": "false", title: tr("ui.wipe.opener_hint") }, () => {
+      setWipe({ on: !state.wipe.on });
+      card.hidden = !state.wipe.on;
+      opener.setAttribute("aria-pressed", String(state.wipe.on));
+      publish("cards-shown");
+      if (state.wipe.on) card.scrollIntoView({ block: "nearest" });
+    });
+    on("draw", () => drawWipe(parts));
+    on("cards", () => drawWipe(parts));
+    return { card, opener };
+  }
+  function createParts6() {
+    const { canvas, node } = makeStage(tr("ui.wipe.two_maps"));
+    const at = make("input", {
+      type: "range",
+      id: "cxr-wipe-at",
+      min: 0,
+      max: 1,
+      step: 5e-3,
+      value: 0.5,
+      "aria-label": tr("ui.wipe.position"),
+      oninput: () => {
+        setWipe({ at: Number(at.value) });
+        drawWipe(parts);
+      }
+    });
+    const a = make("select", { "aria-label": tr("ui.wipe.left"), onchange: () => {
+      setWipe({ a: a.value });
+      drawWipe(parts);
+    } });
+    const b = make("select", { "aria-label": tr("ui.wipe.right"), onchange: () => {
+      setWipe({ b: b.value });
+      drawWipe(parts);
+    } });
+    const card = make(
+      "article",
+      { class: "card wipe", "aria-label": tr("ui.wipe.card"), hidden: true },
+      make("header", {}, make("h3", {}, tr("ui.wipe.opener")), a, make("span", { class: "unit" }, tr("ui.wipe.left_right")), b),
+      node,
+      at,
+      make("p", { class: "reading" }, tr("ui.wipe.reading"))
+    );
+    const parts = { card, canvas, stage: node, a, b };
+    return parts;
+  }
+  var nameOf2 = (key) => methodOf(key ?? "")?.title ?? tr("ui.wipe.film_alone");
+  function drawWipe({ canvas, stage, a, b }) {
+    const result = current();
+    stage.classList.toggle("blank", !result);
+    if (!state.wipe.on || !result) return;
+    const keys = [...shown().map((method) => method.key), FILM];
+    offer(keys, a, b);
+    fit(canvas, result.image);
+    const { width, height } = canvas;
+    const pen = penOf(canvas);
+    const x = Math.round(state.wipe.at * width);
+    for (
+      const [key, left, wide] of
+      /** @type {const} */
+      [[state.wipe.a, 0, x], [state.wipe.b, x, width - x]]
+    ) {
+      const method = methodOf(key ?? "");
+      const maps = method && entryOf(method)?.maps;
+      pen.save();
+      pen.beginPath();
+      pen.rect(left, 0, wide, height);
+      pen.clip();
+      picture(canvas, result, maps ? { maps, limit: limitOf(method, maps), stops: stopsOf(method) } : null);
+      pen.restore();
+    }
+    for (
+      const [colour, thick] of
+      /** @type {const} */
+      [["rgb(0 0 0 / .8)", 4], ["rgb(255 255 255)", 2]]
+    ) {
+      pen.fillStyle = colour;
+      pen.fillRect(x - thick / 2, 0, thick, height);
+    }
+    canvas.setAttribute("aria-label", tr(
+      "ui.wipe.caption",
+      { left: nameOf2(state.wipe.a), right: nameOf2(state.wipe.b), finding: readable(state.label) }
+    ));
+  }
+  function offer(keys, a, b) {
+    if (!keys.includes(state.wipe.a ?? "")) setWipe({ a: keys[0] });
+    if (!keys.includes(state.wipe.b ?? "")) setWipe({ b: keys.find((key) => key !== state.wipe.a) ?? null });
+    for (
+      const [list, key] of
+      /** @type {const} */
+      [[a, state.wipe.a], [b, state.wipe.b]]
+    ) {
+      if ([...list.options].map((option) => option.value).join() !== keys.join()) {
+        list.replaceChildren(...keys.map((one) => make("option", { value: one }, nameOf2(one))));
+      }
+      list.value = key ?? "";
+    }
+  }
+
+  // cxr_demo/web/viewer/main.js
+  function start(host, names) {
+    const { languages } = host.props.about;
+    const wished = remembered("language") ?? "";
+    const code = languages[wished] ? wished : understood(languages, navigator.languages);
+    speak(new Translator(code, languages[code].texts));
+    openStore(translated(host.props.about));
+    connect(host, names.events);
+    const root = make("div", { class: "cxr" });
+    on("films", keepFilms);
+    on("view", () => root.classList.toggle("closer", state.view.zoom > 1));
+    on("point", () => placeCrosses(root));
+    const form = build(root);
+    on("draw", () => {
+      if (state.pointer) publish("point");
+    });
+    hideOtherLanguages();
+    host.element.replaceChildren(root);
+    listen(names.channel, form);
+    publish("spec");
+    publish("cards-shown");
+    restoreFilms(form);
+    new ResizeObserver(() => publish("draw")).observe(
+      /** @type {HTMLElement} */
+      root.querySelector(".cards")
+    );
+    setInterval(() => {
+      for (const method of shown()) if (entryOf(method)?.state === "running") publish("card", method);
+      askNext();
+    }, 200);
+  }
+  function startRecorded(names) {
+    const { host, label, film } = readRecorded(names.channel);
+    start(host, names);
+    const summary = document.querySelector(".record summary");
+    if (summary) summary.textContent = tr("ui.page.how_to_repeat");
+    keepFinding(label);
+    addBuiltIn("recorded", film);
+  }
+  function build(root) {
+    const spoken2 = make("span", { class: "sr", role: "status" });
+    const readAloud = () => {
+      spoken2.textContent = cards.readings();
+    };
+    const film = createFilmPane();
+    followPointers(film.canvas, readAloud, () => state.drawing);
+    const findings = createFindings();
+    const cards = createCards(readAloud);
+    const wipe = createWipe(readAloud);
+    const beside = createBeside(readAloud);
+    const packing2 = createPacking();
+    const table = createTable(packing2);
+    const controls = createControls(findings.chooser, createExport());
+    const boxes = createBoxes(film);
+    const trust = createTrust([boxes.block, createScramble()]);
+    const grid = createGrid();
+    const quiz = createQuiz(root, film.pane, boxes.toggle);
+    const models = createModels();
+    const tour = createTour(root);
+    const fullScreen = createFullScreen(() => bench);
+    const looks = createLooks();
+    const keys = createKeys(keysOf(controls.opacity, looks, wipe.opener, fullScreen, boxes.toggle));
+    looks.bar.append(group(tr("ui.common.compare"), wipe.opener, fullScreen, keys.opener), spoken2, keys.dialog);
+    const deck = make("section", { class: "cards", "aria-label": tr("ui.page.maps") }, ...cards.nodes, wipe.card, beside.card);
+    const bench = make("section", { class: "bench" }, controls.bar, looks.bar, looks.status, deck);
+    film.bar.after(beside.box);
+    on("cards-shown", () => {
+      const columns = shown().length + Number(!wipe.card.hidden) + Number(!beside.card.hidden);
+      deck.style.setProperty("--columns", String(Math.max(1, columns)));
+      publish("draw");
+    });
+    root.append(
+      createHead(models, takesFilms() ? [tour.opener, quiz.opener] : []),
+      make("div", { class: "upper" }, film.pane, quiz.pane, findings.pane, findings.facts),
+      table,
+      bench,
+      grid,
+      trust,
+      tour.pane
+    );
+    return models.form;
+  }
+  function createHead(models, teaching) {
+    const { title, tagline, notice } = state.page;
+    return make(
+      "header",
+      { class: "top" },
+      make("div", { class: "name" }, make("h1", {}, title), make("p", {}, tagline), make("strong", { class: "notice", role: "note" }, notice)),
+      make("div", { class: "model" }, make("label", { for: "cxr-model" }, tr("ui.page.model")), models.list),
+      models.node,
+      ...teaching,
+      createLanguages(),
+      createDark()
+    );
+  }
+  function createDark() {
+    if (remembered("dark")) document.body.classList.toggle("dark", remembered("dark") === "true");
+    return button(
+      "\u25D0",
+      { class: "quiet", id: "cxr-dark", "aria-label": tr("ui.page.dark"), title: tr("ui.page.dark_hint") },
+      () => remember("dark", document.body.classList.toggle("dark"))
+    );
+  }
+  function createLanguages() {
+    const languages = Object.entries(state.page.languages);
+    if (languages.length < 2) return null;
+    const list = make("select", { id: "cxr-language", "aria-label": tr("ui.page.language"), onchange: () => {
+      remember("language", list.value);
+      location.reload();
+    } }, ...languages.map(([code, { name }]) => make("option", { value: code, lang: code, selected: code === locale() }, name)));
+    return list;
+  }
+  function hideOtherLanguages() {
+    const others = Object.keys(state.page.languages).filter((code) => code !== locale());
+    document.documentElement.lang = locale();
+    document.head.append(make("style", {}, `:is(${others.map((code) => `.in-${code}`)}) { display: none !important; }`));
+  }
+  function createFullScreen(bench) {
+    const words2 = () => document.fullscreenElement ? tr("ui.page.leave_full_screen") : tr("ui.page.full_screen");
+    const opener = button(tr("ui.page.full_screen"), { class: "quiet", id: "cxr-full-screen", title: tr("ui.page.full_screen_hint") }, () => {
+      if (document.fullscreenElement) document.exitFullscreen();
+      else bench().requestFullscreen().catch(() => note("look", tr("ui.page.no_full_screen")));
+    });
+    document.addEventListener("fullscreenchange", () => {
+      opener.textContent = words2();
+      drawSoon();
+    });
+    return opener;
+  }
+  function keysOf(opacity, looks, wipe, fullScreen, drawBox) {
+    const change = (field, value, event) => {
+      field.value = value;
+      field.dispatchEvent(new Event(event));
+    };
+    const slide = (by) => change(opacity, String(clamp(Number(opacity.value) + by, 0, 1)), "input");
+    return [
+      ["+", tr("ui.keys.zoom_in"), () => zoomBy(1.5)],
+      ["-", tr("ui.keys.zoom_out"), () => zoomBy(1 / 1.5)],
+      ["0", tr("ui.keys.whole_film"), () => lookAt(0, 0, 1)],
+      ["w", tr("ui.keys.auto_window"), autoWindow],
+      ["W", tr("ui.keys.full_window"), () => setWindow(0.5, 1)],
+      ["i", tr("ui.keys.invert"), () => looks.invert.click()],
+      ["[", tr("ui.keys.less_colour"), () => slide(-0.1)],
+      ["]", tr("ui.keys.more_colour"), () => slide(0.1)],
+      ["s", tr("ui.keys.smooth"), () => change(looks.surface, state.smooth ? "cells" : "smooth", "change")],
+      ["c", tr("ui.keys.contour"), () => change(looks.levels, looks.levels.value ? "" : "50", "input")],
+      ["m", tr("ui.keys.wipe"), () => wipe.click()],
+      ["f", tr("ui.keys.full_screen"), () => fullScreen.click()],
+      ["j", tr("ui.keys.next_finding"), () => stepFinding(1)],
+      ["k", tr("ui.keys.finding_before"), () => stepFinding(-1)],
+      ["n", tr("ui.keys.next_film"), () => stepFilm(1)],
+      ["p", tr("ui.keys.film_before"), () => stepFilm(-1)],
+      ["b", tr("ui.keys.draw_box"), drawBox]
+    ];
+  }
+  function stepFilm(by) {
+    const to = state.films[state.films.findIndex((film) => film === state.film) + by];
+    if (to) choose(to);
+  }
+  function stepFinding(by) {
+    const ranked = current()?.seen.ranked;
+    if (ranked) pick(ranked[clamp(ranked.indexOf(state.chosen) + by, 0, ranked.length - 1)], true);
+  }
+  function placeCrosses(root) {
+    for (
+      const cross of
+      /** @type {NodeListOf<HTMLElement>} */
+      root.querySelectorAll(".cross")
+    ) {
+      const canvas = cross.parentElement?.querySelector("canvas");
+      if (!canvas) continue;
+      const { left, top, width, height } = frame({ width: canvas.offsetWidth, height: canvas.offsetHeight }, state.view);
+      const [x, y] = state.pointer ? [left + state.pointer.x * width, top + state.pointer.y * height] : [-1, -1];
+      cross.hidden = x < 0 || y < 0 || x > canvas.offsetWidth || y > canvas.offsetHeight;
+      cross.style.left = `${canvas.offsetLeft + x}px`;
+      cross.style.top = `${canvas.offsetTop + y}px`;
+    }
+  }
+  function restoreFilms(form) {
+    const kept2 = keptFilms();
+    if (!kept2) return;
+    const known = state.page.models.some((model) => model.name === kept2.model);
+    if (known) setModel(kept2.model);
+    publish("model");
+    if (kept2.label) keepFinding(kept2.label);
+    for (const { name, source, boxes } of kept2.films) addFilm(name, source, { boxes: boxes ?? [], met: Boolean(kept2.label), busy: false });
+    if (state.films.some((film2) => film2.source?.kind === "file")) publish("examples");
+    const film = state.films[kept2.at] ?? state.films[0];
+    if (known || !state.page.guests) return choose(film);
+    filmWaits(film);
+    lookAtFilm(film);
+    askAgain(form, kept2.model);
+  }
+  return __toCommonJS(main_exports);
+})();

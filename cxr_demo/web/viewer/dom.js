@@ -1,0 +1,81 @@
+// Nodes of the page. Text from outside (file names, errors, model cards) only ever goes through textContent.
+
+/** @typedef {Node | string | null | undefined} Child */
+
+const SVG = 'http://www.w3.org/2000/svg';
+
+/**
+ * A node; attributes that begin with "on" are listeners, true is an empty attribute, false and null none.
+ * @template {keyof HTMLElementTagNameMap} K
+ * @param {K} tag @param {Record<string, any>} [attributes] @param {Child[]} children
+ * @returns {HTMLElementTagNameMap[K]}
+ */
+export function make(tag, attributes = {}, ...children) {
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name.startsWith('on')) node.addEventListener(name.slice(2), value);
+    else if (name === 'class') node.className = value ?? '';
+    else if (value === true) node.setAttribute(name, '');
+    else if (value !== false && value !== null && value !== undefined) node.setAttribute(name, String(value));
+  }
+  node.append(...children.filter(present));
+  return node;
+}
+
+/** @template T @param {T | null | undefined} child @returns {child is T} */
+export function present(child) { return child !== null && child !== undefined; }
+
+/** @param {string} name @param {Record<string, string | number>} attributes @param {(Node | string)[]} children */
+export function shape(name, attributes, ...children) {
+  const node = document.createElementNS(SVG, name);
+  for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, String(value));
+  node.append(...children);
+  return node;
+}
+
+/** @param {Node} node @param {string} text set only where it differs, so that screen readers say it once */
+export function setText(node, text) { if (node.textContent !== text) node.textContent = text; }
+
+/** @param {string} text @param {Record<string, any>} attributes @param {(event: Event) => void} onclick */
+export function button(text, attributes, onclick) {
+  return make('button', {type: 'button', ...attributes, onclick}, text);
+}
+
+/** @param {string | Node} name as text, or as a label of its one field @param {Child[]} members */
+export function group(name, ...members) {
+  const several = typeof name === 'string';
+  return make('div', {class: 'group', role: several ? 'group' : null, 'aria-label': several ? name : null},
+    several ? make('span', {}, name) : name, ...members);
+}
+
+/** @param {string[]} heads @param {(readonly [Child, readonly HTMLTableCellElement[]])[]} rows each with its own head */
+export function makeTable(heads, rows) {
+  return make('table', {}, make('thead', {}, make('tr', {}, make('td'), ...heads.map(text => make('th', {scope: 'col'}, text)))),
+    make('tbody', {}, ...rows.map(([name, cells]) => make('tr', {}, make('th', {scope: 'row'}, name), ...cells))));
+}
+
+/** @param {string} label of an empty picture @param {Child[]} more */
+export function makeStage(label, ...more) {
+  const canvas = make('canvas', {role: 'img', tabindex: 0, 'aria-label': label});
+  return {canvas, node: make('div', {class: 'stage'}, canvas, make('i', {class: 'cross', hidden: true}), ...more)};
+}
+
+/** @param {HTMLCanvasElement} canvas @param {CanvasRenderingContext2DSettings} [settings] */
+export function penOf(canvas, settings) {
+  return /** @type {CanvasRenderingContext2D} */ (canvas.getContext('2d', settings));
+}
+
+/** @param {string} path of a file that the server keeps for the visitor */
+export function addressOf(path) {
+  return `${/** @type {any} */ (window).gradio_config?.root ?? ''}/gradio_api/file=${path}`;
+}
+
+/** @param {string} href @param {string} name */
+export function follow(href, name) { make('a', {href, download: name}).click(); }
+
+/** @param {Blob} blob @param {string} name */
+export function download(blob, name) {
+  const address = URL.createObjectURL(blob);
+  follow(address, name);
+  URL.revokeObjectURL(address);
+}

@@ -1,0 +1,132 @@
+// The film: dropped, pasted or chosen; its name, what is said of it, and the others beside it.
+
+/** @import {Film, Prediction} from './types.d.ts' */
+import {addBuiltIn, addFiles, choose, correct, removeFilm} from './actions.js';
+import {fit, picture} from './canvas.js';
+import {button, make, setText, makeStage} from './dom.js';
+import {say, tr} from './i18n.js';
+import {sentenceCase} from './numbers.js';
+import {pixelState} from './pixels.js';
+import {current, on, publish, state, takesFilms} from './store.js';
+
+/** @typedef {ReturnType<typeof createParts>} Parts */
+
+/** @returns the pane, its parts that others use, and what opens the choice of files */
+export function createFilmPane() {
+  const parts = createParts();
+  const {examples} = parts;
+  if (takesFilms()) acceptFiles(parts.stage);
+  on('film', () => {
+    showFilm(parts);
+    publish('films');
+    publish('draw');
+  });
+  on('films', () => showStrip(parts.strip));
+  on('draw', () => drawFilm(parts));
+  on('note', name => { if (name === 'box') setText(parts.boxNote, state.notes.box); });
+  on('examples', () => { examples.open = false; });
+  return parts;
+}
+
+function createParts() {
+  const picker = make('input', {type: 'file', multiple: true, accept: [...state.page.accepts, '.csv'].join(','), class: 'picker', tabindex: -1,
+    'aria-label': tr('ui.films.choose'), onchange: () => { addFiles([...(picker.files ?? [])]); picker.value = ''; }});
+  const openPicker = () => picker.click();
+  const invite = make('div', {class: 'invite', onclick: openPicker},
+    make('strong', {}, tr('ui.films.drop')),
+    make('span', {}, tr('ui.films.or_paste')));
+  const veilWords = make('span', {class: 'words'});
+  const veil = make('div', {class: 'veil', hidden: true}, make('span', {class: 'spinner'}), veilWords);
+  const {canvas, node} = makeStage(tr('ui.films.none_yet'), invite, veil);
+  node.classList.add('blank');
+  const name = make('div', {class: 'filmname'});
+  const remove = button(tr('ui.films.remove'), {class: 'quiet', id: 'cxr-remove', hidden: true, title: tr('ui.films.remove_hint')}, removeFilm);
+  const bar = make('div', {class: 'filmbar'}, name, remove, button(tr('ui.films.choose'), {class: 'quiet'}, openPicker), picker);
+  const boxNote = make('p', {class: 'soft', role: 'status'});  // beside the film, where the visitor looks
+  const notes = make('div', {class: 'notes', role: 'alert'});
+  const strip = make('div', {class: 'strip', role: 'group', 'aria-label': tr('ui.films.list'), hidden: true});
+  const examples = createExamples();
+  const pane = make('section', {class: 'film', 'aria-label': tr('ui.common.film')}, node, bar, boxNote, notes, strip, examples);
+  return {pane, canvas, stage: node, invite, veil, veilWords, name, remove, bar, boxNote, notes, strip, examples};
+}
+
+/** Open until a visitor brings a film of their own. */
+function createExamples() {
+  const {phantoms, examples, lessons} = state.page;
+  /** @type {(words: string, chips: HTMLElement[]) => (HTMLElement | null)[]} */
+  const part = (words, chips) => [chips.length ? make('span', {class: 'lead'}, words) : null, make('div', {class: 'chips'}, ...chips)];
+  return make('details', {class: 'examples', open: true, hidden: !takesFilms()}, make('summary', {}, tr('ui.films.examples')),
+    ...part(tr('ui.films.phantoms'), phantoms.map(item =>
+      button(item.title, {class: 'chip', 'data-phantom': item.key}, () => addBuiltIn('phantom', item)))),
+    ...part(tr('ui.films.public'), examples.map(item =>
+      button(item.title, {class: 'chip', 'data-example': item.key, title: item.credit}, () => addBuiltIn('example', item)))),
+    ...part(tr('ui.films.failures'), lessons.map(item => button(item.title, {class: 'chip', 'data-lesson': item.key},
+      () => addBuiltIn('lesson', {...item, title: tr('ui.films.failure_case', {method: item.title})})))));
+}
+
+/** Files may be dropped or pasted anywhere on the page. @param {HTMLElement} place shows that they may be let go */
+function acceptFiles(place) {
+  /** @param {DragEvent} event */
+  const carries = event => [...(event.dataTransfer?.types ?? [])].includes('Files');
+  /** @param {boolean} is */
+  const dropping = is => place.classList.toggle('dropping', is);
+  document.addEventListener('dragover', event => { if (carries(event)) { event.preventDefault(); dropping(true); } });
+  document.addEventListener('dragleave', event => { if (!event.relatedTarget) dropping(false); });
+  document.addEventListener('drop', event => {
+    if (!carries(event)) return;
+    event.preventDefault();
+    dropping(false);
+    addFiles([...(event.dataTransfer?.files ?? [])]);
+  });
+  document.addEventListener('paste', event => {
+    const files = [...(event.clipboardData?.files ?? [])];
+    if (files.length) { event.preventDefault(); addFiles(files); }
+  });
+}
+
+/** @param {Parts} parts */
+function showFilm({veil, veilWords, invite, remove, name, notes}) {
+  const {film} = state;
+  const result = current();
+  veil.hidden = !film?.busy;
+  setText(veilWords, !film?.busy ? '' : film.source ? tr('ui.films.reading') : tr('ui.films.sending'));
+  invite.hidden = Boolean(film?.busy || result);
+  remove.hidden = !film || !takesFilms();
+  const size = result?.seen.film;
+  name.replaceChildren(...(!film ? [] : [make('b', {title: film.name}, film.name),
+    make('span', {}, size ? tr('ui.films.size', {size: `${size.width} \u00d7 ${size.height}`}) : '')]));
+  const said = film?.error ? [film.error] : (result?.seen.warnings ?? []).map(say);
+  notes.replaceChildren(...said.map(text => make('p', {}, text)), ...corrections(film, result?.seen));
+  notes.classList.toggle('bad', Boolean(film?.error));
+}
+
+/** What would put the film right, or show it as it was sent: the visitor decides. @param {Film | null} film @param {Prediction} [seen] */
+function corrections(film, seen) {
+  if (!film || film.error) return [];
+  /** @type {[string, string | null][]} */
+  const offered = [];
+  if (seen?.correction) offered.push([sentenceCase(say(seen.correction.title)), seen.correction.key]);
+  if (film.source?.correction) offered.push([tr('ui.films.as_it_was_sent'), null]);
+  return offered.map(([words, correction]) =>
+    button(words, {class: 'chip', 'data-correction': correction ?? 'none'}, () => correct(film, correction)));
+}
+
+/** @param {HTMLElement} strip */
+function showStrip(strip) {
+  strip.hidden = state.films.length < 2;
+  strip.replaceChildren(...state.films.map(film => make('button', {
+    type: 'button', class: `thumb${film.error ? ' bad' : ''}`, title: film.name, 'aria-label': film.name,
+    'aria-pressed': String(film === state.film), onclick: () => choose(film)},
+  film.thumb ?? make('span', {class: 'empty'}, film.error ? '!' : '\u2026'), make('span', {class: 'name'}, film.name))));
+}
+
+/** @param {Parts} parts */
+function drawFilm({canvas, stage}) {
+  const result = current();
+  stage.classList.toggle('blank', !result);
+  if (!result) return;
+  fit(canvas, result.image);
+  picture(canvas, result);
+  canvas.setAttribute('aria-label', tr('ui.films.named', {name: result.seen.film.name}));
+  stage.dataset.pixels = pixelState(result);
+}

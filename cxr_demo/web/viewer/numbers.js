@@ -1,0 +1,33 @@
+// Numbers as the page writes them, with the language's decimal sign.
+
+import {point, tr} from './i18n.js';
+
+/** @param {number} value @param {number} digits */
+export const fixed = (value, digits) => value.toFixed(digits).replace('.', point());
+
+/** @param {number} p a probability */
+export const percent = p => `${fixed(100 * p, p < 0.0995 ? 1 : 0)} %`;
+
+/** @param {number} value @param {number} [reference] decides how many digits are worth saying */
+export function signed(value, reference = Math.abs(value)) {
+  const digits = reference >= 10 ? 1 : reference >= 1 ? 2 : reference >= 0.1 ? 3 : 4;
+  const text = Math.abs(value).toFixed(digits);
+  return Number(text) === 0 ? '0' : (value > 0 ? '+' : '\u2212') + text.replace('.', point());
+}
+
+/** @param {number} points of a percentage, whole */
+export const signedWhole = points => points === 0 ? '0' : `${points > 0 ? '+' : '\u2212'}${Math.abs(points).toFixed(0)}`;
+
+/** @param {number | null | undefined} value @param {number} [digits] @returns a measure, a dash where there is none */
+export const figure = (value, digits = 2) => value === null || value === undefined ? '\u2013'
+  : fixed(Number(value.toFixed(digits)) || 0, digits).replace('-', '\u2212');
+
+/** @param {number | null | undefined} value @returns a share in percent */
+export const share = value => value === null || value === undefined ? '\u2013' : `${Math.round(100 * value)} %`;
+
+/** @param {number} seconds */
+export const lasting = seconds =>
+  seconds >= 90 ? tr('ui.common.minutes', {n: Math.round(seconds / 60)}) : `${Math.max(1, Math.round(seconds))} s`;
+
+/** @param {string} text */
+export const sentenceCase = text => text[0].toUpperCase() + text.slice(1);

@@ -1,0 +1,28 @@
+// What a model's answer says: which finding comes first, and films taken together.
+
+/** @import {Prediction} from './types.d.ts' */
+import {clamp} from './geometry.js';
+
+/** @param {Pick<Prediction, 'thresholds' | 'probabilities'>} seen @param {number} i */
+export function isAbove(seen, i) {
+  const threshold = seen.thresholds[i];
+  return threshold !== null && seen.probabilities[i] >= threshold;
+}
+
+/**
+ * What a visitor should see first: the most probable finding that is above its operating point, if there is one.
+ * @param {Pick<Prediction, 'ranked' | 'thresholds' | 'probabilities'>} seen
+ */
+export const foremost = seen => seen.ranked.find(i => isAbove(seen, i)) ?? seen.ranked[0];
+
+/** @param {number} p */
+function logit(p) {
+  const inside = clamp(p, 1e-6, 1 - 1e-6);
+  return Math.log(inside / (1 - inside));
+}
+
+/** @param {readonly number[]} probabilities of one finding on several films @returns that of the mean of their log-odds */
+export function combined(probabilities) {
+  const mean = probabilities.reduce((sum, p) => sum + logit(p), 0) / probabilities.length;
+  return 1 / (1 + Math.exp(-mean));
+}

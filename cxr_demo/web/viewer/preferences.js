@@ -1,0 +1,11 @@
+// What the browser remembers of the visitor; a frame of another site, or a file, may have no storage.
+
+/** @param {string} name @returns {string | null} */
+export function remembered(name) {
+  try { return localStorage.getItem(`cxr-${name}`); } catch { return null; }
+}
+
+/** @param {string} name @param {string | boolean} value */
+export function remember(name, value) {
+  try { localStorage.setItem(`cxr-${name}`, String(value)); } catch { /* asked again next time */ }
+}

@@ -1,0 +1,39 @@
+// How far a run has come, in words.
+
+/** @import {Entry, Method, Progress} from './types.d.ts' */
+import {say, tr} from './i18n.js';
+import {lasting} from './numbers.js';
+import {entryOf, state} from './store.js';
+
+/** @param {Progress} progress @returns how many runs are before it, and about how long it will take; null if it runs */
+export function waiting({ahead, wait}) {
+  if (ahead === null || ahead === undefined) return null;
+  const turn = ahead ? tr('ui.progress.waiting', {n: ahead}) : tr('ui.progress.waiting_next');
+  return wait ? tr('ui.progress.turn_and_time', {turn, time: lasting(wait)}) : turn;
+}
+
+/** @param {Pick<Entry, 'state' | 'since'> & Progress} entry */
+export function words({state: now, error, stopped, steps: [done, total] = [0, 0], forwards, ahead, wait, since}) {
+  if (error) return say(error);
+  if (stopped) return `${say(stopped)} ${forwards ? tr('ui.progress.map_of_copies', {done, n: total}) : tr('ui.progress.no_map')}`;
+  if (now === 'stopping') return tr('ui.progress.stopping');
+  if (now === 'done') return tr('ui.progress.complete');
+  if (now === 'stopped') return '';
+  return waiting({ahead, wait}) ?? (total ? altered(since, done, total) : tr('ui.progress.starting'));
+}
+
+/**
+ * Time left at the pace since the first copies were scored; the first map took longer, by what comes before any copy.
+ * @param {Entry['since']} since @param {number} done @param {number} total
+ */
+function altered(since, done, total) {
+  if (!since || done <= since.done) return tr('ui.progress.copies', {done, n: total});
+  const each = (performance.now() - since.at) / 1000 / (done - since.done);
+  return tr('ui.progress.copies_and_time', {done, n: total, time: lasting(each * (total - done))});
+}
+
+/** @param {Method} method @returns seconds that an altered copy took of late, with this method or with another */
+export function pace(method) {
+  const ran = [method, ...state.page.methods].map(entryOf).find(entry => entry?.state === 'done' && (entry.steps?.[1] ?? 0) > 20);
+  return ran?.steps && ran.seconds !== undefined ? ran.seconds / ran.steps[1] : null;
+}

@@ -1,0 +1,126 @@
+// What the server is asked. Every question has a number, `run` or `turn`, which its answer carries.
+
+/** @import {Film, Host, Method, Names, Sentence} from './types.d.ts' */
+import {askable} from './boxtables.js';
+import {askedFor, changeEntry, changePart, current, dropUnfinished, entryOf, finished, isBusy, measuring, nextRun, publish, resultOf, setEntry, setEstimating, setNaming, setScramble, setTrust, settingsOf, shown, state} from './store.js';
+
+/** @type {(event: string, data: Record<string, unknown>) => void} */
+let send = () => {};
+/** @type {Host['upload']} */
+let upload = () => Promise.reject(new Error('No server.'));
+
+/** @param {Host} host @param {Names['events']} events */
+export function connect(host, events) {
+  send = (event, data) => host.trigger(events[event], data);
+  upload = host.upload;
+}
+
+/** @param {string} event a method's key for its maps @param {Record<string, unknown>} data */
+export const ask = (event, data) => send(event, data);
+
+/** @param {File} file @returns its path on the server */
+export const sendFile = async file => (await upload(file)).path;
+
+/** What every question about the looked-at film says. @param {number} run */
+export const about = run => ({run, source: state.film?.source, model: state.model});
+
+/** @param {Film} film @returns its boxes of findings that the model knows */
+export const boxesTold = film => askable(film.boxes, state.spec.labels);
+
+// ------------------------------------------------------------------ predictions
+
+/** @param {Film | null} film @param {boolean} [quiet] for a film that is not looked at: it ends nothing that runs */
+export function askFilm(film, quiet = false) {
+  const turn = askedFor({film, model: state.model, source: film?.source ?? null});
+  ask('film', {turn, run: quiet ? 0 : state.run, source: film?.source ?? null, model: state.model, aside: quiet});
+}
+
+/** The next film that has not been looked at: it may wait for everything else. */
+export function askNext() {
+  const busy = state.asked.size || state.film?.busy || state.grid.job || measuring().length;
+  if (busy || shown().some(method => entryOf(method)?.state === 'running')) return;
+  const next = state.films.find(film => film.source && !film.error && !film.busy && !resultOf(film));
+  if (next) askFilm(next, true);
+}
+
+/** @param {string} name of a model of the Hub */
+export function askNamed(name) {
+  const run = nextRun();
+  setNaming(run);
+  ask('named', {run, model: name});
+}
+
+// ------------------------------------------------------------------ maps
+
+/** @param {Method} method */
+export function askRun(method) {
+  const result = current();
+  if (!result) return;
+  const run = nextRun();
+  const settings = settingsOf(method);
+  const known = entryOf(method);
+  const before = known?.state === 'done' ? {...known, error: null} : known?.before;
+  setEntry(result, method, {run, state: 'running', began: performance.now(), settings, before});
+  publish('card', method);
+  ask(method.key, {...about(run), settings});
+}
+
+/** What the film still lacks of the cards that are switched on. */
+export function complete() {
+  for (const method of shown()) if (!entryOf(method)) askRun(method);
+}
+
+/** What a run with the settings as they stand would take, before it is started. @param {Method} method */
+export function askEstimate(method) {
+  const run = nextRun();
+  setEstimating(method, run);
+  ask('estimate', {run, model: state.model, method: method.key, settings: settingsOf(method)});
+}
+
+/** @param {Method} method */
+export function stop(method) {
+  const entry = entryOf(method);
+  if (entry?.state !== 'running') return;
+  changeEntry(entry, {state: 'stopping'});
+  publish('card', method);
+  ask('stop', {method: method.key, run: entry.run});
+}
+
+/** What is under way is ended by the server, and asked for again on return. */
+export function leave() {
+  const result = current();
+  if (!result || (!measuring().length && !shown().some(method => isBusy(entryOf(method))))) return;
+  dropUnfinished(result);
+  ask('stop', {run: state.run});
+}
+
+// ------------------------------------------------------------------ measures
+
+/** Once every card that is switched on has ended, and nothing newer was asked. @param {boolean} [again] */
+export function askTrust(again = false) {
+  const result = current();
+  const done = finished();
+  if (!result || !done.length || shown().some(method => isBusy(entryOf(method)))) return;
+  const of = done.map(method => `${method.key}:${entryOf(method)?.run}`).join(' ');
+  const known = result.trust?.about === of ? result.trust : null;
+  if (!again && known) return;
+  const run = nextRun();
+  const boxes = boxesTold(result.film);
+  setTrust(result, {measured: new Map(), ...known, about: of, asked: JSON.stringify(boxes), run, state: 'running', error: null});
+  ask('trust', {...about(run), finding: state.chosen, methods: done.map(method => method.key), boxes});
+  publish('trust');
+}
+
+/** @param {string} depth of the permutation */
+export function askScramble(depth) {
+  const result = current();
+  const done = finished();
+  if (!result || !done.length) return;
+  const run = nextRun();
+  setScramble(result, {run, depth, maps: new Map(), state: 'running'});
+  ask('scramble', {...about(run), depth, methods: done.map(method => method.key)});
+  publish('scramble');
+}
+
+/** @param {NonNullable<import('./types.d.ts').Result['trust' | 'scramble' | 'exporting']>} part @param {Sentence} error */
+export function refusePart(part, error) { changePart(part, {state: 'stopped', error}); }

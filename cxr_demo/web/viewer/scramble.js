@@ -1,0 +1,89 @@
+// Are the maps about this model? Weights are permuted, and the scrambled model is explained again (weight randomisation).
+
+/** @import {Answer, Result, ScrambledMap} from './types.d.ts' */
+import {fit, picture, stopsOf} from './canvas.js';
+import {button, make, setText} from './dom.js';
+import {say, tr} from './i18n.js';
+import {unpacked} from './maps.js';
+import {figure} from './numbers.js';
+import {waiting} from './progress.js';
+import {askScramble} from './requests.js';
+import {changePart, current, finished, methodOf, on, publish, state, titleOf} from './store.js';
+
+/** @type {(() => void)[]} How its pictures are drawn, whenever one looks elsewhere. */
+let draws = [];
+const drawAll = () => draws.forEach(redraw => redraw());
+
+export function createScramble() {
+  const depth = make('select', {id: 'cxr-depth'}, ...state.page.depths.map(({key, title}) => make('option', {value: key}, title)));
+  const run = button(tr('ui.scramble.run'), {class: 'quiet', id: 'cxr-scramble'}, () => askScramble(depth.value));
+  const status = make('span', {class: 'soft', role: 'status'});
+  const maps = make('div', {class: 'smalls'});
+  const block = make('div', {class: 'block scrambling'},
+    make('h4', {}, tr('ui.scramble.title')),
+    make('p', {class: 'soft'}, tr('ui.scramble.hint')),
+    make('div', {class: 'group'}, make('label', {for: 'cxr-depth'}, tr('ui.scramble.permute')), depth, run, status), maps);
+  on('scramble', () => {
+    const scramble = current()?.scramble;
+    run.disabled = scramble?.state === 'running' || !finished().length;
+    block.dataset.state = scramble?.state ?? 'idle';
+    setText(status, statusOf());
+    showMaps(maps);
+  });
+  on('draw', drawAll);
+  return block;
+}
+
+/** @param {Answer} answer */
+export async function heardScramble(answer) {
+  const scramble = current()?.scramble;
+  if (!scramble || scramble.run !== answer.run) return;
+  changePart(scramble, {ahead: answer.ahead, wait: answer.wait});
+  if (answer.ahead === undefined && !answer.busy) {
+    if (answer.error && !answer.method) changePart(scramble, {state: 'stopped', error: answer.error});
+    else if (answer.complete) changePart(scramble, {state: 'done'});
+    else {
+      const maps = answer.maps ? await unpacked(answer.maps) : null;
+      const own = {kept: answer.kept, error: answer.error, maps};
+      changePart(scramble, {maps: new Map(scramble.maps).set(answer.method ?? '', own)});
+    }
+  }
+  publish('scramble');
+}
+
+function statusOf() {
+  const scramble = current()?.scramble;
+  if (scramble?.error) return say(scramble.error);
+  return scramble?.state === 'running' ? waiting(scramble) ?? tr('ui.scramble.running') : '';
+}
+
+/** @param {HTMLElement} place */
+function showMaps(place) {
+  const result = current();
+  draws = [];
+  place.replaceChildren(...[...(result?.scramble?.maps ?? [])].map(([key, found]) => figureOf(/** @type {Result} */ (result), key, found)));
+  requestAnimationFrame(drawAll);
+}
+
+/** @param {Result} result @param {string} key @param {ScrambledMap} found */
+function figureOf(result, key, found) {
+  const kept = found.kept?.[state.chosen] ?? null;
+  const canvas = make('canvas', {role: 'img', 'aria-label': tr('ui.scramble.map_of', {method: titleOf(key)})});
+  const {maps} = found;
+  const method = methodOf(key);
+  if (maps && method) {
+    draws.push(() => {
+      if (!canvas.isConnected || result !== current()) return;
+      fit(canvas, result.image);
+      picture(canvas, result, {maps, limit: maps.limit[state.chosen], stops: stopsOf(method)});
+    });
+  }
+  return make('figure', {class: kept !== null && kept >= state.page.stays ? 'stays' : null}, make('div', {class: 'stage small'}, canvas),
+    make('figcaption', {}, make('b', {}, titleOf(key)), ` ${found.error ? say(found.error) : verdictOf(kept)}`));
+}
+
+/** @param {number | null} kept of a map, as a correlation */
+function verdictOf(kept) {
+  if (kept === null) return tr('ui.scramble.empty');
+  return kept >= state.page.stays ? tr('ui.scramble.stays', {value: figure(kept)}) : tr('ui.scramble.changes', {value: figure(kept)});
+}

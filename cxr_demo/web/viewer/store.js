@@ -1,0 +1,291 @@
+// The one store: all that the page knows and the visitor chose. Types keep other modules from setting a field; they call
+// the actions below, and draw when a topic they listen to is published.
+
+/** @import {About, AwaitedTable, Box, Cell, Choice, Edges, Entry, Film, Grid, Guess, Job, Method, Packing, Place, Prediction, Question, Quiz, Result, Scramble, Settings, Source, Spec, State, Trust, View, Window} from './types.d.ts' */
+
+/** Fields that an action may set. @template T @typedef {{-readonly [K in keyof T]: T[K]}} Open */
+/** @typedef {'draw' | 'cards' | 'card' | 'point' | 'film' | 'films' | 'findings' | 'mark' | 'spec' | 'model' | 'naming' | 'trust' | 'scramble' | 'grid' | 'grid-status' | 'quiz' | 'export' | 'packing' | 'view' | 'note' | 'cards-shown' | 'boxes' | 'estimate' | 'tables' | 'examples'} Topic */
+
+/** No finding is chosen. */
+export const NONE = -1;
+
+/** @type {Grid} */
+const EMPTY_GRID = {kind: 'findings', ran: null, film: null, source: null, model: null, columns: [], rows: [], cells: new Map(),
+  jobs: [], job: null, findings: null, setting: null};
+
+/** @type {State} The state, for reading. */
+export const state = /** @type {State} */ ({});
+const own = /** @type {Open<State>} */ (state);
+
+/** @type {Map<Topic, ((subject?: any) => void)[]>} */
+const listeners = new Map();
+
+/** @param {About} page what the server says of itself, in the visitor's language */
+export function openStore(page) {
+  Object.assign(own, /** @type {State} */ ({
+    page, models: [...page.models], spec: page.spec,
+    on: new Set(page.methods.filter(method => method.on).map(method => method.key)),
+    settings: new Map(page.methods.map(method => [method.key, defaultsOf(method)])), estimating: new Map(),
+    films: [], film: null, model: page.model, modelBefore: page.model, wanted: null, naming: 0, turn: 0, run: 0, asked: new Map(),
+    chosen: NONE, label: '', picked: false, pointer: null,
+    opacity: page.opacity, scale: 'own', side: 'both', palette: page.palettes[0].key, smooth: false, levels: [],
+    view: {x: 0, y: 0, zoom: 1}, window: {low: 0, high: 1, inverted: false},
+    drawing: false, corner: null, pulled: null, table: new Map(), awaited: null,
+    order: {by: null, falling: true}, beside: null, wipe: {on: false, a: null, b: null, at: 0.5},
+    grid: EMPTY_GRID, packing: {run: null, waiting: [], film: null, paths: [], failed: 0},
+    quiz: {on: false, said: 0, named: 0, judged: 0, right: 0, marked: 0, met: 0},
+    notes: {look: '', box: ''},
+  }));
+  listeners.clear();
+}
+
+/** @param {Method} method */
+const defaultsOf = method => Object.fromEntries(method.settings.map(setting => [setting.name, setting.default]));
+
+// ------------------------------------------------------------------ who draws when
+
+/**
+ * Listeners of a topic are called in the order in which they came.
+ * @param {Topic} topic @param {(subject?: any) => void} listener
+ */
+export function on(topic, listener) {
+  listeners.set(topic, [...(listeners.get(topic) ?? []), listener]);
+}
+
+/** @param {Topic} topic @param {unknown} [subject] the card's method, or the note's name */
+export function publish(topic, subject) {
+  for (const listener of listeners.get(topic) ?? []) listener(subject);
+}
+
+let soon = false;
+/** Draws once before the next frame, however often it is asked for. */
+export function drawSoon() {
+  if (soon) return;
+  soon = true;
+  requestAnimationFrame(() => { soon = false; publish('draw'); });
+}
+
+// ------------------------------------------------------------------ what follows from the state
+
+/** @param {Film} film @returns {Result | null} the chosen model's answer for it */
+export const resultOf = film => film.results.get(state.model) ?? null;
+export const current = () => state.film && resultOf(state.film);
+/** @param {Method} method @returns {Entry | null} its run on the looked-at film */
+export const entryOf = method => current()?.entries.get(method.key) ?? null;
+/** Methods whose cards are switched on. */
+export const shown = () => state.page.methods.filter(method => state.on.has(method.key));
+/** @param {Entry | null} entry */
+export const isBusy = entry => entry?.state === 'running' || entry?.state === 'stopping';
+export const finished = () => shown().filter(method => entryOf(method)?.state === 'done');
+export const answered = () => state.films.filter(resultOf);
+export const ticked = () => answered().filter(film => film.ticked);
+/** @param {string} key */
+export const methodOf = key => state.page.methods.find(method => method.key === key) ?? null;
+/** @param {string} key */
+export const titleOf = key => methodOf(key)?.title ?? key;
+/** @param {Method} method @returns {Settings} as they stand on its card */
+export const settingsOf = method => state.settings.get(method.key) ?? {};
+/** @param {Film} film @param {number} i */
+export const probabilityOf = (film, i) => resultOf(film)?.seen.probabilities[i] ?? NaN;
+/** @param {string} name @returns the factor between quarters turned left and a correction */
+export const turnsOf = name => state.page.turns[name] ?? 0;
+export const takesFilms = () => state.page.accepts.length > 0;
+/** Whether a measurement of the looked-at film is under way. */
+export const measuring = () => PARTS.filter(part => current()?.[part]?.state === 'running');
+/** The model that the visitor chose, also while a failure case's is on. */
+export const chosenModel = () =>
+  state.page.lessons.some(item => item.model.name === state.model) ? state.modelBefore : state.model;
+/** Whether the visitor guesses, so that answers are hidden. */
+export const guessing = () => state.quiz.on && Boolean(current()) && !state.film?.guess?.revealed;
+
+/** @type {readonly ('trust' | 'scramble' | 'exporting')[]} */
+const PARTS = ['trust', 'scramble', 'exporting'];
+
+// ------------------------------------------------------------------ actions: films
+
+/** @param {string} name @param {Source | null} source @param {Partial<Film>} [more] @returns {Film} */
+export function addFilm(name, source, more = {}) {
+  /** @type {Film} */
+  const film = {name, source, results: new Map(), error: null, busy: true, boxes: [], met: false, guess: null, ticked: false,
+    compared: false, thumb: null, pixels: null, ...more};
+  own.films = [...own.films, film];
+  return film;
+}
+
+/** @param {Film} film @param {Partial<Film>} changes */
+function changeFilm(film, changes) { Object.assign(film, changes); }
+
+/** @param {(film: Film) => boolean} unwanted */
+export function removeFilms(unwanted) { own.films = own.films.filter(film => !unwanted(film)); }
+/** @param {Film | null} film */
+export function lookAtFilm(film) { own.film = film; }
+/** @param {Film} film @param {Source} source of the file that was sent */
+export function filmSent(film, source) { changeFilm(film, {source}); }
+/** @param {Film} film its prediction is waited for */
+export function filmWaits(film) { changeFilm(film, {busy: true, error: null}); }
+/** @param {Film} film nothing is waited for */
+export function filmRests(film) { changeFilm(film, {busy: false}); }
+/** @param {Film} film @param {string} error */
+export function filmFailed(film, error) { changeFilm(film, {busy: false, error}); }
+/** @param {Film} film */
+export function forgetError(film) { changeFilm(film, {error: null}); }
+/** @param {Film} film it has been shown: from now on it opens with the finding that was chosen */
+export function filmMet(film) { changeFilm(film, {met: true}); }
+/** @param {Film} film @param {HTMLCanvasElement} thumb */
+export function giveThumb(film, thumb) { changeFilm(film, {thumb: film.thumb ?? thumb}); }
+/** @param {Film} film @param {boolean} is */
+export function tickFilm(film, is) { changeFilm(film, {ticked: is}); }
+/** @param {Film} film @param {boolean} is */
+export function compareFilm(film, is) { changeFilm(film, {compared: is}); }
+/** @param {Film} film @param {readonly Box[]} boxes */
+export function setBoxes(film, boxes) { changeFilm(film, {boxes}); }
+/** @param {Film} film @param {Box} box */
+export function addBox(film, box) { setBoxes(film, [...film.boxes, box]); }
+/** @param {Film} film @param {Film['pixels']} pixels */
+export function setPixels(film, pixels) { changeFilm(film, {pixels}); }
+/** @param {Film} film @param {Partial<Guess>} said */
+export function guess(film, said) { changeFilm(film, {guess: {finding: null, edges: null, revealed: false, ...film.guess, ...said}}); }
+
+/**
+ * The film as another correction shows it: all answers are of the one before.
+ * @param {Film} film @param {string | null} correction @param {readonly Box[]} boxes on the corrected film
+ */
+export function correctFilm(film, correction, boxes) {
+  const source = film.source && {...film.source, correction: correction ?? undefined};
+  changeFilm(film, {source, boxes, thumb: null, results: new Map()});
+}
+
+/** @param {Film} film @param {string} model @param {Prediction} seen @param {HTMLImageElement} image */
+export function addResult(film, model, seen, image) {
+  /** @type {Result} */
+  const result = {film, seen, image, entries: new Map(), trust: null, scramble: null, exporting: null};
+  changeFilm(film, {results: new Map(film.results).set(model, result)});
+  return result;
+}
+
+/** @param {Question} question @returns its turn */
+export function askedFor(question) {
+  own.turn += 1;
+  own.asked = new Map(own.asked).set(own.turn, question);
+  return own.turn;
+}
+
+/** @param {number} turn @returns {Question | null} what was asked in it */
+export function answeredTurn(turn) {
+  const question = own.asked.get(turn) ?? null;
+  own.asked = new Map([...own.asked].filter(([other]) => other !== turn));
+  return question;
+}
+
+/** @param {string} error none of the predictions under way will come */
+export function refuseAsked(error) {
+  for (const {film} of own.asked.values()) if (film) filmFailed(film, error);
+  own.asked = new Map();
+}
+
+// ------------------------------------------------------------------ actions: models and findings
+
+/** @param {Spec} spec */
+export function setSpec(spec) { own.spec = spec; publish('spec'); }
+/** @param {string} name */
+export function setModel(name) { own.model = name; }
+/** @param {string} name the visitor's own choice while a failure case's model is on */
+export function keepModel(name) { own.modelBefore = name; }
+/** @param {Choice} choice of the Hub, which the page did not know */
+export function addModel(choice) { own.models = [...own.models, choice]; publish('model'); }
+/** @param {string | null} name of the Hub, kept over a reload until another is chosen */
+export function wantModel(name) { own.wanted = name; }
+/** @param {number} run the question for a model of the Hub; 0 for none */
+export function setNaming(run) { own.naming = run; }
+/** @param {number} i @param {string} label */
+export function chooseFinding(i, label) { own.chosen = i; own.label = label; }
+export function chooseNoFinding() { own.chosen = NONE; }
+/** @param {string} label chosen by hand, so that other films open with it too */
+export function keepFinding(label) { own.label = label; own.picked = true; }
+
+// ------------------------------------------------------------------ actions: runs
+
+/** @returns the number of a new question */
+export function nextRun() { own.run += 1; return own.run; }
+
+/** @param {Method} method @param {boolean} is */
+export function switchMethod(method, is) {
+  const others = [...own.on].filter(key => key !== method.key);
+  own.on = new Set(is ? [...others, method.key] : others);
+}
+
+/** @param {Method} method @param {string} name @param {Settings[string]} value */
+export function setSetting(method, name, value) {
+  own.settings = new Map(own.settings).set(method.key, {...settingsOf(method), [name]: value});
+}
+
+/** @param {Method} method @param {Settings} settings */
+export function setSettings(method, settings) { own.settings = new Map(own.settings).set(method.key, settings); }
+/** @param {Method} method @param {number} run */
+export function setEstimating(method, run) { own.estimating = new Map(own.estimating).set(method.key, run); }
+
+/** @param {Result} result @param {Method} method @param {Entry} entry */
+export function setEntry(result, method, entry) {
+  Object.assign(result, {entries: new Map(result.entries).set(method.key, entry)});
+}
+
+/** @param {Entry} entry @param {Partial<Entry>} changes */
+export function changeEntry(entry, changes) { Object.assign(entry, changes); }
+
+/** @param {Result} result runs that did not end are asked for again on return */
+export function dropUnfinished(result) {
+  const off = [...result.entries].filter(([key, entry]) => entry.state === 'done' || !own.on.has(key));
+  Object.assign(result, {entries: new Map(off), ...Object.fromEntries(PARTS.filter(part => result[part]?.state === 'running').map(part => [part, null]))});
+}
+
+/** @param {Result} result @param {Trust | null} trust */
+export function setTrust(result, trust) { Object.assign(result, {trust}); }
+/** @param {Result} result @param {Scramble} scramble */
+export function setScramble(result, scramble) { Object.assign(result, {scramble}); }
+/** @param {Result} result @param {Result['exporting']} exporting */
+export function setExporting(result, exporting) { Object.assign(result, {exporting}); }
+/** @param {Trust | Scramble | NonNullable<Result['exporting']>} part of a result @param {object} changes */
+export function changePart(part, changes) { Object.assign(part, changes); }
+
+// ------------------------------------------------------------------ actions: looking
+
+/** @param {View} view */
+export function setView(view) { own.view = view; }
+/** @param {Window} window */
+export function setLevels(window) { own.window = window; }
+/** @param {Place | null} place in shares of the film */
+export function setPointer(place) { own.pointer = place; }
+/** @param {Partial<Pick<State, 'opacity' | 'scale' | 'side' | 'palette' | 'smooth' | 'levels'>>} look */
+export function setLook(look) { Object.assign(own, look); publish('draw'); }
+/** @param {Partial<State['wipe']>} wipe */
+export function setWipe(wipe) { own.wipe = {...own.wipe, ...wipe}; }
+/** @param {Film | null} film */
+export function setBeside(film) { own.beside = film; }
+/** @param {keyof State['notes']} name @param {string} words */
+export function note(name, words) { own.notes = {...own.notes, [name]: words}; publish('note', name); }
+/** @param {string} by a finding's label, or "name" */
+export function sortBy(by) {
+  own.order = {by, falling: own.order.by === by ? !own.order.falling : by !== 'name'};
+}
+
+// ------------------------------------------------------------------ actions: boxes, quiz, grid, packing
+
+/** @param {boolean} is a box is drawn */
+export function setDrawing(is) { Object.assign(own, {drawing: is, corner: null, pulled: null}); }
+/** @param {Place | null} corner the first of a box @param {Edges | null} pulled the box so far */
+export function pullBox(corner, pulled) { Object.assign(own, {corner, pulled}); }
+/** @param {State['table']} table */
+export function setTable(table) { own.table = table; }
+/** @param {AwaitedTable | null} awaited */
+export function awaitTable(awaited) { own.awaited = awaited; }
+/** @param {Partial<Quiz>} changes */
+export function changeQuiz(changes) { own.quiz = {...own.quiz, ...changes}; }
+/** @param {Partial<Grid>} changes */
+export function changeGrid(changes) { own.grid = {...own.grid, ...changes}; }
+export function clearGrid() { changeGrid({film: null, columns: [], rows: [], cells: new Map()}); }
+/** @param {Job} job @param {Cell} cell */
+export function setCell(job, cell) { changeGrid({cells: new Map(own.grid.cells).set(cellKey(job.method, job.k), cell)}); }
+/** @param {Method} method @param {number} k a column */
+export const cellKey = (method, k) => `${method.key} ${k}`;
+/** @param {Partial<Packing>} changes */
+export function changePacking(changes) { own.packing = {...own.packing, ...changes}; }
