@@ -25,6 +25,11 @@ with warnings.catch_warnings():
 hub = hub_server.hub
 
 
+@pytest.fixture(autouse=True)
+def _nothing_is_loaded_yet(monkeypatch):
+    monkeypatch.setattr(registry, "_loaded", SingleFlight())
+
+
 @pytest.fixture(scope="session")
 def densenet():
     """The zoo's network with random weights, as the library builds it."""
