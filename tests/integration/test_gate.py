@@ -8,6 +8,7 @@ import numpy as np
 from cxr_demo import cli
 from cxr_demo.films import gate, image, phantom
 from tests.support.pictures import spoilt
+from tests.support.serving import save_model
 from train import gate as teaching
 
 # ------------------------------------------------------------------ real pictures
@@ -44,7 +45,7 @@ def test_the_command_line_corrects_when_asked_and_repeats_it(tmp_path, capsys):
     assert "turned to the left" in capsys.readouterr().err
     assert cli.main(["predict", "--correct", str(path)]) == 0
     assert "corrected here before it was read: turn right" in capsys.readouterr().err
-    quick = ["--method", "gradcam", "--label", "Effusion"]
+    quick = ["--method", "gradcam", "--label", "Effusion", "--model", str(save_model(tmp_path / "model"))]
     assert cli.main(["explain", str(path), "--correct", "--out", str(tmp_path / "a"), *quick]) == 0
     result = tmp_path / "a" / "left" / "result.json"
     assert '"correction": "turn right"' in result.read_text()
