@@ -18,6 +18,23 @@ KINDS = {
 
 SIZE = 64
 
+#: Of the smallest DenseNet.
+SMALL = {"growth_rate": 4, "block_config": [2, 2, 2, 2], "num_init_features": 8}
+
+
+def spec(labels: int = 3, size: int = 64, **more) -> ModelSpec:
+    names = tuple(f"finding {i}" for i in range(labels))
+    return ModelSpec("made up", "DenseNet", SMALL, names, size, "nothing", "Apache-2.0", **more)
+
+
+def stirred(architecture: str, arguments: dict, classes: int) -> classifier.Network:
+    """A network whose batch norms are not the identity, as after training."""
+    torch.manual_seed(0)
+    network = classifier.build(architecture, arguments, classes).train()
+    with torch.no_grad():
+        network(torch.randn(4, 1, 64, 64) * 300)
+    return network.eval()
+
 
 def build(kind, size=SIZE):
     architecture, arguments = KINDS[kind]
