@@ -1,7 +1,6 @@
 """Lessons: what each model makes of its film is known by hand, and each method shows there what is said of it."""
 
 import io
-import json
 import time
 
 import numpy as np
@@ -9,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from cxr_demo import cli, methods
+from cxr_demo import methods
 from cxr_demo.case import Case
 from cxr_demo.errors import UnknownModel
 from cxr_demo.evaluation import trust
@@ -167,13 +166,3 @@ def test_a_visitor_may_have_them_and_their_films():
     for name in ("lesson:shap", "lesson:", "lesson:occlusion@2"):
         with pytest.raises(UnknownModel, match="not offered here"):
             offered(name)
-
-
-def test_the_command_line_explains_with_one(tmp_path, capsys):
-    film = str(failure_cases.save("occlusion", tmp_path))
-    assert cli.main(["predict", film, "--model", "lesson:occlusion", "--json"]) == 0
-    said = json.loads(capsys.readouterr().out)
-    assert (said["model"], said["labels"]) == ("lesson:occlusion@1", ["Planted"])
-    made = ["explain", film, "--model", "lesson:occlusion", "--method", "occlusion", "--out", str(tmp_path / "out")]
-    assert cli.main(made) == 0
-    assert not np.load(tmp_path / "out" / "lesson-occlusion" / "maps.npz")["occlusion"].any()

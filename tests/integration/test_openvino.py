@@ -17,6 +17,7 @@ from cxr_demo.methods import GradCAM
 from cxr_demo.methods.cam import LayerCAM
 from cxr_demo.models import classifier, model_folder
 from tests.support.networks import asked, build
+from tests.support.serving import save_model
 
 
 @pytest.fixture
@@ -113,7 +114,7 @@ def test_those_used_last_are_kept(place, monkeypatch):
 
 
 def test_another_process_finds_it(place, tmp_path):
-    """The bundled model, by the command line: the second run converts nothing."""
+    """By the command line: the second run converts nothing."""
     from cxr_demo.films import phantom
 
     film = phantom.save("effusion", tmp_path, 256)
@@ -127,6 +128,8 @@ def test_another_process_finds_it(place, tmp_path):
         "occlusion",
         "--occlusion.stride",
         "32",
+        "--model",
+        str(save_model(tmp_path / "model")),
     ]
     written, maps = [], []
     for out in ("one", "two"):
