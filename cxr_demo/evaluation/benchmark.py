@@ -122,7 +122,7 @@ def run(
         if _known(path, plan, row in with_permuted):
             continue
         try:
-            record = _film(model, films, row, found[row], methods, row in with_permuted)
+            record = _measured_film(model, films, row, found[row], methods, row in with_permuted)
         except CxrError as error:
             failed.append(str(error))
             say(f"{films.paths[row].name}: {error}")
@@ -151,7 +151,7 @@ def pairs(films: Films) -> dict[int, list[int]]:
 # ------------------------------------------------------------------ one film
 
 
-def _film(
+def _measured_film(
     model: Classifier, films: Films, row: int, findings: Sequence[int], methods: Sequence[Method], permuted: bool
 ) -> dict[str, Any]:
     case = Case(model, image.read(films.paths[row]))
