@@ -43,7 +43,7 @@ def published(hub, tmp_path_factory):
     hub.repo("visitor/secret").commit(files)
     hub.repo("visitor/secret").private = True
     hub.repo("visitor/other").commit({"config.json": b'{"model_type": "vit"}', "model.safetensors": b""})
-    return f"{REPO}@{commit}", model_folder.read(folder, REPO, revision=commit)
+    return f"{REPO}@{commit}", model_folder.load(folder, REPO, revision=commit)
 
 
 @pytest.fixture(scope="module")

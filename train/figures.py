@@ -53,7 +53,7 @@ def of_run(run: Path, films_of: Callable[[Plan], Films], *, part: str) -> str:
         f"Measured on the {part} part of the split {plan.split}: {len(films)} films of {len(set(films.patients))} "
         f"patients, opened {times} time{'s' * (times > 1)}. Intervals: 95 %, patient bootstrap."
     )
-    model = model_folder.read(run / "all", plan.name)
+    model = model_folder.load(run / "all", plan.name)
     spec = runs.measured(model.spec, scores, said)
     model_folder.describe(run / "all", spec, card.write(spec, plan.command, runs.notes(plan)))
     warning = "\nIt was opened before: what was chosen since is no longer measured on unseen films." * (times > 1)

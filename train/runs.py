@@ -203,7 +203,7 @@ class Run:
         if self.plan.start_run is None:
             return backbones.find(self.plan.recipe)
         return backbones.of_model(
-            model_folder.read(Path(self.plan.start_run) / _name(k), Path(self.plan.start_run).name)
+            model_folder.load(Path(self.plan.start_run) / _name(k), Path(self.plan.start_run).name)
         )
 
     def _write_models(self, logits: np.ndarray, fold: np.ndarray, networks: dict[str, Network]) -> None:
