@@ -75,7 +75,7 @@ def test_a_films_pixels_are_all_there_in_one_file_however_often_they_are_asked_f
 
 
 class TestNumbers:
-    """fields.py"""
+    """viewer_data.py"""
 
     def test_maps_come_back_to_half_a_step_and_keep_their_order(self):
         values = np.random.default_rng(1).normal(size=(3, 8, 8)).astype(np.float32) * np.float32([[[0]], [[2]], [[30]]])

@@ -112,7 +112,7 @@ class Lesson:
 
     @property
     def model(self) -> str:
-        """The model's name for `sources.load`."""
+        """The model's name for `registry.load`."""
         return f"lesson:{self.key}"
 
     @property

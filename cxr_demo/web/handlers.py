@@ -259,7 +259,7 @@ def _key(source: Mapping[str, Any]) -> tuple[Any, ...]:
 
 def maps_key(request: Request) -> tuple[Any, ...]:
     """What finished maps are kept under: their model and where their film comes from."""
-    return (request.model, *sorted(request.source.items()))
+    return (request.model, *_key(request.source))
 
 
 def visitor_of(caller: gr.Request) -> str:
