@@ -221,7 +221,7 @@ class Run:
         if self.plan.start_run is None:
             return backbones.find(self.plan.recipe)
         return backbones.of_model(
-            model_folder.read(Path(self.plan.start_run) / _name(k), Path(self.plan.start_run).name)
+            model_folder.load(Path(self.plan.start_run) / _name(k), Path(self.plan.start_run).name)
         )
 
     def _write_models(self, logits: np.ndarray, fold: np.ndarray, networks: list[Network]) -> None:
@@ -363,7 +363,7 @@ def measure_again(run: Path, plan: Plan, films: Films) -> list[Score]:
     if digest(films) != plan.digest:
         raise DataError(f"{run} was trained on other films or labels; give it the ones that it had, or train anew.")
     logits, fold = command.read_scores(run / "out_of_fold.npz", films), folds_of(run, films)
-    networks = [model_folder.read(run / _name(k), plan.name).network for k in range(plan.folds)]
+    networks = [model_folder.load(run / _name(k), plan.name).network for k in range(plan.folds)]
     scores = measure_folds(run, plan, films, logits, fold, networks)
     for k in models(plan):
         describe(run / _name(k), plan, scores, by_folds(plan, films))

@@ -255,7 +255,7 @@ def push(
     from huggingface_hub import CommitOperationAdd, HfApi
 
     folder = Path(folder)
-    model_folder.read(folder, repo)
+    model_folder.load(folder, repo)
     api = HfApi(endpoint=endpoint())
     with _sentences(repo, "main"):
         api.create_repo(repo, private=private, exist_ok=True)

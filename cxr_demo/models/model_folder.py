@@ -62,7 +62,7 @@ def describe(folder: Path, spec: ModelSpec, card: str) -> None:
     write_whole(folder / CARD, card)
 
 
-def read(folder: Path, name: str, *, revision: str | None = None) -> Classifier:
+def load(folder: Path, name: str, *, revision: str | None = None) -> Classifier:
     """The model of a folder, called `name@revision`; without a revision, by the first of its weights' sha256.
 
     Weights may be stored in half precision; they run in float32. BadModel says what is wrong with the files.

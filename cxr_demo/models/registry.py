@@ -87,7 +87,7 @@ def load(name: str | None = None, patience: float | None = None) -> Classifier:
 
 def _shared(name: str) -> Classifier:
     """A model that is read, or the one that is known by its full name, which results and the page ask for."""
-    model = _read(name)
+    model = _load(name)
     return model if model.name == name else _loaded.keep(model.name, model)
 
 
@@ -170,12 +170,12 @@ def parse(name: str) -> tuple[str, str, str]:
     )
 
 
-def _read(name: str) -> Classifier:
+def _load(name: str) -> Classifier:
     kind, place, revision = parse(name)
     if kind == "hub":
         pulled = _pulled(place, revision)
         # the whole commit: a shortened one cannot be fetched again
-        return model_folder.read(pulled.folder, place, revision=pulled.commit)
+        return model_folder.load(pulled.folder, place, revision=pulled.commit)
     if kind == "xrv":
         model = xrv_weights.load(place)
     elif kind == "lesson":
@@ -186,8 +186,8 @@ def _read(name: str) -> Classifier:
         from cxr_demo.models import folds
 
         folder = _folder(kind, place)
-        reader = folds.read if folds.is_run(folder) else model_folder.read
-        model = reader(folder, f"bundled:{place}" if kind == "bundled" else place)
+        load = folds.load if folds.is_run(folder) else model_folder.load
+        model = load(folder, f"bundled:{place}" if kind == "bundled" else place)
     found = model.name.rpartition("@")[2]
     if not found.startswith(revision):
         raise ModelUnavailable(

@@ -174,7 +174,7 @@ def _fetched(repo: str, commit: str) -> Classifier:
         _keep_last(folder)
         pulled = hub.pull_public(repo, commit, [CONFIG, WEIGHTS], folder, optional=[CARD])
         _shelf.make_room()
-        model = model_folder.read(pulled.folder, repo, revision=commit)
+        model = model_folder.load(pulled.folder, repo, revision=commit)
     except (BadModel, RecursionError) as error:
         shutil.rmtree(folder, ignore_errors=True)
         # where it lies here is nobody's business

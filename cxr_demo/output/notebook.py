@@ -12,6 +12,7 @@ import numpy as np
 
 from cxr_demo import methods
 from cxr_demo.case import Case
+from cxr_demo.errors import BadSetting
 from cxr_demo.films import image
 from cxr_demo.inference.scoring import Budget
 from cxr_demo.output import export, render, report, viewer_data
@@ -75,8 +76,10 @@ class Explained:
     def save(self, folder: str | Path) -> None:
         """Write what the command line writes for a film, with pictures of `labels`; measures the maps first.
 
-        The folder is made where there is none.
+        The folder is made where there is none. BadSetting for a method that is there twice: files go by method.
         """
+        if len({e.method for e in self.explanations}) < len(self.explanations):
+            raise BadSetting("A method is here twice, and files go by method; explain with each by itself to save it.")
         result = complete(self.case, self.explanations, finding=self._findings()[0])
         export.save(Path(folder), result, self.labels)
 

@@ -32,21 +32,21 @@ if TYPE_CHECKING:
 EXPORT, BUNDLE = "export", "bundle"
 
 
-def export_film(event: gr.EventData, request: gr.Request) -> Iterator[dict[str, Any]]:
+def export_film(event: gr.EventData, caller: gr.Request) -> Iterator[dict[str, Any]]:
     """Pack a film's maps, and all that belongs to them, into a zip to take away; what is not finished is made now."""
-    for answer in of_maps(EXPORT, _exported, event, request):
+    for answer in of_maps(EXPORT, _exported, event, caller):
         if "path" in answer:
-            sessions.packed(visitor_of(request)).add(answer["path"])
+            sessions.packed(visitor_of(caller)).add(answer["path"])
         yield answer
 
 
-def export_films(event: gr.EventData, request: gr.Request) -> dict[str, Any]:
+def export_films(event: gr.EventData, caller: gr.Request) -> dict[str, Any]:
     """Pack zips of several films into one."""
-    asked, made = Request.of(event._data), sessions.packed(visitor_of(request))
-    head = {"event": BUNDLE, "run": asked.run}
+    request, made = Request.of(event._data), sessions.packed(visitor_of(caller))
+    head = {"event": BUNDLE, "run": request.run}
     try:
         # nobody's own zip is opened: what it unpacks to may have no end; nor one twice
-        paths = dict.fromkeys(asked.paths)
+        paths = dict.fromkeys(request.paths)
         archives = [Path(path) for path in paths if path in made and Path(path).is_file()]
         if not archives or len(archives) < len(paths):
             raise BadSetting(messages.NOT_PACKED)
@@ -59,15 +59,17 @@ def export_films(event: gr.EventData, request: gr.Request) -> dict[str, Any]:
 
 @gpu(seconds=DEADLINE)
 def _exported(
-    asked: Request, visitor: str, kept: Mapping[str, Explanation], flag: Event | None
+    request: Request, visitor: str, kept: Mapping[str, Explanation], flag: Event | None
 ) -> Generator[dict[str, Any]]:
     budget = Budget(seconds=DEADLINE, cancelled=flag)
-    case = case_of(visitor, asked.model, asked.source)
+    case = case_of(visitor, request.model, request.source)
     labels = case.model.labels
-    fit = {key: e for key, e in kept.items() if key not in asked.settings or _fits(asked, e)}
-    explanations = [fit.get(key) or _made(case, asked, visitor, key, budget) for key in dict.fromkeys(asked.methods)]
-    finding = asked.finding if 0 <= asked.finding < len(labels) else None
-    result = complete(case, explanations, finding=finding, boxes=asked.boxes_on(case.film), budget=budget)
+    fit = {key: e for key, e in kept.items() if key not in request.settings or _fits(request, e)}
+    explanations = [
+        fit.get(key) or _made(case, request, visitor, key, budget) for key in dict.fromkeys(request.methods)
+    ]
+    finding = request.finding if 0 <= request.finding < len(labels) else None
+    result = complete(case, explanations, finding=finding, boxes=request.boxes_on(case.film), budget=budget)
     boxed = [box.label for box in result.boxes if box.label in labels]
     first, *top = (labels[i] for i in (result.finding, *result.prediction.ranked()[:3]))
     # no dots: what remains of "...png" would be the folder above, with everybody's films
@@ -78,20 +80,20 @@ def _exported(
     yield {"path": str(archive), "name": archive.name}
 
 
-def _made(case: Case, asked: Request, visitor: str, key: str, budget: Budget) -> Explanation:
+def _made(case: Case, request: Request, visitor: str, key: str, budget: Budget) -> Explanation:
     """A method's whole map, which is kept; Cancelled or DeadlinePassed as the budget says."""
-    made = case.last_explanation(_asked_for(asked, key), budget=budget)
+    made = case.last_explanation(_method_of(request, key), budget=budget)
     if made.stopped:
         budget.check()  # raises, as it did there
-    sessions.keep(visitor, maps_key(asked), made)
+    sessions.keep(visitor, maps_key(request), made)
     return made
 
 
-def _fits(asked: Request, known: Explanation) -> bool:
+def _fits(request: Request, known: Explanation) -> bool:
     """Whether finished maps have the settings that are asked for."""
-    return dict(known.settings) == methods.values_of(_asked_for(asked, known.method))
+    return dict(known.settings) == methods.values_of(_method_of(request, known.method))
 
 
-def _asked_for(asked: Request, key: str) -> Method:
-    settings = asked.settings.get(key)
+def _method_of(request: Request, key: str) -> Method:
+    settings = request.settings.get(key)
     return methods.method(key, settings if isinstance(settings, dict) else {})

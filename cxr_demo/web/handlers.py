@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from threading import Event
 
     from cxr_demo.methods.base import Method
-    from cxr_demo.types import Explanation, Radiograph
+    from cxr_demo.types import Explanation
 
 #: Events that ask for all of a film's pixels, how many copies a method would score, how far maps can be believed, for
 #: maps of a model that has unlearnt, and for a model by its name.
@@ -43,29 +43,29 @@ BUSY = {"busy": True}
 sessions = Sessions()
 
 
-def open_film(event: gr.EventData, request: gr.Request) -> tuple[Any, ...]:
+def open_film(event: gr.EventData, caller: gr.Request) -> tuple[Any, ...]:
     """Answer a dropped film, or a change of the model, with what the model is and what it says of the film."""
-    asked, visitor = Request.of(event._data), visitor_of(request)
-    answer: dict[str, Any] = {"turn": asked.turn}
-    sessions.end(visitor, asked.run)
+    request, visitor = Request.of(event._data), visitor_of(caller)
+    answer: dict[str, Any] = {"turn": request.turn}
+    sessions.end(visitor, request.run)
     card = gr.skip()
     try:
-        model = offered(asked.model)
+        model = offered(request.model)
         answer["spec"] = viewer_data.spec_fields(model.spec, model.name)
-        card = card_of(asked.model)
-        if asked.source:
-            answer |= _seen(asked.model, asked.source, None if asked.aside else visitor)
+        card = card_of(request.model)
+        if request.source:
+            answer |= _case_fields(request.model, request.source, None if request.aside else visitor)
     except Exception as error:
         answer |= refusal(error)
     return answer, *[card] * len(messages.languages())
 
 
-def pixels(event: gr.EventData, request: gr.Request) -> dict[str, Any]:
+def pixels(event: gr.EventData, caller: gr.Request) -> dict[str, Any]:
     """Where a film's pixels lie, all of them and with all their grey levels, for who looks closer."""
-    asked, visitor = Request.of(event._data), visitor_of(request)
-    head = {"event": PIXELS, "run": asked.run}
+    request, visitor = Request.of(event._data), visitor_of(caller)
+    head = {"event": PIXELS, "run": request.run}
     try:
-        film = _film(visitor, asked.source)
+        film = sessions.film(visitor, _key(request.source), lambda: film_of(request.source))
         # one file for a film, however often it is asked for and by whomever: its name is known to who has the film
         path = uploads.claim() / "pixels" / f"{film.sha256}-{film.correction}".replace(" ", "-")
         if not path.exists():
@@ -77,10 +77,10 @@ def pixels(event: gr.EventData, request: gr.Request) -> dict[str, Any]:
 
 def estimate(event: gr.EventData) -> dict[str, Any]:
     """How many altered copies a method would score with these settings, or what is wrong with them."""
-    asked = Request.of(event._data)
-    head = {"event": ESTIMATE, "run": asked.run, "method": asked.method}
+    request = Request.of(event._data)
+    head = {"event": ESTIMATE, "run": request.run, "method": request.method}
     try:
-        copies = methods.method(asked.method or "", asked.settings).copies(offered(asked.model).size)
+        copies = methods.method(request.method or "", request.settings).copies(offered(request.model).size)
         return head | {"copies": copies}
     except Exception as error:
         return head | refusal(error)
@@ -88,10 +88,10 @@ def estimate(event: gr.EventData) -> dict[str, Any]:
 
 def named(event: gr.EventData) -> dict[str, Any]:
     """The choice that a visitor means by a name, once the model is here, or why there is none."""
-    asked = Request.of(event._data)
-    head = {"event": NAMED, "run": asked.run}
+    request = Request.of(event._data)
+    head = {"event": NAMED, "run": request.run}
     try:
-        choice = choice_of(asked.model)
+        choice = choice_of(request.model)
         return head | {"choice": viewer_data.model_fields(choice.name, choice.title)}
     except Exception as error:
         return head | refusal(error)
@@ -100,33 +100,33 @@ def named(event: gr.EventData) -> dict[str, Any]:
 def run_handler(kind: type[Method]) -> Callable[..., Iterator[dict[str, Any]]]:
     """The handler of one method's own event, so that each card streams and ends by itself."""
 
-    def run(event: gr.EventData, request: gr.Request) -> Iterator[dict[str, Any]]:
-        asked, visitor = Request.of(event._data), visitor_of(request)
-        flag = sessions.begin(visitor, "aside" if asked.aside else kind.key, asked.run)
-        head = {"method": kind.key, "run": asked.run}
+    def run(event: gr.EventData, caller: gr.Request) -> Iterator[dict[str, Any]]:
+        request, visitor = Request.of(event._data), visitor_of(caller)
+        flag = sessions.begin(visitor, "aside" if request.aside else kind.key, request.run)
+        head = {"method": kind.key, "run": request.run}
         try:
-            offered(asked.model)  # here, so that a process that is forked for a GPU has it
+            offered(request.model)  # here, so that a process that is forked for a GPU has it
             cancelled = None if FORKS else flag
 
             def work() -> Generator[tuple[dict[str, Any], Explanation | None]]:
-                return _maps(asked.model, asked.source, visitor, kind.key, asked.settings, cancelled)
+                return _maps(request.model, request.source, visitor, kind.key, request.settings, cancelled)
 
-            told = {**head, "at": 0}
+            latest = {**head, "at": 0}
             # a method that takes no time does not wait
             answers = attended(work, flag) if kind.cost is Cost.INSTANT else JOBS.in_turn(work, flag)
             with closing(answers):
                 for at, found in enumerate(answers):
                     if isinstance(found, QueueStatus):
-                        yield told | _waiting(found)
+                        yield latest | _waiting(found)
                         continue
                     if found is not None:
                         answer, explanation = found
-                        told = {**head, "at": at, **answer}
-                        if explanation is not None and not asked.aside:
-                            sessions.keep(visitor, maps_key(asked), explanation)
+                        latest = {**head, "at": at, **answer}
+                        if explanation is not None and not request.aside:
+                            sessions.keep(visitor, maps_key(request), explanation)
                     # where the work is in another process, the flag is seen only here
                     over = {"stopped": record(sentence_of(Cancelled()))} if FORKS and flag.is_set() else {}
-                    yield told | over
+                    yield latest | over
                     if over:
                         return
         except Stopped as stop:
@@ -140,7 +140,7 @@ def run_handler(kind: type[Method]) -> Callable[..., Iterator[dict[str, Any]]]:
 
 
 @gpu(seconds=30)
-def _seen(model: str, source: Mapping[str, Any], visitor: str | None) -> dict[str, Any]:
+def _case_fields(model: str, source: Mapping[str, Any], visitor: str | None) -> dict[str, Any]:
     """The film and what the model says of it, in the browser's form; with a visitor it is the one they look at."""
     case = Case(offered(model), film_of(source)) if visitor is None else case_of(visitor, model, source)
     return viewer_data.case_fields(case.film, case.predict())
@@ -168,40 +168,40 @@ def _waiting(wait: QueueStatus) -> dict[str, Any]:
     return {"ahead": wait.ahead, "wait": wait.seconds}
 
 
-def trust_maps(event: gr.EventData, request: gr.Request) -> Iterator[dict[str, Any]]:
+def trust_maps(event: gr.EventData, caller: gr.Request) -> Iterator[dict[str, Any]]:
     """Measure how far the maps that are shown can be believed, with curves for one finding."""
-    yield from of_maps(TRUST, _trusted, event, request)
+    yield from of_maps(TRUST, _trusted, event, caller)
 
 
-def scramble(event: gr.EventData, request: gr.Request) -> Iterator[dict[str, Any]]:
+def scramble(event: gr.EventData, caller: gr.Request) -> Iterator[dict[str, Any]]:
     """Show what becomes of the maps when the model's weights are permuted down to a depth."""
-    yield from of_maps(SCRAMBLE, _scrambled, event, request, end={"complete": True})
+    yield from of_maps(SCRAMBLE, _scrambled, event, caller, end={"complete": True})
 
 
 def of_maps(
     name: str,
     work: Callable[..., Generator[dict[str, Any]]],
     event: gr.EventData,
-    request: gr.Request,
+    caller: gr.Request,
     end: dict[str, Any] | None = None,
 ) -> Iterator[dict[str, Any]]:
     """The answers to a question about finished maps, once it is its turn, and what is said at their end."""
-    asked, visitor = Request.of(event._data), visitor_of(request)
-    head = {"event": name, "run": asked.run}
-    flag = sessions.begin(visitor, name, asked.run)
+    request, visitor = Request.of(event._data), visitor_of(caller)
+    head = {"event": name, "run": request.run}
+    flag = sessions.begin(visitor, name, request.run)
     try:
-        offered(asked.model)
-        kept = _finished(asked, visitor)
+        offered(request.model)
+        kept = _finished(request, visitor)
         cancelled = None if FORKS else flag
-        told = BUSY
-        answers = JOBS.in_turn(lambda: work(asked, visitor, kept, cancelled), flag)
+        latest = BUSY
+        answers = JOBS.in_turn(lambda: work(request, visitor, kept, cancelled), flag)
         with closing(answers):
             for found in answers:
                 if isinstance(found, QueueStatus):
                     yield head | _waiting(found)
                     continue
-                told = found or told
-                yield head | told
+                latest = found or latest
+                yield head | latest
         if end:
             yield head | end
     except Cancelled as stop:
@@ -212,42 +212,42 @@ def of_maps(
         flag.set()
 
 
-def _finished(asked: Request, visitor: str) -> dict[str, Explanation]:
+def _finished(request: Request, visitor: str) -> dict[str, Explanation]:
     """The finished maps, by method, that a later question is about; with settings, others can be made."""
-    known = sessions.kept(visitor, maps_key(asked))
-    kept = {key: known[key] for key in asked.methods if key in known}
-    if not kept and not asked.settings:
+    known = sessions.kept(visitor, maps_key(request))
+    kept = {key: known[key] for key in request.methods if key in known}
+    if not kept and not request.settings:
         raise BadSetting(messages.NO_MAPS)
     return kept
 
 
 @gpu(seconds=DEADLINE)
 def _trusted(
-    asked: Request, visitor: str, kept: Mapping[str, Explanation], flag: Event | None
+    request: Request, visitor: str, kept: Mapping[str, Explanation], flag: Event | None
 ) -> Generator[dict[str, Any]]:
     budget = Budget(seconds=DEADLINE, cancelled=flag)
-    case = case_of(visitor, asked.model, asked.source)
-    assessment = trust.assess(case, kept, asked.finding, budget)
-    yield trust_data.assessment_fields(assessment, kept, case.film, asked.boxes_on(case.film))
+    case = case_of(visitor, request.model, request.source)
+    assessment = trust.assess(case, kept, request.finding, budget)
+    yield trust_data.assessment_fields(assessment, kept, case.film, request.boxes_on(case.film))
 
 
 @gpu(seconds=DEADLINE)
 def _scrambled(
-    asked: Request, visitor: str, kept: Mapping[str, Explanation], flag: Event | None
+    request: Request, visitor: str, kept: Mapping[str, Explanation], flag: Event | None
 ) -> Generator[dict[str, Any]]:
     budget = Budget(seconds=DEADLINE, cancelled=flag)
-    yield from trust_data.scrambled(case_of(visitor, asked.model, asked.source), kept, asked.depth, budget)
+    yield from trust_data.scrambled(case_of(visitor, request.model, request.source), kept, request.depth, budget)
 
 
-def stop(event: gr.EventData, request: gr.Request) -> None:
+def stop(event: gr.EventData, caller: gr.Request) -> None:
     """End one of the visitor's methods, or all of them."""
-    asked = Request.of(event._data)
-    sessions.end(visitor_of(request), asked.run, asked.method)
+    request = Request.of(event._data)
+    sessions.end(visitor_of(caller), request.run, request.method)
 
 
-def leave(request: gr.Request) -> None:
+def leave(caller: gr.Request) -> None:
     """End what a visitor who closed the page left behind."""
-    sessions.forget(visitor_of(request))
+    sessions.forget(visitor_of(caller))
 
 
 def case_of(visitor: str, model: str, source: Mapping[str, Any]) -> Case:
@@ -255,19 +255,15 @@ def case_of(visitor: str, model: str, source: Mapping[str, Any]) -> Case:
     return sessions.case(visitor, _key(source), offered(model), lambda: film_of(source))
 
 
-def _film(visitor: str, source: Mapping[str, Any]) -> Radiograph:
-    return sessions.film(visitor, _key(source), lambda: film_of(source))
-
-
 def _key(source: Mapping[str, Any]) -> tuple[Any, ...]:
     return tuple(sorted(source.items()))
 
 
-def maps_key(asked: Request) -> tuple[Any, ...]:
+def maps_key(request: Request) -> tuple[Any, ...]:
     """What finished maps are kept under: their model and where their film comes from."""
-    return (asked.model, *sorted(asked.source.items()))
+    return (request.model, *_key(request.source))
 
 
-def visitor_of(request: gr.Request) -> str:
+def visitor_of(caller: gr.Request) -> str:
     """The name of a visitor's session."""
-    return request.session_hash or ""
+    return caller.session_hash or ""

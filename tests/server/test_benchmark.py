@@ -172,7 +172,7 @@ class TestErrors:
     def test_films_without_any_finding(self, data, tmp_path):
         films = label_tables.read_tables([data / "labels.csv"], LABELS).take(np.array([6]))
         with pytest.raises(DataError, match="nothing to measure"):
-            run.measure_films(model_folder.read(data / "model", "tiny"), films, [], tmp_path)
+            run.measure_films(model_folder.load(data / "model", "tiny"), films, [], tmp_path)
 
     def test_a_film_that_cannot_be_read_is_named_and_the_others_are_done(self, data, tmp_path, capsys):
         images = tmp_path / "images"

@@ -49,7 +49,7 @@ def opened(folder: Path) -> Iterator[OpenPage]:
     own = {"HF_ENDPOINT": hub.url, "HF_TOKEN": "hf_test", "HF_HOME": str(folder / "hf"), "HF_HUB_DISABLE_XET": "1"}
     try:
         with served(folder, CXR_MODELS=models, **own) as url:
-            model = model_folder.read(made, REPO, revision=commit)
+            model = model_folder.load(made, REPO, revision=commit)
             yield OpenPage(url, folder, hub, (f"{REPO}@{commit}", model), phantom.save("effusion", folder))
     finally:
         hub.stop()

@@ -42,7 +42,7 @@ def film_of(name: str) -> Radiograph:
 def test_a_known_film_is_explained_by_the_fold_that_never_saw_it(tmp_path):
     run = registry.load(str(write(tmp_path / "run")))
     for k in range(3):
-        alone = model_folder.read(tmp_path / "run" / f"fold-{k}", "alone")
+        alone = model_folder.load(tmp_path / "run" / f"fold-{k}", "alone")
         known = Case(run, film_of(f"film{k}.jpg")).predict()
         assert np.array_equal(known.logits, Case(alone, film_of("x.png")).predict().logits)
         assert known.model.startswith(f"{tmp_path}/run/fold-{k}@")
@@ -60,7 +60,7 @@ def test_a_result_names_the_run_and_the_fold(tmp_path):
 def test_an_unknown_film_gets_the_mean_of_logits_and_of_maps(tmp_path, monkeypatch):
     monkeypatch.setattr(engine, "choose", lambda _: None)  # rounding is not the same for each and for all
     run = registry.load(str(write(tmp_path / "run")))
-    alone = [model_folder.read(tmp_path / "run" / f"fold-{k}", f"fold-{k}") for k in range(3)]
+    alone = [model_folder.load(tmp_path / "run" / f"fold-{k}", f"fold-{k}") for k in range(3)]
     stranger = film_of("stranger.png")
     said = Case(run, stranger).predict()
     assert said.model == run.name
@@ -79,10 +79,10 @@ def test_a_run_that_is_not_whole_is_refused_in_words(tmp_path):
     run = write(tmp_path / "run", 2)
     (run / "folds.csv").write_text("file,patient,fold\na.png,1,0\nb.png,2,2\n")
     with pytest.raises(BadModel, match="without gaps"):
-        folds.read(run, "run")
+        folds.load(run, "run")
     (run / "folds.csv").write_text("file,patient\na.png,1\n")
     with pytest.raises(BadModel, match="no table of file, patient and fold"):
-        folds.read(run, "run")
+        folds.load(run, "run")
     (run / "folds.csv").write_text("file,patient,fold\na.png,1,0\nb.png,2,1\nc.png,3,2\n")
     with pytest.raises(BadModel, match="fold-2"):
-        folds.read(run, "run")
+        folds.load(run, "run")

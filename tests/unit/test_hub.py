@@ -28,7 +28,7 @@ def test_what_is_pushed_comes_back(hub, folder, published):
     pulled = client.pull(REPO, FILES, optional=("README.md",))
     assert pulled.commit == published
     x = torch.randn(1, 1, 64, 64)
-    here, there = (model_folder.read(f, "tiny") for f in (folder, pulled.folder))
+    here, there = (model_folder.load(f, "tiny") for f in (folder, pulled.folder))
     assert torch.equal(here.logits(x), there.logits(x))
     assert model_folder.read_card(pulled.folder) == "# Card\n"
 
@@ -174,7 +174,7 @@ def test_bytes_that_are_not_those_the_hub_lists_are_thrown_away(hub, published):
     with pytest.raises(BadModel, match=r"model\.safetensors of someone/tiny arrived damaged"):
         client.pull(REPO, FILES)
     hub.damaged.clear()
-    model_folder.read(client.pull(REPO, FILES).folder, "tiny")
+    model_folder.load(client.pull(REPO, FILES).folder, "tiny")
 
 
 @pytest.mark.parametrize("fault", ["damaged", "cut"])

@@ -148,6 +148,13 @@ def test_it_is_saved_as_the_command_line_saves_it(tmp_path):
         np.testing.assert_array_equal(maps["gradcam"], shown.explanations[0].values)
 
 
+def test_maps_that_would_overwrite_each_other_are_not_saved(tmp_path):
+    twice = (methods.GradCAM(), methods.GradCAM())
+    with pytest.raises(BadSetting, match="twice"):
+        notebook.explain(planted.classifier(), planted.film(), *twice).save(tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+
+
 def test_words_from_outside_stay_words(explained):
     html = hostile(explained)._repr_html_()
     seen = Seen(html)

@@ -15,7 +15,7 @@ from tests.support.serving import save_model
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
-    return model_folder.read(save_model(tmp_path_factory.mktemp("model") / "tiny"), "tiny")
+    return model_folder.load(save_model(tmp_path_factory.mktemp("model") / "tiny"), "tiny")
 
 
 def weights(model):

@@ -145,8 +145,8 @@ def test_the_hub_is_not_the_pages_model(monkeypatch):
 
 def test_eight_threads_share_one_load(folder, monkeypatch):
     reads = []
-    read = model_folder.read
-    monkeypatch.setattr(model_folder, "read", lambda *args, **more: reads.append(args) or read(*args, **more))
+    read = model_folder.load
+    monkeypatch.setattr(model_folder, "load", lambda *args, **more: reads.append(args) or read(*args, **more))
     found = []
     threads = [threading.Thread(target=lambda: found.append(registry.load("./tiny"))) for _ in range(8)]
     for thread in threads:
@@ -169,8 +169,8 @@ def test_an_error_is_not_kept(folder):
 
 
 def test_a_model_that_takes_long_is_waited_for_so_long_and_then_is_there(folder, monkeypatch):
-    arrived, read = threading.Event(), model_folder.read
-    monkeypatch.setattr(model_folder, "read", lambda *args, **more: arrived.wait(20) and read(*args, **more))
+    arrived, read = threading.Event(), model_folder.load
+    monkeypatch.setattr(model_folder, "load", lambda *args, **more: arrived.wait(20) and read(*args, **more))
     for _ in range(2):
         with pytest.raises(ModelUnavailable, match=r"\./tiny is still being fetched; please try again"):
             registry.load("./tiny", 0.05)
