@@ -108,7 +108,7 @@ def read(image: ModuleType, data: bytes) -> None:
 def covered(corpus: Path) -> dict[str, float]:
     """Share of the lines of each of the reader's modules that the files of a corpus run."""
     script = (
-        "import sys; from pathlib import Path; from tests.fuzz import read; from cxr_demo import image\n"
+        "import sys; from pathlib import Path; from tests.fuzz import read; from cxr_demo.films import image\n"
         "for path in Path(sys.argv[1]).iterdir(): read(image, path.read_bytes())"
     )
     data = corpus.parent / "coverage"

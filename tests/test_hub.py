@@ -223,7 +223,7 @@ def test_a_newer_commit_that_is_no_model_is_said(hub, published):
 )
 def test_a_disk_that_takes_nothing_is_said(hub, published, tmp_path, kilobytes, read_only, step):
     before = on_disk(tmp_path / "disk", kilobytes, read_only=read_only)
-    code = f"from cxr_demo import hub; hub.pull({REPO!r}, {FILES!r})"
+    code = f"from cxr_demo.models import hub; hub.pull({REPO!r}, {FILES!r})"
     own = {**os.environ, "HF_HOME": str(tmp_path / "disk" / "home"), "HF_HUB_DISABLE_XET": "1"}
     said = subprocess.run([*before, sys.executable, "-c", code], env=own, capture_output=True, text=True).stderr
     assert said.splitlines()[-1].startswith(f"cxr_demo.errors.ModelUnavailable: {REPO} cannot be kept here: ")
@@ -254,7 +254,7 @@ def test_records_that_cannot_be_read_trust_nothing_anew(hub, tmp_path):
 def test_the_environment_decides_in_a_process_of_its_own(hub, published, tmp_path):
     """As a user has it: nothing patched, only variables set; then offline on the same cache."""
     code = (
-        "import sys; from cxr_demo import hub\n"
+        "import sys; from cxr_demo.models import hub\n"
         "assert 'torch' not in sys.modules\n"
         f"print(hub.pull({REPO!r}, {FILES!r}).folder)"
     )
@@ -328,7 +328,7 @@ def test_a_visitor_is_not_told_what_only_who_runs_this_can_do(hub, public, tmp_p
 def test_a_full_disk_is_no_visitors_business(hub, public, tmp_path):
     before = on_disk(tmp_path / "disk", 8)
     apart = str(tmp_path / "disk" / "apart")
-    code = f"from cxr_demo import hub; hub.pull_public({REPO!r}, {public!r}, {FILES!r}, hub.Path({apart!r}))"
+    code = f"from cxr_demo.models import hub; hub.pull_public({REPO!r}, {public!r}, {FILES!r}, hub.Path({apart!r}))"
     own = {**os.environ, "HF_HUB_DISABLE_XET": "1"}
     said = subprocess.run([*before, sys.executable, "-c", code], env=own, capture_output=True, text=True).stderr
     sentence = f"There is no room here to keep {REPO}; please try again later."
