@@ -69,6 +69,7 @@ def test_an_engine_that_disagrees_is_passed_over(share, monkeypatch):
     wrong, right = Off(model, share * size), Off(model, 0.01 * size)
     monkeypatch.setattr(engine.torch.cuda, "is_available", lambda: False)  # a GPU would be chosen
     monkeypatch.setattr(engine, "keep", lambda *_: None)  # they have no graphs
+    monkeypatch.setattr(Graphs, "of", lambda *_: None)
     monkeypatch.setattr(engine, "rounds", lambda: True)
     monkeypatch.setattr(engine, "OpenVINO", lambda _, early, late: right if early == "float32" else wrong)
     assert engine.choose(model) is right

@@ -7,13 +7,17 @@ from types import SimpleNamespace
 import pytest
 
 from cxr_demo import messages
-from cxr_demo.models import registry
 from cxr_demo.output import report
 from cxr_demo.web import api, exports, handlers, requests, uploads
 from cxr_demo.web.sessions import Sessions
+from tests.support.serving import save_model
 
 
-def test_nothing_stays_of_what_could_not_be_written(tmp_path, monkeypatch):
+def test_nothing_stays_of_what_could_not_be_written(tmp_path, tmp_path_factory, monkeypatch):
+    model = str(save_model(tmp_path_factory.mktemp("model")))
+    monkeypatch.setenv("CXR_MODEL", model)
+    monkeypatch.setenv("CXR_MODELS", model)
+
     def full(path, explanations):
         path.write_bytes(b"part")
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -23,7 +27,7 @@ def test_nothing_stays_of_what_could_not_be_written(tmp_path, monkeypatch):
     for module in (exports, handlers):
         monkeypatch.setattr(module, "sessions", Sessions())
     source = {"kind": "phantom", "key": "normal"}
-    told = requests.Request.of({"model": registry.OFFERED[0], "source": source, "methods": ["gradcam"]})
+    told = requests.Request.of({"model": model, "source": source, "methods": ["gradcam"]})
     with pytest.raises(OSError, match="No space left"):
         api._explained(None, source, ["gradcam"], {})
     with pytest.raises(OSError, match="No space left"):

@@ -239,8 +239,15 @@ def test_a_save_that_fails_leaves_the_old_model_and_nothing_else(folder, spoilt,
     if spoilt == "weights":
         monkeypatch.setattr("safetensors.torch.save", lambda *_, **__: 1 / 0)
     if spoilt == "rename":
-        rename = Path.rename
-        monkeypatch.setattr(Path, "rename", lambda self, to: 1 / 0 if self.suffix == ".partial" else rename(self, to))
+        rename, failed = Path.rename, []
+
+        def failing_once(self, to):
+            if self.suffix == ".partial" and not failed:
+                failed.append(self)
+                raise ZeroDivisionError
+            return rename(self, to)
+
+        monkeypatch.setattr(Path, "rename", failing_once)
     with pytest.raises((BadModel, ZeroDivisionError)):
         model_folder.save(folder, spec, network(seed=1), "# Second\n")
     monkeypatch.undo()

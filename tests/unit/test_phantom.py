@@ -1,6 +1,7 @@
 """Phantoms: the same every time, marked, and different from the normal one only where they say so."""
 
 import io
+from functools import cache
 
 import cv2
 import numpy as np
@@ -11,6 +12,8 @@ from cxr_demo.errors import UnreadableImage
 from cxr_demo.films import image, phantom
 from cxr_demo.types import NIH_FINDINGS
 
+#: Drawn once for all who only look at them.
+draw = cache(phantom.draw)
 PLANTED = [key for key, one in phantom.PHANTOMS.items() if one.finding]
 
 
@@ -36,7 +39,7 @@ def test_the_film_is_the_file_and_says_what_it_is(key, tmp_path):
     film, again = phantom.PHANTOMS[key].film(), image.read(path)
     assert film.sha256 == again.sha256
     assert (film.pixels == again.pixels).all()
-    assert (again.pixels == np.float32(phantom.draw(key)) / 255).all()
+    assert (again.pixels == np.float32(draw(key)) / 255).all()
     assert film.name == path.name == f"phantom-{key}.png"
     assert "phantom" in film.warnings[0]
     assert phantom.PHANTOMS[key].planted in film.warnings[0]
@@ -45,7 +48,7 @@ def test_the_film_is_the_file_and_says_what_it_is(key, tmp_path):
 
 @pytest.mark.parametrize("size", [256, 512, 1500])
 def test_every_size_has_grey_values_like_a_film_and_the_word_at_the_bottom(size):
-    pixels = phantom.draw("normal", size)
+    pixels = draw("normal", size)
     assert pixels.shape == (size, size)
     assert pixels.dtype == np.uint8
     # air around the body, dark lungs, a bright middle
@@ -64,7 +67,7 @@ def test_every_size_has_grey_values_like_a_film_and_the_word_at_the_bottom(size)
 
 def test_the_word_can_be_read():
     """Drawn again, it lies in the picture, and its letters in another order do not."""
-    bottom = phantom.draw("effusion")[440:]
+    bottom = draw("effusion")[440:]
 
     def found(word: str) -> float:
         letters = np.full((40, 160), phantom.PLATE, np.uint8)
@@ -100,14 +103,14 @@ def test_the_same_bytes_every_time():
 
 
 def test_grain_is_not_a_smooth_drawing():
-    pixels = phantom.draw("normal").astype(float)
+    pixels = draw("normal").astype(float)
     belly = pixels[400:430, 150:200]
     assert 1 < (belly - cv2.GaussianBlur(belly, (0, 0), 3)).std() < 6
 
 
 @pytest.mark.parametrize("key", PLANTED)
 def test_a_phantom_differs_from_the_normal_one_only_where_its_evidence_is(key):
-    change = np.abs(phantom.draw(key).astype(int) - phantom.draw("normal"))
+    change = np.abs(draw(key).astype(int) - draw("normal"))
     where = phantom.truth(key)
     assert change[~where].max() <= 4
     assert change[where].mean() > 8
@@ -131,7 +134,7 @@ def test_the_evidence_is_where_the_words_say():
 
 def test_the_heart_lies_to_the_patients_left():
     """That is to the viewer's right: along a row through it, more than half of the bright middle is there."""
-    row = cv2.GaussianBlur(phantom.draw("normal"), (0, 0), 6)[int(0.6 * 512)] > 180
+    row = cv2.GaussianBlur(draw("normal"), (0, 0), 6)[int(0.6 * 512)] > 180
     right, left = np.argmin(row[:256][::-1]), np.argmin(row[256:])
     assert left > 1.5 * right > 0
     assert middle(phantom.truth("heart"))[1] > 0.53
@@ -139,9 +142,9 @@ def test_the_heart_lies_to_the_patients_left():
 
 def test_findings_look_as_findings_do():
     """Fluid and nodules are denser than lung, free air is thinner."""
-    normal = phantom.draw("normal").astype(int)
+    normal = draw("normal").astype(int)
     for key, sign in {"nodule": 1, "effusion": 1, "heart": 1, "pneumothorax": -1}.items():
-        assert sign * (phantom.draw(key) - normal)[phantom.truth(key)].mean() > 5, key
+        assert sign * (draw(key) - normal)[phantom.truth(key)].mean() > 5, key
 
 
 def test_evidence_has_the_same_place_at_every_size():

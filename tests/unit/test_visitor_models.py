@@ -4,46 +4,23 @@ import dataclasses
 import json
 import threading
 import time
-import weakref
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 import torch
 from huggingface_hub import constants
 
 from cxr_demo.errors import BadModel, ModelUnavailable, UnknownModel
-from cxr_demo.inference import engine
 from cxr_demo.models import model_folder, registry, visitor_models
 from cxr_demo.web import requests
-from tests.support import hub_server
+from tests.support import hub_server, visitors
 from tests.support.tiny_model import ARGUMENTS, SPEC, network
+from tests.support.visitors import REPO, all_of, kept
 
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
 
 hub = hub_server.hub
-
-REPO = "someone/tiny"
-
-
-@pytest.fixture(autouse=True)
-def _nobody_has_come_yet(monkeypatch):
-    monkeypatch.setattr(visitor_models, "_shelf", visitor_models.Shelf())
-    for name in ("CXR_MODEL", "CXR_MODELS"):
-        monkeypatch.delenv(name, raising=False)
-
-
-@pytest.fixture
-def publish(hub, tmp_path):
-    """Makes a public model on the Hub: its commit."""
-
-    def make(repo=REPO, spec=SPEC, card="# Card\n", seed=0, **files):
-        folder = tmp_path / "published"
-        model_folder.save(folder, spec, network(SPEC, seed), card)
-        contents = {path.name: path.read_bytes() for path in folder.iterdir()}
-        return hub.repo(repo).commit(contents | {name.replace("_", "."): data for name, data in files.items()})
-
-    return make
+publish, _nobody_has_come_yet = visitors.publish, visitors.nobody_has_come_yet
 
 
 def config(**changes):
@@ -54,12 +31,6 @@ def config(**changes):
 def resolved(hub):
     """The files that were fetched."""
     return {line.rpartition("/")[2] for line in hub.log if line.startswith("GET") and "/resolve/" in line}
-
-
-def kept():
-    """The guests on disk, by owner and name."""
-    folder = Path(constants.HF_HOME) / "cxr_demo" / "guests"
-    return {path.name.rpartition("--")[0].replace("--", "/") for path in folder.glob("*")}
 
 
 def refused(error, name=REPO, **more):
@@ -231,31 +202,6 @@ def test_a_cut_download_goes_on_where_it_stopped(hub, publish):
 
 
 # ------------------------------------------------------------------ how many, and how long
-
-
-def all_of(publish, *names):
-    """Models of these names, loaded one after another, in use only by whoever holds what this returns."""
-    for name in names:
-        publish(f"someone/{name}")
-    return [visitor_models.load(f"someone/{name}") for name in names]
-
-
-def test_the_three_asked_for_last_are_kept_and_others_leave_nothing(publish, no_engines_kept):
-    models = all_of(publish, "a", "b", "c")
-    engine.engine_of(models[1])
-    (converted,) = no_engines_kept.iterdir()
-    names, gone = [model.name for model in models], weakref.ref(models[1])
-    running = weakref.ref(engine._ENGINES[models[1]])
-    models.clear()
-    visitor_models.load(names[0])  # b is now the one asked for longest ago
-    all_of(publish, "d")
-    assert gone() is None
-    assert running() is None
-    assert not converted.exists()
-    assert len(kept()) == 3
-    assert [visitor_models._shelf.get(name) is not None for name in names] == [True, False, True]
-    visitor_models.load(names[1])
-    assert len(kept()) == 3
 
 
 def test_one_that_is_in_use_is_not_let_go_of(publish):

@@ -1,0 +1,44 @@
+"""Models that visitors name, on a Hub."""
+
+from pathlib import Path
+
+import pytest
+from huggingface_hub import constants
+
+from cxr_demo.models import model_folder, visitor_models
+from tests.support.tiny_model import SPEC, network
+
+REPO = "someone/tiny"
+
+
+@pytest.fixture(autouse=True)
+def nobody_has_come_yet(monkeypatch):
+    monkeypatch.setattr(visitor_models, "_shelf", visitor_models.Shelf())
+    for name in ("CXR_MODEL", "CXR_MODELS"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def publish(hub, tmp_path):
+    """Makes a public model on the Hub: its commit."""
+
+    def make(repo=REPO, spec=SPEC, card="# Card\n", seed=0, **files):
+        folder = tmp_path / "published"
+        model_folder.save(folder, spec, network(SPEC, seed), card)
+        contents = {path.name: path.read_bytes() for path in folder.iterdir()}
+        return hub.repo(repo).commit(contents | {name.replace("_", "."): data for name, data in files.items()})
+
+    return make
+
+
+def kept():
+    """The guests on disk, by owner and name."""
+    folder = Path(constants.HF_HOME) / "cxr_demo" / "guests"
+    return {path.name.rpartition("--")[0].replace("--", "/") for path in folder.glob("*")}
+
+
+def all_of(publish, *names):
+    """Models of these names, loaded one after another, in use only by whoever holds what this returns."""
+    for name in names:
+        publish(f"someone/{name}")
+    return [visitor_models.load(f"someone/{name}") for name in names]
