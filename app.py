@@ -1,8 +1,8 @@
 """The Space: build the page, launch it."""
 
-from cxr_demo.web import page
+from cxr_demo.web import layout
 
-demo = page.build()
+demo = layout.build()
 
 if __name__ == "__main__":
-    page.serve(demo)
+    layout.serve(demo)

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.figure import Figure
 
-from cxr_demo import explain, methods
+from cxr_demo import methods
+from cxr_demo.case import Case
 from cxr_demo.evaluation import trust
 from cxr_demo.films import image, phantom
 from cxr_demo.models import failure_cases, registry
 from cxr_demo.output import render
 
 if TYPE_CHECKING:
-    from cxr_demo.models.classifier import Classifier
     from cxr_demo.types import Explanation, Radiograph
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -24,11 +24,11 @@ PHANTOM = "effusion"
 
 def main() -> None:
     """Write all three figures into docs/."""
-    model, film = registry.load("bundled:nih14"), phantom.PHANTOMS[PHANTOM].film()
-    i = model.labels.index(str(phantom.PHANTOMS[PHANTOM].finding))
-    explanations = [list(explain.explain(model, film, kind()))[-1] for kind in methods.DEFAULTS]
-    maps(film, explanations, i, [_verdict(model, film, e, i) for e in explanations])
-    curves(model, film, explanations, i)
+    case = Case(registry.load("bundled:nih14"), phantom.PHANTOMS[PHANTOM].film())
+    i = case.model.labels.index(str(phantom.PHANTOMS[PHANTOM].finding))
+    explanations = [case.last_explanation(kind()) for kind in methods.DEFAULTS]
+    maps(case.film, explanations, i, [_verdict(case, e, i) for e in explanations])
+    curves(case, explanations, i)
     failures()
 
 
@@ -54,13 +54,13 @@ def maps(film: Radiograph, explanations: list[Explanation], i: int, verdicts: li
     picture.savefig(DOCS / "explanations-maps.png", dpi=90)
 
 
-def curves(model: Classifier, film: Radiograph, explanations: list[Explanation], i: int) -> None:
+def curves(case: Case, explanations: list[Explanation], i: int) -> None:
     """Plot deletion and insertion curves of the maps, of random maps and of the lung mask.
 
     Logit of finding `i` over the share of pixels covered or shown, as explanations-curves.png.
     """
-    held = trust.controls(model, film)
-    found = trust.curves(model, film, i, [e.values[i] for e in explanations])
+    held = trust.controls(case)
+    found = trust.curves(case, i, [e.values[i] for e in explanations])
     lines = [(methods.method(e.method, {}).title, c, "-") for e, c in zip(explanations, found, strict=True)]
     lines += [("random maps", c, ":") for c in held.random[i]] + [("the lungs alone", held.anatomy[i], "--")]
     picture = Figure(figsize=(10, 3.6), layout="constrained")
@@ -84,14 +84,14 @@ def failures() -> None:
     picture = Figure(figsize=(10, 7.9), layout="constrained")
     rows = picture.subplots(len(failure_cases.LESSONS), 1 + len(methods.DEFAULTS))
     for (first, *others), (key, lesson) in zip(rows, failure_cases.LESSONS.items(), strict=True):
-        model, film = registry.load(lesson.model), lesson.film()
-        explanations = [list(explain.explain(model, film, kind()))[-1] for kind in methods.DEFAULTS]
+        case = Case(registry.load(lesson.model), lesson.film())
+        explanations = [case.last_explanation(kind()) for kind in methods.DEFAULTS]
         limit = render.limit_of([e.values[0] for e in explanations])
-        first.imshow(film.pixels, cmap="gray", vmin=0, vmax=1)
+        first.imshow(case.film.pixels, cmap="gray", vmin=0, vmax=1)
         first.set_title(f"where {methods.method(key, {}).title} fails")
         for axis, e in zip(others, explanations, strict=True):
-            placed = image.place(e.values[0], film, smooth=False)
-            axis.imshow(render.overlay(film.pixels, placed, limit=limit, unit=e.unit))
+            placed = image.place(e.values[0], case.film, smooth=False)
+            axis.imshow(render.overlay(case.film.pixels, placed, limit=limit, unit=e.unit))
             r2 = "" if e.fidelity is None else f", R² {e.fidelity[0]:.2f}"
             axis.set_title(f"{methods.method(e.method, {}).title}, ±{limit:.1f}{r2}")
     for axis in rows.flat:
@@ -99,10 +99,10 @@ def failures() -> None:
     picture.savefig(DOCS / "explanations-lessons.png", dpi=70)
 
 
-def _verdict(model: Classifier, film: Radiograph, explanation: Explanation, i: int) -> str:
+def _verdict(case: Case, explanation: Explanation, i: int) -> str:
     """Caption of a map of finding `i`: the trust verdict and the map's faithfulness r."""
     method = methods.method(explanation.method, explanation.settings)
-    found = trust.measure(model, film, method, explanation)
+    found = trust.measure(case, method, explanation)
     return f"{found.verdict(i).value}, r {np.round(found.faithfulness[i], 2)}"
 
 

@@ -99,12 +99,13 @@ def occlusion(model: Classifier, exact: Classifier, film: Radiograph, **settings
     Pearson correlation over pixels, and the distance of the two maxima in pixels (the larger of rows and columns).
     `settings` replace the page's settings of occlusion.
     """
-    from cxr_demo import explain
+    from cxr_demo.case import Case
     from cxr_demo.methods.occlusion import Occlusion
 
-    *_, quick = explain.explain(model, film, Occlusion(**settings))
-    *_, full = explain.explain(exact, film, Occlusion(scored=100))
-    pairs = [(quick.values[i], full.values[i]) for i in looked_at(explain.predict(model, film))]
+    case = Case(model, film)
+    quick = case.last_explanation(Occlusion(**settings))
+    full = Case(exact, film).last_explanation(Occlusion(scored=100))
+    pairs = [(quick.values[i], full.values[i]) for i in looked_at(case.predict())]
     tops = [[np.unravel_index(values.argmax(), values.shape) for values in pair] for pair in pairs]
     return {
         "occlusion correlation": [float(np.corrcoef(a.ravel(), b.ravel())[0, 1]) for a, b in pairs],
@@ -120,10 +121,10 @@ def lime(model: Classifier, exact: Classifier, film: Radiograph) -> dict[str, li
     """
     from scipy.stats import spearmanr
 
-    from cxr_demo import explain
+    from cxr_demo.case import Case
 
     truth = _lime(exact, film, surrogate="linear", samples=CONVERGED)
-    findings = looked_at(explain.predict(model, film))
+    findings = looked_at(Case(model, film).predict())
 
     def ranks(model: Classifier, **settings: Any) -> list[float]:
         """Mean rank correlation of each finding over the seeds."""

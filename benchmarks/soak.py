@@ -30,7 +30,7 @@ import numpy as np
 
 from benchmarks.process import address_of, running
 from benchmarks.visitor import Visitor
-from cxr_demo import explain
+from cxr_demo.case import Case
 from cxr_demo.films import image, phantom
 from cxr_demo.models import registry
 
@@ -95,7 +95,7 @@ def film(n: int) -> bytes:
 def known(films: list[bytes]) -> list[np.ndarray]:
     """Reference probabilities (L,) of each film, computed by the library in this process."""
     model = registry.load("bundled:nih14")
-    return [explain.predict(model, image.decode(data, "x")).probabilities for data in films]
+    return [Case(model, image.decode(data, "x")).predict().probabilities for data in films]
 
 
 def asking(source: dict[str, str], run: int) -> dict[str, Any]:

@@ -183,7 +183,7 @@ def ours(classifier: Classifier) -> tuple[dict[str, Any], dict[str, Callable[[],
     import numpy as np
     from torch.utils.flop_counter import FlopCounterMode
 
-    from cxr_demo import explain
+    from cxr_demo.case import Case
     from cxr_demo.films import image, phantom
     from cxr_demo.inference.engine import engine_of
     from cxr_demo.inference.openvino import rounds
@@ -198,10 +198,10 @@ def ours(classifier: Classifier) -> tuple[dict[str, Any], dict[str, Callable[[],
         """A task that predicts the film anew and explains it with these methods."""
 
         def work() -> None:
-            seen = replace(film)  # a new object, because the first pass is cached by film
-            explain.predict(classifier, seen)
+            case = Case(classifier, film)
+            case.predict()
             for key in keys:
-                for _ in explain.explain(classifier, seen, method(key, settings)):
+                for _ in case.explain(method(key, settings)):
                     pass
 
         return work

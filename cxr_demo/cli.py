@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from cxr_demo.methods.base import Method
-    from cxr_demo.models.classifier import Classifier
-    from cxr_demo.types import Explanation, Prediction, Radiograph
+    from cxr_demo.types import Prediction, Radiograph
 
 #: Errors of the request itself: no file could do better.
 CANNOT_START = (ModelError, BadSetting, UnknownLabel, DataError)
@@ -163,14 +162,14 @@ def _put_right(film: Radiograph, *, look: bool, correction: str | None = None) -
 
 
 def _predict(arguments: argparse.Namespace) -> int:
-    from cxr_demo import explain
+    from cxr_demo.case import Case
     from cxr_demo.models import registry
     from cxr_demo.output import report
 
     model = registry.load(arguments.model)
 
     def work(path: Path, film: Radiograph) -> None:
-        prediction = explain.predict(model, film)
+        prediction = Case(model, film).predict()
         if arguments.json:
             print(json.dumps({**report.prediction_fields(film, prediction), "file": str(path)}), flush=True)
         else:
@@ -198,10 +197,10 @@ def _explain(arguments: argparse.Namespace) -> int:
     recipe = _recorded(arguments.source) if arguments.source else None
     methods = _chosen(arguments, recipe)  # before torch is loaded: a misspelt setting is answered at once
 
-    from cxr_demo import explain
-    from cxr_demo.evaluation import trust
+    from cxr_demo.case import Case
     from cxr_demo.models import registry
-    from cxr_demo.output import html_report, report, viewer_data
+    from cxr_demo.output import export, report
+    from cxr_demo.output.result import complete
 
     model = registry.load(arguments.model or (recipe["model"] if recipe else None))
     for label in arguments.label or ():
@@ -212,17 +211,17 @@ def _explain(arguments: argparse.Namespace) -> int:
     def work(path: Path, film: Radiograph) -> None:
         if recipe and film.sha256 != recipe["sha256"]:
             raise UnreadableImage(f"{path.name} is not the film that {arguments.source} was made from.")
-        prediction = explain.predict(model, film)
+        case = Case(model, film)
+        prediction = case.predict()
         _warn(path, film, prediction)
-        explanations = [_last(model, film, method) for method in methods]
-        trusted = {m.key: trust.measure(model, film, m, e) for m, e in zip(methods, explanations, strict=True)}
+        explanations = [case.last_explanation(method) for method in methods]
         wanted = arguments.label or (recipe["labels"] if recipe else None)
         labels = wanted or [prediction.labels[i] for i in prediction.ranked()[:3]]
-        first = report.index_of(prediction.labels, labels[0]) if wanted else viewer_data.foremost(prediction)
+        first = report.index_of(prediction.labels, labels[0]) if wanted else None
+        result = complete(case, explanations, finding=first, boxes=boxes)
         # of "...png" the stem is the folder above
         folder = _free(arguments.out / (path.stem if path.stem.strip(".") else "film"), taken)
-        page = html_report.page(model, film, prediction, explanations, trusted, first, boxes)
-        report.save(folder, film, prediction, explanations, labels, trusted, page, boxes)
+        export.save(folder, result, labels)
         print(folder, flush=True)
 
     correction, boxes = (recipe["correction"], recipe["boxes"]) if recipe else (None, ())
@@ -269,13 +268,6 @@ def _chosen(arguments: argparse.Namespace, recipe: Mapping[str, Any] | None) -> 
     return [methods.method(key, settings) for key, settings in recipe["methods"].items()]
 
 
-def _last(model: Classifier, film: Radiograph, method: Method) -> Explanation:
-    from cxr_demo import explain
-
-    *_, last = explain.explain(model, film, method)
-    return last
-
-
 def _free(folder: Path, taken: set[Path]) -> Path:
     """The folder, or one with a number behind it where this run has used the name."""
     free, number = folder, 1
@@ -296,7 +288,7 @@ def _benchmark(arguments: argparse.Namespace) -> int:
 
     import numpy as np
 
-    from cxr_demo.evaluation import benchmark
+    from cxr_demo.evaluation.benchmark import run as benchmark
     from cxr_demo.films import label_tables
     from cxr_demo.models import registry
 
@@ -310,7 +302,7 @@ def _benchmark(arguments: argparse.Namespace) -> int:
     if arguments.limit and arguments.limit < len(films):
         films = films.take(np.arange(arguments.limit) * len(films) // arguments.limit)
     _make(arguments.out)
-    failed = benchmark.run(model, films, chosen, arguments.out, permuted=arguments.permuted, say=_complain)
+    failed = benchmark.measure_films(model, films, chosen, arguments.out, permuted=arguments.permuted, say=_complain)
     print(arguments.out / "table.md", flush=True)
     return 1 if failed else 0
 

@@ -30,7 +30,7 @@ def deploy(repo: str, model: str | None, *, dry_run: bool, say: Callable[[str], 
     """Make or update a Space with a model, the page's own default without one; or only say what would be sent.
 
     BadSetting: no such name for a Space, or a model that it could not reach. DataError: this is no copy of the
-    repository. Else the errors of `sources.load` and `hub.send_space`.
+    repository. Else the errors of `registry.load` and `hub.send_space`.
     """
     if repo.count("/") != 1 or not all(repo.split("/")):
         raise BadSetting(f"{repo!r} is no name of a Space; give OWNER/SPACE.")

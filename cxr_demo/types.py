@@ -42,6 +42,16 @@ class Unit(str, Enum):
     LOGIT = "logits per 1/49 of the view"
     RANKING = "ranking only"
 
+    @property
+    def signed(self) -> bool:
+        """Whether negative numbers speak against the finding."""
+        return self is Unit.LOGIT
+
+    @property
+    def comparable(self) -> bool:
+        """Whether numbers of different findings and methods may share a scale."""
+        return self is Unit.LOGIT
+
 
 class Cost(str, Enum):
     """How long a method takes on two cores, so that the page can start the quick ones by itself."""

@@ -15,13 +15,13 @@ if "PYTEST_XDIST_WORKER_COUNT" in os.environ:
     # before anything imports torch: each worker, and each process that it starts, has its share of the processors
     share = (os.cpu_count() or 1) // int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
     os.environ["OMP_NUM_THREADS"] = str(max(1, share))
-# what tests fetch and convert stays among themselves
-os.environ["HF_HOME"] = tempfile.mkdtemp(prefix="cxr_demo-")
-atexit.register(shutil.rmtree, os.environ["HF_HOME"], ignore_errors=True)
-
+if "PYTEST_XDIST_WORKER" not in os.environ:
+    # what tests fetch and convert stays among themselves, once for all workers
+    os.environ["HF_HOME"] = tempfile.mkdtemp(prefix="cxr_demo-")
+    atexit.register(shutil.rmtree, os.environ["HF_HOME"], ignore_errors=True)
 
 #: The rooms, those of the longest files first.
-ROOMS = ("browser", "server", "train", "unit")
+ROOMS = ("browser", "server", "integration", "train", "unit")
 
 
 @pytest.hookimpl(trylast=True)

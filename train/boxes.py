@@ -1,4 +1,4 @@
-"""Annotated boxes as masks on the model input."""
+"""Annotated boxes on the model input: masks to train on, and the pointing game."""
 
 from __future__ import annotations
 
@@ -6,29 +6,29 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cxr_demo.evaluation import metrics
 from cxr_demo.films import image
+from train import finetune
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from cxr_demo.films.label_tables import Box, Films
-    from cxr_demo.types import Crop
+    from cxr_demo.films.label_tables import Films
+    from cxr_demo.models.classifier import Network
 
 #: Side of a mask in cells; a cell of the activation map at 224 px spans 4 x 4 of them.
 CELLS = 28
 
 
-def crops(films: Films) -> dict[int, Crop]:
-    """Crop of the model input, by row, for each film that has boxes."""
-    return {i: image.read(films.paths[i]).crop for i, boxes in enumerate(films.boxes) if boxes}
-
-
 def masks(films: Films, *, cells: int = CELLS) -> Mapping[int, np.ndarray]:
     """Box masks (L, cells, cells) uint8, 1 inside a box, by row, for each film with a box of one of its labels."""
     found: dict[int, np.ndarray] = {}
-    for row, crop in crops(films).items():
+    for row, drawn in enumerate(films.boxes):
+        if not drawn:
+            continue
+        crop = image.read(films.paths[row]).crop
         planes = np.zeros((len(films.labels), cells, cells), np.uint8)
-        for box in films.boxes[row]:
+        for box in drawn:
             if box.label in films.labels:
                 planes[films.labels.index(box.label)] |= _mask(image.in_view(box.edges, crop), cells)
         if planes.any():
@@ -50,13 +50,22 @@ def _mask(edges: Iterable[float], cells: int) -> np.ndarray:
     return np.asarray(rows[:, None] & columns, np.uint8)
 
 
-def hit(cells: np.ndarray, boxes: Iterable[Box], crop: Crop) -> bool:
-    """Whether the maximum of a map (h, w), interpolated smoothly, lies in one of the boxes.
+def hits(films: Films, fold: np.ndarray, networks: Sequence[Network], size: int) -> np.ndarray:
+    """Pointing game of each film and finding (N, L): 1 where the maximum of the Grad-CAM map lies in a box, else 0.
 
-    Pointing game of Zhang et al. 2016; boxes are in pixels of the film, `crop` is the part of it that the model sees.
+    Each film is explained at `size` pixels by the network of its fold (N,). nan where a finding has no box.
     """
-    size = 8 * 4 * 7
-    drawn = image.resize(cells.astype(np.float32), size)
-    y, x = (np.array(np.unravel_index(drawn.argmax(), drawn.shape)) + 0.5) / size
-    edges = (image.in_view(box.edges, crop) for box in boxes)
-    return any(left <= x <= right and top <= y <= bottom for left, top, right, bottom in edges)
+    found = np.full(films.targets.shape, np.nan)
+    for row, drawn in enumerate(films.boxes):
+        labels = {box.label for box in drawn} & set(films.labels)
+        if not labels:
+            continue
+        film = image.read(films.paths[row])
+        cells = finetune.maps(networks[fold[row]], image.view(film, size)[None])[0]
+        # in float32, as `explain` gives maps, so that equal cells stay equal
+        maps = image.by_area(cells, size).astype(np.float32)
+        for label in labels:
+            i = films.labels.index(label)
+            edges = [image.in_view(box.edges, film.crop) for box in drawn if box.label == label]
+            found[row, i] = metrics.pointing(maps[i], metrics.box_mask(edges, size))
+    return found

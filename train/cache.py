@@ -18,7 +18,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from typing import IO, TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import cv2
 import numpy as np
@@ -28,7 +28,7 @@ from filelock import FileLock
 from tqdm import tqdm
 
 from cxr_demo.errors import DataError, UnreadableImage
-from cxr_demo.files import sha256_of
+from cxr_demo.files import sha256_of, to_disk, write_whole
 from cxr_demo.films import image
 
 if TYPE_CHECKING:
@@ -198,7 +198,7 @@ class _Cache:
     def keep(self, entries: Iterable[Entry]) -> None:
         """Mark these rows as finished and all others as missing; the cache is then incomplete."""
         self.manifest.unlink(missing_ok=True)
-        _replace(self.index, _lines([self.head, *map(asdict, entries)]))
+        write_whole(self.index, _lines([self.head, *map(asdict, entries)]), synced=True)
 
     def build(self) -> None:
         """Decode all missing films; DataError if the disk fails, or names the films that cannot be read."""
@@ -257,9 +257,9 @@ class _Cache:
                     data.seek(start + entry.row * view.nbytes)
                     data.write(view.data)
                     entries.append(asdict(entry))
-                _to_disk(data)  # before the index lists the rows
+                to_disk(data)  # before the index lists the rows
                 index.write(_lines(entries))
-                _to_disk(index)
+                to_disk(index)
         return unreadable
 
     def _decoded(self, row: int) -> tuple[Entry, np.ndarray] | UnreadableImage:
@@ -280,7 +280,7 @@ class _Cache:
             digest.update(view.data)
         index = sha256_of(self.index)
         said = {**self.head, "data_sha256": digest.hexdigest(), "index_sha256": index}
-        _replace(self.manifest, json.dumps(said, indent=2) + "\n")
+        write_whole(self.manifest, json.dumps(said, indent=2) + "\n", synced=True)
 
 
 def _view(film: Radiograph, size: int) -> np.ndarray:
@@ -313,21 +313,6 @@ def _parsed(lines: list[str]) -> list[Any]:
 
 def _lines(records: Iterable[dict[str, Any]]) -> str:
     return "".join(json.dumps(record) + "\n" for record in records)
-
-
-def _replace(path: Path, text: str) -> None:
-    """Write a text file in one step; after an interruption it has the old or the new content."""
-    partial = path.with_suffix(".partial")
-    with partial.open("w") as file:
-        file.write(text)
-        _to_disk(file)
-    partial.replace(path)
-
-
-def _to_disk(file: IO[Any]) -> None:
-    """Force a file's data to the disk."""
-    file.flush()
-    os.fsync(file.fileno())
 
 
 class _PlainLines:

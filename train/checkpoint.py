@@ -10,6 +10,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from cxr_demo.errors import DataError
+from cxr_demo.files import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,9 +26,7 @@ def write(path: Path, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any])
     """
     data = save({n: t.detach().cpu().contiguous() for n, t in tensors.items()}, {"numbers": json.dumps(numbers)})
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    partial.write_bytes(data)
-    partial.replace(path)
+    write_whole(path, data)
 
 
 def read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -124,6 +124,9 @@ def _add_results(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     evaluate.add_argument("--split", metavar="CSV", help="only a part of the films; or: official")
     evaluate.add_argument("--part", default="test", help="which; default: test")
     evaluate.add_argument("--metadata", action="store_true", help="with predictions: the tables without the films")
+    evaluate.add_argument(
+        "--again", action="store_true", help="of a run by folds: measure its models again, and renew their cards"
+    )
     evaluate.set_defaults(run=_evaluate)
     publish = commands.add_parser("publish", help="push a run's model to the Hugging Face Hub")
     publish.add_argument("run_folder", type=Path, metavar="RUN", help="or a model folder")
@@ -334,7 +337,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     from train import figures
 
     if (Path(arguments.what) / "run.json").exists() and not arguments.films:
-        print(figures.of_run(Path(arguments.what), _of_plan, part=arguments.part))
+        print(figures.of_run(Path(arguments.what), _of_plan, part=arguments.part, again=arguments.again))
         return 0
     if not arguments.films:
         raise DataError(f"{arguments.what} is no run with films of its own: name the films to measure it on.")

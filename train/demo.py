@@ -7,14 +7,15 @@ otherwise.
 from __future__ import annotations
 
 import csv
+import io
 import os
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
+from cxr_demo.files import write_whole
 from cxr_demo.films import phantom
 from cxr_demo.types import NIH_FINDINGS
 
@@ -116,10 +117,8 @@ def _varied(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def _write(table: Path, rows: Sequence[dict[str, str]]) -> None:
-    """Write a table in one step, so that an interrupted run leaves none."""
-    partial = table.with_suffix(".partial")
-    with partial.open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
-    shutil.move(partial, table)
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]))
+    writer.writeheader()
+    writer.writerows(rows)
+    write_whole(table, text.getvalue())

@@ -6,14 +6,13 @@ import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.stats import rankdata
 from sklearn.metrics import average_precision_score
 
-from cxr_demo.evaluation.metrics import bootstrap
+from cxr_demo.evaluation import metrics
 from cxr_demo.types import Score
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from cxr_demo.films.label_tables import Films
 
@@ -38,7 +37,7 @@ def auroc(truth: np.ndarray, scores: np.ndarray) -> float:
     positives, negatives = truth.sum(), (~truth).sum()
     if not positives or not negatives:
         return float("nan")
-    ranks = rankdata(scores)
+    ranks = metrics.ranks(scores) + 1
     return float((ranks[truth].sum() - positives * (positives + 1) / 2) / (positives * negatives))
 
 
@@ -142,13 +141,9 @@ def score(
         return np.array([within(measured, targets[rows, i], scores[rows, i], groups[rows]) for i in columns])
 
     point = figures(np.arange(len(targets)))
-    drawn = bootstrap(figures, patients, resamples, seed)
-    low, high = np.nanpercentile(drawn, [2.5, 97.5], axis=0)
+    drawn = metrics.bootstrap(figures, patients, resamples, seed)
     positives = (targets[:, columns] == 1).sum(0)
-    found = [
-        Score(labels[i], subset, metric, float(p), float(lo), float(hi), int(n), len(targets))
-        for i, p, lo, hi, n in zip(columns, point, low, high, positives, strict=True)
-    ]
+    found = label_scores([labels[i] for i in columns], point, drawn, subset, metric, positives, len(targets))
     if len(found) > 1:
         found.append(mean_score(point, drawn, subset, metric, int(positives.sum()), len(targets)))
     return found
@@ -171,21 +166,28 @@ def shares(labels: tuple[str, ...], hits: np.ndarray, patients: np.ndarray, subs
         return np.where(tried > 0, np.nansum(part, 0) / np.maximum(tried, 1), np.nan)
 
     point = figures(np.arange(len(rows)))
-    drawn = bootstrap(figures, patients[rows])
-    low, high = np.nanpercentile(drawn, [2.5, 97.5], axis=0)
+    drawn = metrics.bootstrap(figures, patients[rows])
     tried = (~np.isnan(hits[:, columns])).sum(0)
-    found = [
-        Score(labels[i], subset, metric, float(p), float(lo), float(hi), int(n), len(rows))
-        for i, p, lo, hi, n in zip(columns, point, low, high, tried, strict=True)
-    ]
+    found = label_scores([labels[i] for i in columns], point, drawn, subset, metric, tried, len(rows))
     return [*found, mean_score(point, drawn, subset, metric, int(tried.sum()), len(rows))]
+
+
+def label_scores(
+    labels: Sequence[str], point: np.ndarray, drawn: np.ndarray, subset: str, metric: str, counts: np.ndarray,
+    films: int,
+) -> list[Score]:  # fmt: skip
+    """Figures (L,) of findings that so many films (L,) have, each with the interval of its resamples (R, L)."""
+    return [
+        Score(label, subset, metric, float(value), float(low), float(high), int(count), films)
+        for label, value, low, high, count in zip(labels, point, *metrics.interval(drawn), counts, strict=True)
+    ]
 
 
 def mean_score(point: np.ndarray, drawn: np.ndarray, subset: str, metric: str, positives: int, films: int) -> Score:
     """Mean over findings of figures (L,), with the 95 % interval of bootstrap samples (R, L)."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # a bootstrap sample may lack a finding
-        low, high = np.nanpercentile(np.nanmean(drawn, 1), [2.5, 97.5])
+        low, high = metrics.interval(np.nanmean(drawn, 1))
     return Score("mean", subset, metric, float(np.nanmean(point)), float(low), float(high), positives, films)
 
 

@@ -11,11 +11,12 @@ import torch
 from tqdm import tqdm
 
 from cxr_demo.errors import DataError
+from cxr_demo.files import write_whole
 from cxr_demo.films import image
 from cxr_demo.films.label_tables import Policy
-from cxr_demo.models import model_folder, registry
+from cxr_demo.models import registry
 from cxr_demo.types import NIH_FINDINGS, Score
-from train import calibrate, card, distil, evaluate, runs, splits
+from train import calibrate, distil, evaluate, runs, splits
 from train.audit import confounds
 from train.audit.base import Subject
 
@@ -37,8 +38,8 @@ def labels_of(what: str) -> tuple[str, ...]:
     return NIH_FINDINGS if what.endswith(PREDICTIONS) else registry.load(what).labels
 
 
-def of_run(run: Path, films_of: Callable[[Plan], Films], *, part: str) -> str:
-    """Table of a run: its out-of-fold figures, or figures on one part of its split.
+def of_run(run: Path, films_of: Callable[[Plan], Films], *, part: str, again: bool = False) -> str:
+    """Table of a run: its out-of-fold figures, measured again if `again` is set, or figures on one part of its split.
 
     Each evaluation of a part is counted in OPENED, and the model's card gets the new figures. DataError if the run is
     not finished or its split has no such part.
@@ -46,7 +47,7 @@ def of_run(run: Path, films_of: Callable[[Plan], Films], *, part: str) -> str:
     plan = runs.loads(run)
     films = films_of(plan)
     if not plan.split:
-        return _of_folds(run, films)
+        return table(films, runs.measure_again(run, plan, films) if again else _of_folds(run))
     rows = splits.parts(films, plan.split) == part
     if not rows.any():
         raise DataError(f"{plan.split} has no part {part!r}.")
@@ -57,9 +58,7 @@ def of_run(run: Path, films_of: Callable[[Plan], Films], *, part: str) -> str:
         f"Measured on the {part} part of the split {plan.split}: {len(films)} films of {len(set(films.patients))} "
         f"patients, opened {times} time{'s' * (times > 1)}. Intervals: 95 %, patient bootstrap."
     )
-    model = model_folder.read(run / "all", plan.name)
-    spec = runs.measured(model.spec, scores, said)
-    model_folder.describe(run / "all", spec, card.write(spec, plan.command, runs.notes(plan)))
+    runs.describe(run / "all", plan, scores, said)
     warning = "\nIt was opened before: what was chosen since is no longer measured on unseen films." * (times > 1)
     return f"{said}\n\n{table(films, scores)}{warning}"
 
@@ -104,13 +103,12 @@ def _interval(score: Score) -> str:
     return f"{score.value:.3f} [{score.low:.2f}-{score.high:.2f}]"
 
 
-def _of_folds(run: Path, films: Films) -> str:
-    """Table of the figures that a run stored; DataError if it is not finished."""
+def _of_folds(run: Path) -> list[Score]:
     path = run / "evaluation.json"
     if not path.exists():
         raise DataError(f"{run} is not finished; end it with `python -m train resume {run}`.")
     found = json.loads(path.read_text())
-    return table(films, [Score(**score) for score in found["scores"]])
+    return [Score(**score) for score in found["scores"]]
 
 
 def _without_pixels(films: Films) -> dict[str, float]:
@@ -137,7 +135,5 @@ def _count(path: Path, part: str) -> int:
     """Count one more evaluation of a part of the split; their number."""
     counts: dict[str, int] = json.loads(path.read_text()) if path.exists() else {}
     counts[part] = counts.get(part, 0) + 1
-    partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps(counts) + "\n")
-    partial.replace(path)
+    write_whole(path, json.dumps(counts) + "\n")
     return counts[part]

@@ -392,12 +392,12 @@ def _optimiser(network: Network, decay: float) -> torch.optim.AdamW:
 
 
 @torch.no_grad()
-def maps(network: Network, views: np.ndarray, rows: np.ndarray, batch: int = 32) -> np.ndarray:
-    """Class activation maps (n, L, h, w) float32 of the films at indices `rows` (n,) of views (N, S, S) uint8."""
+def maps(network: Network, views: np.ndarray) -> np.ndarray:
+    """Class activation maps (n, L, h, w) float32 of views (n, S, S) in [0, 1]."""
     device = next(network.parameters()).device
     trainee = Trainee(network, 0.0, bf16=False).eval()
-    parts = np.array_split(rows, max(1, math.ceil(len(rows) / batch)))
-    return np.concatenate([trainee(to_input(views[part]).to(device))[1].cpu().numpy() for part in parts])
+    found: np.ndarray = trainee(torch.from_numpy(views)[:, None].float().to(device))[1].cpu().numpy()
+    return found
 
 
 @torch.no_grad()

@@ -299,8 +299,7 @@ def _never_taught(taught: Pictures) -> dict[str, Any]:
 
 
 def _share(hits: np.ndarray, groups: np.ndarray) -> dict[str, float]:
-    """Number of hits (N,) bool with a 95 % interval of their share, by bootstrap over groups (N,)."""
-    low, high = np.percentile(metrics.bootstrap(lambda rows: hits[rows].mean(), groups), [2.5, 97.5])
+    low, high = metrics.interval(metrics.bootstrap(lambda rows: hits[rows].mean(), groups))
     return {"hits": int(hits.sum()), "of": len(hits), "low": round(float(low), 4), "high": round(float(high), 4)}
 
 

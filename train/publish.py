@@ -32,7 +32,7 @@ def stage(run: Path, folder: Path) -> Path:
             f"{run} holds no finished model of all films; end it with `python -m train resume {run}`, or fit one "
             "without --only-folds."
         )
-    model_folder.read(model, run.name)
+    model_folder.load(model, run.name)
     folder.mkdir(parents=True, exist_ok=True)
     for path in [model / name for name in (model_folder.CONFIG, model_folder.WEIGHTS, model_folder.CARD, THRESHOLDS)]:
         if path.exists():

@@ -6,6 +6,8 @@ import json
 import math
 from typing import TYPE_CHECKING, Any
 
+from cxr_demo.files import write_whole
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
@@ -26,10 +28,7 @@ class Record:
 
         Keys of a row: epoch, phase, size (pixels), loss, box_loss, seconds, and auroc if there is validation.
         """
-        log = self.folder / "log.jsonl"
-        partial = log.with_suffix(".partial")
-        partial.write_text("".join(json.dumps(row) + "\n" for row in history))
-        partial.replace(log)
+        write_whole(self.folder / "log.jsonl", "".join(json.dumps(row) + "\n" for row in history))
         self._events(history[-1])
         self._curves(history)
 

@@ -20,16 +20,17 @@ import numpy as np
 from accelerate import Accelerator
 
 from cxr_demo.errors import DataError
+from cxr_demo.files import write_whole
 from cxr_demo.models import model_folder
 from cxr_demo.models.classifier import MIRRORED
 from cxr_demo.types import ModelSpec, Score
 from train import backbones, boxes, calibrate, card, distil, evaluate, finetune, splits
-from train.audit import corrections
+from train.audit import command, corrections
 from train.recipe import Recipe
 from train.record import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from cxr_demo.films.label_tables import Films
     from cxr_demo.models.classifier import Network
@@ -153,10 +154,11 @@ class Run:
             self._claim()
             _write_folds(self.folder / "folds.csv", self.films, fold)
         accelerator.wait_for_everyone()
-        logits, networks = np.zeros_like(self.films.targets), {}
-        for k in self._models():
+        logits, networks = np.zeros_like(self.films.targets), []
+        for k in models(self.plan):
             rows = np.arange(len(self.films)) if k is None else np.flatnonzero(fold != k)
-            network = networks[_name(k)] = self._trained(rows, _validation(self.films, rows, self.plan.recipe), k)
+            network = self._trained(rows, _validation(self.films, rows, self.plan.recipe), k)
+            networks.append(network)
             if k is not None:
                 held = np.flatnonzero(fold == k)
                 logits[held] = finetune.logits(network, self.views, held, accelerator)
@@ -169,10 +171,6 @@ class Run:
             )  # fmt: skip
             self._write_models(logits, fold, networks)
         accelerator.wait_for_everyone()
-
-    def _models(self) -> list[int | None]:
-        """The models in the order of training: fold numbers, then None for all films unless `only_folds`."""
-        return [*range(self.plan.folds), *(() if self.plan.only_folds else (None,))]
 
     def _folds(self) -> np.ndarray:
         """Fold (N,) of each film, new or that of the starting run; DataError if the starting run does not fit."""
@@ -191,9 +189,7 @@ class Run:
         if path.exists() and _decisive(loads(self.folder)) != _decisive(self.plan):
             raise DataError(f"{self.folder} holds a run of another recipe or of other films; choose another folder.")
         self.folder.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".partial")
-        partial.write_text(self.plan.dumps())
-        partial.replace(path)
+        write_whole(path, self.plan.dumps())
 
     def _trained(self, rows: np.ndarray, held: np.ndarray, k: int | None) -> Network:
         """A network trained on `rows` without `held`; the films of `held` decide when to stop.
@@ -225,34 +221,16 @@ class Run:
         if self.plan.start_run is None:
             return backbones.find(self.plan.recipe)
         return backbones.of_model(
-            model_folder.read(Path(self.plan.start_run) / _name(k), Path(self.plan.start_run).name)
+            model_folder.load(Path(self.plan.start_run) / _name(k), Path(self.plan.start_run).name)
         )
 
-    def _write_models(self, logits: np.ndarray, fold: np.ndarray, networks: dict[str, Network]) -> None:
-        """Calibrate and measure out-of-fold logits (N, L), then write evaluation and model folders.
-
-        `fold` (N,) is the fold of each film; `networks` holds the network of each model folder by name.
-        """
+    def _write_models(self, logits: np.ndarray, fold: np.ndarray, networks: list[Network]) -> None:
         films, plan = self.films, self.plan
-        calibrated = np.zeros_like(logits)
-        for own in range(plan.folds):
-            # the other folds calibrate a fold, so its own labels have no influence on it
-            others = calibrate.platt(logits[fold != own], films.targets[fold != own], films.labels)
-            calibrated[fold == own] = calibrate.apply(logits[fold == own], others)
-        scores = evaluate.measure(films, calibrated, fold)
-        if any(films.boxes):
-            scores += self._pointing(fold, networks)
-        write_evaluation(self.folder, films, calibrated, scores)
-        trained = "" if plan.only_folds else "; the model here was then trained the same way on all of them"
-        scored_on = (
-            f"Each film was scored by one of {plan.folds} models that never saw its patient (patient-wise "
-            f"cross-validation, {len(films)} films, {len(np.unique(films.patients))} patients), and compared with the "
-            f"others of that model{trained}. Intervals: 95 %, patient bootstrap."
-        )
-        for k in self._models():
+        scores = measure_folds(self.folder, plan, films, logits, fold, networks)
+        for k, network in zip(models(plan), networks, strict=True):
             rest = np.ones(len(films), bool) if k is None else fold != k
             name = plan.name if k is None else f"{plan.name}-fold-{k}"
-            self._write_model(k, name, networks[_name(k)], logits[rest], films.targets[rest], scores, scored_on)
+            self._write_model(k, name, network, logits[rest], films.targets[rest], scores, by_folds(plan, films))
 
     def _write_model(
         self, k: int | None, name: str, network: Network, logits: np.ndarray, targets: np.ndarray,
@@ -275,7 +253,7 @@ class Run:
             licence="Apache-2.0",
             calibration=calibration,
             thresholds=points["youden"],
-            scores=tuple(s for s in scores if s.subset.startswith(SHOWN)),
+            scores=_shown(scores),
             scored_on=scored_on,
             base_weights=backbone.name,
         )
@@ -285,22 +263,10 @@ class Run:
         by_label = {rule: dict(zip(labels, values, strict=True)) for rule, values in points.items()}
         (folder / "thresholds.json").write_text(json.dumps(by_label, indent=2) + "\n")
 
-    def _pointing(self, fold: np.ndarray, networks: dict[str, Network]) -> list[Score]:
-        """Pointing accuracy of activation maps: the share of films whose maximum lies in a box of the finding.
 
-        Each film's map comes from the model that never saw its patient.
-        """
-        films, crops = self.films, boxes.crops(self.films)
-        hits = np.full(films.targets.shape, np.nan)
-        for k in range(self.plan.folds):
-            rows = np.array([row for row in crops if fold[row] == k], int)
-            maps = finetune.maps(networks[_name(k)], self.views, rows) if len(rows) else ()
-            for row, planes in zip(rows, maps, strict=True):
-                for label in {box.label for box in films.boxes[row]} & set(films.labels):
-                    i = films.labels.index(label)
-                    own = [box for box in films.boxes[row] if box.label == label]
-                    hits[row, i] = boxes.hit(planes[i], own, crops[row])
-        return evaluate.shares(films.labels, hits, films.patients, "films with boxes", POINTING)
+def models(plan: Plan) -> list[int | None]:
+    """The models of a run by folds: one per fold, and last, as None, the one of all films unless left out."""
+    return [*range(plan.folds), *(() if plan.only_folds else (None,))]
 
 
 def _name(fold: int | None) -> str:
@@ -360,9 +326,58 @@ def folds_of(run: Path, films: Films) -> np.ndarray:
     return np.array([known[patient] for patient in films.patients])
 
 
-def measured(spec: ModelSpec, scores: list[Score], scored_on: str) -> ModelSpec:
-    """A model's description with these figures, of which it keeps the strata in SHOWN."""
-    return replace(spec, scores=tuple(s for s in scores if s.subset.startswith(SHOWN)), scored_on=scored_on)
+def measure_folds(
+    folder: Path, plan: Plan, films: Films, logits: np.ndarray, fold: np.ndarray, networks: Sequence[Network]
+) -> list[Score]:
+    """Every figure of a run by folds, which RUN/evaluation.json then holds.
+
+    Each film (N,) is scored, logits (N, L), and explained by the network of its fold, which never saw its patient.
+    """
+    calibrated = np.zeros_like(logits)
+    for own in range(plan.folds):
+        # a fold is calibrated by the others, so that its own labels decide nothing about it
+        others = calibrate.platt(logits[fold != own], films.targets[fold != own], films.labels)
+        calibrated[fold == own] = calibrate.apply(logits[fold == own], others)
+    scores = evaluate.measure(films, calibrated, fold)
+    hits = boxes.hits(films, fold, networks, plan.recipe.size)
+    scores += evaluate.shares(films.labels, hits, films.patients, "films with boxes", POINTING)
+    write_evaluation(folder, films, calibrated, scores)
+    return scores
+
+
+def by_folds(plan: Plan, films: Films) -> str:
+    """How a run by folds is measured, in sentences for its models' cards."""
+    trained = "" if plan.only_folds else "; the model here was then trained the same way on all of them"
+    return (
+        f"Each film was scored by one of {plan.folds} models that never saw its patient (patient-wise "
+        f"cross-validation, {len(films)} films, {len(np.unique(films.patients))} patients), and compared with the "
+        f"others of that model{trained}. Intervals: 95 %, patient bootstrap."
+    )
+
+
+def measure_again(run: Path, plan: Plan, films: Films) -> list[Score]:
+    """Measure a finished run by folds anew, without training; its cards and evaluation.json get the figures.
+
+    DataError where a part of the run is missing or the films changed since; BadModel where a model cannot be read.
+    """
+    if digest(films) != plan.digest:
+        raise DataError(f"{run} was trained on other films or labels; give it the ones that it had, or train anew.")
+    logits, fold = command.read_scores(run / "out_of_fold.npz", films), folds_of(run, films)
+    networks = [model_folder.load(run / _name(k), plan.name).network for k in range(plan.folds)]
+    scores = measure_folds(run, plan, films, logits, fold, networks)
+    for k in models(plan):
+        describe(run / _name(k), plan, scores, by_folds(plan, films))
+    return scores
+
+
+def describe(folder: Path, plan: Plan, scores: list[Score], said: str) -> None:
+    """Give a model folder other figures, and the sentence on how they were measured."""
+    spec = replace(model_folder.read_spec(folder), scores=_shown(scores), scored_on=said)
+    model_folder.describe(folder, spec, card.write(spec, plan.command, notes(plan)))
+
+
+def _shown(scores: list[Score]) -> tuple[Score, ...]:
+    return tuple(score for score in scores if score.subset.startswith(SHOWN))
 
 
 def notes(plan: Plan) -> list[str]:
@@ -387,4 +402,4 @@ def write_evaluation(folder: Path, films: Films, logits: np.ndarray, scores: lis
         "calibration_error": errors,
         "scores": [*map(asdict, scores)],
     }
-    (folder / "evaluation.json").write_text(json.dumps(found, indent=2) + "\n")
+    write_whole(folder / "evaluation.json", json.dumps(found, indent=2) + "\n")

@@ -59,7 +59,7 @@ def ranks(values: np.ndarray) -> np.ndarray:
 
 
 def area_under(shares: np.ndarray, curve: np.ndarray) -> float:
-    """The area under a curve (n,) over shares (n,) from 0 to 1, linear in between."""
+    """The area under a curve (n,) over shares (n,) from 0 to 1, linear in between: in the curve's unit."""
     return float((curve[1:] + curve[:-1]) @ np.diff(shares) / 2)
 
 
@@ -168,7 +168,7 @@ def consensus(maps: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def box_mask(edges: Sequence[tuple[float, float, float, float]], size: int) -> np.ndarray:
-    """How much of each cell (size, size) lies in boxes: left, top, right, bottom in shares of the view."""
+    """The share of each cell (size, size) that lies in boxes: left, top, right, bottom in shares of the view."""
     mask = np.zeros((size, size))
     cell = np.arange(size)
     for left, upper, right, lower in edges:
@@ -237,7 +237,7 @@ def iou(found: np.ndarray | None, mask: np.ndarray) -> float:
 
 
 def iobb(found: np.ndarray | None, mask: np.ndarray) -> float:
-    """Intersection over the area of the box found (IoBB of Wang et al. 2017, arXiv:1705.02315)."""
+    """Intersection over the area of the box found (IoBB of Wang et al. 2017, arXiv:1705.02315); else as `iou`."""
     return _overlap(found, mask, lambda box, both: box)
 
 
@@ -301,7 +301,7 @@ def border(size: int, share: float = 0.08) -> np.ndarray:
 def bootstrap(
     figures: Callable[[np.ndarray], np.ndarray], patients: np.ndarray, resamples: int = 1000, seed: int = 0
 ) -> np.ndarray:
-    """Figures (R, ...) of films whose patients were drawn with replacement; `figures` takes rows.
+    """Figures (R, ...) of films whose patients (N,) were drawn with replacement; `figures` takes rows (n,).
 
     Patients, not films, are drawn, since films of one patient resemble each other.
     """
@@ -310,3 +310,13 @@ def bootstrap(
     rng = np.random.default_rng(seed)
     draws = (rng.integers(len(names), size=len(names)) for _ in range(resamples))
     return np.array([figures(np.concatenate([films[i] for i in drawn])) for drawn in draws])
+
+
+def interval(drawn: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Both ends (...) of the 95 % percentile intervals of figures (R, ...) of `bootstrap`.
+
+    Draws in which a figure is undefined are left out; nan where it is undefined in all of them.
+    """
+    undefined = np.isnan(drawn).all(0)
+    low, high = np.nanpercentile(np.where(undefined, 0, drawn), [2.5, 97.5], axis=0)
+    return np.where(undefined, np.nan, low), np.where(undefined, np.nan, high)

@@ -11,16 +11,18 @@ What does not depend on a map is scored once per film and serves every method an
 from __future__ import annotations
 
 import math
+import time
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
 
 import cv2
 import numpy as np
 
+from cxr_demo import methods
+from cxr_demo.case import maps_of_inputs
+from cxr_demo.errors import BadSetting
 from cxr_demo.evaluation import metrics
-from cxr_demo.explain import maps_of_inputs, scorer_of
 from cxr_demo.films import image
 from cxr_demo.films.lungs import Lungs, lungs
 from cxr_demo.messages import Message, decimal, joined, message
@@ -28,14 +30,14 @@ from cxr_demo.methods.fill import fill_of
 from cxr_demo.types import Cost
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from torch import Tensor
 
+    from cxr_demo.case import Case
     from cxr_demo.inference.scoring import Budget, Scorer
     from cxr_demo.methods.base import Method
-    from cxr_demo.models.classifier import Classifier
-    from cxr_demo.types import Explanation, Radiograph
+    from cxr_demo.types import Explanation
 
 #: Maps are compared, ranked and covered on so many cells a side: 8 pixels each at 224.
 GRID = 28
@@ -145,12 +147,19 @@ class Trust:
         return joined(*found)
 
 
+@dataclass(frozen=True, eq=False)
+class Assessment:
+    """All that is measured of one film's maps; mappings go by method."""
+
+    finding: int  # that the curves are of
+    trust: Mapping[str, Trust]
+    curves: Mapping[str, Curve]
+    controls: Controls
+    seconds: float
+
+
 def _figure(value: float) -> str:
     return decimal(f"{value:.2f}".replace("-", "\N{MINUS SIGN}"))
-
-
-#: Controls of each film, as long as its object lives.
-_KNOWN: WeakKeyDictionary[Classifier, WeakKeyDictionary[Radiograph, Controls]] = WeakKeyDictionary()
 
 
 def on_grid(values: np.ndarray, grid: int = GRID) -> np.ndarray:
@@ -161,13 +170,9 @@ def on_grid(values: np.ndarray, grid: int = GRID) -> np.ndarray:
 # ------------------------------------------------------------------ what does not depend on a map
 
 
-def controls(classifier: Classifier, film: Radiograph, budget: Budget | None = None) -> Controls:
-    """A film's controls, scored at the first call. Raises Cancelled or DeadlinePassed as the budget says."""
-    classifier = classifier.for_film(film.name)
-    known = _KNOWN.setdefault(classifier, WeakKeyDictionary())
-    if film not in known:
-        known[film] = _controls(scorer_of(classifier, film, budget), image.view(film, classifier.size))
-    return known[film]
+def controls(case: Case, budget: Budget | None = None) -> Controls:
+    """A case's controls, scored at the first call. Raises Cancelled or DeadlinePassed as the budget says."""
+    return case.once(Controls, lambda: _controls(case.scorer(budget), image.view(case.film, case.model.size)))
 
 
 def _controls(scorer: Scorer, view: np.ndarray) -> Controls:
@@ -246,12 +251,9 @@ def _marked(scorer: Scorer) -> tuple[_Cells, Tensor]:
 # ------------------------------------------------------------------ what belongs to a method
 
 
-def measure(
-    classifier: Classifier, film: Radiograph, method: Method, explanation: Explanation, budget: Budget | None = None
-) -> Trust:
+def measure(case: Case, method: Method, explanation: Explanation, budget: Budget | None = None) -> Trust:
     """What the maps of a method are worth; raises Cancelled or DeadlinePassed as the budget says."""
-    classifier = classifier.for_film(film.name)
-    held = controls(classifier, film, budget)
+    held = controls(case, budget)
     maps, pixels = on_grid(explanation.values), explanation.values
     each = range(len(maps))
     inside = cv2.resize(held.lungs.mask.astype(np.float32), pixels.shape[1:], interpolation=cv2.INTER_LINEAR)
@@ -260,27 +262,40 @@ def measure(
         faithfulness=np.array([metrics.faithfulness(maps[i], held.signs, held.moved[:, i]) for i in each]),
         chance=np.array([metrics.chance(maps[i], held.signs, held.moved[:, i]) for i in each]),
         anatomy=held.by_lungs,
-        stability=_stability(classifier, film, method, explanation, budget),
+        stability=_stability(case, method, explanation, budget),
         outside=np.array([1 - metrics.share_inside(values, inside) for values in pixels]),
         border=np.array([metrics.share_inside(values, edge) for values in pixels]),
     )
 
 
-def curves(
-    classifier: Classifier, film: Radiograph, i: int, maps: Sequence[np.ndarray], budget: Budget | None = None
-) -> list[Curve]:
+def curves(case: Case, i: int, maps: Sequence[np.ndarray], budget: Budget | None = None) -> list[Curve]:
     """Deletion and insertion of finding i along the order of each map (S, S)."""
-    scorer = scorer_of(classifier.for_film(film.name), film, budget)
-    held = controls(classifier, film, budget)
+    scorer = case.scorer(budget)
+    held = controls(case, budget)
     cuts = np.concatenate([_cuts(metrics.order(on_grid(values[None])[0])) for values in maps])
-    logits = _all(scorer, _Cells(cuts, classifier.size), fill_of("blurred", scorer))[:, i]
+    logits = _all(scorer, _Cells(cuts, case.model.size), fill_of("blurred", scorer))[:, i]
     points = logits.reshape(len(maps), 2, -1)
     return [_curve(held.logits[i], held.covered[i], one) for one in points]
 
 
-def _stability(
-    classifier: Classifier, film: Radiograph, method: Method, explanation: Explanation, budget: Budget | None
-) -> np.ndarray:
+def assess(
+    case: Case, explanations: Mapping[str, Explanation], finding: int, budget: Budget | None = None
+) -> Assessment:
+    """All that is measured of a film's maps, by method.
+
+    BadSetting for a finding that the model has not; raises Cancelled or DeadlinePassed as the budget says.
+    """
+    began = time.perf_counter()
+    if not 0 <= finding < len(case.model.labels):
+        raise BadSetting(message("error.finding.index", index=finding, count=len(case.model.labels)))
+    used = {key: methods.method(key, e.settings) for key, e in explanations.items()}
+    measured = {key: measure(case, used[key], e, budget) for key, e in explanations.items()}
+    maps = [e.values[finding].astype(np.float32) for e in explanations.values()]
+    drawn = dict(zip(explanations, curves(case, finding, maps, budget), strict=True))
+    return Assessment(finding, measured, drawn, controls(case, budget), time.perf_counter() - began)
+
+
+def _stability(case: Case, method: Method, explanation: Explanation, budget: Budget | None) -> np.ndarray:
     """By the method's own word where it has one, by small changes of the film where it is quick, else unknown."""
     maps = on_grid(explanation.values)
     if explanation.sure is not None:
@@ -291,13 +306,12 @@ def _stability(
         return kept
     if method.cost is not Cost.INSTANT:
         return np.full(len(maps), np.nan)
-    x = scorer_of(classifier, film, budget).x
+    x = case.first.x
     size = x.shape[-1]
     shifts = [(round(down * size), round(across * size)) for down, across, _ in JITTER]
-    changed = [
-        _changed(x, by, gain, classifier.spec.pixel_range) for by, (*_, gain) in zip(shifts, JITTER, strict=True)
-    ]
-    moved = maps_of_inputs(classifier, x.new_tensor(np.stack(changed)[:, None]), method, budget)
+    reach = case.model.spec.pixel_range
+    changed = [_changed(x, by, gain, reach) for by, (*_, gain) in zip(shifts, JITTER, strict=True)]
+    moved = maps_of_inputs(case.model, x.new_tensor(np.stack(changed)[:, None]), method, budget)
     back = [(-down, -across) for down, across in shifts]
     again = [on_grid(np.roll(values, by, (1, 2))) for values, by in zip(moved, back, strict=True)]
     return metrics.stability(maps, again)

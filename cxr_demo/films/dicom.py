@@ -41,12 +41,15 @@ Notes = tuple[Message, ...]
 
 
 def is_available(syntax: str) -> bool:
-    """What pydicom asks a decoder: whether it knows a compression."""
+    """Whether this decoder handles a transfer syntax (a UID); pydicom asks."""
     return syntax in DECODER_DEPENDENCIES
 
 
 def decode_frame(source: bytes, runner: DecodeRunner) -> bytes:
-    """One grey frame, for pydicom; whatever the stream says, it is no larger than the file's header does."""
+    """The bytes of one grey frame (rows, columns) uint8 or uint16, as large as the file's header says, for pydicom.
+
+    NotImplementedError for colour; errors of imagecodecs where the stream is damaged or of another size.
+    """
     import imagecodecs
 
     if runner.samples_per_pixel != 1:
@@ -63,12 +66,15 @@ for _syntax in DECODER_DEPENDENCIES:
 
 
 def looks_like(data: bytes) -> bool:
-    """True for what is, or may be, DICOM."""
+    """Whether a file's bytes are, or may be, DICOM."""
     return data[128:132] == b"DICM" or data[:2] in BARE
 
 
 def decode(data: bytes, name: str, most_pixels: int) -> tuple[np.ndarray, Notes]:
-    """Grey values (H, W) float32 in [0, 1], black is air; UnreadableImage where it is not one grey picture."""
+    """Grey values (H, W) float32 in [0, 1], black is air, and notes for the reader.
+
+    UnreadableImage where it is not one grey picture, or has more than `most_pixels`; `name` is for its sentence.
+    """
     if uid.DeflatedExplicitVRLittleEndian.encode() in data:
         # pydicom would inflate all of it before a size can be asked for
         raise UnreadableImage(message("error.film.dicom_deflated", name=name))
@@ -177,7 +183,10 @@ def _whole_range(values: np.ndarray, stored: np.ndarray, dataset: Dataset) -> tu
 
 
 def full_scale(largest: int, bits: int) -> tuple[int, Notes]:
-    """White in a file of so many bits: less where its upper bits are all unused, as of 12 bit kept in 16."""
+    """The stored value that is white, in a file of so many bits and with this largest value, and notes for the reader.
+
+    White is lower where the upper bits are all unused, as in 12 bit values stored in 16.
+    """
     used = max(8, largest.bit_length())
     if used >= bits:
         return 2**bits - 1, ()

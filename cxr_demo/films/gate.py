@@ -56,7 +56,7 @@ class Look:
 
 
 def look(film: Radiograph) -> Look:
-    """What a film looks like as it lies, and if need be which correction would make a chest film of it."""
+    """The log-odds of a film as it lies and, where these are negative, the correction that would make it pass."""
     seen = thumb(film)
     as_is = float(scores(seen[None])[0])
     if as_is >= 0:

@@ -74,7 +74,7 @@ def _shortcomings(height: int, width: int, crop: Crop) -> list[Message]:
 
 
 def centre_square(height: int, width: int) -> Crop:
-    """The largest centred square of a film, as torchxrayvision crops."""
+    """The largest centred square of a film, in its pixels, as torchxrayvision crops."""
     side = min(height, width)
     return Crop((height - side) // 2, (width - side) // 2, side)
 
@@ -110,14 +110,14 @@ def corrected(film: Radiograph, correction: str) -> Radiograph:
 
 
 def resize(pixels: np.ndarray, size: int) -> np.ndarray:
-    """A square picture (P, P) at (size, size): by area where it shrinks, bilinear where it grows."""
+    """A square picture (P, P) as (size, size) of the same type: by area where it shrinks, bilinear where it grows."""
     how = cv2.INTER_AREA if pixels.shape[0] > size else cv2.INTER_LINEAR
     resized: np.ndarray = cv2.resize(pixels, (size, size), interpolation=how)
     return resized
 
 
 def shrunk(film: Radiograph, side: int) -> Radiograph:
-    """The film for the eye, at most so many pixels long; the model's view lies at the same place."""
+    """The film for display, its longer side at most `side` pixels; the model's view lies at the same place."""
     height, width = film.pixels.shape
     if max(height, width) <= side:
         return film
@@ -169,7 +169,10 @@ def model_input(film: Radiograph, size: int, pixel_range: tuple[float, float] = 
 
 
 def place(values: np.ndarray, film: Radiograph, *, smooth: bool = True) -> np.ndarray:
-    """A map (S, S) laid over the whole film (H, W); nan where the model saw nothing."""
+    """A map (S, S) over the whole film: (H, W) float32 in the map's unit, nan outside the model's view.
+
+    Bilinear if `smooth`, else each pixel takes the value of its cell.
+    """
     c = film.crop
     how = cv2.INTER_LINEAR if smooth else cv2.INTER_NEAREST_EXACT
     placed = np.full(film.pixels.shape, np.nan, np.float32)

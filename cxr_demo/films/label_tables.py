@@ -65,7 +65,7 @@ class Box:
 
     @property
     def edges(self) -> tuple[float, float, float, float]:
-        """Left, top, right, bottom."""
+        """Left, top, right and bottom, in pixels of the film."""
         return self.left, self.top, self.left + self.width, self.top + self.height
 
     @classmethod
@@ -106,7 +106,7 @@ class Films:
         return np.array([path.name for path in self.paths])
 
     def take(self, rows: np.ndarray) -> Films:
-        """These films only; `rows` are indices or a mask."""
+        """These films only; `rows` are indices (n,) or a mask (N,) bool."""
         rows = np.arange(len(self))[rows]
         chosen: dict[str, Any] = {"extra": {name: column[rows] for name, column in self.extra.items()}}
         for field in fields(self):
@@ -150,7 +150,7 @@ def read_tables(
 
 
 def join(parts: Sequence[Films]) -> Films:
-    """The films of several collections as one; they must have the same labels."""
+    """The films of several collections as one; DataError where their labels differ."""
     if len({part.labels for part in parts}) > 1:
         raise DataError("These collections have different labels; read them with the same ones.")
     names = dict.fromkeys(name for part in parts for name in part.extra)

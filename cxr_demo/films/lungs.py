@@ -43,7 +43,7 @@ class Lungs:
 
 
 def lungs(view: np.ndarray, size: int) -> Lungs:
-    """The lungs in a model's view (S, S) in [0, 1], as a mask of (size, size)."""
+    """The lungs in a model's view (S, S) in [0, 1]: a mask (size, size) bool, and which of them the film shows."""
     small = cv2.GaussianBlur(image.resize(view.astype(np.float32), SIDE), (0, 0), SIDE / 64)
     sides = [_side(small, atlas) for atlas in (_atlas(False), _atlas(True))]
     mask = np.max([side for side, _ in sides], axis=0).astype(np.float32)

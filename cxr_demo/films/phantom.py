@@ -71,7 +71,10 @@ PHANTOMS = {
 
 
 def draw(key: str, size: int = SIZE) -> np.ndarray:
-    """The phantom as a film of (size, size) uint8, marked as one; the same bytes every time."""
+    """The phantom as a film of (size, size) uint8, marked as one; the same bytes every time.
+
+    UnreadableImage for a key that is not in PHANTOMS.
+    """
     film = image.resize(_exposed(_density(_named(key))), size)
     grain = np.random.default_rng(SEED).normal(0, 0.012, (size, size))
     pixels = np.rint((film + grain).clip(0, 1) * 255).astype(np.uint8)
@@ -98,7 +101,7 @@ def encoded(pixels: np.ndarray, planted: str) -> bytes:
 
 
 def save(key: str, folder: str | Path, size: int = SIZE) -> Path:
-    """Write the phantom's PNG into an existing folder; its path."""
+    """Write the phantom's PNG into an existing folder; its path. OSError where that cannot be written."""
     path = Path(folder) / f"phantom-{key}.png"
     path.write_bytes(png(key, size))
     return path

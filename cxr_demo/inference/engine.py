@@ -164,7 +164,7 @@ def engine_of(classifier: Classifier) -> Engine:
 
 
 def plain(classifier: Classifier) -> Torch:
-    """The model in float32 as its Classifier runs it: what others are checked against."""
+    """The engine that runs a model in float32 as its Classifier does, against which the others are checked."""
     return Torch(classifier.logits, _batch(BATCH, classifier.size))
 
 

@@ -9,7 +9,6 @@ import logging
 import os
 import shutil
 import sys
-import tempfile
 from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from cxr_demo.files import sha256_of
+from cxr_demo.files import sha256_of, whole_folder
 from cxr_demo.inference.patches import Patches
 from cxr_demo.inference.scheduler import SCHEDULER, Priority
 from cxr_demo.models import hub, visitor_models
@@ -66,7 +65,10 @@ class Graphs:
 
     @classmethod
     def of(cls, network: Network, size: int, batch: int) -> Graphs:
-        """Converted. Raises ImportError or RuntimeError where OpenVINO is missing or cannot do it."""
+        """The graphs of a network for inputs of (batch, 1, size, size).
+
+        ImportError where OpenVINO is missing, RuntimeError where it cannot convert the network.
+        """
         # of a copy: exporting lays its own tensors in the place of a network's, and others may be using it
         network = copy.deepcopy(network)
         covers, x = torch.zeros(batch, 1, size, size), torch.zeros(1, 1, size, size)
@@ -80,7 +82,7 @@ class Graphs:
         return cls(models, batch, patches)
 
     def request(self, name: str, precision: str) -> openvino.InferRequest:
-        """Runs a graph at a precision, on as many threads as torch takes."""
+        """A request that runs a graph of `models` at a precision of HINTS, on as many threads as torch takes."""
         import openvino
 
         hints = {
@@ -147,16 +149,12 @@ def keep(classifier: Classifier, graphs: Graphs, precisions: tuple[str, str]) ->
 
     folder = _folder(classifier)
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent) as partial:
-            made = Path(partial, folder.name)
-            made.mkdir()
+        with whole_folder(folder) as made:
             for name, model in graphs.models.items():
                 openvino.save_model(model, made / f"{name}.xml", compress_to_fp16=False)
             about = {"precisions": precisions, "sha256": {path.name: sha256_of(path) for path in made.iterdir()}}
             (made / "about.json").write_text(json.dumps(about))
-            shutil.rmtree(folder, ignore_errors=True)
-            made.rename(folder)
+            shutil.rmtree(folder, ignore_errors=True)  # a graph of other layers must not stay beside these
         used = sorted(folder.parent.iterdir(), key=lambda path: path.stat().st_mtime)
         for old in used[:-KEPT]:
             shutil.rmtree(old)

@@ -48,7 +48,7 @@ class Patches:
 
     @property
     def pay(self) -> bool:
-        """Whether they are so small that they save anything."""
+        """Whether patches are small enough to save time."""
         return self.side <= 0.8 * self.size
 
     def corners(self, covers: np.ndarray) -> np.ndarray | None:

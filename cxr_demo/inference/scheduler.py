@@ -33,7 +33,7 @@ class Scheduler:
 
     @contextmanager
     def take(self, priority: Priority) -> Iterator[None]:
-        """Wait for one's turn and hold it."""
+        """Wait for the caller's turn, and hold it while the block runs."""
         with self._changed:
             ticket = (priority, next(self._tickets))
             self._waiting.append(ticket)

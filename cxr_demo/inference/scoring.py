@@ -56,6 +56,7 @@ class Masks(Protocol):
 class FirstPass:
     """What the model makes of an image itself, known once for all who ask about altered copies of it."""
 
+    x: Tensor  # (1, 1, S, S), the image
     features: Tensor  # (1, C, h, w), from float32
     lacks: dict[str, np.ndarray] = field(default_factory=dict)  # (L,) logits, by the arithmetic that lacks them
 
@@ -70,7 +71,7 @@ class Scorer:
     def __init__(self, classifier: Classifier, x: Tensor, budget: Budget, first: FirstPass | None = None) -> None:
         self.classifier = classifier
         self.x = x
-        self._first = first or FirstPass(first_pass(classifier, x))
+        self._first = first or FirstPass(x, first_pass(classifier, x))
         self.features = self._first.features
         self.base = logits_of(classifier, self.features)
         self.forwards = 1

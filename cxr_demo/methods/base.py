@@ -90,8 +90,6 @@ class Method(Protocol):
     unit: ClassVar[Unit]
     paper: ClassVar[str]  # "arXiv:1610.02391"
     cost: ClassVar[Cost]
-    signed: ClassVar[bool]  # negative values speak against the finding
-    class_specific: ClassVar[bool]  # maps of different findings may differ
     reading: ClassVar[str]  # how to read the map and what it cannot tell, two sentences
 
     def copies(self, side: int) -> int:

@@ -39,14 +39,12 @@ class GradCAM:
     unit: ClassVar[Unit] = Unit.LOGIT
     paper: ClassVar[str] = "arXiv:1610.02391"
     cost: ClassVar[Cost] = Cost.INSTANT
-    signed: ClassVar[bool] = True
-    class_specific: ClassVar[bool] = True
     reading: ClassVar[str] = message("method.gradcam.reading")
 
     copies = no_copies
 
     def attribute(self, scorer: Scorer, x: Tensor) -> Iterator[Step]:
-        """One step."""
+        """One step: maps (L, S, S) in logits per reference area."""
         weight, _ = scorer.classifier.head
         cells = np.einsum("lc,chw->lhw", weight.cpu().numpy(), scorer.features[0].cpu().numpy())
         yield Step(by_area(cells * REFERENCE_AREA, x.shape[-1]))
@@ -65,14 +63,12 @@ class GradCAMPlusPlus:
     unit: ClassVar[Unit] = Unit.RANKING
     paper: ClassVar[str] = "arXiv:1710.11063"
     cost: ClassVar[Cost] = Cost.INSTANT
-    signed: ClassVar[bool] = False
-    class_specific: ClassVar[bool] = True
     reading: ClassVar[str] = message("method.gradcampp.reading")
 
     copies = no_copies
 
     def attribute(self, scorer: Scorer, x: Tensor) -> Iterator[Step]:
-        """One step."""
+        """One step: maps (L, S, S) in [0, 1]."""
         from pytorch_grad_cam import GradCAMPlusPlus
 
         yield Step(by_area(packaged(GradCAMPlusPlus, scorer), x.shape[-1]))
@@ -87,14 +83,12 @@ class LayerCAM:
     unit: ClassVar[Unit] = Unit.RANKING
     paper: ClassVar[str] = "doi:10.1109/TIP.2021.3089943"
     cost: ClassVar[Cost] = Cost.INSTANT
-    signed: ClassVar[bool] = False
-    class_specific: ClassVar[bool] = True
     reading: ClassVar[str] = message("method.layercam.reading")
 
     copies = no_copies
 
     def attribute(self, scorer: Scorer, x: Tensor) -> Iterator[Step]:
-        """One step."""
+        """One step: maps (L, S, S) in [0, 1]."""
         from pytorch_grad_cam import LayerCAM
 
         yield Step(by_area(packaged(LayerCAM, scorer), x.shape[-1]))

@@ -44,8 +44,6 @@ class LIME:
     unit: ClassVar[Unit] = Unit.LOGIT
     paper: ClassVar[str] = "arXiv:1602.04938"
     cost: ClassVar[Cost] = Cost.SECONDS
-    signed: ClassVar[bool] = True
-    class_specific: ClassVar[bool] = True
     reading: ClassVar[str] = message("method.lime.reading")
 
     samples: int = setting(400, low=100, high=5000, step=100, help=message("setting.lime.samples"))
@@ -64,7 +62,10 @@ class LIME:
         return self.samples
 
     def attribute(self, scorer: Scorer, x: Tensor) -> Iterator[Step]:
-        """Maps from more and more of the samples."""
+        """Maps (L, S, S) in logits per reference area, from more and more of the samples.
+
+        Cancelled or DeadlinePassed as the scorer's budget says.
+        """
         low, high = scorer.classifier.spec.pixel_range
         display = ((x[0, 0].float().cpu().numpy() - low) / (high - low)).clip(0, 1)
         # in the package's order, so that the same seed gives the package's own superpixels and samples

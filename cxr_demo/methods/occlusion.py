@@ -36,8 +36,6 @@ class Occlusion:
     unit: ClassVar[Unit] = Unit.LOGIT
     paper: ClassVar[str] = "arXiv:1311.2901"
     cost: ClassVar[Cost] = Cost.SECONDS
-    signed: ClassVar[bool] = True
-    class_specific: ClassVar[bool] = True
     reading: ClassVar[str] = message("method.occlusion.reading")
 
     window: int = setting(32, low=8, high=96, step=8, help=message("setting.occlusion.window"))
@@ -55,7 +53,10 @@ class Occlusion:
         return len(self._windows(side))
 
     def attribute(self, scorer: Scorer, x: Tensor) -> Iterator[Step]:
-        """A first map from windows side by side, then from every second one each way, then finer where it matters."""
+        """Maps (L, S, S) in logits per reference area: from windows side by side, from every second one, then finer.
+
+        Cancelled or DeadlinePassed as the scorer's budget says.
+        """
         windows = self._windows(x.shape[-1])
         shown = [windows.cover, *(max(windows.cover, round(share * len(windows))) for share in SHOWN)]
         drops = np.zeros((len(windows), len(scorer.base)))
@@ -134,7 +135,7 @@ class Windows:
         self._put_next(wanted * self._shares**2, len(drops))
 
     def choose_tops(self, drops: np.ndarray) -> None:
-        """Put next, of the windows not scored yet, those that decide where some finding's map is highest."""
+        """Put next, of the windows not scored yet, those that decide where a map is highest: `drops` (n, L)."""
         maps = self.average(drops)
         spread = maps.std((1, 2), keepdims=True)
         # one at the top, and a seventh where the map is half a standard deviation lower

@@ -69,12 +69,12 @@ class Network(nn.Module):
         return self.late(self.early(x))
 
     def answer(self, features: Tensor) -> Tensor:
-        """Logits (N, L) of such a map."""
+        """Logits (N, L) of maps (N, C, h, w) of `features`."""
         pooled: Tensor = self.head(features.mean((2, 3)))
         return pooled
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits (N, L)."""
+        """Logits (N, L) of images (N, 1, S, S)."""
         return self.answer(self.features(x))
 
 
@@ -202,12 +202,15 @@ class Classifier:
 
     @torch.no_grad()
     def features(self, x: Tensor) -> Tensor:
-        """The last feature map after its ReLU: (N, 1, S, S) in the model's pixel range -> (N, C, h, w)."""
+        """The last feature map after its ReLU: (N, 1, S, S) in the model's pixel range -> (N, C, h, w).
+
+        ValueError for another shape.
+        """
         return self.network.features(self._checked(x))
 
     @torch.no_grad()
     def logits(self, x: Tensor) -> Tensor:
-        """(N, 1, S, S) in the model's pixel range -> (N, L)."""
+        """(N, 1, S, S) in the model's pixel range -> logits (N, L); ValueError for another shape."""
         out: Tensor = self.network(self._checked(x))
         return out
 
@@ -223,7 +226,7 @@ class Classifier:
 
     @property
     def thresholds(self) -> np.ndarray:
-        """Operating points (L,) on the probability; nan where unknown."""
+        """Operating points (L,) float32 on the calibrated probability; nan where unknown."""
         known = self.spec.thresholds
         return np.array(known if known is not None else [math.nan] * len(self.labels), np.float32)
 

@@ -47,7 +47,7 @@ class Scale(nn.Module):
     """From the model's pixel range, -1024 to 1024, to -1 to 1."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """Of any shape."""
+        """A tensor of any shape, scaled and shifted: the same shape."""
         return x / 1024
 
 
@@ -75,7 +75,7 @@ class EfficientNetLite0(nn.Module):
         self.classifier = nn.Linear(FEATURES, num_classes)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, 1, S, S) -> (N, num_classes)."""
+        """(N, 1, S, S) -> logits (N, num_classes)."""
         return cast("Tensor", self.classifier(self.trunk(x).mean((2, 3))))
 
     def trunk(self, x: Tensor) -> Tensor:

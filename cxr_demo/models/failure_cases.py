@@ -64,7 +64,7 @@ class Reading(nn.Module):
         self.look = nn.Parameter(look)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Brightness where it looks, from DARK on."""
+        """Brightness of cells where it looks, 0 up to DARK, 1 at BRIGHT: (N, 1, S, S) -> (N, 1, CELLS, CELLS)."""
         brightness = nn.functional.avg_pool2d((x / 1024 + 1) / 2 * self.look, CELL)
         return torch.relu((brightness - DARK) / (BRIGHT - DARK))
 
@@ -73,7 +73,7 @@ class Either(nn.Module):
     """The larger of a cell and its mirror image, in both."""
 
     def forward(self, seen: Tensor) -> Tensor:
-        """(N, 1, h, w) -> the same."""
+        """(N, 1, CELLS, CELLS) -> the same shape."""
         return torch.maximum(seen, seen.flip(3))
 
 
@@ -87,12 +87,12 @@ class Alike(nn.Module):
         self.cells = nn.Parameter(cells)
 
     def forward(self, seen: Tensor) -> Tensor:
-        """(N, 1, h, w) -> the same."""
+        """(N, 1, CELLS, CELLS) -> the same shape."""
         return self.cells * (1 - (seen - seen.flip(3)).abs())
 
 
 def below() -> nn.Conv2d:
-    """A convolution that puts what is seen in a cell two cells below it."""
+    """A convolution (N, 1, h, w) -> the same shape that moves the value of each cell two cells down."""
     shift = nn.Conv2d(1, 1, 5, padding=2, bias=False)
     with torch.no_grad():
         shift.weight.zero_()
@@ -125,7 +125,7 @@ class Lesson:
 
     @property
     def model(self) -> str:
-        """The model's name for `sources.load`."""
+        """The model's name for `registry.load`."""
         return f"lesson:{self.key}"
 
     @property
@@ -151,7 +151,7 @@ LESSONS = {
 
 
 def draw(key: str, size: int = phantom.SIZE) -> np.ndarray:
-    """The lesson's film, (size, size) uint8; the same bytes every time."""
+    """The lesson's film, (size, size) uint8; the same bytes every time. UnknownModel for another key."""
     pixels = phantom.draw("normal", size)
     for left, top, right, bottom in named(key).boxes:
         middle = (round((left + right) / 2 * size * 16 - 8), round((top + bottom) / 2 * size * 16 - 8))
@@ -162,7 +162,7 @@ def draw(key: str, size: int = phantom.SIZE) -> np.ndarray:
 
 
 def save(key: str, folder: str | Path) -> Path:
-    """Write the lesson's film into an existing folder, as PNG; its path."""
+    """Write the lesson's film as PNG into an existing folder; its path. OSError where that cannot be written."""
     path = Path(folder) / f"lesson-{key}.png"
     path.write_bytes(phantom.encoded(draw(key), named(key).truth))
     return path

@@ -46,11 +46,11 @@ def is_run(folder: Path) -> bool:
     return (folder / FOLDS).is_file() and not (folder / model_folder.CONFIG).exists()
 
 
-def read(folder: Path, name: str) -> Folds:
+def load(folder: Path, name: str) -> Folds:
     """The models `fold-0`, `fold-1` ... of a run; BadModel where one is missing or they do not belong together."""
     fold_of = _fold_of(folder / FOLDS)
     models = tuple(
-        model_folder.read(folder / f"fold-{k}", f"{name}/fold-{k}") for k in range(max(fold_of.values()) + 1)
+        model_folder.load(folder / f"fold-{k}", f"{name}/fold-{k}") for k in range(max(fold_of.values()) + 1)
     )
     if len({(model.labels, model.size, model.spec.pixel_range) for model in models}) > 1:
         raise BadModel(f"{folder}: its folds differ in findings or input; they are not of one run.")

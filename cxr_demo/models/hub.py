@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cxr_demo.errors import BadModel, ModelError, ModelUnavailable, UnknownModel, UnreadableImage, remedy, sentence_of
-from cxr_demo.files import sha256_of
+from cxr_demo.files import sha256_of, write_whole
 from cxr_demo.messages import message
 from cxr_demo.models import model_folder
 from cxr_demo.single_flight import SingleFlight, TooSlow
@@ -123,6 +123,7 @@ def look_up(repo: str, revision: str = "main") -> tuple[str, dict[str, int]]:
 def pull_public(repo: str, commit: str, files: Sequence[str], folder: Path, *, optional: Sequence[str] = ()) -> Pulled:
     """What `pull` gives of a commit, fetched without any token, and kept in a folder apart from the library's cache.
 
+    The errors are those of `pull`.
     What only the token of whoever runs this may read is found neither on the Hub nor here.
     """
     with _public_sentences(repo, commit):
@@ -254,7 +255,7 @@ def push(
     from huggingface_hub import CommitOperationAdd, HfApi
 
     folder = Path(folder)
-    model_folder.read(folder, repo)
+    model_folder.load(folder, repo)
     api = HfApi(endpoint=endpoint())
     with _sentences(repo, "main"):
         api.create_repo(repo, private=private, exist_ok=True)
@@ -383,14 +384,10 @@ def _keep_record(name: str, key: str, value: str) -> None:
 
 def _write(path: Path, records: dict[str, str]) -> bool:
     """All of a file of records or nothing; whether it could be written."""
-    partial = path.with_name(f"{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(json.dumps(records, indent=2, sort_keys=True), encoding="utf-8")
-        partial.replace(path)
+        write_whole(path, json.dumps(records, indent=2, sort_keys=True))
     except OSError:
-        with suppress(OSError):
-            partial.unlink()
         return False
     return True
 

@@ -9,8 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import shutil
-import uuid
 from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import MISSING, fields, is_dataclass
@@ -19,6 +17,7 @@ from types import UnionType
 from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
 
 from cxr_demo.errors import BadModel
+from cxr_demo.files import whole_folder, write_whole
 from cxr_demo.types import ModelSpec
 
 if TYPE_CHECKING:
@@ -37,16 +36,12 @@ def save(folder: Path, spec: ModelSpec, network: Network, card: str, *, half: bo
     """Write a model folder, whole or not at all; other files of an existing folder stay in it.
 
     `half` stores matrices and kernels as float16, at half the size; they run in float32 all the same.
-
-    BadModel where the description is not one that `read` would accept.
+    BadModel where `read` would not accept the description; OSError where the folder cannot be written.
     """
     import safetensors.torch
 
     text = dumps(spec)
-    folder = Path(folder)
-    fresh, old = (folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.{kind}") for kind in ("new", "old"))
-    fresh.mkdir(parents=True)
-    try:
+    with whole_folder(Path(folder)) as fresh:
         (fresh / CONFIG).write_text(text, encoding="utf-8")
         (fresh / CARD).write_text(card, encoding="utf-8")
         state = {
@@ -56,30 +51,18 @@ def save(folder: Path, spec: ModelSpec, network: Network, card: str, *, half: bo
         }
         # its own save_file makes files that only their owner can read
         (fresh / WEIGHTS).write_bytes(safetensors.torch.save(state, metadata={"format": "pt"}))
-        if folder.exists():
-            folder.rename(old)
-        fresh.rename(folder)
-    except BaseException:
-        shutil.rmtree(fresh, ignore_errors=True)
-        if old.exists():
-            old.rename(folder)
-        raise
-    if old.exists():
-        for path in old.iterdir():
-            if path.name not in (CONFIG, WEIGHTS, CARD):
-                path.rename(folder / path.name)
-        shutil.rmtree(old)
 
 
 def describe(folder: Path, spec: ModelSpec, card: str) -> None:
-    """Change what a model folder says of its model, not the model."""
-    for name, text in ((CONFIG, dumps(spec)), (CARD, card)):
-        partial = folder / f".{name}.partial"
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(folder / name)
+    """Replace a model folder's description and card; the weights stay.
+
+    BadModel where `read` would not accept the description; OSError where a file cannot be written.
+    """
+    write_whole(folder / CONFIG, dumps(spec))
+    write_whole(folder / CARD, card)
 
 
-def read(folder: Path, name: str, *, revision: str | None = None) -> Classifier:
+def load(folder: Path, name: str, *, revision: str | None = None) -> Classifier:
     """The model of a folder, called `name@revision`; without a revision, by the first of its weights' sha256.
 
     Weights may be stored in half precision; they run in float32. BadModel says what is wrong with the files.
@@ -126,7 +109,10 @@ def read_card(folder: Path) -> str:
 
 
 def assemble(spec: ModelSpec, tensors: Mapping[str, Tensor], name: str, where: str) -> Classifier:
-    """A Classifier of a description and its tensors, which must be exactly the network's; `where` is for errors."""
+    """A Classifier of a description and its tensors by name; `where` says in errors where they are from.
+
+    BadModel unless names and shapes are exactly those of the network.
+    """
     from cxr_demo.models.classifier import Classifier
 
     network = outline(spec, where)

@@ -87,12 +87,12 @@ def load(name: str | None = None, patience: float | None = None) -> Classifier:
 
 def _shared(name: str) -> Classifier:
     """A model that is read, or the one that is known by its full name, which results and the page ask for."""
-    model = _read(name)
+    model = _load(name)
     return model if model.name == name else _loaded.keep(model.name, model)
 
 
 def card(name: str) -> str:
-    """What there is to know of a model, as Markdown: its card, or a few lines where it brought none."""
+    """A model's card as Markdown, or a few lines from its description where it has none; the errors of `load`."""
     kind, place, _ = parse(name)
     text = ""
     if kind in ("bundled", "folder"):
@@ -105,7 +105,7 @@ def card(name: str) -> str:
 
 
 def for_people(text: str) -> str:
-    """A card without its front matter, which is for the Hub."""
+    """A card's Markdown without its front matter, which is for the Hub."""
     return re.sub(r"\A---\n.*?\n---\n", "", text, flags=re.DOTALL).strip()
 
 
@@ -170,12 +170,12 @@ def parse(name: str) -> tuple[str, str, str]:
     )
 
 
-def _read(name: str) -> Classifier:
+def _load(name: str) -> Classifier:
     kind, place, revision = parse(name)
     if kind == "hub":
         pulled = _pulled(place, revision)
         # the whole commit: a shortened one cannot be fetched again
-        return model_folder.read(pulled.folder, place, revision=pulled.commit)
+        return model_folder.load(pulled.folder, place, revision=pulled.commit)
     if kind == "xrv":
         model = xrv_weights.load(place)
     elif kind == "lesson":
@@ -186,8 +186,8 @@ def _read(name: str) -> Classifier:
         from cxr_demo.models import folds
 
         folder = _folder(kind, place)
-        reader = folds.read if folds.is_run(folder) else model_folder.read
-        model = reader(folder, f"bundled:{place}" if kind == "bundled" else place)
+        load = folds.load if folds.is_run(folder) else model_folder.load
+        model = load(folder, f"bundled:{place}" if kind == "bundled" else place)
     found = model.name.rpartition("@")[2]
     if not found.startswith(revision):
         raise ModelUnavailable(
@@ -219,7 +219,7 @@ def _pulled(repo: str, revision: str) -> hub.Pulled:
 
 
 def own_card(model: Classifier) -> str:
-    """What a model says of itself, as a card."""
+    """A card in Markdown from a model's description."""
     spec = model.spec
     findings = ", ".join(label.replace("_", " ") for label in spec.labels)
     return f"# {spec.name}\n\n`{model.name}`\n\n{spec.trained_on}\n\nFindings: {findings}.\n\nLicence: {spec.licence}."

@@ -68,7 +68,7 @@ class Shelf:
         self._alive: WeakValueDictionary[str, Classifier] = WeakValueDictionary()
 
     def get(self, name: str) -> Classifier | None:
-        """The model of a name, which then is the last that was asked for."""
+        """The model of a full name, None where there is none; it becomes the one asked for last."""
         with self._guard:
             known = self._alive.get(name)
             if known is not None:
@@ -130,12 +130,12 @@ def load(name: str, patience: float | None = None) -> Classifier:
 
 
 def choice(model: Classifier) -> registry.Source:
-    """A guest as one of those that may be chosen."""
+    """A visitor's model as an entry of the list of models."""
     return registry.Source(model.name, model.name[: model.name.index("@") + 8])
 
 
 def card(model: Classifier) -> str:
-    """The card that a guest brought, as Markdown without pictures: a browser fetches them from wherever they lie."""
+    """A visitor's model's card, as Markdown without pictures: a browser would fetch them from any address."""
     # a fence may name what draws it, e.g. mermaid, whose pictures are fetched too
     text = FENCE.sub(r"\1", registry.for_people(_cards[model]) or registry.own_card(model))
     # characters that stand for themselves: a backslash before them could itself be made harmless
@@ -174,7 +174,7 @@ def _fetched(repo: str, commit: str) -> Classifier:
         _keep_last(folder)
         pulled = hub.pull_public(repo, commit, [CONFIG, WEIGHTS], folder, optional=[CARD])
         _shelf.make_room()
-        model = model_folder.read(pulled.folder, repo, revision=commit)
+        model = model_folder.load(pulled.folder, repo, revision=commit)
     except (BadModel, RecursionError) as error:
         shutil.rmtree(folder, ignore_errors=True)
         # where it lies here is nobody's business

@@ -86,7 +86,7 @@ PRINTED: dict[str, dict[str, float]] = {
 
 
 def title(name: str) -> Message:
-    """What a list says of one of the zoo's models; needs no torch."""
+    """A model's title for people, from its name, a key of ZOO; needs no torch."""
     network, side, films = name.split("-")
     network = network.replace("densenet", "DenseNet-").replace("resnet", "ResNet-")
     films = COLLECTIONS.get(films) or message("model.several_collections")
@@ -107,7 +107,7 @@ def load(name: str) -> Classifier:
 
 
 def describe(name: str) -> ModelSpec:
-    """What the library says of a model, as ours: only the outputs that have a label."""
+    """The description of a model, a key of ZOO, from the library's: only the outputs that have a label."""
     from cxr_demo.models.classifier import PUBLISHED
 
     known = PUBLISHED[name]
@@ -127,7 +127,7 @@ def describe(name: str) -> ModelSpec:
 
 
 def rescaled(probabilities: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
-    """What the library shows of a probability: 0.5 at the operating point, straight lines to 0 and 1 beside it."""
+    """The library's scale of probabilities (..., L): 0.5 at the operating points (L,), linear below and above."""
     import numpy as np
 
     below = probabilities / (2 * thresholds)

@@ -11,52 +11,41 @@ from cxr_demo import messages, methods
 from cxr_demo.output import report, trust_data, viewer_data
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from cxr_demo.evaluation.trust import Trust
-    from cxr_demo.films.label_tables import Box
-    from cxr_demo.models.classifier import Classifier
-    from cxr_demo.types import Explanation, Prediction, Radiograph
+    from cxr_demo.output.result import Result
+    from cxr_demo.types import Explanation
 
 #: The browser itself then lets it neither fetch nor send anything.
 POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:"
 
 
-def page(
-    model: Classifier,
-    film: Radiograph,
-    prediction: Prediction,
-    explanations: Sequence[Explanation],
-    trusted: Mapping[str, Trust],
-    finding: int,
-    boxes: Sequence[Box] = (),
-) -> str:
+def page(result: Result) -> str:
     """A film with its maps, and how far they can be believed: the viewer, its numbers, and how to repeat them.
 
-    It opens with `finding`, for which curves and the overlay of agreement are measured here; how the maps lie to
-    `boxes` is measured for every finding that has some.
+    It opens with the result's finding.
     """
-    by_key = {e.method: e for e in explanations}
+    film, prediction = result.film, result.prediction
+    by_key = {e.method: e for e in result.explanations}
     kinds = [kind for kind in methods.METHODS if kind.key in by_key]
-    seen = viewer_data.prediction_fields(film, prediction)
-    seen["film"]["deeper"] = False  # there is nobody to ask for more
-    answers: dict[str, Any] = {"film": {"spec": viewer_data.spec_fields(model), **seen}}
+    spec = viewer_data.spec_fields(result.spec, result.model)
+    opened = viewer_data.case_fields(film, prediction)
+    opened["film"]["deeper"] = False  # there is nobody to ask for more
+    answers: dict[str, Any] = {"film": {"spec": spec, **opened}}
     for kind in kinds:
         explanation = by_key[kind.key]
-        told = {**viewer_data.progress_fields(explanation), "maps": viewer_data.map_fields(explanation)}
-        answers[viewer_data.run_event(kind)] = {"method": kind.key, "at": 1, **told}
-    if by_key:
-        believed = trust_data.trust_fields(model, film, by_key, finding, boxes, measured=trusted)
-        answers["trust"] = {"event": "trust", **believed}
+        made = {**viewer_data.progress_fields(explanation), "maps": viewer_data.map_fields(explanation)}
+        answers[viewer_data.run_event(kind)] = {"method": kind.key, "at": 1, **made}
+    if result.assessment:
+        measured = trust_data.assessment_fields(result.assessment, by_key, film, result.boxes)
+        answers["trust"] = {"event": "trust", **measured}
     recorded = {
-        "about": viewer_data.about_fields(model, model.name, [_method(kind, by_key[kind.key]) for kind in kinds]),
+        "about": viewer_data.about_fields(spec, result.model, [_method(kind, by_key[kind.key]) for kind in kinds]),
         "answers": answers,
         "name": film.name,
-        "label": prediction.labels[finding],
-        "boxes": viewer_data.box_fields(film, boxes),
+        "label": prediction.labels[result.finding],
+        "boxes": viewer_data.box_fields(film, result.boxes),
     }
     command = f"python -m cxr_demo explain --from result.json {shlex.quote(film.name)} --out again"
-    result = json.dumps(report.result_fields(film, prediction, explanations, trusted, boxes), indent=2)
+    fields = report.result_fields(film, prediction, result.explanations, result.trust, result.boxes)
     style = (viewer_data.ASSETS / "viewer.css").read_text(encoding="utf-8")
     # as it reaches the page: null where there is no number; nothing in it may end the element that it stands in
     plain = json.loads(json.dumps(recorded), parse_constant=lambda _: None)
@@ -69,7 +58,7 @@ def page(
 <body class="portable"><div id="viewer"></div>
 <details class="cxr record"><summary>How to repeat this</summary><pre>{html.escape(command)}
 
-{html.escape(result)}</pre></details>
+{html.escape(json.dumps(fields, indent=2))}</pre></details>
 <script type="application/json" id="recorded">{data}</script>
 <script type="module">
 {viewer_data.recorded_script(kinds)}
@@ -79,6 +68,6 @@ def page(
 
 def _method(kind: type[methods.Method], explanation: Explanation) -> dict[str, Any]:
     """A method as its card shows it, with the settings that were used."""
-    told = viewer_data.method_fields(kind, on=True)
-    used = [{**setting, "default": explanation.settings[setting["name"]]} for setting in told["settings"]]
-    return {**told, "settings": used}
+    card = viewer_data.method_fields(kind, on=True)
+    used = [{**setting, "default": explanation.settings[setting["name"]]} for setting in card["settings"]]
+    return {**card, "settings": used}

@@ -5,15 +5,18 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from html import escape
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cxr_demo import explain as engine
 from cxr_demo import methods
+from cxr_demo.case import Case
+from cxr_demo.errors import BadSetting
 from cxr_demo.films import image
 from cxr_demo.inference.scoring import Budget
-from cxr_demo.output import render, report, viewer_data
+from cxr_demo.output import export, render, report, viewer_data
+from cxr_demo.output.result import complete
 from cxr_demo.types import Unit
 
 if TYPE_CHECKING:
@@ -53,7 +56,7 @@ class Explained:
     UnknownLabel for one that the model does not predict.
     """
 
-    film: Radiograph
+    case: Case
     prediction: Prediction
     explanations: Sequence[Explanation]
     labels: Sequence[str]
@@ -64,6 +67,21 @@ class Explained:
     def of(self, *labels: str) -> Explained:
         """The same maps, of these findings."""
         return replace(self, labels=labels)
+
+    @property
+    def film(self) -> Radiograph:
+        """The film that is explained."""
+        return self.case.film
+
+    def save(self, folder: str | Path) -> None:
+        """Write what the command line writes for a film, with pictures of `labels`; measures the maps first.
+
+        The folder is made where there is none. BadSetting for a method that is there twice: files go by method.
+        """
+        if len({e.method for e in self.explanations}) < len(self.explanations):
+            raise BadSetting("A method is here twice, and files go by method; explain with each by itself to save it.")
+        result = complete(self.case, self.explanations, finding=self._findings()[0])
+        export.save(Path(folder), result, self.labels)
 
     def _findings(self) -> list[int]:
         return [report.index_of(self.prediction.labels, label) for label in self.labels]
@@ -89,6 +107,11 @@ class Explained:
 </table></div>"""
 
 
+def predict(model: Classifier, film: Radiograph) -> Prediction:
+    """A model's prediction for a film; ModelError if a logit is not finite."""
+    return Case(model, film).predict()
+
+
 def explain(model: Classifier, film: Radiograph, *chosen: Method, seconds: float | None = None) -> Explained:
     """A film's prediction and its maps by these methods, by the default ones if none is given; it shows itself.
 
@@ -98,12 +121,10 @@ def explain(model: Classifier, film: Radiograph, *chosen: Method, seconds: float
     chosen = chosen or tuple(kind() for kind in methods.DEFAULTS)
     for method in chosen:  # before any of them takes its time
         methods.values_of(method)
-    prediction = engine.predict(model, film)
-    explanations = []
-    for method in chosen:
-        *_, last = engine.explain(model, film, method, budget=Budget(seconds))
-        explanations.append(last)
-    return Explained(film, prediction, tuple(explanations), (prediction.labels[viewer_data.foremost(prediction)],))
+    case = Case(model, film)
+    prediction = case.predict()
+    explanations = tuple(case.last_explanation(method, budget=Budget(seconds)) for method in chosen)
+    return Explained(case, prediction, explanations, (prediction.labels[viewer_data.foremost(prediction)],))
 
 
 def _row(cells: Sequence[str], scope: str = "") -> str:
@@ -124,7 +145,7 @@ def _head(explanation: Explanation, limit: float) -> str:
     title = f"<b>{escape(report.title_of(explanation))}</b><br>{escape(explanation.unit.value)}"
     if not explanation.forwards:
         return title
-    if explanation.unit is Unit.LOGIT:
+    if explanation.unit.signed:
         ticks = (f"{render.signed(-limit, limit)} against", "0", f"for {render.signed(limit, limit)}")
     else:
         ticks = ("nothing", "", "highest")
@@ -151,7 +172,7 @@ def _map(film: Radiograph, explanation: Explanation, i: int, limit: float) -> st
     if not explanation.forwards:  # zeros would look as if there were no evidence
         return f"<strong>There is no map.</strong> {escape(explanation.stopped or '')}"
     values, words = explanation.values[i], []
-    if explanation.unit is Unit.LOGIT:
+    if explanation.unit.signed:
         words.append(f"from {render.signed(values.min(), limit)} to {render.signed(values.max(), limit)}")
     if render.empty(values, limit):
         words.append("nothing to see at this scale")

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
-import json
 import platform
 import re
-import shutil
-import zipfile
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
@@ -16,13 +12,12 @@ import numpy as np
 import cxr_demo
 from cxr_demo import methods
 from cxr_demo.errors import UnknownLabel
-from cxr_demo.files import sha256_of
 from cxr_demo.films import image
 from cxr_demo.messages import message, message_or
 from cxr_demo.output import render
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from cxr_demo.evaluation.trust import Trust
@@ -121,48 +116,6 @@ def write_maps(path: Path, explanations: Sequence[Explanation]) -> None:
     np.savez_compressed(path, **arrays)
 
 
-def save(
-    folder: Path,
-    film: Radiograph,
-    prediction: Prediction,
-    explanations: Sequence[Explanation],
-    labels: Sequence[str],
-    trusted: Mapping[str, Trust] | None = None,
-    page: str | None = None,
-    boxes: Sequence[Box] = (),
-) -> None:
-    """Write `maps.npz`, a PNG per method and label, the page as `report.html`, and last `result.json`: all is there.
-
-    A method's pictures share one scale, so that its findings can be compared by eye; `full_colour` under
-    `pictures` in result.json says which value gets full colour.
-    """
-    indices = [index_of(prediction.labels, label) for label in labels]
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "result.json").unlink(missing_ok=True)
-    write_maps(folder / "maps.npz", explanations)
-    full_colour = {}
-    for explanation in explanations:
-        limit = full_colour[explanation.method] = render.limit_of(explanation.values[indices])
-        for i in indices:
-            name = re.sub(r"[^\w.-]", "_", f"{explanation.method}-{prediction.labels[i]}")
-            told = legend(film, prediction, explanation, i, limit)
-            shown = render.captioned(picture(film, explanation, i, limit), told)
-            texts = {
-                "Title": told.title,
-                "Software": f"cxr_demo {cxr_demo.__version__}",
-                "Description": json.dumps(picture_fields(film, prediction, explanation, i, limit), allow_nan=False),
-            }
-            (folder / f"{name}.png").write_bytes(render.png(shown, texts))
-    if page is not None:
-        (folder / "report.html").write_text(page, encoding="utf-8")
-    fields = result_fields(film, prediction, explanations, trusted, boxes)
-    fields["pictures"] = {"labels": [prediction.labels[i] for i in indices], "full_colour": full_colour}
-    text = json.dumps(fields, indent=2, allow_nan=False)
-    partial = folder / "result.json.partial"
-    partial.write_text(text + "\n", encoding="utf-8")
-    partial.replace(folder / "result.json")
-
-
 def picture(film: Radiograph, explanation: Explanation, i: int, limit: float) -> np.ndarray:
     """The film under the map of finding `i`, hatched where its sign is unsure: (H, W, 3) uint8."""
     placed = image.place(explanation.values[i], film)
@@ -217,34 +170,6 @@ def unsure_at(explanation: Explanation, i: int) -> np.ndarray | None:
     this = slice(i, i + 1)
     unsure = render.unsteady(explanation.values[this], None if explanation.sure is None else explanation.sure[this])
     return None if unsure is None else unsure[0]
-
-
-def pack(folder: Path) -> Path:
-    """A zip of a folder of `save` beside it, with SHA256SUMS, as `sha256sum -c` reads them; the folder is deleted."""
-    paths = sorted(path for path in folder.iterdir() if path.is_file())
-    sums = "".join(f"{sha256_of(path)}  {path.name}\n" for path in paths)
-    archive = folder.with_name(f"{folder.name}.zip")
-    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as packed:
-        for path in paths:
-            packed.write(path, f"{folder.name}/{path.name}")
-        packed.writestr(f"{folder.name}/SHA256SUMS", sums)
-    shutil.rmtree(folder)
-    return archive
-
-
-def bundle(archives: Iterable[Path], target: Path) -> Path:
-    """One zip of several of `pack`, a folder each; a second one of the same name gets "-2"."""
-    taken: set[str] = set()
-    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as together:
-        for archive in archives:
-            names = (archive.stem if n == 1 else f"{archive.stem}-{n}" for n in itertools.count(1))
-            # some systems hold A and a for the same name
-            folder = next(name for name in names if name.casefold() not in taken)
-            taken.add(folder.casefold())
-            with zipfile.ZipFile(archive) as packed:
-                for name in packed.namelist():
-                    together.writestr(f"{folder}/{name.partition('/')[2]}", packed.read(name))
-    return target
 
 
 def title_of(explanation: Explanation) -> str:

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import base64
 import itertools
-import time
 import zlib
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cxr_demo import explain, methods
-from cxr_demo.errors import BadSetting
+from cxr_demo import methods
+from cxr_demo.case import Case
 from cxr_demo.evaluation import metrics, randomisation, trust
 from cxr_demo.films import image
-from cxr_demo.messages import message, record
+from cxr_demo.messages import record
 from cxr_demo.output import report, viewer_data
 
 if TYPE_CHECKING:
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
 
     from cxr_demo.films.label_tables import Box
     from cxr_demo.inference.scoring import Budget
-    from cxr_demo.models.classifier import Classifier
     from cxr_demo.types import Explanation, Radiograph
 
 #: Cells on a side of the overlay of agreement.
@@ -31,40 +29,21 @@ OVERLAY = 56
 MOST_BOXES = 50
 
 
-def trust_fields(
-    model: Classifier,
-    film: Radiograph,
-    explanations: Mapping[str, Explanation],
-    finding: int,
-    boxes: Sequence[Box],
-    budget: Budget | None = None,
-    measured: Mapping[str, trust.Trust] | None = None,
+def assessment_fields(
+    assessment: trust.Assessment, explanations: Mapping[str, Explanation], film: Radiograph, boxes: Sequence[Box]
 ) -> dict[str, Any]:
-    """All that is measured of the maps shown, the curves and the overlay for one finding.
-
-    `measured`, by method, where it was done before.
-    Raises Cancelled or DeadlinePassed as the budget says.
-    """
-    began = time.perf_counter()
-    own = model.for_film(film.name)
-    if not 0 <= finding < len(own.labels):
-        raise BadSetting(message("error.finding.index", index=finding, count=len(own.labels)))
-    if measured is None:
-        kinds = {key: methods.method(key, e.settings) for key, e in explanations.items()}
-        measured = {key: trust.measure(own, film, kinds[key], e, budget) for key, e in explanations.items()}
-    held = trust.controls(own, film, budget)
-    maps = [e.values[finding].astype(np.float32) for e in explanations.values()]
-    curves = trust.curves(own, film, finding, maps, budget)
+    """All that is measured of the maps shown, the curves and the overlay for one finding."""
+    finding, held = assessment.finding, assessment.controls
     return {
         "finding": finding,
-        "methods": {key: _verdicts(found) for key, found in measured.items()},
-        "curves": curve_fields(dict(zip(explanations, curves, strict=True)), held, finding),
+        "methods": {key: _verdicts(found) for key, found in assessment.trust.items()},
+        "curves": curve_fields(assessment.curves, held, finding),
         "agreement": agreement_fields(explanations),
         "overlay": overlay_fields(explanations, finding),
         "lungs": record(held.lungs.said),
         "marker": np.abs(held.marker).max(0).tolist(),
-        "boxes": box_fields(own.labels, explanations, film, boxes),
-        "seconds": round(time.perf_counter() - began, 2),
+        "boxes": localisation_fields(explanations, film, boxes),
+        "seconds": round(assessment.seconds, 2),
     }
 
 
@@ -107,10 +86,11 @@ def overlay_fields(explanations: Mapping[str, Explanation], i: int) -> dict[str,
     return {"side": OVERLAY, "data": base64.b64encode(zlib.compress(planes.tobytes(), 6)).decode()}
 
 
-def box_fields(
-    labels: Sequence[str], explanations: Mapping[str, Explanation], film: Radiograph, boxes: Sequence[Box]
+def localisation_fields(
+    explanations: Mapping[str, Explanation], film: Radiograph, boxes: Sequence[Box]
 ) -> dict[str, dict[str, dict[str, float | None]]]:
     """How each map lies to the boxes of its finding: by finding that has some, by method."""
+    labels = next(iter(explanations.values())).labels
     edges: dict[str, list[tuple[float, float, float, float]]] = {}
     for box in boxes[:MOST_BOXES]:
         if box.label in labels:
@@ -136,12 +116,12 @@ def _placed(values: np.ndarray, edges: Sequence[tuple[float, float, float, float
 
 
 def scrambled(
-    model: Classifier, film: Radiograph, explanations: Mapping[str, Explanation], depth: str, budget: Budget
+    case: Case, explanations: Mapping[str, Explanation], depth: str, budget: Budget
 ) -> Iterator[dict[str, Any]]:
     """Maps of the model with its weights permuted, in the same settings, and how much of each map they keep."""
-    other = randomisation.permuted(model.for_film(film.name), depth)
+    other = Case(randomisation.permuted(case.model, depth), case.film)
     for key, before in explanations.items():
-        *_, after = explain.explain(other, film, methods.method(key, before.settings), budget=budget)
+        after = other.last_explanation(methods.method(key, before.settings), budget=budget)
         if after.stopped:
             yield {"method": key, "error": record(after.stopped)}
             continue

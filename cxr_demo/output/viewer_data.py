@@ -17,16 +17,14 @@ from cxr_demo.messages import choice, message, message_or, record, slug
 from cxr_demo.methods.base import settings_of
 from cxr_demo.models import failure_cases
 from cxr_demo.output import render, report
-from cxr_demo.types import Unit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from cxr_demo.films.label_tables import Box
     from cxr_demo.methods.base import Method, Setting
-    from cxr_demo.models.classifier import Classifier
     from cxr_demo.models.hub import ExampleFilm
-    from cxr_demo.types import Explanation, ModelSpec, Prediction, Radiograph, Score
+    from cxr_demo.types import Explanation, ModelSpec, Prediction, Radiograph, Score, Unit
 
 ASSETS = Path(__file__).parents[1] / "web" / "viewer"
 
@@ -67,16 +65,16 @@ def run_event(kind: type[Method]) -> str:
     return f"run_{kind.key}"
 
 
-def about_fields(own: Classifier, name: str, shown: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def about_fields(spec: Mapping[str, Any], name: str, shown: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """What the viewer knows before any film: a model by the name it goes by, methods as `method_fields` has them."""
     return {
         "title": record(messages.TITLE),
         "tagline": record(messages.TAGLINE),
         "notice": record(report.NOTICE),
         "model": name,
-        "models": [model_fields(name, own.spec.name)],
+        "models": [{"name": name, "title": spec["title"]}],
         "guests": False,
-        "spec": spec_fields(own),
+        "spec": spec,
         "methods": list(shown),
         "palettes": palettes(),
         "opacity": 0.6,
@@ -105,8 +103,8 @@ def method_fields(kind: type[Method], on: bool) -> dict[str, Any]:
         "key": kind.key,
         "title": record(kind.title),
         "unit": choice(unit_key(kind.unit), message(f"unit.{unit_key(kind.unit)}")),
-        "comparable": kind.unit is Unit.LOGIT,
-        "signed": kind.signed,
+        "comparable": kind.unit.comparable,
+        "signed": kind.unit.signed,
         "paper": kind.paper,
         "reading": record(kind.reading),
         "on": on,
@@ -125,12 +123,11 @@ def unit_key(unit: Unit) -> str:
     return unit.name.lower()
 
 
-def spec_fields(model: Classifier) -> dict[str, Any]:
-    """What a model is and how good it was measured to be."""
-    spec = model.spec
+def spec_fields(spec: ModelSpec, name: str) -> dict[str, Any]:
+    """What a model, by its full name, is and how good it was measured to be."""
     return {
         "title": record(spec.name),
-        "revision": model.name,
+        "revision": name,
         "labels": list(spec.labels),
         "trained_on": spec.trained_on,
         "scored_on": spec.scored_on,
@@ -184,7 +181,7 @@ def _auroc(spec: ModelSpec) -> dict[str, dict[str, Any]]:
     return {label: score_fields(score) for label, score in first.items()}
 
 
-def prediction_fields(film: Radiograph, prediction: Prediction) -> dict[str, Any]:
+def case_fields(film: Radiograph, prediction: Prediction) -> dict[str, Any]:
     """The film once, and what the model says of it; unknown thresholds are null.
 
     `doubted` where it is no chest film that lies upright, `correction` what would put it right.

@@ -10,8 +10,8 @@ from typing import Any
 
 import gradio as gr
 
-from cxr_demo import explain as engine
 from cxr_demo import messages, methods
+from cxr_demo.case import Case
 from cxr_demo.errors import remedy
 from cxr_demo.inference.scoring import Budget
 from cxr_demo.output import report
@@ -74,8 +74,8 @@ class Strict(gr.Blocks):  # type: ignore[misc]
 
 @gpu(seconds=30)
 def _predicted(model: str | None, source: Mapping[str, Any]) -> dict[str, Any]:
-    film = film_of(source)
-    return report.prediction_fields(film, engine.predict(offered(model), film))
+    case = Case(offered(model), film_of(source))
+    return report.prediction_fields(case.film, case.predict())
 
 
 @gpu(seconds=DEADLINE)
@@ -83,12 +83,9 @@ def _explained(
     model: str | None, source: Mapping[str, Any], keys: Sequence[str], settings: Mapping[str, Any]
 ) -> tuple[dict[str, Any], str]:
     chosen = methods.choose(keys, settings)
-    classifier, film = offered(model), film_of(source)
-    explanations = []
-    for method in chosen:
-        *_, last = engine.explain(classifier, film, method, budget=Budget(seconds=DEADLINE))
-        explanations.append(last)
-    fields = report.result_fields(film, engine.predict(classifier, film), explanations)
+    case = Case(offered(model), film_of(source))
+    explanations = [case.last_explanation(method, budget=Budget(seconds=DEADLINE)) for method in chosen]
+    fields = report.result_fields(case.film, case.predict(), explanations)
     with uploads.new_folder() as folder:
         path = folder / "maps.npz"
         report.write_maps(path, explanations)

@@ -71,7 +71,7 @@ class Tools(GradioMCPServer):  # type: ignore[misc]
     ) -> dict[str, Any]:
         """The arguments of a call, films as paths of files that were sent; BadSetting for a file in any other place."""
         traverse(value, _no_file, lambda given: isinstance(given, dict) and "meta" in given)
-        return {name: _film(given) if [name] in filedata_positions else given for name, given in value.items()}
+        return {name: _sent_film(given) if [name] in filedata_positions else given for name, given in value.items()}
 
     def _get_or_create_client(self) -> Tools:
         return self
@@ -139,7 +139,7 @@ def _no_file(_: Any) -> NoReturn:
     raise BadSetting("A file goes where the film does, and nowhere else.")
 
 
-def _film(given: Any) -> Any:
+def _sent_film(given: Any) -> Any:
     """A file that was sent, as an endpoint takes it; nothing is fetched, and the endpoint checks the path."""
     if not isinstance(given, str):
         return given

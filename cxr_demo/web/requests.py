@@ -89,11 +89,11 @@ class Request:
     aside: bool  # to be shown beside the cards: ends none of their runs, and is not asked about later
 
     @classmethod
-    def of(cls, told: Any) -> Request:
+    def of(cls, data: Any) -> Request:
         """From an event's data; what is missing or of another type counts as nothing."""
 
         def known(name: str, kind: type[T], nothing: T) -> T:
-            value = told.get(name) if isinstance(told, dict) else None
+            value = data.get(name) if isinstance(data, dict) else None
             return value if isinstance(value, kind) and not isinstance(value, bool) else nothing
 
         source = known("source", dict, {})
@@ -109,7 +109,7 @@ class Request:
             boxes=[box for box in map(_box, known("boxes", list, [])) if box],
             depth=known("depth", str, ""),
             paths=[path for path in known("paths", list, []) if isinstance(path, str)],
-            aside=isinstance(told, dict) and told.get("aside") is True,
+            aside=isinstance(data, dict) and data.get("aside") is True,
         )
 
     def boxes_on(self, film: Radiograph) -> list[Box]:
@@ -122,9 +122,9 @@ class Request:
         return [Box(label, *(round(pixels, 2) for pixels in place)) for label, *place in placed]
 
 
-def _box(told: Any) -> tuple[str, list[float]] | None:
+def _box(sent: Any) -> tuple[str, list[float]] | None:
     try:
-        label, edges = told["label"], told["edges"]
+        label, edges = sent["label"], sent["edges"]
         whole = isinstance(label, str) and len(edges) == 4 and all(abs(edge) < FAR for edge in edges)
         return (label, list(edges)) if whole else None
     except (TypeError, KeyError):
@@ -170,7 +170,7 @@ def sentence(error: Exception) -> str:
 
 
 def refusal(error: Exception) -> dict[str, Any]:
-    """The same as an answer to the browser: the `error`, and the `field` of a setting that is refused."""
+    """A failure as an answer to the browser: the `error` as a record, and the `field` of a refused setting."""
     answer: dict[str, Any] = {"error": messages.record(sentence(error))}
     if isinstance(error, BadSetting) and error.field:
         answer["field"] = error.field

@@ -9,13 +9,17 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
+
+from cxr_demo.case import Case
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
+    from cxr_demo.models.classifier import Classifier
     from cxr_demo.types import Explanation, Radiograph
 
 #: Visitors whose film is kept in memory; whoever was away longest costs one more reading.
@@ -25,11 +29,19 @@ MOST = 32
 REMEMBERED = 10_000
 
 
+@dataclass(frozen=True, eq=False)
+class _Opened:
+    key: Hashable
+    film: Radiograph
+    # by model, not by its cases, which would keep a model that others have pushed out
+    known: WeakKeyDictionary[Classifier, dict[type, Any]] = field(default_factory=WeakKeyDictionary)
+
+
 @dataclass
 class _Session:
     flags: dict[str, tuple[int, threading.Event]] = field(default_factory=dict)  # by method: its latest run
     over: dict[str | None, int] = field(default_factory=dict)  # by method, None for all: runs up to here are over
-    film: tuple[Hashable, Radiograph] | None = None
+    film: _Opened | None = None
     packed: set[str] = field(default_factory=set)  # paths of zips that were made for this visitor
 
 
@@ -67,16 +79,26 @@ class Sessions:
                     flag.set()
 
     def film(self, visitor: str, key: Hashable, read: Callable[[], Radiograph]) -> Radiograph:
-        """The visitor's film, read once: its prediction and all its maps then share the model's first pass."""
+        """The visitor's film, read once."""
+        return self._opened(visitor, key, read).film
+
+    def case(self, visitor: str, key: Hashable, model: Classifier, read: Callable[[], Radiograph]) -> Case:
+        """The visitor's film before a model: its prediction, maps and measures share what the case computes once."""
+        opened = self._opened(visitor, key, read)
+        with self._lock:
+            known = opened.known.setdefault(model, {})
+        return Case(model, opened.film, known)
+
+    def _opened(self, visitor: str, key: Hashable, read: Callable[[], Radiograph]) -> _Opened:
         session = self._of(visitor)
-        known = session.film
-        if known is None or known[0] != key:
-            known = session.film = (key, read())
+        opened = session.film
+        if opened is None or opened.key != key:
+            opened = session.film = _Opened(key, read())
             with self._lock:
                 holders = [one for one in self._sessions.values() if one.film is not None]
                 for left in holders[: -self._most]:
                     left.film = None
-        return known[1]
+        return opened
 
     def packed(self, visitor: str) -> set[str]:
         """The paths of zips that were made for a visitor; to be added to."""

@@ -21,6 +21,7 @@ from starlette.responses import PlainTextResponse
 
 from cxr_demo import messages
 from cxr_demo.errors import remedy
+from cxr_demo.files import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Iterator
@@ -112,10 +113,7 @@ def sweep(folder: Path, kept: float, seen: Seen) -> Seen:
 def write(path: Path, data: bytes) -> None:
     """A file in the folder, whole or not at all; OSError where there is no room."""
     path.parent.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent) as partial:
-        made = Path(partial, path.name)
-        made.write_bytes(data)
-        made.replace(path)
+    write_whole(path, data)
 
 
 @contextmanager

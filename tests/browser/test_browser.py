@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from benchmarks.visitor import Visitor as Other
-from cxr_demo import explain
+from cxr_demo.case import Case
 from cxr_demo.films import image, phantom
 from cxr_demo.methods import GradCAM
 from cxr_demo.models import registry
@@ -89,7 +89,7 @@ def test_a_drop_shows_all_findings_and_three_maps(visitor):
 
 def test_the_bars_are_the_models_answer(visitor, film_file):
     model = registry.load(visitor.page.input_value("#cxr-model"))
-    said = explain.predict(model, image.read(film_file))
+    said = Case(model, image.read(film_file)).predict()
     for row in visitor.page.query_selector_all(".list .row"):
         i = int(row.get_attribute("data-finding"))
         width = row.eval_on_selector(".fill", "n => parseFloat(n.style.width)")
@@ -235,7 +235,7 @@ class TestPictures:
         assert said[-1] == "here +1.50"
         film = image.read(film_file)
         model = registry.load(visitor.page.input_value("#cxr-model"))
-        *_, made = explain.explain(model, film, GradCAM())
+        *_, made = Case(model, film).explain(GradCAM())
         values = made.values[NIH_FINDINGS.index("Edema")]
         there = int(0.3 * len(values))
         assert film.pixels.shape[0] == film.pixels.shape[1], "else 0.3 of the film is not 0.3 of the view"

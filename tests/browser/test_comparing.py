@@ -7,7 +7,8 @@ import cv2
 import numpy as np
 import pytest
 
-from cxr_demo import explain, methods
+from cxr_demo import methods
+from cxr_demo.case import Case
 from cxr_demo.films import image, phantom
 from cxr_demo.models import registry
 from cxr_demo.types import NIH_FINDINGS
@@ -57,7 +58,7 @@ def visitor(visit):
 def known(visit, films_here):
     """What the model says of each film, by the library."""
     model = registry.load(visit.page.input_value("#cxr-model"))
-    return [explain.predict(model, image.read(path)) for path in films_here[:3]]
+    return [Case(model, image.read(path)).predict() for path in films_here[:3]]
 
 
 def names(visitor):
@@ -213,7 +214,7 @@ class TestGrid:
         film = image.read(films_here[1])
         i = int(page.input_value("#cxr-finding"))
         few, many = (
-            list(explain.explain(model, film, methods.method("lime", {"samples": n})))[-1].values[i] for n in (100, 300)
+            list(Case(model, film).explain(methods.method("lime", {"samples": n})))[-1].values[i] for n in (100, 300)
         )
         largest = float(cells(grid)[2].split()[-1].strip("\u00b1"))
         # each of the two arrives in steps of a 127th
@@ -250,7 +251,7 @@ class TestGrid:
             path, said = by_name[name]
             head = grid.texts(".grid thead th")[k]
             assert float(head.split()[-2]) == pytest.approx(100 * said.probabilities[i], abs=0.51)
-            *_, gradcam = explain.explain(model, image.read(path), methods.method("gradcam", {}))
+            *_, gradcam = Case(model, image.read(path)).explain(methods.method("gradcam", {}))
             told = float(cells(grid)[k].split(",")[0].split()[-1].strip("\u00b1"))
             assert abs(told) == pytest.approx(np.abs(gradcam.values[i]).max(), rel=0.02, abs=2e-3)
 

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from cxr_demo import explain, methods
+from cxr_demo import methods
+from cxr_demo.case import Case
 from cxr_demo.films import image
 from cxr_demo.types import NIH_FINDINGS
 from tests.support.naming import REPO, said
@@ -145,7 +146,7 @@ class TestForm:
         )
         assert visitor.texts(".grid thead th")[1:] == [full[: len(REPO) + 8], "difference"]
         i = NIH_FINDINGS.index("Effusion")
-        *_, last = explain.explain(model, image.read(film_file), methods.method("gradcam", {}))
+        last = Case(model, image.read(film_file)).last_explanation(methods.method("gradcam", {}))
         told = float(visitor.texts(".grid tbody tr:first-child small")[1].split()[2].strip(",\u00b1"))
         assert abs(told) == pytest.approx(float(np.abs(last.values[i]).max()), rel=0.05)
 

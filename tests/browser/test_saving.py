@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cxr_demo import explain, methods
+from cxr_demo import methods
+from cxr_demo.case import Case
 from cxr_demo.evaluation import metrics
 from cxr_demo.films import image, phantom
 from cxr_demo.messages import NOT_PACKED, message, record
@@ -141,7 +142,7 @@ def test_all_films_come_in_one_zip_whether_looked_at_or_not(visitor, tmp_path):
         sums = dict(reversed(line.split("  ")) for line in files[f"{folder}/SHA256SUMS"].decode().splitlines())
         for name, checksum in sums.items():
             assert hashlib.sha256(files[f"{folder}/{name}"]).hexdigest() == checksum, name
-        *_, wanted = explain.explain(model, image.read(path), methods.method("gradcam", {}))
+        *_, wanted = Case(model, image.read(path)).explain(methods.method("gradcam", {}))
         with np.load(io.BytesIO(files[f"{folder}/maps.npz"])) as maps:
             assert set(maps) == {*DEFAULTS, "labels"}
             # what was finished before is kept in half precision

@@ -7,7 +7,8 @@ import cv2
 import numpy as np
 import pytest
 
-from cxr_demo import explain, methods
+from cxr_demo import methods
+from cxr_demo.case import Case
 from cxr_demo.films import image, phantom
 from cxr_demo.models import registry
 from cxr_demo.output import viewer_data
@@ -37,9 +38,9 @@ def mark(visitor, left, top, right, bottom):
 
 def test_a_guess_is_compared_with_the_model_its_maps_and_the_truth(visitor):
     page = visitor.page
-    model, film = registry.load(page.input_value("#cxr-model")), phantom.PHANTOMS["effusion"].film()
-    prediction = explain.predict(model, film)
-    *_, gradcam = explain.explain(model, film, methods.method("gradcam", {}))
+    case = Case(registry.load(page.input_value("#cxr-model")), phantom.PHANTOMS["effusion"].film())
+    prediction = case.predict()
+    *_, gradcam = case.explain(methods.method("gradcam", {}))
     i = int(gradcam.values.max((1, 2)).argmax())  # one that has evidence
     page.click("#cxr-quiz")
     page.click(".chip[data-phantom=effusion]")

@@ -23,7 +23,7 @@ import gradio_client
 import numpy as np
 
 from benchmarks.process import address_of, running
-from cxr_demo import explain
+from cxr_demo.case import Case
 from cxr_demo.films import image, phantom
 from cxr_demo.models import registry
 from tests.support.hub_server import HubServer
@@ -83,7 +83,7 @@ def main() -> int:
     for old in out.glob("*.log"):
         old.unlink()
     film = image.decode(phantom.png(FILM), f"{FILM}.png")
-    known = explain.predict(registry.load(MODEL), film).probabilities
+    known = Case(registry.load(MODEL), film).predict().probabilities
     # what is large goes beside the logs, since temporary files may go to memory
     with tempfile.TemporaryDirectory(dir=out) as place:
         space = deployed(Path(place, "space"), out / "deploy.log")

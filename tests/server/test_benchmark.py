@@ -17,7 +17,7 @@ import torch
 
 from cxr_demo import cli
 from cxr_demo.errors import DataError
-from cxr_demo.evaluation import benchmark
+from cxr_demo.evaluation.benchmark import run
 from cxr_demo.films import label_tables, phantom
 from cxr_demo.models import model_folder
 from tests.support.serving import save_model
@@ -172,7 +172,7 @@ class TestErrors:
     def test_films_without_any_finding(self, data, tmp_path):
         films = label_tables.read_tables([data / "labels.csv"], LABELS).take(np.array([6]))
         with pytest.raises(DataError, match="nothing to measure"):
-            benchmark.run(model_folder.read(data / "model", "tiny"), films, [], tmp_path)
+            run.measure_films(model_folder.load(data / "model", "tiny"), films, [], tmp_path)
 
     def test_a_film_that_cannot_be_read_is_named_and_the_others_are_done(self, data, tmp_path, capsys):
         images = tmp_path / "images"
@@ -186,7 +186,7 @@ class TestErrors:
 
 def test_without_boxes_the_labelled_findings_are_looked_for(data):
     films = label_tables.read_tables([data / "labels.csv"], LABELS)
-    boxed = benchmark.pairs(films)
+    boxed = run.pairs(films)
     assert boxed == {n: [n % 3] for n in range(6)}
     bare = dataclasses.replace(films, boxes=((),) * len(films))
-    assert benchmark.pairs(bare) == boxed
+    assert run.pairs(bare) == boxed

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.visitor import Visitor
-from cxr_demo import explain
+from cxr_demo.case import Case
 from cxr_demo.films import image, phantom
 from cxr_demo.models import registry
 from cxr_demo.web.queue import WORKERS
@@ -110,7 +110,7 @@ def test_every_visitor_gets_their_own_films_answer(crowd, folder):
     model = registry.load(str(folder / "fourteen"))
     keys = list(phantom.PHANTOMS)
     expected = {
-        key: explain.predict(model, image.decode(phantom.png(key, 256), "x")).probabilities.tolist() for key in keys
+        key: Case(model, image.decode(phantom.png(key, 256), "x")).predict().probabilities.tolist() for key in keys
     }
     found = {}
 

@@ -11,7 +11,8 @@ import pytest
 from gradio_client.exceptions import AppError
 
 from benchmarks.visitor import Visitor
-from cxr_demo import explain, methods
+from cxr_demo import methods
+from cxr_demo.case import Case
 from cxr_demo.films import image
 from cxr_demo.models import registry
 from cxr_demo.output import report
@@ -57,7 +58,7 @@ class TestPredict:
         told = client.predict(gradio_client.handle_file(film_file), api_name="/predict")
         film = image.read(film_file)
         model = registry.load(told["model"].rpartition("@")[0])
-        expected = report.prediction_fields(film, explain.predict(model, film))
+        expected = report.prediction_fields(film, Case(model, film).predict())
         assert told.keys() == expected.keys()
         np.testing.assert_allclose(told.pop("logits"), expected.pop("logits"), rtol=1e-4, atol=1e-4)
         np.testing.assert_allclose(told.pop("probabilities"), expected.pop("probabilities"), rtol=1e-4)

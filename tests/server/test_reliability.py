@@ -1,9 +1,9 @@
 """What goes on, and what is said, when the disk is full, the cache cannot be written, or a process is killed."""
 
-import contextlib
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,7 +17,7 @@ import pytest
 
 from benchmarks.process import address_of
 from benchmarks.visitor import Visitor
-from cxr_demo import explain
+from cxr_demo.case import Case
 from cxr_demo.films import image, phantom
 from cxr_demo.models import registry
 from cxr_demo.web import uploads
@@ -31,7 +31,7 @@ FILM = phantom.png("effusion", 256)
 def expected(folder) -> list[float]:
     """What the served model should say of FILM."""
     model = registry.load(str(folder / "fourteen"))
-    return explain.predict(model, image.decode(FILM, "x")).probabilities.tolist()
+    return Case(model, image.decode(FILM, "x")).predict().probabilities.tolist()
 
 
 def ask(address, folder, event, run=0):
@@ -150,27 +150,24 @@ def test_a_page_that_is_killed_at_any_moment_serves_again(tmp_path):
 
 
 def test_an_export_that_is_killed_does_not_look_finished(film, tmp_path):
-    """Whenever result.json is there, all that it speaks of is there and whole."""
+    """Whenever result.json is there, all that it speaks of is there and whole; also over an older export."""
     model = str(save_model(tmp_path / "model"))
-    words = [sys.executable, "-m", "cxr_demo", "explain", str(film), "--out", str(tmp_path / "out"), "--model", model]
+    words = [sys.executable, "-m", "cxr_demo", "explain", str(film), "--model", model, "--out"]
     environment = {**os.environ, "HF_HOME": str(tmp_path / "hf")}
-    for _ in range(2):  # the first one converts the model
-        began = time.monotonic()
-        subprocess.run(words, cwd=ROOT, env=environment, check=True, capture_output=True)
-        whole = time.monotonic() - began
-    killed = 0
-    names = {path.name for path in (tmp_path / "out" / "film").iterdir()}
-    for k in range(4):
-        with subprocess.Popen(words, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL) as process:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(whole * (0.7 + 0.1 * k))
+    subprocess.run([*words, str(tmp_path / "whole")], cwd=ROOT, env=environment, check=True, capture_output=True)
+    names = {path.name for path in (tmp_path / "whole" / "film").iterdir()}
+    for drawn in (0, 4, 8):
+        folder = Path(shutil.copytree(tmp_path / "whole", tmp_path / f"killed {drawn}")) / "film"
+        before = {path: path.stat().st_mtime_ns for path in folder.glob("*.png")}
+        command = [*words, str(folder.parent)]
+        with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL) as process:
+            while (folder / "result.json").exists() or sum(p.stat().st_mtime_ns > before[p] for p in before) < drawn:
+                assert process.poll() is None, "it ended before it could be killed"
+                time.sleep(0.001)
             process.kill()
-        killed += process.wait() == -signal.SIGKILL
-        folder = tmp_path / "out" / "film"
         if (folder / "result.json").exists():
             assert {path.name for path in folder.iterdir()} == names
             fields = json.loads((folder / "result.json").read_text())
             with np.load(folder / "maps.npz") as maps:
                 assert {*fields["methods"], "labels"} == set(maps)
                 assert all(np.isfinite(maps[key]).all() for key in fields["methods"])
-    assert killed

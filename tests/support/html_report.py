@@ -2,11 +2,12 @@
 
 import dataclasses
 
-from cxr_demo import explain, methods
-from cxr_demo.evaluation import trust
+from cxr_demo import methods
+from cxr_demo.case import Case
 from cxr_demo.films import phantom
 from cxr_demo.models import registry
 from cxr_demo.output import html_report
+from cxr_demo.output.result import complete
 from tests.support.serving import save_model
 
 #: The finding that it opens with.
@@ -17,12 +18,11 @@ HOSTILE = "</script><img src=x onerror=alert(1)>.png"
 
 def made(folder):
     """The file that is written to a folder, and its contents: prediction and explanations by method."""
-    model = registry.load(str(save_model(folder / "model")))
     film = dataclasses.replace(phantom.PHANTOMS["effusion"].film(), name=HOSTILE)
+    case = Case(registry.load(str(save_model(folder / "model"))), film)
     chosen = methods.choose(["gradcam", "occlusion"], {"occlusion.window": 24})
-    explanations = [list(explain.explain(model, film, method))[-1] for method in chosen]
-    prediction = explain.predict(model, film)
-    trusted = {m.key: trust.measure(model, film, m, e) for m, e in zip(chosen, explanations, strict=True)}
+    explanations = [case.last_explanation(method) for method in chosen]
+    result = complete(case, explanations, finding=FIRST)
     path = folder / "report.html"
-    path.write_text(html_report.page(model, film, prediction, explanations, trusted, FIRST), encoding="utf-8")
-    return path, prediction, explanations
+    path.write_text(html_report.page(result), encoding="utf-8")
+    return path, result.prediction, explanations

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cxr_demo import explain
+from cxr_demo.case import Case
 from cxr_demo.films import image, phantom
 from cxr_demo.models import model_folder
 from cxr_demo.models.classifier import Classifier
@@ -30,7 +30,7 @@ class OpenPage:
 
 def said(model: Classifier, film_file: Path) -> np.ndarray:
     """The probabilities that a model gives a film."""
-    return explain.predict(model, image.read(film_file)).probabilities
+    return Case(model, image.read(film_file)).predict().probabilities
 
 
 @contextlib.contextmanager
@@ -49,7 +49,7 @@ def opened(folder: Path) -> Iterator[OpenPage]:
     own = {"HF_ENDPOINT": hub.url, "HF_TOKEN": "hf_test", "HF_HOME": str(folder / "hf"), "HF_HUB_DISABLE_XET": "1"}
     try:
         with served(folder, CXR_MODELS=models, **own) as url:
-            model = model_folder.read(made, REPO, revision=commit)
+            model = model_folder.load(made, REPO, revision=commit)
             yield OpenPage(url, folder, hub, (f"{REPO}@{commit}", model), phantom.save("effusion", folder))
     finally:
         hub.stop()

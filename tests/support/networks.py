@@ -18,6 +18,23 @@ KINDS = {
 
 SIZE = 64
 
+#: Of the smallest DenseNet.
+SMALL = {"growth_rate": 4, "block_config": [2, 2, 2, 2], "num_init_features": 8}
+
+
+def spec(labels: int = 3, size: int = 64, **more) -> ModelSpec:
+    names = tuple(f"finding {i}" for i in range(labels))
+    return ModelSpec("made up", "DenseNet", SMALL, names, size, "nothing", "Apache-2.0", **more)
+
+
+def stirred(architecture: str, arguments: dict, classes: int) -> classifier.Network:
+    """A network whose batch norms are not the identity, as after training."""
+    torch.manual_seed(0)
+    network = classifier.build(architecture, arguments, classes).train()
+    with torch.no_grad():
+        network(torch.randn(4, 1, 64, 64) * 300)
+    return network.eval()
+
 
 def build(kind, size=SIZE):
     architecture, arguments = KINDS[kind]
@@ -37,3 +54,7 @@ def asked(n, size=SIZE):
     rng = np.random.default_rng(4)
     x, fill = (torch.from_numpy(rng.uniform(-1024, 1024, (1, 1, size, size)).astype(np.float32)) for _ in range(2))
     return rng.random((n, size, size)).astype(np.float32), x, fill
+
+
+def by_hand(model, covers, x, fill):
+    return np.concatenate([model.logits(x * (1 - c) + fill * c) for c in torch.from_numpy(covers)[:, None, None]])

@@ -1,10 +1,15 @@
 """A cell's result in a notebook, harmless and hostile."""
 
+import base64
 import dataclasses
+import re
+from html.parser import HTMLParser
 
+import cv2
 import numpy as np
 
 from cxr_demo import methods
+from cxr_demo.case import Case
 from cxr_demo.output import notebook
 from tests.support import planted
 
@@ -33,4 +38,33 @@ def hostile(explained):
         complete=False,
         settings={HOSTILE: HOSTILE},
     )
-    return notebook.Explained(film, prediction, (e, dataclasses.replace(e, forwards=0)), [HOSTILE])
+    return notebook.Explained(
+        Case(explained.case.model, film), prediction, (e, dataclasses.replace(e, forwards=0)), [HOSTILE]
+    )
+
+
+class Seen(HTMLParser):
+    """Elements, words and pictures of some HTML."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.elements, self.words = [], []
+        self.feed(html)
+        self.close()
+        self.text = re.sub(r"\s+", " ", " ".join(self.words))
+        self.images = [attributes for tag, attributes in self.elements if tag == "img"]
+        self.maps = [pixels_of(i["src"]) for i in self.images if i["class"] == "map"]
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_data(self, data):
+        if self.elements[-1][0] != "style":
+            self.words.append(data)
+
+
+def pixels_of(source):
+    kind, data = source.split(",")
+    assert kind == "data:image/png;base64"
+    picture = cv2.imdecode(np.frombuffer(base64.b64decode(data), np.uint8), cv2.IMREAD_UNCHANGED)
+    return picture if picture.ndim == 2 else picture[..., ::-1]

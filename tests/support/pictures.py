@@ -3,7 +3,15 @@
 import cv2
 import numpy as np
 
+from cxr_demo.films import image
 from train import gate as teaching
+
+
+def spoilt(pixels: np.ndarray, correction: str) -> np.ndarray:
+    """Pixels that a correction puts right."""
+    turns, inverted = image.CORRECTIONS[correction]
+    turned = np.rot90(pixels, -turns)
+    return np.ascontiguousarray(255 - turned if inverted else turned)
 
 
 def drawings():

@@ -68,8 +68,6 @@ class Corners:
     unit: ClassVar[Unit] = Unit.LOGIT
     paper: ClassVar[str] = "none"
     cost: ClassVar[Cost] = Cost.INSTANT
-    signed: ClassVar[bool] = True
-    class_specific: ClassVar[bool] = True
     reading: ClassVar[str] = "Orange is top left. Blue is bottom right."
 
     strength: float = methods.setting(0.5, low=0.1, high=2, step=0.1, help="evidence per finding")
@@ -163,10 +161,10 @@ def main() -> None:
     """Serve until told to end."""
     sys.addaudithook(told_of_connections)
     methods.METHODS = (*methods.METHODS, Corners)
-    from cxr_demo.web import page
+    from cxr_demo.web import layout
 
-    built = page.build()
-    _, address, _ = page.serve(built, prevent_thread_lock=True, quiet=True, ssr_mode=False)
+    built = layout.build()
+    _, address, _ = layout.serve(built, prevent_thread_lock=True, quiet=True, ssr_mode=False)
     sys.stdout.write(f"{address}\n")
     sys.stdout.flush()
     # as the real page does: a mere wait may sleep over a signal, which the system may hand to any thread, while what

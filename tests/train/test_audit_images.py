@@ -1,12 +1,14 @@
 """The audit of image files, against defects planted in real films, or in pictures drawn at random."""
 
+from functools import cache
+
 import cv2
 import numpy as np
 import pytest
 
 from cxr_demo.films.label_tables import read_tables
 from tests.support.defects import COPIES, plant_copies, spoil
-from train.audit import duplicates, orientation
+from train.audit import duplicates, orientation, thumbs
 from train.audit.base import Severity, Subject
 from train.audit.thumbs import look
 from train.demo import draw
@@ -14,6 +16,14 @@ from train.demo import draw
 EACH = 50
 #: The least recall of a defect.
 ENOUGH = dict.fromkeys(COPIES, 0.95) | dict.fromkeys(("mirrored", "inverted", "turned"), 0.9)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _each_file_is_read_once():
+    """Tests plant defects in new files and leave the films as they are."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(thumbs, "_look", cache(thumbs._look))
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -632,6 +632,7 @@ def test_films_of_unknown_origin_pass_without_a_word_of_nih():
     assert found.keys() == {"films-of-few-patients"}
 
 
+@pytest.mark.alone
 def test_the_whole_of_nih_is_audited_within_the_budget():
     code = """
         import resource, tempfile, time

@@ -1,4 +1,4 @@
-"""Boxes in the model's view: where they lie, what they cover, and whether a map's peak hits them."""
+"""Boxes in the model's view: where they lie, what they cover, and whether maps point into them."""
 
 import csv
 import json
@@ -7,10 +7,16 @@ import cv2
 import numpy as np
 import pytest
 
+from cxr_demo.case import Case
+from cxr_demo.evaluation import metrics
+from cxr_demo.evaluation.benchmark.film import localised
 from cxr_demo.films import image, label_tables
+from cxr_demo.methods import GradCAM
 from cxr_demo.types import Crop
+from tests.support import planted
 from train import boxes, evaluate
 
+NAMES = ("a.png", "b.png", "c.png")
 WIDE = Crop(top=0, left=50, side=100)  # the middle of a film of 200 x 100
 
 
@@ -41,13 +47,29 @@ def test_a_mask_covers_what_its_box_covers_and_never_nothing(tmp_path):
     assert planes[2].sum() == 0
 
 
-@pytest.mark.parametrize(("cell", "inside"), [((1, 2), True), ((1, 4), False), ((5, 2), False)])
-def test_a_peak_hits_the_box_that_its_cell_lies_in(cell, inside):
-    cells = np.zeros((7, 7))
-    cells[cell] = 1
-    # in the view from 2/7 to 3/7 across and from 1/7 to 2/7 down
-    box = label_tables.Box("Mass", 50 + 200 / 7, 100 / 7, 100 / 7, 100 / 7)
-    assert boxes.hit(cells, [box], WIDE) == inside
+def test_a_map_points_as_in_the_benchmark(tmp_path):
+    """Each finding's evidence is in the box of its name; Right's box is elsewhere, and Nothing has no evidence."""
+    model = planted.classifier()
+    (tmp_path / "images").mkdir()
+    for name in NAMES:
+        cv2.imwrite(str(tmp_path / "images" / name), np.rint(planted.pixels() * 255).astype(np.uint8))
+    places = {name: planted.SPOTS[name] for name in ("Left", "Against", "Nothing")} | {"Right": planted.SPOTS["Left"]}
+    drawn = [{"label": name, "x": s.left, "y": s.top, "w": s.side, "h": s.side} for name, s in places.items()]
+    with (tmp_path / "labels.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["file", "patient_id", "boxes", *planted.LABELS])
+        writer.writerows(
+            [name, name, json.dumps(boxed), 1, 1, 1, 1] for name, boxed in zip(NAMES, (drawn, [], drawn), strict=True)
+        )
+    films = label_tables.read_tables([tmp_path / "labels.csv"], planted.LABELS)
+    other = planted.classifier({**planted.SPOTS, "Left": planted.SPOTS["Right"]})
+    found = boxes.hits(films, np.array([0, 0, 1]), [model.network, other.network], planted.SIZE)
+    np.testing.assert_array_equal(found[:, [0, 1, 3]], [[1, 0, np.nan], [np.nan] * 3, [0, 0, np.nan]])
+    film = image.read(films.paths[0])
+    maps = Case(model, film).last_explanation(GradCAM()).values
+    for i, label in enumerate(planted.LABELS):
+        mask = metrics.box_mask([image.in_view(b.edges, film.crop) for b in films.boxes[0] if b.label == label], 128)
+        assert localised(maps[i], mask)["pointing"] == pytest.approx(found[0, i], nan_ok=True)
 
 
 def test_shares_count_each_findings_own_boxes():

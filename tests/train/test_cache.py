@@ -285,7 +285,7 @@ def test_a_write_that_fails_is_said_and_the_build_goes_on_from_there(tmp_path, m
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(cache, "_to_disk", full)
+        patch.setattr(cache, "to_disk", full)
         with pytest.raises(DataError, match="cannot be written: No space left on device"):
             cache.load(films, SIZE, tmp_path / "cache")
     assert (cache.load(films, SIZE, tmp_path / "cache")[1] == shown(films.paths[1])).all()

@@ -7,7 +7,7 @@ from unittest.mock import Mock
 
 import pytest
 
-from cxr_demo.explain import predict
+from cxr_demo.case import Case
 from cxr_demo.films import image, phantom
 from cxr_demo.models import registry
 from tests.support.training import LABELS, TINY, flags, plant
@@ -21,8 +21,10 @@ def films(tmp_path_factory):
     return plant(tmp_path_factory.mktemp("cli") / "films", 120)
 
 
-def accepted(films, folder) -> list[str]:
+@pytest.fixture(scope="module")
+def accepted(films, tmp_path_factory) -> list[str]:
     """Flags that let stand whatever the audit has against planted films."""
+    folder = tmp_path_factory.mktemp("audit")
     cli.main(["audit", str(films), *FINDINGS, "--out", str(folder)])
     findings = json.loads((folder / "audit.json").read_text())["findings"]
     errors = [f["id"] for f in findings if f["severity"] == "error"]
@@ -54,28 +56,37 @@ def test_fit_refuses_what_the_audit_calls_wrong_until_it_is_accepted(films, tmp_
     assert not (tmp_path / "run" / "training").exists()
 
 
-def test_a_run_is_fitted_measured_and_served(films, tmp_path, capsys):
+def test_a_run_is_fitted_measured_and_served(films, accepted, tmp_path, capsys):
     run = tmp_path / "run"
-    let = accepted(films, tmp_path / "audit")
-    assert cli.main(["fit", str(films), *FINDINGS, "--out", str(run), "--folds", "2", *flags(TINY), *let]) == 0
+    assert cli.main(["fit", str(films), *FINDINGS, "--out", str(run), "--folds", "2", *flags(TINY), *accepted]) == 0
     capsys.readouterr()
     assert cli.main(["evaluate", str(run)]) == 0
     said = capsys.readouterr().out
     assert "average precision" in said
     assert "Mass" in said
     card = (run / "all" / "README.md").read_text()
-    for word in let[1::2]:
+    for word in accepted[1::2]:
         assert word.partition(":")[0] in card
     assert registry.load(str(run)).for_film("000.png").name.startswith(f"{run}/fold-")
+    made = {path: path.read_bytes() for path in (run / "evaluation.json", *run.glob("*/README.md"))}
+    for path in made:
+        path.unlink()
+    assert cli.main(["evaluate", str(run), "--again"]) == 0
+    assert capsys.readouterr().out == said
+    assert {path: path.read_bytes() for path in made} == made
+    assert len(made) == 4
+    plan = (run / "run.json").read_text()
+    (run / "run.json").write_text(plan.replace(json.loads(plan)["digest"], "0" * 16))
+    assert cli.main(["evaluate", str(run), "--again"]) == 2
+    assert "was trained on other films or labels" in capsys.readouterr().err
 
 
-def test_a_split_keeps_its_test_part_shut_and_counts_who_opens_it(films, tmp_path, capsys):
+def test_a_split_keeps_its_test_part_shut_and_counts_who_opens_it(films, accepted, tmp_path, capsys):
     split, run = tmp_path / "split.csv", tmp_path / "run"
     assert cli.main(["split", str(films), *FINDINGS, "--out", str(split)]) == 0
     assert "train: " in capsys.readouterr().out
     recipe = ["--epochs", "2", "--coarse-epochs", "1", "--validation", "0.3"]
-    let = accepted(films, tmp_path / "audit")
-    command = ["fit", str(films), *FINDINGS, "--out", str(run), "--split", str(split), *flags(TINY), *recipe, *let]
+    command = ["fit", str(films), *FINDINGS, "--out", str(run), "--split", str(split), *flags(TINY), *recipe, *accepted]
     assert cli.main(command) == 0
     assert "not opened" in (run / "all" / "README.md").read_text()
     capsys.readouterr()
@@ -86,10 +97,9 @@ def test_a_split_keeps_its_test_part_shut_and_counts_who_opens_it(films, tmp_pat
     assert "opened 2 times" in (run / "all" / "README.md").read_text()
 
 
-def test_a_dry_run_goes_through_everything_and_leaves_nothing(films, tmp_path, capsys):
-    let = accepted(films, tmp_path / "audit")
+def test_a_dry_run_goes_through_everything_and_leaves_nothing(films, accepted, tmp_path, capsys):
     run = tmp_path / "run"
-    command = ["fit", str(films), *FINDINGS, "--out", str(run), *flags(TINY), *let, "--dry-run"]
+    command = ["fit", str(films), *FINDINGS, "--out", str(run), *flags(TINY), *accepted, "--dry-run"]
     assert cli.main(command) == 0
     assert "nothing was kept" in capsys.readouterr().out
     assert not run.exists()
@@ -133,7 +143,7 @@ def test_the_demonstration_ends_with_a_model_that_learnt_and_opens(tmp_path, mon
     (mean,) = (score for score in scores if (score["finding"], score["metric"]) == ("mean", "AUROC"))
     assert mean["low"] > 0.9
     model = registry.load(str(tmp_path / "run" / "all"))
-    prediction = predict(model, image.read(phantom.save("effusion", tmp_path)))
+    prediction = Case(model, image.read(phantom.save("effusion", tmp_path))).predict()
     assert prediction.labels[prediction.ranked()[0]] == "Effusion"
 
 

@@ -35,7 +35,7 @@ def start(python: list[str], words: list[str]) -> subprocess.Popen:
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
-    return model_folder.read(folder, "m").tensors
+    return model_folder.load(folder, "m").tensors
 
 
 def test_killed_anywhere_and_resumed_it_ends_bit_for_bit_as_if_it_had_not_been(tmp_path):

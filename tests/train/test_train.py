@@ -295,7 +295,7 @@ def run(tmp_path_factory):
 
 
 def test_a_run_learns_what_was_planted_and_says_so(run):
-    model = model_folder.read(run / "run" / "all", "planted")
+    model = model_folder.load(run / "run" / "all", "planted")
     means = [s for s in model.spec.scores if s.finding == "mean" and s.subset == "all sources"]
     assert means[0].value > 0.9
     assert means[0].films == 160
@@ -306,7 +306,7 @@ def test_a_run_learns_what_was_planted_and_says_so(run):
 
 
 def test_the_model_is_calibrated_and_sees_films_as_the_trainer_did(run):
-    model = model_folder.read(run / "run" / "all", "planted")
+    model = model_folder.load(run / "run" / "all", "planted")
     films = label_tables.read_tables([run / "films" / "labels.csv"], LABELS)
     x = np.concatenate([image.model_input(image.read(p), 32) for p in films.paths])
     probabilities = model.probabilities(model.logits(torch.from_numpy(x)).numpy())
@@ -319,7 +319,7 @@ def test_out_of_fold_scores_come_from_the_model_that_never_saw_the_patient(run):
     stored = np.load(run / "run" / "out_of_fold.npz")
     films = label_tables.read_tables([run / "films" / "labels.csv"], LABELS)
     views = cache.load(films, 32, run / "run" / "cache")
-    own = model_folder.read(run / "run" / "fold-1", "fold")
+    own = model_folder.load(run / "run" / "fold-1", "fold")
     rows = stored["fold"] == 1
     logits = own.logits(finetune.to_range(finetune.to_input(views[rows]))).numpy()
     assert np.allclose(logits, stored["logits"][rows], atol=1e-4)
@@ -354,7 +354,7 @@ def test_a_run_to_measure_with_has_folds_alone(run, tmp_path):
     whole, alone = (registry.load(str(folder)) for folder in (run / "run", tmp_path / "folds"))
     film = label_tables.read_tables([run / "films" / "labels.csv"], LABELS).paths[0].name
     assert torch.equal(whole.for_film(film).head[0], alone.for_film(film).head[0])
-    spec = model_folder.read(tmp_path / "folds" / "fold-0", "fold").spec
+    spec = model_folder.load(tmp_path / "folds" / "fold-0", "fold").spec
     assert "never saw its patient" in spec.scored_on
     assert "trained the same way" not in spec.scored_on
     with pytest.raises(DataError, match="give --only-folds here too"):
@@ -373,8 +373,8 @@ def test_a_run_can_start_from_another_fold_by_fold(run, tmp_path):
     second = again(run, tmp_path / "second", labels=("Mass",), recipe=still, start_run=str(run / "run"))
     second.fit()
     for name in ("fold-0", "all"):
-        first = model_folder.read(run / "run" / name, "first")
-        then = model_folder.read(tmp_path / "second" / name, "then")
+        first = model_folder.load(run / "run" / name, "first")
+        then = model_folder.load(tmp_path / "second" / name, "then")
         assert then.spec.base_weights.startswith("run@")
         x = finetune.to_range(finetune.to_input(second.views[:4]))
         then_seen, seen = then.features(x), first.features(x)

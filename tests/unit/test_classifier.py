@@ -1,7 +1,5 @@
 """The adapter over torchxrayvision: logits out, nothing left behind, the same numbers as the library."""
 
-import subprocess
-import sys
 import threading
 
 import numpy as np
@@ -10,42 +8,7 @@ import torch
 
 from cxr_demo.errors import BadModel
 from cxr_demo.models import classifier
-from cxr_demo.types import ModelSpec
-
-SMALL = {"growth_rate": 4, "block_config": [2, 2, 2, 2], "num_init_features": 8}
-
-
-def spec(labels: int = 3, size: int = 64, **more) -> ModelSpec:
-    names = tuple(f"finding {i}" for i in range(labels))
-    return ModelSpec("made up", "DenseNet", SMALL, names, size, "nothing", "Apache-2.0", **more)
-
-
-def stirred(architecture: str, arguments: dict, classes: int) -> classifier.Network:
-    """A network whose batch norms are not the identity, as after training."""
-    torch.manual_seed(0)
-    network = classifier.build(architecture, arguments, classes).train()
-    with torch.no_grad():
-        network(torch.randn(4, 1, 64, 64) * 300)
-    return network.eval()
-
-
-@pytest.mark.parametrize(("architecture", "arguments"), [("DenseNet", SMALL), ("ResNet50", {}), ("ResNet101", {})])
-def test_logits_are_the_librarys_own(architecture, arguments):
-    network = stirred(architecture, arguments, 3)
-    x = torch.randn(2, 1, 64, 64) * 300
-    with torch.no_grad():
-        expected = network.model(x)
-    model = classifier.Classifier(spec(), network, "m")
-    assert torch.allclose(model.logits(x), expected, rtol=1e-4, atol=1e-4)
-
-
-@pytest.mark.parametrize(("architecture", "arguments"), [("DenseNet", SMALL), ("ResNet50", {})])
-def test_the_head_over_the_mean_of_the_features_is_the_logit(architecture, arguments):
-    model = classifier.Classifier(spec(), stirred(architecture, arguments, 3), "m")
-    x = torch.randn(2, 1, 64, 64) * 300
-    features, (weight, bias) = model.features(x), model.head
-    assert features.min() >= 0
-    assert torch.allclose(features.mean((2, 3)) @ weight.T + bias, model.logits(x), atol=1e-4)
+from tests.support.networks import SMALL, spec, stirred
 
 
 def test_features_are_not_overwritten_behind_ones_back():
@@ -106,14 +69,3 @@ def test_what_cannot_be_built_is_said():
         classifier.build("DenseNet", {"depth": 3}, 3)
     with pytest.raises(BadModel, match="3 outputs for 2 labels"):
         classifier.Classifier(spec(labels=2), stirred("DenseNet", SMALL, 3), "m")
-
-
-def test_importing_it_silences_nobody():
-    code = (
-        "import warnings\n"
-        "import cxr_demo.models.classifier\n"
-        "with warnings.catch_warnings(record=True) as seen:\n"
-        "    warnings.warn('still heard')\n"
-        "assert [str(w.message) for w in seen] == ['still heard'], seen\n"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True)

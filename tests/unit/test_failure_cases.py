@@ -1,7 +1,6 @@
 """Lessons: what each model makes of its film is known by hand, and each method shows there what is said of it."""
 
 import io
-import json
 import time
 
 import numpy as np
@@ -9,7 +8,8 @@ import pytest
 import torch
 from PIL import Image
 
-from cxr_demo import cli, explain, methods
+from cxr_demo import methods
+from cxr_demo.case import Case
 from cxr_demo.errors import UnknownModel
 from cxr_demo.evaluation import trust
 from cxr_demo.films import image, phantom
@@ -35,7 +35,7 @@ def mapped(key):
     lesson = failure_cases.LESSONS[key]
     model, found = registry.load(lesson.model), {}
     for kind in methods.DEFAULTS:
-        *_, last = explain.explain(model, lesson.film(), kind())
+        *_, last = Case(model, lesson.film()).explain(kind())
         found[kind.key] = last.values[0], None if last.fidelity is None else float(last.fidelity[0])
     return found
 
@@ -81,7 +81,7 @@ def test_the_score_is_what_is_said_of_it(key, scores):
     x = torch.from_numpy(copies / 255 * 2048 - 1024)[:, None]
     np.testing.assert_allclose(model.logits(x)[:, 0], scores, atol=1e-3)
     *_, own = scores
-    assert explain.predict(model, failure_cases.LESSONS[key].film()).logits == pytest.approx(own, abs=1e-3)
+    assert Case(model, failure_cases.LESSONS[key].film()).predict().logits == pytest.approx(own, abs=1e-3)
 
 
 def test_a_model_takes_no_time_to_make():
@@ -132,10 +132,8 @@ def test_lime_misses_what_is_no_sum_and_says_so():
         assert occlusion[place].mean() > 2
     assert np.abs(lime).max() < 0.02 * occlusion.max()
     assert found["lime"][1] < 0.05
-    *_, linear = explain.explain(
-        registry.load("lesson:lime"),
-        failure_cases.LESSONS["lime"].film(),
-        methods.method("lime", {"surrogate": "linear"}),
+    *_, linear = Case(registry.load("lesson:lime"), failure_cases.LESSONS["lime"].film()).explain(
+        methods.method("lime", {"surrogate": "linear"})
     )
     assert np.abs(linear.values).max() < 0.2 * occlusion.max()
     assert linear.fidelity[0] < 0.2
@@ -144,9 +142,9 @@ def test_lime_misses_what_is_no_sum_and_says_so():
 @pytest.mark.parametrize("key", KEYS)
 def test_how_far_the_maps_can_be_believed_is_measured_as_for_any_model(key):
     lesson = failure_cases.LESSONS[key]
-    model, method = registry.load(lesson.model), methods.method(key, {})
-    *_, last = explain.explain(model, lesson.film(), method)
-    verdict = trust.measure(model, lesson.film(), method, last).verdict(0)
+    case, method = Case(registry.load(lesson.model), lesson.film()), methods.method(key, {})
+    *_, last = case.explain(method)
+    verdict = trust.measure(case, method, last).verdict(0)
     assert verdict is (trust.Verdict.UNDEFINED if key == "occlusion" else trust.Verdict.RANDOM)
 
 
@@ -168,13 +166,3 @@ def test_a_visitor_may_have_them_and_their_films():
     for name in ("lesson:shap", "lesson:", "lesson:occlusion@2"):
         with pytest.raises(UnknownModel, match="not offered here"):
             offered(name)
-
-
-def test_the_command_line_explains_with_one(tmp_path, capsys):
-    film = str(failure_cases.save("occlusion", tmp_path))
-    assert cli.main(["predict", film, "--model", "lesson:occlusion", "--json"]) == 0
-    said = json.loads(capsys.readouterr().out)
-    assert (said["model"], said["labels"]) == ("lesson:occlusion@1", ["Planted"])
-    made = ["explain", film, "--model", "lesson:occlusion", "--method", "occlusion", "--out", str(tmp_path / "out")]
-    assert cli.main(made) == 0
-    assert not np.load(tmp_path / "out" / "lesson-occlusion" / "maps.npz")["occlusion"].any()

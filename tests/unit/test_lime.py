@@ -7,14 +7,14 @@ import pytest
 import torch
 from lime.lime_image import LimeImageExplainer
 
-from cxr_demo import explain
+from cxr_demo.case import Case
 from cxr_demo.methods import LIME
 from cxr_demo.methods.lime import Superpixels, balanced, fit_linear, fit_quadratic, independent, per_area, segment
 from tests.support import planted
 
 
 def final(model, film, **settings):
-    *_, result = explain.explain(model, film, LIME(**settings))
+    *_, result = Case(model, film).explain(LIME(**settings))
     return result
 
 
@@ -216,7 +216,7 @@ def test_weights_are_scaled_by_area():
 
 
 def test_refined_as_samples_arrive():
-    runs = list(explain.explain(planted.classifier(), planted.film(), LIME(samples=400)))
+    runs = list(Case(planted.classifier(), planted.film()).explain(LIME(samples=400)))
     done = [e.steps[0] for e in runs]
     assert len(done) == 10
     for i, n in enumerate(done):  # every tenth, to the end of its batch

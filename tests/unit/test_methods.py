@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from cxr_demo import explain
+from cxr_demo.case import Case
 from cxr_demo.errors import BadSetting
 from cxr_demo.inference.scoring import Budget
 from cxr_demo.methods import DEFAULTS, METHODS, configure, method, settings_of, values_of
@@ -20,7 +20,7 @@ from tests.support import planted
 from tests.support.planted import LABELS, SPOTS
 
 every = pytest.mark.parametrize("kind", METHODS, ids=lambda kind: kind.key)
-every_signed = pytest.mark.parametrize("kind", [k for k in METHODS if k.signed], ids=lambda kind: kind.key)
+every_signed = pytest.mark.parametrize("kind", [k for k in METHODS if k.unit.signed], ids=lambda kind: kind.key)
 every_slow = pytest.mark.parametrize("kind", [k for k in METHODS if k.cost is Cost.SECONDS], ids=lambda kind: kind.key)
 
 every_random = pytest.mark.parametrize(
@@ -29,7 +29,7 @@ every_random = pytest.mark.parametrize(
 
 
 def last(model, film, chosen, **budget):
-    *_, result = explain.explain(model, film, chosen, budget=Budget(**budget))
+    *_, result = Case(model, film).explain(chosen, budget=Budget(**budget))
     return result
 
 
@@ -68,7 +68,6 @@ def test_says_what_it_is(kind):
     assert re.match(r"(arXiv:\d{4}\.\d{4,5}|doi:10\.)", kind.paper)
     assert kind.reading.count(". ") == 1
     assert kind.reading.endswith(".")
-    assert kind.signed == (kind.unit is not Unit.RANKING)
 
 
 def test_keys_are_told_apart_and_defaults_are_methods():
@@ -91,7 +90,7 @@ def test_settings_outside_their_range_are_refused(kind):
             with pytest.raises(BadSetting, match=s.name):
                 method(kind.key, {s.name: value})
             with pytest.raises(BadSetting, match=s.name):
-                explain.explain(planted.classifier(), planted.film(), kind(**{s.name: value}))
+                Case(planted.classifier(), planted.film()).explain(kind(**{s.name: value}))
 
 
 def test_unknown_methods_and_settings_are_refused():
@@ -122,7 +121,7 @@ def test_evidence_against_is_negative(kind):
 @every
 def test_unsigned_maps_have_no_negative_values(kind):
     lowest = min(values.min() for values in planted_maps(kind).values())
-    assert (lowest < -0.01) == kind.signed
+    assert (lowest < -0.01) == kind.unit.signed
 
 
 @every
@@ -137,7 +136,7 @@ def test_the_unit_is_logits_per_reference_area(kind, size):
     model = planted.classifier(size=size)
     film = planted.film(planted.pixels(size=size))
     result = last(model, film, quick(kind, fill="black", samples=600, superpixels=20))
-    evidence = explain.predict(model, film).logits - planted.BIAS
+    evidence = Case(model, film).predict().logits - planted.BIAS
     np.testing.assert_allclose(result.values.mean((1, 2)) / REFERENCE_AREA, evidence, rtol=0.06, atol=1e-5)
 
 
@@ -208,7 +207,7 @@ def test_eight_threads_give_the_maps_of_one(kind):
 def test_a_cancelled_run_keeps_its_last_complete_map(kind):
     cancelled = threading.Event()
     model, film = planted.classifier(), planted.film()
-    runs = explain.explain(model, film, quick(kind), budget=Budget(cancelled=cancelled))
+    runs = Case(model, film).explain(quick(kind), budget=Budget(cancelled=cancelled))
     first = next(runs)
     cancelled.set()
     (stopped,) = runs
@@ -222,7 +221,7 @@ def test_a_cancelled_run_keeps_its_last_complete_map(kind):
 
 @every
 def test_without_time_there_is_an_empty_map_that_says_so(kind):
-    (only,) = explain.explain(planted.classifier(), planted.film(), kind(), budget=Budget(seconds=0))
+    (only,) = Case(planted.classifier(), planted.film()).explain(kind(), budget=Budget(seconds=0))
     assert only.stopped == "Stopped after the 0 seconds given."
     assert not only.complete
     assert not only.values.any()
@@ -231,7 +230,7 @@ def test_without_time_there_is_an_empty_map_that_says_so(kind):
 
 @every_slow
 def test_maps_come_coarse_first_and_each_is_complete(kind):
-    *coarse, final = explain.explain(planted.classifier(), planted.film(), kind())
+    *coarse, final = Case(planted.classifier(), planted.film()).explain(kind())
     assert len(coarse) >= 2
     assert [e.complete for e in (*coarse, final)] == [False] * len(coarse) + [True]
     done = [e.steps[0] for e in (*coarse, final)]

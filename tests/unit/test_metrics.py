@@ -229,3 +229,13 @@ def test_resamples_draw_patients_not_films():
     drawn = metrics.bootstrap(lambda rows: np.array([len(rows), (rows == 3).sum()]), patients, 200)
     assert set(drawn[:, 0]) == {2, 4, 6}
     assert set(drawn[:, 1]) == {0, 1, 2}
+
+
+def test_an_interval_holds_95_percent_of_the_draws_that_are_defined():
+    drawn = np.full((2000, 3), np.nan)
+    drawn[:1001, 0] = np.random.default_rng(0).permutation(1001) / 1000
+    drawn[:, 1] = 7
+    low, high = metrics.interval(drawn)
+    np.testing.assert_allclose([low[:2], high[:2]], [[0.025, 7], [0.975, 7]])
+    assert np.isnan([low[2], high[2]]).all()
+    assert metrics.interval(drawn[:, 0]) == pytest.approx((0.025, 0.975))

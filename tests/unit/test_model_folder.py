@@ -34,7 +34,7 @@ def edit_weights(folder, change):
 
 @torch.no_grad()
 def test_a_saved_model_comes_back(folder):
-    model = model_folder.read(folder, "./tiny")
+    model = model_folder.load(folder, "./tiny")
     x = torch.randn(3, 1, 64, 64)
     torch.testing.assert_close(model.logits(x), network()(x), rtol=1e-5, atol=1e-5)
     assert model.spec == SPEC == model_folder.read_spec(folder)
@@ -45,10 +45,10 @@ def test_its_name_carries_the_revision(folder):
     import hashlib
 
     digest = hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
-    assert model_folder.read(folder, "bundled:tiny").name == f"bundled:tiny@{digest[:8]}"
-    assert model_folder.read(folder, "owner/tiny", revision="main").name == "owner/tiny@main"
+    assert model_folder.load(folder, "bundled:tiny").name == f"bundled:tiny@{digest[:8]}"
+    assert model_folder.load(folder, "owner/tiny", revision="main").name == "owner/tiny@main"
     model_folder.save(folder, SPEC, network(seed=1), "")
-    assert model_folder.read(folder, "bundled:tiny").name != f"bundled:tiny@{digest[:8]}"
+    assert model_folder.load(folder, "bundled:tiny").name != f"bundled:tiny@{digest[:8]}"
 
 
 def test_others_may_read_the_files(folder):
@@ -73,7 +73,7 @@ def test_half_precision_weights_run_in_float32(folder, dtype):
         if tensor.is_floating_point():
             tensor.copy_(tensor.to(dtype).float())
     x = torch.randn(1, 1, 64, 64)
-    found = model_folder.read(folder, "half").logits(x)
+    found = model_folder.load(folder, "half").logits(x)
     assert found.dtype == torch.float32
     torch.testing.assert_close(found, rounded(x), rtol=1e-5, atol=1e-5)
     assert (found - network()(x)).abs().max() > 0
@@ -181,7 +181,7 @@ def drop(name):
 def test_wrong_weights_are_refused(folder, change, sentence):
     edit_weights(folder, change)
     with pytest.raises(BadModel, match=sentence):
-        model_folder.read(folder, "tiny")
+        model_folder.load(folder, "tiny")
 
 
 @pytest.mark.parametrize(
@@ -201,34 +201,34 @@ def test_wrong_weights_are_refused(folder, change, sentence):
 def test_a_description_of_another_network_is_refused(folder, changes, sentence):
     edit(folder, **changes)
     with pytest.raises(BadModel, match=sentence):
-        model_folder.read(folder, "tiny")
+        model_folder.load(folder, "tiny")
 
 
 def test_a_huge_network_is_refused_before_it_is_built(folder):
     edit(folder, arguments={**ARGUMENTS, "growth_rate": 10**6})
     with pytest.raises(BadModel):
-        model_folder.read(folder, "tiny")
+        model_folder.load(folder, "tiny")
 
 
 @pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
 def test_a_folder_without_its_files_is_no_model(folder, name):
     (folder / name).unlink()
     with pytest.raises(BadModel, match=f"is not a model folder: {name} cannot be read"):
-        model_folder.read(folder, "tiny")
+        model_folder.load(folder, "tiny")
 
 
 def test_a_cut_weight_file_is_refused(folder):
     path = folder / "model.safetensors"
     path.write_bytes(path.read_bytes()[:-10])
     with pytest.raises(BadModel, match="not a whole safetensors file"):
-        model_folder.read(folder, "tiny")
+        model_folder.load(folder, "tiny")
 
 
 def test_saving_again_replaces_the_model_and_keeps_what_else_lies_there(folder):
     (folder / "curves.csv").write_text("epoch,loss")
     other = dataclasses.replace(SPEC, name="second")
     model_folder.save(folder, other, network(seed=1), "# Second\n")
-    assert model_folder.read(folder, "x").spec.name == "second"
+    assert model_folder.load(folder, "x").spec.name == "second"
     assert (folder / "curves.csv").read_text() == "epoch,loss"
     assert [p.name for p in folder.parent.iterdir()] == ["tiny"]
 
@@ -240,7 +240,7 @@ def test_a_save_that_fails_leaves_the_old_model_and_nothing_else(folder, spoilt,
         monkeypatch.setattr("safetensors.torch.save", lambda *_, **__: 1 / 0)
     if spoilt == "rename":
         rename = Path.rename
-        monkeypatch.setattr(Path, "rename", lambda self, to: 1 / 0 if self.suffix == ".new" else rename(self, to))
+        monkeypatch.setattr(Path, "rename", lambda self, to: 1 / 0 if self.suffix == ".partial" else rename(self, to))
     with pytest.raises((BadModel, ZeroDivisionError)):
         model_folder.save(folder, spec, network(seed=1), "# Second\n")
     monkeypatch.undo()
@@ -251,7 +251,7 @@ def test_a_save_that_fails_leaves_the_old_model_and_nothing_else(folder, spoilt,
 def test_half_precision_halves_the_file_and_hardly_changes_what_it_says(tmp_path):
     model_folder.save(tmp_path / "full", SPEC, network(), "")
     model_folder.save(tmp_path / "half", SPEC, network(), "", half=True)
-    full, half = (model_folder.read(tmp_path / name, name) for name in ("full", "half"))
+    full, half = (model_folder.load(tmp_path / name, name) for name in ("full", "half"))
     assert {t.dtype for t in half.tensors.values() if t.is_floating_point()} == {torch.float32}
     sizes = [(tmp_path / name / "model.safetensors").stat().st_size for name in ("full", "half")]
     assert sizes[1] < 0.8 * sizes[0]

@@ -1,82 +1,28 @@
 """What a cell of a notebook shows: read as HTML, its pictures decoded, and looked at in a real browser."""
 
-import ast
-import base64
 import dataclasses
+import json
 import re
 from html import escape
-from html.parser import HTMLParser
-from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
-from cxr_demo import explain, methods
+from cxr_demo import methods
+from cxr_demo.case import Case
 from cxr_demo.errors import BadSetting, UnknownLabel
-from cxr_demo.films import image, phantom
+from cxr_demo.films import image
 from cxr_demo.output import notebook, render
 from cxr_demo.types import Unit
 from tests.support import planted
-from tests.support.notebook import HOSTILE, hostile
+from tests.support.notebook import HOSTILE, Seen, hostile, pixels_of
 from tests.support.notebook import explained as planted_cell
-
-ROOT = Path(__file__).parents[2]
-
-
-class Seen(HTMLParser):
-    """Elements, words and pictures of some HTML."""
-
-    def __init__(self, html):
-        super().__init__()
-        self.elements, self.words = [], []
-        self.feed(html)
-        self.close()
-        self.text = re.sub(r"\s+", " ", " ".join(self.words))
-        self.images = [attributes for tag, attributes in self.elements if tag == "img"]
-        self.maps = [pixels_of(i["src"]) for i in self.images if i["class"] == "map"]
-
-    def handle_starttag(self, tag, attrs):
-        self.elements.append((tag, dict(attrs)))
-
-    def handle_data(self, data):
-        if self.elements[-1][0] != "style":
-            self.words.append(data)
-
-
-def pixels_of(source):
-    kind, data = source.split(",")
-    assert kind == "data:image/png;base64"
-    picture = cv2.imdecode(np.frombuffer(base64.b64decode(data), np.uint8), cv2.IMREAD_UNCHANGED)
-    return picture if picture.ndim == 2 else picture[..., ::-1]
-
-
-def run_cell(source, names):
-    """What IPython does with a cell: run it, and display the value of its last line by its own HTML."""
-    *statements, last = ast.parse(source).body
-    assert isinstance(last, ast.Expr), "the last line has a value"
-    exec(compile(ast.Module(statements, []), "cell", "exec"), names)
-    value = eval(compile(ast.Expression(last.value), "cell", "eval"), names)
-    try:
-        from IPython.core.formatters import DisplayFormatter
-    except ImportError:
-        return value._repr_html_()
-    return DisplayFormatter().format(value)[0]["text/html"]
 
 
 @pytest.fixture(scope="module")
 def explained():
     return planted_cell()
-
-
-def test_the_readmes_cell_shows_what_it_says(tmp_path, monkeypatch):
-    (cell,) = re.findall(r"```python\n([^`]*notebook[^`]*)```", (ROOT / "README.md").read_text())
-    (tmp_path / "film.png").write_bytes(phantom.png("effusion"))
-    monkeypatch.chdir(tmp_path)
-    seen = Seen(run_cell(cell, {}))
-    assert len(seen.maps) == 2 * (1 + 2)
-    for said in ("film.png", "bundled:nih14@", "Grad-CAM", "Occlusion", "window 48", "Effusion", "Cardiomegaly"):
-        assert said in seen.text
 
 
 def test_everything_that_a_reader_needs_is_said(explained):
@@ -147,11 +93,11 @@ def test_unsure_places_are_hatched_and_said(explained):
 
 
 def test_a_map_that_is_not_complete_says_so():
-    model, film = planted.classifier(), planted.film()
-    first, *_, last = explain.explain(model, film, methods.Occlusion())
+    case = Case(planted.classifier(), planted.film())
+    first, *_, last = case.explain(methods.Occlusion())
     assert not first.complete
     early = dataclasses.replace(first, stopped="Stopped after the 2 seconds given.")
-    shown = notebook.Explained(film, explain.predict(model, film), (early, last), ["Left"])
+    shown = notebook.Explained(case, case.predict(), (early, last), ["Left"])
     done, asked = first.steps
     text = Seen(shown._repr_html_()).text
     assert f"Incomplete. Stopped after the 2 seconds given. Map of {done} of {asked} copies." in text
@@ -188,6 +134,25 @@ def test_the_defaults_are_the_pages(monkeypatch):
     shown = notebook.explain(planted.classifier(), planted.film())
     assert [e.method for e in shown.explanations] == ["gradcam", "layercam"]
     assert repr(shown) == "<planted.png: Right by Grad-CAM, LayerCAM of test:planted@1>"
+
+
+def test_it_is_saved_as_the_command_line_saves_it(tmp_path):
+    shown = notebook.explain(planted.classifier(), planted.film(), methods.GradCAM()).of("Left", "Against")
+    shown.save(tmp_path / "new")
+    names = {path.name for path in (tmp_path / "new").iterdir()}
+    assert names == {"result.json", "maps.npz", "report.html", "gradcam-Left.png", "gradcam-Against.png"}
+    fields = json.loads((tmp_path / "new" / "result.json").read_text())
+    assert fields["pictures"]["labels"] == ["Left", "Against"]
+    assert fields["methods"]["gradcam"]["trust"]["verdict"][0] == "supported"
+    with np.load(tmp_path / "new" / "maps.npz") as maps:
+        np.testing.assert_array_equal(maps["gradcam"], shown.explanations[0].values)
+
+
+def test_maps_that_would_overwrite_each_other_are_not_saved(tmp_path):
+    twice = (methods.GradCAM(), methods.GradCAM())
+    with pytest.raises(BadSetting, match="twice"):
+        notebook.explain(planted.classifier(), planted.film(), *twice).save(tmp_path / "new")
+    assert not (tmp_path / "new").exists()
 
 
 def test_words_from_outside_stay_words(explained):

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from cxr_demo import explain
+from cxr_demo.case import Case
 from cxr_demo.errors import BadSetting
 from cxr_demo.inference.scoring import Budget, Scorer
 from cxr_demo.methods import Occlusion, method
@@ -17,7 +17,7 @@ SETTINGS = [(32, 16), (32, 32), (24, 16), (16, 4), (96, 64), (24, 8), (32, 10)]
 
 
 def final(model, film, **settings):
-    *_, result = explain.explain(model, film, Occlusion(**settings))
+    *_, result = Case(model, film).explain(Occlusion(**settings))
     return result
 
 
@@ -53,14 +53,14 @@ def test_the_drop_is_that_of_the_altered_film(fill):
         "mean": np.full_like(film.pixels, film.pixels.mean()),
         "blurred": cv2.GaussianBlur(film.pixels, (0, 0), planted.SIZE / 16, borderType=cv2.BORDER_REFLECT),
     }
-    whole = explain.predict(model, film).logits
+    whole = Case(model, film).predict().logits
     sums, counts = np.zeros((4, 128, 128)), np.zeros((128, 128))
     for top in range(0, 128, 32):
         for left in range(0, 128, 32):
             place = np.s_[top : top + 32, left : left + 32]
             altered = film.pixels.copy()
             altered[place] = covers[fill][place]
-            sums[(..., *place)] = (whole - explain.predict(model, planted.film(altered)).logits)[:, None, None]
+            sums[(..., *place)] = (whole - Case(model, planted.film(altered)).predict().logits)[:, None, None]
             counts[place] += 1
     result = final(model, film, window=32, stride=32, fill=fill)
     np.testing.assert_allclose(result.values, sums * 16 / 49, atol=2e-5)  # a window is 1/16 of the view
@@ -74,7 +74,7 @@ def test_windows_add_up_to_covering_everything(window, stride, fill):
     result = final(model, film, window=window, stride=stride, scored=100, fill=fill)
     x = torch.from_numpy(film.pixels * 2048 - 1024)[None, None]
     covered = model.logits(fill_of(fill, Scorer(model, x, Budget())))[0].numpy()
-    lost = explain.predict(model, film).logits - covered
+    lost = Case(model, film).predict().logits - covered
     np.testing.assert_allclose(49 * result.values.mean((1, 2)), lost, rtol=1e-3, atol=1e-5)
 
 
@@ -111,7 +111,7 @@ def test_a_coarse_map_is_that_of_windows_side_by_side():
 
 def test_each_map_shown_is_the_average_so_far():
     model, film = planted.classifier(), planted.film()
-    runs = list(explain.explain(model, film, Occlusion(window=32, stride=8, scored=100, fill="black")))
+    runs = list(Case(model, film).explain(Occlusion(window=32, stride=8, scored=100, fill="black")))
     total = 19**2
     assert [e.steps[1] for e in runs] == [total] * len(runs)
     done = [e.steps[0] / total for e in runs]

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from benchmarks import published
-from cxr_demo.evaluation.benchmark import METRICS
+from cxr_demo.evaluation.benchmark.statistics import METRICS
 from cxr_demo.types import NIH_FINDINGS
 
 

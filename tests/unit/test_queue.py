@@ -89,7 +89,7 @@ def test_too_many_are_refused_with_the_time_it_would_take():
     queue, begun, go = JobQueue(workers=1, capacity=1), [], threading.Event()
     queue._took.append(200.0)
     threads = [enter(queue, begun, go, n) for n in range(2)]
-    with pytest.raises(TooBusy, match="1 computations are waiting, about 7 minutes"), queue.ticket():
+    with pytest.raises(TooBusy, match="1 computation is waiting, about 7 minutes"), queue.ticket():
         pass
     go.set()
     for thread in threads:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from cxr_demo import explain
+from cxr_demo.case import Case
 from cxr_demo.errors import BadSetting
 from cxr_demo.evaluation import randomisation, trust
 from cxr_demo.films import image, phantom
@@ -15,7 +15,7 @@ from tests.support.serving import save_model
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
-    return model_folder.read(save_model(tmp_path_factory.mktemp("model") / "tiny"), "tiny")
+    return model_folder.load(save_model(tmp_path_factory.mktemp("model") / "tiny"), "tiny")
 
 
 def weights(model):
@@ -85,7 +85,7 @@ def test_it_is_made_once_and_named(model):
 def test_grad_cam_of_a_permuted_classifier_is_another(model):
     film = phantom.PHANTOMS["effusion"].film()
     maps = [
-        trust.on_grid(list(explain.explain(one, film, GradCAM()))[-1].values)
+        trust.on_grid(list(Case(one, film).explain(GradCAM()))[-1].values)
         for one in (model, randomisation.permuted(model, "classifier"))
     ]
     assert np.nanmean(randomisation.kept(*maps)) < randomisation.STAYS

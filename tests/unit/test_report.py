@@ -10,9 +10,11 @@ import pytest
 from PIL import Image
 
 import cxr_demo
-from cxr_demo import explain, methods
+from cxr_demo import methods
+from cxr_demo.case import Case
 from cxr_demo.films import image
-from cxr_demo.output import render, report
+from cxr_demo.output import export, render, report
+from cxr_demo.output.result import Result
 from cxr_demo.types import Unit
 from tests.support import planted
 
@@ -23,9 +25,15 @@ CHOSEN = (methods.GradCAM(), methods.LIME(samples=100), methods.LayerCAM())
 @pytest.fixture(scope="module")
 def made():
     """The prediction of a wide film, and its maps by method."""
+    case = Case(planted.classifier(), FILM)
+    explanations = [list(case.explain(method))[-1] for method in CHOSEN]
+    return case.predict(), {e.method: e for e in explanations}
+
+
+def result_of(made, film=FILM, keys=("gradcam", "lime", "layercam")):
+    prediction, explanations = made
     model = planted.classifier()
-    explanations = [list(explain.explain(model, FILM, method))[-1] for method in CHOSEN]
-    return explain.predict(model, FILM), {e.method: e for e in explanations}
+    return Result(model.name, model.spec, film, prediction, [explanations[key] for key in keys], 0, (), None)
 
 
 def legend(made, key="gradcam", i=0, film=FILM, **changed):
@@ -35,7 +43,7 @@ def legend(made, key="gradcam", i=0, film=FILM, **changed):
 
 def test_a_saved_picture_is_the_overlay_with_what_it_shows_below(made, tmp_path):
     prediction, explanations = made
-    report.save(tmp_path, FILM, prediction, list(explanations.values()), ["Right", "Left"])
+    export.save(tmp_path, result_of(made), ["Right", "Left"])
     assert len(list(tmp_path.glob("*.png"))) == 2 * len(CHOSEN)
     for key, e in explanations.items():
         limit = render.limit_of(e.values[:2])
@@ -53,7 +61,7 @@ def test_a_saved_picture_is_the_overlay_with_what_it_shows_below(made, tmp_path)
 def test_a_saved_picture_alone_tells_how_to_make_it_again(made, tmp_path):
     prediction, explanations = made
     film = dataclasses.replace(FILM, name="Åse\n\udcff胸.png", correction="turn over")
-    report.save(tmp_path, film, prediction, [explanations["lime"]], ["Right", "Left"])
+    export.save(tmp_path, result_of(made, film, ["lime"]), ["Right", "Left"])
     texts = Image.open(tmp_path / "lime-Right.png").text
     assert texts["Title"] == legend(made, "lime", 1).title
     assert texts["Software"] == f"cxr_demo {cxr_demo.__version__}"

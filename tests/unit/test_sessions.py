@@ -1,7 +1,12 @@
 """What the page keeps of each visitor."""
 
+import gc
+import weakref
+
 import numpy as np
 
+from cxr_demo import methods
+from cxr_demo.evaluation import trust
 from cxr_demo.output import render
 from cxr_demo.types import Crop, Radiograph
 from cxr_demo.web.sessions import Sessions
@@ -61,6 +66,40 @@ class TestSessions:
         sessions.film("a", "y", reading)
         sessions.film("a", "x", reading)
         assert len(read) == 4
+
+    def test_what_a_visitors_case_knows_is_kept_with_the_film_for_each_model(self):
+        sessions, read = Sessions(), [planted.film(), planted.film(), planted.film()]
+        models = one, other = planted.classifier(), planted.classifier()
+
+        def predict(visitor, model, key="x"):
+            sessions.case(visitor, key, model, read.pop).predict()
+            return [model.images() for model in models]
+
+        assert predict("a", one) == [1, 0]
+        assert predict("a", one) == [1, 0]
+        assert predict("a", other) == [1, 1]
+        assert predict("a", one) == [1, 1], "and what the first model made of it is still there"
+        assert len(read) == 2
+        assert predict("b", one) == [2, 1], "nothing is shared with another visitor"
+        assert predict("a", one, "y") == [3, 1], "nor between two films"
+
+    def test_a_visitors_film_keeps_no_model_alive(self):
+        """A visitor may name one of 500 MB; others then push it out."""
+        sessions, model = Sessions(), planted.classifier()
+        trust.controls(sessions.case("a", "x", model, planted.film))
+        list(sessions.case("a", "x", model, planted.film).explain(methods.Occlusion()))
+        gone = weakref.ref(model)
+        del model
+        gc.collect()
+        assert gone() is None
+
+    def test_a_film_that_its_visitor_leaves_takes_what_was_computed_along(self):
+        sessions, model = Sessions(), planted.classifier()
+        features = weakref.ref(sessions.case("a", "x", model, planted.film).first.features)
+        assert features() is not None
+        sessions.film("a", "y", planted.film)
+        gc.collect()
+        assert features() is None
 
     def test_a_crowd_stops_nobody_and_only_the_film_of_the_visitor_away_longest_is_dropped(self):
         sessions, read = Sessions(most=2), []

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cxr_demo import explain
+from cxr_demo.case import Case, maps_of_inputs
 from cxr_demo.errors import Cancelled, DeadlinePassed
 from cxr_demo.evaluation import metrics, trust
 from cxr_demo.evaluation.trust import Trust, Verdict
@@ -29,8 +29,13 @@ def film():
 
 
 @pytest.fixture(scope="module")
-def held(model, film):
-    return trust.controls(model, film)
+def case(model, film):
+    return Case(model, film)
+
+
+@pytest.fixture(scope="module")
+def held(case):
+    return trust.controls(case)
 
 
 def explained(values, **more):
@@ -38,9 +43,9 @@ def explained(values, **more):
     return Explanation("any", LABELS, np.asarray(values, np.float32), Unit.LOGIT, **(known | more))
 
 
-def verdicts(model, film, maps, i=0):
+def verdicts(case, maps, i=0):
     """Of a finding's maps (n, S, S), many at a time; only their numbers matter, not their method."""
-    held = trust.controls(model, film)
+    held = trust.controls(case)
     found = []
     for cells in trust.on_grid(np.asarray(maps)):
         faithful = metrics.faithfulness(cells, held.signs, held.moved[:, i])
@@ -70,11 +75,11 @@ class TestControls:
             assert curve.deletion[0] == curve.insertion[-1] == pytest.approx(held.logits[0])
             assert curve.deletion[-1] == curve.insertion[0] == pytest.approx(held.covered[0])
 
-    def test_a_half_moves_the_logit_by_the_evidence_it_shows(self, model, film, held):
+    def test_a_half_moves_the_logit_by_the_evidence_it_shows(self, film, held, case):
         """The planted model is linear: what is shown is worth the film, what is covered its blurred self."""
         from cxr_demo.methods.fill import fill_of
 
-        fill = fill_of("blurred", explain.scorer_of(model, film))[0, 0].numpy() / 2048 + 0.5
+        fill = fill_of("blurred", case.scorer())[0, 0].numpy() / 2048 + 0.5
         density = planted.density(film.pixels - fill)
         fine = np.arange(SIZE) * trust.GRID // SIZE
         signs = held.signs[:, fine[:, None], fine]
@@ -83,16 +88,17 @@ class TestControls:
 
     def test_they_are_scored_once_for_all_methods_and_findings(self):
         model, film = planted.classifier(), planted.film()
-        held = trust.controls(model, film)
+        case = Case(model, film)
+        held = trust.controls(case)
         before = model.images()
-        assert trust.controls(model, film) is held
+        assert trust.controls(case) is held
         assert model.images() == before
         curves = 2 * (len(trust.SHARES) - 2) * (trust.RANDOM + 1)
         assert held.forwards == 1 + 2 * trust.PAIRS + curves + 4
 
     def test_another_film_has_its_own(self, model, held):
         other = planted.film(planted.pixels()[::-1])
-        assert trust.controls(model, other) is not held
+        assert trust.controls(Case(model, other)) is not held
 
     def test_they_end_when_told(self):
         import threading
@@ -100,13 +106,13 @@ class TestControls:
         flag = threading.Event()
         flag.set()
         with pytest.raises(Cancelled):
-            trust.controls(planted.classifier(), planted.film(), Budget(cancelled=flag))
+            trust.controls(Case(planted.classifier(), planted.film()), Budget(cancelled=flag))
         with pytest.raises(DeadlinePassed):
-            trust.controls(planted.classifier(), planted.film(), Budget(seconds=0))
+            trust.controls(Case(planted.classifier(), planted.film()), Budget(seconds=0))
 
     def test_a_marker_moves_what_looks_at_its_corner(self):
         corner = {"Corner": planted.Spot(0, 0, 0.9), "Middle": planted.Spot(48, 48, 0.9)}
-        moved = trust.controls(planted.classifier(corner), planted.film()).marker
+        moved = trust.controls(Case(planted.classifier(corner), planted.film())).marker
         assert moved.shape == (4, 2)
         assert moved[0, 0] > 0.01
         np.testing.assert_allclose(np.delete(moved[:, 0], 0), 0, atol=1e-5)
@@ -114,20 +120,20 @@ class TestControls:
 
 
 class TestVerdicts:
-    def test_maps_that_know_nothing_are_called_random(self, model, film):
+    def test_maps_that_know_nothing_are_called_random(self, case):
         for n, maps in enumerate((
             image.by_area(np.random.default_rng(1).standard_normal((TRIED, 7, 7)), SIZE),  # cells
             image.by_area(np.random.default_rng(2).standard_normal((TRIED, 14, 14)), SIZE),  # finer ones
             image.by_area((np.random.default_rng(3).uniform(size=(TRIED, 8, 8)) > 0.9).astype(float), SIZE),  # sparse
         )):  # fmt: skip
-            called = verdicts(model, film, maps)
+            called = verdicts(case, maps)
             assert np.mean([v is Verdict.RANDOM for v in called]) >= 0.95, n
 
-    def test_the_planted_map_somewhere_else_is_called_random(self, model, film):
+    def test_the_planted_map_somewhere_else_is_called_random(self, film, case):
         random = np.random.default_rng(4)
         density = planted.density(film.pixels)[0]
         maps = [np.roll(density, random.integers(0, SIZE, 2), (0, 1)) for _ in range(TRIED)]
-        assert np.mean([v is Verdict.RANDOM for v in verdicts(model, film, maps)]) >= 0.95
+        assert np.mean([v is Verdict.RANDOM for v in verdicts(case, maps)]) >= 0.95
 
     def test_planted_evidence_is_called_supported(self):
         """Anywhere on the film, of many sizes, with a map that is right but coarse or noisy."""
@@ -141,28 +147,26 @@ class TestVerdicts:
             density = planted.density(film.pixels, spots)[0]
             coarse = image.by_area(image.by_area(density[None], 8), SIZE)[0]
             noisy = coarse + random.normal(0, 0.1 * coarse.max(), coarse.shape)
-            called += verdicts(planted.classifier(spots), film, [density, coarse, noisy])
+            called += verdicts(Case(planted.classifier(spots), film), [density, coarse, noisy])
             assert len(called) == 3 * (trial + 1)
         assert np.mean([v is Verdict.SUPPORTED for v in called]) >= 0.95
 
-    def test_what_is_against_the_finding_counts_as_well(self, model, film):
+    def test_what_is_against_the_finding_counts_as_well(self, film, case):
         density = planted.density(film.pixels)
         i = LABELS.index("Against")
-        assert verdicts(model, film, density[i : i + 1], i) == [Verdict.SUPPORTED]
-        assert verdicts(model, film, -density[i : i + 1], i) == [Verdict.RANDOM]
+        assert verdicts(case, density[i : i + 1], i) == [Verdict.SUPPORTED]
+        assert verdicts(case, -density[i : i + 1], i) == [Verdict.RANDOM]
 
-    def test_an_empty_map_and_a_finding_without_evidence_are_not_tested(self, model, film):
-        assert verdicts(model, film, np.zeros((1, SIZE, SIZE))) == [Verdict.UNDEFINED]
-        assert verdicts(model, film, planted.density(film.pixels)[:1], LABELS.index("Nothing")) == [Verdict.UNDEFINED]
+    def test_an_empty_map_and_a_finding_without_evidence_are_not_tested(self, film, case):
+        assert verdicts(case, np.zeros((1, SIZE, SIZE))) == [Verdict.UNDEFINED]
+        assert verdicts(case, planted.density(film.pixels)[:1], LABELS.index("Nothing")) == [Verdict.UNDEFINED]
 
     def test_the_lungs_themselves_are_no_better_than_the_lungs(self):
         """A model that looks at the lungs: marking them is right, and no explanation."""
-        film = phantom.PHANTOMS["normal"].film()
-        spots = {"Left": planted.Spot(36, 22, 0.9, 36)}
-        model = planted.classifier(spots)
-        seen = trust.controls(model, film).lungs
+        case = Case(planted.classifier({"Left": planted.Spot(36, 22, 0.9, 36)}), phantom.PHANTOMS["normal"].film())
+        seen = trust.controls(case).lungs
         held = image.by_area(trust.prior(seen)[None], SIZE)
-        assert verdicts(model, film, held)[0] in (Verdict.ANATOMY, Verdict.RANDOM)
+        assert verdicts(case, held)[0] in (Verdict.ANATOMY, Verdict.RANDOM)
 
     @pytest.mark.parametrize(
         ("faithful", "chance", "verdict", "words"),
@@ -186,9 +190,9 @@ class TestVerdicts:
 
 
 class TestCurves:
-    def test_the_right_map_deletes_fast_and_inserts_fast(self, model, film, held):
+    def test_the_right_map_deletes_fast_and_inserts_fast(self, film, held, case):
         density = planted.density(film.pixels)[0]
-        right, wrong, flat = trust.curves(model, film, 0, [density, -density, np.zeros_like(density)])
+        right, wrong, flat = trust.curves(case, 0, [density, -density, np.zeros_like(density)])
         assert right.gap > 0.5 * (held.logits[0] - held.covered[0])
         assert wrong.gap < 0
         assert right.gap > max(abs(flat.gap), *(abs(c.gap) for c in held.random[0]))
@@ -197,31 +201,27 @@ class TestCurves:
         np.testing.assert_allclose(right.deletion[after:], held.covered[0], atol=0.02)
         np.testing.assert_allclose(right.insertion[after:], held.logits[0], atol=0.02)
 
-    def test_the_gap_of_random_orders_is_zero_in_the_mean(self, model, film):
-        gaps = [
-            curve.gap for curve in trust.curves(model, film, 0, list(image.by_area(trust.random_maps(120, 3), SIZE)))
-        ]
+    def test_the_gap_of_random_orders_is_zero_in_the_mean(self, case):
+        gaps = [curve.gap for curve in trust.curves(case, 0, list(image.by_area(trust.random_maps(120, 3), SIZE)))]
         assert abs(np.mean(gaps)) < 3 * np.std(gaps) / np.sqrt(len(gaps))
 
 
 class TestStability:
-    def test_a_methods_own_word_is_weighed_by_strength(self, model, film):
+    def test_a_methods_own_word_is_weighed_by_strength(self, case):
         values, sure = np.zeros((4, SIZE, SIZE)), np.ones((4, SIZE, SIZE))
         values[0, 0, 0], values[0, 1, 1], sure[0, 1, 1] = 3, -1, 0.2
-        found = trust.measure(model, film, Occlusion(), explained(values, sure=sure))
+        found = trust.measure(case, Occlusion(), explained(values, sure=sure))
         assert found.stability[0] == pytest.approx((3 + 0.2) / 4)
         assert np.isnan(found.stability[1])
 
-    def test_quick_methods_are_tried_on_changed_films(self, model, film):
-        *_, last = explain.explain(model, film, GradCAM())
-        found = trust.measure(model, film, GradCAM(), last)
+    def test_quick_methods_are_tried_on_changed_films(self, case):
+        *_, last = case.explain(GradCAM())
+        found = trust.measure(case, GradCAM(), last)
         assert (found.stability[:3] > 0.6).all()
         assert np.isnan(found.stability[LABELS.index("Nothing")])
 
-    def test_what_takes_seconds_and_does_not_say_is_unknown(self, model, film):
-        assert np.isnan(
-            trust.measure(model, film, Occlusion(), explained(planted.density(film.pixels))).stability
-        ).all()
+    def test_what_takes_seconds_and_does_not_say_is_unknown(self, film, case):
+        assert np.isnan(trust.measure(case, Occlusion(), explained(planted.density(film.pixels))).stability).all()
 
     def test_moved_back_a_moved_map_is_the_map(self, model):
         import torch
@@ -232,31 +232,31 @@ class TestStability:
         np.testing.assert_array_equal(changed[2:, :-3], pixels[:-2, 3:])
         np.testing.assert_allclose(trust._changed(x * 0.5, (0, 0), 1.05, (0.0, 1.0)), pixels * 0.525, rtol=1e-6)
 
-    def test_changed_films_are_explained_as_each_by_itself(self, model, film):
-        x = explain.scorer_of(model, film).x
+    def test_changed_films_are_explained_as_each_by_itself(self, model, case):
+        x = case.first.x
         inputs = x.new_tensor(np.stack([trust._changed(x, (k, 0), 1.0, (-1024.0, 1024.0)) for k in range(3)])[:, None])
-        together = explain.maps_of_inputs(model, inputs, GradCAM())
+        together = maps_of_inputs(model, inputs, GradCAM())
         for k, maps in enumerate(together):
-            np.testing.assert_allclose(explain.maps_of_inputs(model, inputs[k : k + 1], GradCAM())[0], maps, atol=1e-5)
+            np.testing.assert_allclose(maps_of_inputs(model, inputs[k : k + 1], GradCAM())[0], maps, atol=1e-5)
         assert np.ptp(together[:, 0], axis=0).max() > 1e-3
 
 
-def test_shares_outside_the_lungs_and_at_the_border(model, film):
-    seen = trust.controls(model, film).lungs.mask
+def test_shares_outside_the_lungs_and_at_the_border(case):
+    seen = trust.controls(case).lungs.mask
     inside = image.by_area(seen[None].astype(float), SIZE)[0] == 1
     corner = np.zeros((4, SIZE, SIZE))
     corner[:, :4, :4] = 1
     corner[1] = inside
-    found = trust.measure(model, film, Occlusion(), explained(corner))
+    found = trust.measure(case, Occlusion(), explained(corner))
     assert found.outside[0] == 1
     assert found.border[0] == 1
     assert found.outside[1] < 0.2
 
 
 @pytest.mark.parametrize("kind", METHODS, ids=lambda kind: kind.key)
-def test_every_method_is_supported_on_planted_evidence(kind, model, film):
-    *_, last = explain.explain(model, film, kind())
-    found = trust.measure(model, film, kind(), last)
+def test_every_method_is_supported_on_planted_evidence(kind, case):
+    *_, last = case.explain(kind())
+    found = trust.measure(case, kind(), last)
     assert found.verdict(LABELS.index("Left")) is Verdict.SUPPORTED
     assert found.verdict(LABELS.index("Nothing")) is Verdict.UNDEFINED
     assert (kind.cost is Cost.INSTANT or last.sure is not None) == bool(np.isfinite(found.stability[0]))

@@ -289,9 +289,9 @@ def slow(hub, publish, monkeypatch):
     """Two models, of which reading the first takes until this is set."""
     publish("someone/a")
     publish("someone/b")
-    may, read = threading.Event(), model_folder.read
+    may, read = threading.Event(), model_folder.load
     monkeypatch.setattr(
-        model_folder, "read", lambda *args, **more: (args[1] != "someone/a" or may.wait(20)) and read(*args, **more)
+        model_folder, "load", lambda *args, **more: (args[1] != "someone/a" or may.wait(20)) and read(*args, **more)
     )
     yield may
     may.set()

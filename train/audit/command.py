@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cxr_demo.errors import DataError
+from cxr_demo.files import write_whole
 from train import splits
 from train.audit import corrections, page, report
 from train.audit import run as audit
@@ -163,7 +164,5 @@ def write(result: Audit, films: Films, folder: Path, *, pictures: bool = True) -
         "audit.html": page.write(result, films, pictures=pictures),
     }
     for name, content in made.items():
-        partial = folder / f"{name}.partial"
-        partial.write_text(content, encoding="utf-8")
-        partial.replace(folder / name)
+        write_whole(folder / name, content)
     return tuple(folder / name for name in made)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import csv
 import io
 import math
-import os
 from collections import Counter
 from dataclasses import astuple, dataclass, fields, replace
 from datetime import datetime, timezone
@@ -20,7 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cxr_demo.errors import DataError
-from cxr_demo.files import sha256_of
+from cxr_demo.files import sha256_of, to_disk
 from cxr_demo.types import NIH_FINDINGS
 
 if TYPE_CHECKING:
@@ -93,8 +92,7 @@ def append(path: Path, correction: Correction) -> None:
             end = _whole(file)
             file.truncate(end)
             file.write(line if end else _line(HEADER) + line)
-            file.flush()
-            os.fsync(file.fileno())
+            to_disk(file)
     except OSError as error:
         raise DataError(f"{path} cannot be written: {error.strerror}.") from None
 

@@ -47,13 +47,11 @@ def picture(path: Path, boxes: Sequence[Box], side: int, quality: int = 80) -> P
     `boxes` are in pixels of the film, `quality` is JPEG's. An unreadable film yields a Picture with `problem`.
     """
     try:
-        pixels = image.read(path).pixels
+        film = image.read(path)
     except UnreadableImage as error:
         return Picture(problem=str(error))
-    height, width = pixels.shape
-    shrink = min(1.0, side / max(height, width))
-    size = (max(1, round(width * shrink)), max(1, round(height * shrink)))
-    small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
+    height, width = film.pixels.shape
+    small = image.shrunk(film, side).pixels
     _, data = cv2.imencode(".jpg", np.rint(small * 255).astype(np.uint8), [cv2.IMWRITE_JPEG_QUALITY, quality])
     frames = tuple(
         Frame(
@@ -62,4 +60,5 @@ def picture(path: Path, boxes: Sequence[Box], side: int, quality: int = 80) -> P
         )
         for b in boxes
     )
-    return Picture("data:image/jpeg;base64," + base64.b64encode(data.tobytes()).decode(), *size, frames)
+    uri = "data:image/jpeg;base64," + base64.b64encode(data.tobytes()).decode()
+    return Picture(uri, small.shape[1], small.shape[0], frames)

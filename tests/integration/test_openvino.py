@@ -1,6 +1,5 @@
 """Converted models are read again from disk, unless anything about them is another."""
 
-import dataclasses
 import os
 import subprocess
 import sys
@@ -11,13 +10,14 @@ import numpy as np
 import pytest
 from huggingface_hub import constants
 
-from cxr_demo import explain
+from cxr_demo.case import Case
 from cxr_demo.films import phantom
 from cxr_demo.inference import engine, openvino
 from cxr_demo.methods import GradCAM
 from cxr_demo.methods.cam import LayerCAM
 from cxr_demo.models import classifier, model_folder
 from tests.support.networks import asked, build
+from tests.support.serving import save_model
 
 
 @pytest.fixture
@@ -114,7 +114,7 @@ def test_those_used_last_are_kept(place, monkeypatch):
 
 
 def test_another_process_finds_it(place, tmp_path):
-    """The bundled model, by the command line: the second run converts nothing."""
+    """By the command line: the second run converts nothing."""
     from cxr_demo.films import phantom
 
     film = phantom.save("effusion", tmp_path, 256)
@@ -128,6 +128,8 @@ def test_another_process_finds_it(place, tmp_path):
         "occlusion",
         "--occlusion.stride",
         "32",
+        "--model",
+        str(save_model(tmp_path / "model")),
     ]
     written, maps = [], []
     for out in ("one", "two"):
@@ -145,7 +147,7 @@ def test_others_explain_with_a_model_while_it_is_converted(method):
     """Exporting changes how modules are called, in every thread: visitors got errors."""
     model = build("DenseNet")
     film = phantom.PHANTOMS["effusion"].film()
-    truth = list(explain.explain(model, film, method()))[-1].values
+    truth = list(Case(model, film).explain(method()))[-1].values
     done, failed = threading.Event(), []
 
     def convert():
@@ -160,7 +162,7 @@ def test_others_explain_with_a_model_while_it_is_converted(method):
     runs = 0
     while not done.is_set():
         try:
-            (*_, found) = explain.explain(model, dataclasses.replace(film), method())
+            (*_, found) = Case(model, film).explain(method())
             np.testing.assert_allclose(found.values, truth, atol=1e-5)
             runs += 1
         except Exception as error:

@@ -1,4 +1,4 @@
-"""What explain() and predict() promise whatever the method: checked, frozen, timed, counted, ended on request."""
+"""A case's predictions and maps, whatever the method: checked, frozen, timed, counted, ended on request."""
 
 import gc
 import threading
@@ -10,8 +10,10 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
-from cxr_demo import explain, methods
-from cxr_demo.errors import BadSetting, CxrError, ModelError
+from cxr_demo import methods
+from cxr_demo.case import Case
+from cxr_demo.errors import BadSetting, CxrError, DeadlinePassed, ModelError
+from cxr_demo.evaluation import trust
 from cxr_demo.films import image
 from cxr_demo.inference.scoring import Budget
 from cxr_demo.methods import GradCAM, Occlusion, Step, setting
@@ -30,8 +32,6 @@ class Brightness:
     unit: ClassVar[Unit] = Unit.RANKING
     paper: ClassVar[str] = "arXiv:0000.00000"
     cost: ClassVar[Cost] = Cost.INSTANT
-    signed: ClassVar[bool] = False
-    class_specific: ClassVar[bool] = False
     reading: ClassVar[str] = "Bright is bright. It says nothing of the model."
 
     gain: float = setting(1.0, low=0.0, high=2.0, step=0.5, help="times the brightness")
@@ -47,12 +47,12 @@ def method_of(attribute):
 
 def runs(chosen, **budget):
     model = budget.pop("model", None) or planted.classifier()
-    return list(explain.explain(model, planted.film(), chosen, budget=Budget(**budget)))
+    return list(Case(model, planted.film()).explain(chosen, budget=Budget(**budget)))
 
 
 def test_a_prediction_is_what_the_model_says():
     model, film = planted.classifier(), planted.film()
-    p = explain.predict(model, film)
+    p = Case(model, film).predict()
     expected = planted.density(film.pixels).sum((1, 2)) + planted.BIAS
     np.testing.assert_allclose(p.logits, expected, atol=1e-5)
     np.testing.assert_allclose(p.probabilities, 1 / (1 + np.exp(-expected)), atol=1e-5)
@@ -62,7 +62,7 @@ def test_a_prediction_is_what_the_model_says():
 
 
 def test_arrays_are_frozen():
-    p = explain.predict(planted.classifier(), planted.film())
+    p = Case(planted.classifier(), planted.film()).predict()
     e = runs(methods.method("lime", {"samples": 100}))[-1]
     for array in (p.logits, p.probabilities, p.thresholds, e.values, e.fidelity):
         assert array.dtype == np.float32
@@ -73,7 +73,7 @@ def test_arrays_are_frozen():
 def test_a_damaged_model_is_an_error():
     model = planted.classifier(bias=np.array([0, np.nan, 0, 0], np.float32))
     with pytest.raises(ModelError, match=r"test:planted@1 gives no finite logits for planted\.png"):
-        explain.predict(model, planted.film())
+        Case(model, planted.film()).predict()
 
 
 def test_everything_is_recorded():
@@ -99,7 +99,7 @@ def test_a_new_class_works_everywhere(monkeypatch):
 def test_settings_out_of_range_are_refused_before_any_work():
     model = planted.classifier()
     with pytest.raises(BadSetting, match=r"gain=2\.5: a number from 0 to 2"):
-        explain.explain(model, planted.film(), Brightness(gain=2.5))
+        Case(model, planted.film()).explain(Brightness(gain=2.5))
     assert model.images() == 0
 
 
@@ -169,7 +169,7 @@ def test_maps_come_as_they_are_made():
             reached.append(i)
             yield Step(np.zeros(SHAPE))
 
-    next(explain.explain(planted.classifier(), planted.film(), method_of(attribute)))
+    next(Case(planted.classifier(), planted.film()).explain(method_of(attribute)))
     assert reached == [0]
 
 
@@ -184,7 +184,7 @@ def test_a_visitor_who_leaves_ends_the_work_at_once():
             ended.append(scorer.forwards)
 
     model = planted.classifier()
-    explanations = explain.explain(model, planted.film(), method_of(attribute))
+    explanations = Case(model, planted.film()).explain(method_of(attribute))
     next(explanations)
     explanations.close()
     assert ended == [5]
@@ -215,24 +215,59 @@ def test_stopped_before_anything_was_there():
     assert model.images() == 0
 
 
-def test_one_pass_per_film_object_shared_with_nobody_else():
-    model, film, same = planted.classifier(), planted.film(), planted.film()
-    explain.predict(model, film)
-    list(explain.explain(model, film, GradCAM()))
+def test_prediction_maps_and_measures_share_one_pass():
+    model = planted.classifier()
+    case = Case(model, planted.film())
+    case.predict()
+    list(case.explain(GradCAM()))
+    scorer = case.scorer()
+    assert scorer.features is case.first.features
+    assert scorer.x is case.first.x
     assert model.images() == 1
-    explain.predict(model, same)
-    assert model.images() == 2
-    explain.predict(other := planted.classifier(), film)
-    assert (model.images(), other.images()) == (2, 1)
 
 
-def test_nothing_is_kept_of_a_film_or_a_model_that_is_gone():
+def test_another_case_of_the_same_film_has_its_own_pass():
     model, film = planted.classifier(), planted.film()
-    list(explain.explain(model, film, Occlusion()))
-    gone = weakref.ref(film), weakref.ref(model)
-    del film, model
+    for n in (1, 2):
+        Case(model, film).predict()
+        assert model.images() == n
+
+
+def test_the_fold_that_answers_is_chosen_once(monkeypatch):
+    model, fold, asked = planted.classifier(), planted.classifier(), []
+    monkeypatch.setattr(model, "for_film", lambda name: asked.append(name) or fold)
+    case = Case(model, planted.film(name="known.png"))
+    assert case.model is fold
+    case.predict()
+    *_, last = case.explain(GradCAM())
+    trust.measure(case, GradCAM(), last)
+    trust.curves(case, 0, [last.values[0]])
+    assert asked == ["known.png"]
+    assert model.images() == 0
+
+
+def test_a_shared_result_is_made_once_and_again_after_a_failure():
+    case, made = Case(planted.classifier(), planted.film()), []
+
+    def make():
+        made.append(len(made))
+        if len(made) == 1:
+            raise DeadlinePassed("Stopped.")
+        return len(made)
+
+    with pytest.raises(DeadlinePassed):
+        case.once(int, make)
+    assert [case.once(int, make) for _ in range(2)] == [2, 2]
+
+
+def test_nothing_is_kept_of_a_case_that_is_gone():
+    case = Case(planted.classifier(), planted.film())
+    list(case.explain(Occlusion()))
+    trust.controls(case)
+    gone = [weakref.ref(each) for each in (case.film, case.model, case.first.features)]
+    del case
     gc.collect()
-    assert [ref() for ref in gone] == [None, None]
+    assert [ref() for ref in gone] == [None] * 3
 
 
 def test_the_film_is_seen_through_its_crop():
@@ -241,6 +276,6 @@ def test_the_film_is_seen_through_its_crop():
     model = planted.classifier()
     film = planted.film(tall)
     assert film.crop == image.centre_square(208, 128)
-    (e,) = explain.explain(model, film, GradCAM())
-    (square,) = explain.explain(model, planted.film(), GradCAM())
+    (e,) = Case(model, film).explain(GradCAM())
+    (square,) = Case(model, planted.film()).explain(GradCAM())
     np.testing.assert_allclose(e.values, square.values, atol=1e-6)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cxr_demo.evaluation import benchmark, metrics
+from cxr_demo.evaluation.benchmark import statistics, tables
 
 
 class TestSums:
@@ -15,14 +15,14 @@ class TestSums:
 
     def test_means_weigh_findings_alike_and_leave_out_what_is_undefined(self):
         many, few = self.lines([1] * 10 + [0] * 10 + [None] * 4), self.lines([1] * 10, finding="Nodule")
-        figures = {(f["finding"], f["metric"]): f for f in benchmark.summary(many + few)}
+        figures = {(f["finding"], f["metric"]): f for f in statistics.summary(many + few)}
         assert figures["Mass", "pointing"]["value"] == 0.5
         assert figures["Mass", "pointing"]["cases"] == 20
         assert figures["mean", "pointing"]["value"] == 0.75
         assert figures["mean", "pointing"]["cases"] == 30
 
     def test_a_finding_with_too_few_films_is_said_and_left_out_of_the_mean(self):
-        figures = benchmark.summary(self.lines([1, 0] * 10) + self.lines([1, 1], finding="Hernia"))
+        figures = statistics.summary(self.lines([1, 0] * 10) + self.lines([1, 1], finding="Hernia"))
         by = {f["finding"]: f for f in figures}
         assert by["Hernia"]["too few"]
         assert not by["Mass"]["too few"]
@@ -35,7 +35,7 @@ class TestSums:
             lines = self.lines([1, 1, 0, 0] * 15)
             for n, line in enumerate(lines):
                 line["patient"] = str(n // patients)
-            (figure, _) = benchmark.summary(lines)
+            (figure, _) = statistics.summary(lines)
             found.append(figure["high"] - figure["low"])
         assert found[0] == pytest.approx(found[1] * 2**0.5, rel=0.2)
 
@@ -49,33 +49,11 @@ class TestSums:
             for n in range(200)
             for name, value in (("better", more), ("same", centre), ("centre", centre))
         ]
-        found = {(f["finding"], f["method"]): f for f in benchmark.against(lines)}
+        found = {(f["finding"], f["method"]): f for f in statistics.against(lines)}
         assert set(found) == {(finding, method) for finding in ("Mass", "mean") for method in ("better", "same")}
         assert found["mean", "better"]["value"] == pytest.approx((more - centre).mean())
         assert found["mean", "better"]["low"] > 0
         assert found["mean", "same"]["value"] == found["mean", "same"]["low"] == found["mean", "same"]["high"] == 0
-        said = "\n".join(benchmark._less_centre(list(found.values())))
+        said = "\n".join(tables._less_centre(list(found.values())))
         assert "No better than the centre in pointing: same." in said
-        assert benchmark.against([line for line in lines if line["method"] != "centre"]) == []
-
-    def test_the_best_map_scores_its_best_and_a_random_one_at_chance(self):
-        mask = metrics.box_mask([(0.25, 0.25, 0.5, 0.5)], 56)
-        best = benchmark.localised(mask, mask)
-        assert {best[name] for name in ("pointing", "energy in box", "IoU", "IoBB", "IoU > 0.5", "IoBB > 0.5")} == {1}
-        random = np.random.default_rng(0)
-        drawn = [benchmark.localised(random.normal(size=(56, 56)), mask) for _ in range(1500)]
-        assert np.mean([d["pointing"] for d in drawn]) == pytest.approx(mask.mean(), abs=0.02)
-        assert np.mean([d["energy in box"] for d in drawn]) == pytest.approx(0, abs=0.01)
-
-    def test_without_boxes_localisation_is_undefined(self):
-        found = benchmark.localised(np.random.default_rng(0).normal(size=(8, 8)), np.zeros((8, 8)))
-        assert all(np.isnan(value) for value in found.values())
-
-
-def test_a_plan_is_the_same_wherever_its_model_lies():
-    """So that a run goes on after its folder was moved, or on another machine."""
-    settings = {"occlusion": {"window": 32}}
-    plan = benchmark.Plan("runs/boxes@1a2b", settings)
-    assert plan.digest == benchmark.Plan("/elsewhere/boxes@1a2b", settings).digest
-    assert plan.digest != benchmark.Plan("runs/boxes@1a2c", settings).digest
-    assert plan.digest != benchmark.Plan("runs/boxes@1a2b", {"occlusion": {"window": 48}}).digest
+        assert statistics.against([line for line in lines if line["method"] != "centre"]) == []

@@ -1,0 +1,187 @@
+"""A model and a film: the prediction and the maps, timed, checked and wrapped."""
+
+from __future__ import annotations
+
+import time
+from contextlib import closing
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+import torch
+
+from cxr_demo.errors import CxrError, ModelError, Stopped, sentence_of
+from cxr_demo.films import gate, image
+from cxr_demo.inference.scoring import Budget, FirstPass, Scorer, first_pass, logits_of
+from cxr_demo.messages import message
+from cxr_demo.methods.base import values_of
+from cxr_demo.types import Explanation, Prediction
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Mapping
+
+    from torch import Tensor
+
+    from cxr_demo.methods.base import Method, Step
+    from cxr_demo.models.classifier import Classifier
+    from cxr_demo.types import Radiograph
+
+T = TypeVar("T")
+
+
+class Case:
+    """A model and one film: predicts, explains, and computes once what predictions, maps and measures share.
+
+    `model` answers for this film: of a run of folds that is `chosen`, the fold that never saw the film's patient.
+    `known` holds the shared results by type, none of which refers to the model: whoever keeps a film, and makes a new
+    Case of it for each request, keeps this dictionary with it. Nothing outlives it.
+    """
+
+    def __init__(self, model: Classifier, film: Radiograph, known: dict[type, Any] | None = None) -> None:
+        self.chosen = model
+        self.model = model.for_film(film.name)
+        self.film = film
+        self._known: dict[type, Any] = {} if known is None else known
+
+    def once(self, kind: type[T], make: Callable[[], T]) -> T:
+        """The case's result of this type, made at the first call; if `make` raises, the next call tries again."""
+        if kind not in self._known:
+            self._known.setdefault(kind, make())  # of two threads that compute it the first is right
+        found: T = self._known[kind]
+        return found
+
+    @property
+    def first(self) -> FirstPass:
+        """The model's input (1, 1, S, S) and feature map, from one pass in float32."""
+        return self.once(FirstPass, self._first_pass)
+
+    def scorer(self, budget: Budget | None = None) -> Scorer:
+        """Scores masked copies of the film; shares the first pass."""
+        return Scorer(self.model, self.first.x, budget or Budget(), self.first)
+
+    def predict(self) -> Prediction:
+        """The model's prediction for the film; ModelError if a logit is not finite."""
+        model, film = self.model, self.film
+        logits = logits_of(model, self.first.features)
+        if not np.isfinite(logits).all():
+            raise ModelError(message("error.model.no_logits", model=model.name, film=film.name))
+        look = gate.look(film)
+        return Prediction(
+            labels=model.labels,
+            logits=_frozen(logits),
+            probabilities=_frozen(model.probabilities(logits)),
+            thresholds=_frozen(model.thresholds),
+            model=model.name,
+            warnings=look.says,
+            correction=look.correction,
+        )
+
+    def explain(self, method: Method, *, budget: Budget | None = None) -> Generator[Explanation, None, None]:
+        """One method's maps of all findings, coarse first; each stands for itself.
+
+        The last is `complete`, or says in `stopped` why it is not; its map is then the last that was finished,
+        or zero where none was. BadSetting for a setting out of range. Closing the iterator ends the work at once.
+        """
+        return self._explain(method, values_of(method), budget or Budget())
+
+    def last_explanation(self, method: Method, *, budget: Budget | None = None) -> Explanation:
+        """The last explanation of a run of `explain`: its result, or, where `stopped` says why, the map so far."""
+        *_, last = self.explain(method, budget=budget)
+        return last
+
+    def _explain(
+        self, method: Method, settings: Mapping[str, Any], budget: Budget
+    ) -> Generator[Explanation, None, None]:
+        started = time.perf_counter()
+        record = _Record(self.model, method, settings)
+        last: Explanation | None = None
+        try:
+            budget.check()
+            scorer = self.scorer(budget)
+            held = False
+            with closing(_steps(method, scorer)) as steps:
+                for step in steps:
+                    if held and last is not None:
+                        yield last
+                    last = record(step, scorer, time.perf_counter() - started)
+                    # a map after which nothing remains to be scored is most likely the last: wait for the word
+                    held = scorer.steps[0] == scorer.steps[1]
+                    if not held:
+                        yield last
+        except Stopped as stop:
+            yield replace(last or record.empty(time.perf_counter() - started), stopped=sentence_of(stop))
+            return
+        if last is None:
+            raise CxrError(f"{method.title} returned no map.")
+        yield replace(last, seconds=time.perf_counter() - started, complete=True)
+
+    def _first_pass(self) -> FirstPass:
+        weight, _ = self.model.head
+        pixels = image.model_input(self.film, self.model.size, self.model.spec.pixel_range)
+        x = torch.from_numpy(pixels).to(weight)
+        return FirstPass(x, first_pass(self.model, x))
+
+
+def maps_of_inputs(model: Classifier, inputs: Tensor, method: Method, budget: Budget | None = None) -> np.ndarray:
+    """A method's last maps (N, L, S, S) of inputs (N, 1, S, S) that are no film's own, such as changed ones."""
+    found = []
+    for x, features in zip(inputs[:, None], first_pass(model, inputs)[:, None], strict=True):
+        *_, last = _steps(method, Scorer(model, x, budget or Budget(), FirstPass(x, features)))
+        found.append(last.values)
+    return np.stack(found)
+
+
+def _steps(method: Method, scorer: Scorer) -> Generator[Step, None, None]:
+    """A method's steps, as a generator whatever kind of iterator it returns: closing it closes that one."""
+    yield from method.attribute(scorer, scorer.x)
+
+
+@dataclass(frozen=True)
+class _Record:
+    """Wraps one run's maps as Explanations, after checking them."""
+
+    classifier: Classifier
+    method: Method
+    settings: Mapping[str, Any]
+
+    def __call__(self, step: Step, scorer: Scorer, seconds: float) -> Explanation:
+        found, model = self.empty(seconds), self.classifier
+        values = np.asarray(step.values)
+        largest = np.finfo(np.float32).max
+        if values.shape != found.values.shape or values.dtype.kind != "f" or not (np.abs(values) <= largest).all():
+            raise CxrError(
+                f"{self.method.title} of {model.name} must be finite numbers of shape {found.values.shape}; "
+                f"got {values.dtype} of shape {values.shape}."
+            )
+        return replace(
+            found,
+            values=_frozen(values),
+            forwards=scorer.forwards,
+            steps=scorer.steps,
+            precision=scorer.precision,
+            fidelity=None if step.fidelity is None else _frozen(step.fidelity),
+            sure=None if step.sure is None else _frozen(step.sure),
+        )
+
+    def empty(self, seconds: float) -> Explanation:
+        """A map of zeros, for a run that has not got anywhere."""
+        model = self.classifier
+        return Explanation(
+            method=self.method.key,
+            labels=model.labels,
+            values=_frozen(np.zeros((len(model.labels), model.size, model.size))),
+            unit=self.method.unit,
+            seconds=seconds,
+            forwards=0,
+            steps=(0, 0),
+            settings=self.settings,
+            model=model.name,
+            precision="float32",
+        )
+
+
+def _frozen(values: np.ndarray) -> np.ndarray:
+    """A float32 copy that cannot be written to."""
+    copy = np.array(values, np.float32)
+    copy.flags.writeable = False
+    return copy

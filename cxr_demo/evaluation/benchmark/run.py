@@ -1,0 +1,104 @@
+"""Measures what is not measured yet, film by film, alone or in several processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cxr_demo.errors import CxrError, DataError
+from cxr_demo.evaluation.benchmark.film import measure_film
+from cxr_demo.evaluation.benchmark.plan import Plan
+from cxr_demo.evaluation.benchmark.tables import write_tables
+from cxr_demo.files import write_whole
+from cxr_demo.methods.base import values_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from cxr_demo.films.label_tables import Films
+    from cxr_demo.methods.base import Method
+    from cxr_demo.models.classifier import Classifier
+
+
+def measure_films(
+    model: Classifier,
+    films: Films,
+    methods: Sequence[Method],
+    out: Path,
+    *,
+    permuted: int = 0,
+    say: Callable[[str], None] = print,
+) -> list[str]:
+    """Measure the films that this plan has not measured yet, then write tables and plots; reasons of films that failed.
+
+    `permuted` films, evenly over the list, are explained with permuted weights too. Processes that were started
+    together (`torchrun`) divide the films; the first of them writes the table. DataError where no film has a finding.
+    """
+    plan = Plan(model.name, {m.key: values_of(m) for m in methods})
+    found = pairs(films)
+    if not found:
+        raise DataError(f"No film has a box or a label of {', '.join(films.labels)}; there is nothing to measure.")
+    folder = out / "films"
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = sorted(found)
+    with_permuted = set(rows[:: max(1, len(rows) // permuted)][:permuted]) if permuted else set()
+    rank, processes, wait = _processes()
+    failed, mine = [], rows[rank::processes]
+    started, done = time.monotonic(), 0
+    for at, row in enumerate(mine):
+        path = folder / f"{films.paths[row].stem}.json"
+        if _known(path, plan, row in with_permuted):
+            continue
+        try:
+            record = measure_film(model, films, row, found[row], methods, row in with_permuted)
+        except CxrError as error:
+            failed.append(str(error))
+            say(f"{films.paths[row].name}: {error}")
+            continue
+        write_whole(
+            path, json.dumps({"plan": plan.digest, "permuted": row in with_permuted, **record}, indent=1) + "\n"
+        )
+        done += 1
+        left = (time.monotonic() - started) / done * (len(mine) - at - 1)
+        say(f"{at + 1} of {len(mine)}: {films.paths[row].name}, {timedelta(seconds=round(left))} left")
+    wait()
+    if rank == 0:
+        write_tables(out, plan)
+    return failed
+
+
+def pairs(films: Films) -> dict[int, list[int]]:
+    """By row, indices of the findings to measure: those with boxes, or those labelled 1 if no film has boxes."""
+    boxed = {
+        row: sorted({films.labels.index(box.label) for box in boxes if box.label in films.labels})
+        for row, boxes in enumerate(films.boxes)
+    }
+    if not any(boxed.values()):
+        boxed = {row: np.flatnonzero(films.targets[row] == 1).tolist() for row in range(len(films))}
+    return {row: findings for row, findings in boxed.items() if findings}
+
+
+def _known(path: Path, plan: Plan, permuted: bool) -> bool:
+    """Whether a film was measured by this plan; one of another plan is measured again."""
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        return bool(record["plan"] == plan.digest and record["permuted"] >= permuted)
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def _processes() -> tuple[int, int, Callable[[], None]]:
+    """Which process it is, how many there are, and how to wait for all."""
+    if int(os.environ.get("WORLD_SIZE", "1")) < 2:
+        return 0, 1, lambda: None
+    from accelerate import PartialState
+
+    # the slowest may be hours behind
+    state = PartialState(cpu=True, timeout=timedelta(days=7))
+    return state.process_index, state.num_processes, state.wait_for_everyone

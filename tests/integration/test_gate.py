@@ -1,0 +1,55 @@
+"""The gate on real films, and what the command line makes of it."""
+
+import csv
+
+import cv2
+import numpy as np
+
+from cxr_demo import cli
+from cxr_demo.films import gate, image, phantom
+from tests.support.pictures import spoilt
+from tests.support.serving import save_model
+from train import gate as teaching
+
+# ------------------------------------------------------------------ real pictures
+
+
+def test_real_films_pass_and_other_pictures_do_not(films):
+    """With the weights as they are shipped, which saw these; the card has the honest rates."""
+    with (films / "nih" / "labels.csv").open() as file:
+        names = [row["file"] for row in csv.DictReader(file)][::10]
+    refused = [name for name in names if not gate.look(image.read(films / "nih" / "images" / name)).passes]
+    assert len(refused) <= len(names) * 0.01
+    with (films / "other" / "labels.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    passed = {kind: [] for kind in {row["kind"] for row in rows}}
+    for row in rows:
+        passed[row["kind"]].append(gate.look(image.read(films / "other" / "images" / row["file"])).passes)
+    for kind, found in passed.items():
+        share = np.mean(found)
+        assert share >= 0.95 if kind in teaching.PASSING else share <= 0.05, kind
+
+
+def test_a_real_inverted_film_is_found(films):
+    found = gate.look(image.read(films / "nih" / "images" / "00017999_000.jpg"))
+    assert found.correction == "invert"
+
+
+# ------------------------------------------------------------------ putting a film right
+
+
+def test_the_command_line_corrects_when_asked_and_repeats_it(tmp_path, capsys):
+    path = tmp_path / "left.png"
+    cv2.imwrite(str(path), spoilt(phantom.draw("effusion"), "turn right"))
+    assert cli.main(["predict", str(path)]) == 0
+    assert "turned to the left" in capsys.readouterr().err
+    assert cli.main(["predict", "--correct", str(path)]) == 0
+    assert "corrected here before it was read: turn right" in capsys.readouterr().err
+    quick = ["--method", "gradcam", "--label", "Effusion", "--model", str(save_model(tmp_path / "model"))]
+    assert cli.main(["explain", str(path), "--correct", "--out", str(tmp_path / "a"), *quick]) == 0
+    result = tmp_path / "a" / "left" / "result.json"
+    assert '"correction": "turn right"' in result.read_text()
+    assert cli.main(["explain", "--from", str(result), str(path), "--out", str(tmp_path / "b")]) == 0
+    first, again = (np.load(tmp_path / out / "left" / "maps.npz")["gradcam"] for out in "ab")
+    np.testing.assert_array_equal(first, again)
+    assert cli.main(["explain", "--from", str(result), str(path), "--out", str(tmp_path / "c"), "--correct"]) == 2
