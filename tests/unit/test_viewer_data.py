@@ -73,7 +73,7 @@ class TestTwins:
 
 class TestBundle:
     def test_it_is_of_the_sources_as_they_are(self):
-        """Without Node: `make viewer` notes the sources' checksum in the first line."""
+        """By the checksum in its first line; tests/viewer/bundle.test.js builds it again."""
         digest = hashlib.sha256()
         for path in sorted(viewer_data.ASSETS.glob("*.js")):
             digest.update(f"{path.name}\n".encode() + path.read_bytes())

@@ -54,7 +54,7 @@ async function heardFilm(answer) {
 function show(film, model, answer, image) {
   const result = addResult(film, model, answer, image);
   giveBoxes(result);
-  giveThumb(film, thumbnail(image));
+  if (!film.thumb) giveThumb(film, thumbnail(image));
   if (film !== state.film || model !== state.model) return;
   settle(result);
   complete();

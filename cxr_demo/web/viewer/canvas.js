@@ -73,7 +73,7 @@ export function forgetPictures(film) { drawn.delete(film); }
 export function filmAt(result, width, height, view) {
   const levels = levelsOf(result);
   const kept = drawnOf(result.film, levels);
-  const about = [width, height, view.x, view.y, view.zoom].join(' ');
+  const about = [width, height, view.x, view.y, view.zoom, kept.window].join(' ');
   const known = kept.pictures.get(about);
   if (known) return known;
   const level = levels.findLast(one => one.width >= view.zoom * width) ?? levels[0];
@@ -91,14 +91,15 @@ export function filmAt(result, width, height, view) {
   return made;
 }
 
-/** What is kept of a film, as long as its levels and the window are the same. @param {Film} film @param {unknown} levels @returns {Drawn} */
+/** What is kept of a film: pictures as long as its levels are the same, greys as long as the window is. @param {Film} film @param {unknown} levels @returns {Drawn} */
 function drawnOf(film, levels) {
   const {low, high, inverted} = state.window;
   const window = `${low} ${high} ${inverted}`;
   const known = drawn.get(film);
   if (known?.window === window && known.levels === levels) return known;
-  const table = known?.window === window ? known.greys : greys(state.window);
-  const fresh = {pictures: new Map(), window, greys: table, levels};
+  /** @type {Drawn['pictures']} */
+  const pictures = known && known.levels === levels ? known.pictures : new Map();
+  const fresh = {pictures, window, levels, greys: known?.window === window ? known.greys : greys(state.window)};
   drawn.set(film, fresh);
   return fresh;
 }

@@ -15,6 +15,7 @@ import {cellKey, changeGrid, clearGrid, compareFilm, current, entryOf, methodOf,
 export function createGrid() {
   const parts = createParts();
   on('grid', () => showGrid(parts));
+  on('film', () => showGrid(parts));
   on('draw', () => drawGrid(parts));
   on('model', () => offerModels(parts.models));
   on('grid-status', () => setText(parts.status, statusOf()));

@@ -132,7 +132,7 @@ export function forgetError(film) { changeFilm(film, {error: null}); }
 /** @param {Film} film it has been shown: from now on it opens with the finding that was chosen */
 export function filmMet(film) { changeFilm(film, {met: true}); }
 /** @param {Film} film @param {HTMLCanvasElement} thumb */
-export function giveThumb(film, thumb) { changeFilm(film, {thumb: film.thumb ?? thumb}); }
+export function giveThumb(film, thumb) { changeFilm(film, {thumb}); }
 /** @param {Film} film @param {boolean} is */
 export function tickFilm(film, is) { changeFilm(film, {ticked: is}); }
 /** @param {Film} film @param {boolean} is */

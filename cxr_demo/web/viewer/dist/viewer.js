@@ -1,4 +1,4 @@
-// Made by `make viewer`; sources sha256:d5479d5c7e01046c706a9035edfc7ba0fe59743931089decb0964276e8bb8d30
+// Made by `make viewer`; sources sha256:16527194ffdd98dc4f7a2617ede7dcada95a719e71f384de5980821b5d1b3d4b
 "use strict";
 var viewer = (() => {
   var __defProp = Object.defineProperty;
@@ -586,7 +586,7 @@ var viewer = (() => {
     changeFilm(film, { met: true });
   }
   function giveThumb(film, thumb) {
-    changeFilm(film, { thumb: film.thumb ?? thumb });
+    changeFilm(film, { thumb });
   }
   function tickFilm(film, is) {
     changeFilm(film, { ticked: is });
@@ -970,7 +970,7 @@ var viewer = (() => {
   function filmAt(result, width, height, view) {
     const levels2 = levelsOf(result);
     const kept2 = drawnOf(result.film, levels2);
-    const about2 = [width, height, view.x, view.y, view.zoom].join(" ");
+    const about2 = [width, height, view.x, view.y, view.zoom, kept2.window].join(" ");
     const known = kept2.pictures.get(about2);
     if (known) return known;
     const level = levels2.findLast((one) => one.width >= view.zoom * width) ?? levels2[0];
@@ -992,8 +992,8 @@ var viewer = (() => {
     const window2 = `${low} ${high} ${inverted}`;
     const known = drawn.get(film);
     if (known?.window === window2 && known.levels === levels2) return known;
-    const table = known?.window === window2 ? known.greys : greys(state.window);
-    const fresh = { pictures: /* @__PURE__ */ new Map(), window: window2, greys: table, levels: levels2 };
+    const pictures = known && known.levels === levels2 ? known.pictures : /* @__PURE__ */ new Map();
+    const fresh = { pictures, window: window2, levels: levels2, greys: known?.window === window2 ? known.greys : greys(state.window) };
     drawn.set(film, fresh);
     return fresh;
   }
@@ -2061,7 +2061,7 @@ var viewer = (() => {
   function show(film, model, answer, image) {
     const result = addResult(film, model, answer, image);
     giveBoxes(result);
-    giveThumb(film, thumbnail(image));
+    if (!film.thumb) giveThumb(film, thumbnail(image));
     if (film !== state.film || model !== state.model) return;
     settle(result);
     complete();
@@ -2977,6 +2977,7 @@ var viewer = (() => {
   function createGrid() {
     const parts = createParts4();
     on("grid", () => showGrid(parts));
+    on("film", () => showGrid(parts));
     on("draw", () => drawGrid(parts));
     on("model", () => offerModels(parts.models));
     on("grid-status", () => setText(parts.status, statusOf2()));
