@@ -1,4 +1,4 @@
-// Made by `make viewer`; sources sha256:16527194ffdd98dc4f7a2617ede7dcada95a719e71f384de5980821b5d1b3d4b
+// Made by `make viewer`; sources sha256:1c2f3f787f942086118d72e3c5f6e756b2993eb09713426f2d36ed185185e48f
 "use strict";
 var viewer = (() => {
   var __defProp = Object.defineProperty;
@@ -742,6 +742,10 @@ var viewer = (() => {
   }
   function changeGrid(changes) {
     own.grid = { ...own.grid, ...changes };
+  }
+  function compareFinding(label, is) {
+    const others = [...own.grid.findings ?? []].filter((other) => other !== label);
+    changeGrid({ findings: new Set(is ? [...others, label] : others) });
   }
   function clearGrid() {
     changeGrid({ film: null, columns: [], rows: [], cells: /* @__PURE__ */ new Map() });
@@ -3094,15 +3098,14 @@ var viewer = (() => {
     parts.setting.replaceChildren(...settings.map((s) => make("option", { value: s.name }, s.title)));
     suggest(parts);
   }
+  var isCompared = (label) => state.grid.findings?.has(label) ?? false;
   function offerFindings(parts, { seen: { labels, ranked } }) {
-    const chosen = state.grid.findings ?? new Set(ranked.slice(0, 4).map((i) => labels[i]));
-    if (!state.grid.findings) changeGrid({ findings: chosen });
+    if (!state.grid.findings) changeGrid({ findings: new Set(ranked.slice(0, 4).map((i) => labels[i])) });
     parts.findings.replaceChildren(...ranked.map((i) => button(
       readable(labels[i]),
-      { class: "chip", "aria-pressed": String(chosen.has(labels[i])), "data-label": labels[i] },
+      { class: "chip", "aria-pressed": String(isCompared(labels[i])), "data-label": labels[i] },
       () => {
-        const others = [...chosen].filter((label) => label !== labels[i]);
-        changeGrid({ findings: new Set(chosen.has(labels[i]) ? others : [...others, labels[i]]) });
+        compareFinding(labels[i], !isCompared(labels[i]));
         showGrid(parts);
         parts.findings.querySelector(`[data-label="${labels[i]}"]`)?.focus();
       }
@@ -3122,7 +3125,7 @@ var viewer = (() => {
   var upTo = (limit, maps) => tr("ui.grid.up_to", { value: signed(limit).replace("+", maps.planes.some((q) => q < 0) ? "\xB1" : "") });
   function byFindings(parts, result) {
     const { labels, ranked, probabilities } = result.seen;
-    const picked = ranked.filter((i) => state.grid.findings?.has(labels[i]));
+    const picked = ranked.filter((i) => isCompared(labels[i]));
     const rows = shown().flatMap((method) => {
       const maps = entryOf(method)?.maps;
       if (!maps) return [];
