@@ -8,7 +8,7 @@ import {readable, say, tr} from './i18n.js';
 import {lessOf} from './maps.js';
 import {fixed, percent, signed} from './numbers.js';
 import {words} from './progress.js';
-import {cellKey, changeGrid, clearGrid, compareFilm, current, entryOf, methodOf, on, probabilityOf, resultOf, shown, state, takesFilms} from './store.js';
+import {cellKey, changeGrid, clearGrid, compareFilm, compareFinding, current, entryOf, methodOf, on, probabilityOf, resultOf, shown, state, takesFilms} from './store.js';
 
 /** @typedef {ReturnType<typeof createParts>} Parts */
 
@@ -138,14 +138,15 @@ function offerChoices(parts, result) {
   suggest(parts);
 }
 
+/** @param {string} label */
+const isCompared = label => state.grid.findings?.has(label) ?? false;
+
 /** @param {Parts} parts @param {Result} result */
 function offerFindings(parts, {seen: {labels, ranked}}) {
-  const chosen = state.grid.findings ?? new Set(ranked.slice(0, 4).map(i => labels[i]));
-  if (!state.grid.findings) changeGrid({findings: chosen});
+  if (!state.grid.findings) changeGrid({findings: new Set(ranked.slice(0, 4).map(i => labels[i]))});
   parts.findings.replaceChildren(...ranked.map(i => button(readable(labels[i]),
-    {class: 'chip', 'aria-pressed': String(chosen.has(labels[i])), 'data-label': labels[i]}, () => {
-      const others = [...chosen].filter(label => label !== labels[i]);
-      changeGrid({findings: new Set(chosen.has(labels[i]) ? others : [...others, labels[i]])});
+    {class: 'chip', 'aria-pressed': String(isCompared(labels[i])), 'data-label': labels[i]}, () => {
+      compareFinding(labels[i], !isCompared(labels[i]));
       showGrid(parts);
       /** @type {HTMLElement | null} */ (parts.findings.querySelector(`[data-label="${labels[i]}"]`))?.focus();
     })));
@@ -172,7 +173,7 @@ const upTo = (limit, maps) => tr('ui.grid.up_to', {value: signed(limit).replace(
 /** @param {Parts} parts @param {Result} result */
 function byFindings(parts, result) {
   const {labels, ranked, probabilities} = result.seen;
-  const picked = ranked.filter(i => state.grid.findings?.has(labels[i]));
+  const picked = ranked.filter(i => isCompared(labels[i]));
   /** @type {[string, HTMLTableCellElement[]][]} */
   const rows = shown().flatMap(method => {
     const maps = entryOf(method)?.maps;

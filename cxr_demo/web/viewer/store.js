@@ -282,6 +282,11 @@ export function awaitTable(awaited) { own.awaited = awaited; }
 export function changeQuiz(changes) { own.quiz = {...own.quiz, ...changes}; }
 /** @param {Partial<Grid>} changes */
 export function changeGrid(changes) { own.grid = {...own.grid, ...changes}; }
+/** @param {string} label @param {boolean} is */
+export function compareFinding(label, is) {
+  const others = [...own.grid.findings ?? []].filter(other => other !== label);
+  changeGrid({findings: new Set(is ? [...others, label] : others)});
+}
 export function clearGrid() { changeGrid({film: null, columns: [], rows: [], cells: new Map()}); }
 /** @param {Job} job @param {Cell} cell */
 export function setCell(job, cell) { changeGrid({cells: new Map(own.grid.cells).set(cellKey(job.method, job.k), cell)}); }

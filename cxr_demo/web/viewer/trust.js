@@ -1,6 +1,6 @@
 // How far the maps can be believed: measured by the server once they are complete.
 
-/** @import {Answer, Measured, Overlay, Result, Trust} from './types.d.ts' */
+/** @import {Answer, Curves, Measured, Overlay, Result, Trust} from './types.d.ts' */
 import {coloursNow, filmAt, fit, hatch} from './canvas.js';
 import {shade} from './colours.js';
 import {curvesBlock} from './curves.js';
@@ -43,20 +43,24 @@ export function heardTrust(answer) {
     setTrust(result, null);
   } else {
     changePart(trust, {ahead: null, ...answer, state: answer.error ? 'stopped' : 'done'});
-    if (answer.curves) measured(trust, answer.finding ?? 0, {curves: answer.curves, overlay: null});
-    if (answer.overlay) unpackOverlay(trust, answer.finding ?? 0, answer.overlay);
+    if (answer.curves) takeMeasured(result, trust, answer.finding ?? 0, answer.curves, answer.overlay ?? null);
   }
   publish('trust');
 }
 
-/** Curves and overlay of one finding; those of the others stay. @param {Trust} trust @param {number} i @param {Measured} own */
-function measured(trust, i, own) { changePart(trust, {measured: new Map(trust.measured).set(i, own)}); }
-
-/** @param {Trust} trust @param {number} i @param {NonNullable<Answer['overlay']>} packed */
-async function unpackOverlay(trust, i, {side, data}) {
-  const planes = new Int8Array(await inflate(data));
-  const own = trust.measured.get(i);
-  if (own) measured(trust, i, {...own, overlay: {side, planes}});
+/**
+ * Curves and overlay of one finding; those of the others stay.
+ * @param {Result} result @param {Trust} trust @param {number} i @param {Curves} curves @param {Answer['overlay']} packed
+ */
+async function takeMeasured(result, trust, i, curves, packed) {
+  /** @type {(to: Trust, own: Measured) => void} */
+  const keep = (to, own) => changePart(to, {measured: new Map(to.measured).set(i, own)});
+  const own = {curves, overlay: null};
+  keep(trust, own);
+  if (!packed) return;
+  const planes = new Int8Array(await inflate(packed.data));
+  // it may have been asked again meanwhile, which keeps what is measured
+  if (result.trust?.measured.get(i) === own) keep(result.trust, {curves, overlay: {side: packed.side, planes}});
   publish('trust');
 }
 

@@ -1,4 +1,4 @@
-// Made by `make viewer`; sources sha256:16527194ffdd98dc4f7a2617ede7dcada95a719e71f384de5980821b5d1b3d4b
+// Made by `make viewer`; sources sha256:29994cfd4bacca7e15d4a073d9c300aa2436928c5f61882d9435e06f1bb76a33
 "use strict";
 var viewer = (() => {
   var __defProp = Object.defineProperty;
@@ -742,6 +742,10 @@ var viewer = (() => {
   }
   function changeGrid(changes) {
     own.grid = { ...own.grid, ...changes };
+  }
+  function compareFinding(label, is) {
+    const others = [...own.grid.findings ?? []].filter((other) => other !== label);
+    changeGrid({ findings: new Set(is ? [...others, label] : others) });
   }
   function clearGrid() {
     changeGrid({ film: null, columns: [], rows: [], cells: /* @__PURE__ */ new Map() });
@@ -1906,18 +1910,17 @@ var viewer = (() => {
       setTrust(result, null);
     } else {
       changePart(trust, { ahead: null, ...answer, state: answer.error ? "stopped" : "done" });
-      if (answer.curves) measured(trust, answer.finding ?? 0, { curves: answer.curves, overlay: null });
-      if (answer.overlay) unpackOverlay(trust, answer.finding ?? 0, answer.overlay);
+      if (answer.curves) takeMeasured(result, trust, answer.finding ?? 0, answer.curves, answer.overlay ?? null);
     }
     publish("trust");
   }
-  function measured(trust, i, own2) {
-    changePart(trust, { measured: new Map(trust.measured).set(i, own2) });
-  }
-  async function unpackOverlay(trust, i, { side, data }) {
-    const planes = new Int8Array(await inflate(data));
-    const own2 = trust.measured.get(i);
-    if (own2) measured(trust, i, { ...own2, overlay: { side, planes } });
+  async function takeMeasured(result, trust, i, curves, packed) {
+    const keep = (to, own3) => changePart(to, { measured: new Map(to.measured).set(i, own3) });
+    const own2 = { curves, overlay: null };
+    keep(trust, own2);
+    if (!packed) return;
+    const planes = new Int8Array(await inflate(packed.data));
+    if (result.trust?.measured.get(i) === own2) keep(result.trust, { curves, overlay: { side: packed.side, planes } });
     publish("trust");
   }
   function showTrust(panel, status, measures) {
@@ -2329,9 +2332,9 @@ var viewer = (() => {
   function measuresOrButton() {
     const found = current()?.trust;
     const now = state.film && found?.asked === JSON.stringify(boxesTold(state.film));
-    const measured2 = now ? Object.entries(found?.boxes?.[state.label] ?? {}) : [];
-    if (measured2.length) {
-      return [makeTable([tr("ui.boxes.peak_inside"), tr("ui.boxes.energy"), tr("ui.boxes.iou"), tr("ui.boxes.best_iou")], measured2.map(([key, m]) => [
+    const measured = now ? Object.entries(found?.boxes?.[state.label] ?? {}) : [];
+    if (measured.length) {
+      return [makeTable([tr("ui.boxes.peak_inside"), tr("ui.boxes.energy"), tr("ui.boxes.iou"), tr("ui.boxes.best_iou")], measured.map(([key, m]) => [
         titleOf(key),
         [m.pointing === null ? "\u2013" : m.pointing ? tr("ui.boxes.yes") : tr("ui.boxes.no"), figure(m.energy), figure(m.iou), figure(m.ceiling)].map((text) => make("td", {}, text))
       ]))];
@@ -2950,7 +2953,7 @@ var viewer = (() => {
   var rounded = ({ value, low, high }) => ({ value: fixed(value, 2), low: fixed(low, 2), high: fixed(high, 2) });
   function showModel(facts) {
     const { spec } = state;
-    const measured2 = spec.means.map((s) => make(
+    const measured = spec.means.map((s) => make(
       "p",
       { class: "measured" },
       make("b", {}, `${say(s.metric)} ${fixed(s.value, 2)}`),
@@ -2959,13 +2962,13 @@ var viewer = (() => {
     facts.replaceChildren(...[
       make("h2", {}, say(spec.title)),
       make("p", { class: "soft" }, make("code", {}, spec.revision)),
-      ...measured2.slice(0, 2),
+      ...measured.slice(0, 2),
       spec.means.length ? null : make("p", { class: "soft" }, tr("ui.findings.not_measured")),
       make(
         "details",
         {},
         make("summary", {}, tr("ui.findings.how_measured")),
-        ...measured2.slice(2),
+        ...measured.slice(2),
         spec.scored_on ? make("p", { class: "soft", lang: "en" }, spec.scored_on) : null,
         make("p", { class: "soft", lang: "en" }, spec.trained_on)
       )
@@ -3094,15 +3097,14 @@ var viewer = (() => {
     parts.setting.replaceChildren(...settings.map((s) => make("option", { value: s.name }, s.title)));
     suggest(parts);
   }
+  var isCompared = (label) => state.grid.findings?.has(label) ?? false;
   function offerFindings(parts, { seen: { labels, ranked } }) {
-    const chosen = state.grid.findings ?? new Set(ranked.slice(0, 4).map((i) => labels[i]));
-    if (!state.grid.findings) changeGrid({ findings: chosen });
+    if (!state.grid.findings) changeGrid({ findings: new Set(ranked.slice(0, 4).map((i) => labels[i])) });
     parts.findings.replaceChildren(...ranked.map((i) => button(
       readable(labels[i]),
-      { class: "chip", "aria-pressed": String(chosen.has(labels[i])), "data-label": labels[i] },
+      { class: "chip", "aria-pressed": String(isCompared(labels[i])), "data-label": labels[i] },
       () => {
-        const others = [...chosen].filter((label) => label !== labels[i]);
-        changeGrid({ findings: new Set(chosen.has(labels[i]) ? others : [...others, labels[i]]) });
+        compareFinding(labels[i], !isCompared(labels[i]));
         showGrid(parts);
         parts.findings.querySelector(`[data-label="${labels[i]}"]`)?.focus();
       }
@@ -3122,7 +3124,7 @@ var viewer = (() => {
   var upTo = (limit, maps) => tr("ui.grid.up_to", { value: signed(limit).replace("+", maps.planes.some((q) => q < 0) ? "\xB1" : "") });
   function byFindings(parts, result) {
     const { labels, ranked, probabilities } = result.seen;
-    const picked = ranked.filter((i) => state.grid.findings?.has(labels[i]));
+    const picked = ranked.filter((i) => isCompared(labels[i]));
     const rows = shown().flatMap((method) => {
       const maps = entryOf(method)?.maps;
       if (!maps) return [];
