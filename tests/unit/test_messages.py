@@ -78,7 +78,6 @@ def offered() -> list:
     """Records of everything that the page offers by name."""
     published = {label for name in xrv_weights.ZOO for label in classifier.PUBLISHED[name]["labels"] if label}
     return [
-        [viewer_data.method_fields(kind, on=True) for kind in methods.METHODS],
         viewer_data.palettes(),
         [viewer_data.phantom_fields(one) for one in phantom.PHANTOMS.values()],
         [record(said) for one in failure_cases.LESSONS.values() for said in (one.name, one.truth, one.see)],
@@ -87,6 +86,11 @@ def offered() -> list:
         [record(choice.title) for choice in registry.choices()],
         [record(report.readable(label)) for label in {*NIH_FINDINGS, *published, failure_cases.LABEL}],
     ]
+
+
+def of_methods() -> list:
+    """Records of each method; a new one may speak English alone, from its own file."""
+    return [viewer_data.method_fields(kind, on=True) for kind in methods.METHODS]
 
 
 def scores() -> list:
@@ -121,9 +125,19 @@ def test_everything_that_is_offered_has_a_message():
     assert None not in identities(offered())
 
 
+@pytest.mark.parametrize("told", of_methods(), ids=lambda told: told["key"])
+def test_a_method_is_translated_whole_or_not_at_all(told):
+    shared = identities(told["unit"]) | {name for name in identities(told) if name and name.startswith("choice.")}
+    assert identities(told) == {None} | shared or None not in identities(told)
+
+
+def test_the_methods_of_the_first_screen_are_translated():
+    assert None not in identities([viewer_data.method_fields(kind, on=True) for kind in methods.DEFAULTS])
+
+
 def test_python_says_every_message_of_the_catalogues():
     """Else a sentence that was changed keeps the words for its former self."""
-    assert sorted(set(ENGLISH) - written() - identities(offered()) - identities(scores())) == []
+    assert sorted(set(ENGLISH) - written() - identities([offered(), of_methods(), scores()])) == []
 
 
 @pytest.mark.parametrize("code", TEXTS)
