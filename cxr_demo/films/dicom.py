@@ -96,6 +96,7 @@ def decode(data: bytes, name: str, most_pixels: int) -> tuple[np.ndarray, Notes]
 
 
 def _check(dataset: Dataset, name: str, most_pixels: int) -> None:
+    """Raise UnreadableImage unless the data set has one decodable frame; set a missing transfer syntax."""
     if "PixelData" not in dataset or not dataset.get("Rows") or not dataset.get("Columns"):
         raise UnreadableImage(message("error.film.dicom_no_picture", name=name))
     if int(dataset.get("NumberOfFrames") or 1) > 1:
@@ -167,6 +168,7 @@ def _windowed(values: np.ndarray, dataset: Dataset) -> np.ndarray:
 
 
 def _modality_range(dataset: Dataset, *ends: float) -> tuple[float, float]:
+    """Rescale the ends of a range of stored values to modality units, lower end first."""
     slope, intercept = float(dataset.get("RescaleSlope", 1)), float(dataset.get("RescaleIntercept", 0))
     low, high = sorted(slope * end + intercept for end in ends)
     return low, high

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 FORMATS = ("PNG", "JPEG", "BMP", "WEBP")
-TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # the latter two for files beyond 4 GB
+TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # the last two are BigTIFF, for files above 4 GB
 ACCEPTED = message("error.film.accepted")
 MOST_PIXELS = 50_000_000
 
@@ -44,7 +44,7 @@ logging.getLogger("tifffile").propagate = False
 SOUND = (tifffile.COMPRESSION.NONE, tifffile.COMPRESSION.DEFLATE, tifffile.COMPRESSION.ADOBE_DEFLATE)
 PLAIN = (tifffile.PHOTOMETRIC.MINISBLACK, tifffile.PHOTOMETRIC.MINISWHITE, tifffile.PHOTOMETRIC.RGB)
 
-ORIENTATION = 274  # a tag of EXIF and of TIFF
+ORIENTATION = 274  # the tag's number in EXIF and TIFF
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 Notes = tuple[Message, ...]
@@ -94,6 +94,7 @@ def _too_large(name: str) -> UnreadableImage:
 
 
 def _picture(data: bytes, name: str, formats: tuple[str, ...] = FORMATS) -> tuple[np.ndarray, Notes]:
+    """Decode a single-frame image of these Pillow formats into upright grey values (H, W) in [0, 1]."""
     with Image.open(io.BytesIO(data), formats=formats) as picture:
         if picture.width * picture.height > MOST_PIXELS:
             raise _too_large(name)
@@ -125,6 +126,10 @@ def _deep_png(data: bytes) -> np.ndarray:
 
 
 def _tiff(data: bytes, name: str) -> tuple[np.ndarray, Notes]:
+    """Decode a TIFF file of one page, besides reduced previews, into upright grey values (H, W) in [0, 1].
+
+    tifffile reads the compressions in SOUND. Pillow reads the others if their type survives its conversion.
+    """
     with tifffile.TiffFile(io.BytesIO(data)) as file:
         page = file.pages.first
         # the chain of pages may form a loop, so only the first few are read

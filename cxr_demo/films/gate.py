@@ -82,6 +82,7 @@ def scores(thumbs: np.ndarray) -> np.ndarray:
 
 @functools.cache
 def _network() -> tuple[np.ndarray, ...]:
+    """Weights and biases of both layers in the order of TENSORS, float32, read once."""
     found = safetensors.numpy.load_file(WEIGHTS)
     return tuple(found[name].astype(np.float32) for name in TENSORS)
 

@@ -65,6 +65,7 @@ def decode(data: bytes, name: str) -> Radiograph:
 
 
 def _shortcomings(height: int, width: int, crop: Crop) -> list[Message]:
+    """Warnings about the part of the film outside the crop, and about a crop below DETAILED_SIDE pixels."""
     found = []
     unseen = 1 - crop.side / max(height, width)
     if unseen >= 0.005:

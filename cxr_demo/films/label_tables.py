@@ -55,7 +55,7 @@ class Policy:
 
 @dataclass(frozen=True)
 class Box:
-    """A radiologist's bounding box of a finding, in pixels of the file."""
+    """An annotated bounding box of a finding, in pixels of the file."""
 
     label: str
     left: float
@@ -175,6 +175,7 @@ def columns(table: Path) -> list[str]:
 
 
 def _reader(table: Path) -> csv.DictReader[str]:
+    """Open a table in UTF-8, with or without a byte order mark; DataError if it cannot be read."""
     try:
         text = table.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
@@ -183,6 +184,10 @@ def _reader(table: Path) -> csv.DictReader[str]:
 
 
 def _rows(table: Path, labels: Sequence[str], images: Path) -> list[dict[str, Any]]:
+    """Read a table's lines as dictionaries of the cells, plus the parsed `path`, `labels`, `numbers` and `found`.
+
+    `found` has the boxes. Raises DataError for a missing column, a missing image file or an invalid cell.
+    """
     reader = _reader(table)
     missing = [c for c in ("file", "patient_id", *labels) if c not in (reader.fieldnames or ())]
     if missing:
@@ -207,6 +212,7 @@ def _rows(table: Path, labels: Sequence[str], images: Path) -> list[dict[str, An
 
 
 def _cell(where: str, label: str, text: str | None) -> float:
+    """Parse a label cell by CELLS; DataError, which starts with `where`, for other texts."""
     try:
         return CELLS[(text or "").strip().lower()]
     except KeyError:
@@ -214,6 +220,7 @@ def _cell(where: str, label: str, text: str | None) -> float:
 
 
 def _number(where: str, column: str, text: str | None) -> float:
+    """Parse a numeric cell, nan if empty; DataError for other texts."""
     try:
         return float(text) if text else math.nan
     except ValueError:
@@ -221,6 +228,7 @@ def _number(where: str, column: str, text: str | None) -> float:
 
 
 def _boxes(where: str, text: str | None) -> tuple[Box, ...]:
+    """Parse a `boxes` cell, a JSON list or empty; DataError for other texts."""
     try:
         return tuple(Box.of(box) for box in json.loads(text or "[]"))
     except (ValueError, KeyError, TypeError):

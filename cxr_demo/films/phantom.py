@@ -115,6 +115,7 @@ def _named(key: str) -> Phantom:
 
 @functools.cache
 def _film(key: str) -> Radiograph:
+    """Decode a phantom's PNG like an uploaded file, once per process, and add the warning."""
     film = image.decode(png(key), f"phantom-{key}.png")
     return replace(film, warnings=(message("warning.phantom", planted=PHANTOMS[key].planted),))
 
@@ -160,6 +161,7 @@ APEX, ROOT = np.array((0.55, 0.76)), np.array((0.60, 0.84))  # fixed points of t
 
 
 def _mirrored(points: np.ndarray) -> np.ndarray:
+    """Mirror points (n, 2) at the vertical midline of the film."""
     return np.column_stack([1 - points[:, 0], points[:, 1]])
 
 
@@ -212,6 +214,7 @@ def _long_bones(*lines: np.ndarray, width: float) -> np.ndarray:
 
 
 def _both(*shapes: np.ndarray) -> list[np.ndarray]:
+    """Add the mirror image of each shape."""
     return [*shapes, *map(_mirrored, shapes)]
 
 
@@ -232,6 +235,7 @@ def _ribs() -> np.ndarray:
 
 
 def _spine() -> np.ndarray:
+    """Seventeen vertebrae with denser cortex and spinous processes."""
     square = np.array([(-1, -1), (0, -1.1), (1, -1), (0.9, 0), (1, 1), (0, 1.1), (-1, 1), (-0.9, 0)]) * (0.042, 0.023)
     middles = [np.array((0.5, 0.0615 * n)) for n in range(17)]
     shell = _filled(*(square + m for m in middles))
@@ -241,6 +245,7 @@ def _spine() -> np.ndarray:
 
 
 def _shoulders() -> np.ndarray:
+    """Clavicles, scapulae and upper arms of both sides."""
     blades = _filled(*_both(SCAPULA), soft=0.003) + _stroked(*_both(SCAPULA[:6]), width=0.008, soft=0.003)
     arms = _filled(*_both(ARM)) - 0.45 * _filled(*_both(ARM * (0.9, 1) + (-0.005, 0.008)), soft=0.008)
     shoulders: np.ndarray = 0.14 * _long_bones(*_both(CLAVICLE), width=0.027) + 0.05 * blades + 0.12 * arms
@@ -272,6 +277,7 @@ def _twigs() -> list[tuple[float, np.ndarray]]:
 
 
 def _vessels() -> np.ndarray:
+    """The vessel tree as a mask in [0, 1]; thicker vessels are drawn later and denser."""
     tree = np.zeros((CANVAS, CANVAS), np.uint8)
     for width, points in _twigs():
         line, shade = _fixed(points, closed=False), 255 * (width / 0.0125) ** 0.7
@@ -302,6 +308,7 @@ def _nothing() -> np.ndarray:
 
 
 def _nodule(radius: float) -> np.ndarray:
+    """A disc with a soft edge at NODULE in the left lung."""
     turn = np.linspace(0, 2 * np.pi, 12, endpoint=False)[:, None]
     return _filled(NODULE + radius * np.hstack([np.cos(turn), np.sin(turn)]), soft=0.003)
 
@@ -340,6 +347,7 @@ def _plants(phantom: Phantom) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.nd
 
 
 def _density(phantom: Phantom) -> np.ndarray:
+    """Combine the shared anatomy and the planted findings into one density map (CANVAS, CANVAS)."""
     lungs, middle, vessels, rest = _skeleton()
     nodule, fluid, rim, enlarged = _plants(phantom)
     heart = np.maximum(_heart(1), enlarged)
