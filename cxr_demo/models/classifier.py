@@ -100,11 +100,14 @@ class _Mean(Network):
 
 
 def _densenet(classes: int, **arguments: Any) -> Network:
+    """Build torchxrayvision's DenseNet, by default a DenseNet-121; `arguments` are those of its constructor."""
     model = xrv.models.DenseNet(weights=None, num_classes=classes, apply_sigmoid=False, **arguments)
     return _split(model, model.features, 6, model.classifier)
 
 
 def _resnet(kind: str) -> Callable[..., Network]:
+    """Return a function that builds torchvision's ResNet of this kind with one input channel."""
+
     def build(classes: int) -> Network:
         model: resnet.ResNet = getattr(resnet, kind)(num_classes=classes, weights=None)
         model.conv1 = nn.Conv2d(1, 64, kernel_size=7, stride=2, padding=3, bias=False)
@@ -123,6 +126,7 @@ def _efficientnet(classes: int) -> Network:
 
 
 def _split(model: nn.Module, trunk: nn.Sequential, early: int, head: nn.Linear) -> Network:
+    """Make a Network whose early part is the first `early` layers of the trunk."""
     return Network(model, trunk[:early], trunk[early:], head)
 
 
@@ -232,6 +236,7 @@ class Classifier:
         return np.array(known if known is not None else [math.nan] * len(self.labels), np.float32)
 
     def _checked(self, x: Tensor) -> Tensor:
+        """Return the input in channels-last layout; ValueError unless it is (N, 1, S, S)."""
         if x.shape[1:] != (1, self.size, self.size):
             raise ValueError(f"{self.name} takes (N, 1, {self.size}, {self.size}), got {tuple(x.shape)}.")
         return x.contiguous(memory_format=torch.channels_last)

@@ -45,7 +45,7 @@ LABEL = "Planted"
 #: Revision of films and networks, incremented with each change.
 REVISION = 1
 
-Places = tuple[tuple[int, int], ...]  # rows and columns of cells
+Places = tuple[tuple[int, int], ...]  # (row, column) of cells
 #: Positions of the coins in the upper lungs; the two of BOTH mirror each other.
 ONE: Places = ((2, 5),)
 BOTH: Places = ((2, 1), (2, 5))
@@ -201,6 +201,7 @@ def named(key: str) -> Lesson:
 
 @functools.cache
 def _film(key: str) -> Radiograph:
+    """Decode a lesson's PNG like an uploaded file, once per process, and add its warnings."""
     lesson = named(key)
     film = image.decode(phantom.encoded(draw(key), lesson.truth), f"lesson-{key}.png")
     return replace(film, warnings=(lesson.truth, lesson.see))

@@ -18,7 +18,11 @@ FOLDS = "folds.csv"
 
 
 class Folds(Classifier):
-    """The mean of the folds' logits and maps, for films outside the run; its cost is the sum of the folds' costs."""
+    """A model that averages the logits and maps of all folds, for films outside the run.
+
+    Calibrations and thresholds are the means of the folds'; no calibration if a fold has none. The cost is the sum of
+    the folds' costs. `for_film` returns a single fold for a film of the run.
+    """
 
     def __init__(self, models: tuple[Classifier, ...], fold_of: dict[str, int], name: str) -> None:
         first = models[0].spec
@@ -59,7 +63,10 @@ def load(folder: Path, name: str) -> Folds:
 
 
 def _fold_of(path: Path) -> dict[str, int]:
-    """Fold of each film by the stem of its file name, which stays the same if the film is saved in another format."""
+    """Read the fold of each film, by the stem of its file name, which does not depend on the image format.
+
+    Raises BadModel if the table is invalid or the folds are not numbered from 0 without gaps.
+    """
     try:
         with path.open(newline="", encoding="utf-8") as file:
             found = {Path(row["file"]).stem: int(row["fold"]) for row in csv.DictReader(file)}

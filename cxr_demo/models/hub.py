@@ -166,6 +166,7 @@ def _before(repo: str, files: Sequence[str], revision: str, kind: str, branch: s
 
 
 def _first_whole(folders: Sequence[Path], repo: str, files: Sequence[str], revision: str) -> Pulled | None:
+    """First of the folders that has all files undamaged; None if none has."""
     for folder in folders:
         with suppress(BadModel):
             return _whole(folder, repo, files, revision)
@@ -302,6 +303,7 @@ def fetch_example(name: str, patience: float | None = None) -> Path:
 
 
 def _example(name: str) -> Path:
+    """Find an example film in the cache or download it, and verify its checksum; UnreadableImage on failure."""
     from huggingface_hub import try_to_load_from_cache
 
     film = next((f for f in EXAMPLES if f.name == name), None)

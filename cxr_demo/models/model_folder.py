@@ -81,6 +81,7 @@ def tensors(path: Path) -> dict[str, Tensor]:
 
 
 def _loaded(data: bytes, path: Path) -> dict[str, Tensor]:
+    """Parse the bytes of a safetensors file; BadModel, which names `path`, if they are invalid."""
     from safetensors import SafetensorError
     from safetensors.torch import load
 
@@ -156,6 +157,7 @@ def _fitting(wanted: Mapping[str, Tensor], given: Mapping[str, Tensor], where: s
 
 
 def _bytes(path: Path) -> bytes:
+    """Read a file of a model folder; BadModel if it cannot be read."""
     try:
         return path.read_bytes()
     except OSError as error:
@@ -242,6 +244,7 @@ def _convert(kind: Any, value: Any, where: str) -> Any:
 
 
 def _tuple(inner: tuple[Any, ...], value: Any, where: str) -> tuple[Any, ...]:
+    """Convert a JSON list to a tuple of the annotated types, of fixed length unless the annotation ends in `...`."""
     if not isinstance(value, list):
         raise BadModel(f"{where} is {value!r:.60}, should be a list.")
     kinds = inner[:1] * len(value) if inner[-1] is Ellipsis else inner

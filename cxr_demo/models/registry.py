@@ -70,6 +70,7 @@ def takes_guests() -> bool:
 
 
 def _offered() -> tuple[str, ...]:
+    """Entries of CXR_MODELS, including HUB; OFFERED if the variable is empty."""
     listed = tuple(filter(None, map(str.strip, os.environ.get("CXR_MODELS", "").split(","))))
     return listed or OFFERED
 
@@ -178,10 +179,11 @@ def parse(name: str) -> tuple[str, str, str]:
 
 
 def _load(name: str) -> Classifier:
+    """Load a model of any kind without sharing it; ModelUnavailable if its revision is not the requested one."""
     kind, place, revision = parse(name)
     if kind == "hub":
         pulled = _pulled(place, revision)
-        # the full commit: the Hub does not resolve a shortened one
+        # the full commit, since a name with a shortened one could not be downloaded again
         return model_folder.load(pulled.folder, place, revision=pulled.commit)
     if kind == "xrv":
         model = xrv_weights.load(place)
@@ -221,6 +223,7 @@ def _path(name: str) -> Path:
 
 
 def _pulled(repo: str, revision: str) -> hub.Pulled:
+    """Download a model folder from the Hub; the card is optional."""
     files = (model_folder.CONFIG, model_folder.WEIGHTS)
     return hub.pull(repo, files, revision=revision or "main", optional=(model_folder.CARD,))
 

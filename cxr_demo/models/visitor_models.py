@@ -144,6 +144,7 @@ def card(model: Classifier) -> str:
 
 
 def _looked_up(name: str) -> Classifier:
+    """Resolve a name to a commit on the Hub and return that model, from the shelf or downloaded within the limits."""
     found = NAME.fullmatch(name)
     if found is None:
         raise UnknownModel(message("error.model.bad_name", name=repr(name)))
@@ -159,6 +160,7 @@ def _looked_up(name: str) -> Classifier:
 
 @contextmanager
 def _one_at_a_time() -> Iterator[None]:
+    """Hold the download lock; ModelUnavailable if another download takes longer than PATIENCE seconds."""
     if not _fetching.acquire(timeout=PATIENCE):
         raise ModelUnavailable(message("error.model.another_fetching"))
     try:
@@ -168,6 +170,11 @@ def _one_at_a_time() -> Iterator[None]:
 
 
 def _fetched(repo: str, commit: str) -> Classifier:
+    """Download, check and load a model, and put it on the shelf.
+
+    Checks the description before downloading the weights. Deletes the folder of an invalid model; BadModel then gives
+    the reason without the server's paths.
+    """
     folder = hub.own_cache() / "guests" / f"{repo.replace('/', '--')}--{commit}"
     try:
         spec = model_folder.read_spec(hub.pull_public(repo, commit, [CONFIG], folder).folder)
@@ -240,6 +247,7 @@ def _hold_to_cost(spec: ModelSpec) -> None:
 
 
 def _numbers(value: Any) -> Iterator[float]:
+    """Yield all numbers in nested lists, tuples and dictionaries."""
     if isinstance(value, (int, float)):
         yield value
     elif isinstance(value, (tuple, list, dict)):

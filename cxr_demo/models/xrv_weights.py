@@ -137,6 +137,7 @@ def rescaled(probabilities: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
 
 
 def _logit(probability: float) -> float:
+    """Inverse of the sigmoid."""
     return math.log(probability / (1 - probability))
 
 
