@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 #: Copies per batch at 224 pixels on a CPU: larger batches run no faster, need more memory and hold the model longer.
 BATCH = 4
-#: The same on a GPU.
+#: Copies per batch at 224 pixels on a GPU.
 GPU_BATCH = 64
 #: Largest accepted error of the effects of masking relative to float32, as a fraction of their standard deviation, for
 #: the median finding. The correlation is then about 1 - TOLERANCE^2 / 2.
@@ -109,6 +109,7 @@ class OpenVINO:
         return logits
 
     def _run_early(self, covers: np.ndarray, x: Tensor, fill: Tensor) -> None:
+        """Compute the early maps of masked copies into the shared tensor; missing covers count as 0 (unmasked)."""
         full = np.zeros((self.batch, 1, *x.shape[2:]), np.float32)
         full[: len(covers), 0] = covers
         self._early.infer([full, x.numpy(), fill.numpy()], share_inputs=True)
@@ -140,6 +141,7 @@ class OpenVINO:
 
 
 def _batch(most: int, size: int) -> int:
+    """Scale a batch size for 224 pixels to another input size, at constant memory; at least 1."""
     return max(1, min(most, most * 224**2 // size**2))
 
 
@@ -180,6 +182,7 @@ def choose(classifier: Classifier) -> Engine | None:
 
 
 def _on_gpu(classifier: Classifier) -> Engine | None:
+    """Choose bfloat16 or else float32 on a CUDA GPU; None if neither agrees with float32 on the CPU."""
     for dtype in (torch.bfloat16, torch.float32):
         network = copy.deepcopy(classifier.network).to("cuda", dtype).to(memory_format=torch.channels_last)
         engine = Torch(network, _batch(GPU_BATCH, classifier.size), "cuda", dtype)
@@ -211,6 +214,7 @@ def _on_processor(classifier: Classifier) -> Engine | None:
 
 
 def _agrees(engine: Engine, classifier: Classifier) -> bool:
+    """Whether an engine's error relative to the Classifier in float32 is at most TOLERANCE."""
     truth = Torch(classifier.logits, 1)  # batches of one need the least memory
     error = disagreement(engine, truth, classifier)
     if error > TOLERANCE:

@@ -82,6 +82,7 @@ class Patches:
         return start, end
 
     def _one_way(self, first: np.ndarray, last: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Start and end in pixels of the patch for the image alone, without its mirror image."""
         changed = -((self.after - first) // self.stride), (last + self.before) // self.stride
         return (changed[0] - self._margins[0]) * self.stride, (changed[1] + self._margins[1] + 1) * self.stride
 
