@@ -1,1 +1,1 @@
-"""Files into films: formats, geometry, what a film looks like, label tables, drawn films."""
+"""Films: file formats, geometry, the frontal-film check, lung masks, label tables and phantoms."""

@@ -1,4 +1,4 @@
-"""DICOM -> grey values in [0, 1] as a viewer would show them. No tag's value leaves this module."""
+"""Decode DICOM into grey values in [0, 1] as a viewer displays them; tag values stay inside this module."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from pydicom import Dataset
     from pydicom.pixels.decoders.base import DecodeRunner
 
-# its warnings quote the values of tags, which may name a patient
+# pydicom's warnings quote tag values, which may name a patient
 logging.getLogger("pydicom").addHandler(logging.NullHandler())
 logging.getLogger("pydicom").propagate = False
 warnings.filterwarnings("ignore", module=r"pydicom\.")
 
-#: Compressions that Pillow does not know. GDCM does, but damaged files make it end the whole process.
+#: Transfer syntaxes that Pillow cannot decode. GDCM can, but crashes the whole process on damaged files.
 DECODER_DEPENDENCIES = {
     uid.JPEGExtended12Bit: ("imagecodecs",),
     uid.JPEGLossless: ("imagecodecs",),
@@ -34,21 +34,21 @@ DECODER_DEPENDENCIES = {
     uid.JPEGLSNearLossless: ("imagecodecs",),
 }
 
-#: Files without the preamble start with an element of one of these groups.
+#: First bytes of files without the preamble: the group of their first element.
 BARE = (b"\x02\x00", b"\x08\x00")
 
 Notes = tuple[Message, ...]
 
 
 def is_available(syntax: str) -> bool:
-    """Whether this decoder handles a transfer syntax (a UID); pydicom asks."""
+    """Tell pydicom whether this plugin decodes a transfer syntax, given as its UID."""
     return syntax in DECODER_DEPENDENCIES
 
 
 def decode_frame(source: bytes, runner: DecodeRunner) -> bytes:
-    """The bytes of one grey frame (rows, columns) uint8 or uint16, as large as the file's header says, for pydicom.
+    """Decode one grey frame for pydicom: the bytes of (rows, columns) uint8 or uint16, sized by the file's header.
 
-    NotImplementedError for colour; errors of imagecodecs where the stream is damaged or of another size.
+    Raises NotImplementedError for colour, and imagecodecs' errors if the stream is damaged or has another size.
     """
     import imagecodecs
 
@@ -66,17 +66,18 @@ for _syntax in DECODER_DEPENDENCIES:
 
 
 def looks_like(data: bytes) -> bool:
-    """Whether a file's bytes are, or may be, DICOM."""
+    """Whether a file's first bytes are those of DICOM, with or without the preamble."""
     return data[128:132] == b"DICM" or data[:2] in BARE
 
 
 def decode(data: bytes, name: str, most_pixels: int) -> tuple[np.ndarray, Notes]:
-    """Grey values (H, W) float32 in [0, 1], black is air, and notes for the reader.
+    """Return grey values (H, W) float32 in [0, 1], where 0 is air, and notes for the reader.
 
-    UnreadableImage where it is not one grey picture, or has more than `most_pixels`; `name` is for its sentence.
+    RGB and YBR images become luma. Raises UnreadableImage, which mentions `name`, if the file has no pixels, several
+    frames, a palette, more than `most_pixels` pixels or a compression without a decoder.
     """
     if uid.DeflatedExplicitVRLittleEndian.encode() in data:
-        # pydicom would inflate all of it before a size can be asked for
+        # pydicom would inflate the whole data set before its size can be checked
         raise UnreadableImage(message("error.film.dicom_deflated", name=name))
     dataset = pydicom.dcmread(io.BytesIO(data), force=data[128:132] != b"DICM")
     _check(dataset, name, most_pixels)
@@ -95,6 +96,7 @@ def decode(data: bytes, name: str, most_pixels: int) -> tuple[np.ndarray, Notes]
 
 
 def _check(dataset: Dataset, name: str, most_pixels: int) -> None:
+    """Raise UnreadableImage unless the data set has one decodable frame; set a missing transfer syntax."""
     if "PixelData" not in dataset or not dataset.get("Rows") or not dataset.get("Columns"):
         raise UnreadableImage(message("error.film.dicom_no_picture", name=name))
     if int(dataset.get("NumberOfFrames") or 1) > 1:
@@ -105,7 +107,7 @@ def _check(dataset: Dataset, name: str, most_pixels: int) -> None:
     if not kind.startswith(("MONOCHROME", "RGB", "YBR")):
         raise UnreadableImage(message("error.film.dicom_palette", name=name))
     if "TransferSyntaxUID" not in getattr(dataset, "file_meta", {}):
-        # a file without its header is little endian, or could not have been read so far
+        # pydicom parsed the file without a header, so it is little endian
         dataset.file_meta = pydicom.dataset.FileMetaDataset()
         implicit = dataset.original_encoding[0]
         syntax = uid.ImplicitVRLittleEndian if implicit else uid.ExplicitVRLittleEndian
@@ -113,7 +115,10 @@ def _check(dataset: Dataset, name: str, most_pixels: int) -> None:
 
 
 def _shown(stored: np.ndarray, dataset: Dataset) -> tuple[np.ndarray, Notes]:
-    """Stored values through the modality's and the display's transformation, in [0, 1]."""
+    """Apply the modality LUT and the display window or VOI LUT to stored values; the result is in [0, 1].
+
+    Uses the full range, and adds a note, if the window or the LUT is unusable.
+    """
     rescaled = np.asarray(apply_modality_lut(stored, dataset))
     values = rescaled.astype(np.float64)
     try:
@@ -132,7 +137,7 @@ def _shown(stored: np.ndarray, dataset: Dataset) -> tuple[np.ndarray, Notes]:
 
 
 def _padding(stored: np.ndarray, dataset: Dataset) -> np.ndarray:
-    """Where the file says that there is no film: one value, or a range of them."""
+    """Mask (H, W) bool of the padding outside the film, from PixelPaddingValue and PixelPaddingRangeLimit."""
     ends = [dataset.get("PixelPaddingValue"), dataset.get("PixelPaddingRangeLimit")]
     known = [int(end) for end in ends if end is not None]
     if ends[0] is None:
@@ -142,9 +147,9 @@ def _padding(stored: np.ndarray, dataset: Dataset) -> np.ndarray:
 
 
 def _windowed(values: np.ndarray, dataset: Dataset) -> np.ndarray:
-    """The first display window (PS3.3, C.11.2.1.2); ValueError for a width that none may have.
+    """Apply the first display window (DICOM PS3.3, C.11.2.1.2); ValueError if its width is invalid.
 
-    Not pydicom's: where the rescale slope is negative, it swaps black and white.
+    Replaces pydicom's `apply_windowing`, which swaps black and white if the rescale slope is negative.
     """
     centre, width = (
         float(entry[0] if isinstance(entry, MultiValue) else entry)
@@ -158,18 +163,19 @@ def _windowed(values: np.ndarray, dataset: Dataset) -> np.ndarray:
         return sigmoid
     if function == "LINEAR":
         centre, width = centre - 0.5, max(width - 1, np.finfo(float).tiny)
-    with np.errstate(over="ignore"):  # a width of 1 is a step
+    with np.errstate(over="ignore"):  # a width of 1 makes the window a step function
         return ((values - centre) / width + 0.5).clip(0, 1)
 
 
 def _modality_range(dataset: Dataset, *ends: float) -> tuple[float, float]:
+    """Rescale the ends of a range of stored values to modality units, lower end first."""
     slope, intercept = float(dataset.get("RescaleSlope", 1)), float(dataset.get("RescaleIntercept", 0))
     low, high = sorted(slope * end + intercept for end in ends)
     return low, high
 
 
 def _whole_range(values: np.ndarray, stored: np.ndarray, dataset: Dataset) -> tuple[np.ndarray, Notes]:
-    """Without a display window: from the range that the bits have, or that the values have where they are signed."""
+    """Scale values without a display window: by the range of their bits, or by their own range if they are signed."""
     notes: Notes = ()
     film = ~_padding(stored, dataset)
     if not film.any():
@@ -183,9 +189,9 @@ def _whole_range(values: np.ndarray, stored: np.ndarray, dataset: Dataset) -> tu
 
 
 def full_scale(largest: int, bits: int) -> tuple[int, Notes]:
-    """The stored value that is white, in a file of so many bits and with this largest value, and notes for the reader.
+    """Return the stored value shown as white, given the file's largest value and its bit depth, and notes.
 
-    White is lower where the upper bits are all unused, as in 12 bit values stored in 16.
+    White is 2 ** bits - 1, or lower if the upper bits are all unused, as in 12-bit values stored as 16-bit.
     """
     used = max(8, largest.bit_length())
     if used >= bits:

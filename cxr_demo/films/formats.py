@@ -1,7 +1,7 @@
-"""A file's bytes -> grey values in [0, 1], at the depth the file has. Only `image` calls this.
+"""Decode a file's bytes into grey values in [0, 1] at the file's bit depth.
 
-Pictures are read by Pillow; what it would cut, wrap around or clip by others: TIFF by tifffile, PNG with
-several channels of 16 bit by OpenCV.
+Pillow reads most formats. It would truncate or clip deeper ones, so tifffile reads TIFF, and OpenCV reads PNG files
+with several 16-bit channels.
 """
 
 from __future__ import annotations
@@ -26,30 +26,30 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 FORMATS = ("PNG", "JPEG", "BMP", "WEBP")
-TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # the latter two for files beyond 4 GB
+TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # the last two are BigTIFF, for files above 4 GB
 ACCEPTED = message("error.film.accepted")
 MOST_PIXELS = 50_000_000
 
-# Pillow looks at the header before it decodes; what is larger raises instead of warning
+# Pillow checks the header's size before it decodes; larger images raise an error instead of a warning
 Image.MAX_IMAGE_PIXELS = MOST_PIXELS
 warnings.simplefilter("error", Image.DecompressionBombWarning)
-# metadata that Pillow finds odd is not the visitor's concern
+# Pillow's warnings about odd metadata do not concern the visitor
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
-# what tifffile finds odd, too
+# and neither do tifffile's
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
 logging.getLogger("tifffile").propagate = False
 
-#: What tifffile may decode; its decoders of other compressions read outside damaged data and end the process.
+#: Compressions left to tifffile; its other decoders read out of bounds on damaged data and crash the process.
 SOUND = (tifffile.COMPRESSION.NONE, tifffile.COMPRESSION.DEFLATE, tifffile.COMPRESSION.ADOBE_DEFLATE)
 PLAIN = (tifffile.PHOTOMETRIC.MINISBLACK, tifffile.PHOTOMETRIC.MINISWHITE, tifffile.PHOTOMETRIC.RGB)
 
-ORIENTATION = 274  # a tag of EXIF and of TIFF
+ORIENTATION = 274  # the tag's number in EXIF and TIFF
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 Notes = tuple[Message, ...]
 
-#: What turns a stored picture upright, by EXIF orientation.
+#: Functions that turn a stored image upright, by EXIF orientation.
 UPRIGHT: dict[int, Callable[[np.ndarray], np.ndarray]] = {
     2: np.fliplr,
     3: lambda a: np.rot90(a, 2),
@@ -62,13 +62,16 @@ UPRIGHT: dict[int, Callable[[np.ndarray], np.ndarray]] = {
 
 
 def shown(name: str) -> str:
-    """A file's name fit for a message: no folders, no control characters, not too long."""
+    """Return a file's name for messages: without folders or control characters, at most 80 characters."""
     bare = "".join(c for c in PurePath(name.replace("\\", "/")).name if c.isprintable())
     return (bare if len(bare) <= 80 else f"{bare[:60]}...{bare[-16:]}") or "The file"
 
 
 def decode(data: bytes, name: str) -> tuple[np.ndarray, Notes]:
-    """Grey values (H, W) float32 in [0, 1] and what a reader should know; UnreadableImage for anything else."""
+    """Return grey values (H, W) float32 in [0, 1] and notes for the reader.
+
+    The bytes decide the format; `name` only appears in messages. Raises UnreadableImage for every failure.
+    """
     if not data:
         raise UnreadableImage(message("error.film.empty", name=name, accepted=ACCEPTED))
     try:
@@ -82,7 +85,7 @@ def decode(data: bytes, name: str) -> tuple[np.ndarray, Notes]:
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise _too_large(name) from None
     except Exception:
-        # decoders raise anything on damaged files, and their words mean nothing to a visitor
+        # decoders raise any exception on damaged files, with texts that mean nothing to a visitor
         raise UnreadableImage(message("error.film.damaged", name=name)) from None
 
 
@@ -91,6 +94,7 @@ def _too_large(name: str) -> UnreadableImage:
 
 
 def _picture(data: bytes, name: str, formats: tuple[str, ...] = FORMATS) -> tuple[np.ndarray, Notes]:
+    """Decode a single-frame image of these Pillow formats into upright grey values (H, W) in [0, 1]."""
     with Image.open(io.BytesIO(data), formats=formats) as picture:
         if picture.width * picture.height > MOST_PIXELS:
             raise _too_large(name)
@@ -101,20 +105,20 @@ def _picture(data: bytes, name: str, formats: tuple[str, ...] = FORMATS) -> tupl
             upright = UPRIGHT.get(picture.getexif().get(ORIENTATION, 1), np.asarray)
             return _levels(_grey(upright(_deep_png(data))), name)
         turned = ImageOps.exif_transpose(picture)
-    if turned.mode.startswith(("I", "F")):  # more than 8 bit, which conversion would clip
+    if turned.mode.startswith(("I", "F")):  # more than 8 bits: conversion would clip them
         return _levels(np.asarray(turned), name)
     return _levels(np.asarray(_eight_bit_grey(turned)), name)
 
 
 def _deep_colour(png: bytes) -> bool:
-    """Several channels of 16 bit, which Pillow would cut to 8."""
-    depth, colour = png[24:26]  # of IHDR, which comes first
+    """Whether a PNG has several 16-bit channels, which Pillow would truncate to 8 bits."""
+    depth, colour = png[24:26]  # of IHDR, always the first chunk
     return depth == 16 and colour != 0
 
 
 def _deep_png(data: bytes) -> np.ndarray:
-    """Red, green, blue and perhaps alpha, (H, W, 3 or 4) uint16."""
-    Image.open(io.BytesIO(data), formats=("PNG",)).verify()  # OpenCV would print what it finds wrong
+    """Decode a PNG with OpenCV into RGB or RGBA, (H, W, 3 or 4) uint16; ValueError if OpenCV cannot."""
+    Image.open(io.BytesIO(data), formats=("PNG",)).verify()  # OpenCV prints errors instead of raising them
     pixels: np.ndarray | None = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     if pixels is None:
         raise ValueError("OpenCV cannot decode it")
@@ -122,13 +126,17 @@ def _deep_png(data: bytes) -> np.ndarray:
 
 
 def _tiff(data: bytes, name: str) -> tuple[np.ndarray, Notes]:
+    """Decode a TIFF file of one page, besides reduced previews, into upright grey values (H, W) in [0, 1].
+
+    tifffile reads the compressions in SOUND. Pillow reads the others if their type survives its conversion.
+    """
     with tifffile.TiffFile(io.BytesIO(data)) as file:
         page = file.pages.first
-        # the chain of pages may bite its own tail: a few of them tell enough
+        # the chain of pages may form a loop, so only the first few are read
         pages = list(itertools.islice(file.pages, 4))
         if any(not getattr(other, "is_reduced", False) for other in pages[1:]) or page.is_reduced:
-            raise UnreadableImage(message("error.film.pages", name=name))  # previews do not count
-        # in a damaged file any of these may be no number at all
+            raise UnreadableImage(message("error.film.pages", name=name))  # reduced previews are allowed
+        # int() raises where a damaged file has another type
         width, height, channels = int(page.imagewidth), int(page.imagelength), int(page.samplesperpixel)
         if width * height > MOST_PIXELS or int(page.tilewidth) * int(page.tilelength) > MOST_PIXELS:
             raise _too_large(name)
@@ -139,14 +147,17 @@ def _tiff(data: bytes, name: str) -> tuple[np.ndarray, Notes]:
             values, notes = _levels(_tiff_grey(page, data), name)
         elif page.dtype in (np.bool_, np.uint8) or (page.dtype in (np.uint16, np.float32) and channels == 1):
             values, notes = _picture(data, name, ("TIFF",))
-            inverted = inverted and page.dtype == np.uint16  # Pillow does so itself for the others
+            inverted = inverted and page.dtype == np.uint16  # Pillow inverts the other types itself
         else:
             raise UnreadableImage(message("error.film.tiff_compressed", name=name))
     return (1 - values if inverted else values), notes
 
 
 def _tiff_grey(page: tifffile.TiffPage, data: bytes) -> np.ndarray:
-    """One page upright in grey (H, W), in its own numbers; ValueError where a part is missing, left black otherwise."""
+    """Decode one page into upright grey values (H, W) in its own units; ValueError if a strip or tile is missing.
+
+    Without that check tifffile leaves the missing part black.
+    """
     for start, count in zip(page.dataoffsets, page.databytecounts, strict=True):
         if count <= 0 or start + count > len(data):
             raise ValueError("cut off")
@@ -159,10 +170,7 @@ def _tiff_grey(page: tifffile.TiffPage, data: bytes) -> np.ndarray:
 
 
 def _eight_bit_grey(picture: Image.Image) -> Image.Image:
-    """Colours by their luma: films are grey, and a coloured mark should not vanish in one channel.
-
-    What is transparent becomes black, as what lies outside a film.
-    """
+    """Convert colours to luma, so that coloured marks stay visible; transparent pixels become black, like padding."""
     if picture.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in picture.info:
         coloured = picture.convert("RGBA")
         picture = Image.alpha_composite(Image.new("RGBA", coloured.size, (0, 0, 0, 255)), coloured)
@@ -170,7 +178,10 @@ def _eight_bit_grey(picture: Image.Image) -> Image.Image:
 
 
 def _grey(pixels: np.ndarray, *, see_through: bool = True) -> np.ndarray:
-    """The same for arrays (H, W) or (H, W, 1 to 4), in their own numbers; the last of 2 or 4 channels is alpha."""
+    """Convert an array (H, W) or (H, W, 1 to 4) to luma (H, W) of the same type and range.
+
+    The last of 2 or 4 channels is alpha; if `see_through`, transparent pixels of unsigned types become black.
+    """
     if pixels.ndim == 2:
         return pixels
     channels = pixels.shape[2]
@@ -181,7 +192,10 @@ def _grey(pixels: np.ndarray, *, see_through: bool = True) -> np.ndarray:
 
 
 def _levels(pixels: np.ndarray, name: str) -> tuple[np.ndarray, Notes]:
-    """Values of any kind in [0, 1]: 8 and 16 bit by their range, others from their least to their largest."""
+    """Scale values of any type to [0, 1]: 8-bit and 16-bit by the range of the type, others by their own range.
+
+    Raises UnreadableImage if values of another type are not finite or all equal.
+    """
     if pixels.dtype in (np.bool_, np.uint8):
         return pixels.astype(np.float32) / (255 if pixels.dtype == np.uint8 else 1), ()
     if pixels.dtype == np.uint16:

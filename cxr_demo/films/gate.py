@@ -1,7 +1,6 @@
-"""Whether a film is a frontal chest film that lies upright, asked before anything is read into it.
+"""Detect whether an image is an upright frontal chest film, in log-odds, from histograms of oriented gradients.
 
-A small network looks at the directions of a thumbnail's edges. `python -m train gate` taught it; bundled/gate/README.md
-says on what, and how often it errs.
+`python -m train gate` trains the network; bundled/gate/README.md gives its training data and error rates.
 """
 
 from __future__ import annotations
@@ -23,11 +22,11 @@ if TYPE_CHECKING:
 WEIGHTS = Path(__file__).parents[1] / "bundled" / "gate" / "gate.safetensors"
 TENSORS = ("hidden.weight", "hidden.bias", "out.weight", "out.bias")
 
-#: Pixels on a side of the thumbnail; cells on a side of the grid on which directions are counted, and the directions.
+#: Side of the thumbnail in pixels; side of the histogram grid in cells, and direction bins per cell.
 SIDE = 64
 CELLS, DIRECTIONS = 8, 8
 
-#: How a film looks that each correction would put right.
+#: For each correction, the description of a film that needs it.
 LOOKS = {correction: message(f"correction.{slug(correction)}.looks") for correction in image.CORRECTIONS}
 
 NO_CHEST_FILM = message("warning.no_chest_film")
@@ -35,19 +34,19 @@ NO_CHEST_FILM = message("warning.no_chest_film")
 
 @dataclass(frozen=True)
 class Look:
-    """What a film looks like, by log-odds of being an upright frontal chest film; from 0 on it passes."""
+    """The gate's result for one film: it passes if its log-odds of being an upright frontal chest film are >= 0."""
 
-    as_is: float
-    correction: str | None = None  # a key of image.CORRECTIONS that makes it pass, where it does not pass as it is
+    as_is: float  # log-odds of the film as stored
+    correction: str | None = None  # a key of image.CORRECTIONS that makes a failing film pass
 
     @property
     def passes(self) -> bool:
-        """Whether nothing is odd about it."""
+        """Whether the film passes without a correction."""
         return self.as_is >= 0
 
     @property
     def says(self) -> tuple[Message, ...]:
-        """What a reader should know, in sentences: none where it passes."""
+        """Warnings for the reader; empty if the film passes."""
         if self.passes:
             return ()
         if self.correction:
@@ -56,7 +55,7 @@ class Look:
 
 
 def look(film: Radiograph) -> Look:
-    """The log-odds of a film as it lies and, where these are negative, the correction that would make it pass."""
+    """Score a film as stored; if its log-odds are negative, also find the correction that makes it pass."""
     seen = thumb(film)
     as_is = float(scores(seen[None])[0])
     if as_is >= 0:
@@ -68,13 +67,13 @@ def look(film: Radiograph) -> Look:
 
 
 def thumb(film: Radiograph) -> np.ndarray:
-    """What the gate sees of a film: its central square as (SIDE, SIDE) uint8."""
+    """Return the gate's input: the central square of a film as (SIDE, SIDE) uint8."""
     small: np.ndarray = np.rint(image.view(film, SIDE) * 255).astype(np.uint8)
     return small
 
 
 def scores(thumbs: np.ndarray) -> np.ndarray:
-    """Log-odds (N,) that thumbnails (N, SIDE, SIDE) uint8 are upright frontal chest films."""
+    """Return log-odds (N,) that thumbnails (N, SIDE, SIDE) uint8 show upright frontal chest films."""
     first, first_bias, second, second_bias = _network()
     hidden = np.maximum(edges(thumbs) @ first.T + first_bias, 0)
     found: np.ndarray = (hidden @ second.T + second_bias)[:, 0]
@@ -83,14 +82,15 @@ def scores(thumbs: np.ndarray) -> np.ndarray:
 
 @functools.cache
 def _network() -> tuple[np.ndarray, ...]:
+    """Weights and biases of both layers in the order of TENSORS, float32, read once."""
     found = safetensors.numpy.load_file(WEIGHTS)
     return tuple(found[name].astype(np.float32) for name in TENSORS)
 
 
 def edges(thumbs: np.ndarray) -> np.ndarray:
-    """Histograms of oriented gradients (N, CELLS * CELLS * DIRECTIONS) of thumbnails (Dalal and Triggs 2005).
+    """Histograms of oriented gradients (Dalal and Triggs 2005) of thumbnails: (N, CELLS * CELLS * DIRECTIONS) float32.
 
-    Unlike scikit-image's, directions go all the way round, since black for white turns an edge by half a turn.
+    Directions cover 360 degrees, unlike scikit-image's 180: inverting a film rotates its gradients by 180 degrees.
     """
     bins = CELLS * CELLS * DIRECTIONS
     found = np.empty((len(thumbs), bins), np.float32)
@@ -103,12 +103,12 @@ def edges(thumbs: np.ndarray) -> np.ndarray:
         turn = np.arctan2(down, across) / (2 * np.pi) % 1 * DIRECTIONS
         lower = np.floor(turn)
         place = np.arange(len(turn))[:, None, None] * bins + first
-        # a direction between two bins counts for both, by nearness
+        # linear interpolation: a direction between two bins counts towards both
         counts = np.zeros((len(turn), bins))
         for step in (0, 1):
             at = place + (lower + step).astype(int) % DIRECTIONS
             share = strength * (1 - np.abs(turn - lower - step))
             counts += np.bincount(at.ravel(), share.ravel(), counts.size).reshape(counts.shape)
-        # the root of the share: neither contrast nor one strong edge, such as a letter, decides
+        # shares remove contrast; the square root limits the weight of one strong edge, such as a letter
         found[block] = np.sqrt(counts / np.maximum(counts.sum(1, keepdims=True), 1e-6))
     return found

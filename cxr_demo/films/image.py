@@ -1,4 +1,4 @@
-"""From a file's bytes to the model's input: reading, the one geometry, the one resizer."""
+"""Read films and convert between film and model input: cropping, resizing and placing maps."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from cxr_demo.films import formats as decoders
 from cxr_demo.messages import Message, message, slug
 from cxr_demo.types import Crop, Radiograph
 
-#: Sides and shapes outside these limits are no radiographs, and no decoder gets to see them.
+#: Limits of pixels, bytes, shorter side and aspect ratio; images outside them are not radiographs.
 MOST_PIXELS = decoders.MOST_PIXELS
-MOST_BYTES = 8 * MOST_PIXELS  # four channels of 16 bit
+MOST_BYTES = 8 * MOST_PIXELS  # four 16-bit channels
 SHORTEST_SIDE = 32
 LONGEST_SHAPE = 4
 
-#: Below this the film has less detail than the models were trained on.
+#: Side in pixels below which a film has less detail than the models' training films.
 DETAILED_SIDE = 224
 
 
 def read(path: str | Path) -> Radiograph:
-    """The film in a file; UnreadableImage names the file, what is wrong and what is accepted."""
+    """Read the film in a file; UnreadableImage names the file, the problem and the accepted formats."""
     path = Path(path)
     name = decoders.shown(path.name)
     try:
-        # a device or a pipe may never end
+        # reading a device or a pipe may never end
         if path.exists() and not path.is_file():
             raise UnreadableImage(message("error.film.no_file", name=name, accepted=decoders.ACCEPTED))
         if path.stat().st_size > MOST_BYTES:
@@ -42,7 +42,10 @@ def read(path: str | Path) -> Radiograph:
 
 
 def decode(data: bytes, name: str) -> Radiograph:
-    """The film in a file's bytes: what it is follows from them, not from its name. Raises only UnreadableImage."""
+    """Decode the film in a file's bytes, which decide its format; `name` only labels the result.
+
+    Raises only UnreadableImage: for damaged or unknown files, and for sizes and shapes outside the limits above.
+    """
     name = decoders.shown(name)
     pixels, notes = decoders.decode(data, name)
     height, width = pixels.shape
@@ -62,6 +65,7 @@ def decode(data: bytes, name: str) -> Radiograph:
 
 
 def _shortcomings(height: int, width: int, crop: Crop) -> list[Message]:
+    """Warnings about the part of the film outside the crop, and about a crop below DETAILED_SIDE pixels."""
     found = []
     unseen = 1 - crop.side / max(height, width)
     if unseen >= 0.005:
@@ -74,12 +78,12 @@ def _shortcomings(height: int, width: int, crop: Crop) -> list[Message]:
 
 
 def centre_square(height: int, width: int) -> Crop:
-    """The largest centred square of a film, in its pixels, as torchxrayvision crops."""
+    """Return the largest centred square of a film (height, width in pixels), as torchxrayvision crops it."""
     side = min(height, width)
     return Crop((height - side) // 2, (width - side) // 2, side)
 
 
-#: What may put a film right: quarter turns to the left, and whether black and white are swapped.
+#: Corrections by name: quarter turns anticlockwise, and whether to invert the grey values.
 CORRECTIONS = {
     f"{invert}{turn}".removesuffix(" and "): (turns, bool(invert))
     for invert in ("", "invert and ")
@@ -89,12 +93,15 @@ CORRECTIONS = {
 
 
 def correction_title(correction: str) -> Message:
-    """What one of CORRECTIONS does, for people."""
+    """Return the displayed name of a correction, a key of CORRECTIONS."""
     return message(f"correction.{slug(correction)}.title")
 
 
 def corrected(film: Radiograph, correction: str) -> Radiograph:
-    """The film put right, which it says of itself; BadSetting unless `correction` is one of CORRECTIONS."""
+    """Return the film turned or inverted by a key of CORRECTIONS, with a warning that says so.
+
+    The crop and the warnings about size are recomputed. Raises BadSetting for an unknown correction.
+    """
     if correction not in CORRECTIONS:
         raise BadSetting(message("error.film.no_correction", name=repr(correction), names=", ".join(CORRECTIONS)))
     turns, inverted = CORRECTIONS[correction]
@@ -110,14 +117,14 @@ def corrected(film: Radiograph, correction: str) -> Radiograph:
 
 
 def resize(pixels: np.ndarray, size: int) -> np.ndarray:
-    """A square picture (P, P) as (size, size) of the same type: by area where it shrinks, bilinear where it grows."""
+    """Resize a square image (P, P) to (size, size) of the same type: area averaging down, bilinear up."""
     how = cv2.INTER_AREA if pixels.shape[0] > size else cv2.INTER_LINEAR
     resized: np.ndarray = cv2.resize(pixels, (size, size), interpolation=how)
     return resized
 
 
 def shrunk(film: Radiograph, side: int) -> Radiograph:
-    """The film for display, its longer side at most `side` pixels; the model's view lies at the same place."""
+    """Shrink a film for display to at most `side` pixels on its longer side; its crop covers the same area."""
     height, width = film.pixels.shape
     if max(height, width) <= side:
         return film
@@ -128,9 +135,9 @@ def shrunk(film: Radiograph, side: int) -> Radiograph:
 
 
 def by_area(values: np.ndarray, size: int) -> np.ndarray:
-    """Maps (L, h, w) at (L, size, size): each new cell takes the old ones it lies on, by area.
+    """Resample maps (L, h, w) to (L, size, size) float64: each new cell averages the old cells it overlaps, by area.
 
-    So the mean is kept exactly whatever the sizes, and no smoothing suggests detail that a cell does not have.
+    This keeps each map's mean exactly and adds no smoothing that suggests finer detail than the cells have.
     """
     rows, columns = (_shares(side, size) for side in values.shape[1:])
     resampled: np.ndarray = rows @ values.astype(np.float64) @ columns.T
@@ -138,14 +145,17 @@ def by_area(values: np.ndarray, size: int) -> np.ndarray:
 
 
 def _shares(cells: int, size: int) -> np.ndarray:
-    """How much of each new cell lies on each old one: (size, cells), rows sum to 1, columns to size / cells."""
-    edges = np.arange(size + 1)[:, None] * cells / size  # of the new, in old ones
+    """Share of each new cell that each old cell covers: (size, cells); rows sum to 1, columns to size / cells."""
+    edges = np.arange(size + 1)[:, None] * cells / size  # edges of new cells, in units of old cells
     cell = np.arange(cells)
     return (np.clip(edges[1:] - cell, 0, 1) - np.clip(edges[:-1] - cell, 0, 1)) * size / cells
 
 
 def in_view(edges: tuple[float, float, float, float], crop: Crop) -> tuple[float, float, float, float]:
-    """Left, top, right and bottom, in pixels of the film, in shares of the model's view; may reach beyond it."""
+    """Convert left, top, right and bottom from film pixels to fractions of the crop's side.
+
+    Values outside [0, 1] lie outside the model input.
+    """
     left, top, right, bottom = edges
     start, upper = crop.left, crop.top
     return (
@@ -157,21 +167,21 @@ def in_view(edges: tuple[float, float, float, float], crop: Crop) -> tuple[float
 
 
 def view(film: Radiograph, size: int) -> np.ndarray:
-    """What a model of this input size sees of the film: (size, size) float32 in [0, 1]."""
+    """Return the film's crop resized to a model's input size: (size, size) float32 in [0, 1]."""
     c = film.crop
     return resize(film.pixels[c.top : c.top + c.side, c.left : c.left + c.side], size)
 
 
 def model_input(film: Radiograph, size: int, pixel_range: tuple[float, float] = (-1024.0, 1024.0)) -> np.ndarray:
-    """The model's input (1, 1, size, size) float32 in its pixel range; black is the lower end."""
+    """Return the model input (1, 1, size, size) float32 in the model's pixel range; black maps to its lower end."""
     low, high = pixel_range
     return (view(film, size) * (high - low) + low)[None, None].astype(np.float32)
 
 
 def place(values: np.ndarray, film: Radiograph, *, smooth: bool = True) -> np.ndarray:
-    """A map (S, S) over the whole film: (H, W) float32 in the map's unit, nan outside the model's view.
+    """Place a map (S, S) on the whole film: (H, W) float32 in the map's unit, nan outside the crop.
 
-    Bilinear if `smooth`, else each pixel takes the value of its cell.
+    Interpolates bilinearly if `smooth`; otherwise each pixel takes the value of its cell.
     """
     c = film.crop
     how = cv2.INTER_LINEAR if smooth else cv2.INTER_NEAREST_EXACT

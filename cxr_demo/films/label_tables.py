@@ -1,4 +1,4 @@
-"""Label tables and the films they name."""
+"""Read CSV label tables and the films they list: targets in [0, 1], nan where masked."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from cxr_demo.errors import DataError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-#: What a cell of a label column may say, in lower case: present, absent, uncertain or missing.
+#: Values of a label cell, in lower case: present (1), absent (0), uncertain (-1) or missing (nan).
 CELLS = {
     "1": 1.0,
     "1.0": 1.0,
@@ -27,35 +27,35 @@ CELLS = {
     "": math.nan,
     "nan": math.nan,
 }
-#: What an uncertain label (-1) becomes; `smooth` is the mean of the range of Pham et al. 2019 (arXiv:1911.06475).
+#: Target of an uncertain label (-1), by policy; `smooth` is the mean of the range in Pham et al. (arXiv:1911.06475).
 UNCERTAIN = {"mask": math.nan, "positive": 1.0, "negative": 0.0, "smooth": 0.7}
-#: What a label that the table does not give becomes.
+#: Target of a missing label, by policy.
 MISSING = {"mask": math.nan, "negative": 0.0}
 
-#: Columns of a table that are not labels, by the field of Films that holds them.
+#: Columns other than labels, by the field of Films that holds them.
 COLUMNS = {"sources": "source_set", "views": "view", "sexes": "sex"}
 NUMBERS = {"ages": "age", "follow_ups": "follow_up"}
-#: No film has so many pixels on a side.
+#: Upper limit of box coordinates in pixels, larger than any film.
 MOST_PIXELS = 1_000_000
 KNOWN = {"file", "patient_id", "boxes", *COLUMNS.values(), *NUMBERS.values()}
 
 
 @dataclass(frozen=True)
 class Policy:
-    """What labels that say neither yes nor no become in training: keys of UNCERTAIN and MISSING."""
+    """Targets of uncertain and missing labels in training: keys of UNCERTAIN and MISSING."""
 
     uncertain: str = "mask"
     missing: str = "mask"
 
     def apply(self, raw: np.ndarray) -> np.ndarray:
-        """Targets (N, L) float32 (nan is masked) of labels that are 1, 0, -1 or nan."""
+        """Convert labels (N, L), which are 1, 0, -1 or nan, to targets (N, L) float32; nan is masked."""
         targets = np.where(raw == -1, UNCERTAIN[self.uncertain], raw)
         return np.where(np.isnan(raw), MISSING[self.missing], targets).astype(np.float32)
 
 
 @dataclass(frozen=True)
 class Box:
-    """Where somebody saw a finding, in pixels of the file."""
+    """An annotated bounding box of a finding, in pixels of the file."""
 
     label: str
     left: float
@@ -70,26 +70,26 @@ class Box:
 
     @classmethod
     def of(cls, fields: Mapping[str, Any]) -> Box:
-        """From an entry of a table's `boxes`; KeyError, TypeError or ValueError where it is none."""
+        """Build a box from an entry of a table's `boxes`; KeyError, TypeError or ValueError for an invalid entry."""
         place = [fields[name] for name in ("x", "y", "w", "h")]
-        if not all(abs(pixels) < MOST_PIXELS for pixels in place):  # nan is not either
+        if not all(abs(pixels) < MOST_PIXELS for pixels in place):  # nan fails too
             raise ValueError(f"{place} is no place on a film")
         return cls(fields["label"], *place)
 
     def fields(self) -> dict[str, Any]:
-        """As an entry of a table's `boxes`."""
+        """Return the box as an entry of a table's `boxes`."""
         return {"label": self.label, "x": self.left, "y": self.top, "w": self.width, "h": self.height}
 
 
 @dataclass(frozen=True, eq=False)
 class Films:
-    """N labelled films; every array's first axis is N. What a table does not say is "" or nan."""
+    """N labelled films; the first axis of every array is N, and missing entries are "" or nan."""
 
     paths: tuple[Path, ...]
     patients: np.ndarray  # (N,) str
-    sources: np.ndarray  # (N,) str, the collection that the film came from
+    sources: np.ndarray  # (N,) str, the collection of each film
     labels: tuple[str, ...]  # L
-    targets: np.ndarray  # (N, L) float32: 1, 0, a probability between, or nan where masked
+    targets: np.ndarray  # (N, L) float32 in [0, 1], nan where masked
     views: np.ndarray  # (N,) str: PA, AP ...
     sexes: np.ndarray  # (N,) str: M, F
     ages: np.ndarray  # (N,) float, years
@@ -106,7 +106,7 @@ class Films:
         return np.array([path.name for path in self.paths])
 
     def take(self, rows: np.ndarray) -> Films:
-        """These films only; `rows` are indices (n,) or a mask (N,) bool."""
+        """Select films; `rows` are indices (n,) or a mask (N,) bool."""
         rows = np.arange(len(self))[rows]
         chosen: dict[str, Any] = {"extra": {name: column[rows] for name, column in self.extra.items()}}
         for field in fields(self):
@@ -121,10 +121,11 @@ class Films:
 def read_tables(
     tables: Sequence[Path], labels: Sequence[str], policy: Policy | None = None, images: Path | None = None
 ) -> Films:
-    """The films of CSV tables with columns `file`, `patient_id`, one per label and perhaps those of COLUMNS.
+    """Read the films of CSV tables with the columns `file`, `patient_id` and one per label.
 
-    The files lie in the folder `images` beside each table, or in the one given; `boxes` is JSON with `label, x, y, w,
-    h`. DataError names the table, line and column that is wrong; nothing is skipped silently.
+    The columns of COLUMNS and NUMBERS, and `boxes` (JSON with `label, x, y, w, h`), are optional. Image files are in
+    `images`, by default the folder of that name beside each table. DataError names the table, line and column of the
+    first invalid cell or missing file; no line is skipped.
     """
     rows = [row for table in tables for row in _rows(Path(table), labels, images or Path(table).parent / "images")]
     if not rows:
@@ -150,7 +151,7 @@ def read_tables(
 
 
 def join(parts: Sequence[Films]) -> Films:
-    """The films of several collections as one; DataError where their labels differ."""
+    """Concatenate the films of several collections; DataError if their labels differ."""
     if len({part.labels for part in parts}) > 1:
         raise DataError("These collections have different labels; read them with the same ones.")
     names = dict.fromkeys(name for part in parts for name in part.extra)
@@ -169,11 +170,12 @@ def join(parts: Sequence[Films]) -> Films:
 
 
 def columns(table: Path) -> list[str]:
-    """The names of a table's columns; DataError where it is none."""
+    """Return a table's column names; DataError if the file cannot be read as a table."""
     return list(_reader(table).fieldnames or ())
 
 
 def _reader(table: Path) -> csv.DictReader[str]:
+    """Open a table in UTF-8, with or without a byte order mark; DataError if it cannot be read."""
     try:
         text = table.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
@@ -182,6 +184,10 @@ def _reader(table: Path) -> csv.DictReader[str]:
 
 
 def _rows(table: Path, labels: Sequence[str], images: Path) -> list[dict[str, Any]]:
+    """Read a table's lines as dictionaries of the cells, plus the parsed `path`, `labels`, `numbers` and `found`.
+
+    `found` has the boxes. Raises DataError for a missing column, a missing image file or an invalid cell.
+    """
     reader = _reader(table)
     missing = [c for c in ("file", "patient_id", *labels) if c not in (reader.fieldnames or ())]
     if missing:
@@ -206,6 +212,7 @@ def _rows(table: Path, labels: Sequence[str], images: Path) -> list[dict[str, An
 
 
 def _cell(where: str, label: str, text: str | None) -> float:
+    """Parse a label cell by CELLS; DataError, which starts with `where`, for other texts."""
     try:
         return CELLS[(text or "").strip().lower()]
     except KeyError:
@@ -213,6 +220,7 @@ def _cell(where: str, label: str, text: str | None) -> float:
 
 
 def _number(where: str, column: str, text: str | None) -> float:
+    """Parse a numeric cell, nan if empty; DataError for other texts."""
     try:
         return float(text) if text else math.nan
     except ValueError:
@@ -220,6 +228,7 @@ def _number(where: str, column: str, text: str | None) -> float:
 
 
 def _boxes(where: str, text: str | None) -> tuple[Box, ...]:
+    """Parse a `boxes` cell, a JSON list or empty; DataError for other texts."""
     try:
         return tuple(Box.of(box) for box in json.loads(text or "[]"))
     except (ValueError, KeyError, TypeError):

@@ -1,7 +1,7 @@
-"""About where the lungs are, by rule: enough to say how much of a map lies outside them, no more.
+"""Estimate lung masks by thresholding, to measure the share of a map outside the lungs.
 
-No segmentation network is used, so that nothing has to be fetched and trusted. What the rule cannot see, a lung that is
-white with fluid or consolidation, is taken from an atlas, the lungs of the phantom.
+Thresholds avoid downloading a segmentation network. For a lung that thresholds miss, such as one filled with fluid or
+consolidation, the mask falls back to an atlas: the lungs of the phantom.
 """
 
 from __future__ import annotations
@@ -15,25 +15,25 @@ from cxr_demo.films import image
 from cxr_demo.films.phantom import RIGHT_LUNG
 from cxr_demo.messages import Message, message
 
-#: Side of the picture on which lungs are looked for.
+#: Side in pixels of the image in which the lungs are searched.
 SIDE = 128
-#: A dark region is a lung if it shares so much with the atlas' lung of its side, as intersection over union, and is
-#: darker than what is near by so much of the picture's contrast.
+#: Criteria for a dark region to be a lung: least intersection over union with the atlas' lung, and least difference
+#: from the mean brightness of its surroundings, as a fraction of the image's range.
 ALIKE, CONTRAST = 0.45, 0.08
-#: How far from the atlas' lung a lung may reach, twice over; shares of what is near that are tried as dark.
+#: Width in pixels of the dilation of the atlas' lung that bounds the search; quantiles tried as thresholds.
 NEAR, LEVELS = 21, np.linspace(0.3, 0.75, 16)
 
 
 @dataclass(frozen=True, eq=False)
 class Lungs:
-    """Both lungs in the model's view, heart and spine left out."""
+    """A mask of both lungs in the model input, without heart and spine."""
 
     mask: np.ndarray  # (S, S) bool
-    found: tuple[bool, bool]  # at the left and at the right of the picture: seen, or taken from the atlas
+    found: tuple[bool, bool]  # left and right in the image: True if segmented, False if taken from the atlas
 
     @property
     def said(self) -> Message:
-        """How far the mask can be trusted, in a sentence."""
+        """A sentence on the mask's reliability."""
         return {
             (True, True): message("verdict.lungs.found"),
             (False, True): message("verdict.lungs.left"),
@@ -43,7 +43,7 @@ class Lungs:
 
 
 def lungs(view: np.ndarray, size: int) -> Lungs:
-    """The lungs in a model's view (S, S) in [0, 1]: a mask (size, size) bool, and which of them the film shows."""
+    """Segment the lungs in a model input (S, S) in [0, 1]; the result's mask is (size, size) bool."""
     small = cv2.GaussianBlur(image.resize(view.astype(np.float32), SIDE), (0, 0), SIDE / 64)
     sides = [_side(small, atlas) for atlas in (_atlas(False), _atlas(True))]
     mask = np.max([side for side, _ in sides], axis=0).astype(np.float32)
@@ -51,14 +51,17 @@ def lungs(view: np.ndarray, size: int) -> Lungs:
 
 
 def _side(small: np.ndarray, atlas: np.ndarray) -> tuple[np.ndarray, bool]:
-    """One lung (SIDE, SIDE) bool: the dark region that is most like the atlas' one, or that itself."""
+    """Segment one lung: the dark region (SIDE, SIDE) bool most like the atlas, and whether one was found.
+
+    Returns the atlas' lung if no region meets ALIKE and CONTRAST.
+    """
     near = cv2.dilate(atlas.astype(np.uint8), np.ones((NEAR, NEAR), np.uint8)) > 0
     best, likeness = atlas, ALIKE
-    # lungs are the darker part of what is near them; how much darker differs from film to film
+    # lungs are darker than their surroundings, by an amount that differs from film to film
     for level in np.quantile(small[near], LEVELS):
         dark = cv2.morphologyEx((small < level).astype(np.uint8), cv2.MORPH_OPEN, np.ones((5, 5), np.uint8))
         count, labels = cv2.connectedComponents(dark)
-        # what reaches the edge of the film is the air around the patient
+        # regions that touch the top or the sides are the air around the patient
         outside = np.unique(np.r_[labels[0], labels[:, 0], labels[:, -1]])
         for i in np.setdiff1d(np.arange(1, count), outside):
             region = _hull((labels == i) & near)
@@ -69,13 +72,13 @@ def _side(small: np.ndarray, atlas: np.ndarray) -> tuple[np.ndarray, bool]:
 
 
 def _stands_out(small: np.ndarray, region: np.ndarray, near: np.ndarray) -> bool:
-    """Whether a region is darker than what is around it by a good part of what the picture has of contrast."""
+    """Whether a region is darker than its surroundings by more than CONTRAST of the image's range."""
     around = near & ~region
     return bool(around.any() and small[around].mean() - small[region].mean() > CONTRAST * np.ptp(small))
 
 
 def _hull(region: np.ndarray) -> np.ndarray:
-    """A region without its holes and bays, which ribs and vessels make."""
+    """Convex hull of a region, which closes the gaps that ribs and vessels leave."""
     points = np.argwhere(region)[:, ::-1].astype(np.int32)
     if not len(points):
         return region
@@ -85,7 +88,7 @@ def _hull(region: np.ndarray) -> np.ndarray:
 
 
 def _atlas(mirrored: bool) -> np.ndarray:
-    """The phantom's lung at the left of the picture, or its mirror image."""
+    """Mask (SIDE, SIDE) bool of the phantom's lung on the left of the image, or its mirror image."""
     points = RIGHT_LUNG * SIDE
     if mirrored:
         points = np.column_stack([SIDE - points[:, 0], points[:, 1]])

@@ -1,8 +1,8 @@
-"""Generated chest films with planted findings: what they show is known, and nobody's film is shown.
+"""Draw synthetic chest films (phantoms) with planted findings of known position.
 
-Drawn as densities on the unit square (x to the right, y down, the patient's right at the viewer's left),
-then exposed. One anatomy for all: a phantom differs from the normal one only where its evidence is.
-They teach how to read the page; models learned from people's films and need not find what is planted.
+Densities are drawn on the unit square (x to the right, y down, the patient's right on the viewer's left), then
+exposed. All phantoms share one anatomy and differ from the normal one only where their finding is planted. They
+illustrate the page; models trained on real films may miss the planted findings.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from cxr_demo.types import Radiograph
 
 SIZE = 512
-#: Side of the grid that densities are drawn on, in pixels.
+#: Side in pixels of the grid for drawing densities.
 CANVAS = 1024
 SEED = 14
 MARK = "PHANTOM"
@@ -34,27 +34,27 @@ PLATE = 24
 
 @dataclass(frozen=True)
 class Phantom:
-    """One drawn film: what is planted, and in what amounts. The defaults plant nothing."""
+    """Parameters of one phantom; the defaults draw a normal film. Lengths are fractions of the film's side."""
 
     key: str
-    finding: str | None = None  # the model's label for it
-    nodule: float = 0.0  # its radius, in sides of the film
-    fluid: float = 0.0  # how high it stands in the right chest, in sides of the film
-    heart: float = 1.0  # times the normal width
-    collapse: float = 0.0  # how much the left lung has shrunk, as a share
+    finding: str | None = None  # the model's label of the planted finding
+    nodule: float = 0.0  # radius of the nodule
+    fluid: float = 0.0  # height of the fluid in the right chest
+    heart: float = 1.0  # width of the heart relative to normal
+    collapse: float = 0.0  # fraction by which the left lung shrinks
 
     @property
     def title(self) -> Message:
-        """Its name for people."""
+        """The displayed name."""
         return message(f"phantom.{self.key}.title")
 
     @property
     def planted(self) -> Message:
-        """The planted finding and its place, in a sentence."""
+        """A sentence with the planted finding and its position."""
         return message(f"phantom.{self.key}.planted")
 
     def film(self) -> Radiograph:
-        """The phantom as if its file had been dropped."""
+        """Return the phantom as decoded from its PNG file, with a warning that it is synthetic."""
         return _film(self.key)
 
 
@@ -71,9 +71,9 @@ PHANTOMS = {
 
 
 def draw(key: str, size: int = SIZE) -> np.ndarray:
-    """The phantom as a film of (size, size) uint8, marked as one; the same bytes every time.
+    """Draw a phantom as (size, size) uint8 with the word PHANTOM on it; every call gives the same bytes.
 
-    UnreadableImage for a key that is not in PHANTOMS.
+    Raises UnreadableImage if `key` is not in PHANTOMS.
     """
     film = image.resize(_exposed(_density(_named(key))), size)
     grain = np.random.default_rng(SEED).normal(0, 0.012, (size, size))
@@ -82,17 +82,17 @@ def draw(key: str, size: int = SIZE) -> np.ndarray:
 
 
 def truth(key: str, size: int = SIZE) -> np.ndarray:
-    """Where the finding is planted: (size, size) bool, empty for the normal film."""
+    """Return the mask (size, size) bool of the planted finding; all False for the normal film."""
     return image.resize(np.max(_plants(_named(key)), axis=0), size) > 0.02
 
 
 def png(key: str, size: int = SIZE) -> bytes:
-    """The phantom as a PNG file that says what it is."""
+    """Return the bytes of the phantom's PNG file, whose metadata describe it as synthetic."""
     return encoded(draw(key, size), _named(key).planted)
 
 
 def encoded(pixels: np.ndarray, planted: str) -> bytes:
-    """A drawn film (size, size) uint8 as a PNG file that says what it is."""
+    """Encode a drawn film (size, size) uint8 as PNG; its metadata call it synthetic and quote `planted`."""
     note = PngImagePlugin.PngInfo()
     note.add_text("Description", f"Generated phantom, not a radiograph of a person. {planted}")
     file = io.BytesIO()
@@ -101,7 +101,7 @@ def encoded(pixels: np.ndarray, planted: str) -> bytes:
 
 
 def save(key: str, folder: str | Path, size: int = SIZE) -> Path:
-    """Write the phantom's PNG into an existing folder; its path. OSError where that cannot be written."""
+    """Write the phantom's PNG into an existing folder and return its path; OSError if writing fails."""
     path = Path(folder) / f"phantom-{key}.png"
     path.write_bytes(png(key, size))
     return path
@@ -115,6 +115,7 @@ def _named(key: str) -> Phantom:
 
 @functools.cache
 def _film(key: str) -> Radiograph:
+    """Decode a phantom's PNG like an uploaded file, once per process, and add the warning."""
     film = image.decode(png(key), f"phantom-{key}.png")
     return replace(film, warnings=(message("warning.phantom", planted=PHANTOMS[key].planted),))
 
@@ -151,25 +152,26 @@ AIRWAYS = (
     (0.026, np.array([(.507, .295), (.475, .345), (.445, .39)])),
     (0.022, np.array([(.507, .295), (.55, .345), (.595, .37)])),
 )  # fmt: skip
-HILA = ((-1, (0.42, 0.415)), (1, (0.60, 0.395)))  # which way the lung lies, where its vessels enter
-NODULE = np.array((0.735, 0.32))  # its middle
+HILA = ((-1, (0.42, 0.415)), (1, (0.60, 0.395)))  # direction of the lung along x, entry point of its vessels
+NODULE = np.array((0.735, 0.32))  # centre
 MENISCUS = np.array(
     [(0.02, 0.575), (0.08, 0.645), (0.13, 0.705), (0.20, 0.74), (0.30, 0.76), (0.40, 0.767), (0.50, 0.77)]
 )
-APEX, ROOT = np.array((0.55, 0.76)), np.array((0.60, 0.84))  # what stays as the heart grows, as the lung shrinks
+APEX, ROOT = np.array((0.55, 0.76)), np.array((0.60, 0.84))  # fixed points of the heart's growth, the lung's collapse
 
 
 def _mirrored(points: np.ndarray) -> np.ndarray:
+    """Mirror points (n, 2) at the vertical midline of the film."""
     return np.column_stack([1 - points[:, 0], points[:, 1]])
 
 
-# the left diaphragm stands a little lower
+# the left diaphragm is slightly lower
 LEFT_LUNG = _mirrored(RIGHT_LUNG) + (RIGHT_LUNG[:, 1:] > 0.6) * np.array([0, 0.022])
 BODY = np.concatenate([RIGHT_BODY, _mirrored(RIGHT_BODY)[::-1]])
 
 
 def _curve(points: np.ndarray, *, closed: bool) -> np.ndarray:
-    """The points joined smoothly (Catmull and Rom 1974)."""
+    """Interpolate points (n, 2) by a Catmull-Rom spline (Catmull and Rom 1974), 12 samples per segment."""
     before, after = (points[-1:], points[:2]) if closed else (points[:1], points[-1:])
     run = np.concatenate([before, points, after])
     t = np.linspace(0, 1, 12, endpoint=False)[:, None]
@@ -180,18 +182,18 @@ def _curve(points: np.ndarray, *, closed: bool) -> np.ndarray:
 
 
 def _soft(values: np.ndarray, radius: float) -> np.ndarray:
-    """Blurred by a radius in sides of the film."""
+    """Gaussian blur; `radius` is the standard deviation as a fraction of the film's side."""
     blurred: np.ndarray = cv2.GaussianBlur(values, (0, 0), radius * CANVAS)
     return blurred
 
 
 def _fixed(points: np.ndarray, *, closed: bool) -> np.ndarray:
-    """A curve in sixteenths of a pixel, as OpenCV draws."""
+    """Sample a curve in OpenCV's fixed-point coordinates, sixteenths of a pixel."""
     return np.rint((_curve(points, closed=closed) * CANVAS - 0.5) * 16).astype(np.int32)
 
 
 def _filled(*shapes: np.ndarray, soft: float = 0.002) -> np.ndarray:
-    """Closed shapes as one mask in [0, 1] with soft edges."""
+    """Fill closed shapes: one mask (CANVAS, CANVAS) in [0, 1] with soft edges."""
     mask = np.zeros((CANVAS, CANVAS), np.uint8)
     for shape in shapes:
         cv2.fillPoly(mask, [_fixed(shape, closed=True)], 255, cv2.LINE_AA, 4)
@@ -199,7 +201,7 @@ def _filled(*shapes: np.ndarray, soft: float = 0.002) -> np.ndarray:
 
 
 def _stroked(*lines: np.ndarray, width: float, soft: float = 0.0012) -> np.ndarray:
-    """Open lines as one mask in [0, 1] with soft edges."""
+    """Draw open lines: one mask (CANVAS, CANVAS) in [0, 1] with soft edges."""
     mask = np.zeros((CANVAS, CANVAS), np.uint8)
     for line in lines:
         cv2.polylines(mask, [_fixed(line, closed=False)], False, 255, round(width * CANVAS), cv2.LINE_AA, 4)
@@ -207,11 +209,12 @@ def _stroked(*lines: np.ndarray, width: float, soft: float = 0.0012) -> np.ndarr
 
 
 def _long_bones(*lines: np.ndarray, width: float) -> np.ndarray:
-    """Bones whose shell stops more than their marrow."""
+    """Draw bones whose cortex is denser than their marrow."""
     return _stroked(*lines, width=width) - 0.45 * _stroked(*lines, width=width - 0.009)
 
 
 def _both(*shapes: np.ndarray) -> list[np.ndarray]:
+    """Add the mirror image of each shape."""
     return [*shapes, *map(_mirrored, shapes)]
 
 
@@ -219,7 +222,7 @@ def _both(*shapes: np.ndarray) -> list[np.ndarray]:
 
 
 def _ribs() -> np.ndarray:
-    """Ten pairs: nearly level at the back, in front steep and fainter, as their gristle hardly shows."""
+    """Ten pairs of ribs: nearly level at the back, steeper and fainter in front, where cartilage is hardly visible."""
     backs, fronts = [], []
     for n in range(10):
         top, bend = 0.085 + 0.066 * n, 0.15 + 0.074 * n
@@ -232,6 +235,7 @@ def _ribs() -> np.ndarray:
 
 
 def _spine() -> np.ndarray:
+    """Seventeen vertebrae with denser cortex and spinous processes."""
     square = np.array([(-1, -1), (0, -1.1), (1, -1), (0.9, 0), (1, 1), (0, 1.1), (-1, 1), (-0.9, 0)]) * (0.042, 0.023)
     middles = [np.array((0.5, 0.0615 * n)) for n in range(17)]
     shell = _filled(*(square + m for m in middles))
@@ -241,6 +245,7 @@ def _spine() -> np.ndarray:
 
 
 def _shoulders() -> np.ndarray:
+    """Clavicles, scapulae and upper arms of both sides."""
     blades = _filled(*_both(SCAPULA), soft=0.003) + _stroked(*_both(SCAPULA[:6]), width=0.008, soft=0.003)
     arms = _filled(*_both(ARM)) - 0.45 * _filled(*_both(ARM * (0.9, 1) + (-0.005, 0.008)), soft=0.008)
     shoulders: np.ndarray = 0.14 * _long_bones(*_both(CLAVICLE), width=0.027) + 0.05 * blades + 0.12 * arms
@@ -248,7 +253,7 @@ def _shoulders() -> np.ndarray:
 
 
 def _twigs() -> list[tuple[float, np.ndarray]]:
-    """Vessels from both hila as (width, points), thinner with every fork, the thinnest first."""
+    """Vessels from both hila as (width, points), thinner at each fork, sorted from thin to thick."""
     rng = np.random.default_rng(SEED)
     twigs = []
 
@@ -272,6 +277,7 @@ def _twigs() -> list[tuple[float, np.ndarray]]:
 
 
 def _vessels() -> np.ndarray:
+    """The vessel tree as a mask in [0, 1]; thicker vessels are drawn later and denser."""
     tree = np.zeros((CANVAS, CANVAS), np.uint8)
     for width, points in _twigs():
         line, shade = _fixed(points, closed=False), 255 * (width / 0.0125) ** 0.7
@@ -281,7 +287,7 @@ def _vessels() -> np.ndarray:
 
 @functools.cache
 def _skeleton() -> tuple[np.ndarray, ...]:
-    """What no finding changes, drawn once: lungs, mediastinum, vessels, and the rest of the body."""
+    """The anatomy common to all phantoms, drawn once: lungs, mediastinum, vessels and the rest of the body."""
     y, x = np.mgrid[:CANVAS, :CANVAS].astype(np.float32) / np.float32(CANVAS)
     lungs, middle, body = _filled(RIGHT_LUNG, LEFT_LUNG), _filled(MEDIASTINUM, soft=0.003), _filled(BODY, soft=0.006)
     chest, belly = np.exp(-(((x - 0.5) / 0.34) ** 4)), ((y - 0.6) / 0.25).clip(0, 1)
@@ -294,7 +300,7 @@ def _skeleton() -> tuple[np.ndarray, ...]:
     return lungs, middle, _vessels(), rest
 
 
-# ------------------------------------------------------------------ what is planted, as masks (CANVAS, CANVAS)
+# ------------------------------------------------------------------ planted findings, as masks (CANVAS, CANVAS)
 
 
 def _nothing() -> np.ndarray:
@@ -302,12 +308,13 @@ def _nothing() -> np.ndarray:
 
 
 def _nodule(radius: float) -> np.ndarray:
+    """A disc with a soft edge at NODULE in the left lung."""
     turn = np.linspace(0, 2 * np.pi, 12, endpoint=False)[:, None]
     return _filled(NODULE + radius * np.hstack([np.cos(turn), np.sin(turn)]), soft=0.003)
 
 
 def _fluid(height: float) -> np.ndarray:
-    """The right lung below a surface that rises at the wall."""
+    """The part of the right lung below a meniscus that rises towards the chest wall."""
     surface = MENISCUS - (0, height)
     below = np.concatenate([surface, [(0.5, 0.9), (0.02, 0.9)]])
     fluid: np.ndarray = _filled(RIGHT_LUNG) * _filled(below, soft=0.006)
@@ -315,19 +322,19 @@ def _fluid(height: float) -> np.ndarray:
 
 
 def _heart(times: float) -> np.ndarray:
-    """So many times as wide, and a quarter of that taller, standing where it stood."""
+    """The heart scaled by `times` in width and by a quarter of the increase in height, with its apex fixed."""
     return _filled(APEX + (HEART - APEX) * (times, 1 + (times - 1) / 4), soft=0.0035)
 
 
 def _rim(share: float) -> np.ndarray:
-    """What the left lung leaves free as it shrinks towards its base, but for what the mediastinum hides."""
+    """The free air around the left lung shrunk by `share` towards its root, without the part behind the mediastinum."""
     shrunk = _filled(ROOT + (LEFT_LUNG - ROOT) * (1 - share), soft=0.003)
     rim: np.ndarray = _filled(LEFT_LUNG) * (1 - shrunk) * (1 - _filled(MEDIASTINUM, soft=0.003))
     return rim
 
 
 def _plants(phantom: Phantom) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Nodule, fluid, free air and enlarged heart, each empty where it is not planted."""
+    """Masks of nodule, fluid, free air and enlarged heart; all zero for findings that are not planted."""
     return (
         _nodule(phantom.nodule) if phantom.nodule else _nothing(),
         _fluid(phantom.fluid) if phantom.fluid else _nothing(),
@@ -340,25 +347,26 @@ def _plants(phantom: Phantom) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.nd
 
 
 def _density(phantom: Phantom) -> np.ndarray:
+    """Combine the shared anatomy and the planted findings into one density map (CANVAS, CANVAS)."""
     lungs, middle, vessels, rest = _skeleton()
     nodule, fluid, rim, enlarged = _plants(phantom)
     heart = np.maximum(_heart(1), enlarged)
     dense = np.max([0.83 * heart, 0.97 * middle, 0.93 * fluid], axis=0)
     air = lungs * (0.15 + 0.85 * _soft(lungs, 0.035)) * (1 - dense)
-    # free air holds no vessels, and where it ends the lung's skin is seen as a line
+    # free air has no vessels, and the visceral pleura appears as a line at its edge
     pattern = 0.16 * vessels * (1 - rim) + 0.8 * rim * (1 - rim) - 0.06 * rim
     density: np.ndarray = rest - air * (0.6 - pattern) + 0.18 * nodule
     return density
 
 
 def _exposed(density: np.ndarray) -> np.ndarray:
-    """Densities as grey values in [0, 1], the dense ones pressed together as film does."""
+    """Convert densities to grey values in [0, 1], compressing high densities as film does."""
     grey: np.ndarray = (1.02 * (1 - np.exp(-1.9 * density.clip(0, None) ** 1.25))).clip(0, 1)
     return grey
 
 
 def _marked(pixels: np.ndarray) -> np.ndarray:
-    """The word on a dark plate, in the middle of the bottom edge."""
+    """Write MARK on a dark plate at the middle of the bottom edge, in place."""
     size = len(pixels)
     scale, thick = size / 512, max(1, round(size / 256))
     (width, height), _ = cv2.getTextSize(MARK, cv2.FONT_HERSHEY_SIMPLEX, scale, thick)

@@ -1,1 +1,1 @@
-"""Running a network on many masked copies of a film, as fast as this machine allows."""
+"""Fast inference on many masked copies of one film."""

@@ -1,7 +1,7 @@
-"""How this machine runs a model on many altered copies of one image: as fast as it can without changing the answer.
+"""Choose the fastest engine on this machine for logits of masked copies of one image.
 
-A network is tried on the device and at the precision that the machine is quickest at, and asked what covering parts of
-a drawn film does to its logits. An engine that disagrees with plain float32 is not used, and the next one is tried.
+Candidates differ in device and precision, fastest first. Each scores masked copies of a phantom; the first whose logit
+differences agree with float32 within TOLERANCE is used.
 """
 
 from __future__ import annotations
@@ -29,34 +29,35 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: Copies per batch at 224 pixels, on a processor: more do not run faster, take memory, and a turn lasts longer.
+#: Copies per batch at 224 pixels on a CPU: larger batches run no faster, need more memory and hold the model longer.
 BATCH = 4
-#: The same on a GPU.
+#: Copies per batch at 224 pixels on a GPU.
 GPU_BATCH = 64
-#: How far the effects of covers may be from those in float32, as a share of their spread, for the median finding.
-#: The correlation is then about 1 - TOLERANCE^2 / 2.
+#: Largest accepted error of the effects of masking relative to float32, as a fraction of their standard deviation, for
+#: the median finding. The correlation is then about 1 - TOLERANCE^2 / 2.
 TOLERANCE = 0.1
-#: Windows on a side of the drawn film that the trial covers one by one.
+#: Windows on a side of the phantom; the trial masks them one by one.
 TRIAL = 4
 
 
 class Engine(Protocol):
-    """A model on a device at a precision."""
+    """A model on one device at one precision."""
 
     precision: str  # e.g. "bfloat16"
-    batch: int  # the most copies at a time
-    exact: bool  # the network as a Classifier runs it
+    batch: int  # largest number of copies per call
+    exact: bool  # whether logits equal those of the Classifier
 
     def logits(self, covers: np.ndarray, x: Tensor, fill: Tensor) -> np.ndarray:
-        """Logits (n, L) float32 of `x * (1 - cover) + fill * cover`.
+        """Return logits (n, L) float32 of `x * (1 - cover) + fill * cover`.
 
-        `covers` (n, S, S) float32 in [0, 1], n at most `batch`; x and fill (1, 1, S, S) in the model's pixel range.
+        `covers` is (n, S, S) float32 in [0, 1] with n <= `batch`; x and fill are (1, 1, S, S) in the model's pixel
+        range.
         """
         ...
 
 
 class Torch:
-    """A network as torch runs it, by default as a Classifier does."""
+    """A network run by torch; the default device and precision are those of a Classifier."""
 
     def __init__(
         self, network: Callable[[Tensor], Tensor], batch: int, device: str = "cpu", dtype: torch.dtype = torch.float32
@@ -68,7 +69,7 @@ class Torch:
 
     @torch.no_grad()
     def logits(self, covers: np.ndarray, x: Tensor, fill: Tensor) -> np.ndarray:
-        """See Engine; the copies are made on the device."""
+        """See Engine; the masked copies are computed on the device."""
         x, fill, cover = (t.to(self._device) for t in (x, fill, torch.from_numpy(covers)[:, None]))
         copies = torch.lerp(x, fill, cover).to(self._dtype).contiguous(memory_format=torch.channels_last)
         found: np.ndarray = self._network(copies).float().cpu().numpy()
@@ -76,11 +77,11 @@ class Torch:
 
 
 class OpenVINO:
-    """The network compiled for this processor by OpenVINO: early layers at one precision, late ones at another.
+    """A network compiled by OpenVINO for this CPU, with separate precisions of early and late layers.
 
-    The making of the copies is part of the early graph. Rounding in the early layers saves little time, and may cost
-    most: in EfficientNet-lite0 nearly all of the error of bfloat16 comes from the first block. Of small covers, only
-    what they reach of the early map is computed; the rest is the image's own.
+    The early graph also computes the masked copies. Rounding in the early layers saves little time and causes most of
+    the error: in EfficientNet-lite0 nearly all of bfloat16's error comes from the first block. For small covers the
+    engine recomputes only the affected patch of the early map and keeps the rest of the unmasked image's map.
     """
 
     exact = False
@@ -92,11 +93,11 @@ class OpenVINO:
         self._late.set_input_tensor(self._early.get_output_tensor())
         self._patches = graphs.patches
         self._patch = graphs.request(PATCH, early) if graphs.patches.pay else None
-        self._own: np.ndarray | None = None  # the early map of an image, (M / batch, C, h, w)
-        self._held: Callable[[], Tensor | None] = lambda: None  # whose map it is, and lies ready for each copy
+        self._own: np.ndarray | None = None  # early map of the unmasked image, (M / batch, C, h, w)
+        self._held: Callable[[], Tensor | None] = lambda: None  # the image whose early map fills the output tensor
 
     def logits(self, covers: np.ndarray, x: Tensor, fill: Tensor) -> np.ndarray:
-        """See Engine; a batch that is not full is filled up, since a graph has one size."""
+        """See Engine; pads smaller batches, since a graph has a fixed input shape."""
         corners = None if self._patch is None else self._patches.corners(covers)
         if corners is None:
             self._held = lambda: None
@@ -108,18 +109,19 @@ class OpenVINO:
         return logits
 
     def _run_early(self, covers: np.ndarray, x: Tensor, fill: Tensor) -> None:
+        """Compute the early maps of masked copies into the shared tensor; missing covers count as 0 (unmasked)."""
         full = np.zeros((self.batch, 1, *x.shape[2:]), np.float32)
         full[: len(covers), 0] = covers
         self._early.infer([full, x.numpy(), fill.numpy()], share_inputs=True)
 
     def _run_patches(self, covers: np.ndarray, x: Tensor, fill: Tensor, corners: np.ndarray) -> None:
-        """Fill in what covers change in the image's own map, run the late layers, and take it out again."""
+        """Write the changed patches into the unmasked image's early map, run the late layers, and restore the map."""
         assert self._patch is not None
         maps = self._early.get_output_tensor().data
         if self._held() is not x or self._own is None:
             self._run_early(np.zeros((0, *covers.shape[1:]), np.float32), x, fill)
             self._own = maps[:: self.batch].copy()
-        self._held = lambda: None  # until all is as it was
+        self._held = lambda: None  # invalid until the map is restored
         side = self._patches.side
         parts = [np.zeros((self.batch, 1, side, side), np.float32) for _ in range(3)]
         for i, (top, left) in enumerate(corners):
@@ -139,21 +141,22 @@ class OpenVINO:
 
 
 def _batch(most: int, size: int) -> int:
+    """Scale a batch size for 224 pixels to another input size, at constant memory; at least 1."""
     return max(1, min(most, most * 224**2 // size**2))
 
 
-# ------------------------------------------------------------------ which one
+# ------------------------------------------------------------------ choice of engine
 
-#: None where a model runs as its Classifier runs it: such an engine would keep its model alive.
+#: None for the plain engine, which would keep its model alive.
 _ENGINES: WeakKeyDictionary[Classifier, Engine | None] = WeakKeyDictionary()
 _CHOOSING = threading.Lock()
 
 
 def engine_of(classifier: Classifier) -> Engine:
-    """The model's engine, chosen at the first call, which takes seconds; only who asks for one not yet chosen waits.
+    """Return the model's engine; the first call per model chooses it, which takes seconds.
 
-    From then on numpy's products take one thread: their others would spin for a tenth of a second after each, on a
-    core that the engine needs.
+    Calls for models with an engine never wait. The first choice limits numpy's BLAS to one thread: its other threads
+    spin for 0.1 s after each product on cores that the engine needs.
     """
     if classifier not in _ENGINES:
         with _CHOOSING:
@@ -164,18 +167,22 @@ def engine_of(classifier: Classifier) -> Engine:
 
 
 def plain(classifier: Classifier) -> Torch:
-    """The engine that runs a model in float32 as its Classifier does, against which the others are checked."""
+    """Return the reference engine, which runs a model in float32 as its Classifier does."""
     return Torch(classifier.logits, _batch(BATCH, classifier.size))
 
 
 def choose(classifier: Classifier) -> Engine | None:
-    """The first engine that agrees with plain float32; None where none does, or the network is not one of ours."""
+    """Return the first engine that agrees with float32.
+
+    Returns None if no engine agrees, or if the architecture is not in ARCHITECTURES.
+    """
     if classifier.spec.architecture not in ARCHITECTURES:
         return None
     return _on_gpu(classifier) if torch.cuda.is_available() else _on_processor(classifier)
 
 
 def _on_gpu(classifier: Classifier) -> Engine | None:
+    """Choose bfloat16 or else float32 on a CUDA GPU; None if neither agrees with float32 on the CPU."""
     for dtype in (torch.bfloat16, torch.float32):
         network = copy.deepcopy(classifier.network).to("cuda", dtype).to(memory_format=torch.channels_last)
         engine = Torch(network, _batch(GPU_BATCH, classifier.size), "cuda", dtype)
@@ -185,7 +192,7 @@ def _on_gpu(classifier: Classifier) -> Engine | None:
 
 
 def _on_processor(classifier: Classifier) -> Engine | None:
-    """What is chosen is kept on disk, since converting and trying takes seconds."""
+    """Choose an OpenVINO engine; the choice is stored on disk, since conversion and trial take seconds."""
     batch = _batch(BATCH, classifier.size)
     known = kept(classifier, batch)
     if known is not None:
@@ -202,12 +209,13 @@ def _on_processor(classifier: Classifier) -> Engine | None:
         if _agrees(engine, classifier):
             keep(classifier, graphs, precisions)
             return engine
-        del engine  # before the next one is made: each has tens of megabytes
+        del engine  # before the next one is compiled: each needs tens of megabytes
     return None
 
 
 def _agrees(engine: Engine, classifier: Classifier) -> bool:
-    truth = Torch(classifier.logits, 1)  # one by one, which takes the least memory
+    """Whether an engine's error relative to the Classifier in float32 is at most TOLERANCE."""
+    truth = Torch(classifier.logits, 1)  # batches of one need the least memory
     error = disagreement(engine, truth, classifier)
     if error > TOLERANCE:
         log.info("%s in %s is off by %.3f, and not used", classifier.name, engine.precision, error)
@@ -215,9 +223,10 @@ def _agrees(engine: Engine, classifier: Classifier) -> bool:
 
 
 def disagreement(engine: Engine, truth: Engine, classifier: Classifier) -> float:
-    """Error of what covering each part of a drawn film does, as a share of the effects' spread; median of findings.
+    """Return an engine's error of the effects of masking each window of a phantom, for the median finding.
 
-    What is compared are differences of logits, as maps are: an error that all copies share does not count.
+    The error is the standard deviation of the differences from `truth`, as a fraction of that of the effects. Effects
+    are logit differences, as in maps, so an error common to all copies cancels. Returns inf if an effect is not finite.
     """
     low, high = classifier.spec.pixel_range
     drawn = phantom.draw("effusion", classifier.size) / np.float32(255) * (high - low) + low
@@ -231,7 +240,7 @@ def disagreement(engine: Engine, truth: Engine, classifier: Classifier) -> float
 
 
 def _effects(engine: Engine, x: Tensor) -> np.ndarray:
-    """What covering each part of an image does to its logits: (TRIAL * TRIAL, L)."""
+    """Changes of the logits when each window of an image is masked: (TRIAL * TRIAL, L)."""
     cell = np.arange(x.shape[-1]) * TRIAL // x.shape[-1]
     parts = np.arange(TRIAL * TRIAL)[:, None, None]
     covers = np.concatenate([np.zeros((1, *x.shape[2:])), cell[:, None] * TRIAL + cell == parts]).astype(np.float32)

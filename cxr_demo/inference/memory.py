@@ -1,24 +1,27 @@
-"""How glibc's malloc keeps memory. On another system nothing happens."""
+"""Tune glibc's malloc for this process; no effect on systems other than Linux."""
 
 from __future__ import annotations
 
 import ctypes
 import sys
 
-#: Parameters of mallopt, as malloc.h numbers them.
+#: Parameters of mallopt, from malloc.h.
 M_TRIM_THRESHOLD, M_MMAP_MAX, M_ARENA_MAX = -1, -4, -8
 
 
 def share() -> None:
-    """Let threads share heaps: by default each has its own, and what one frees no other uses (130 MB for the page)."""
+    """Make threads share two heaps.
+
+    By default each thread has its own heap, whose freed memory other threads cannot use: 130 MB for the page.
+    """
     _set(M_ARENA_MAX, 2)
 
 
 def keep_freed() -> None:
-    """Use memory again that was freed, instead of giving it back to the system.
+    """Reuse freed memory instead of returning it to the system.
 
-    A step of training frees and takes hundreds of megabytes, and the system clears each page it gives: with 2,500 films
-    that is 11 million pages an epoch, and a third of its time on two cores.
+    Each training step frees and allocates hundreds of megabytes, and the system zeroes every page it allocates: with
+    2,500 films 11 million pages per epoch, a third of the epoch's time on two cores.
     """
     _set(M_MMAP_MAX, 0)
     _set(M_TRIM_THRESHOLD, 2**31 - 1)

@@ -1,4 +1,4 @@
-"""A network as OpenVINO's graphs: converted once, which takes seconds, and kept on disk for the next process."""
+"""Convert networks to OpenVINO graphs and cache the graphs on disk; a conversion takes seconds."""
 
 from __future__ import annotations
 
@@ -32,30 +32,30 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# With this package OpenVINO reports each import and conversion to Google Analytics, from a fork of the whole process:
-# nobody was asked, and a process with threads may hang when it is forked. Without it OpenVINO does the same work.
+# This package makes OpenVINO report each import and conversion to Google Analytics, without consent and from a fork of
+# the process, which may hang a process with threads. OpenVINO works the same without the package.
 sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 
-#: Models kept on disk, those used last; one takes tens of megabytes.
+#: Number of models cached on disk, the most recently used; each takes tens of megabytes.
 KEPT = 8
-#: OpenVINO's names of precisions.
+#: OpenVINO's names of the precisions.
 HINTS = {"bfloat16": "bf16", "float32": "f32"}
 EARLY, LATE, PATCH = "early", "late", "patch"
-#: The modules that decide what a graph computes, and which precisions agree with float32: the networks, their converted
-#: parts, and the drawn film on which engines are tried. Editing any other module keeps the graphs on disk.
+#: Modules that determine a graph and the precisions that agree with float32: the networks, their conversion, and the
+#: phantom of the trial. An edit of any of these files invalidates the cached graphs.
 DECIDING = (
     *("models/classifier.py", "models/efficientnet.py", "films/phantom.py"),
     *("inference/patches.py", "inference/openvino.py", "inference/engine.py"),
 )
 PACKAGE = Path(__file__).parents[1]
-#: Libraries whose versions decide what a graph is and how it runs.
+#: Libraries whose versions determine a graph and its execution.
 LIBRARIES = ("openvino", "torch", "torchvision", "torchxrayvision")
 
 
 class Graphs:
-    """The early and the late layers of a network as graphs, and the early ones for patches where these pay.
+    """The early and late layers of a network as graphs, plus the early layers for patches if `patches.pay`.
 
-    Each is for inputs of one shape: `batch` copies of one size.
+    The input shape of each graph is fixed: `batch` copies of one size.
     """
 
     def __init__(self, models: Mapping[str, openvino.Model], batch: int, patches: Patches) -> None:
@@ -65,11 +65,11 @@ class Graphs:
 
     @classmethod
     def of(cls, network: Network, size: int, batch: int) -> Graphs:
-        """The graphs of a network for inputs of (batch, 1, size, size).
+        """Convert a network to graphs for inputs of (batch, 1, size, size).
 
-        ImportError where OpenVINO is missing, RuntimeError where it cannot convert the network.
+        Raises ImportError if OpenVINO is missing and RuntimeError if it cannot convert the network.
         """
-        # of a copy: exporting lays its own tensors in the place of a network's, and others may be using it
+        # copy: export replaces the network's tensors while other threads may use it
         network = copy.deepcopy(network)
         covers, x = torch.zeros(batch, 1, size, size), torch.zeros(1, 1, size, size)
         with torch.no_grad():
@@ -82,28 +82,28 @@ class Graphs:
         return cls(models, batch, patches)
 
     def request(self, name: str, precision: str) -> openvino.InferRequest:
-        """A request that runs a graph of `models` at a precision of HINTS, on as many threads as torch takes."""
+        """Compile a graph of `models` at a precision of HINTS, for as many threads as torch uses."""
         import openvino
 
         hints = {
             "INFERENCE_PRECISION_HINT": HINTS[precision],
             "INFERENCE_NUM_THREADS": torch.get_num_threads(),
             "PERFORMANCE_HINT": "LATENCY",
-            # pinned, the threads of every process would share the same cores: two processes took twice as long
+            # with pinning, all processes run on the same cores: two processes took twice as long
             "ENABLE_CPU_PINNING": False,
         }
         return openvino.Core().compile_model(self.models[name], "CPU", hints).create_infer_request()
 
 
 def rounds() -> bool:
-    """Whether this processor computes in bfloat16."""
+    """Whether this CPU supports bfloat16."""
     import openvino
 
     return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
 class _Early(nn.Module):
-    """Altered copies, and what the early layers make of them."""
+    """Masked copies and their early feature maps, as one graph."""
 
     def __init__(self, network: Network) -> None:
         super().__init__()
@@ -114,7 +114,7 @@ class _Early(nn.Module):
 
 
 class _Late(nn.Module):
-    """Logits of what the early layers made."""
+    """Logits of early feature maps."""
 
     def __init__(self, network: Network) -> None:
         super().__init__()
@@ -125,11 +125,11 @@ class _Late(nn.Module):
 
 
 def _converted(module: nn.Module, *like: Tensor) -> openvino.Model:
-    """A graph for inputs of the shapes of these."""
+    """Convert a module to a graph whose input shapes are those of `like`."""
     import openvino
 
     with TRACING:
-        # exporting changes how every module of the process is called, whatever the thread
+        # export patches module calls in the whole process, so no other thread may run a model meanwhile
         with SCHEDULER.take(Priority.EXPLANATION), torch.no_grad():
             program = torch.export.export(module, like)
         model = openvino.convert_model(program)
@@ -141,9 +141,9 @@ def _converted(module: nn.Module, *like: Tensor) -> openvino.Model:
 
 
 def keep(classifier: Classifier, graphs: Graphs, precisions: tuple[str, str]) -> None:
-    """Write a model's graphs down, and the precisions of early and late layers that agreed with float32.
+    """Cache a model's graphs and the accepted precisions of early and late layers on disk.
 
-    Where nothing can be written, the next process converts again.
+    Deletes the least recently used models beyond KEPT. Logs a failure to write; the next process then converts again.
     """
     import openvino
 
@@ -154,7 +154,7 @@ def keep(classifier: Classifier, graphs: Graphs, precisions: tuple[str, str]) ->
                 openvino.save_model(model, made / f"{name}.xml", compress_to_fp16=False)
             about = {"precisions": precisions, "sha256": {path.name: sha256_of(path) for path in made.iterdir()}}
             (made / "about.json").write_text(json.dumps(about))
-            shutil.rmtree(folder, ignore_errors=True)  # a graph of other layers must not stay beside these
+            shutil.rmtree(folder, ignore_errors=True)  # an older entry's graphs must not stay beside these
         used = sorted(folder.parent.iterdir(), key=lambda path: path.stat().st_mtime)
         for old in used[:-KEPT]:
             shutil.rmtree(old)
@@ -163,7 +163,7 @@ def keep(classifier: Classifier, graphs: Graphs, precisions: tuple[str, str]) ->
 
 
 def kept(classifier: Classifier, batch: int) -> tuple[Graphs, tuple[str, str]] | None:
-    """What `keep` wrote down for this model on this machine; None where there is nothing, or nothing whole."""
+    """Read the graphs and precisions that `keep` cached for this model and machine; None if missing or damaged."""
     try:
         import openvino
 
@@ -182,14 +182,14 @@ def kept(classifier: Classifier, batch: int) -> tuple[Graphs, tuple[str, str]] |
 
 
 def folder_of(classifier: Classifier) -> Path | None:
-    """Where what `keep` wrote down for a model lies, for who lets go of it; None without OpenVINO."""
+    """Return the folder of a model's cached graphs, to be deleted with a visitor's model; None without OpenVINO."""
     with suppress(ImportError):
         return _folder(classifier)
     return None
 
 
 def _folder(classifier: Classifier) -> Path:
-    """Where a model's graphs lie: a name for the weights and for all else that decides what they are."""
+    """Cache folder of a model's graphs, named by a hash of the weights and everything else that determines them."""
     import openvino
 
     digest = hashlib.sha256()

@@ -1,4 +1,4 @@
-"""What a small cover leaves of the early layers' map, so that only the rest is computed anew."""
+"""Locate the part of the early feature map that a small cover changes, in cells and pixels."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ if TYPE_CHECKING:
 
     from cxr_demo.models.classifier import Network
 
-#: Small is a cover of up to this many pixels each way, as occlusion's windows are.
+#: Largest height and width in pixels of a small cover; occlusion's windows fit.
 COVER = 32
 
 
 class Patches:
-    """Where the early map differs from the image's own if a small cover is laid on the image.
+    """The cells of the early map that a small cover changes, and the image patch from which to recompute them.
 
-    A cell of the map sees the pixels from `before` its own to so many `after` it. So what a cover changes lies near it,
-    and can be computed from a patch of the image that goes as far again; of the patch's own map, cells that see over an
-    edge which is not the image's are left out.
+    The receptive field of a cell reaches `before` pixels back from its own position and `after` pixels ahead, measured
+    with probes of nan. A cover therefore changes nearby cells only, and a patch with that margin on each side suffices
+    to recompute them. Cells of the patch's map whose receptive field crosses an edge inside the image are discarded.
     """
 
     def __init__(self, network: Network, size: int) -> None:
@@ -32,18 +32,18 @@ class Patches:
             self.stride = size // side
             probes = torch.zeros(self.stride, 1, size, size)
             at = size // 2 // self.stride * self.stride + torch.arange(self.stride)
-            probes[torch.arange(self.stride), 0, at, at] = torch.nan  # which no layer swallows
+            probes[torch.arange(self.stride), 0, at, at] = torch.nan  # nan passes through every layer
             seen = network.early(probes)[: self.stride].isnan().any(1).any(1)
-        #: whether there is a map of the mirror image too
+        #: whether the network also computes a map of the mirror image
         self.mirrored = kinds == 2
         probe, cell = seen.nonzero(as_tuple=True)
         apart = cell * self.stride - at[probe]
         self.before, self.after = int(apart.max()), int(-apart.min())
-        #: cells at a patch's start and end that see over its edge
+        #: cells at a patch's start and end whose receptive field crosses its edge
         self._margins = math.ceil(self.before / self.stride), math.ceil((self.after + 1) / self.stride) - 1
         first = np.arange(self.stride)
         start, end = self._needed(first, first + COVER - 1)
-        #: pixels on a side of a patch
+        #: side of a patch in pixels
         self.side = int((end - start).max())
 
     @property
@@ -52,7 +52,7 @@ class Patches:
         return self.side <= 0.8 * self.size
 
     def corners(self, covers: np.ndarray) -> np.ndarray | None:
-        """Top and left (n, 2) of the patch for each cover (n, S, S); None where one is too large."""
+        """Return top and left (n, 2), in pixels, of the patch of each cover (n, S, S); None if a cover is too large."""
         found = []
         for axis in (2, 1):
             covered = np.asarray(covers.any(axis))
@@ -63,7 +63,10 @@ class Patches:
         return np.stack(found, 1)
 
     def places(self, corner: np.ndarray) -> Iterator[tuple[int, tuple[slice, slice], tuple[slice, slice]]]:
-        """Of the image (0) and its mirror image (1), if any: cells of the map, and the same cells in the patch's."""
+        """Yield (kind, cells of the map, the same cells of the patch's map) for a patch at `corner`.
+
+        kind is 0 for the image and 1 for its mirror image, if any; cells are slices of rows and columns.
+        """
         top, left = corner
         for kind in range(1 + self.mirrored):
             sides = [self._cells(start) for start in (top, self.size - self.side - left if kind else left)]
@@ -71,7 +74,7 @@ class Patches:
             yield kind, (rows, columns), (from_rows, from_columns)
 
     def _needed(self, first: np.ndarray, last: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Start and end of the patch for what the pixels from first to last change; it may go beyond the image."""
+        """Start and end of the patch for covers of pixels `first` to `last`, on one axis; may exceed the image."""
         start, end = self._one_way(first, last)
         if self.mirrored:
             again = self._one_way(self.size - 1 - last, self.size - 1 - first)
@@ -79,11 +82,12 @@ class Patches:
         return start, end
 
     def _one_way(self, first: np.ndarray, last: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Start and end in pixels of the patch for the image alone, without its mirror image."""
         changed = -((self.after - first) // self.stride), (last + self.before) // self.stride
         return (changed[0] - self._margins[0]) * self.stride, (changed[1] + self._margins[1] + 1) * self.stride
 
     def _cells(self, start: int) -> tuple[slice, slice]:
-        """Along one axis, the cells of the map that a patch at `start` gets right, and the same in its own map."""
+        """Valid cells of a patch at `start` on one axis: in the image's map, and in the patch's own map."""
         first = self._margins[0] if start > 0 else 0
         last = self.side // self.stride - (self._margins[1] if start + self.side < self.size else 0)
         offset = start // self.stride

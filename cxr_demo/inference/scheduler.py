@@ -1,6 +1,6 @@
-"""Who runs a model now: one computation at a time in a process.
+"""Schedule the models' computations: one at a time per process, by priority, then in order of arrival.
 
-First come first served, but a new film's prediction goes before anyone's next batch.
+Explanations take a turn per batch, so that the prediction of a new film runs before the next batch.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 
 class Priority(IntEnum):
-    """Who goes first when several wait for the model; the lower number does."""
+    """Order of waiting computations; lower numbers run first."""
 
     PREDICTION = 0
     EXPLANATION = 1
 
 
 class Scheduler:
-    """A fair lock: among those who wait, priority decides, then who came first."""
+    """A fair lock: waiting threads run by priority, then in order of arrival."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
@@ -33,13 +33,13 @@ class Scheduler:
 
     @contextmanager
     def take(self, priority: Priority) -> Iterator[None]:
-        """Wait for the caller's turn, and hold it while the block runs."""
+        """Wait for the caller's turn and hold it while the block runs; not reentrant."""
         with self._changed:
             ticket = (priority, next(self._tickets))
             self._waiting.append(ticket)
             try:
                 self._changed.wait_for(lambda: not self._busy and min(self._waiting) == ticket)
-            finally:  # an interrupted wait must not leave a ticket that nobody redeems
+            finally:  # a ticket left by an interrupted wait would block the queue
                 self._waiting.remove(ticket)
                 self._changed.notify_all()
             self._busy = True
@@ -51,5 +51,5 @@ class Scheduler:
                 self._changed.notify_all()
 
 
-#: The turns of this process: one model runs at a time.
+#: The scheduler shared by all threads of this process.
 SCHEDULER = Scheduler()

@@ -1,6 +1,6 @@
-"""The logits of many altered copies of one image: what every perturbation method asks for.
+"""Score masked copies of one image, in logits, for every perturbation method.
 
-The turn is taken per batch, not per request, so that a new film's prediction goes before anyone's next batch.
+Each batch takes its own turn of the scheduler, so a new film's prediction runs before the next batch.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class Budget:
-    """How long a computation may go on: until a time has passed or somebody calls it off."""
+    """The limits of a computation: a number of seconds and an event that cancels it, both optional."""
 
     def __init__(self, seconds: float | None = None, cancelled: threading.Event | None = None) -> None:
         self._seconds = seconds
@@ -35,7 +35,7 @@ class Budget:
         self._cancelled = cancelled
 
     def check(self) -> None:
-        """Nothing while it may go on; Cancelled or DeadlinePassed where it must end."""
+        """Raise Cancelled if the event is set, or DeadlinePassed if the time is up."""
         if self._cancelled is not None and self._cancelled.is_set():
             raise Cancelled
         if self._seconds is not None and time.monotonic() - self._started >= self._seconds:
@@ -43,29 +43,29 @@ class Budget:
 
 
 class Masks(Protocol):
-    """Covers for copies of one image, made batch by batch; 1 is covered, 0 left as it is."""
+    """Covers of the copies of one image, computed batch by batch; 1 is masked, 0 is unchanged."""
 
     def __len__(self) -> int: ...
 
     def __getitem__(self, where: slice, /) -> np.ndarray:
-        """(n, S, S) float32 in [0, 1]."""
+        """Return the covers (n, S, S) float32 in [0, 1] of a slice."""
         ...
 
 
 @dataclass(frozen=True, eq=False)
 class FirstPass:
-    """What the model makes of an image itself, known once for all who ask about altered copies of it."""
+    """The model's results for the unmasked image, shared by all scorers of its masked copies."""
 
     x: Tensor  # (1, 1, S, S), the image
-    features: Tensor  # (1, C, h, w), from float32
-    lacks: dict[str, np.ndarray] = field(default_factory=dict)  # (L,) logits, by the arithmetic that lacks them
+    features: Tensor  # (1, C, h, w), in float32
+    lacks: dict[str, np.ndarray] = field(default_factory=dict)  # (L,) float32 logits minus the engine's, by precision
 
 
 class Scorer:
-    """What the model says of one image and of its altered copies.
+    """Logits of one image and of its masked copies.
 
-    `features` (1, C, h, w) and `base` (L,) are of the image itself, from one pass in float32, which `forwards` counts.
-    `steps` tells how many of the altered copies asked for so far are scored, `precision` in what arithmetic.
+    `features` (1, C, h, w) and `base` (L,) come from one float32 pass of the unmasked image. `forwards` counts that
+    pass and all later ones. `precision` is the precision of the masked copies' logits.
     """
 
     def __init__(self, classifier: Classifier, x: Tensor, budget: Budget, first: FirstPass | None = None) -> None:
@@ -81,14 +81,14 @@ class Scorer:
 
     @property
     def steps(self) -> tuple[int, int]:
-        """(altered copies scored, asked for so far)."""
+        """Numbers of masked copies scored and requested so far."""
         return self._done, self._asked
 
     def scores(self, masks: Masks, fill: Tensor) -> Iterator[tuple[slice, np.ndarray]]:
-        """Logits (n, L) of `x * (1 - mask) + fill * mask`, batch by batch; fill is (1, 1, S, S).
+        """Yield slices and logits (n, L) of `x * (1 - mask) + fill * mask`, batch by batch; fill is (1, 1, S, S).
 
-        They come from the model's quickest engine, shifted so that the unaltered image has exactly `base`.
-        Raises Cancelled or DeadlinePassed before a batch that the budget does not allow.
+        The model's fastest engine computes them; a constant shift makes the unmasked image's logits equal `base`.
+        Raises Cancelled or DeadlinePassed before the first batch that exceeds the budget.
         """
         self._asked += len(masks)
         self._budget.check()
@@ -106,7 +106,7 @@ class Scorer:
             yield where, logits + shift
 
     def _shift(self, engine: Engine) -> np.ndarray:
-        """What the engine's answer for the image itself lacks, which it lacks in altered copies too."""
+        """Error (L,) of the engine's logits for the unmasked image, which masked copies share; 0 for exact engines."""
         if engine.exact:
             return np.zeros_like(self.base)
         lacks = self._first.lacks
@@ -114,18 +114,18 @@ class Scorer:
             with SCHEDULER.take(Priority.EXPLANATION):
                 own = engine.logits(np.zeros((1, *self.x.shape[2:]), np.float32), self.x, self.x)
             lacks[engine.precision] = self.base - own[0]
-        self.forwards += 1  # as the first pass, it counts for everybody who needs it
+        self.forwards += 1  # like the first pass, it counts for every scorer that uses it
         return lacks[engine.precision]
 
 
 def first_pass(classifier: Classifier, x: Tensor) -> Tensor:
-    """The feature maps (N, C, h, w) of images themselves (N, 1, S, S), in the turn of a prediction."""
+    """Return feature maps (N, C, h, w) of unmasked images (N, 1, S, S), at the priority of a prediction."""
     with SCHEDULER.take(Priority.PREDICTION):
         return classifier.features(x)
 
 
 def logits_of(classifier: Classifier, features: Tensor) -> np.ndarray:
-    """Logits (L,) float32 of a feature map (1, C, h, w)."""
+    """Return logits (L,) float32 of a feature map (1, C, h, w)."""
     weight, bias = classifier.head
     logits: np.ndarray = (features.mean((2, 3)) @ weight.T + bias)[0].float().cpu().numpy()
     return logits

@@ -1,1 +1,1 @@
-"""Networks and their weights: model folders, the Hugging Face Hub, and names for all of them."""
+"""Models: networks, weights, model folders, the Hugging Face Hub and the registry of model names."""

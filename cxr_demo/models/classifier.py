@@ -1,8 +1,7 @@
-"""torchxrayvision's networks without their ambiguities: frozen, logits out, features after the ReLU.
+"""Wrap torchxrayvision's networks as frozen classifiers that return logits and feature maps after the ReLU.
 
-Ended here: outputs that are logits, probabilities or re-scaled probabilities depending on attributes
-(`op_norm`), the in-place ReLU behind `features`, the resizing inside `forward`, and the filter that
-silences every warning of the process on import.
+The wrapper removes these side effects of the library: outputs whose meaning depends on attributes (`op_norm`), the
+in-place ReLU after `features`, resizing inside `forward`, and the filter that silences all warnings on import.
 """
 
 from __future__ import annotations
@@ -30,12 +29,12 @@ with warnings.catch_warnings():
 
 
 class Network(nn.Module):
-    """A backbone that ends in a ReLU, a global mean and a linear head, in two parts: `early` layers, then `late` ones.
+    """A backbone that ends in a ReLU, global average pooling and a linear head, split into `early` and `late` layers.
 
-    `model` is the library's own module, so that weight files carry its names and load there too; the parts are made of
-    its layers. Early are the first few, where rounding may cost most. If `mirrored`, features are the mean of those of
-    the film and, mirrored back, of its mirror image: a little better, at twice the cost, and everything that is linear
-    in them holds as before.
+    `model` is the library's own module, so weight files use the library's tensor names; the parts share its layers.
+    The early layers are the first few, where rounding causes most error. If `mirrored`, features are the mean of the
+    film's features and of its mirror image's features, mirrored back: slightly more accurate at twice the cost, and
+    the logits stay linear in the features.
     """
 
     mirrored = False
@@ -43,7 +42,7 @@ class Network(nn.Module):
     def __init__(self, model: nn.Module, early: nn.Module, late: nn.Module, head: nn.Linear) -> None:
         super().__init__()
         self.model = model
-        # not registered a second time: the state has each tensor once
+        # bypass registration, so that the state dict holds each tensor once
         for name, part in (("_early", early), ("_late", late), ("head", head)):
             object.__setattr__(self, name, part)
 
@@ -52,12 +51,12 @@ class Network(nn.Module):
     head: nn.Linear
 
     def early(self, x: Tensor) -> Tensor:
-        """What the early layers make of (N, 1, S, S): (M, C, h, w); M is N, or 2 N if mirrored, mirror images last."""
+        """Run the early layers: (N, 1, S, S) -> (M, C, h, w); M is N, or 2 N if mirrored, with mirror images last."""
         found: Tensor = self._early(torch.cat([x, x.flip(3)]) if self.mirrored else x)
         return found
 
     def late(self, y: Tensor) -> Tensor:
-        """The map that the head averages, of what `early` returned: (N, C, h, w), not negative."""
+        """Run the late layers on the output of `early`: (M, C, h, w) -> feature map (N, C', h', w') >= 0."""
         found = torch.relu(self._late(y))
         if not self.mirrored:
             return found
@@ -65,21 +64,21 @@ class Network(nn.Module):
         return (as_is + mirror.flip(3)) / 2
 
     def features(self, x: Tensor) -> Tensor:
-        """The map that the head averages: (N, 1, S, S) -> (N, C, h, w), not negative."""
+        """Return the feature map before pooling: (N, 1, S, S) -> (N, C, h, w) >= 0."""
         return self.late(self.early(x))
 
     def answer(self, features: Tensor) -> Tensor:
-        """Logits (N, L) of maps (N, C, h, w) of `features`."""
+        """Pool feature maps (N, C, h, w) and apply the head: logits (N, L)."""
         pooled: Tensor = self.head(features.mean((2, 3)))
         return pooled
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits (N, L) of images (N, 1, S, S)."""
+        """Return logits (N, L) of images (N, 1, S, S)."""
         return self.answer(self.features(x))
 
 
 class _Mean(Network):
-    """Several networks side by side."""
+    """Several networks in parallel: concatenated features, and a head that averages their logits."""
 
     def __init__(self, networks: Sequence[Network]) -> None:
         head = nn.Linear(1, 1, device="meta")
@@ -101,11 +100,14 @@ class _Mean(Network):
 
 
 def _densenet(classes: int, **arguments: Any) -> Network:
+    """Build torchxrayvision's DenseNet, by default a DenseNet-121; `arguments` are those of its constructor."""
     model = xrv.models.DenseNet(weights=None, num_classes=classes, apply_sigmoid=False, **arguments)
     return _split(model, model.features, 6, model.classifier)
 
 
 def _resnet(kind: str) -> Callable[..., Network]:
+    """Return a function that builds torchvision's ResNet of this kind with one input channel."""
+
     def build(classes: int) -> Network:
         model: resnet.ResNet = getattr(resnet, kind)(num_classes=classes, weights=None)
         model.conv1 = nn.Conv2d(1, 64, kernel_size=7, stride=2, padding=3, bias=False)
@@ -124,13 +126,14 @@ def _efficientnet(classes: int) -> Network:
 
 
 def _split(model: nn.Module, trunk: nn.Sequential, early: int, head: nn.Linear) -> Network:
+    """Make a Network whose early part is the first `early` layers of the trunk."""
     return Network(model, trunk[:early], trunk[early:], head)
 
 
-#: Hold this while torch traces a network or runs one on the meta device: torch keeps that state once per process.
+#: Lock for tracing a network or running one on the meta device, since torch keeps that state per process.
 TRACING = threading.Lock()
 
-#: Classifiers by name: torchxrayvision's (its ResNets are torchvision's with one input channel), and a smaller one.
+#: Networks by name: torchxrayvision's (its ResNets are torchvision's with one input channel) and EfficientNet-lite0.
 ARCHITECTURES: dict[str, Callable[..., Network]] = {
     "DenseNet": _densenet,
     "ResNet50": _resnet("resnet50"),
@@ -138,17 +141,17 @@ ARCHITECTURES: dict[str, Callable[..., Network]] = {
     "EfficientNetLite0": _efficientnet,
 }
 
-#: The argument of any architecture that asks for mirrored features.
+#: The argument that turns on mirrored features, for every architecture.
 MIRRORED = "mirrored"
 
-#: What torchxrayvision says of its own weights, by name: labels, operating points, size, what they were trained on.
+#: torchxrayvision's description of its weights, by name: labels, operating points, input size and URL.
 PUBLISHED: Mapping[str, Mapping[str, Any]] = xrv.models.model_urls
 
 
 def build(architecture: str, arguments: Mapping[str, Any], classes: int) -> Network:
-    """A network with random weights; BadModel where the name or an argument is unknown.
+    """Build a network with random weights and `classes` outputs; BadModel if the name or an argument is unknown.
 
-    Besides the architecture's own arguments there is `mirrored`, see Network.
+    `arguments` are those of the architecture, plus `mirrored` (see Network).
     """
     own = {name: value for name, value in arguments.items() if name != MIRRORED}
     if architecture not in ARCHITECTURES:
@@ -162,17 +165,19 @@ def build(architecture: str, arguments: Mapping[str, Any], classes: int) -> Netw
 
 
 def mean_network(classifiers: Sequence[Classifier]) -> Network:
-    """One network whose logits, and whose activation maps, are the means of several models'.
+    """Combine models into one network whose logits and activation maps are the means of theirs.
 
-    Each is linear in its own features, so their features side by side with the heads divided by their number do it.
+    Logits are linear in the features, so the network concatenates the features and divides the heads' weights by the
+    number of models.
     """
     return _Mean([classifier.network for classifier in classifiers])
 
 
 class Classifier:
-    """A frozen network with its description. Safe to share between threads: no hooks, no gradients.
+    """A frozen network with its description, without hooks or gradients, so threads can share it.
 
-    `name` says which model and revision, e.g. "bundled:nih14@1f3a5c7e".
+    `name` includes the revision, e.g. "bundled:nih14@1f3a5c7e". Raises BadModel if the head's outputs do not match
+    `spec.labels`.
     """
 
     def __init__(self, spec: ModelSpec, network: Network, name: str) -> None:
@@ -182,11 +187,11 @@ class Classifier:
         self.size = spec.size
         if network.head.out_features != len(spec.labels):
             raise BadModel(f"{name} has {network.head.out_features} outputs for {len(spec.labels)} labels.")
-        # the faster layout of convolutions on a processor (x86: 1.3 to 1.8 times)
+        # faster memory layout of convolutions on a CPU (x86: 1.3 to 1.8 times)
         self.network = network.eval().requires_grad_(False).to(memory_format=torch.channels_last)
 
     def for_film(self, name: str) -> Classifier:
-        """The model that speaks about a film of this file name: itself, unless it is several."""
+        """Return the model that predicts a film, given its file name: this one, except for Folds."""
         return self
 
     @property
@@ -196,41 +201,42 @@ class Classifier:
 
     @property
     def tensors(self) -> dict[str, Tensor]:
-        """The frozen weights and statistics under the library's names, as a model folder holds them."""
+        """The frozen weights and statistics under the library's names, as stored in a model folder."""
         state: dict[str, Tensor] = self.network.model.state_dict()
         return state
 
     @torch.no_grad()
     def features(self, x: Tensor) -> Tensor:
-        """The last feature map after its ReLU: (N, 1, S, S) in the model's pixel range -> (N, C, h, w).
+        """Return the last feature map after its ReLU: (N, 1, S, S) in the model's pixel range -> (N, C, h, w).
 
-        ValueError for another shape.
+        Raises ValueError for another input shape.
         """
         return self.network.features(self._checked(x))
 
     @torch.no_grad()
     def logits(self, x: Tensor) -> Tensor:
-        """(N, 1, S, S) in the model's pixel range -> logits (N, L); ValueError for another shape."""
+        """Return logits (N, L) of (N, 1, S, S) in the model's pixel range; ValueError for another shape."""
         out: Tensor = self.network(self._checked(x))
         return out
 
     def probabilities(self, logits: np.ndarray) -> np.ndarray:
-        """Calibrated probabilities (..., L) of logits (..., L); a plain sigmoid without a calibration."""
+        """Return calibrated probabilities (..., L) float32 of logits (..., L); the sigmoid without a calibration."""
         logits = np.asarray(logits, np.float64)
         if self.spec.calibration is not None:
             slope, intercept = np.array(self.spec.calibration, np.float64).T
             logits = logits * slope + intercept
-        # not 1 / (1 + exp(-logits)), which overflows where a model is very sure
+        # 1 / (1 + exp(-logits)) overflows for large negative logits
         probabilities: np.ndarray = np.exp(-np.logaddexp(0, -logits)).astype(np.float32)
         return probabilities
 
     @property
     def thresholds(self) -> np.ndarray:
-        """Operating points (L,) float32 on the calibrated probability; nan where unknown."""
+        """Operating points (L,) float32 as calibrated probabilities; nan where unknown."""
         known = self.spec.thresholds
         return np.array(known if known is not None else [math.nan] * len(self.labels), np.float32)
 
     def _checked(self, x: Tensor) -> Tensor:
+        """Return the input in channels-last layout; ValueError unless it is (N, 1, S, S)."""
         if x.shape[1:] != (1, self.size, self.size):
             raise ValueError(f"{self.name} takes (N, 1, {self.size}, {self.size}), got {tuple(x.shape)}.")
         return x.contiguous(memory_format=torch.channels_last)

@@ -1,4 +1,4 @@
-"""EfficientNet-lite0: a small backbone for which ImageNet weights under a free licence exist."""
+"""EfficientNet-lite0, a small backbone with freely licensed ImageNet weights (Tan and Le 2019, arXiv:1905.11946)."""
 
 from __future__ import annotations
 
@@ -24,7 +24,10 @@ _layer = partial(Conv2dNormActivation, norm_layer=partial(nn.BatchNorm2d, eps=1e
 
 
 class Block(nn.Module):
-    """Expand, convolve each channel by itself, project; added to its input where the shapes allow."""
+    """Inverted residual block: expansion, depthwise convolution, projection, and a skip connection if shapes match.
+
+    `late` pads a strided convolution one pixel less at the top and left, see EfficientNetLite0.
+    """
 
     def __init__(self, inputs: int, outputs: int, expansion: int, stride: int, kernel: int, *, late: bool) -> None:
         super().__init__()
@@ -44,19 +47,20 @@ class Block(nn.Module):
 
 
 class Scale(nn.Module):
-    """From the model's pixel range, -1024 to 1024, to -1 to 1."""
+    """Scale pixels from [-1024, 1024], the model's pixel range, to [-1, 1]."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """A tensor of any shape, scaled and shifted: the same shape."""
+        """Scale a tensor of any shape."""
         return x / 1024
 
 
 class EfficientNetLite0(nn.Module):
-    """One grey channel in [-1024, 1024] to logits; 3.4 million parameters and 0.4 GFLOP at 224 px.
+    """Classifier of one grey channel in [-1024, 1024]; 3.4 million parameters and 0.4 GFLOP at 224 pixels.
 
-    The "lite" variant of EfficientNet-B0: no squeeze and excitation, ReLU6. A strided convolution with the same
-    padding on both sides looks half a pixel up and left, and over five of them a cell of the last map would answer
-    for a place half a cell away from its own. So the last one is padded on the other sides, which takes it back.
+    The "lite" variant of EfficientNet-B0 has no squeeze and excitation, and uses ReLU6. A strided convolution with
+    symmetric padding is centred half a pixel up and left; over five of them a cell of the last map would be centred
+    half a cell from its position. The last strided convolution is therefore padded one pixel less at the top and left,
+    which cancels the shift.
     """
 
     def __init__(self, num_classes: int) -> None:
@@ -75,9 +79,9 @@ class EfficientNetLite0(nn.Module):
         self.classifier = nn.Linear(FEATURES, num_classes)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, 1, S, S) -> logits (N, num_classes)."""
+        """Return logits (N, num_classes) of images (N, 1, S, S)."""
         return cast("Tensor", self.classifier(self.trunk(x).mean((2, 3))))
 
     def trunk(self, x: Tensor) -> Tensor:
-        """(N, 1, S, S) -> (N, 1280, S / 32, S / 32), not negative."""
+        """Return the feature map (N, 1280, S / 32, S / 32) >= 0 of images (N, 1, S, S)."""
         return cast("Tensor", self.features(self.scale(x)))

@@ -1,10 +1,10 @@
-"""Where each method fails: drawn films, each with a tiny network made by hand whose truth is known exactly.
+"""Failure cases of the methods: synthetic films, each with a small hand-made network whose true evidence is known.
 
-Coins lie on the normal phantom. Each network reads how bright the middles of the coins are and nothing else:
+Each film is the normal phantom with bright discs (coins). The network reads only the brightness of the coins' centres:
 
     seen = relu((brightness - DARK) / (BRIGHT - DARK))  at each coin, then a rule;  logit = EFFECT * rule - EFFECT / 2
 
-so what covering any part of the film does, and what each cell of the feature map adds, can be written down.
+The effect of masking any part of the film and the contribution of each feature-map cell follow in closed form.
 """
 
 from __future__ import annotations
@@ -32,27 +32,27 @@ if TYPE_CHECKING:
 
     from cxr_demo.types import Radiograph
 
-#: Side of the model's input in pixels, and cells on a side of its feature map, as in most of these networks.
+#: Side of the model input in pixels and of the feature map in cells, as in most networks of this project.
 SIZE, CELLS = 224, 7
 CELL = SIZE // CELLS
-#: Of a coin and of what is read of it, in pixels of the model's input.
+#: Radius of a coin, and side of the square that the network reads at its centre, in pixels of the model input.
 RADIUS, READ = 9, 12
-#: Brightness that counts as nothing, and that of a coin.
+#: Brightness in [0, 1] up to which the network sees nothing, and brightness of a coin.
 DARK, BRIGHT = 0.5, 242 / 255
-#: Logits that the whole evidence makes.
+#: Change of the logit, in logits, caused by the whole evidence.
 EFFECT = 4.0
 LABEL = "Planted"
-#: Counts up when a film or a network changes.
+#: Revision of films and networks, incremented with each change.
 REVISION = 1
 
-Places = tuple[tuple[int, int], ...]  # rows and columns of cells
-#: In the upper lungs; two of them mirror each other.
+Places = tuple[tuple[int, int], ...]  # (row, column) of cells
+#: Positions of the coins in the upper lungs; the two of BOTH mirror each other.
 ONE: Places = ((2, 5),)
 BOTH: Places = ((2, 1), (2, 5))
 
 
 class Reading(nn.Module):
-    """Films (N, 1, S, S) in [-1024, 1024] -> what is seen in each cell (N, 1, CELLS, CELLS)."""
+    """A layer that measures the brightness of the cells at `places`, with one weight per pixel of the model input."""
 
     def __init__(self, places: Places) -> None:
         super().__init__()
@@ -60,25 +60,25 @@ class Reading(nn.Module):
         for row, column in places:
             top, left = (round((cell + 0.5) * CELL - READ / 2) for cell in (row, column))
             look[..., top : top + READ, left : left + READ] = (CELL / READ) ** 2
-        # its weights: permuted, it looks elsewhere
+        # a parameter, so that weight randomisation moves the places that it reads
         self.look = nn.Parameter(look)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Brightness of cells where it looks, 0 up to DARK, 1 at BRIGHT: (N, 1, S, S) -> (N, 1, CELLS, CELLS)."""
+        """Map films (N, 1, S, S) in [-1024, 1024] to (N, 1, CELLS, CELLS): 0 up to DARK, 1 at BRIGHT."""
         brightness = nn.functional.avg_pool2d((x / 1024 + 1) / 2 * self.look, CELL)
         return torch.relu((brightness - DARK) / (BRIGHT - DARK))
 
 
 class Either(nn.Module):
-    """The larger of a cell and its mirror image, in both."""
+    """A rule: the maximum of each cell and its mirror image."""
 
     def forward(self, seen: Tensor) -> Tensor:
-        """(N, 1, CELLS, CELLS) -> the same shape."""
+        """Apply the rule: (N, 1, CELLS, CELLS) -> the same shape."""
         return torch.maximum(seen, seen.flip(3))
 
 
 class Alike(nn.Module):
-    """How alike a cell and its mirror image are, in both, at the places."""
+    """A rule: 1 - |difference| of each cell and its mirror image at `places`, 0 elsewhere."""
 
     def __init__(self, places: Places) -> None:
         super().__init__()
@@ -87,12 +87,12 @@ class Alike(nn.Module):
         self.cells = nn.Parameter(cells)
 
     def forward(self, seen: Tensor) -> Tensor:
-        """(N, 1, CELLS, CELLS) -> the same shape."""
+        """Apply the rule: (N, 1, CELLS, CELLS) -> the same shape."""
         return self.cells * (1 - (seen - seen.flip(3)).abs())
 
 
 def below() -> nn.Conv2d:
-    """A convolution (N, 1, h, w) -> the same shape that moves the value of each cell two cells down."""
+    """Return a rule: a convolution (N, 1, h, w) -> the same shape that moves each cell's value two cells down."""
     shift = nn.Conv2d(1, 1, 5, padding=2, bias=False)
     with torch.no_grad():
         shift.weight.zero_()
@@ -102,25 +102,25 @@ def below() -> nn.Conv2d:
 
 @dataclass(frozen=True)
 class Lesson:
-    """A film and a model on which a method shows something else than what is true."""
+    """A film and a model for which a method's map differs from the true evidence."""
 
-    key: str  # the method's
-    places: Places  # where the evidence is
-    rule: Callable[[], nn.Module]  # what the network makes of it
+    key: str  # key of the method
+    places: Places  # positions of the evidence
+    rule: Callable[[], nn.Module]  # factory of the layer after Reading
 
     @property
     def name(self) -> Message:
-        """The model's, for people."""
+        """The displayed name of the model."""
         return message(f"failure.{self.key}.name")
 
     @property
     def truth(self) -> Message:
-        """The rule that the model follows."""
+        """A sentence with the model's rule."""
         return message(f"failure.{self.key}.truth")
 
     @property
     def see(self) -> Message:
-        """How the method's map differs from the truth."""
+        """A sentence on the difference between the method's map and the true evidence."""
         return message(f"failure.{self.key}.see")
 
     @property
@@ -130,13 +130,13 @@ class Lesson:
 
     @property
     def boxes(self) -> list[tuple[float, float, float, float]]:
-        """Left, top, right and bottom of each coin, in shares of the film."""
+        """Left, top, right and bottom of each coin, as fractions of the film's side."""
         middles = [((column + 0.5) / CELLS, (row + 0.5) / CELLS) for row, column in self.places]
         r = RADIUS / SIZE
         return [(x - r, y - r, x + r, y + r) for x, y in middles]
 
     def film(self) -> Radiograph:
-        """The film as if its file had been dropped; its warnings say what is true and what to see."""
+        """Return the film as decoded from its PNG file; its warnings are `truth` and `see`."""
         return _film(self.key)
 
 
@@ -151,7 +151,7 @@ LESSONS = {
 
 
 def draw(key: str, size: int = phantom.SIZE) -> np.ndarray:
-    """The lesson's film, (size, size) uint8; the same bytes every time. UnknownModel for another key."""
+    """Draw a lesson's film, (size, size) uint8; every call gives the same bytes. UnknownModel for an unknown key."""
     pixels = phantom.draw("normal", size)
     for left, top, right, bottom in named(key).boxes:
         middle = (round((left + right) / 2 * size * 16 - 8), round((top + bottom) / 2 * size * 16 - 8))
@@ -162,18 +162,21 @@ def draw(key: str, size: int = phantom.SIZE) -> np.ndarray:
 
 
 def save(key: str, folder: str | Path) -> Path:
-    """Write the lesson's film as PNG into an existing folder; its path. OSError where that cannot be written."""
+    """Write a lesson's film as PNG into an existing folder and return its path.
+
+    Raises UnknownModel for an unknown key and OSError if writing fails.
+    """
     path = Path(folder) / f"lesson-{key}.png"
     path.write_bytes(phantom.encoded(draw(key), named(key).truth))
     return path
 
 
 def load(key: str) -> Classifier:
-    """The lesson's network, made anew."""
+    """Build a lesson's model; UnknownModel for an unknown key."""
     lesson = named(key)
     head = nn.Linear(1, 1)
     with torch.no_grad():
-        # the mean over all cells is undone, and the evidence shared among its places
+        # undo the mean over all cells, and divide the effect among the places
         head.weight.fill_(EFFECT * CELLS**2 / len(lesson.places))
         head.bias.fill_(-EFFECT / 2)
     model = nn.ModuleDict({"reading": Reading(lesson.places), "rule": lesson.rule(), "head": head})
@@ -190,7 +193,7 @@ def load(key: str) -> Classifier:
 
 
 def named(key: str) -> Lesson:
-    """The lesson of this key; UnknownModel where there is none."""
+    """Return the lesson of a key; UnknownModel for an unknown key."""
     if key not in LESSONS:
         raise UnknownModel(message("error.model.no_failure_case", name=repr(key), names=", ".join(LESSONS)))
     return LESSONS[key]
@@ -198,6 +201,7 @@ def named(key: str) -> Lesson:
 
 @functools.cache
 def _film(key: str) -> Radiograph:
+    """Decode a lesson's PNG like an uploaded file, once per process, and add its warnings."""
     lesson = named(key)
     film = image.decode(phantom.encoded(draw(key), lesson.truth), f"lesson-{key}.png")
     return replace(film, warnings=(lesson.truth, lesson.see))

@@ -1,4 +1,4 @@
-"""A run of several folds as one model: each film is explained by the fold that never saw its patient."""
+"""Load a cross-validation run as one model, which explains each film with the fold not trained on its patient."""
 
 from __future__ import annotations
 
@@ -18,12 +18,16 @@ FOLDS = "folds.csv"
 
 
 class Folds(Classifier):
-    """The mean of the folds' logits and maps, for films that none of them knows; at as many times the cost."""
+    """A model that averages the logits and maps of all folds, for films outside the run.
+
+    Calibrations and thresholds are the means of the folds'; no calibration if a fold has none. The cost is the sum of
+    the folds' costs. `for_film` returns a single fold for a film of the run.
+    """
 
     def __init__(self, models: tuple[Classifier, ...], fold_of: dict[str, int], name: str) -> None:
         first = models[0].spec
         calibrations = [model.spec.calibration for model in models]
-        # to a logit that is a mean belongs the mean of what is done to it
+        # the mean of the folds' calibrations is applied to the mean of their logits
         mean = None if None in calibrations else tuple(map(tuple, np.mean(calibrations, 0).tolist()))  # type: ignore[arg-type]
         spec = replace(
             first,
@@ -36,18 +40,18 @@ class Folds(Classifier):
         self._fold_of = fold_of
 
     def for_film(self, name: str) -> Classifier:
-        """The fold without the patient of this file, the mean of all where the file is not known."""
+        """Return the fold not trained on the patient of this file, or the mean of all folds for an unknown file."""
         fold = self._fold_of.get(Path(name).stem)
         return self if fold is None else self._models[fold]
 
 
 def is_run(folder: Path) -> bool:
-    """Whether a folder holds a run of folds and not one model."""
+    """Whether a folder contains a run of folds, not a single model."""
     return (folder / FOLDS).is_file() and not (folder / model_folder.CONFIG).exists()
 
 
 def load(folder: Path, name: str) -> Folds:
-    """The models `fold-0`, `fold-1` ... of a run; BadModel where one is missing or they do not belong together."""
+    """Load the models `fold-0`, `fold-1` ... of a run; BadModel if one is missing or labels or inputs differ."""
     fold_of = _fold_of(folder / FOLDS)
     models = tuple(
         model_folder.load(folder / f"fold-{k}", f"{name}/fold-{k}") for k in range(max(fold_of.values()) + 1)
@@ -59,7 +63,10 @@ def load(folder: Path, name: str) -> Folds:
 
 
 def _fold_of(path: Path) -> dict[str, int]:
-    """The fold of each film, by the stem of its file name: a film keeps it when it is saved in another format."""
+    """Read the fold of each film, by the stem of its file name, which does not depend on the image format.
+
+    Raises BadModel if the table is invalid or the folds are not numbered from 0 without gaps.
+    """
     try:
         with path.open(newline="", encoding="utf-8") as file:
             found = {Path(row["file"]).stem: int(row["fold"]) for row in csv.DictReader(file)}

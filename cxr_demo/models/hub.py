@@ -1,6 +1,6 @@
-"""The Hugging Face Hub: model folders up and down, public example films. The only importer of huggingface_hub.
+"""Download and publish model folders and example films on the Hugging Face Hub; the only importer of huggingface_hub.
 
-HF_ENDPOINT, HF_TOKEN, HF_HOME and HF_HUB_OFFLINE count as in the library. Its errors become sentences of ours.
+HF_ENDPOINT, HF_TOKEN, HF_HOME and HF_HUB_OFFLINE work as in the library, whose errors become ModelError classes.
 """
 
 from __future__ import annotations
@@ -27,21 +27,21 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: Seconds to wait for a first answer.
+#: Seconds to wait for the Hub's first response.
 PATIENCE = 10.0
 
 COMMIT = re.compile("[0-9a-f]{40}")
 
-#: Example films that are on their way.
+#: Downloads of example films in progress.
 _fetching: SingleFlight[Path] = SingleFlight()
 
-#: Guards the files of records.
+#: Lock for the record files.
 _recording = threading.Lock()
 
 
 @dataclass(frozen=True)
 class Pulled:
-    """Files of a repository at one commit, in a local folder that nobody writes to."""
+    """Files of a repository at one commit, in a local folder to be treated as read-only."""
 
     folder: Path
     commit: str  # 40 hex digits
@@ -49,7 +49,7 @@ class Pulled:
 
 @dataclass(frozen=True)
 class ExampleFilm:
-    """A public film that is fetched when somebody asks for it; the checksum decides that it is the one."""
+    """A public film, downloaded on request and verified by its sha256."""
 
     name: str
     title: str
@@ -72,19 +72,19 @@ EXAMPLES = (
 
 
 def endpoint() -> str:
-    """The Hub's address: HF_ENDPOINT, or else the public one."""
+    """Return the Hub's URL: HF_ENDPOINT, by default the public Hub."""
     return (os.environ.get("HF_ENDPOINT") or "https://huggingface.co").rstrip("/")
 
 
 def pull(
     repo: str, files: Sequence[str], *, revision: str = "main", optional: Sequence[str] = (), kind: str = "model"
 ) -> Pulled:
-    """These files of a repository, all of one commit; with a commit as the revision nothing is asked twice.
+    """Download files of a repository, all of one commit, or return them from the cache.
 
-    A branch is looked up each time. While the Hub is down, offline, breaks off, or sends what it does not list, it is
-    as it was when last all of it was here: a warning in the log says so.
-    UnknownModel: no such repository or revision. BadModel: it has no such file, or what arrived is not what the
-    Hub lists. ModelUnavailable: it cannot be fetched or kept now, and is not in the cache either.
+    A full commit hash as `revision` uses the cache without a request; a branch is looked up at each call. If that fails
+    (no connection, server error or damaged download), the last complete commit is used, with a warning in the log.
+    Raises UnknownModel if the repository or revision does not exist, BadModel if a file is missing or its bytes differ
+    from the Hub's checksum, and ModelUnavailable if the files are neither available nor in the cache.
     """
     if COMMIT.fullmatch(revision):
         with _sentences(repo, revision):
@@ -108,9 +108,10 @@ def pull(
 
 
 def look_up(repo: str, revision: str = "main") -> tuple[str, dict[str, int]]:
-    """A public repository's commit, and the bytes of each of its files, as the Hub lists them for anybody.
+    """Return a public repository's commit and the size in bytes of each file, requested without a token.
 
-    UnknownModel: no such repository or revision, or not for everybody. ModelUnavailable: it cannot be asked now.
+    Raises UnknownModel if the repository or revision does not exist or is private, and ModelUnavailable if the Hub is
+    unavailable.
     """
     from huggingface_hub import HfApi
 
@@ -121,10 +122,9 @@ def look_up(repo: str, revision: str = "main") -> tuple[str, dict[str, int]]:
 
 
 def pull_public(repo: str, commit: str, files: Sequence[str], folder: Path, *, optional: Sequence[str] = ()) -> Pulled:
-    """What `pull` gives of a commit, fetched without any token, and kept in a folder apart from the library's cache.
+    """Like `pull` for one commit, but without a token, and with `folder` as the cache instead of the library's.
 
-    The errors are those of `pull`.
-    What only the token of whoever runs this may read is found neither on the Hub nor here.
+    Private files that only the server's token can read are therefore inaccessible. Raises the errors of `pull`.
     """
     with _public_sentences(repo, commit):
         found = _cached(repo, files, commit, "model", folder) or _fetched(
@@ -134,17 +134,17 @@ def pull_public(repo: str, commit: str, files: Sequence[str], folder: Path, *, o
 
 
 class Damaged(BadModel):
-    """What arrived is not what the Hub lists."""
+    """A downloaded file differs from the Hub's checksum."""
 
 
 def _refused(error: ModelError) -> bool:
-    """Whether the Hub answered that it would not give it, and not that it could not just now."""
+    """Whether an error is a permanent refusal by the Hub (401, 403, 404 or 410), not a temporary failure."""
     reason = error.__context__
     return any(_status(each) in (401, 403, 404, 410) for each in (reason, reason and reason.__cause__) if each)
 
 
 def _whole(folder: Path, repo: str, files: Sequence[str], revision: str) -> Pulled:
-    """A folder of the cache, if these files are there and are what the Hub lists."""
+    """Verify that a cache folder has all these files with the Hub's checksums; BadModel otherwise."""
     for name in files:
         if not (folder / name).is_file():
             raise BadModel(message("error.model.no_file", repo=repo, revision=revision, file=name))
@@ -153,9 +153,9 @@ def _whole(folder: Path, repo: str, files: Sequence[str], revision: str) -> Pull
 
 
 def _before(repo: str, files: Sequence[str], revision: str, kind: str, branch: str) -> list[Path]:
-    """Folders that hold what a branch was: as the library has it, and as it was when last all of it was here.
+    """Cached folders of a branch: at the library's commit, and at the last complete commit on record.
 
-    The library moves a branch on before it downloads; a download that is cut leaves it at a commit that is not here.
+    The library updates a branch's commit before it downloads, so an interrupted download leaves an incomplete commit.
     """
     last = _records(LAST).get(branch)
     found = [_cached(repo, files, commit, kind) for commit in (revision, last) if commit]
@@ -166,6 +166,7 @@ def _before(repo: str, files: Sequence[str], revision: str, kind: str, branch: s
 
 
 def _first_whole(folders: Sequence[Path], repo: str, files: Sequence[str], revision: str) -> Pulled | None:
+    """First of the folders that has all files undamaged; None if none has."""
     for folder in folders:
         with suppress(BadModel):
             return _whole(folder, repo, files, revision)
@@ -175,10 +176,10 @@ def _first_whole(folders: Sequence[Path], repo: str, files: Sequence[str], revis
 def _fetched(
     repo: str, files: Sequence[str], revision: str, kind: str, cache: Path | None = None, token: bool | None = None
 ) -> Path:
-    """The folder of a revision with what there is of these files, now that the Hub has answered."""
+    """Download those of the files that exist at a revision; return the cache folder."""
     from huggingface_hub import HfApi, snapshot_download
 
-    # asked first, because the download itself waits for an answer for ever, or tries for half a minute
+    # check first with a timeout: the download itself waits without limit or retries for half a minute
     HfApi(endpoint=endpoint(), token=token).repo_info(repo, revision=revision, repo_type=kind, timeout=PATIENCE)
     return Path(
         snapshot_download(
@@ -194,7 +195,7 @@ def _fetched(
 
 
 def _cached(repo: str, files: Sequence[str], revision: str, kind: str, cache: Path | None = None) -> Path | None:
-    """The folder of a revision in the cache, if all these files are there."""
+    """Cache folder of a revision; None unless the cache has all these files."""
     from huggingface_hub import try_to_load_from_cache
 
     found = [try_to_load_from_cache(repo, name, cache, revision=revision, repo_type=kind) for name in files]
@@ -204,10 +205,10 @@ def _cached(repo: str, files: Sequence[str], revision: str, kind: str, cache: Pa
 
 
 def _compare(path: Path, repo: str) -> None:
-    """Damaged for a file whose bytes are not those that the Hub lists; the library compares sizes only.
+    """Raise Damaged, and delete the file, if its bytes differ from the Hub's checksum; the library compares sizes only.
 
-    The cache keeps a large file under its sha256, a small one under git's checksum of it, and links to it; where it
-    cannot link, nothing is compared.
+    The cache stores a large file under its sha256 and a small one under its git checksum, and links to it. Without
+    links the checksum is unknown, and the file is not verified.
     """
     blob = path.resolve()
     large, small = (re.fullmatch(f"[0-9a-f]{{{digits}}}", blob.name) for digits in (64, 40))
@@ -223,7 +224,7 @@ def _git_sha1(data: bytes) -> str:
 
 
 def head(repo: str) -> str | None:
-    """The newest commit of a repository that may be seen, None where there is none; ModelUnavailable if unreachable."""
+    """Return a repository's newest commit, None without a visible repository; ModelUnavailable if unreachable."""
     from huggingface_hub import HfApi
 
     try:
@@ -235,7 +236,7 @@ def head(repo: str) -> str | None:
 
 
 def is_open(repo: str) -> bool:
-    """Whether anybody may fetch a repository, without a token; the errors of `pull` where it cannot be asked."""
+    """Whether a repository can be downloaded without a token, being neither private nor gated; errors as for `pull`."""
     from huggingface_hub import HfApi
 
     with _sentences(repo, "main"):
@@ -246,11 +247,10 @@ def is_open(repo: str) -> bool:
 def push(
     folder: Path, repo: str, *, along: Sequence[str] = (), private: bool = True, message: str = "Publish a model"
 ) -> str:
-    """Publish a model folder as one commit of a repository, made where it is missing; the commit.
+    """Publish a model folder as one commit of a repository, created if missing; return the commit.
 
-    Of other files in it only those in `along`: what lies there by chance stays at home.
-
-    BadModel where the folder would not load; ModelUnavailable where the Hub refuses or cannot be reached.
+    Uploads the model's own files and those in `along`; other files of the folder are not uploaded.
+    Raises BadModel if the folder does not load, and ModelUnavailable if the Hub refuses or is unreachable.
     """
     from huggingface_hub import CommitOperationAdd, HfApi
 
@@ -266,10 +266,10 @@ def push(
 
 
 def send_space(folder: Path, repo: str, variables: Mapping[str, str], *, replaced: str) -> str:
-    """Send a folder to a Space as one commit, and set its variables; made, private, where it is missing; the commit.
+    """Upload a folder to a Space as one commit and set the Space's variables; return the commit.
 
-    Files there that match `replaced` and are not in the folder are deleted, others stay.
-    ModelUnavailable where the Hub refuses or cannot be reached.
+    Creates the Space, as a private one, if it is missing. Deletes files of the Space that match the pattern `replaced`
+    and are not in the folder. Raises ModelUnavailable if the Hub refuses or is unreachable.
     """
     from huggingface_hub import HfApi
 
@@ -286,14 +286,15 @@ def send_space(folder: Path, repo: str, variables: Mapping[str, str], *, replace
 
 
 def example_films() -> tuple[ExampleFilm, ...]:
-    """The public films a visitor may ask for."""
+    """Return the public example films offered to visitors."""
     return EXAMPLES
 
 
 def fetch_example(name: str, patience: float | None = None) -> Path:
-    """A public example film by its name, from the cache where it is there; UnreadableImage where it cannot be had.
+    """Return the path of a public example film, downloaded unless cached.
 
-    That is also where it takes more than so many seconds; it is fetched all the same, for the next one who asks.
+    Raises UnreadableImage if the film is unknown, unavailable or changed, or if the download takes longer than
+    `patience` seconds; the download then continues for later calls.
     """
     try:
         return _fetching.get(name, lambda: _example(name), patience, keep=False)
@@ -302,6 +303,7 @@ def fetch_example(name: str, patience: float | None = None) -> Path:
 
 
 def _example(name: str) -> Path:
+    """Find an example film in the cache or download it, and verify its checksum; UnreadableImage on failure."""
     from huggingface_hub import try_to_load_from_cache
 
     film = next((f for f in EXAMPLES if f.name == name), None)
@@ -321,9 +323,10 @@ def _example(name: str) -> Path:
 
 
 def verify_checksum(path: Path, key: str, sha256: str | None) -> None:
-    """BadModel unless a file has this checksum; without one, unless it has that of the first file under this key.
+    """Raise BadModel unless a file has this sha256 or, if None, the recorded sha256 of the first file under this key.
 
-    The first is recorded in the Hub's cache, so that weights nobody published a checksum of cannot change unseen.
+    The first download's checksum is recorded beside the Hub's cache, so that weights without a published checksum
+    cannot change unnoticed. Raises ModelUnavailable if it cannot be recorded.
     """
     found = sha256_of(path)
     if sha256 is None:
@@ -336,24 +339,24 @@ def verify_checksum(path: Path, key: str, sha256: str | None) -> None:
 
 
 def own_cache() -> Path:
-    """Where the project keeps what it may make again, beside the Hub's own cache; it need not exist."""
+    """Return the project's cache folder, in HF_HOME beside the Hub's own cache; it may not exist yet."""
     from huggingface_hub import constants
 
     return Path(constants.HF_HOME, "cxr_demo")
 
 
-#: Records beside the cache: checksums of first downloads, and the last commits of branches that were here whole.
+#: Record files in the project's cache: checksums of first downloads, and the last complete commit of each branch.
 CHECKSUMS, LAST = "checksums.json", "branches.json"
 
 
 def _recorded(key: str, found: str) -> tuple[str, Path]:
-    """The checksum recorded for a key, this one if there is none yet; and the file of records."""
+    """Return the recorded checksum of a key, and the record file; records `found` for a new key."""
     path = own_cache() / CHECKSUMS
     with _recording:
         try:
             known: dict[str, str] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
         except (OSError, ValueError) as error:
-            # what cannot be read must not be taken for nothing: all would be trusted anew
+            # an unreadable file must not count as empty, or every new download would be trusted
             raise BadModel(
                 f"{path} cannot be read ({error}); mend it, or delete it to trust what comes next."
             ) from None
@@ -366,7 +369,7 @@ def _recorded(key: str, found: str) -> tuple[str, Path]:
 
 
 def _records(name: str) -> dict[str, str]:
-    """What is recorded under a name; nothing where that cannot be read."""
+    """Read a record file; empty if it cannot be read."""
     try:
         found = json.loads((own_cache() / name).read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -375,7 +378,7 @@ def _records(name: str) -> dict[str, str]:
 
 
 def _keep_record(name: str, key: str, value: str) -> None:
-    """Record a value where that can be written."""
+    """Record a value; a failure to write is ignored."""
     with _recording:
         known = _records(name)
         if known.get(key) != value:
@@ -383,7 +386,7 @@ def _keep_record(name: str, key: str, value: str) -> None:
 
 
 def _write(path: Path, records: dict[str, str]) -> bool:
-    """All of a file of records or nothing; whether it could be written."""
+    """Write a record file atomically; return whether that succeeded."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, json.dumps(records, indent=2, sort_keys=True))
@@ -394,7 +397,7 @@ def _write(path: Path, records: dict[str, str]) -> bool:
 
 @contextmanager
 def _sentences(repo: str, revision: str) -> Iterator[None]:
-    """The library's errors about a repository as ours."""
+    """Convert the library's errors about a repository to UnknownModel and ModelUnavailable."""
     import httpx2
     from huggingface_hub import errors
 
@@ -422,14 +425,14 @@ def _sentences(repo: str, revision: str) -> Iterator[None]:
             raise ModelUnavailable(
                 f"{repo} cannot be kept here: {error}. {step}, or set HF_HOME to another folder."
             ) from None
-        # RuntimeError: an upload, with the reason behind it; from ValueError on: an answer that is not the Hub's
+        # RuntimeError: a failed upload, with the reason as its cause; ValueError and later: a response not from the Hub
         reason = _reason(error.__cause__ or error, hub)
         raise ModelUnavailable(message("error.model.unreachable", repo=repo, reason=reason)) from None
 
 
 @contextmanager
 def _public_sentences(repo: str, revision: str) -> Iterator[None]:
-    """The same for a visitor, who can neither set a variable here nor make room."""
+    """Like `_sentences`, with advice for visitors, who can neither set variables nor free disk space here."""
     from huggingface_hub import errors
 
     with _sentences(repo, revision):
@@ -448,13 +451,13 @@ def _public_sentences(repo: str, revision: str) -> Iterator[None]:
 
 
 def _status(error: BaseException) -> int:
-    """The status that the Hub answered with; 599 where it did not answer."""
+    """HTTP status of the Hub's response; 599 without a response."""
     response = getattr(error, "response", None)
     return 599 if response is None else response.status_code
 
 
 def _reason(error: BaseException, hub: str) -> str:
-    """What came back from the Hub, and what to do about it."""
+    """Sentences with the Hub's response and a remedy."""
     status = _status(error)
     if status in (401, 403):
         return f"{hub} refused ({status}). Set HF_TOKEN to a token that may do this."

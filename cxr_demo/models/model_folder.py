@@ -1,7 +1,7 @@
-"""A model on disk: `config.json` <-> ModelSpec, `model.safetensors` <-> Network, `README.md` for people.
+"""Read and write model folders: `config.json` <-> ModelSpec, `model.safetensors` <-> Network, `README.md` as the card.
 
-Reading is strict and runs no code of the folder's: unknown formats, fields, tensors and shapes are errors.
-Nothing here needs torch until weights are read or written.
+Reading is strict and executes no code from the folder: unknown formats, fields, tensors and shapes are errors. Only
+functions that read or write weights import torch.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ if TYPE_CHECKING:
 
     from cxr_demo.models.classifier import Classifier, Network
 
-#: Versions of `config.json` that this program reads; it writes the last.
+#: Format versions of `config.json` that this program reads; it writes the last.
 FORMATS = (1,)
 CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
 
 
 def save(folder: Path, spec: ModelSpec, network: Network, card: str, *, half: bool = False) -> None:
-    """Write a model folder, whole or not at all; other files of an existing folder stay in it.
+    """Write a model folder atomically; other files of an existing folder stay in it.
 
-    `half` stores matrices and kernels as float16, at half the size; they run in float32 all the same.
-    BadModel where `read` would not accept the description; OSError where the folder cannot be written.
+    `half` stores matrices and kernels as float16, which halves the size; `load` converts them to float32.
+    Raises BadModel if the description is invalid and OSError if the folder cannot be written.
     """
     import safetensors.torch
 
@@ -45,27 +45,27 @@ def save(folder: Path, spec: ModelSpec, network: Network, card: str, *, half: bo
         (fresh / CONFIG).write_text(text, encoding="utf-8")
         (fresh / CARD).write_text(card, encoding="utf-8")
         state = {
-            # statistics and biases stay as they are: they are few, and may be very small or large
+            # statistics and biases stay in float32: they are few, and may be very small or large
             name: (tensor.half() if half and tensor.ndim > 1 else tensor).detach().cpu().contiguous()
             for name, tensor in network.model.state_dict().items()
         }
-        # its own save_file makes files that only their owner can read
+        # safetensors' save_file creates files that only their owner can read
         (fresh / WEIGHTS).write_bytes(safetensors.torch.save(state, metadata={"format": "pt"}))
 
 
 def describe(folder: Path, spec: ModelSpec, card: str) -> None:
     """Replace a model folder's description and card; the weights stay.
 
-    BadModel where `read` would not accept the description; OSError where a file cannot be written.
+    Raises BadModel if the description is invalid and OSError if a file cannot be written.
     """
     write_whole(folder / CONFIG, dumps(spec))
     write_whole(folder / CARD, card)
 
 
 def load(folder: Path, name: str, *, revision: str | None = None) -> Classifier:
-    """The model of a folder, called `name@revision`; without a revision, by the first of its weights' sha256.
+    """Load the model of a folder as `name@revision`; the default revision is 8 digits of its weights' sha256.
 
-    Weights may be stored in half precision; they run in float32. BadModel says what is wrong with the files.
+    Weights stored in half precision are converted to float32. BadModel names the problem if a file is invalid.
     """
     folder = Path(folder)
     spec = read_spec(folder)
@@ -76,11 +76,12 @@ def load(folder: Path, name: str, *, revision: str | None = None) -> Classifier:
 
 
 def tensors(path: Path) -> dict[str, Tensor]:
-    """What a safetensors file holds, by name; BadModel where it is none."""
+    """Read the tensors of a safetensors file, by name; BadModel if the file is missing or invalid."""
     return _loaded(_bytes(path), path)
 
 
 def _loaded(data: bytes, path: Path) -> dict[str, Tensor]:
+    """Parse the bytes of a safetensors file; BadModel, which names `path`, if they are invalid."""
     from safetensors import SafetensorError
     from safetensors.torch import load
 
@@ -92,7 +93,7 @@ def _loaded(data: bytes, path: Path) -> dict[str, Tensor]:
 
 
 def read_spec(folder: Path) -> ModelSpec:
-    """The description in a model folder; BadModel where it is none."""
+    """Read the description in a model folder; BadModel if `config.json` is missing or invalid."""
     path = Path(folder) / CONFIG
     try:
         return loads(_bytes(path).decode("utf-8"))
@@ -103,15 +104,15 @@ def read_spec(folder: Path) -> ModelSpec:
 
 
 def read_card(folder: Path) -> str:
-    """The card in a model folder, "" where it has none."""
+    """Read the card in a model folder, as Markdown with front matter; "" without a card."""
     path = Path(folder) / CARD
     return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
 
 
 def assemble(spec: ModelSpec, tensors: Mapping[str, Tensor], name: str, where: str) -> Classifier:
-    """A Classifier of a description and its tensors by name; `where` says in errors where they are from.
+    """Build a Classifier from a description and tensors by name; errors give `where` as the tensors' source.
 
-    BadModel unless names and shapes are exactly those of the network.
+    Raises BadModel unless the names, shapes and kinds of the tensors are exactly those of the network.
     """
     from cxr_demo.models.classifier import Classifier
 
@@ -121,9 +122,10 @@ def assemble(spec: ModelSpec, tensors: Mapping[str, Tensor], name: str, where: s
 
 
 def outline(spec: ModelSpec, where: str, watch: AbstractContextManager[Any] | None = None) -> Network:
-    """The network of a description without weights, after a film without pixels went through it, which `watch` sees.
+    """Build a description's network on the meta device, without weights, and run it once inside `watch`.
 
-    Nothing is allocated. BadModel where there is no such network, or it takes no films of this size.
+    Allocates no memory for tensors. Raises BadModel if the network is unknown or does not accept inputs of this size;
+    the message starts with `where`.
     """
     import torch
 
@@ -140,7 +142,7 @@ def outline(spec: ModelSpec, where: str, watch: AbstractContextManager[Any] | No
 
 
 def _fitting(wanted: Mapping[str, Tensor], given: Mapping[str, Tensor], where: str) -> dict[str, Tensor]:
-    """The given tensors in the network's types; BadModel unless names, shapes and kinds are the wanted ones."""
+    """Convert the given tensors to the network's types; BadModel unless names, shapes and kinds match."""
     for names, what in ((wanted.keys() - given.keys(), "lacks"), (given.keys() - wanted.keys(), "has unexpected")):
         if names:
             raise BadModel(f"{where} {what} {len(names)} tensors, e.g. {min(names)}: it is not of this architecture.")
@@ -155,6 +157,7 @@ def _fitting(wanted: Mapping[str, Tensor], given: Mapping[str, Tensor], where: s
 
 
 def _bytes(path: Path) -> bytes:
+    """Read a file of a model folder; BadModel if it cannot be read."""
     try:
         return path.read_bytes()
     except OSError as error:
@@ -165,14 +168,14 @@ def _bytes(path: Path) -> bytes:
 
 
 def dumps(spec: ModelSpec) -> str:
-    """A description as the text of `config.json`; BadModel where `loads` would not give it back."""
+    """Return a description as the text of `config.json`; BadModel if `loads` rejects it."""
     text = json.dumps({"format": FORMATS[-1], **_plain(spec)}, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
     loads(text)
     return text
 
 
 def loads(text: str) -> ModelSpec:
-    """The description in the text of a `config.json`; BadModel names the field that is wrong."""
+    """Parse the text of a `config.json`; BadModel names the invalid field."""
     try:
         data = json.loads(text, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
@@ -193,7 +196,7 @@ def _no_constant(constant: str) -> float:
 
 
 def _plain(value: Any) -> Any:
-    """Records, tuples and numpy's numbers as JSON has them; nan as null."""
+    """Convert dataclasses, tuples and numpy scalars to JSON types; nan becomes null."""
     if is_dataclass(value):
         return {f.name: _plain(getattr(value, f.name)) for f in fields(value)}
     if isinstance(value, Mapping):
@@ -206,7 +209,7 @@ def _plain(value: Any) -> Any:
 
 
 def _record(kind: type, data: Any, where: str) -> Any:
-    """A dataclass of a JSON object with its fields and no others; those with a default may be left out."""
+    """Convert a JSON object to a dataclass; fields with a default are optional, unknown fields raise BadModel."""
     if not isinstance(data, dict):
         raise BadModel(f"{where} should be an object with the fields of {kind.__name__}.")
     kinds = get_type_hints(kind, localns={"Mapping": Mapping})
@@ -223,7 +226,7 @@ def _at(where: str, name: str) -> str:
 
 
 def _convert(kind: Any, value: Any, where: str) -> Any:
-    """A JSON value as the annotated type of a field: null is nan for a number, arrays are tuples."""
+    """Convert a JSON value to a field's annotated type: null becomes nan for a number, arrays become tuples."""
     inner = get_args(kind)
     if get_origin(kind) is UnionType:
         return None if value is None else _convert(inner[0], value, where)
@@ -241,6 +244,7 @@ def _convert(kind: Any, value: Any, where: str) -> Any:
 
 
 def _tuple(inner: tuple[Any, ...], value: Any, where: str) -> tuple[Any, ...]:
+    """Convert a JSON list to a tuple of the annotated types, of fixed length unless the annotation ends in `...`."""
     if not isinstance(value, list):
         raise BadModel(f"{where} is {value!r:.60}, should be a list.")
     kinds = inner[:1] * len(value) if inner[-1] is Ellipsis else inner
@@ -250,14 +254,14 @@ def _tuple(inner: tuple[Any, ...], value: Any, where: str) -> tuple[Any, ...]:
 
 
 def _frozen(value: Any) -> Any:
-    """Arrays inside an architecture's arguments as tuples, so that what is read equals what was written."""
+    """Convert arrays inside an architecture's arguments to tuples, so that a written description reads back equal."""
     if isinstance(value, dict):
         return {key: _frozen(inner) for key, inner in value.items()}
     return tuple(map(_frozen, value)) if isinstance(value, list) else value
 
 
 def _check(spec: ModelSpec) -> None:
-    """What the types of the fields do not say; BadModel names the field."""
+    """Check the values of the fields beyond their types; BadModel names the invalid field."""
     if not spec.labels or any(not label.strip() for label in spec.labels):
         raise BadModel("labels are missing or blank: every output needs a name.")
     if len(set(spec.labels)) < len(spec.labels):

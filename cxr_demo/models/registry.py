@@ -1,13 +1,13 @@
-"""A model's name -> Classifier.
+"""Resolve a model's name to a Classifier.
 
 bundled:nih14               in this repository (the default), or bundled:pneumothorax
-./folder                    a model folder, such as `python -m train` writes
-owner/name@revision         a model folder on the Hugging Face Hub; without a revision, its main branch
-xrv:densenet121-res224-all  torchxrayvision's weights, see zoo.ZOO
-lesson:occlusion            made by hand, to show where a method fails, see lessons.LESSONS; in no list of choices
+./folder                    a model folder, e.g. written by `python -m train`
+owner/name@revision         a model folder on the Hugging Face Hub, by default of its main branch
+xrv:densenet121-res224-all  torchxrayvision's weights, see xrv_weights.ZOO
+lesson:occlusion            a hand-made failure case of a method, see failure_cases.LESSONS; not in `choices`
 
-Behind any of them `@revision` may stand, as in a Classifier's own name; what is found must then be that revision.
-Importing this, and listing, needs no torch.
+Every name may end in `@revision`, as a Classifier's own name does; the model must then have that revision. Importing
+this module and listing choices does not import torch.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ BUNDLED = Path(__file__).parents[1] / "bundled"
 #: The models of this repository; the first is the default.
 BUNDLED_MODELS = ("nih14", "pneumothorax")
 
-#: In CXR_MODELS: and any public model folder of the Hub that a visitor names, see guests.py. It is no model itself.
+#: Entry of CXR_MODELS that lets visitors name any public model folder on the Hub, see visitor_models; not a model.
 HUB = "hub"
 
-#: What a visitor may choose where CXR_MODELS does not say.
+#: Default of CXR_MODELS, the models offered to visitors.
 OFFERED = (*(f"bundled:{name}" for name in BUNDLED_MODELS), *(f"xrv:{name}" for name in list(xrv_weights.ZOO)[:2]), HUB)
 
-#: How far `verify` lets an output be from the one its authors print; films are made smaller in another way here.
+#: Largest difference from the authors' published outputs that `verify` accepts; their film is resized differently.
 TOLERANCE = 0.15
 
 _loaded: SingleFlight[Classifier] = SingleFlight()
@@ -47,14 +47,17 @@ _loaded: SingleFlight[Classifier] = SingleFlight()
 
 @dataclass(frozen=True)
 class Source:
-    """A model that may be chosen: its name for `load`, and a line for people."""
+    """A model offered to visitors: its name for `load` and its displayed title."""
 
     name: str
     title: str
 
 
 def choices() -> tuple[Source, ...]:
-    """What a visitor may choose, the default first: CXR_MODEL, then CXR_MODELS (comma separated). Loads nothing."""
+    """List the models offered to visitors, without loading any: CXR_MODEL first, then CXR_MODELS (comma separated).
+
+    The first is the default model.
+    """
     own = os.environ.get("CXR_MODEL", "").strip()
     listed = [name for name in _offered() if name != HUB]
     names = [own, *listed] if own else listed or OFFERED[:1]
@@ -62,21 +65,22 @@ def choices() -> tuple[Source, ...]:
 
 
 def takes_guests() -> bool:
-    """Whether a visitor may also name any public model folder of the Hub."""
+    """Whether visitors may also name any public model folder on the Hub."""
     return HUB in _offered()
 
 
 def _offered() -> tuple[str, ...]:
+    """Entries of CXR_MODELS, including HUB; OFFERED if the variable is empty."""
     listed = tuple(filter(None, map(str.strip, os.environ.get("CXR_MODELS", "").split(","))))
     return listed or OFFERED
 
 
 def load(name: str | None = None, patience: float | None = None) -> Classifier:
-    """The model of a name, the default of `choices` without one; loaded once per process, from any thread.
+    """Load a model by name, by default the first of `choices`, once per process; safe to call from any thread.
 
-    UnknownModel: there is no such model. ModelUnavailable: it cannot be had now, or not within so many seconds: it is
-    then still being loaded. BadModel: its files are wrong. Whoever asks during a loading shares its error; the next
-    one tries again.
+    Raises UnknownModel if the model does not exist, BadModel if its files are invalid, and ModelUnavailable if it is
+    unavailable or takes longer than `patience` seconds; loading then continues. Concurrent calls share one load and its
+    error; the next call tries again.
     """
     name = name or choices()[0].name
     try:
@@ -86,34 +90,35 @@ def load(name: str | None = None, patience: float | None = None) -> Classifier:
 
 
 def _shared(name: str) -> Classifier:
-    """A model that is read, or the one that is known by its full name, which results and the page ask for."""
+    """Load a model, and share one instance for all names with the same full name."""
     model = _load(name)
     return model if model.name == name else _loaded.keep(model.name, model)
 
 
 def card(name: str) -> str:
-    """A model's card as Markdown, or a few lines from its description where it has none; the errors of `load`."""
+    """Return a model's card as Markdown, or one built from its description; raises the errors of `load`."""
     kind, place, _ = parse(name)
     text = ""
     if kind in ("bundled", "folder"):
         text = model_folder.read_card(_folder(kind, place))
     elif kind == "hub":
-        # of the revision that is loaded: the branch may have moved on, and asking the Hub takes time
+        # use the loaded revision: the branch may have a newer commit, and a request to the Hub takes time
         commit = load(name).name.rpartition("@")[2]
         text = model_folder.read_card(_pulled(place, commit).folder)
     return for_people(text) or own_card(load(name))
 
 
 def for_people(text: str) -> str:
-    """A card's Markdown without its front matter, which is for the Hub."""
+    """Strip the Hub's front matter from a card's Markdown."""
     return re.sub(r"\A---\n.*?\n---\n", "", text, flags=re.DOTALL).strip()
 
 
 def verify(name: str) -> str:
-    """Load a model for real and try it on a film that is known; a sentence that says what was found.
+    """Load a model, run it on one film, and return a sentence with the result.
 
-    That film is its authors' where they print outputs for it, or else a phantom, which needs no network.
-    BadModel where its outputs are not what they should be; otherwise the errors of `load` and `hub.fetch_example`.
+    The film is the authors' example film if they publish the model's outputs for it, otherwise a phantom, which needs
+    no connection. Raises BadModel if outputs are not finite or differ from the published ones by more than TOLERANCE,
+    and the errors of `load` and `hub.fetch_example`.
     """
     import numpy as np
     import torch
@@ -144,7 +149,10 @@ def _title(name: str) -> str:
 
 
 def parse(name: str) -> tuple[str, str, str]:
-    """A name's kind, what stands behind it, and the revision ("" for none); UnknownModel with what there is."""
+    """Split a name into kind, place and revision ("" for none); UnknownModel lists the valid names.
+
+    The kind is bundled, xrv, lesson, folder or hub; the place is a name within that kind, a path or a repository.
+    """
     bare, at, revision = name.rpartition("@")
     if not at or _path(name).is_dir():
         bare, revision = name, ""
@@ -171,10 +179,11 @@ def parse(name: str) -> tuple[str, str, str]:
 
 
 def _load(name: str) -> Classifier:
+    """Load a model of any kind without sharing it; ModelUnavailable if its revision is not the requested one."""
     kind, place, revision = parse(name)
     if kind == "hub":
         pulled = _pulled(place, revision)
-        # the whole commit: a shortened one cannot be fetched again
+        # the full commit, since a name with a shortened one could not be downloaded again
         return model_folder.load(pulled.folder, place, revision=pulled.commit)
     if kind == "xrv":
         model = xrv_weights.load(place)
@@ -197,7 +206,7 @@ def _load(name: str) -> Classifier:
 
 
 def _folder(kind: str, place: str) -> Path:
-    """Where a bundled model or a folder lies; errors where nothing is there."""
+    """Return the folder of a bundled model or of a path; UnknownModel or ModelUnavailable if it does not exist."""
     folder = BUNDLED / place if kind == "bundled" else _path(place)
     if not folder.is_dir():
         if kind == "folder":
@@ -214,12 +223,13 @@ def _path(name: str) -> Path:
 
 
 def _pulled(repo: str, revision: str) -> hub.Pulled:
+    """Download a model folder from the Hub; the card is optional."""
     files = (model_folder.CONFIG, model_folder.WEIGHTS)
     return hub.pull(repo, files, revision=revision or "main", optional=(model_folder.CARD,))
 
 
 def own_card(model: Classifier) -> str:
-    """A card in Markdown from a model's description."""
+    """Build a card in Markdown from a model's description."""
     spec = model.spec
     findings = ", ".join(label.replace("_", " ") for label in spec.labels)
     return f"# {spec.name}\n\n`{model.name}`\n\n{spec.trained_on}\n\nFindings: {findings}.\n\nLicence: {spec.licence}."

@@ -1,7 +1,7 @@
-"""Models of the Hub that a visitor names: strangers' files, so held to limits, and let go of again.
+"""Load public models of the Hub that visitors name, within limits of size, memory and operations.
 
-They are fetched without a token and kept apart, so that nobody reads through a page what only its owner may read, and
-checked in the order of what it costs: the name, sizes, the description, what the network would take, the weights.
+Downloads use no token and a separate cache, so visitors cannot reach the server's private repositories. Cheap checks
+come first: the name, file sizes, the description, the network's cost, the weights. Unused models are evicted.
 """
 
 from __future__ import annotations
@@ -32,21 +32,21 @@ if TYPE_CHECKING:
     from cxr_demo.models.classifier import Classifier
     from cxr_demo.types import ModelSpec
 
-#: owner/name or owner/name@revision; a revision with a slash would be a path.
+#: owner/name or owner/name@revision; revisions with a slash are rejected, since they would form a path.
 NAME = re.compile(r"(?!.*\.\.)(\w[\w.-]{0,95}/\w[\w.-]{0,95})(?:@(\w[\w.-]{0,95}))?", re.ASCII)
 
-#: The start of a block of code, and what it says of itself.
+#: The opening or closing fence of a Markdown code block, with its info string.
 FENCE = re.compile(r"^([ \t>]*(?:`{3,}|~{3,}))[^\n]*$", re.MULTILINE)
 
-#: Kept at a time, in memory and on disk: those that were asked for last.
+#: Number of models kept in memory and on disk, the most recently used.
 MOST = 3
-#: What a model may have in all, and its description and card each, in bytes.
+#: Size limits in bytes: of a model in total, and of its description and its card each.
 LARGEST, LONGEST = 500 * 10**6, 10**6
-#: What a network may have: findings, pixels on a side, and a sum of the numbers that say how it is built.
+#: Limits of a network: findings, side of the input in pixels, and sum of the absolute numbers in its arguments.
 FINDINGS, SIDE, BUILT = 100, 1024, 512
-#: What a film may take: operations, and values of its largest map. A DenseNet-121 at 1024 pixels takes 115e9 and 17e6.
+#: Limits per film: operations, and values of the largest tensor. A DenseNet-121 at 1024 pixels needs 115e9 and 17e6.
 OPERATIONS, VALUES = 150 * 10**9, 32 * 10**6
-#: Seconds to wait while another is fetched, and how many may wait at a time for one that is not here.
+#: Seconds to wait for another visitor's download, and number of requests that may wait for a model at a time.
 PATIENCE, WAITING = 20.0, 8
 
 _making: SingleFlight[Classifier] = SingleFlight()
@@ -55,12 +55,12 @@ _waiting = threading.BoundedSemaphore(WAITING)
 _cards: WeakKeyDictionary[Classifier, str] = WeakKeyDictionary()
 
 
-#: Functions that name a folder in which something made of a model is kept, or None; it is deleted with the model.
+#: Functions that return the folder of a model's derived files, or None; the folder is deleted with the model.
 kept_beside: list[Callable[[Classifier], Path | None]] = []
 
 
 class Shelf:
-    """The models that were asked for last, by full name. One that a request still uses is not let go of."""
+    """A cache of the most recently used models, by full name; models that a request still uses are not evicted."""
 
     def __init__(self) -> None:
         self._guard = threading.Lock()
@@ -68,7 +68,7 @@ class Shelf:
         self._alive: WeakValueDictionary[str, Classifier] = WeakValueDictionary()
 
     def get(self, name: str) -> Classifier | None:
-        """The model of a full name, None where there is none; it becomes the one asked for last."""
+        """Return the model of a full name, or None, and mark it as the most recently used."""
         with self._guard:
             known = self._alive.get(name)
             if known is not None:
@@ -77,12 +77,12 @@ class Shelf:
             return known
 
     def put(self, model: Classifier) -> None:
-        """Keep a model, for which there must be room."""
+        """Add a model; call `make_room` first."""
         with self._guard:
             self._kept[model.name] = self._alive[model.name] = model
 
     def make_room(self) -> None:
-        """Let go of those asked for longest ago until one more may come; ModelUnavailable where all are in use."""
+        """Evict the least recently used models until one more fits; ModelUnavailable if all are in use."""
         for name in list(self._kept):
             if len(self._alive) < MOST:
                 break
@@ -91,7 +91,7 @@ class Shelf:
             raise ModelUnavailable(message("error.model.all_in_use", count=MOST))
 
     def _let_go(self, name: str) -> None:
-        """Forget a model and its graphs, unless it lives on, since it is in use; nobody waits meanwhile."""
+        """Evict a model and delete its derived files, unless a request still uses it; other threads do not wait."""
         with self._guard:
             model = self._kept.pop(name)
         folders = [folder_of(model) for folder_of in kept_beside]
@@ -111,10 +111,11 @@ _shelf = Shelf()
 
 
 def load(name: str, patience: float | None = None) -> Classifier:
-    """The model that a visitor names, called by its commit.
+    """Load the model that a visitor names; its own name includes the commit.
 
-    UnknownModel: this is no such name, or there is no such public repository. BadModel: it is no model folder, or too
-    large. ModelUnavailable: it cannot be had now, or not within so many seconds: it is then still being fetched.
+    Raises UnknownModel if the name is malformed or the repository is not public or does not exist, BadModel if it is
+    not a model folder or exceeds a limit, and ModelUnavailable if it is unavailable, too many requests wait, or the
+    download takes longer than `patience` seconds; the download then continues.
     """
     known = _shelf.get(name)
     if known is not None:
@@ -130,19 +131,20 @@ def load(name: str, patience: float | None = None) -> Classifier:
 
 
 def choice(model: Classifier) -> registry.Source:
-    """A visitor's model as an entry of the list of models."""
+    """Return a visitor's model as an entry of the list of models; its title shortens the commit to 7 digits."""
     return registry.Source(model.name, model.name[: model.name.index("@") + 8])
 
 
 def card(model: Classifier) -> str:
-    """A visitor's model's card, as Markdown without pictures: a browser would fetch them from any address."""
-    # a fence may name what draws it, e.g. mermaid, whose pictures are fetched too
+    """Return the card of a visitor's model as Markdown without images, which a browser would load from any address."""
+    # an info string may select a renderer, e.g. mermaid, whose images would be loaded too
     text = FENCE.sub(r"\1", registry.for_people(_cards[model]) or registry.own_card(model))
-    # characters that stand for themselves: a backslash before them could itself be made harmless
+    # character entities: a card could neutralise an escaping backslash with another one
     return text.replace("<", "&lt;").replace("![", "&#33;[")
 
 
 def _looked_up(name: str) -> Classifier:
+    """Resolve a name to a commit on the Hub and return that model, from the shelf or downloaded within the limits."""
     found = NAME.fullmatch(name)
     if found is None:
         raise UnknownModel(message("error.model.bad_name", name=repr(name)))
@@ -158,6 +160,7 @@ def _looked_up(name: str) -> Classifier:
 
 @contextmanager
 def _one_at_a_time() -> Iterator[None]:
+    """Hold the download lock; ModelUnavailable if another download takes longer than PATIENCE seconds."""
     if not _fetching.acquire(timeout=PATIENCE):
         raise ModelUnavailable(message("error.model.another_fetching"))
     try:
@@ -167,6 +170,11 @@ def _one_at_a_time() -> Iterator[None]:
 
 
 def _fetched(repo: str, commit: str) -> Classifier:
+    """Download, check and load a model, and put it on the shelf.
+
+    Checks the description before downloading the weights. Deletes the folder of an invalid model; BadModel then gives
+    the reason without the server's paths.
+    """
     folder = hub.own_cache() / "guests" / f"{repo.replace('/', '--')}--{commit}"
     try:
         spec = model_folder.read_spec(hub.pull_public(repo, commit, [CONFIG], folder).folder)
@@ -177,7 +185,7 @@ def _fetched(repo: str, commit: str) -> Classifier:
         model = model_folder.load(pulled.folder, repo, revision=commit)
     except (BadModel, RecursionError) as error:
         shutil.rmtree(folder, ignore_errors=True)
-        # where it lies here is nobody's business
+        # remove the server's paths from the message
         bare = re.sub(rf"{re.escape(str(folder))}\S*/", "", str(error))
         why = sentence_of(error) if bare == str(error) else bare
         raise BadModel(message("error.model.unusable", repo=repo, commit=commit, reason=why)) from None
@@ -187,8 +195,8 @@ def _fetched(repo: str, commit: str) -> Classifier:
 
 
 def _keep_last(folder: Path) -> None:
-    """Delete the folders of other guests, but of those that were read last."""
-    with suppress(OSError):  # another process may do the same
+    """Delete the folders of other visitors' models except the most recently used, and mark this one as used."""
+    with suppress(OSError):  # another process may delete the same folders
         others = [path for path in folder.parent.iterdir() if path != folder]
         for old in sorted(others, key=lambda path: path.stat().st_mtime)[: 1 - MOST]:
             shutil.rmtree(old, ignore_errors=True)
@@ -199,7 +207,7 @@ def _keep_last(folder: Path) -> None:
 
 
 def _hold_to_limits(repo: str, sizes: Mapping[str, int]) -> None:
-    """BadModel unless a repository has the files of a model folder, none too large."""
+    """Raise BadModel unless a repository has the files of a model folder within the size limits."""
     for name in (CONFIG, WEIGHTS):
         if name not in sizes:
             raise BadModel(message("error.model.no_model_folder", repo=repo, file=name))
@@ -218,7 +226,7 @@ def _megabytes(size: int) -> str:
 
 
 def _hold_to_cost(spec: ModelSpec) -> None:
-    """BadModel for a network that would take so much time or memory that nobody else had any."""
+    """Raise BadModel if a network exceeds the limits of findings, input size, arguments, operations or values."""
     if len(spec.labels) > FINDINGS or spec.size > SIDE:
         given = {"findings": len(spec.labels), "side": spec.size}
         raise BadModel(message("error.model.too_many_findings", **given, most_findings=FINDINGS, most_side=SIDE))
@@ -239,6 +247,7 @@ def _hold_to_cost(spec: ModelSpec) -> None:
 
 
 def _numbers(value: Any) -> Iterator[float]:
+    """Yield all numbers in nested lists, tuples and dictionaries."""
     if isinstance(value, (int, float)):
         yield value
     elif isinstance(value, (tuple, list, dict)):
@@ -247,7 +256,7 @@ def _numbers(value: Any) -> Iterator[float]:
 
 
 class _Cost(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """What passes through torch meanwhile: operations of convolutions, and the values of the largest tensor."""
+    """Count the operations of convolutions, and the values of the largest tensor, while the mode is active."""
 
     operations = values = 0
 

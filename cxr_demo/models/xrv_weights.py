@@ -1,7 +1,7 @@
-"""torchxrayvision's published weights from its authors' repositories: pinned, checked, tensors only.
+"""Load torchxrayvision's published weights (Cohen et al., arXiv:2002.02497) by commit and checksum, as tensors only.
 
-The library itself unpickles whole modules without a checksum. Here labels and operating points are the library's,
-outputs without a label are left out, and operating points stand on the plain probability.
+The library itself unpickles whole modules without a checksum. Labels and operating points are the library's; unlabelled
+outputs are removed, and operating points refer to plain sigmoid probabilities.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ WEIGHTS = "model.pt"
 
 @dataclass(frozen=True)
 class Weights:
-    """One of the repositories; where no commit or checksum was seen, the first download's checksum is recorded."""
+    """Commit and checksum of one repository; without a checksum, the first download's is recorded."""
 
     revision: str = "main"
     sha256: str | None = None
 
 
-#: By torchxrayvision's name, which is the repository's too. Names start with network and side of the input.
+#: Weights by torchxrayvision's name, which is also the repository's: network, side of the input, collection.
 ZOO = {
     "resnet50-res512-all": Weights("6f3c415eaa41bf7b6e53d42e41aaf1467ed87c1e"),
     "densenet121-res224-all": Weights(
@@ -58,7 +58,7 @@ ZOO = {
     ),
 }
 
-#: The collections of films in the names of weight files.
+#: Collections of films by their code in the names of weight files.
 COLLECTIONS = {
     "nih": "NIH ChestX-ray14",
     "pc": "PadChest",
@@ -73,7 +73,7 @@ COLLECTIONS = {
     "vin": "VinDr-CXR",
 }
 
-#: Outputs that the authors print for their example film (the library's scripts/README.md), see `rescaled`.
+#: Published outputs for the authors' example film (the library's scripts/README.md), on the scale of `rescaled`.
 PRINTED: dict[str, dict[str, float]] = {
     "densenet121-res224-all": {
         "Atelectasis": 0.328, "Cardiomegaly": 0.365, "Consolidation": 0.429, "Edema": 0.024, "Effusion": 0.278,
@@ -86,7 +86,7 @@ PRINTED: dict[str, dict[str, float]] = {
 
 
 def title(name: str) -> Message:
-    """A model's title for people, from its name, a key of ZOO; needs no torch."""
+    """Return the displayed title of a model, given its key in ZOO; does not import torch."""
     network, side, films = name.split("-")
     network = network.replace("densenet", "DenseNet-").replace("resnet", "ResNet-")
     films = COLLECTIONS.get(films) or message("model.several_collections")
@@ -94,9 +94,9 @@ def title(name: str) -> Message:
 
 
 def load(name: str) -> Classifier:
-    """A model of the zoo, fetched where it is not in the cache; errors as of `hub.pull`.
+    """Load a model, a key of ZOO, downloading it unless cached.
 
-    BadModel where the file is not the one that was published, or holds more than tensors.
+    Raises the errors of `hub.pull`, and BadModel if the checksum differs or the file contains more than tensors.
     """
     weights, repo = ZOO[name], f"{OWNER}/{name}"
     pulled = hub.pull(repo, [WEIGHTS], revision=weights.revision)
@@ -107,12 +107,12 @@ def load(name: str) -> Classifier:
 
 
 def describe(name: str) -> ModelSpec:
-    """The description of a model, a key of ZOO, from the library's: only the outputs that have a label."""
+    """Return the description of a model, a key of ZOO, from the library's own, limited to labelled outputs."""
     from cxr_demo.models.classifier import PUBLISHED
 
     known = PUBLISHED[name]
     resnet = name.startswith("resnet")
-    # the ResNet's points went through the sigmoid twice (all lie in 0.50 to 0.54): its inverse gives the probability
+    # the sigmoid was applied twice to the ResNet's points (all are in 0.50 to 0.54): invert one
     points = [_logit(t) if resnet else float(t) for t in known["op_threshs"]]
     return ModelSpec(
         name=title(name),
@@ -127,7 +127,7 @@ def describe(name: str) -> ModelSpec:
 
 
 def rescaled(probabilities: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
-    """The library's scale of probabilities (..., L): 0.5 at the operating points (L,), linear below and above."""
+    """Rescale probabilities (..., L) as the library does: 0.5 at the operating points (L,), linear below and above."""
     import numpy as np
 
     below = probabilities / (2 * thresholds)
@@ -137,11 +137,12 @@ def rescaled(probabilities: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
 
 
 def _logit(probability: float) -> float:
+    """Inverse of the sigmoid."""
     return math.log(probability / (1 - probability))
 
 
 def _trained_on(url: str) -> str:
-    """Sentences for the visitor, from the collections that the weights' file name lists."""
+    """Sentences on the training data, from the collections in the weights' file name."""
     listed = re.split(r"-(?:densenet|resnet)", url.rsplit("/", 1)[-1])[0].split("-")
     films = ", ".join(dict.fromkeys(COLLECTIONS[code] for code in listed))
     text = f"Trained by the authors of torchxrayvision (Cohen et al., arXiv:2002.02497) on {films}."
@@ -151,7 +152,7 @@ def _trained_on(url: str) -> str:
 
 
 def _named_outputs(tensors: dict[str, Tensor], name: str) -> dict[str, Tensor]:
-    """The tensors with the head's rows of the outputs that have a label, of as many as the library lists."""
+    """Keep the head's rows of labelled outputs; BadModel unless the head has as many outputs as the library lists."""
     from cxr_demo.models.classifier import PUBLISHED
 
     labels = PUBLISHED[name]["labels"]
@@ -164,7 +165,7 @@ def _named_outputs(tensors: dict[str, Tensor], name: str) -> dict[str, Tensor]:
 
 
 def _tensors(path: Path) -> dict[str, Tensor]:
-    """The tensors of a file of torch.save under the network's own names; BadModel where it holds anything else."""
+    """Read the tensors of a torch.save file, by the network's own names; BadModel if it contains other objects."""
     import torch
 
     try:
@@ -181,12 +182,12 @@ def _tensors(path: Path) -> dict[str, Tensor]:
     renamed = {_own_name(name): tensor for name, tensor in found.items()}
     if len(renamed) < len(found):
         raise BadModel(f"{path} holds some tensors twice under different names.")
-    # the library keeps its operating points in the network; ours stand in the description
+    # the library stores operating points in the network, this project in the description
     renamed.pop("op_threshs", None)
     return renamed
 
 
 def _own_name(name: str) -> str:
-    """A tensor's name without wrappers (`model.`, `module.`), and `norm1` for the `norm.1` of old DenseNets."""
+    """Strip wrappers (`model.`, `module.`) from a tensor's name, and rename `norm.1` of old DenseNets to `norm1`."""
     name = re.sub(r"^(?:model\.|module\.)+", "", name)
     return re.sub(r"(denselayer\d+\.(?:norm|conv))\.(\d\.)", r"\1\2", name)
