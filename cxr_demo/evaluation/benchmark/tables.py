@@ -1,4 +1,4 @@
-"""Records of films -> films.csv, table.csv, table.json and table.md."""
+"""Writes films.csv, table.csv, table.json and table.md from the records of films."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def write_tables(out: Path, plan: Plan) -> None:
-    """Write films.csv, table.csv, table.json, table.md and plots from this plan's records in OUT/films."""
+    """Write films.csv, table.csv, table.json, table.md and the plots from this plan's records in OUT/films."""
     records = [json.loads(path.read_text(encoding="utf-8")) for path in sorted((out / "films").glob("*.json"))]
     records = [record for record in records if record["plan"] == plan.digest]
     lines = [
@@ -45,7 +45,7 @@ def write_tables(out: Path, plan: Plan) -> None:
 
 
 def markdown(about: Mapping[str, Any]) -> str:
-    """The table for people, in Markdown, of the content of table.json: means over findings, then metrics by finding."""
+    """Format the content of table.json as Markdown: means over findings, metrics by finding, gain over the centre."""
     figures = about["figures"]
     cell = {(f["finding"], f["method"], f["metric"]): f for f in figures}
     methods = list(dict.fromkeys(f["method"] for f in figures))
@@ -71,7 +71,7 @@ def markdown(about: Mapping[str, Any]) -> str:
 
 
 def _less_centre(figures: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """What is gained over somebody who points at the middle of every film, and by which methods nothing."""
+    """Markdown lines of the methods' gain over the centre control, and of methods without a significant gain."""
     means = {(f["method"], f["metric"]): f for f in figures if f["finding"] == "mean"}
     methods = [m for m in dict.fromkeys(method for method, _ in means) if m not in CONTROLS]
     shown = [metric for metric in COMPARED if any((m, metric) in means for m in methods)]
@@ -94,6 +94,7 @@ def _rows(first: str, methods: Sequence[str], rows: Sequence[tuple[str, Sequence
 
 
 def _said(figure: Mapping[str, Any] | None) -> str:
+    """A table cell: the value with its interval, in parentheses if it has too few cases."""
     if figure is None:
         return ""
     digits = 1 if abs(figure["value"]) >= 10 else 3
