@@ -56,6 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
+    """The parser of all commands; each sets `run`, the function that executes it and returns the exit status."""
     parser = argparse.ArgumentParser("python -m cxr_demo", description="Findings on chest X-rays, and maps of why.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
@@ -166,6 +167,7 @@ def _put_right(film: Radiograph, *, look: bool, correction: str | None = None) -
 
 
 def _predict(arguments: argparse.Namespace) -> int:
+    """Print each film's prediction as a table, or with `--json` as one JSON object per line."""
     from cxr_demo.case import Case
     from cxr_demo.models import registry
     from cxr_demo.output import report
@@ -184,6 +186,7 @@ def _predict(arguments: argparse.Namespace) -> int:
 
 
 def _warn(path: Path, film: Radiograph, prediction: Prediction) -> None:
+    """Print the warnings of a film and of its prediction on stderr."""
     for warning in (*prediction.warnings, *film.warnings):
         _complain(f"{path.name}: {warning}")
 
@@ -199,6 +202,7 @@ def _table(path: Path, prediction: Prediction) -> str:
 
 
 def _explain(arguments: argparse.Namespace) -> int:
+    """Explain each film and export its result to a folder of `--out`; prints the path of each folder."""
     recipe = _recorded(arguments.source) if arguments.source else None
     methods = _chosen(arguments, recipe)  # before torch is imported, so that a misspelt setting fails at once
 
@@ -287,6 +291,7 @@ def _free(folder: Path, taken: set[Path]) -> Path:
 
 
 def _benchmark(arguments: argparse.Namespace) -> int:
+    """Measure all methods on the films of a label table; prints the path of `table.md`."""
     from cxr_demo import methods
 
     if (arguments.limit or 1) < 1 or arguments.permuted < 0:
@@ -323,6 +328,7 @@ def _deploy(arguments: argparse.Namespace) -> int:
 
 
 def _methods(_: argparse.Namespace) -> int:
+    """Print all methods with the defaults and ranges of their settings."""
     from cxr_demo import methods
 
     for kind in methods.METHODS:
@@ -334,6 +340,7 @@ def _methods(_: argparse.Namespace) -> int:
 
 
 def _models(arguments: argparse.Namespace) -> int:
+    """Print the available models; with `--verify` check each one, and return 1 if any fails."""
     from cxr_demo.models import registry
 
     failed = 0

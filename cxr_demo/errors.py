@@ -11,7 +11,7 @@ CxrError
 ├── TooBusy              the queue of computations is full
 ├── DataError            an unusable training table, folder or split
 └── Stopped              a computation ended early; its last complete map stands
-    ├── Cancelled        the user stopped it
+    ├── Cancelled        it was stopped on request
     └── DeadlinePassed   its time limit passed
 """
 
@@ -89,7 +89,7 @@ class Stopped(CxrError):
 
 
 class Cancelled(Stopped):
-    """The user stopped the computation."""
+    """The computation was stopped on request."""
 
     def __init__(self, sentence: str = message("error.stopped.on_request")) -> None:
         super().__init__(sentence)

@@ -244,6 +244,7 @@ def iobb(found: np.ndarray | None, mask: np.ndarray) -> float:
 
 
 def _overlap(found: np.ndarray | None, mask: np.ndarray, whole: Callable[[float, float], float]) -> float:
+    """The intersection over `whole`, a function of the box's area and of the intersection, both in cells."""
     if not mask.any():
         return np.nan
     if found is None:

@@ -1,7 +1,7 @@
 """Weight randomisation: a sanity check of maps with permuted weights (Adebayo et al. 2018, arXiv:1810.03292).
 
 Permutes weights within each layer, from the classifier towards the input, which keeps their distribution. A map that
-does not change depends on the film or the method alone, not on what the model learnt.
+does not change depends on the film or the method alone, not on the learnt weights.
 """
 
 from __future__ import annotations
@@ -57,6 +57,7 @@ def permuted(classifier: Classifier, depth: str, seed: int = 0) -> Classifier:
 
 
 def _permuted(classifier: Classifier, depth: str, seed: int) -> Classifier:
+    """A copy of the model with permuted weights; the original remains unchanged."""
     random = torch.Generator().manual_seed(seed)
     network = copy.deepcopy(classifier.network)
     layers = [m for m in network.model.modules() if m is not network.head and list(m.parameters(recurse=False))]

@@ -175,6 +175,7 @@ def controls(case: Case, budget: Budget | None = None) -> Controls:
 
 
 def _controls(scorer: Scorer, view: np.ndarray) -> Controls:
+    """Score the controls of a film; `view` (S, S) is its crop, from which the lungs are estimated."""
     size, before = len(view), scorer.forwards
     signs = halves()
     seen = lungs(view, GRID)

@@ -106,6 +106,7 @@ def _followed(curve: trust.Curve, held: trust.Controls, i: int) -> dict[str, flo
 
 
 def _trusted(found: trust.Trust, i: int) -> dict[str, float]:
+    """Trust measures of finding `i` by metric; the comparisons are 1 or 0, nan for an undefined verdict."""
     verdict = found.verdict(i)
     tested = verdict is not trust.Verdict.UNDEFINED
     return {

@@ -87,6 +87,7 @@ def _less_centre(figures: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 
 
 def _rows(first: str, methods: Sequence[str], rows: Sequence[tuple[str, Sequence[Any]]]) -> Iterator[str]:
+    """A Markdown table with a column per method; `rows` are (row header, results by method)."""
     yield f"| {first} | {' | '.join(methods)} |"
     yield f"|---|{'---|' * len(methods)}"
     for name, cells in rows:
@@ -103,16 +104,19 @@ def _said(figure: Mapping[str, Any] | None) -> str:
 
 
 def _arrow(metric: str) -> str:
+    """A metric's name with an arrow for the better direction."""
     return metric + {1: " ↑", -1: " ↓", 0: ""}[METRICS[metric]]
 
 
 def _counted(finding: str, cell: Mapping[Any, Any], methods: Sequence[str], metric: str) -> str:
+    """A row header: the finding with its number of cases, and a mark if there are too few."""
     counts = [cell[finding, m, metric] for m in methods if (finding, m, metric) in cell]
     text = f"{finding.replace('_', ' ')} ({max((c['cases'] for c in counts), default=0)})"
     return f"{text}, too few" if any(c["too few"] for c in counts) else text
 
 
 def _write_csv(path: Path, lines: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
+    """Write these columns of the lines as CSV; missing values become empty."""
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, restval="", extrasaction="ignore")
     writer.writeheader()
