@@ -1,7 +1,7 @@
 """Compare how Grad-CAM, LIME and occlusion explain a chest X-ray classifier.
 
-The names of `__all__`, described in docs/python.md, are the public face; everything else is internal and may move.
-Importing this package neither imports torch nor opens a socket: a name brings its module at its first use.
+The names in `__all__`, described in docs/python.md, are the public interface; everything else is internal and may move.
+Importing this package does not import torch or open a socket: the first use of a name imports its module.
 """
 
 from pkgutil import resolve_name
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
-#: Where each public name comes from: module and object.
+#: The module and object behind each public name.
 _FACE = {
     "explain": "output.notebook:explain",
     "load": "models.registry:load",
@@ -21,7 +21,7 @@ _FACE = {
 }
 __all__ = list(_FACE)
 
-if not TYPE_CHECKING:  # to the type checker a name that no module has stays an error
+if not TYPE_CHECKING:  # the type checker still reports unknown names
 
     def __getattr__(name: str) -> Any:
         if name not in _FACE:

@@ -1,4 +1,4 @@
-"""`python -m cxr_demo`."""
+"""Entry point of `python -m cxr_demo`."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""A model and a film: the prediction and the maps, timed, checked and wrapped."""
+"""One model applied to one film: its prediction (logits) and its maps, timed and checked."""
 
 from __future__ import annotations
 
@@ -30,11 +30,12 @@ T = TypeVar("T")
 
 
 class Case:
-    """A model and one film: predicts, explains, and computes once what predictions, maps and measures share.
+    """One model and one film: predicts, explains, and computes their shared intermediate results once.
 
-    `model` answers for this film: of a run of folds that is `chosen`, the fold that never saw the film's patient.
-    `known` holds the shared results by type, none of which refers to the model: whoever keeps a film, and makes a new
-    Case of it for each request, keeps this dictionary with it. Nothing outlives it.
+    `chosen` is the model as given. `model` makes the predictions for this film: `chosen` itself, or, for a run of
+    several folds, the fold whose training data did not contain the film's patient.
+    `known` holds the shared results by type. They do not refer to the model, so a caller that creates a new Case per
+    request can store the dictionary with the film. Results live exactly as long as this dictionary.
     """
 
     def __init__(self, model: Classifier, film: Radiograph, known: dict[type, Any] | None = None) -> None:
@@ -44,19 +45,19 @@ class Case:
         self._known: dict[type, Any] = {} if known is None else known
 
     def once(self, kind: type[T], make: Callable[[], T]) -> T:
-        """The case's result of this type, made at the first call; if `make` raises, the next call tries again."""
+        """The shared result of type `kind`, computed at the first call; if `make` raises, the next call tries again."""
         if kind not in self._known:
-            self._known.setdefault(kind, make())  # of two threads that compute it the first is right
+            self._known.setdefault(kind, make())  # if two threads compute it, both get the first result
         found: T = self._known[kind]
         return found
 
     @property
     def first(self) -> FirstPass:
-        """The model's input (1, 1, S, S) and feature map, from one pass in float32."""
+        """The model input (1, 1, S, S) and its feature map (1, C, h, w), from one forward pass in float32."""
         return self.once(FirstPass, self._first_pass)
 
     def scorer(self, budget: Budget | None = None) -> Scorer:
-        """Scores masked copies of the film; shares the first pass."""
+        """A scorer of masked copies of the film. It reuses the first pass; without a budget it has no time limit."""
         return Scorer(self.model, self.first.x, budget or Budget(), self.first)
 
     def predict(self) -> Prediction:
@@ -77,15 +78,16 @@ class Case:
         )
 
     def explain(self, method: Method, *, budget: Budget | None = None) -> Generator[Explanation, None, None]:
-        """One method's maps of all findings, coarse first; each stands for itself.
+        """Yield one method's maps (L, S, S) of all findings, coarse ones first; each is a full Explanation.
 
-        The last is `complete`, or says in `stopped` why it is not; its map is then the last that was finished,
-        or zero where none was. BadSetting for a setting out of range. Closing the iterator ends the work at once.
+        The last one is `complete`, or names in `stopped` the reason for an early end; it then holds the last finished
+        map, or zeros if the run finished none. BadSetting at the call for a setting out of range; CxrError for a map
+        that is not finite or has the wrong shape. Closing the iterator ends the computation.
         """
         return self._explain(method, values_of(method), budget or Budget())
 
     def last_explanation(self, method: Method, *, budget: Budget | None = None) -> Explanation:
-        """The last explanation of a run of `explain`: its result, or, where `stopped` says why, the map so far."""
+        """The last explanation of a run of `explain`: the result, or the latest map if the run was stopped."""
         *_, last = self.explain(method, budget=budget)
         return last
 
@@ -104,7 +106,7 @@ class Case:
                     if held and last is not None:
                         yield last
                     last = record(step, scorer, time.perf_counter() - started)
-                    # a map after which nothing remains to be scored is most likely the last: wait for the word
+                    # once all copies are scored, this map is most likely the last: hold it back until the method ends
                     held = scorer.steps[0] == scorer.steps[1]
                     if not held:
                         yield last
@@ -123,7 +125,10 @@ class Case:
 
 
 def maps_of_inputs(model: Classifier, inputs: Tensor, method: Method, budget: Budget | None = None) -> np.ndarray:
-    """A method's last maps (N, L, S, S) of inputs (N, 1, S, S) that are no film's own, such as changed ones."""
+    """A method's final maps (N, L, S, S) for arbitrary model inputs (N, 1, S, S), such as perturbed films.
+
+    Raises Cancelled or DeadlinePassed when the budget ends the run.
+    """
     found = []
     for x, features in zip(inputs[:, None], first_pass(model, inputs)[:, None], strict=True):
         *_, last = _steps(method, Scorer(model, x, budget or Budget(), FirstPass(x, features)))
@@ -132,13 +137,13 @@ def maps_of_inputs(model: Classifier, inputs: Tensor, method: Method, budget: Bu
 
 
 def _steps(method: Method, scorer: Scorer) -> Generator[Step, None, None]:
-    """A method's steps, as a generator whatever kind of iterator it returns: closing it closes that one."""
+    """A method's steps as a generator, for any kind of iterator; closing it also closes the method's own generator."""
     yield from method.attribute(scorer, scorer.x)
 
 
 @dataclass(frozen=True)
 class _Record:
-    """Wraps one run's maps as Explanations, after checking them."""
+    """Checks one run's maps and wraps them as Explanations."""
 
     classifier: Classifier
     method: Method
@@ -164,7 +169,7 @@ class _Record:
         )
 
     def empty(self, seconds: float) -> Explanation:
-        """A map of zeros, for a run that has not got anywhere."""
+        """An Explanation with a map of zeros, for a run that ended before its first map."""
         model = self.classifier
         return Explanation(
             method=self.method.key,
@@ -181,7 +186,7 @@ class _Record:
 
 
 def _frozen(values: np.ndarray) -> np.ndarray:
-    """A float32 copy that cannot be written to."""
+    """A read-only float32 copy."""
     copy = np.array(values, np.float32)
     copy.flags.writeable = False
     return copy

@@ -1,7 +1,7 @@
 """The command line: predict, explain, benchmark, deploy, methods, models.
 
-Exit status 0: all done. 1: some files failed, each named with its reason on stderr, the others are complete.
-2: nothing could start. Nothing heavy is imported before the arguments are known to be good.
+Exit status 0: all files succeeded. 1: some files failed; stderr names each with the reason, the others are complete.
+2: the command could not start. Each command checks its arguments before it imports torch.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
     from cxr_demo.methods.base import Method
     from cxr_demo.types import Prediction, Radiograph
 
-#: Errors of the request itself: no file could do better.
+#: Errors of the request itself, which would repeat for every file.
 CANNOT_START = (ModelError, BadSetting, UnknownLabel, DataError)
-#: Commands that take settings of methods as flags.
+#: Commands that accept method settings as flags.
 WITH_SETTINGS = ("explain", "benchmark")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit status."""
+    """Run one command and return its exit status: 0, 1 or 2, 130 when interrupted, 141 when its output is closed."""
     arguments, rest = _parser().parse_known_args(argv)
     try:
         if rest and arguments.command not in WITH_SETTINGS:
@@ -41,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         _complain(error)
         return 2
     except BrokenPipeError:
-        # whoever read the output has seen enough; nothing may be written on exit either
+        # the reader closed the pipe; a flush at exit would raise the same error again
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except OSError as error:
@@ -56,6 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
+    """The parser of all commands; each sets `run`, the function that executes it and returns the exit status."""
     parser = argparse.ArgumentParser("python -m cxr_demo", description="Findings on chest X-rays, and maps of why.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
@@ -106,7 +107,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _settings(rest: Sequence[str]) -> dict[str, str]:
-    """`--method.setting value` pairs by name."""
+    """Parse `--method.setting value` pairs into a dictionary by `method.setting`."""
     words = [part for word in rest for part in (word.split("=", 1) if word.startswith("--") else [word])]
     found: dict[str, str] = {}
     pairs = iter(words)
@@ -119,6 +120,7 @@ def _settings(rest: Sequence[str]) -> dict[str, str]:
 
 
 def _films(given: Sequence[Path]) -> Iterator[Path]:
+    """The given files, with each folder replaced by its visible files in alphabetical order."""
     for path in given:
         if path.is_dir():
             yield from sorted(p for p in path.iterdir() if p.is_file() and not p.name.startswith("."))
@@ -129,7 +131,10 @@ def _films(given: Sequence[Path]) -> Iterator[Path]:
 def _each(
     paths: Sequence[Path], work: Callable[[Path, Radiograph], None], put_right: Callable[[Radiograph], Radiograph]
 ) -> int:
-    """Do the work for every film; 1 if some failed, each named on stderr."""
+    """Read and correct each film and pass it to `work`; stderr names each file that failed.
+
+    Returns 0, 1 if any file failed, or 2 if there is no file.
+    """
     from cxr_demo.films import image
 
     films = list(_films(paths))
@@ -154,7 +159,7 @@ def _each(
 
 
 def _put_right(film: Radiograph, *, look: bool, correction: str | None = None) -> Radiograph:
-    """The film by a correction, or by the one it looks as if it needs."""
+    """The film after the given correction, or, with `look`, after the one that the gate suggests."""
     from cxr_demo.films import gate, image
 
     correction = correction or (gate.look(film).correction if look else None)
@@ -162,6 +167,7 @@ def _put_right(film: Radiograph, *, look: bool, correction: str | None = None) -
 
 
 def _predict(arguments: argparse.Namespace) -> int:
+    """Print each film's prediction as a table, or with `--json` as one JSON object per line."""
     from cxr_demo.case import Case
     from cxr_demo.models import registry
     from cxr_demo.output import report
@@ -180,11 +186,13 @@ def _predict(arguments: argparse.Namespace) -> int:
 
 
 def _warn(path: Path, film: Radiograph, prediction: Prediction) -> None:
+    """Print the warnings of a film and of its prediction on stderr."""
     for warning in (*prediction.warnings, *film.warnings):
         _complain(f"{path.name}: {warning}")
 
 
 def _table(path: Path, prediction: Prediction) -> str:
+    """A prediction as text, the most probable finding first; `*` marks those at or above their operating point."""
     lines = [f"{path}  ({prediction.model})"]
     for i in prediction.ranked():
         probability, threshold = prediction.probabilities[i], prediction.thresholds[i]
@@ -194,8 +202,9 @@ def _table(path: Path, prediction: Prediction) -> str:
 
 
 def _explain(arguments: argparse.Namespace) -> int:
+    """Explain each film and export its result to a folder of `--out`; prints the path of each folder."""
     recipe = _recorded(arguments.source) if arguments.source else None
-    methods = _chosen(arguments, recipe)  # before torch is loaded: a misspelt setting is answered at once
+    methods = _chosen(arguments, recipe)  # before torch is imported, so that a misspelt setting fails at once
 
     from cxr_demo.case import Case
     from cxr_demo.models import registry
@@ -219,7 +228,7 @@ def _explain(arguments: argparse.Namespace) -> int:
         labels = wanted or [prediction.labels[i] for i in prediction.ranked()[:3]]
         first = report.index_of(prediction.labels, labels[0]) if wanted else None
         result = complete(case, explanations, finding=first, boxes=boxes)
-        # of "...png" the stem is the folder above
+        # the stem of "...png" is dots, which as a folder name would leave --out
         folder = _free(arguments.out / (path.stem if path.stem.strip(".") else "film"), taken)
         export.save(folder, result, labels)
         print(folder, flush=True)
@@ -229,6 +238,7 @@ def _explain(arguments: argparse.Namespace) -> int:
 
 
 def _make(folder: Path) -> None:
+    """Create the output folder; BadSetting if that fails."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -238,6 +248,7 @@ def _make(folder: Path) -> None:
 
 
 def _recorded(path: Path) -> dict[str, Any]:
+    """The model, film, settings and labels recorded in a `result.json`; BadSetting for any other file."""
     from cxr_demo.films.label_tables import Box
 
     if not path.exists():
@@ -249,7 +260,7 @@ def _recorded(path: Path) -> dict[str, Any]:
         return {
             "model": str(recorded["model"]),
             "sha256": recorded["sha256"],
-            "correction": recorded.get("correction"),  # earlier versions knew none, nor boxes
+            "correction": recorded.get("correction"),  # earlier versions wrote neither corrections nor boxes
             "boxes": [Box.of(box) for box in recorded.get("boxes", [])],
             "methods": settings,
             "labels": labels,
@@ -259,6 +270,7 @@ def _recorded(path: Path) -> dict[str, Any]:
 
 
 def _chosen(arguments: argparse.Namespace, recipe: Mapping[str, Any] | None) -> list[Method]:
+    """The methods of a recorded result, else those of `--method` with the given settings; BadSetting for both."""
     from cxr_demo import methods
 
     if recipe is None:
@@ -269,7 +281,7 @@ def _chosen(arguments: argparse.Namespace, recipe: Mapping[str, Any] | None) -> 
 
 
 def _free(folder: Path, taken: set[Path]) -> Path:
-    """The folder, or one with a number behind it where this run has used the name."""
+    """The folder, or its name with the next free number if this run has already used it; adds it to `taken`."""
     free, number = folder, 1
     while free in taken:
         number += 1
@@ -279,6 +291,7 @@ def _free(folder: Path, taken: set[Path]) -> Path:
 
 
 def _benchmark(arguments: argparse.Namespace) -> int:
+    """Measure all methods on the films of a label table; prints the path of `table.md`."""
     from cxr_demo import methods
 
     if (arguments.limit or 1) < 1 or arguments.permuted < 0:
@@ -315,6 +328,7 @@ def _deploy(arguments: argparse.Namespace) -> int:
 
 
 def _methods(_: argparse.Namespace) -> int:
+    """Print all methods with the defaults and ranges of their settings."""
     from cxr_demo import methods
 
     for kind in methods.METHODS:
@@ -326,6 +340,7 @@ def _methods(_: argparse.Namespace) -> int:
 
 
 def _models(arguments: argparse.Namespace) -> int:
+    """Print the available models; with `--verify` check each one, and return 1 if any fails."""
     from cxr_demo.models import registry
 
     failed = 0

@@ -1,7 +1,7 @@
-"""A Hugging Face Space of this repository: the folder that it needs, its variables, and sending them.
+"""Deploys this repository as a Hugging Face Space: builds its folder, sets its variables and uploads both.
 
-A Space is made of this repository's own files: its README with front matter, `app.py`, the package, the requirements.
-What is added says which model its page has, and what is fetched before it starts.
+A Space consists of files of this repository: the README with its front matter, `app.py`, the package, the requirements.
+The deployment adds the name of the served model and the list of files that the Space downloads before it starts.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 README = "README.md"
-#: What a Space runs on, in the repository's root, and what its README leads to.
+#: Files and folders in the repository's root that a Space runs on, and those that its README links to.
 PARTS = (
     "app.py", "requirements.txt", "cxr_demo", "LICENSE",
     README, "docs", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md",
@@ -27,15 +27,16 @@ PARTS = (
 
 
 def deploy(repo: str, model: str | None, *, dry_run: bool, say: Callable[[str], None] = print) -> None:
-    """Make or update a Space with a model, the page's own default without one; or only say what would be sent.
+    """Create or update a Space `OWNER/SPACE` that serves a model, by default the page's own; a dry run lists the files.
 
-    BadSetting: no such name for a Space, or a model that it could not reach. DataError: this is no copy of the
-    repository. Else the errors of `registry.load` and `hub.send_space`.
+    Passes each line of progress to `say`. BadSetting for a malformed Space name or a model that the Space could not
+    reach; DataError if the package is not in a copy of the repository. Also raises the errors of `registry.load` and
+    `hub.send_space`.
     """
     if repo.count("/") != 1 or not all(repo.split("/")):
         raise BadSetting(f"{repo!r} is no name of a Space; give OWNER/SPACE.")
     with tempfile.TemporaryDirectory() as folder:
-        # named even so: a Space that is updated would keep the model that it had
+        # set even for the default: an updated Space would otherwise keep its previous model
         variables = prepare(Path(folder), model or registry.OFFERED[0], say)
         for path in sorted(Path(folder).rglob("*")):
             if path.is_file() and dry_run:
@@ -50,7 +51,10 @@ def deploy(repo: str, model: str | None, *, dry_run: bool, say: Callable[[str], 
 
 
 def prepare(folder: Path, model: str, say: Callable[[str], None] = print) -> dict[str, str]:
-    """Fill an empty folder with all that a Space needs; its variables. What else it needs is said."""
+    """Fill an empty folder with the files of a Space and return the Space's variables by name.
+
+    Passes remaining steps, such as a secret to set by hand, to `say`. BadSetting, DataError as for `deploy`.
+    """
     root = Path(cxr_demo.__file__).parents[1]
     missing = [name for name in PARTS if not (root / name).exists()]
     if missing:
@@ -70,7 +74,7 @@ def prepare(folder: Path, model: str, say: Callable[[str], None] = print) -> dic
 
 
 def _model(name: str, say: Callable[[str], None]) -> tuple[list[str], dict[str, str]]:
-    """Lines of front matter and variables for a model, which is loaded here first: it must be one that works."""
+    """Front matter lines and Space variables for a model; loads the model first to check that it works."""
     kind, place, _ = registry.parse(name)
     if kind == "folder":
         raise BadSetting(
@@ -85,9 +89,9 @@ def _model(name: str, say: Callable[[str], None]) -> tuple[list[str], dict[str, 
         repo, files, commit = f"{xrv_weights.OWNER}/{place}", xrv_weights.WEIGHTS, xrv_weights.ZOO[place].revision
     lines = [] if repo is None else [f"models: [{repo}]"]
     if kind == "hub" and not hub.is_open(place):
-        # before a Space starts the Hub fetches without a token, and cannot have what is not for everybody
+        # the Hub preloads files without a token, so it cannot preload gated or private ones
         say(f"{place} is not for everybody: give the Space a secret HF_TOKEN that may read it.")
     elif hub.COMMIT.fullmatch(commit):
-        # what is fetched before it starts is there each time it wakes up
+        # preloaded files are part of the Space's image and survive a restart
         lines.append(f'preload_from_hub: ["{repo} {files} {commit}"]')
     return lines, {"CXR_MODEL": full if kind == "hub" else name}

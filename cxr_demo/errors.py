@@ -1,18 +1,18 @@
-"""Everything that can go wrong, as one tree. A message names the value, the wish and the next step.
+"""The errors of this package, as one tree. Each message names the value, the expectation and the next step.
 
 CxrError
-├── UnreadableImage      the file is no film we can read
+├── UnreadableImage      the file is not a readable film
 ├── ModelError           a model's name, folder or weights
-│   ├── UnknownModel     no such name
-│   ├── ModelUnavailable it exists, but cannot be fetched now
-│   └── BadModel         the files are there, but are not a model of ours
-├── UnknownLabel         a finding the model does not predict
-├── BadSetting           a method's setting outside its range, or no such setting or method
-├── TooBusy              too many computations are waiting
-├── DataError            a training table, folder or split that cannot be used
+│   ├── UnknownModel     no model has this name
+│   ├── ModelUnavailable it exists, but cannot be downloaded now
+│   └── BadModel         its files exist, but do not form a valid model
+├── UnknownLabel         a finding that the model does not predict
+├── BadSetting           a setting outside its range, or an unknown setting or method
+├── TooBusy              the queue of computations is full
+├── DataError            an unusable training table, folder or split
 └── Stopped              a computation ended early; its last complete map stands
-    ├── Cancelled        somebody asked for it
-    └── DeadlinePassed   the time given was used up
+    ├── Cancelled        it was stopped on request
+    └── DeadlinePassed   its time limit passed
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ import errno
 
 from cxr_demo.messages import message
 
-#: What a disk says that is full, and one that may not be used.
+#: errno values of a full disk, and of a place without permission to read or write.
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 NOT_ALLOWED = (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR)
 
 
 def remedy(error: BaseException) -> str | None:
-    """What to do about a disk that is full or may not be used, as the start of a sentence; None for other errors."""
+    """The start of a sentence that advises on a full disk or missing permission; None for other errors."""
     number = error.errno if isinstance(error, OSError) else None
     if number in NO_ROOM:
         return "Make room there"
@@ -35,41 +35,41 @@ def remedy(error: BaseException) -> str | None:
 
 
 def sentence_of(error: BaseException) -> str:
-    """The sentence of an error, a Message where it was raised with one; `str(error)` is plain English."""
+    """The sentence of an error: the Message itself if the error was raised with one, else `str(error)`."""
     first = error.args[0] if len(error.args) == 1 else None
     return first if isinstance(first, str) else str(error)
 
 
 class CxrError(Exception):
-    """Base of all errors meant for a person to read."""
+    """Base of all errors whose message is shown to the user."""
 
 
 class UnreadableImage(CxrError):
-    """The file is no film we can read."""
+    """The file is not a readable film."""
 
 
 class ModelError(CxrError):
-    """A model's name, folder or weights."""
+    """Base of the errors of a model's name, folder or weights."""
 
 
 class UnknownModel(ModelError):
-    """No model goes by this name."""
+    """No model has this name."""
 
 
 class ModelUnavailable(ModelError):
-    """The model exists, but cannot be fetched now."""
+    """The model exists, but cannot be downloaded now."""
 
 
 class BadModel(ModelError):
-    """The files are there, but are not a model of ours."""
+    """The model's files exist, but do not form a valid model."""
 
 
 class UnknownLabel(CxrError):
-    """A finding the model does not predict."""
+    """The model does not predict this finding."""
 
 
 class BadSetting(CxrError):
-    """A method's setting outside its range, or no such setting or method; `field` is the setting's name, if known."""
+    """A setting is outside its range, or the setting or method is unknown; `field` is the setting's name, if known."""
 
     def __init__(self, sentence: str, field: str | None = None) -> None:
         super().__init__(sentence)
@@ -77,11 +77,11 @@ class BadSetting(CxrError):
 
 
 class TooBusy(CxrError):
-    """Too many computations are waiting."""
+    """The queue of computations is full."""
 
 
 class DataError(CxrError):
-    """A training table, folder or split that cannot be used."""
+    """A training table, folder or split is unusable."""
 
 
 class Stopped(CxrError):
@@ -89,11 +89,11 @@ class Stopped(CxrError):
 
 
 class Cancelled(Stopped):
-    """Somebody asked for it to end."""
+    """The computation was stopped on request."""
 
     def __init__(self, sentence: str = message("error.stopped.on_request")) -> None:
         super().__init__(sentence)
 
 
 class DeadlinePassed(Stopped):
-    """The time given was used up."""
+    """The computation reached its time limit."""

@@ -1,4 +1,4 @@
-"""Files and folders: their checksums, and writing them whole or not at all."""
+"""Computes checksums (sha256) of files, and writes files and folders atomically."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def sha256_of(path: Path) -> str:
-    """A file's sha256 in hex digits; of the file only a piece is in memory."""
+    """The sha256 of a file in hex digits; reads the file in pieces of 256 KiB. OSError if it cannot be read."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while piece := file.read(1 << 18):
@@ -24,10 +24,10 @@ def sha256_of(path: Path) -> str:
 
 
 def write_whole(path: Path, content: str | bytes, *, synced: bool = False) -> None:
-    """Replace a file in one step: a reader, or a process that ends here, finds the old file or all of the new one.
+    """Replace a file atomically: a concurrent reader, or a crash, sees either the old file or the complete new one.
 
-    Text is written as UTF-8. With `synced` the content is on the disk before it replaces the old file, so that a power
-    failure leaves no empty one. OSError where it cannot be written; then the old file stays.
+    Text is encoded as UTF-8. With `synced` the content reaches the disk before it replaces the old file, so that a
+    power failure cannot leave an empty file. OSError if writing fails; the old file then remains.
     """
     data = content.encode() if isinstance(content, str) else content
     partial = _beside(path)
@@ -44,17 +44,17 @@ def write_whole(path: Path, content: str | bytes, *, synced: bool = False) -> No
 
 
 def to_disk(file: IO[Any]) -> None:
-    """Wait until all that was written to an open file is on the disk."""
+    """Flush an open file and wait until its content is on the disk."""
     file.flush()
     os.fsync(file.fileno())
 
 
 @contextmanager
 def whole_folder(folder: Path) -> Iterator[Path]:
-    """A new folder to fill, which replaces `folder` when the block ends and is deleted when the block fails.
+    """Yield a new folder to fill; it replaces `folder` when the block ends, and is deleted if the block raises.
 
-    Files of the old folder that the new one lacks move into it. OSError where nothing can be written; then, as after
-    any other failure, the old folder stays.
+    Files that exist only in the old folder move into the new one. OSError if writing fails; after this or any other
+    error the old folder remains.
     """
     fresh, old = _beside(folder), _beside(folder)
     fresh.mkdir(parents=True)
@@ -76,5 +76,5 @@ def whole_folder(folder: Path) -> Iterator[Path]:
 
 
 def _beside(path: Path) -> Path:
-    """An unused hidden name in the folder of a path, and so on its disk."""
+    """An unused hidden path in the same folder, and therefore on the same disk, as `path`."""
     return path.with_name(f".{uuid.uuid4().hex}.partial")

@@ -1,7 +1,7 @@
-"""The page's sentences, each with an identity, and its chapters, in every language of the page.
+"""The page's sentences by identity, and its chapters, in every language of the page.
 
-`languages/xx.json` holds a language's texts by identity, `xx.md` its chapters under the viewer. Python speaks English;
-the browser says a message again in the visitor's language, by its identity and parameters.
+`languages/xx.json` holds the texts of a language by identity, `xx.md` its chapters below the viewer. Python formats
+messages in English; the browser formats them in the visitor's language from their identity and parameters.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ LANGUAGES = Path(__file__).parent / "languages"
 
 
 class Message(str):
-    """An English sentence, or a part of one, that the page can say in the visitor's language."""
+    """An English sentence, or part of one, that the browser can show in the visitor's language."""
 
-    id: str  # in the catalogues
-    parameters: Mapping[str, str | int]  # by the places of its text; those that are messages are translated too
+    id: str  # its key in the catalogues
+    parameters: Mapping[str, str | int]  # by placeholder; a Message is translated too
 
 
-def message(id: str, /, **parameters: str | int) -> Message:  # noqa: A002 - the catalogues' own word
-    """The message of an identity, such as "error.film.empty".
+def message(id: str, /, **parameters: str | int) -> Message:  # noqa: A002 - the catalogues use this word
+    """The message with an identity such as "error.film.empty".
 
-    KeyError where the English catalogue lacks it, or a place of its text has no parameter. Where a text has plural
-    forms, the parameter `n` decides.
+    The parameter `n` selects the form of a text with plural forms. KeyError if the English catalogue lacks the
+    identity, or if a placeholder of the text has no parameter.
     """
     text = _english()[id]
     if not isinstance(text, str):
@@ -40,30 +40,30 @@ def message(id: str, /, **parameters: str | int) -> Message:  # noqa: A002 - the
 
 
 def message_or(id: str, otherwise: str) -> str:  # noqa: A002
-    """The message of an identity that the catalogues may lack, such as a stranger's finding; `otherwise` as it is."""
+    """The message of an identity, or `otherwise` if the catalogue lacks it, such as a finding of a visitor's model."""
     return message(id) if id in _english() else otherwise
 
 
 def slug(name: str) -> str:
-    """A name as a part of an identity: "blue and orange" -> "blue_and_orange"."""
+    """Convert a name to a part of an identity: "blue and orange" -> "blue_and_orange"."""
     return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
 
 
 def joined(first: Message, *others: Message) -> Message:
-    """Several sentences as one message."""
+    """Join several sentences into one message."""
     return functools.reduce(lambda said, then: message("page.sentences", first=said, then=then), others, first)
 
 
 def decimal(written: str) -> str:
-    """A number written in English, such as "0.70", as a message where it has a decimal sign."""
+    """A number in English notation, such as "0.70"; with a decimal point it becomes a message, to be localised."""
     whole, point, fraction = written.partition(".")
     return message("number.decimal", whole=whole, fraction=fraction) if point else written
 
 
 def record(sentence: str) -> dict[str, Any]:
-    """What the browser is told: `id`, `parameters` (messages as records themselves) and the English `text`.
+    """A sentence as JSON values for the browser: `id`, `parameters` (nested messages as records) and English `text`.
 
-    `id` is None for anything but a message: words of a file, a model or the Hub, shown as they are.
+    `id` is None for plain strings, such as words from a file, a model or the Hub; the browser shows them unchanged.
     """
     if not isinstance(sentence, Message):
         return {"id": None, "parameters": {}, "text": sentence}
@@ -74,18 +74,18 @@ def record(sentence: str) -> dict[str, Any]:
 
 
 def choice(key: str, title: str) -> dict[str, Any]:
-    """What the browser is told of one of several choices: its `key` for requests, its `title` for people."""
+    """One of several choices as JSON values for the browser: its `key` for requests, its `title` for display."""
     return {"key": key, "title": record(title)}
 
 
 def languages() -> dict[str, dict[str, Any]]:
-    """By code: a language's `name`, the codes in `also` of its other readers, and its `texts`; English first."""
+    """All languages by code, English first: `name`, `texts`, and in `also` further codes that this language serves."""
     codes = sorted((path.stem for path in LANGUAGES.glob("*.json")), key=lambda code: (code != "en", code))
     return {code: json.loads((LANGUAGES / f"{code}.json").read_text(encoding="utf-8")) for code in codes}
 
 
 def chapters(code: str) -> dict[str, str]:
-    """The chapters under the viewer in a language: Markdown by heading."""
+    """The chapters below the viewer in a language: Markdown by heading."""
     _, *parts = (LANGUAGES / f"{code}.md").read_text(encoding="utf-8").split("\n# ")
     return {heading: body.strip() for heading, _, body in (part.partition("\n") for part in parts)}
 
@@ -105,7 +105,7 @@ REFUSED = message("error.refused")
 NO_MAPS = message("error.no_maps")
 NOT_PACKED = message("error.not_packed")
 
-# said to programs, which read English
+# messages for API clients, always in English
 BAD_CALL = (
     "The endpoint cannot use these values. Give one for each parameter, null for what is left out, and as the film "
     "what this page answered when it was sent."

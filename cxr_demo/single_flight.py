@@ -1,4 +1,4 @@
-"""What takes long is made once, in a thread of its own, and whoever asks for it waits no longer than they like."""
+"""Computes slow results once, in a thread per result, for all callers that wait for them (waits in seconds)."""
 
 from __future__ import annotations
 
@@ -13,16 +13,21 @@ T = TypeVar("T")
 
 
 class SingleFlight(Generic[T]):
-    """Things by name. An error is not kept: who asks meanwhile shares it, the next one tries again."""
+    """A cache of results by name that computes each result once.
+
+    Callers that wait for the same computation share its result or its error. Errors are not cached: the next call
+    starts the computation again.
+    """
 
     def __init__(self) -> None:
         self._made: dict[str, futures.Future[T]] = {}
         self._guard = threading.Lock()
 
     def get(self, name: str, make: Callable[[], T], patience: float | None = None, *, keep: bool = True) -> T:
-        """The thing of a name, made where there is none; TooSlow where that takes more than so many seconds.
+        """The result of a name; starts `make` in a new thread if the result is neither cached nor being computed.
 
-        It goes on being made all the same. Without `keep` it is shared only by those who ask meanwhile.
+        TooSlow after `patience` seconds (None waits without limit); the computation continues. Raises the error of
+        `make`. Without `keep` the result is shared with concurrent callers only, and not cached.
         """
         with self._guard:
             under_way = self._made.get(name)
@@ -37,7 +42,7 @@ class SingleFlight(Generic[T]):
         return under_way.result()
 
     def keep(self, name: str, thing: T) -> T:
-        """What is kept under a name, which is this where there was nothing."""
+        """Cache `thing` under a name and return it; if a result is cached already, return that one instead."""
         with self._guard:
             known = self._made.get(name)
             if known is None or not known.done():
@@ -54,7 +59,7 @@ class SingleFlight(Generic[T]):
             return
         with self._guard:
             kept = self._made.get(name, under_way)
-            if kept is not under_way:  # somebody kept another meanwhile
+            if kept is not under_way:  # `keep` stored another result meanwhile
                 thing = kept.result()
             elif not keep:
                 del self._made[name]
@@ -67,4 +72,4 @@ class SingleFlight(Generic[T]):
 
 
 class TooSlow(Exception):
-    """It is still being made."""
+    """The computation did not finish within the caller's patience; it continues."""

@@ -1,4 +1,4 @@
-"""The records that travel between modules. All are frozen; shapes and units are said here, once.
+"""The records that modules exchange. All are frozen; this module defines their shapes and units.
 
 Letters in shapes: L findings of a model, S side of its square input in pixels, H x W a film as stored.
 """
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-#: The area one unit of a signed map refers to: one cell of a 7 x 7 map, as a share of the model's view.
+#: Reference area of a signed map's unit: one cell of a 7 x 7 map, as a share of the model input.
 REFERENCE_AREA = 1 / 49
 
 #: The 14 findings of NIH ChestX-ray14, named as torchxrayvision names them, in the order of the NIH table.
@@ -37,24 +37,24 @@ NIH_FINDINGS = (
 
 
 class Unit(str, Enum):
-    """What a number of a map means."""
+    """The unit of a map's values."""
 
     LOGIT = "logits per 1/49 of the view"
     RANKING = "ranking only"
 
     @property
     def signed(self) -> bool:
-        """Whether negative numbers speak against the finding."""
+        """Whether negative values are evidence against the finding."""
         return self is Unit.LOGIT
 
     @property
     def comparable(self) -> bool:
-        """Whether numbers of different findings and methods may share a scale."""
+        """Whether values of different findings and methods may share a colour scale."""
         return self is Unit.LOGIT
 
 
 class Cost(str, Enum):
-    """How long a method takes on two cores, so that the page can start the quick ones by itself."""
+    """A method's run time on two cores; the page starts instant methods automatically."""
 
     INSTANT = "instant"
     SECONDS = "seconds"
@@ -62,7 +62,7 @@ class Cost(str, Enum):
 
 @dataclass(frozen=True)
 class Crop:
-    """The square of the film that the model sees, in pixels of the film as stored."""
+    """The square region of the film that becomes the model input, in pixels of the film as stored."""
 
     top: int
     left: int
@@ -71,22 +71,22 @@ class Crop:
 
 @dataclass(frozen=True, eq=False)
 class Radiograph:
-    """One film, upright, black is air."""
+    """One upright film, in which air is black."""
 
     pixels: np.ndarray  # (H, W) float32 in [0, 1], read-only
     crop: Crop
     name: str  # the file's name, without folders
     sha256: str  # of the file's bytes
-    warnings: tuple[str, ...] = ()  # what a reader should know, in sentences
-    correction: str | None = None  # how it was put right before it was read, see image.CORRECTIONS
+    warnings: tuple[str, ...] = ()  # sentences for the reader
+    correction: str | None = None  # the correction applied to it, a key of image.CORRECTIONS
 
 
 @dataclass(frozen=True)
 class Score:
-    """One measured figure of a model, with its 95 % interval by patient bootstrap."""
+    """One measured metric of a model, with its 95 % confidence interval by patient bootstrap."""
 
     finding: str  # a label, or "mean"
-    subset: str  # which films, e.g. "all sources"
+    subset: str  # the films it was measured on, e.g. "all sources"
     metric: str  # e.g. "AUROC"
     value: float
     low: float
@@ -97,15 +97,15 @@ class Score:
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """What stands in a model folder's `config.json`; the weights follow it strictly.
+    """The content of a model folder's `config.json`; the weights must match it exactly.
 
     `calibration` holds one (slope, intercept) per label: probability = sigmoid(slope * logit + intercept).
-    `thresholds` are operating points on the calibrated probability. Either may be None where unknown.
+    `thresholds` holds one operating point per label, on the calibrated probability. Both are None if unknown.
     """
 
     name: str
     architecture: str  # a key of classifier.ARCHITECTURES
-    arguments: Mapping[str, Any]  # its constructor's arguments, without the number of classes
+    arguments: Mapping[str, Any]  # of its constructor, without the number of classes
     labels: tuple[str, ...]
     size: int  # S
     trained_on: str  # sentences for the visitor
@@ -114,42 +114,42 @@ class ModelSpec:
     calibration: tuple[tuple[float, float], ...] | None = None
     thresholds: tuple[float, ...] | None = None
     scores: tuple[Score, ...] = ()
-    scored_on: str = ""  # how the scores were measured, in a sentence
-    base_weights: str | None = None  # what training started from; None is random
+    scored_on: str = ""  # a sentence on how the scores were measured
+    base_weights: str | None = None  # the initial weights of training; None if random
 
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """What a model says of one film; every array has shape (L,) in the order of `labels`."""
+    """A model's output for one film; every array has shape (L,) in the order of `labels`."""
 
     labels: tuple[str, ...]
     logits: np.ndarray  # float32
     probabilities: np.ndarray  # float32, calibrated where the model has a calibration
-    thresholds: np.ndarray  # float32, nan where the model has none
+    thresholds: np.ndarray  # float32, nan for labels without an operating point
     model: str  # name and revision
     warnings: tuple[str, ...] = ()
-    correction: str | None = None  # what would put the film right before it is read, see image.CORRECTIONS
+    correction: str | None = None  # the suggested correction, a key of image.CORRECTIONS
 
     def ranked(self) -> list[int]:
-        """Indices of the findings, the most probable first."""
+        """Indices of all findings, the most probable first."""
         return [int(i) for i in (-self.probabilities).argsort(kind="stable")]
 
 
 @dataclass(frozen=True, eq=False)
 class Explanation:
-    """One method's maps of every finding for one film; positive speaks for the finding."""
+    """One method's maps of every finding for one film; positive values are evidence for the finding."""
 
     method: str  # its key
     labels: tuple[str, ...]
     values: np.ndarray  # (L, S, S) float32, read-only
     unit: Unit
     seconds: float
-    forwards: int  # images the model was run on for this map
-    steps: tuple[int, int]  # (altered copies scored, of how many); (0, 0) where a method needs none
+    forwards: int  # number of images in the forward passes for this map
+    steps: tuple[int, int]  # (masked copies scored, total); (0, 0) for methods without copies
     settings: Mapping[str, Any]
     model: str  # name and revision
     precision: str  # arithmetic of the forward passes, e.g. "float32"
-    fidelity: np.ndarray | None = None  # (L,) R2 of a surrogate on its samples, where there is one
-    sure: np.ndarray | None = None  # (L, S, S) in [0, 1], how often a place kept its sign with other samples
-    stopped: str | None = None  # why it ended early, None if it did not
-    complete: bool = False  # True for the last map of an undisturbed run
+    fidelity: np.ndarray | None = None  # (L,) R2 of the surrogate on its samples, if the method has one
+    sure: np.ndarray | None = None  # (L, S, S) in [0, 1]: share of resamples that keep the sign of a pixel
+    stopped: str | None = None  # the reason for an early end; None for a full run
+    complete: bool = False  # True for the last map of a run that was not stopped

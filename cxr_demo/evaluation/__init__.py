@@ -1,1 +1,1 @@
-"""Measures of maps: metrics, trust, weight randomisation, failure cases, the benchmark."""
+"""Evaluation of maps: metrics, per-film trust, weight randomisation and the benchmark."""

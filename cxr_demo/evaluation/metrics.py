@@ -1,7 +1,7 @@
-"""What can be said of maps: faithfulness, agreement, localisation, stability. Formulas on arrays; no model.
+"""Metrics of maps as functions of arrays: faithfulness, agreement, localisation, stability, bootstrap intervals.
 
-Letters in shapes: G cells on a side of a map, n copies, L findings. What is undefined is nan, never 0: a constant map
-has no order, an empty box cannot be hit.
+Letters in shapes: G cells on a side of a map, n masked copies, L findings. Undefined values are nan, never 0: a
+constant map has no order, and an empty box cannot be hit.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 #: Share of a map's cells that count as its top.
 TOP = 0.1
-#: A map's box goes round what reaches this share of its maximum, connected with the maximum.
+#: A map's box bounds the cells that reach this share of its maximum and are connected to it.
 BOX_LEVEL = 0.5
 
 
@@ -23,31 +23,31 @@ BOX_LEVEL = 0.5
 
 
 def order(values: np.ndarray, seed: int = 0) -> np.ndarray:
-    """Indices (G * G,) of a map's cells (G, G), the highest first; ties in an order drawn from the seed.
+    """Indices (G * G,) of a map's cells (G, G), the highest first; the seed decides the order of ties.
 
-    So a share of the cells is always an exact number of them. A percentile as threshold instead takes all cells of a
-    map whose values tie there, often the whole film.
+    A share of the cells is therefore an exact number of cells. A percentile threshold would include all tied cells,
+    often the whole film.
     """
     drawn = np.random.default_rng(seed).permutation(values.size)
     return drawn[np.argsort(-np.asarray(values).ravel()[drawn], kind="stable")]
 
 
 def top(values: np.ndarray, share: float, seed: int = 0) -> np.ndarray:
-    """The highest share of a map (G, G): as many cells True, at least one."""
+    """A mask (G, G) bool of the given share of a map's cells, those with the highest values; at least one cell."""
     chosen = np.zeros(values.size, bool)
     chosen[order(values, seed)[: max(1, round(share * values.size))]] = True
     return chosen.reshape(values.shape)
 
 
 def constant(values: np.ndarray) -> bool:
-    """Whether a map has one value only, and so no order."""
+    """Whether all values of a map are equal, so that its cells have no order."""
     return bool(np.ptp(values) == 0)
 
 
 def ranks(values: np.ndarray) -> np.ndarray:
-    """Ranks from 0 along the last axis, ties sharing the mean of theirs: the shape of `values`, float."""
+    """Ranks from 0 along the last axis, with the mean rank for ties: float, in the shape of `values`."""
     rows = np.reshape(values, (-1, np.shape(values)[-1]))
-    # scipy.stats does the same, but takes a second to import
+    # scipy.stats.rankdata does the same, but takes a second to import
     sorted_rows = np.sort(rows, axis=-1)
     found = [
         (np.searchsorted(s, r) + np.searchsorted(s, r, "right") - 1) / 2 for s, r in zip(sorted_rows, rows, strict=True)
@@ -59,14 +59,14 @@ def ranks(values: np.ndarray) -> np.ndarray:
 
 
 def area_under(shares: np.ndarray, curve: np.ndarray) -> float:
-    """The area under a curve (n,) over shares (n,) from 0 to 1, linear in between: in the curve's unit."""
+    """The area under a curve (n,) over shares (n,) from 0 to 1, by the trapezoidal rule, in the curve's unit."""
     return float((curve[1:] + curve[:-1]) @ np.diff(shares) / 2)
 
 
 def normalised(curve: np.ndarray, film: float, covered: float, least: float = 0.1) -> np.ndarray:
-    """Logits (n,) as shares of the way from the covered film (0) to the film itself (1).
+    """Rescale logits (n,) so that the masked film has 0 and the film itself 1.
 
-    nan where the film is less than `least` logits above the covered one: what is no evidence cannot be shared out.
+    nan if the film's logit exceeds the masked film's by less than `least`, as there is then no evidence to divide.
     """
     if film - covered < least:
         return np.full_like(np.asarray(curve, float), np.nan)
@@ -74,24 +74,25 @@ def normalised(curve: np.ndarray, film: float, covered: float, least: float = 0.
 
 
 def faithfulness(values: np.ndarray, signs: np.ndarray, moved: np.ndarray) -> float:
-    """How well a map (G, G) foretells what covering does: -1 to 1 (after Bhatt et al. 2020, arXiv:2005.00631).
+    """How well a map (G, G) predicts the effect of masking: -1 to 1 (after Bhatt et al. 2020, arXiv:2005.00631).
 
-    `signs` (n, G, G) is 1 where a copy shows the film and -1 where it is covered; `moved` (n,) is that copy's logit
-    less that of its complement. Departs from the paper: complements in place of single subsets, which takes out the
-    constant and everything of even order, so the correlation is about zero as it stands. 1 if the model is additive and
-    the map its evidence. nan for a map of zeros and a logit that never moves.
+    `signs` (n, G, G) is 1 where a copy shows the film and -1 where it is masked; `moved` (n,) is that copy's logit
+    minus its complement's. Departs from the paper: pairs of complements instead of single subsets. They cancel the
+    constant and all terms of even order, so the correlation needs no centring. 1 if the model is additive and the map
+    is its evidence. nan for a map of zeros or a constant logit.
     """
     foretold = np.tensordot(signs, values, 2)
     return _cosine(foretold, moved)
 
 
 def faithfulness_elsewhere(values: np.ndarray, signs: np.ndarray, moved: np.ndarray) -> np.ndarray:
-    """The same of the map moved to every place of the film, around its edges: (G, G), [0, 0] where it is.
+    """Faithfulness (G, G) of the map at every cyclic shift; [0, 0] is the map itself.
 
-    What a random map of this very structure would score.
+    The shifted maps are the null distribution: random maps with the structure of this one. Parameters and nan as in
+    `faithfulness`.
     """
     spectrum = np.fft.rfft2(signs) * np.fft.rfft2(values).conj()
-    foretold = np.fft.irfft2(spectrum, s=values.shape)  # (n, G, G): of the map moved by so much
+    foretold = np.fft.irfft2(spectrum, s=values.shape)  # (n, G, G): prediction for each copy and shift of the map
     size = np.sqrt(np.square(foretold).sum(0) * np.square(moved).sum())
     found: np.ndarray = np.divide(
         np.tensordot(moved, foretold, 1), size, out=np.full(values.shape, np.nan), where=size > 0
@@ -100,9 +101,9 @@ def faithfulness_elsewhere(values: np.ndarray, signs: np.ndarray, moved: np.ndar
 
 
 def chance(values: np.ndarray, signs: np.ndarray, moved: np.ndarray) -> float:
-    """Share of the places to which a map may be moved where it would be as faithful as where it is.
+    """p-value of a randomisation test: share of cyclic shifts at which a map is at least as faithful as unshifted.
 
-    A randomisation test: below 0.05 for 5 % of maps that lie at random. nan where there is nothing to compare.
+    Below 0.05 for 5 % of randomly placed maps. Parameters as in `faithfulness`; nan for a constant map or logit.
     """
     if constant(values):
         return np.nan
@@ -113,6 +114,7 @@ def chance(values: np.ndarray, signs: np.ndarray, moved: np.ndarray) -> float:
 
 
 def _cosine(a: np.ndarray, b: np.ndarray) -> float:
+    """The uncentred correlation of two vectors (n,); nan if one of them is zero."""
     size = float(np.sqrt(np.square(a).sum() * np.square(b).sum()))
     return float(a @ b) / size if size > 0 else np.nan
 
@@ -121,7 +123,7 @@ def _cosine(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def rank_correlation(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Spearman's correlation of every map of a (L, G, G) with every one of b (M, G, G): (L, M); nan where constant."""
+    """Spearman's correlation (L, M) of each map of a (L, G, G) with each of b (M, G, G); nan for constant maps."""
     first, second = (ranks(np.reshape(maps, (len(maps), -1))) for maps in (a, b))
     first, second = (each - each.mean(1, keepdims=True) for each in (first, second))
     sizes = np.sqrt(np.square(first).sum(1)[:, None] * np.square(second).sum(1))
@@ -130,9 +132,9 @@ def rank_correlation(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def overlap(a: np.ndarray, b: np.ndarray, share: float = TOP) -> np.ndarray:
-    """Of the tops of two maps, the part they share: intersection over union of every pair (L, M); nan where constant.
+    """Intersection over union (L, M) of the top cells of each map of a (L, G, G) and each of b (M, G, G).
 
-    Ties are drawn apart for a and b, or two empty maps would have the same top.
+    Different seeds break the ties of a and b; otherwise two empty maps would have the same top. nan for constant maps.
     """
     tops = [np.stack([top(v, share, seed).ravel() for v in maps]).astype(float) for seed, maps in enumerate((a, b))]
     both = tops[0] @ tops[1].T
@@ -142,9 +144,9 @@ def overlap(a: np.ndarray, b: np.ndarray, share: float = TOP) -> np.ndarray:
 
 
 def related(pairs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Of a measure of all pairs of findings (L, L): (L,) of each with itself, and (L,) the mean with the others.
+    """Split a measure of all pairs of findings (L, L) into same finding (L,) and mean over other findings (L,).
 
-    The second is what two methods agree by anatomy alone; nan for a model of one finding.
+    The second estimates the agreement of two methods by anatomy alone; nan for a model of one finding.
     """
     own = np.diag(pairs)
     others = np.where(np.eye(len(pairs), dtype=bool), np.nan, (pairs + pairs.T) / 2)
@@ -153,10 +155,10 @@ def related(pairs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def consensus(maps: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Where several maps (G, G) agree and where they contradict, each map as a share of its own largest value.
+    """Agreement and conflict (G, G) of several maps (G, G), each divided by its largest absolute value.
 
-    Agreement is signed: what all say at least, 0 where one says nothing or the opposite. Conflict is what the strongest
-    for and the strongest against have at least, from 0 to 1.
+    Agreement, -1 to 1, is the value nearest to 0 if all maps have the same sign, else 0. Conflict, 0 to 1, is the
+    smaller of the strongest value for and the strongest value against the finding.
     """
     shares = np.stack([values / (np.abs(values).max() or 1.0) for values in maps])
     least, most = shares.min(0), shares.max(0)
@@ -168,7 +170,7 @@ def consensus(maps: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def box_mask(edges: Sequence[tuple[float, float, float, float]], size: int) -> np.ndarray:
-    """The share of each cell (size, size) that lies in boxes: left, top, right, bottom in shares of the view."""
+    """The share of each cell (size, size) inside boxes (left, top, right, bottom in shares of the model input)."""
     mask = np.zeros((size, size))
     cell = np.arange(size)
     for left, upper, right, lower in edges:
@@ -181,14 +183,14 @@ def box_mask(edges: Sequence[tuple[float, float, float, float]], size: int) -> n
 
 
 def peak(values: np.ndarray) -> tuple[float, float]:
-    """Row and column, in cells, of a map's highest place; the middle where several cells tie, if they touch.
+    """Row and column, in cells, of a map's maximum; the central cell if several connected cells share it.
 
-    A map of large pieces has no single highest pixel, and the first one of a piece would be its corner.
+    Maps of large uniform pieces have no single highest cell, and the first cell of a piece would be its corner.
     """
     highest = _piece(values == values.max(), np.unravel_index(int(np.argmax(values)), values.shape))
     rows, columns = np.nonzero(highest)
     middle = rows.mean(), columns.mean()
-    # the middle of a bent piece may lie outside it
+    # the centroid of a concave piece may lie outside it
     nearest = int(np.argmin((rows - middle[0]) ** 2 + (columns - middle[1]) ** 2))
     return float(rows[nearest]), float(columns[nearest])
 
@@ -196,7 +198,7 @@ def peak(values: np.ndarray) -> tuple[float, float]:
 def pointing(values: np.ndarray, mask: np.ndarray) -> float:
     """1 if the peak of a map (G, G) lies in the mask, else 0 (pointing game, Zhang et al. 2016, arXiv:1608.00507).
 
-    nan for a constant map and an empty mask.
+    A cell counts as inside if at least half of it is. nan for a constant map or an empty mask.
     """
     if constant(values) or not (mask >= 0.5).any():
         return np.nan
@@ -205,10 +207,10 @@ def pointing(values: np.ndarray, mask: np.ndarray) -> float:
 
 
 def energy(values: np.ndarray, mask: np.ndarray) -> float:
-    """Share of a map's positive evidence inside a mask, corrected for its area: 0 is chance, 1 all of it.
+    """Share of a map's positive evidence inside a mask, corrected for its area: 0 is chance, 1 is all evidence.
 
-    The energy-based pointing game (Wang et al. 2020, arXiv:1910.01279) rewards large boxes; here (share - area) /
-    (1 - area). nan for a map without positive values, for an empty mask and a full one.
+    The energy-based pointing game (Wang et al. 2020, arXiv:1910.01279) favours large boxes. Departs from the paper:
+    (share - area) / (1 - area). nan for a map without positive values, and for an empty or a full mask.
     """
     positive = np.maximum(values, 0)
     total, area = float(positive.sum()), float(mask.mean())
@@ -218,9 +220,9 @@ def energy(values: np.ndarray, mask: np.ndarray) -> float:
 
 
 def found_box(values: np.ndarray, level: float = BOX_LEVEL) -> np.ndarray | None:
-    """The box (G, G) bool around what reaches `level` of a map's maximum and is connected with it.
+    """The bounding box (G, G) bool of the cells that reach `level` of a map's maximum and are connected to it.
 
-    None for a map without positive values or of one value: it shows no place.
+    None for a constant map or one without positive values, which localise no finding.
     """
     if constant(values) or values.max() <= 0:
         return None
@@ -232,16 +234,17 @@ def found_box(values: np.ndarray, level: float = BOX_LEVEL) -> np.ndarray | None
 
 
 def iou(found: np.ndarray | None, mask: np.ndarray) -> float:
-    """Intersection over union of a box found (G, G) and a mask; 0 where none was found, nan for an empty mask."""
+    """Intersection over union of a map's box (G, G) and a mask (G, G); 0 without a box, nan for an empty mask."""
     return _overlap(found, mask, lambda box, both: box + mask.sum() - both)
 
 
 def iobb(found: np.ndarray | None, mask: np.ndarray) -> float:
-    """Intersection over the area of the box found (IoBB of Wang et al. 2017, arXiv:1705.02315); else as `iou`."""
+    """Intersection over the area of a map's box (IoBB of Wang et al. 2017, arXiv:1705.02315); 0 and nan as in `iou`."""
     return _overlap(found, mask, lambda box, both: box)
 
 
 def _overlap(found: np.ndarray | None, mask: np.ndarray, whole: Callable[[float, float], float]) -> float:
+    """The intersection over `whole`, a function of the box's area and of the intersection, both in cells."""
     if not mask.any():
         return np.nan
     if found is None:
@@ -251,22 +254,22 @@ def _overlap(found: np.ndarray | None, mask: np.ndarray, whole: Callable[[float,
 
 
 def ceiling(values: np.ndarray, mask: np.ndarray) -> float:
-    """The best IoU with a mask that any choice among a map's pieces of equal value could have.
+    """The highest IoU with a mask (G, G) that any selection of a map's pieces of equal value can reach.
 
-    A nodule smaller than a cell of a 7 x 7 map is out of reach whatever the map says. nan for an empty mask.
+    Coarse maps have a low ceiling: a nodule may be smaller than one cell of a 7 x 7 map. nan for an empty mask.
     """
     if not mask.any():
         return np.nan
     piece = np.unique(values, return_inverse=True)[1].ravel()
     areas, inside = np.bincount(piece), np.bincount(piece, weights=mask.ravel())
-    # the best choice takes pieces in the order of the share that lies inside
+    # the best selection takes pieces in the order of their share inside the mask
     ranked = np.argsort(-inside / areas, kind="stable")
     both, taken = inside[ranked].cumsum(), areas[ranked].cumsum()
     return float((both / (taken + mask.sum() - both)).max())
 
 
 def _piece(where: np.ndarray, at: tuple[np.intp, ...]) -> np.ndarray:
-    """The connected part of a mask (G, G) that a cell belongs to; cells that touch at a corner are connected."""
+    """The connected component (G, G) bool of a mask that contains the cell `at`; corners connect (8-connectivity)."""
     import cv2
 
     _, labels = cv2.connectedComponents(where.astype(np.uint8), connectivity=8)
@@ -278,21 +281,21 @@ def _piece(where: np.ndarray, at: tuple[np.intp, ...]) -> np.ndarray:
 
 
 def stability(maps: np.ndarray, again: Sequence[np.ndarray]) -> np.ndarray:
-    """Mean rank correlation (L,) of maps (L, G, G) with those of films that were changed a little; nan if constant."""
+    """Mean rank correlation (L,) of maps (L, G, G) with those of slightly perturbed films; nan for constant maps."""
     each = [np.diag(rank_correlation(maps, other)) for other in again]
     found: np.ndarray = np.mean(each, 0)
     return found
 
 
 def share_inside(values: np.ndarray, mask: np.ndarray) -> float:
-    """Share of a map's evidence, for and against, that lies in a mask (G, G) in [0, 1]; nan for a map of zeros."""
+    """Share of a map's absolute values inside a mask (G, G) in [0, 1]; nan for a map of zeros."""
     strength = np.abs(values)
     total = float(strength.sum())
     return float((strength * mask).sum()) / total if total > 0 else np.nan
 
 
 def border(size: int, share: float = 0.08) -> np.ndarray:
-    """The cells (size, size) bool within a share of the side from the edge, where markers, cables and arms are."""
+    """The cells (size, size) bool within a share of the side from the edge, where markers, cables and arms appear."""
     middle = (np.arange(size) + 0.5) / size
     inner = (middle >= share) & (middle <= 1 - share)
     return ~np.outer(inner, inner)
@@ -301,9 +304,10 @@ def border(size: int, share: float = 0.08) -> np.ndarray:
 def bootstrap(
     figures: Callable[[np.ndarray], np.ndarray], patients: np.ndarray, resamples: int = 1000, seed: int = 0
 ) -> np.ndarray:
-    """Figures (R, ...) of films whose patients (N,) were drawn with replacement; `figures` takes rows (n,).
+    """Metrics (R, ...) of R resamples, each of patients drawn with replacement, for intervals by patient.
 
-    Patients, not films, are drawn, since films of one patient resemble each other.
+    `patients` (N,) names each film's patient; `figures` computes the metrics of film indices (n,). Resampling films
+    instead would ignore the similarity of a patient's films.
     """
     names, of_patient = np.unique(patients, return_inverse=True)
     films = np.split(np.argsort(of_patient, kind="stable"), np.cumsum(np.bincount(of_patient))[:-1])
@@ -313,9 +317,9 @@ def bootstrap(
 
 
 def interval(drawn: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Both ends (...) of the 95 % percentile intervals of figures (R, ...) of `bootstrap`.
+    """Lower and upper ends (...) of the 95 % percentile intervals of the metrics (R, ...) of `bootstrap`.
 
-    Draws in which a figure is undefined are left out; nan where it is undefined in all of them.
+    Ignores resamples in which a metric is nan; nan if it is nan in all of them.
     """
     undefined = np.isnan(drawn).all(0)
     low, high = np.nanpercentile(np.where(undefined, 0, drawn), [2.5, 97.5], axis=0)

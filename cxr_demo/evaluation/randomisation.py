@@ -1,7 +1,7 @@
-"""Models that have unlearnt, to see whether a map is about the model at all (Adebayo et al. 2018, arXiv:1810.03292).
+"""Weight randomisation: a sanity check of maps with permuted weights (Adebayo et al. 2018, arXiv:1810.03292).
 
-Weights are permuted within each layer, from the classifier inwards: as many large and small ones as before, in the
-wrong places. A map that stays as it was shows the film or the method, not what the model learnt.
+Permutes weights within each layer, from the classifier towards the input, which keeps their distribution. A map that
+does not change depends on the film or the method alone, not on the learnt weights.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-#: How much is permuted, by name: the share of the layers before the classifier, from the last one backwards.
+#: Depths by name: the permuted share of the layers before the classifier, counted from the last one.
 DEPTHS = {"classifier": 0.0, "last third": 1 / 3, "two thirds": 2 / 3, "everything": 1.0}
-#: A map that agrees with its permuted model's by more than this, in the sizes of their values' ranks, stays.
+#: A map counts as unchanged if the rank correlation of its absolute values with the permuted model's exceeds this.
 STAYS = 0.5
 
 _MADE: WeakKeyDictionary[Classifier, dict[str, Classifier]] = WeakKeyDictionary()
@@ -37,15 +37,15 @@ _MAKING = threading.Lock()
 
 
 def depth_title(depth: str) -> Message:
-    """One of DEPTHS for people."""
+    """The display name of a depth, one of DEPTHS."""
     return message(f"depth.{slug(depth)}")
 
 
 def permuted(classifier: Classifier, depth: str, seed: int = 0) -> Classifier:
-    """The model with its weights permuted down to a depth, one of DEPTHS; made once. BadSetting for another name.
+    """The model with its weights permuted down to a depth, one of DEPTHS; cached per model and depth.
 
-    Scales and shifts of batch norms are permuted together, and their statistics measured anew on phantoms: with the old
-    ones activations would vanish or grow without bounds, and maps be constant.
+    Permutes scales and shifts of a batch norm together, and recomputes its statistics on phantoms: with the original
+    statistics activations would vanish or explode, and maps would be constant. BadSetting for an unknown depth.
     """
     if depth not in DEPTHS:
         raise BadSetting(message("error.depth.unknown", name=repr(depth), names=", ".join(DEPTHS)))
@@ -57,6 +57,7 @@ def permuted(classifier: Classifier, depth: str, seed: int = 0) -> Classifier:
 
 
 def _permuted(classifier: Classifier, depth: str, seed: int) -> Classifier:
+    """A copy of the model with permuted weights; the original remains unchanged."""
     random = torch.Generator().manual_seed(seed)
     network = copy.deepcopy(classifier.network)
     layers = [m for m in network.model.modules() if m is not network.head and list(m.parameters(recurse=False))]
@@ -75,6 +76,7 @@ def _permuted(classifier: Classifier, depth: str, seed: int) -> Classifier:
 
 
 def _permute(together: Sequence[Tensor], random: torch.Generator) -> None:
+    """Permute the entries of tensors of equal size in place, all in the same order."""
     order = torch.randperm(together[0].numel(), generator=random)
     for parameter in together:
         flat = parameter.detach().reshape(-1)[order]
@@ -83,10 +85,10 @@ def _permute(together: Sequence[Tensor], random: torch.Generator) -> None:
 
 @torch.no_grad()
 def _measure_anew(network: nn.Module, norms: Sequence[nn.BatchNorm2d], images: Tensor) -> None:
-    """Batch norms' means and variances on these images (N, 1, S, S), layer after layer in one pass."""
+    """Recompute the means and variances of batch norms on images (N, 1, S, S), in one forward pass."""
     for norm in norms:
         norm.reset_running_stats()
-        norm.momentum = None  # the plain mean
+        norm.momentum = None  # cumulative average instead of an exponential one
         norm.train()
     with SCHEDULER.take(Priority.EXPLANATION):
         network(images)
@@ -94,6 +96,7 @@ def _measure_anew(network: nn.Module, norms: Sequence[nn.BatchNorm2d], images: T
 
 
 def _phantoms(classifier: Classifier) -> Tensor:
+    """All phantoms and their mirror images as model inputs (N, 1, S, S)."""
     low, high = classifier.spec.pixel_range
     drawn = np.stack([phantom.draw(key, classifier.size) for key in phantom.PHANTOMS])
     values = torch.from_numpy(drawn.astype(np.float32) / 255 * (high - low) + low)[:, None]
@@ -101,10 +104,10 @@ def _phantoms(classifier: Classifier) -> Tensor:
 
 
 def kept(maps: np.ndarray, again: np.ndarray) -> np.ndarray:
-    """How much of each map (L, G, G) a permuted model's keep: correlation (L,) of the ranks of absolute values.
+    """Similarity (L,) of maps (L, G, G) to those of a permuted model: rank correlation of absolute values, -1 to 1.
 
-    Absolute, since a permuted classifier may turn the sign of evidence that it still sees in the same places. nan where
-    one of them is constant.
+    Absolute values, because a permuted classifier can reverse the sign of evidence that it still finds in the same
+    places. nan if either map is constant.
     """
     found: np.ndarray = np.diag(metrics.rank_correlation(np.abs(maps), np.abs(again)))
     return found

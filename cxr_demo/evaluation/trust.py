@@ -1,11 +1,10 @@
-"""What one film's maps are worth, measured on that film with a few more altered copies of it.
+"""Measures the trustworthiness of one film's maps with additional masked copies of that film.
 
-Two questions are put to the model. Does covering do what a map says? Random halves of the film are shown and hidden,
-and what a map foretells is compared with what the logit does; the same map moved to other places of the film says what
-chance gives, and the lungs alone say what anatomy gives. And how fast does the logit fall as the places a map ranks
-highest are covered, or rise as they alone are shown: the deletion and insertion curves (Petsiuk et al. 2018,
-arXiv:1806.07421).
-What does not depend on a map is scored once per film and serves every method and finding.
+Faithfulness: the model scores random halves of the film, and the effects predicted by a map are correlated with the
+changes of the logit. Controls are the same map shifted across the film (chance) and the lungs alone (anatomy).
+Deletion and insertion curves, in logits (Petsiuk et al. 2018, arXiv:1806.07421): the logit while the cells that a map
+ranks highest are masked, or while only these are shown.
+Copies that do not depend on a map are scored once per film, for all methods and findings.
 """
 
 from __future__ import annotations
@@ -39,26 +38,26 @@ if TYPE_CHECKING:
     from cxr_demo.methods.base import Method
     from cxr_demo.types import Explanation
 
-#: Maps are compared, ranked and covered on so many cells a side: 8 pixels each at 224.
+#: Cells per side of the common grid for comparing, ranking and masking: 8 pixels each at 224.
 GRID = 28
-#: Pieces on a side that random halves and random maps are made of, as large as a Grad-CAM cell at 224.
+#: Pieces per side of random halves and random maps, each as large as a Grad-CAM cell at 224.
 PIECES = 7
-#: Random halves of the film, each with its complement.
+#: Number of random halves of the film, each scored with its complement.
 PAIRS = 32
-#: Shares of the film covered, or shown, along a curve.
+#: Shares of the film masked (deletion) or shown (insertion) along a curve.
 SHARES = np.array([0.0, 0.03, 0.08, 0.16, 0.3, 0.5, 0.75, 1.0])
-#: Random maps whose mean curve is drawn.
+#: Number of random maps in the mean control curve.
 RANDOM = 2
-#: A map is no better than random where more than this share of its other places would do as well.
+#: A map is no better than random if more than this share of its shifts are at least as faithful.
 CHANCE = 0.03
-#: Small changes of a film: shift down and right as shares of the side, and gain.
+#: Perturbations for stability: shift down and right as shares of the side, and gain.
 JITTER = ((1 / 64, 1 / 64, 1.0), (-1 / 64, -1 / 64, 1.0), (0.0, 0.0, 1.05), (0.0, 0.0, 0.95))
-#: Side of a laterality marker as a share of the view.
+#: Side of a laterality marker as a share of the model input's side.
 MARKER = 0.08
 
 
 class Verdict(str, Enum):
-    """What the numbers support, the least first."""
+    """The conclusion that a map's measures support, from the weakest to the strongest."""
 
     UNDEFINED = "undefined"
     RANDOM = "random"
@@ -68,26 +67,26 @@ class Verdict(str, Enum):
 
 @dataclass(frozen=True, eq=False)
 class Curve:
-    """Logits of one finding (len(SHARES),) along the order of one map."""
+    """Deletion and insertion curves (len(SHARES),) of one finding and one map, in logits."""
 
-    deletion: np.ndarray  # the share ranked highest is covered
-    insertion: np.ndarray  # only that share is shown
+    deletion: np.ndarray  # with the highest-ranked share masked
+    insertion: np.ndarray  # with only that share shown
 
     @property
     def areas(self) -> tuple[float, float]:
-        """The areas under deletion (low is good) and insertion (high is good), in logits."""
+        """The areas under deletion (lower is better) and insertion (higher is better), in logits."""
         return metrics.area_under(SHARES, self.deletion), metrics.area_under(SHARES, self.insertion)
 
     @property
     def gap(self) -> float:
-        """Insertion less deletion, in logits: zero in the mean of random orders, whatever the model."""
+        """Insertion area minus deletion area, in logits; its mean over random orders is zero for any model."""
         deletion, insertion = self.areas
         return insertion - deletion
 
     def both_ways(self) -> Curve:
-        """The mean of this curve and that of the inverse map, which shows first what this one covers first.
+        """The mean of this curve and the curve of the reversed order.
 
-        The inverse of a random map is one too; of the few that are drawn, their mean so favours neither end.
+        The reverse of a random order is random too, so the mean removes the bias of a small number of random maps.
         """
         deletion, insertion = (np.interp(SHARES, 1 - SHARES[::-1], v[::-1]) for v in (self.insertion, self.deletion))
         return Curve((self.deletion + deletion) / 2, (self.insertion + insertion) / 2)
@@ -95,33 +94,33 @@ class Curve:
 
 @dataclass(frozen=True, eq=False)
 class Controls:
-    """What every map of a film is held against."""
+    """The controls of one film: scores that do not depend on any map."""
 
     logits: np.ndarray  # (L,) of the film itself
-    covered: np.ndarray  # (L,) logits with all of it covered
-    signs: np.ndarray  # (PAIRS, GRID, GRID): 1 shown, -1 covered
-    moved: np.ndarray  # (PAIRS, L): logits of a half less those of the other half
-    random: tuple[tuple[Curve, ...], ...]  # by finding: the curves of random maps
-    anatomy: tuple[Curve, ...]  # by finding: that of the lungs
-    by_lungs: np.ndarray  # (L,) how well the lungs foretell what covering does
+    covered: np.ndarray  # (L,) logits of the fully masked film
+    signs: np.ndarray  # (PAIRS, GRID, GRID): 1 shown, -1 masked
+    moved: np.ndarray  # (PAIRS, L): logits of a half minus those of its complement
+    random: tuple[tuple[Curve, ...], ...]  # per finding: curves of random maps
+    anatomy: tuple[Curve, ...]  # per finding: the curve of the lungs
+    by_lungs: np.ndarray  # (L,) faithfulness of the lungs as a map
     lungs: Lungs
-    marker: np.ndarray  # (4, L): logits gained by a laterality marker in each corner
+    marker: np.ndarray  # (4, L): change of the logits by a laterality marker in each corner
     forwards: int
 
 
 @dataclass(frozen=True, eq=False)
 class Trust:
-    """What one method's maps are worth; arrays (L,), nan where undefined."""
+    """Measures of one method's maps; arrays (L,), nan if undefined."""
 
     faithfulness: np.ndarray  # -1 to 1, see metrics.faithfulness
-    chance: np.ndarray  # share of other places that would do as well
-    anatomy: np.ndarray  # faithfulness of the lungs alone
-    stability: np.ndarray  # under small changes of the film, or of the samples
-    outside: np.ndarray  # share of the evidence outside the lungs
-    border: np.ndarray  # share of it at the film's border
+    chance: np.ndarray  # share of shifts that are at least as faithful, see metrics.chance
+    anatomy: np.ndarray  # faithfulness of the lungs as a map
+    stability: np.ndarray  # -1 to 1 under small changes of the film, or 0 to 1 under resampling
+    outside: np.ndarray  # share of the absolute evidence outside the lungs
+    border: np.ndarray  # share of the absolute evidence at the film's border
 
     def verdict(self, i: int) -> Verdict:
-        """What the numbers of one finding support."""
+        """The verdict for finding `i`."""
         if math.isnan(self.faithfulness[i]) or math.isnan(self.chance[i]):
             return Verdict.UNDEFINED
         if self.chance[i] > CHANCE or self.faithfulness[i] <= 0:
@@ -129,7 +128,7 @@ class Trust:
         return Verdict.ANATOMY if self.faithfulness[i] <= self.anatomy[i] else Verdict.SUPPORTED
 
     def says(self, i: int) -> Message:
-        """One line for one finding."""
+        """The verdict and the warnings for finding `i`, in sentences."""
         r, lungs = _figure(self.faithfulness[i]), _figure(self.anatomy[i])
         match self.verdict(i):
             case Verdict.UNDEFINED:
@@ -142,16 +141,16 @@ class Trust:
                 found = [message("verdict.supported", r=r, lungs=lungs)]
         if self.stability[i] < 0.5:
             found.append(message("verdict.unstable"))
-        if self.outside[i] > 0.5:  # no doubt by itself: a heart lies there too
+        if self.outside[i] > 0.5:  # not an error by itself, as the heart lies outside the lungs
             found.append(message("verdict.outside", share=f"{100 * self.outside[i]:.0f}"))
         return joined(*found)
 
 
 @dataclass(frozen=True, eq=False)
 class Assessment:
-    """All that is measured of one film's maps; mappings go by method."""
+    """All measures of one film's maps; mappings are by method key."""
 
-    finding: int  # that the curves are of
+    finding: int  # index of the finding of the curves
     trust: Mapping[str, Trust]
     curves: Mapping[str, Curve]
     controls: Controls
@@ -163,19 +162,20 @@ def _figure(value: float) -> str:
 
 
 def on_grid(values: np.ndarray, grid: int = GRID) -> np.ndarray:
-    """Maps (L, S, S) as means over the cells of a common grid: (L, grid, grid)."""
+    """Average maps (L, S, S) over the cells of a common grid: (L, grid, grid)."""
     return image.by_area(values, grid)
 
 
-# ------------------------------------------------------------------ what does not depend on a map
+# ------------------------------------------------------------------ controls
 
 
 def controls(case: Case, budget: Budget | None = None) -> Controls:
-    """A case's controls, scored at the first call. Raises Cancelled or DeadlinePassed as the budget says."""
+    """A case's controls, scored at the first call. Cancelled or DeadlinePassed when the budget ends the run."""
     return case.once(Controls, lambda: _controls(case.scorer(budget), image.view(case.film, case.model.size)))
 
 
 def _controls(scorer: Scorer, view: np.ndarray) -> Controls:
+    """Score the controls of a film; `view` (S, S) is its crop, from which the lungs are estimated."""
     size, before = len(view), scorer.forwards
     signs = halves()
     seen = lungs(view, GRID)
@@ -203,9 +203,9 @@ def _controls(scorer: Scorer, view: np.ndarray) -> Controls:
 
 
 def halves(pairs: int = PAIRS, seed: int = 0) -> np.ndarray:
-    """Random halves of the grid: (pairs, GRID, GRID) of 1 and -1, each of PIECES x PIECES squares or parts of them.
+    """Random halves of the grid: (pairs, GRID, GRID) of 1 and -1, in squares of GRID / PIECES cells per side.
 
-    The squares of each half lie elsewhere, so that no method's own cells are favoured.
+    Each half has a random offset of its squares, so that no method benefits from the alignment of its own cells.
     """
     random = np.random.default_rng(seed)
     side = GRID // PIECES
@@ -219,18 +219,18 @@ def halves(pairs: int = PAIRS, seed: int = 0) -> np.ndarray:
 
 
 def random_maps(number: int, seed: int = 0) -> np.ndarray:
-    """Maps that know nothing: (number, GRID, GRID), each of PIECES x PIECES independent values."""
+    """Random control maps (number, GRID, GRID), each resized from PIECES x PIECES independent normal values."""
     return image.by_area(np.random.default_rng(seed).standard_normal((number, PIECES, PIECES)), GRID)
 
 
 def prior(seen: Lungs) -> np.ndarray:
-    """The map (GRID, GRID) of somebody who marks the lungs on every film, fading at their edges."""
+    """The anatomy control map (GRID, GRID): the lungs, with blurred edges."""
     faded: np.ndarray = cv2.GaussianBlur(seen.mask.astype(np.float32), (0, 0), GRID / 28).astype(float)
     return faded
 
 
 def _marked(scorer: Scorer) -> tuple[_Cells, Tensor]:
-    """Four copies with a white L in one corner each, as masks and fill."""
+    """Masks and fill for four copies of the film, each with a white L in another corner."""
     size = scorer.x.shape[-1]
     drawn = scorer.x[0, 0].float().cpu().numpy().copy()
     side, start = max(4, round(MARKER * size)), max(2, round(MARKER * size / 2))
@@ -248,11 +248,14 @@ def _marked(scorer: Scorer) -> tuple[_Cells, Tensor]:
     return _Cells(masks, size), scorer.x.new_tensor(drawn)[None, None]
 
 
-# ------------------------------------------------------------------ what belongs to a method
+# ------------------------------------------------------------------ measures of a method
 
 
 def measure(case: Case, method: Method, explanation: Explanation, budget: Budget | None = None) -> Trust:
-    """What the maps of a method are worth; raises Cancelled or DeadlinePassed as the budget says."""
+    """The measures of a method's maps for all findings; scores the case's controls if necessary.
+
+    Cancelled or DeadlinePassed when the budget ends the run.
+    """
     held = controls(case, budget)
     maps, pixels = on_grid(explanation.values), explanation.values
     each = range(len(maps))
@@ -269,7 +272,10 @@ def measure(case: Case, method: Method, explanation: Explanation, budget: Budget
 
 
 def curves(case: Case, i: int, maps: Sequence[np.ndarray], budget: Budget | None = None) -> list[Curve]:
-    """Deletion and insertion of finding i along the order of each map (S, S)."""
+    """Deletion and insertion curves of finding `i`, in logits, for the order of cells in each map (S, S).
+
+    Cancelled or DeadlinePassed when the budget ends the run.
+    """
     scorer = case.scorer(budget)
     held = controls(case, budget)
     cuts = np.concatenate([_cuts(metrics.order(on_grid(values[None])[0])) for values in maps])
@@ -281,9 +287,9 @@ def curves(case: Case, i: int, maps: Sequence[np.ndarray], budget: Budget | None
 def assess(
     case: Case, explanations: Mapping[str, Explanation], finding: int, budget: Budget | None = None
 ) -> Assessment:
-    """All that is measured of a film's maps, by method.
+    """Measure a film's maps: trust for all findings, curves for the finding with index `finding`.
 
-    BadSetting for a finding that the model has not; raises Cancelled or DeadlinePassed as the budget says.
+    BadSetting for an index that the model does not have; Cancelled or DeadlinePassed when the budget ends the run.
     """
     began = time.perf_counter()
     if not 0 <= finding < len(case.model.labels):
@@ -296,7 +302,10 @@ def assess(
 
 
 def _stability(case: Case, method: Method, explanation: Explanation, budget: Budget | None) -> np.ndarray:
-    """By the method's own word where it has one, by small changes of the film where it is quick, else unknown."""
+    """Stability (L,): the method's own sign stability, else its rank correlation under small changes of the film.
+
+    nan for slow methods without sign stability.
+    """
     maps = on_grid(explanation.values)
     if explanation.sure is not None:
         strength = np.abs(explanation.values)
@@ -318,7 +327,7 @@ def _stability(case: Case, method: Method, explanation: Explanation, budget: Bud
 
 
 def _changed(x: Tensor, shift: tuple[int, int], gain: float, pixel_range: tuple[float, float]) -> np.ndarray:
-    """The model's input (S, S) moved down and right by whole pixels, and brighter by a factor."""
+    """The model input (S, S), shifted down and right by whole pixels and multiplied by a gain, in the pixel range."""
     low, high = pixel_range
     pixels = (x[0, 0].float().cpu().numpy() - low) * gain
     down, across = shift
@@ -328,12 +337,12 @@ def _changed(x: Tensor, shift: tuple[int, int], gain: float, pixel_range: tuple[
     return changed
 
 
-# ------------------------------------------------------------------ copies
+# ------------------------------------------------------------------ masked copies
 
 
 @dataclass(frozen=True, eq=False)
 class _Cells:
-    """Masks (n, G, G), 1 where covered, at the model's size."""
+    """Masks (n, G, G), 1 where the film is masked, enlarged to `size` pixels per side."""
 
     covered: np.ndarray
     size: int
@@ -348,7 +357,7 @@ class _Cells:
 
 
 def _cuts(order: np.ndarray) -> np.ndarray:
-    """Masks (2 (len(SHARES) - 2), GRID, GRID) of a curve: the first shares of an order covered, then all but those."""
+    """Masks (2 (len(SHARES) - 2), GRID, GRID) of a curve: first the deletion masks, then the insertion masks."""
     ends = np.rint(SHARES[1:-1] * order.size).astype(int)
     place = np.empty(order.size, int)
     place[order] = np.arange(order.size)
@@ -357,11 +366,12 @@ def _cuts(order: np.ndarray) -> np.ndarray:
 
 
 def _curve(film: float, covered: float, inner: np.ndarray) -> Curve:
-    """With both ends, which every order shares; `inner` (2, len(SHARES) - 2)."""
+    """Add the end points, which all orders share, to the inner points (2, len(SHARES) - 2) of a curve."""
     return Curve(np.r_[film, inner[0], covered], np.r_[covered, inner[1], film])
 
 
 def _all(scorer: Scorer, masks: Any, fill: Tensor) -> np.ndarray:
+    """Logits (n, L) of all n masked copies."""
     logits = np.zeros((len(masks), len(scorer.base)))
     for where, scores in scorer.scores(masks, fill):
         logits[where] = scores

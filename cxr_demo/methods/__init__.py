@@ -1,4 +1,4 @@
-"""The methods that can be chosen. A new one is a file beside these and a name in `METHODS`."""
+"""The registry of explanation methods. To add one, write a module in this folder and list its class in `METHODS`."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ __all__ = [
 
 METHODS: tuple[type[Method], ...] = (GradCAM, LIME, Occlusion, GradCAMPlusPlus, LayerCAM)
 
-#: Those shown side by side when nothing is said.
+#: The methods used by default, side by side.
 DEFAULTS = METHODS[:3]
 
 
 def method(key: str, settings: Mapping[str, Any]) -> Method:
-    """The method of this key with these settings; BadSetting where one of them is unknown or out of range."""
+    """Create the method with this key and these settings; BadSetting for an unknown key, setting or invalid value."""
     for kind in METHODS:
         if kind.key == key:
             return configure(kind, settings)
@@ -34,7 +34,10 @@ def method(key: str, settings: Mapping[str, Any]) -> Method:
 
 
 def choose(keys: Sequence[str], settings: Mapping[str, Any]) -> list[Method]:
-    """The methods of these keys with settings named `method.setting`; BadSetting for one of a method not chosen."""
+    """Create the methods with these keys, in this order; `settings` has keys of the form `method.setting`.
+
+    BadSetting for an invalid setting, or for a setting of a method that is not among `keys`.
+    """
     values: dict[str, dict[str, Any]] = {key: {} for key in keys}
     for name, value in settings.items():
         key, dot, setting_name = name.partition(".")

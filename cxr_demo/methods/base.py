@@ -1,4 +1,4 @@
-"""What every method is: a frozen dataclass whose fields are its settings, and one function."""
+"""The interface of a method: a frozen dataclass with settings as fields and one function that yields maps."""
 
 from __future__ import annotations
 
@@ -18,13 +18,16 @@ if TYPE_CHECKING:
     from cxr_demo.types import Cost, Unit
 
 
-#: Shares of the altered copies after which a method that takes seconds shows its map so far.
+#: Shares of the masked copies after which a slow method yields an intermediate map.
 SHOWN = tuple(n / 10 for n in range(1, 11))
 
 
 @dataclass(frozen=True)
 class Setting:
-    """A field of a method, as the page's controls, the command line and the API see it."""
+    """One setting of a method, as described to the page's controls, the command line and the API.
+
+    A number has a default and a range from `low` to `high`; a setting with `choices` is one of these strings.
+    """
 
     name: str
     default: Any
@@ -36,11 +39,11 @@ class Setting:
 
     @property
     def title(self) -> str:
-        """Its name for people."""
+        """The setting's display name."""
         return message_or(f"setting_name.{self.name}", self.name.replace("_", " "))
 
     def check(self, value: Any) -> Any:
-        """The value in the setting's own type; BadSetting names the range where it does not fit."""
+        """Convert a value to the setting's type; BadSetting, naming the range or the choices, if it is invalid."""
         given = {"name": self.title, "value": decimal(repr(value)) if isinstance(value, float) else repr(value)}
         if self.choices:
             if value not in self.choices:
@@ -62,53 +65,59 @@ class Setting:
 def setting(
     default: Any,
     *,
-    help: str,  # noqa: A002 - the word the reader knows from argparse
+    help: str,  # noqa: A002 - named as in argparse
     low: float | None = None,
     high: float | None = None,
     step: float | None = None,
     choices: tuple[str, ...] = (),
 ) -> Any:
-    """A dataclass field that is a method's setting: a number with its range, or one of some choices."""
+    """Declare a dataclass field as a method's setting: a number with a range, or one of several choices."""
     return field(default=default, metadata={"setting": Setting("", default, help, low, high, step, choices)})
 
 
 @dataclass(frozen=True, eq=False)
 class Step:
-    """A complete map, coarse at first, and what the method knows of its quality."""
+    """Maps of all findings at one point of a run, and the method's own measures of their quality.
+
+    Every step covers the whole model input; early steps are coarser than later ones.
+    """
 
     values: np.ndarray  # (L, S, S)
-    fidelity: np.ndarray | None = None  # (L,) R2 of a surrogate
-    sure: np.ndarray | None = None  # (L, S, S) in [0, 1]: how often a place keeps its sign with other samples
+    fidelity: np.ndarray | None = None  # (L,) R2 of the surrogate on its samples
+    sure: np.ndarray | None = None  # (L, S, S) in [0, 1]: share of resamples that keep the sign of a pixel
 
 
 @runtime_checkable
 class Method(Protocol):
-    """A way to explain. Subclass nothing: write a frozen dataclass with these names."""
+    """An explanation method. Implement it as a frozen dataclass with these members; no base class is needed."""
 
-    key: ClassVar[str]  # in files, flags and endpoints
-    title: ClassVar[str]  # for people
+    key: ClassVar[str]  # its name in files, flags and endpoints
+    title: ClassVar[str]  # its display name
     unit: ClassVar[Unit]
     paper: ClassVar[str]  # "arXiv:1610.02391"
     cost: ClassVar[Cost]
-    reading: ClassVar[str]  # how to read the map and what it cannot tell, two sentences
+    reading: ClassVar[str]  # two sentences: how to read the map, and its limits
 
     def copies(self, side: int) -> int:
-        """How many altered copies of an input of this side it scores; 0 where it needs none."""
+        """The number of masked copies that it scores for an input of `side` pixels; 0 for a method without copies."""
         ...
 
     def attribute(self, scorer: Scorer, x: Tensor) -> Iterator[Step]:
-        """Maps of every finding for the model input `x` (1, 1, S, S), coarse first; the last is the result."""
+        """Yield maps (L, S, S) of every finding for the model input `x` (1, 1, S, S), coarse first; the last is final.
+
+        Positive values are evidence for the finding. Cancelled or DeadlinePassed when the scorer's budget ends the run.
+        """
         ...
 
 
 def settings_of(method: Method | type[Method]) -> tuple[Setting, ...]:
-    """The settings that a method declares, in the order of its fields."""
+    """The settings declared by a method, in the order of its fields."""
     found = ((f.name, f.metadata["setting"]) for f in fields(method) if "setting" in f.metadata)  # type: ignore[arg-type]
     return tuple(Setting(name, s.default, s.help, s.low, s.high, s.step, s.choices) for name, s in found)
 
 
 def configure(kind: type[Method], values: Mapping[str, Any]) -> Method:
-    """A method with the given settings, each checked; BadSetting for an unknown name or a value out of range."""
+    """Create a method with the given settings; BadSetting for an unknown name or an invalid value."""
     declared = {s.name: s for s in settings_of(kind)}
     for name in values:
         if name not in declared:
@@ -120,5 +129,5 @@ def configure(kind: type[Method], values: Mapping[str, Any]) -> Method:
 
 
 def values_of(method: Method) -> dict[str, Any]:
-    """A method's settings by name, each checked; BadSetting where one is out of range."""
+    """A method's settings by name, after validation; BadSetting for a value out of range."""
     return {s.name: s.check(getattr(method, s.name)) for s in settings_of(method)}

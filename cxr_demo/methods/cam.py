@@ -1,4 +1,4 @@
-"""Class activation maps, from the one feature map that the prediction rests on; no hook on the shared model."""
+"""Class activation maps: Grad-CAM, Grad-CAM++ and LayerCAM, computed from the feature map of the first pass."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ if TYPE_CHECKING:
 
 
 def no_copies(method: object, side: int) -> int:
-    """How many altered copies a map of the features needs: none."""
+    """Return 0: class activation maps need no masked copies."""
     return 0
 
 
 @dataclass(frozen=True)
 class GradCAM:
-    """Each cell's share of the logit, exact: `mean(map) / REFERENCE_AREA + bias == logit`.
+    """Grad-CAM: each cell's exact contribution to the logit, `mean(map) / REFERENCE_AREA + bias == logit`.
 
-    For a network that ends in a mean and a linear layer, Grad-CAM (Selvaraju et al. 2017) is the class
-    activation map (Zhou et al. 2016). Departs from the paper: signed, in logits, and not smoothed.
+    For a network that ends in global average pooling and a linear layer, Grad-CAM (Selvaraju et al. 2017) equals the
+    class activation map (Zhou et al. 2016). Departs from the paper: signed (no ReLU), in logits, and not smoothed.
     """
 
     key: ClassVar[str] = "gradcam"
@@ -44,7 +44,7 @@ class GradCAM:
     copies = no_copies
 
     def attribute(self, scorer: Scorer, x: Tensor) -> Iterator[Step]:
-        """One step: maps (L, S, S) in logits per reference area."""
+        """Yield one step: maps (L, S, S) in logits per reference area."""
         weight, _ = scorer.classifier.head
         cells = np.einsum("lc,chw->lhw", weight.cpu().numpy(), scorer.features[0].cpu().numpy())
         yield Step(by_area(cells * REFERENCE_AREA, x.shape[-1]))
@@ -54,8 +54,8 @@ class GradCAM:
 class GradCAMPlusPlus:
     """Grad-CAM++ (Chattopadhyay et al. 2018) by the grad-cam package, each map scaled to its own maximum.
 
-    The package guards a division with 1e-6, which is not small beside the squared gradients here: channels with
-    small weights count for less than in the paper.
+    Departs from the paper: the package adds 1e-6 to a divisor, which is not small compared with the squared gradients
+    here, so channels with small weights count for less.
     """
 
     key: ClassVar[str] = "gradcampp"
@@ -68,7 +68,7 @@ class GradCAMPlusPlus:
     copies = no_copies
 
     def attribute(self, scorer: Scorer, x: Tensor) -> Iterator[Step]:
-        """One step: maps (L, S, S) in [0, 1]."""
+        """Yield one step: maps (L, S, S) in [0, 1]."""
         from pytorch_grad_cam import GradCAMPlusPlus
 
         yield Step(by_area(packaged(GradCAMPlusPlus, scorer), x.shape[-1]))
@@ -88,17 +88,17 @@ class LayerCAM:
     copies = no_copies
 
     def attribute(self, scorer: Scorer, x: Tensor) -> Iterator[Step]:
-        """One step: maps (L, S, S) in [0, 1]."""
+        """Yield one step: maps (L, S, S) in [0, 1]."""
         from pytorch_grad_cam import LayerCAM
 
         yield Step(by_area(packaged(LayerCAM, scorer), x.shape[-1]))
 
 
 def packaged(kind: type[Any], scorer: Scorer) -> np.ndarray:
-    """Maps (L, h, w) in [0, 1] of a class of the grad-cam package, on a head made for this call.
+    """Maps (L, h, w) in [0, 1] by a class of the grad-cam package, applied to a private copy of the head.
 
-    The package hangs hooks on the network it explains, and hooks on a shared network mix up the maps of
-    concurrent callers. So it gets a network of its own: the frozen head over the feature map known already.
+    The package registers hooks on the network, and hooks on a shared network would mix up the maps of concurrent
+    callers. It therefore runs on a small network of its own: the frozen head, with the feature map as input.
     """
     import torch
     from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
@@ -108,13 +108,13 @@ def packaged(kind: type[Any], scorer: Scorer) -> np.ndarray:
     with SCHEDULER.take(Priority.EXPLANATION), torch.enable_grad():
         features = scorer.features.float().repeat(labels, 1, 1, 1).requires_grad_()
         targets = [ClassifierOutputTarget(i) for i in range(labels)]
-        # not in a `with`: the package's swallows an IndexError
+        # no `with`: the package's context manager swallows IndexError
         maps: np.ndarray = kind(head, [head[0]])(features, targets)
     return maps
 
 
 def _private_head(scorer: Scorer) -> Any:
-    """Identity (the layer to explain), global mean and a linear layer that shares the frozen weights."""
+    """Identity (the target layer), global average pooling and a linear layer that shares the frozen weights."""
     from torch import nn
 
     weight, bias = scorer.classifier.head

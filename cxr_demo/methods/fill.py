@@ -1,4 +1,4 @@
-"""What takes the place of the covered part of a film."""
+"""Fills for the masked part of a model input: blurred film, mean grey or black, in the model's pixel range."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
     from cxr_demo.inference.scoring import Scorer
 
-#: Standard deviation of the blur as a share of the view's side: 14 pixels of 224, wider than a rib or a nodule.
+#: Standard deviation of the blur as a share of the input's side: 14 pixels of 224, wider than a rib or a nodule.
 BLUR = 1 / 16
 
 
 def fill_setting() -> Any:
-    """The setting that LIME and occlusion share.
+    """The `fill` setting of LIME and occlusion.
 
-    Blurred is the default: a black patch looks like air, a finding of its own, and a grey one like an opacity.
+    The default is blurred: a black patch resembles air and a grey one an opacity, and both of these are findings.
     """
     return setting(
         "blurred",
@@ -31,7 +31,7 @@ def fill_setting() -> Any:
 
 
 def fill_of(kind: str, scorer: Scorer) -> Tensor:
-    """The fill (1, 1, S, S) for the scorer's image, in the model's pixel range."""
+    """The fill (1, 1, S, S) for the scorer's model input, in the model's pixel range; `kind` is a `fill` choice."""
     x = scorer.x
     if kind == "black":
         return x.new_full(x.shape, scorer.classifier.spec.pixel_range[0])

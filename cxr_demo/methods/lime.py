@@ -1,4 +1,4 @@
-"""LIME: switch superpixels off at random and fit a line to what the score does."""
+"""LIME (Ribeiro et al. 2016): fits a linear surrogate of the logit to random masks of superpixels."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from cxr_demo.inference.scoring import Scorer
 
 
-#: Width of the kernel on the cosine distance by which the package weighs samples.
+#: Width of the package's sample kernel, a function of the cosine distance.
 KERNEL_WIDTH = 0.25
-#: How often the quadratic surrogate is fitted anew to see which signs hold.
+#: Number of bootstrap refits of the quadratic surrogate that measure sign stability.
 REFITS = 10
-#: Ridge of the quadratic surrogate, as a share of its kernel's diagonal. Tenfold more or less changes little.
+#: Ridge of the quadratic surrogate, as a share of its kernel's diagonal. A factor of ten either way changes little.
 RIDGE = 0.05
 
 
@@ -33,10 +33,10 @@ RIDGE = 0.05
 class LIME:
     """Weight of each superpixel in a linear surrogate of the logit (Ribeiro et al. 2016), per reference area.
 
-    One set of samples serves all findings. With `surrogate="linear"` the lime package draws, weighs and fits. What its
-    line comes to with ever more samples is also what `surrogate="quadratic"` estimates, from fewer: samples are drawn
-    in balance, each with its complement, and the line is that of the quadratic surrogate they give. The package's
-    kernel stands in both, which is hardly local (half the superpixels off still weighs 0.5).
+    All findings share one set of samples. With `surrogate="linear"` the lime package draws, weights and fits them.
+    `surrogate="quadratic"` estimates the limit of the package's weights for many samples from fewer: it draws balanced
+    samples with their complements, fits a quadratic surrogate and projects that on a line. Both use the package's
+    kernel, which is hardly local: a sample with half the superpixels masked still has the weight 0.5.
     """
 
     key: ClassVar[str] = "lime"
@@ -58,17 +58,17 @@ class LIME:
     seed: int = setting(0, low=0, high=9999, step=1, help=message("setting.lime.seed"))
 
     def copies(self, side: int) -> int:
-        """One for each sample."""
+        """One masked copy per sample."""
         return self.samples
 
     def attribute(self, scorer: Scorer, x: Tensor) -> Iterator[Step]:
-        """Maps (L, S, S) in logits per reference area, from more and more of the samples.
+        """Yield maps (L, S, S) in logits per reference area, fitted to a growing number of samples.
 
-        Cancelled or DeadlinePassed as the scorer's budget says.
+        Cancelled or DeadlinePassed when the scorer's budget ends the run.
         """
         low, high = scorer.classifier.spec.pixel_range
         display = ((x[0, 0].float().cpu().numpy() - low) / (high - low)).clip(0, 1)
-        # in the package's order, so that the same seed gives the package's own superpixels and samples
+        # drawn in the package's order, so that a seed gives the same superpixels and samples as in the package
         random = np.random.RandomState(self.seed)
         segments = segment(display, self.algorithm, self.superpixels, random.randint(0, high=1000))
         draw, fit = {"quadratic": (balanced, fit_quadratic), "linear": (independent, fit_linear)}[self.surrogate]
@@ -88,7 +88,7 @@ class LIME:
 
 @dataclass(frozen=True, eq=False)
 class Superpixels:
-    """Samples as masks: `kept` (n, superpixels) is 0 where the film is covered."""
+    """Samples as masks: `segments` (S, S) labels superpixels, `kept` (n, superpixels) is 0 for masked ones."""
 
     segments: np.ndarray
     kept: np.ndarray
@@ -97,14 +97,17 @@ class Superpixels:
         return len(self.kept)
 
     def __getitem__(self, where: slice) -> np.ndarray:
-        """(n, S, S), 1 where covered."""
+        """Masks (n, S, S) float32, 1 where the film is masked."""
         off = (1 - self.kept[where]).astype(np.float32)
         masks: np.ndarray = off[:, self.segments]
         return masks
 
 
 def segment(display: np.ndarray, algorithm: str, superpixels: int, seed: int) -> np.ndarray:
-    """The superpixels of a picture (S, S) in [0, 1]: labels 0 to n - 1, none missing, as lime's columns need."""
+    """Superpixel labels (S, S) of an image (S, S) in [0, 1]: consecutive from 0, as column indices of the fit.
+
+    `algorithm` is one of the method's choices; the number of superpixels is approximate, and quickshift ignores it.
+    """
     from skimage.color import gray2rgb
     from skimage.segmentation import quickshift, slic
 
@@ -121,19 +124,19 @@ def segment(display: np.ndarray, algorithm: str, superpixels: int, seed: int) ->
 
 
 def independent(samples: int, superpixels: int, random: np.random.RandomState) -> np.ndarray:
-    """Samples as the package draws them: (samples, superpixels) of 0 and 1, the first with nothing covered."""
+    """Samples as drawn by the package: (samples, superpixels) of 0 and 1, the first without masked superpixels."""
     kept: np.ndarray = random.randint(0, 2, (samples, superpixels))
     kept[0] = 1
     return kept
 
 
 def balanced(samples: int, superpixels: int, random: np.random.RandomState) -> np.ndarray:
-    """Samples (samples, superpixels) of 0 and 1, as if drawn independently but for their balance.
+    """Balanced random samples (samples, superpixels) of 0 and 1.
 
-    Each is followed by its complement, so that no pair of superpixels that act together can pass for one that acts
-    alone (the fold-over of Box & Wilson 1951; for Shapley values Covert & Lee 2021, arXiv:2012.01536). One of each
-    pair is a row of a Hadamard matrix, so that any two superpixels agree as often as they differ (Plackett & Burman
-    1946). Each further matrix has other columns, rows and signs.
+    The complement follows each sample, so that interactions of two superpixels do not bias the weight of a single one
+    (the fold-over of Box & Wilson 1951; for Shapley values Covert & Lee 2021, arXiv:2012.01536). The first of each pair
+    is a row of a Hadamard matrix, so that any two superpixels agree as often as they differ (Plackett & Burman 1946).
+    Each further matrix has other random columns, rows and signs.
     """
     from scipy.linalg import hadamard
 
@@ -151,12 +154,11 @@ def balanced(samples: int, superpixels: int, random: np.random.RandomState) -> n
 
 
 def fit_linear(kept: np.ndarray, logits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The package's surrogates of logits (n, L): weights (L, superpixels), and R2 (L,) on these same samples.
+    """The package's surrogates of logits (n, L): weights (L, superpixels), and R2 (L,) on the same samples.
 
-    Its ridge of 1 shrinks weights when samples are few. A logit that never moves has no evidence anywhere, and its
-    R2 is undefined.
+    The package's ridge of 1 shrinks the weights for few samples. A constant logit gives weights of 0 and an R2 of nan.
     """
-    # imported here: it brings matplotlib and scikit-learn, and few ask for it
+    # imported here, as it loads matplotlib and scikit-learn and is rarely used
     from lime.lime_image import LimeImageExplainer
 
     base = LimeImageExplainer(kernel_width=KERNEL_WIDTH).base
@@ -172,10 +174,10 @@ def fit_linear(kept: np.ndarray, logits: np.ndarray) -> tuple[np.ndarray, np.nda
 
 
 def fit_quadratic(kept: np.ndarray, logits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The package's line through quadratic surrogates of logits (n, L), as from every mask there is.
+    """Linear fits, in the package's kernel and over all masks, to quadratic surrogates of logits (n, L).
 
-    Weights (L, superpixels), and R2 (L,) of the line on these samples, weighed by the package's kernel; undefined for
-    a logit that never moves.
+    Returns weights (L, superpixels), and the R2 (L,) of the linear fits on these samples, weighted by the package's
+    kernel; nan for a constant logit.
     """
     n = kept.shape[1]
     z = 2.0 * kept - 1
@@ -195,9 +197,9 @@ def fit_quadratic(kept: np.ndarray, logits: np.ndarray) -> tuple[np.ndarray, np.
 def sign_stability(
     weights: np.ndarray, kept: np.ndarray, logits: np.ndarray, random: np.random.RandomState
 ) -> np.ndarray:
-    """How often weights (L, superpixels) keep their sign when samples are drawn again with their complements.
+    """Share of bootstrap refits (L, superpixels) in which a weight keeps its sign; 0 for a weight of zero.
 
-    A bootstrap of the samples there are: no film is scored for it. A weight of zero keeps nothing.
+    Resamples the existing pairs of sample and complement, without further forward passes.
     """
     pairs = len(kept) // 2
     same = np.zeros(weights.shape)
@@ -209,10 +211,10 @@ def sign_stability(
 
 
 def _line_through_a_pair(n: int) -> tuple[float, float]:
-    """Slopes, along z_i or z_j and along any other z_k, of the package's line through z_i z_j over all masks.
+    """Slopes, along z_i or z_j and along any other z_k, of the package's linear fit to z_i z_j over all masks.
 
-    Masks z are 1 and -1, each drawn independently and weighed by how many are 1; so only the mean products of one, two
-    and three of them count.
+    Entries z of a mask are 1 or -1, drawn independently, and the kernel weights a mask by its number of 1s; the fit
+    therefore depends only on the mean products of one, two and three entries.
     """
     from scipy.special import comb
 
@@ -232,26 +234,26 @@ def _line_through_a_pair(n: int) -> tuple[float, float]:
 
 
 def _distance(share: np.ndarray) -> np.ndarray:
-    """Cosine distance, from the film itself, of samples that keep a share of the superpixels."""
+    """Cosine distance between the unmasked film and samples that keep this share of the superpixels."""
     distance: np.ndarray = 1 - np.sqrt(share)
     return distance
 
 
 def _weight(share: np.ndarray) -> np.ndarray:
-    """What samples that keep a share of the superpixels count in the package's fit."""
+    """Weight, in the package's kernel, of samples that keep this share of the superpixels."""
     weight: np.ndarray = np.exp(-((_distance(share) / KERNEL_WIDTH) ** 2) / 2)
     return weight
 
 
 def _fidelity(found: np.ndarray, logits: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """R2 (L,) of found (n, L) but for a constant, weighed; NaN where logits never move."""
+    """Weighted R2 (L,) of predictions `found` (n, L), up to a constant offset; nan for constant logits (n, L)."""
     spread, left = (weights @ np.square(values - np.average(values, 0, weights)) for values in (logits, logits - found))
     moving = np.ptp(logits, axis=0) > 0
     return np.where(moving, 1 - left / np.where(moving, spread, 1), np.nan)
 
 
 def per_area(weights: np.ndarray, segments: np.ndarray) -> np.ndarray:
-    """Weights (L, superpixels) as maps (L, S, S), each per reference area."""
+    """Weights (L, superpixels) in logits as maps (L, S, S) in logits per reference area."""
     share = np.bincount(segments.ravel()) / segments.size
     maps: np.ndarray = (weights * (REFERENCE_AREA / share))[:, segments]
     return maps

@@ -1,4 +1,4 @@
-"""Occlusion: cover a place and see what the score loses."""
+"""Occlusion (Zeiler & Fergus 2014): the drop of the logit when a sliding window masks a region."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Occlusion:
-    """Logit lost when a window covers the place, averaged over the windows that do (Zeiler & Fergus 2014).
+    """Drop of the logit per reference area, averaged over the windows that mask a pixel (Zeiler & Fergus 2014).
 
-    Windows hang over the border, so that each pixel is covered equally often, and each counts by the area it
-    really covers. Every second window each way is scored, and more where the map changes and around its tops, up to
-    `scored` percent; the rest are interpolated. With all scored, a linear model and a stride that divides the window,
-    the map adds up as a CAM does: `mean(map) / REFERENCE_AREA == logit(film) - logit(all covered)`.
+    Windows extend past the border, so that every pixel lies in equally many; each drop is divided by the area masked
+    within the film. The method scores every second window in each direction, then windows where the map changes and
+    around its maxima, up to `scored` percent, and interpolates the rest. If it scores all, the model is linear and the
+    stride divides the window, the map adds up: `mean(map) / REFERENCE_AREA == logit(film) - logit(all masked)`.
     """
 
     key: ClassVar[str] = "occlusion"
@@ -44,18 +44,18 @@ class Occlusion:
     fill: str = fill_setting()
 
     def __post_init__(self) -> None:
-        values_of(self)  # so that what is compared are numbers
+        values_of(self)  # first, so that the comparison below gets numbers
         if self.stride > self.window:
             raise BadSetting(message("error.setting.gaps", stride=self.stride, window=self.window), "stride")
 
     def copies(self, side: int) -> int:
-        """One for each window that is scored."""
+        """One masked copy per scored window."""
         return len(self._windows(side))
 
     def attribute(self, scorer: Scorer, x: Tensor) -> Iterator[Step]:
-        """Maps (L, S, S) in logits per reference area: from windows side by side, from every second one, then finer.
+        """Yield maps (L, S, S) in logits per reference area: from adjacent windows, every second window, then more.
 
-        Cancelled or DeadlinePassed as the scorer's budget says.
+        Cancelled or DeadlinePassed when the scorer's budget ends the run.
         """
         windows = self._windows(x.shape[-1])
         shown = [windows.cover, *(max(windows.cover, round(share * len(windows))) for share in SHOWN)]
@@ -74,39 +74,39 @@ class Occlusion:
         return Windows(side, self.window, self.stride, self.scored)
 
 
-#: Share of the windows scored that is kept for the tops of the map.
+#: Share of the scored windows reserved for the maxima of the map.
 TOPS = 0.2
 
 
 class Windows:
-    """The windows of one run as masks, in the order they are scored.
+    """The windows of one run as masks (n, S, S), in scoring order.
 
-    First those that cover all once, then the rest of every second one each way, then where the map changes
-    (`choose_change`), last around its tops (`choose_tops`), until `scored` percent of all are. What is not scored is
-    interpolated between the windows of the second kind.
+    First the adjacent windows that tile the input, then the other windows at every second position, then windows where
+    the map changes (`choose_change`), last those around its maxima (`choose_tops`), up to `scored` percent of all.
+    Drops of the remaining windows are interpolated between those at every second position.
     """
 
     def __init__(self, size: int, window: int, stride: int, scored: int = 100) -> None:
         starts = np.arange(stride - window, size, stride)[:, None]
         pixels = np.arange(size)
-        #: (rows of windows, size): 1 where a window lies; the same for columns
+        #: (rows of windows, size): 1 for pixels inside a window; the same for columns
         self.spans = ((starts <= pixels) & (pixels < starts + window)).astype(np.float32)
         row, column = np.indices((len(starts), len(starts))).reshape(2, -1)
         step = min(window // stride, 2)
-        apart = window // stride // step * step  # so many steps apart, windows touch or overlap
+        apart = window // stride // step * step  # in strides; windows this far apart touch or overlap
         side_by_side = [index % apart == apart - 1 for index in (row, column)]
         every_second = [index % step == step - 1 for index in (row, column)]
         order = np.lexsort(
             (column, row, column % apart, row % apart, ~np.all(every_second, 0), ~np.all(side_by_side, 0))
         )
         self.row, self.column = row[order], column[order]
-        #: how many of the first windows cover every pixel, and how many are every second one
+        #: numbers of windows, from the first, that cover every pixel and that are at every second position
         self.cover, self.coarse = (int(np.all(kind, 0).sum()) for kind in (side_by_side, every_second))
         self._scored = max(self.coarse, round(len(row) * scored / 100))
-        #: how many are scored before the tops are looked at
+        #: number of windows scored before `choose_tops`
         self.broad = max(self.coarse, round(self._scored * (1 - TOPS)))
         at = np.unique(self.row[: self.coarse])
-        #: (rows of windows, every second one): values at every second window -> at each, linear between them
+        #: (rows of windows, every second row): linear interpolation from every second window to all windows
         self._between = np.stack([np.interp(np.arange(len(starts)), at, one) for one in np.eye(len(at))], 1)
         areas = self.spans.sum(1)
         self._shares = areas[self.row] * areas[self.column] / size**2
@@ -115,15 +115,15 @@ class Windows:
         return self._scored
 
     def __getitem__(self, where: slice) -> np.ndarray:
-        """(n, S, S), 1 where covered."""
+        """Masks (n, S, S) float32, 1 where the film is masked."""
         row, column = (index[: self._scored][where] for index in (self.row, self.column))
         masks: np.ndarray = self.spans[row, :, None] * self.spans[column, None, :]
         return masks
 
     def choose_change(self, drops: np.ndarray) -> None:
-        """Put next, of the windows not scored yet, those where the map changes most: `drops` (n, L), n >= coarse.
+        """Schedule next the windows where the map changes most, given `drops` (n, L) in logits, n >= coarse.
 
-        Each finding counts alike, whatever its size.
+        Every finding has the same weight, whatever the range of its drops.
         """
         if self.coarse == len(self.row):
             return
@@ -131,27 +131,27 @@ class Windows:
         spread = coarse.std((1, 2), keepdims=True)
         steep = sum(np.square(g).sum(0) for g in np.gradient(coarse / np.where(spread > 0, spread, 1), axis=(1, 2)))
         wanted = (self._between @ steep @ self._between.T)[self.row, self.column]
-        # drops again: per area, noise is large where little of a window lies on the film
+        # back to drops: values per area are noisy for windows that lie mostly outside the film
         self._put_next(wanted * self._shares**2, len(drops))
 
     def choose_tops(self, drops: np.ndarray) -> None:
-        """Put next, of the windows not scored yet, those that decide where a map is highest: `drops` (n, L)."""
+        """Schedule next the windows that decide the position of each map's maximum, given `drops` (n, L) in logits."""
         maps = self.average(drops)
         spread = maps.std((1, 2), keepdims=True)
-        # one at the top, and a seventh where the map is half a standard deviation lower
+        # 1 at the maximum, 1/7 where the map is half a standard deviation lower
         near = np.exp(4 * (maps - maps.max((1, 2), keepdims=True)) / np.where(spread > 0, spread, 1))
         covered = self.spans @ near @ self.spans.T
         wanted = (covered / covered.max((1, 2), keepdims=True)).max(0)
         self._put_next(wanted[self.row, self.column], len(drops))
 
     def _put_next(self, wanted: np.ndarray, done: int) -> None:
-        """Sort the windows after the first `done`, the most wanted first."""
+        """Sort the windows after the first `done` by descending `wanted` (windows,)."""
         wanted[:done] = np.inf
         order = np.argsort(-wanted, kind="stable")
         self.row, self.column, self._shares = self.row[order], self.column[order], self._shares[order]
 
     def average(self, drops: np.ndarray) -> np.ndarray:
-        """The mean over the windows on each pixel of drop per area: (n, L) of the first n -> (L, S, S)."""
+        """Maps (L, S, S) from the drops (n, L) of the first n windows: per pixel, the mean drop per reference area."""
         n, side = len(drops), len(self.spans)
         row, column = self.row[:n], self.column[:n]
         grid = np.zeros((drops.shape[1] + 1, side, side))
@@ -165,12 +165,12 @@ class Windows:
         return means
 
     def _per_area(self, drops: np.ndarray) -> np.ndarray:
-        """Drops (n, L) of the first n windows per reference area: (L, n)."""
+        """Drops (n, L) of the first n windows as logits per reference area (L, n)."""
         scaled: np.ndarray = (drops * (REFERENCE_AREA / self._shares[: len(drops)])[:, None]).T
         return scaled
 
     def _grid(self, drops: np.ndarray) -> np.ndarray:
-        """Drops per area of every second window, as they lie: (L, rows, columns)."""
+        """Drops per reference area of every second window, in their positions: (L, rows, columns)."""
         side = self._between.shape[1]
         order = np.lexsort((self.column[: self.coarse], self.row[: self.coarse]))
         grid: np.ndarray = self._per_area(drops)[:, : self.coarse][:, order].reshape(-1, side, side)

@@ -1,1 +1,1 @@
-"""Results as colours, files, HTML and the browser's data."""
+"""Output of results: colour maps, files, HTML and data for the browser."""

@@ -1,4 +1,4 @@
-"""Writes results: a folder of maps, pictures and fields for a film, a zip of it, one zip of several."""
+"""Exports results: a folder per film with maps, pictures and JSON, and zip archives of such folders."""
 
 from __future__ import annotations
 
@@ -21,10 +21,11 @@ if TYPE_CHECKING:
 
 
 def save(folder: Path, result: Result, labels: Sequence[str]) -> None:
-    """Write `maps.npz`, a PNG per method and label, `report.html`, and last `result.json`: all is there.
+    """Write `maps.npz`, a PNG per method and label, `report.html` and `result.json` to a folder, created if missing.
 
-    A method's pictures share one scale, so that its findings can be compared by eye; `full_colour` under
-    `pictures` in result.json says which value gets full colour.
+    Writes `result.json` last and atomically, so that its presence marks a complete export. The pictures of a method
+    share one colour scale; `pictures.full_colour` in result.json gives the value with full colour, by method.
+    UnknownLabel for a label that the model does not predict; OSError if writing fails.
     """
     film, prediction, explanations = result.film, result.prediction, result.explanations
     indices = [report.index_of(prediction.labels, label) for label in labels]
@@ -56,7 +57,10 @@ def save(folder: Path, result: Result, labels: Sequence[str]) -> None:
 
 
 def pack(folder: Path) -> Path:
-    """A zip of a folder of `save` beside it, with SHA256SUMS, as `sha256sum -c` reads them; the folder is deleted."""
+    """Replace a folder written by `save` with FOLDER.zip, and return its path.
+
+    The archive also contains SHA256SUMS in the format of `sha256sum -c`.
+    """
     paths = sorted(path for path in folder.iterdir() if path.is_file())
     sums = "".join(f"{sha256_of(path)}  {path.name}\n" for path in paths)
     archive = folder.with_name(f"{folder.name}.zip")
@@ -69,12 +73,12 @@ def pack(folder: Path) -> Path:
 
 
 def bundle(archives: Iterable[Path], target: Path) -> Path:
-    """One zip of several of `pack`, a folder each; a second one of the same name gets "-2"."""
+    """Combine archives of `pack` into one zip with a folder each; adds "-2", "-3" ... to repeated names."""
     taken: set[str] = set()
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as together:
         for archive in archives:
             names = (archive.stem if n == 1 else f"{archive.stem}-{n}" for n in itertools.count(1))
-            # some systems hold A and a for the same name
+            # some file systems ignore case
             folder = next(name for name in names if name.casefold() not in taken)
             taken.add(folder.casefold())
             with zipfile.ZipFile(archive) as packed:

@@ -1,4 +1,4 @@
-"""The viewer with one film in it as a single HTML file: opened anywhere, it asks nobody."""
+"""Writes a film's result as a single HTML file: the viewer with all its data, usable offline."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ if TYPE_CHECKING:
     from cxr_demo.output.result import Result
     from cxr_demo.types import Explanation
 
-#: The browser itself then lets it neither fetch nor send anything.
+#: Content security policy with which the browser blocks all requests of the page.
 POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:"
 
 
 def page(result: Result) -> str:
-    """A film with its maps, and how far they can be believed: the viewer, its numbers, and how to repeat them.
+    """An HTML page of a film's result: the viewer with its maps and trust measures, and the command to reproduce it.
 
-    It opens with the result's finding.
+    The page opens at `result.finding`. It makes no requests.
     """
     film, prediction = result.film, result.prediction
     by_key = {e.method: e for e in result.explanations}
     kinds = [kind for kind in methods.METHODS if kind.key in by_key]
     spec = viewer_data.spec_fields(result.spec, result.model)
     opened = viewer_data.case_fields(film, prediction)
-    opened["film"]["deeper"] = False  # there is nobody to ask for more
+    opened["film"]["deeper"] = False  # no server to request more grey levels from
     answers: dict[str, Any] = {"film": {"spec": spec, **opened}}
     for kind in kinds:
         explanation = by_key[kind.key]
@@ -47,7 +47,7 @@ def page(result: Result) -> str:
     command = f"python -m cxr_demo explain --from result.json {shlex.quote(film.name)} --out again"
     fields = report.result_fields(film, prediction, result.explanations, result.trust, result.boxes)
     style = (viewer_data.ASSETS / "viewer.css").read_text(encoding="utf-8")
-    # as it reaches the page: null where there is no number; nothing in it may end the element that it stands in
+    # the same JSON as from the server: null for nan; an escaped "<" cannot close the script element
     plain = json.loads(json.dumps(recorded), parse_constant=lambda _: None)
     data = json.dumps(plain, allow_nan=False).replace("<", "\\u003c")
     return f"""<!doctype html>
@@ -67,7 +67,7 @@ def page(result: Result) -> str:
 
 
 def _method(kind: type[methods.Method], explanation: Explanation) -> dict[str, Any]:
-    """A method as its card shows it, with the settings that were used."""
+    """A method's card as JSON values, with the settings of the run as defaults."""
     card = viewer_data.method_fields(kind, on=True)
     used = [{**setting, "default": explanation.settings[setting["name"]]} for setting in card["settings"]]
     return {**card, "settings": used}

@@ -1,4 +1,4 @@
-"""What a notebook shows of a film: its maps side by side, as HTML that needs no program and nothing from elsewhere."""
+"""Predictions and explanations for notebooks, shown side by side as static, self-contained HTML."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     from cxr_demo.models.classifier import Classifier
     from cxr_demo.types import Explanation, Prediction, Radiograph
 
-#: The longest side of a film and its maps as they are shown; they are sent no larger, and shown smaller where need be.
+#: The longest side, in pixels, of the films and maps in the HTML; narrow windows show them smaller.
 SIDE = 256
 
-#: Text has the notebook's own colour, so it is readable in any theme. `.grid` outweighs what notebooks say of tables;
-#: where a notebook takes this out because it is not trusted, a plain table remains.
+#: Text inherits the notebook's colour, so that it is readable in any theme. `.grid` overrides the notebook's own table
+#: styles. If an untrusted notebook removes this style, a plain table remains.
 STYLE = """
 .cxr-explained { overflow-x: auto; }
 .cxr-explained .grid { border: 0; margin: 0; color: inherit; font-size: 12px; table-layout: fixed; width: 100%; }
@@ -50,10 +50,10 @@ STYLE = """
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Explained:
-    """A film, what a model says of it, and why: shows itself where it is the last expression of a notebook's cell.
+    """A film's prediction and explanations; as the last expression of a notebook cell it renders as HTML.
 
-    `labels` are the findings that are shown; the maps are of all findings, so `of` shows others at once.
-    UnknownLabel for one that the model does not predict.
+    `labels` are the displayed findings. The maps cover all findings, so `of` switches to others without recomputing.
+    UnknownLabel for a finding that the model does not predict.
     """
 
     case: Case
@@ -65,18 +65,18 @@ class Explained:
         self._findings()
 
     def of(self, *labels: str) -> Explained:
-        """The same maps, of these findings."""
+        """The same result with these findings on display; UnknownLabel if the model does not predict one."""
         return replace(self, labels=labels)
 
     @property
     def film(self) -> Radiograph:
-        """The film that is explained."""
+        """The explained film."""
         return self.case.film
 
     def save(self, folder: str | Path) -> None:
-        """Write what the command line writes for a film, with pictures of `labels`; measures the maps first.
+        """Measure the maps, then write the same files as `python -m cxr_demo explain`, with pictures of `labels`.
 
-        The folder is made where there is none. BadSetting for a method that is there twice: files go by method.
+        Creates the folder if it is missing. BadSetting if a method occurs twice, as file names contain the method only.
         """
         if len({e.method for e in self.explanations}) < len(self.explanations):
             raise BadSetting("A method is here twice, and files go by method; explain with each by itself to save it.")
@@ -98,7 +98,7 @@ class Explained:
         head = [_film_head(self.film), *(_head(e, limit) for e, limit in mapped)]
         foot = [f"{escape(prediction.model)}<br>{escape(report.NOTICE)}", *(_done(e) for e in self.explanations)]
         warned = "".join(f"<div>⚠ {escape(w)}</div>" for w in (*prediction.warnings, *self.film.warnings))
-        # in a name, $ is a dollar and no formula
+        # the ignore classes stop MathJax from reading a $ in a file name as a formula
         return f"""<div class="cxr-explained tex2jax_ignore mathjax_ignore"><style>{STYLE}</style>{warned}
 <table class="grid" style="max-width: {len(head) * (SIDE + 12)}px; min-width: {len(head) * 150}px">
 <thead>{_row(head, "col")}</thead>
@@ -108,18 +108,18 @@ class Explained:
 
 
 def predict(model: Classifier, film: Radiograph) -> Prediction:
-    """A model's prediction for a film; ModelError if a logit is not finite."""
+    """A model's prediction for a film: logits and probabilities (L,); ModelError if a logit is not finite."""
     return Case(model, film).predict()
 
 
 def explain(model: Classifier, film: Radiograph, *chosen: Method, seconds: float | None = None) -> Explained:
-    """A film's prediction and its maps by these methods, by the default ones if none is given; it shows itself.
+    """Predict a film and explain the prediction with these methods, by default `methods.DEFAULTS`.
 
-    Shown first is the finding that the page shows first. A method that is not done after so many `seconds` gives the
-    last map it had, and says so. BadSetting for a setting out of range.
+    Displays the same finding first as the page. `seconds` limits each method; a method stopped by it returns its latest
+    map, marked as incomplete. BadSetting for a setting out of range, ModelError if a logit is not finite.
     """
     chosen = chosen or tuple(kind() for kind in methods.DEFAULTS)
-    for method in chosen:  # before any of them takes its time
+    for method in chosen:  # check all settings before the first computation
         methods.values_of(method)
     case = Case(model, film)
     prediction = case.predict()
@@ -128,20 +128,21 @@ def explain(model: Classifier, film: Radiograph, *chosen: Method, seconds: float
 
 
 def _row(cells: Sequence[str], scope: str = "") -> str:
-    """A row of a table; scope "col" heads columns with all cells, "row" heads the row with the first."""
+    """A table row as HTML; scope "col" makes all cells column headers, "row" makes the first a row header."""
     heads = {"col": len(cells), "row": 1}.get(scope, 0)
     headed = "".join(f'<th scope="{scope}">{cell}</th>' for cell in cells[:heads])
     return f"<tr>{headed}{''.join(f'<td>{cell}</td>' for cell in cells[heads:])}</tr>"
 
 
 def _film_head(film: Radiograph) -> str:
+    """The film's column header: name, size and correction."""
     height, width = film.pixels.shape
     corrected = f"<br>corrected: {escape(film.correction)}" if film.correction else ""
     return f"<b>{escape(film.name)}</b><br>{width} × {height} pixels{corrected}"
 
 
 def _head(explanation: Explanation, limit: float) -> str:
-    """A method, its unit, and the colours of its maps from the least to the most."""
+    """A method's column header: title, unit and colour scale."""
     title = f"<b>{escape(report.title_of(explanation))}</b><br>{escape(explanation.unit.value)}"
     if not explanation.forwards:
         return title
@@ -155,7 +156,7 @@ def _head(explanation: Explanation, limit: float) -> str:
 
 
 def _said(film: Radiograph, prediction: Prediction, i: int) -> str:
-    """The film, and what the model says of a finding; struck out where it is no chest film that lies upright."""
+    """The film and a finding's probability, which is struck out if the gate warns about the film."""
     blank = image.place(np.zeros((1, 1)), film)
     shown = _image(render.overlay(film.pixels, blank, limit=1, unit=Unit.LOGIT)[..., 0], f"the film {film.name}")
     probability, threshold = float(prediction.probabilities[i]), float(prediction.thresholds[i])
@@ -168,8 +169,8 @@ def _said(film: Radiograph, prediction: Prediction, i: int) -> str:
 
 
 def _map(film: Radiograph, explanation: Explanation, i: int, limit: float) -> str:
-    """A map of one finding over the film, and in words what colours cannot say."""
-    if not explanation.forwards:  # zeros would look as if there were no evidence
+    """A finding's map over the film, with a caption: range, surrogate R2, unsure signs, completeness."""
+    if not explanation.forwards:  # a map of zeros would look like an absence of evidence
         return f"<strong>There is no map.</strong> {escape(explanation.stopped or '')}"
     values, words = explanation.values[i], []
     if explanation.unit.signed:
@@ -189,6 +190,7 @@ def _map(film: Radiograph, explanation: Explanation, i: int, limit: float) -> st
 
 
 def _unfinished(explanation: Explanation) -> str:
+    """A note on a stopped run, with its reason and progress; empty for a complete one."""
     if explanation.complete:
         return ""
     done, total = explanation.steps
@@ -197,7 +199,7 @@ def _unfinished(explanation: Explanation) -> str:
 
 
 def _done(explanation: Explanation) -> str:
-    """Settings and cost of a method's maps."""
+    """A method's column footer: settings, seconds and forward passes."""
     settings = ", ".join(f"{name} {value}" for name, value in explanation.settings.items())
     passes = f"{explanation.forwards} forward pass{'es' * (explanation.forwards != 1)}"
     return "<br>".join([*filter(None, [escape(settings)]), f"{explanation.seconds:.1f} s · {passes}"])

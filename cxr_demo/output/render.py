@@ -1,4 +1,4 @@
-"""The only place where a map gets colours, and where numbers are packed for a page that colours them itself."""
+"""Renders maps as colours, overlays and captioned pictures (uint8), and quantises them for the browser."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from cxr_demo.types import Unit
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-#: Colours (position, red, green, blue) by a palette's name and by what a map's numbers mean; between them, linear.
-#: In each, what speaks against is told from what speaks for by every kind of colour vision; the ranking's get lighter
-#: steadily. The first is the default.
+#: Colour stops (position, red, green, blue) by palette and by unit, with linear interpolation; the first palette is the
+#: default. With any kind of colour vision, evidence for and against is distinguishable in every palette. The lightness
+#: of ranking colours increases monotonically.
 PALETTES: dict[str, dict[Unit, tuple[tuple[float, int, int, int], ...]]] = {
     "blue and orange": {
         Unit.LOGIT: (
@@ -63,7 +63,7 @@ PALETTES: dict[str, dict[Unit, tuple[tuple[float, int, int, int], ...]]] = {
             (0.5, 245, 120, 130),
             (1.0, 230, 50, 75),
         ),
-        Unit.RANKING: (  # inferno, from its second fifth, as black would vanish on a film
+        Unit.RANKING: (  # inferno without its first fifth, as black would be invisible on a film
             (0.0, 87, 16, 110),
             (0.25, 163, 43, 96),
             (0.5, 221, 81, 58),
@@ -74,45 +74,45 @@ PALETTES: dict[str, dict[Unit, tuple[tuple[float, int, int, int], ...]]] = {
 }
 STOPS = next(iter(PALETTES.values()))
 
-#: A place whose sign holds in a smaller share of refits than this is hatched, if it is as strong as this share of the
-#: map's largest value: what is all but colourless says nothing that could be unsure.
+#: A pixel is hatched as unsure if its sign holds in less than UNSURE of the refits and its absolute value exceeds
+#: VISIBLE times the map's largest: weaker pixels are nearly colourless.
 UNSURE, VISIBLE = 0.8, 0.05
 
-#: A map that nowhere reaches this share of its scale's end is too faint to be seen.
+#: A map whose absolute values all stay below this share of its scale's end is too faint to be visible.
 FAINTEST = 0.02
 
-#: No scale ends below this, so that a map of nothing but rounding errors looks empty. In logits per reference
-#: area: as strong everywhere, such evidence would move a probability by about one percent.
+#: Smallest end of a scale, in logits per reference area, so that a map of rounding errors looks empty. Evidence of this
+#: strength everywhere would change a probability by about one percent.
 SMALLEST_LIMIT = 1e-3
 
-#: Text below a picture is so many pixels high: a share of the picture's width, but no less than can be read.
+#: Height of the text below a picture: a share of the picture's width, and the smallest readable height in pixels.
 TEXT, SMALLEST_TEXT = 1 / 56, 11
 PAPER, INK = 255, 32
 
 
 @dataclass(frozen=True)
 class Legend:
-    """What is said below a picture of a map; its texts may be of any length."""
+    """The text and scale below a picture of a map; long texts are wrapped."""
 
     title: str
     unit: Unit
-    limit: float  # the value that gets full colour
-    notes: tuple[str, ...]  # each begins a line
+    limit: float  # the value with full colour, in `unit`
+    notes: tuple[str, ...]  # each starts a new line
 
 
 def limit_of(maps: Iterable[np.ndarray]) -> float:
-    """The end of a scale shared by these maps: their largest absolute value, so nothing is clipped."""
+    """The end of a common scale for these maps: their largest absolute value, at least SMALLEST_LIMIT."""
     largest = max((float(np.nanmax(np.abs(m), initial=0)) for m in maps), default=0.0)
     return max(largest, SMALLEST_LIMIT)
 
 
 def empty(values: np.ndarray, limit: float) -> bool:
-    """Whether a map (S, S) shows no evidence on a scale that ends at `limit`."""
+    """Whether a map (S, S) shows no visible evidence on a scale that ends at `limit`, see FAINTEST."""
     return float(np.abs(values).max()) < FAINTEST * limit
 
 
 def unsteady(values: np.ndarray, sure: np.ndarray | None) -> np.ndarray | None:
-    """Which places of maps (L, S, S) are hatched as unsure: bool of that shape; None where a method does not say."""
+    """The pixels of maps (L, S, S) to hatch as unsure, bool (L, S, S); None for a method without sign stability."""
     if sure is None:
         return None
     largest = np.abs(values).max((1, 2), keepdims=True)
@@ -121,9 +121,9 @@ def unsteady(values: np.ndarray, sure: np.ndarray | None) -> np.ndarray | None:
 
 
 def rgba(values: np.ndarray, *, limit: float, unit: Unit) -> np.ndarray:
-    """A map (...) in colour (..., 4) uint8. Alpha is |value| / limit: zero, and nan, are transparent.
+    """The colours (..., 4) uint8 of a map (...). Alpha is |value| / limit; zero and nan are transparent.
 
-    Rounds half to even, as a browser's Uint8ClampedArray does.
+    Rounds half to even, like a browser's Uint8ClampedArray.
     """
     lowest = STOPS[unit][0][0]
     shade = np.clip(np.nan_to_num(np.asarray(values, np.float64)) / limit, lowest, 1)
@@ -143,10 +143,10 @@ def overlay(
     smooth: bool = False,
     unsure: np.ndarray | None = None,
 ) -> np.ndarray:
-    """A film (H, W) in [0, 1] under a map (H, W), which is nan outside the model's view: (H, W, 3) uint8.
+    """A map (H, W) over a film (H, W) in [0, 1]: a picture (H, W, 3) uint8.
 
-    What the model did not see is dimmed and hatched; where `unsure` (H, W) bool, the map is. `smooth` blurs the map,
-    for the eye, by a third of a cell.
+    `placed` is nan outside the model input, where the film is dimmed and hatched. The map is hatched where `unsure`
+    (H, W) bool is True. `smooth` blurs the map for display by a third of a cell.
     """
     seen = np.isfinite(placed)
     colour = rgba(_blurred(placed, seen) if smooth else placed, limit=limit, unit=unit).astype(np.float32)
@@ -159,23 +159,23 @@ def overlay(
 
 
 def signed(value: float, limit: float) -> str:
-    """A map's value with its sign, in as many digits as the largest one deserves, as the page writes it."""
+    """Format a map's value with its sign, as the page does; the scale's end decides the number of decimals."""
     digits = 1 if limit >= 10 else 2 if limit >= 1 else 3 if limit >= 0.1 else 4
     number = f"{abs(value):.{digits}f}"
     return "0" if float(number) == 0 else f"{'+' if value > 0 else '−'}{number}"
 
 
 def scale_bar(unit: Unit, width: int, height: int = 12) -> np.ndarray:
-    """The colours of a scale from its lowest to its highest value, over grey as over a film: (height, width, 3)."""
+    """A colour scale (height, width, 3) uint8 from its lowest to its highest value, drawn over mid-grey."""
     ramp = np.linspace(STOPS[unit][0][0], 1, width, dtype=np.float32)
     return overlay(np.full((height, width), 0.5), np.tile(ramp, (height, 1)), limit=1, unit=unit)
 
 
 def captioned(picture: np.ndarray, legend: Legend) -> np.ndarray:
-    """A picture (H, W, 3) uint8, as it is, above a strip that says what it shows: (H + h, W, 3) uint8.
+    """The unchanged picture (H, W, 3) uint8 with its legend in a strip below: (H + h, W, 3) uint8.
 
-    From top to bottom: the title, the colours with the values at their ends and middle, the notes. Text grows with the
-    picture's width; what is too wide goes on in the next line, so nothing is cut off.
+    The strip contains the title, the colour scale with its end and middle values, and the notes. The text size depends
+    on the picture's width; long lines are wrapped, never cut off.
     """
     strip = _Strip(picture.shape[1])
     return np.concatenate(
@@ -192,30 +192,30 @@ def captioned(picture: np.ndarray, legend: Legend) -> np.ndarray:
 
 
 def png(picture: np.ndarray, texts: Mapping[str, str] | None = None) -> bytes:
-    """A picture uint8, grey (H, W) or red, green, blue (H, W, 3), as a PNG file that holds these texts by keyword."""
+    """Encode a picture uint8, grey (H, W) or RGB (H, W, 3), as a PNG file with text chunks by keyword."""
     chunks, file = PngInfo(), io.BytesIO()
     for keyword, text in (texts or {}).items():
         chunks.add_text(keyword, _printable(text))
-    # the quickest level: the others take several times as long for a file a tenth smaller
+    # the fastest level: the others take several times as long for a file a tenth smaller
     Image.fromarray(picture).save(file, "PNG", compress_level=1, pnginfo=chunks)
     return file.getvalue()
 
 
 def data_uri(picture: np.ndarray) -> str:
-    """A picture as `png` takes it, as an address that holds it; by OpenCV, a third as long, since somebody waits."""
+    """Encode a picture uint8, grey (H, W) or RGB (H, W, 3), as a PNG data URI; OpenCV takes a third of the time."""
     _, file = cv2.imencode(".png", picture if picture.ndim == 2 else cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
     return "data:image/png;base64," + base64.b64encode(file.tobytes()).decode()
 
 
 def quantise(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Maps (L, S, S) as int8 planes and float32 scales (L,): values == planes * scale, to half a scale."""
+    """Quantise maps (L, S, S) to int8 planes and float32 scales (L,): |values - planes * scale| <= scale / 2."""
     scales = (np.abs(values).max((1, 2)) / 127).astype(np.float32)
     divisors = np.where(scales > 0, scales, 1)[:, None, None]
     return np.rint(values / divisors).clip(-127, 127).astype(np.int8), scales
 
 
 class _Strip:
-    """White paper as wide as a picture, with text of a size that suits it; its parts are (h, width, 3) uint8."""
+    """Draws the parts (h, width, 3) uint8 of a white legend strip, with a text size that suits the width in pixels."""
 
     def __init__(self, width: int) -> None:
         self.width, self.size = width, max(SMALLEST_TEXT, round(TEXT * width))
@@ -224,16 +224,16 @@ class _Strip:
         self.plain, self.bold = _font(self.size), _font(self.size, "-Bold")
 
     def edge(self) -> np.ndarray:
-        """A margin's height of nothing."""
+        """An empty strip of one margin's height."""
         return np.full((self.margin, self.width, 3), PAPER, np.uint8)
 
     def bar(self, unit: Unit) -> np.ndarray:
-        """A unit's colours, between the margins."""
+        """A unit's colour scale between the margins."""
         sides = ((0, 0), (self.margin, self.margin), (0, 0))
         return np.pad(scale_bar(unit, self.inner, self.size), sides, constant_values=PAPER)
 
     def ticks(self, unit: Unit, limit: float) -> np.ndarray:
-        """The values at a bar's ends and middle below them; one after the other where they would touch."""
+        """The values at the scale's ends and middle, below them; as one line of text if they would touch."""
         lowest = STOPS[unit][0][0]
         low, middle, high = (signed(at * limit, limit) for at in (lowest, (lowest + 1) / 2, 1))
         if lowest < 0:
@@ -245,12 +245,12 @@ class _Strip:
         return self._written([line], self.plain)
 
     def paragraphs(self, texts: Iterable[str], font: ImageFont.FreeTypeFont) -> np.ndarray:
-        """Texts below each other, each in as many lines as it needs."""
+        """Texts below each other, each wrapped to the width."""
         lines = [line for text in texts for line in _wrapped(_printable(text), font, self.inner)]
         return self._written([[(self.margin, "ls", line)] for line in lines], font)
 
     def _written(self, lines: Sequence[Sequence[tuple[float, str, str]]], font: ImageFont.FreeTypeFont) -> np.ndarray:
-        """Lines of (x, anchor, text), dark on white."""
+        """Lines of (x, anchor, text) as dark text on white; an anchor is one of Pillow's."""
         leading = round(1.4 * self.size)
         paper = Image.new("RGB", (self.width, leading * len(lines)), (PAPER,) * 3)
         pen = ImageDraw.Draw(paper)
@@ -261,25 +261,25 @@ class _Strip:
 
 
 def _font(size: int, weight: str = "") -> ImageFont.FreeTypeFont:
-    """DejaVu Sans, of matplotlib: Pillow's own font has no minus sign and no letters but those of English."""
+    """DejaVu Sans from matplotlib; Pillow's own font lacks the minus sign and all letters beyond English."""
     from matplotlib import get_data_path
 
     return ImageFont.truetype(f"{get_data_path()}/fonts/ttf/DejaVuSans{weight}.ttf", size)
 
 
 def _printable(text: str) -> str:
-    """A text of one line: letters composed with their accents, and a mark for each character that cannot be seen."""
+    """The text in Unicode form NFC, with U+FFFD for each unprintable character, line breaks included."""
     return "".join(c if c.isprintable() else "\ufffd" for c in unicodedata.normalize("NFC", text))
 
 
 def _wrapped(text: str, font: ImageFont.FreeTypeFont, width: int) -> list[str]:
-    """Lines of a text, none wider than so many pixels: broken between words, or within one that is wider itself."""
+    """Wrap a text to lines of at most `width` pixels, between words, or within a word that is wider than a line."""
 
     def fits(line: str) -> bool:
         return font.getbbox(line)[2] <= width
 
     lines = [""]
-    # no line begins with the dot between two parts, or with the sign of a percentage
+    # keep the separator dot and the percent sign with the word before them
     for word in re.findall(r"\S+(?: [·%])*", text):
         longer = f"{lines[-1]} {word}".lstrip()
         if fits(longer):
@@ -295,19 +295,19 @@ def _wrapped(text: str, font: ImageFont.FreeTypeFont, width: int) -> list[str]:
 
 
 def _hatched(pixels: np.ndarray) -> np.ndarray:
-    """The picture at a third of its brightness, under slanted lines."""
+    """A film (H, W) at a third of its brightness, with diagonal hatching."""
     hatched: np.ndarray = np.where(_lines(*pixels.shape), 0.45, pixels / 3)
     return hatched
 
 
 def _lines(height: int, width: int) -> np.ndarray:
-    """Slanted lines over a picture, as a mask."""
+    """A mask (height, width) bool of diagonal lines."""
     period = max(6, max(height, width) // 64)
     return np.asarray((np.arange(height)[:, None] + np.arange(width)) % period < max(1, period // 6))
 
 
 def _blurred(placed: np.ndarray, seen: np.ndarray) -> np.ndarray:
-    """The map blurred within the model's view, a rectangle; nothing leaks from outside."""
+    """The map (H, W), blurred inside the rectangle of the model input only; values outside stay nan."""
     rows, columns = np.flatnonzero(seen.any(1)), np.flatnonzero(seen.any(0))
     view = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     blurred = placed.copy()

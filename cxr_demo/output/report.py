@@ -1,4 +1,4 @@
-"""What leaves the program: the fields of a prediction and of a result, map files and pictures."""
+"""Converts results for output: JSON values of predictions and maps, `maps.npz`, pictures and legends."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from cxr_demo.films.label_tables import Box
     from cxr_demo.types import Explanation, Prediction, Radiograph
 
-#: Packages whose version may change a map.
+#: Packages whose version can affect a map.
 LIBRARIES = (
     "torch",
     "torchvision",
@@ -40,7 +40,7 @@ NOTICE = message("page.notice")
 
 
 def prediction_fields(film: Radiograph, prediction: Prediction) -> dict[str, Any]:
-    """A prediction as plain JSON values; lists in the order of `labels`, null where a threshold is unknown."""
+    """A prediction as JSON values; lists are in the order of `labels`, unknown thresholds are None."""
     return {
         "file": film.name,
         "sha256": film.sha256,
@@ -54,7 +54,7 @@ def prediction_fields(film: Radiograph, prediction: Prediction) -> dict[str, Any
 
 
 def explanation_fields(explanation: Explanation) -> dict[str, Any]:
-    """What was done for one method's maps, as plain JSON values."""
+    """The settings, cost and outcome of one method's run as JSON values."""
     done, total = explanation.steps
     return {
         "settings": dict(explanation.settings),
@@ -70,7 +70,7 @@ def explanation_fields(explanation: Explanation) -> dict[str, Any]:
 
 
 def trust_fields(found: Trust) -> dict[str, Any]:
-    """How far a method's maps can be believed, as plain JSON values; lists in the order of `labels`."""
+    """The trust measures of a method's maps as JSON values; lists are in the order of `labels`."""
     each = range(len(found.faithfulness))
     return {
         "verdict": [found.verdict(i).value for i in each],
@@ -91,9 +91,9 @@ def result_fields(
     trusted: Mapping[str, Trust] | None = None,
     boxes: Sequence[Box] = (),
 ) -> dict[str, Any]:
-    """All that a reader needs to know to repeat the maps: the prediction, per method what was done, versions.
+    """The content of `result.json`, enough to reproduce the maps: prediction, runs by method, versions.
 
-    `trusted`, by method, adds how far its maps can be believed; `boxes` are where somebody sees findings.
+    `trusted` adds trust measures by method key; `boxes` are a reader's boxes of findings on the film.
     """
     done = {e.method: explanation_fields(e) for e in explanations}
     for key, found in (trusted or {}).items():
@@ -103,13 +103,13 @@ def result_fields(
 
 
 def versions() -> dict[str, str]:
-    """Versions of everything that may change a map."""
+    """Versions of this package, Python and LIBRARIES by name."""
     known = {"cxr_demo": cxr_demo.__version__, "python": platform.python_version()}
     return known | {name: metadata.version(name) for name in LIBRARIES}
 
 
 def write_maps(path: Path, explanations: Sequence[Explanation]) -> None:
-    """`maps.npz`: one array (L, S, S) float32 per method key, and `labels` (L,)."""
+    """Write `maps.npz`: one array (L, S, S) float32 per method key, and `labels` (L,)."""
     arrays: dict[str, Any] = {e.method: e.values for e in explanations}
     if explanations:
         arrays["labels"] = np.array(explanations[0].labels)
@@ -117,7 +117,10 @@ def write_maps(path: Path, explanations: Sequence[Explanation]) -> None:
 
 
 def picture(film: Radiograph, explanation: Explanation, i: int, limit: float) -> np.ndarray:
-    """The film under the map of finding `i`, hatched where its sign is unsure: (H, W, 3) uint8."""
+    """The map of finding `i` over the film, hatched where its sign is unsure: (H, W, 3) uint8.
+
+    `limit` is the value with full colour, in the map's unit.
+    """
     placed = image.place(explanation.values[i], film)
     unsure = unsure_at(explanation, i)
     hatched = None if unsure is None else image.place(unsure, film, smooth=False) == 1
@@ -125,9 +128,9 @@ def picture(film: Radiograph, explanation: Explanation, i: int, limit: float) ->
 
 
 def legend(film: Radiograph, prediction: Prediction, explanation: Explanation, i: int, limit: float) -> render.Legend:
-    """What somebody should know who has only the picture of finding `i`, not the folder around it."""
+    """The legend of the picture of finding `i`, which makes the picture understandable without its folder."""
     finding = f"{_short(readable(prediction.labels[i]))} · probability {percent(float(prediction.probabilities[i]))}"
-    model = re.sub(r"(@[0-9a-f]{12})[0-9a-f]+$", r"\1", prediction.model)  # a commit, as far as it tells it
+    model = re.sub(r"(@[0-9a-f]{12})[0-9a-f]+$", r"\1", prediction.model)  # 12 digits suffice to identify a commit
     unsure = unsure_at(explanation, i)
     notes = (
         f"Colours: {explanation.unit.value}",
@@ -143,7 +146,7 @@ def legend(film: Radiograph, prediction: Prediction, explanation: Explanation, i
 def picture_fields(
     film: Radiograph, prediction: Prediction, explanation: Explanation, i: int, limit: float
 ) -> dict[str, Any]:
-    """All that is needed to make the picture of finding `i` again, as plain JSON values; a seed is a setting."""
+    """The data to reproduce the picture of finding `i`, as JSON values; the settings include the seed."""
     return {
         "file": film.name,
         "sha256": film.sha256,
@@ -160,35 +163,35 @@ def picture_fields(
 
 
 def _short(name: str, most: int = 64) -> str:
-    """A name without its middle where it is long: what tells files and models apart often stands at the end."""
+    """Shorten a name to `most` characters by omitting its middle, as names often differ at their ends."""
     half = most // 2
     return name if len(name) <= most else f"{name[:half]}…{name[1 - half :]}"
 
 
 def unsure_at(explanation: Explanation, i: int) -> np.ndarray | None:
-    """Which places of finding `i`'s map are hatched: bool (S, S); None where the method does not say."""
+    """The pixels of finding `i`'s map to hatch, bool (S, S); None for a method without sign stability."""
     this = slice(i, i + 1)
     unsure = render.unsteady(explanation.values[this], None if explanation.sure is None else explanation.sure[this])
     return None if unsure is None else unsure[0]
 
 
 def title_of(explanation: Explanation) -> str:
-    """A method's name for people; the key of one that is not among ours."""
+    """A method's display name, or its key if the method is not in METHODS."""
     return next((kind.title for kind in methods.METHODS if kind.key == explanation.method), explanation.method)
 
 
 def readable(label: str) -> str:
-    """A finding as people write it."""
+    """A finding's display name."""
     return message_or(f"finding.{label.replace(' ', '_')}", label.replace("_", " "))
 
 
 def percent(probability: float) -> str:
-    """A probability as the page writes it."""
+    """Format a probability in percent, as the page does."""
     return f"{100 * probability:.{1 if probability < 0.0995 else 0}f} %"
 
 
 def index_of(labels: Sequence[str], label: str) -> int:
-    """Where a finding stands among the model's labels, however it is spelled; UnknownLabel lists them."""
+    """The index of a finding among the labels, ignoring case and underscores; UnknownLabel if it is missing."""
     wanted = label.lower().replace(" ", "_")
     for i, known in enumerate(labels):
         if known.lower().replace(" ", "_") == wanted:
@@ -197,5 +200,5 @@ def index_of(labels: Sequence[str], label: str) -> int:
 
 
 def numbers(values: np.ndarray) -> list[float | None]:
-    """Plain numbers (n,), None where there is none."""
+    """An array (n,) as a list of floats, with None for nan and infinity."""
     return [float(v) if np.isfinite(v) else None for v in values]

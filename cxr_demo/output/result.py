@@ -1,4 +1,4 @@
-"""One film's complete result: what leaves the program is made of it without running a model."""
+"""The complete result of one film, from which all files and reports are written without running the model."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """A film, its prediction and maps, and all that was measured of the maps."""
+    """A film, its prediction, its maps and all measures of the maps."""
 
-    model: str  # the full name of the model that was chosen; of a run of folds, the run's
+    model: str  # the full name of the chosen model; for a run of several folds, the run's name
     spec: ModelSpec  # of that model
     film: Radiograph
     prediction: Prediction
     explanations: Sequence[Explanation]
-    finding: int  # what a reader sees first
-    boxes: Sequence[Box]  # where a reader sees findings
-    assessment: Assessment | None  # None where there are no maps
+    finding: int  # index of the finding shown first
+    boxes: Sequence[Box]  # a reader's boxes of findings, on the film
+    assessment: Assessment | None  # None without maps
 
     @property
     def trust(self) -> Mapping[str, Trust]:
-        """How far each method's maps can be believed."""
+        """The trust measures by method key; empty without maps."""
         return self.assessment.trust if self.assessment else {}
 
 
@@ -45,9 +45,10 @@ def complete(
     boxes: Sequence[Box] = (),
     budget: Budget | None = None,
 ) -> Result:
-    """A case's result with all its measures, curves for `finding`, or else for the one that the page shows first.
+    """Measure a case's maps and return its complete result.
 
-    BadSetting for a finding that the model has not; raises Cancelled or DeadlinePassed as the budget says.
+    Curves are for the finding with index `finding`, by default the one that the page shows first. BadSetting for an
+    index that the model does not have; Cancelled or DeadlinePassed when the budget ends the run.
     """
     prediction = case.predict()
     shown = viewer_data.foremost(prediction) if finding is None else finding

@@ -1,4 +1,4 @@
-"""How far a film's maps can be believed, as numbers for the browser: from `trust` and `sanity`."""
+"""Converts trust measures and weight randomisation of a film's maps to JSON values for the browser."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ if TYPE_CHECKING:
     from cxr_demo.inference.scoring import Budget
     from cxr_demo.types import Explanation, Radiograph
 
-#: Cells on a side of the overlay of agreement.
+#: Cells per side of the agreement overlay.
 OVERLAY = 56
-#: Boxes of a film that are measured.
+#: Maximum number of a film's boxes that are measured.
 MOST_BOXES = 50
 
 
 def assessment_fields(
     assessment: trust.Assessment, explanations: Mapping[str, Explanation], film: Radiograph, boxes: Sequence[Box]
 ) -> dict[str, Any]:
-    """All that is measured of the maps shown, the curves and the overlay for one finding."""
+    """All measures of the displayed maps; curves and overlay are for the assessment's finding."""
     finding, held = assessment.finding, assessment.controls
     return {
         "finding": finding,
@@ -52,7 +52,7 @@ def _verdicts(found: trust.Trust) -> dict[str, Any]:
 
 
 def curve_fields(curves: Mapping[str, trust.Curve], held: trust.Controls, i: int) -> dict[str, Any]:
-    """Curves in logits over the shares, with the controls' drawn in the same way."""
+    """The curves of finding `i` in logits over the shares: by method, of random maps and of the lungs."""
     random = held.random[i]
     mean = trust.Curve(np.mean([c.deletion for c in random], 0), np.mean([c.insertion for c in random], 0))
     lines = {**curves, "random": mean.both_ways(), "lungs": held.anatomy[i]}
@@ -66,7 +66,7 @@ def curve_fields(curves: Mapping[str, trust.Curve], held: trust.Controls, i: int
 
 
 def agreement_fields(explanations: Mapping[str, Explanation]) -> list[dict[str, Any]]:
-    """Of every two methods, by finding: how far they agree, and how far on findings that have nothing in common."""
+    """Agreement of each pair of methods, by finding: on the same finding and, as a control, on other findings."""
     grids = {key: trust.on_grid(e.values) for key, e in explanations.items()}
     found = []
     for a, b in itertools.combinations(grids, 2):
@@ -78,7 +78,7 @@ def agreement_fields(explanations: Mapping[str, Explanation]) -> list[dict[str, 
 
 
 def overlay_fields(explanations: Mapping[str, Explanation], i: int) -> dict[str, Any] | None:
-    """Where all maps agree, signed, and where they contradict: two int8 planes in 127ths; None for a single map."""
+    """Signed agreement and conflict of all methods' maps: two int8 planes in units of 1/127; None for one method."""
     if len(explanations) < 2:
         return None
     maps = [image.by_area(e.values[i : i + 1], OVERLAY)[0] for e in explanations.values()]
@@ -89,7 +89,7 @@ def overlay_fields(explanations: Mapping[str, Explanation], i: int) -> dict[str,
 def localisation_fields(
     explanations: Mapping[str, Explanation], film: Radiograph, boxes: Sequence[Box]
 ) -> dict[str, dict[str, dict[str, float | None]]]:
-    """How each map lies to the boxes of its finding: by finding that has some, by method."""
+    """Localisation metrics of maps, by finding with boxes on the film and by method key."""
     labels = next(iter(explanations.values())).labels
     edges: dict[str, list[tuple[float, float, float, float]]] = {}
     for box in boxes[:MOST_BOXES]:
@@ -102,8 +102,8 @@ def localisation_fields(
 
 
 def _placed(values: np.ndarray, edges: Sequence[tuple[float, float, float, float]]) -> dict[str, float | None]:
-    """How a map (S, S) lies to boxes: left, top, right, bottom in shares of the view."""
-    # to half precision, as a session keeps maps, or what is one piece there would be several here
+    """Localisation metrics of a map (S, S); `edges` are left, top, right, bottom in shares of the model input."""
+    # sessions store maps in float16; the same rounding here gives the same pieces of equal value
     values = values.astype(np.float16).astype(np.float32)
     mask = metrics.box_mask(edges, values.shape[-1])
     figures = {
@@ -118,7 +118,11 @@ def _placed(values: np.ndarray, edges: Sequence[tuple[float, float, float, float
 def scrambled(
     case: Case, explanations: Mapping[str, Explanation], depth: str, budget: Budget
 ) -> Iterator[dict[str, Any]]:
-    """Maps of the model with its weights permuted, in the same settings, and how much of each map they keep."""
+    """Yield, by method, maps of the model with permuted weights, and their similarity to the original maps.
+
+    Uses the original settings; `depth` is one of randomisation.DEPTHS, BadSetting otherwise. A stopped run yields its
+    reason under `error`.
+    """
     other = Case(randomisation.permuted(case.model, depth), case.film)
     for key, before in explanations.items():
         after = other.last_explanation(methods.method(key, before.settings), budget=budget)

@@ -1,4 +1,4 @@
-"""What the browser is told: numbers, never coloured pictures. The viewer draws everything."""
+"""Converts films, predictions, maps and models to JSON values for the viewer, which colours the maps itself."""
 
 from __future__ import annotations
 
@@ -28,29 +28,29 @@ if TYPE_CHECKING:
 
 ASSETS = Path(__file__).parents[1] / "web" / "viewer"
 
-#: The longest side of a film, and of a map, as the browser gets it.
+#: The longest side, in pixels, of a film and of a map sent to the browser.
 FILM_SIDE, MAP_SIDE = 1024, 256
 
-#: The browser's program in one file, made of the modules in ASSETS by `make viewer`.
+#: The viewer's program in one file; `make viewer` bundles it from the modules in ASSETS.
 BUNDLE = ASSETS / "dist" / "viewer.js"
 
-#: What the viewer asks for beside maps.
+#: The viewer's requests other than those for maps.
 EVENTS = ("film", "stop", "pixels", "estimate", "trust", "scramble", "export", "bundle", "named")
 
-#: The DOM event in which the viewer hears every answer.
+#: The DOM event that delivers all answers to the viewer.
 CHANNEL_EVENT = "cxr-answer"
 
 
 def script(kinds: Sequence[type[Method]]) -> str:
-    """The viewer's program as the body of a function in which Gradio gives `element`, `props`, `trigger`, `upload`.
+    """The viewer's program as a function body, to which Gradio passes `element`, `props`, `trigger` and `upload`.
 
-    Its events are those of EVENTS, and "run_" + key for every method.
+    Its events are those in EVENTS, and one per method, named by `run_event`.
     """
     return _program(kinds, "viewer.start({element, props, trigger, upload}, NAMES);")
 
 
 def recorded_script(kinds: Sequence[type[Method]]) -> str:
-    """The same for a page of its own, whose element `recorded` holds a film and all answers about it."""
+    """The viewer's program for a stand-alone page; its element `recorded` contains a film with all answers."""
     return _program(kinds, "viewer.startRecorded(NAMES);")
 
 
@@ -61,12 +61,12 @@ def _program(kinds: Sequence[type[Method]], call: str) -> str:
 
 
 def run_event(kind: type[Method]) -> str:
-    """The viewer's event that asks for a method's maps."""
+    """The name of the viewer's event that requests a method's maps."""
     return f"run_{kind.key}"
 
 
 def about_fields(spec: Mapping[str, Any], name: str, shown: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """What the viewer knows before any film: a model by the name it goes by, methods as `method_fields` has them."""
+    """The viewer's initial data: one model with its spec from `spec_fields`, and methods from `method_fields`."""
     return {
         "title": record(messages.TITLE),
         "tagline": record(messages.TAGLINE),
@@ -93,12 +93,12 @@ def about_fields(spec: Mapping[str, Any], name: str, shown: Sequence[Mapping[str
 
 
 def model_fields(name: str, title: str) -> dict[str, Any]:
-    """A model that may be chosen."""
+    """A model of the menu."""
     return {"name": name, "title": record(title)}
 
 
 def method_fields(kind: type[Method], on: bool) -> dict[str, Any]:
-    """A method as its card shows it."""
+    """The content of a method's card; `on` selects the method."""
     return {
         "key": kind.key,
         "title": record(kind.title),
@@ -113,18 +113,18 @@ def method_fields(kind: type[Method], on: bool) -> dict[str, Any]:
 
 
 def setting_fields(setting: Setting) -> dict[str, Any]:
-    """A setting as a control of its method's card."""
+    """A setting as a control on its method's card."""
     choices = [choice(key, message_or(f"choice.{key}", key)) for key in setting.choices]
     return vars(setting) | {"title": record(setting.title), "help": record(setting.help), "choices": choices}
 
 
 def unit_key(unit: Unit) -> str:
-    """A unit in requests and in identities of messages."""
+    """A unit's key in requests and in message identities."""
     return unit.name.lower()
 
 
 def spec_fields(spec: ModelSpec, name: str) -> dict[str, Any]:
-    """What a model, by its full name, is and how good it was measured to be."""
+    """A model's description and scores; `name` is its full name with revision."""
     return {
         "title": record(spec.name),
         "revision": name,
@@ -137,14 +137,14 @@ def spec_fields(spec: ModelSpec, name: str) -> dict[str, Any]:
 
 
 def score_fields(score: Score) -> dict[str, Any]:
-    """A measured figure of a model."""
+    """A measured metric of a model, with its interval."""
     metric = message_or(f"model.metric.{slug(score.metric)}", score.metric)
     subset = message_or(f"model.subset.{slug(score.subset)}", score.subset)
     return vars(score) | {"metric": record(metric), "subset": record(subset)}
 
 
 def phantom_fields(one: phantom.Phantom) -> dict[str, Any]:
-    """A phantom as an example, with what is known to be true of it; `edges` left, top, right, bottom in shares."""
+    """A phantom as an example, with its planted finding; `edges` are left, top, right, bottom in shares, or None."""
     there = np.argwhere(phantom.truth(one.key))
     edges = [*there.min(0)[::-1], *(there.max(0)[::-1] + 1)] if len(there) else None
     return {
@@ -157,12 +157,12 @@ def phantom_fields(one: phantom.Phantom) -> dict[str, Any]:
 
 
 def example_fields(film: ExampleFilm) -> dict[str, Any]:
-    """A public film as an example."""
+    """A public film as an example, with its credit line."""
     return {"key": film.name, "title": record(film.title), "credit": record(film.credit)}
 
 
 def lesson_fields(kind: type[Method]) -> dict[str, Any]:
-    """Where a method fails: the film by its key, the model, and the boxes of what is planted."""
+    """A method's failure case: the film's key, the model, and boxes of the planted finding."""
     lesson = failure_cases.LESSONS[kind.key]
     return {
         "key": lesson.key,
@@ -173,7 +173,7 @@ def lesson_fields(kind: type[Method]) -> dict[str, Any]:
 
 
 def _auroc(spec: ModelSpec) -> dict[str, dict[str, Any]]:
-    """Per label the AUROC on the first films it was measured on."""
+    """The first AUROC in the spec's scores, by label."""
     first: dict[str, Score] = {}
     for score in spec.scores:
         if score.metric == "AUROC" and score.finding in spec.labels:
@@ -182,9 +182,9 @@ def _auroc(spec: ModelSpec) -> dict[str, dict[str, Any]]:
 
 
 def case_fields(film: Radiograph, prediction: Prediction) -> dict[str, Any]:
-    """The film once, and what the model says of it; unknown thresholds are null.
+    """A film and its prediction; unknown thresholds are None.
 
-    `doubted` where it is no chest film that lies upright, `correction` what would put it right.
+    `doubted` is true if the gate warns that this is not an upright chest film; `correction` is its suggested fix.
     """
     correction = prediction.correction
     return {
@@ -200,16 +200,19 @@ def case_fields(film: Radiograph, prediction: Prediction) -> dict[str, Any]:
 
 
 def foremost(prediction: Prediction) -> int:
-    """The first finding, as in `predictions.js`: the most probable finding that is above its threshold."""
+    """Index of the finding to show first, as in `predictions.js`: the most probable one at or above its threshold.
+
+    Without such a finding, the most probable of all.
+    """
     ranked = prediction.ranked()
     above = [i for i in ranked if prediction.probabilities[i] >= prediction.thresholds[i]]
     return (above or ranked)[0]
 
 
 def film_fields(film: Radiograph) -> dict[str, Any]:
-    """The film as an 8-bit PNG of at most FILM_SIDE, and the model's view as fractions of it.
+    """The film as an 8-bit PNG of at most FILM_SIDE pixels per side, and the model's crop in shares of the film.
 
-    `deeper` where the film itself has more pixels or more grey levels, which `pixels_of` packs.
+    `deeper` is true if the film has more pixels or grey levels than the PNG; `pixels_of` gives these.
     """
     height, width = film.pixels.shape
     small = image.shrunk(film, FILM_SIDE)
@@ -230,7 +233,7 @@ def film_fields(film: Radiograph) -> dict[str, Any]:
 
 
 def box_fields(film: Radiograph, boxes: Sequence[Box]) -> list[dict[str, Any]]:
-    """Boxes on a film: `edges` left, top, right, bottom in shares of it."""
+    """A reader's boxes on a film; `edges` are left, top, right, bottom in shares of the film."""
     height, width = film.pixels.shape
     return [
         {"label": box.label, "edges": [edge / side for edge, side in zip(box.edges, (width, height) * 2, strict=True)]}
@@ -239,7 +242,7 @@ def box_fields(film: Radiograph, boxes: Sequence[Box]) -> list[dict[str, Any]]:
 
 
 def pixels_of(film: Radiograph) -> bytes:
-    """A film in 65,536 grey levels, deflated: steps along each row modulo 2^16, high bytes before low ones."""
+    """A film in 65,536 grey levels, zlib-compressed: differences along rows modulo 2^16, all high bytes first."""
     levels = np.rint(film.pixels * 65535).astype(np.uint16)
     steps = np.diff(levels, axis=1, prepend=np.uint16(0))
     packed = np.empty((2, *steps.shape), np.uint8)
@@ -248,7 +251,7 @@ def pixels_of(film: Radiograph) -> bytes:
 
 
 def progress_fields(explanation: Explanation) -> dict[str, Any]:
-    """How far a method has come, and how it ended."""
+    """The progress, cost and outcome of a method's run."""
     fidelity = explanation.fidelity
     return {
         "steps": list(explanation.steps),
@@ -261,9 +264,10 @@ def progress_fields(explanation: Explanation) -> dict[str, Any]:
 
 
 def map_fields(explanation: Explanation) -> dict[str, Any]:
-    """All findings' maps as int8 planes: value = byte * scale; `limit` is what gets full colour.
+    """The maps of all findings as int8 planes, zlib-compressed in base64: value = byte * scale.
 
-    `unsure` is a bit per cell that is to be hatched, null where the method does not say.
+    `limit` is each map's value with full colour. `unsure` has one bit per cell, set for cells to hatch, and is None
+    for a method without sign stability.
     """
     unsure = render.unsteady(explanation.values, explanation.sure)
     planes, scales = render.quantise(reduced(explanation.values))
@@ -282,7 +286,7 @@ def _packed(values: np.ndarray) -> str:
 
 
 def reduced(values: np.ndarray) -> np.ndarray:
-    """Maps (L, S, S) as means of blocks, so that their side is at most MAP_SIDE where S can be halved."""
+    """Average maps (L, S, S) over 2 x 2 blocks until their side is odd or at most MAP_SIDE."""
     side = values.shape[-1]
     if side <= MAP_SIDE or side % 2:
         return values
@@ -291,7 +295,7 @@ def reduced(values: np.ndarray) -> np.ndarray:
 
 
 def palettes() -> list[dict[str, Any]]:
-    """The palettes as choices, the default first, each with `colours` by unit: positions with red, green, blue."""
+    """The palettes as choices, the default first, each with `colours` by unit: (position, red, green, blue) stops."""
     return [
         {
             **choice(name, message(f"palette.{slug(name)}")),

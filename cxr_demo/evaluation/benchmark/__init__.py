@@ -1,8 +1,8 @@
-"""METHODS x METRICS x labelled films -> a table with intervals by patient.
+"""Benchmark: all methods and metrics on labelled films, with 95 % intervals by patient bootstrap.
 
-OUT/films/STEM.json   what was measured on one film, written when it is done: a run that was killed goes on behind it
-OUT/films.csv         the same, a line per film, finding and method
-OUT/table.csv, .json, .md   figures per finding and in the mean, with 95 % intervals by patient bootstrap
-OUT/*.png             plots
-Every map is also made by controls that know nothing of the film or of the model: random maps, the centre, the lungs.
+OUT/films/STEM.json         measurements of one film, written when complete; an interrupted run resumes from them
+OUT/films.csv               the same measurements, one line per film, finding and method
+OUT/table.csv, .json, .md   metrics per finding and their means over findings, with intervals
+OUT/*.png                   plots
+The same metrics are computed for control maps, which do not depend on the model: random maps, the centre, the lungs.
 """

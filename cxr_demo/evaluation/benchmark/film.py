@@ -1,4 +1,4 @@
-"""One film -> its record: every figure of every method's and control's map, for each finding that is looked for."""
+"""Measures one film: all metrics of the maps of every method and control, for each labelled finding."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ if TYPE_CHECKING:
     from cxr_demo.models.classifier import Classifier
     from cxr_demo.types import Explanation, Radiograph
 
-#: Random maps per film for what costs no forward pass.
+#: Random maps per film for metrics that need no forward pass.
 DRAWS = 20
-#: Standard deviation of the centre control as a share of the view's side.
+#: Standard deviation of the centre control as a share of the model input's side.
 CENTRE = 0.2
-#: Depths to which weights are permuted, by the metric that says what is kept.
+#: Depths of weight randomisation, by the metric of the similarity to the original map.
 PERMUTED = {"kept, classifier permuted": "classifier", "kept, everything permuted": "everything"}
 
 
 def measure_film(
     model: Classifier, films: Films, row: int, findings: Sequence[int], methods: Sequence[Method], permuted: bool
 ) -> dict[str, Any]:
-    """The record of one film: its names and, under `results`, every figure of each method's map of each finding.
+    """The record of the film in `row` as JSON values: its identity and, under `results`, metrics by finding and method.
 
-    `findings` are indices of `films.labels`; `permuted` adds figures with permuted weights. UnreadableImage where the
-    film cannot be read, other CxrErrors where a method fails.
+    `findings` are indices of `films.labels`; `permuted` adds the metrics of weight randomisation. UnreadableImage for
+    an unreadable film, other CxrErrors if a method fails.
     """
     case = Case(model, image.read(films.paths[row]))
     own, film = case.model, case.film
@@ -71,14 +71,17 @@ def measure_film(
 
 
 def centre(size: int) -> np.ndarray:
-    """The control map (size, size) that marks the middle of every film: a bell, 1 at most."""
+    """The centre control map (size, size): a Gaussian at the centre of the model input, at most 1."""
     away = np.square((np.arange(size) + 0.5) / size - 0.5)
     values: np.ndarray = np.exp(-(away[:, None] + away) / (2 * CENTRE**2))
     return values
 
 
 def localised(values: np.ndarray, mask: np.ndarray) -> dict[str, float]:
-    """Localisation figures of a map (S, S) by metric; `mask` (S, S) in [0, 1] is its finding's boxes, nan without."""
+    """Localisation metrics of a map (S, S) by name; `mask` (S, S) in [0, 1] covers the finding's boxes.
+
+    nan if the mask is empty.
+    """
     box = metrics.found_box(values)
     iou, iobb = metrics.iou(box, mask), metrics.iobb(box, mask)
     above = {f"IoU > {t}": iou > t for t in (0.1, 0.3, 0.5)} | {f"IoBB > {t}": iobb > t for t in (0.1, 0.5)}
@@ -93,6 +96,7 @@ def localised(values: np.ndarray, mask: np.ndarray) -> dict[str, float]:
 
 
 def _followed(curve: trust.Curve, held: trust.Controls, i: int) -> dict[str, float]:
+    """Areas under finding `i`'s curves, normalised from the masked film (0) to the film (1), and the gap in logits."""
     film, covered = float(held.logits[i]), float(held.covered[i])
     deletion, insertion = (
         metrics.area_under(trust.SHARES, metrics.normalised(each, film, covered))
@@ -102,6 +106,7 @@ def _followed(curve: trust.Curve, held: trust.Controls, i: int) -> dict[str, flo
 
 
 def _trusted(found: trust.Trust, i: int) -> dict[str, float]:
+    """Trust measures of finding `i` by metric; the comparisons are 1 or 0, nan for an undefined verdict."""
     verdict = found.verdict(i)
     tested = verdict is not trust.Verdict.UNDEFINED
     return {
@@ -114,7 +119,7 @@ def _trusted(found: trust.Trust, i: int) -> dict[str, float]:
 
 
 def _foretold(values: np.ndarray, held: trust.Controls, i: int) -> dict[str, float]:
-    """What can be said of a control's map."""
+    """Faithfulness metrics of a control map (S, S)."""
     cells, moved = trust.on_grid(values[None])[0], held.moved[:, i]
     chance = metrics.chance(cells, held.signs, moved)
     return {
@@ -124,7 +129,7 @@ def _foretold(values: np.ndarray, held: trust.Controls, i: int) -> dict[str, flo
 
 
 def _agreement(explanations: Mapping[str, Explanation], name: str, i: int) -> dict[str, float]:
-    """Mean rank correlation with the other methods: of this finding's maps, and of its with those of others."""
+    """Mean rank correlation with the other methods' maps of the same finding, and with those of other findings."""
     own = trust.on_grid(explanations[name].values)
     both = [
         metrics.related(metrics.rank_correlation(own, trust.on_grid(other.values)))
@@ -140,7 +145,7 @@ def _agreement(explanations: Mapping[str, Explanation], name: str, i: int) -> di
 
 
 def _random(film: Radiograph, mask: np.ndarray, held: trust.Controls, i: int) -> dict[str, float]:
-    """Means over maps drawn anew for each film, so that they do not all lie alike."""
+    """Mean metrics of random maps; the film's checksum is their seed, so that maps differ between films."""
     maps = trust.random_maps(DRAWS, seed=int(film.sha256[:8], 16))
     figures: dict[str, list[float]] = {}
     for values in maps:
@@ -149,7 +154,7 @@ def _random(film: Radiograph, mask: np.ndarray, held: trust.Controls, i: int) ->
             figures.setdefault(name, []).append(value)
     for curve in held.random[i]:
         told = _followed(curve, held, i)
-        # the inverse of a random map is one too, and has these two areas the other way round
+        # the reverse of a random map is random too, with these two areas exchanged
         both = (told["deletion"] + told["insertion"]) / 2
         for name, value in {"deletion": both, "insertion": both, "insertion - deletion": 0.0}.items():
             figures.setdefault(name, []).append(value)
@@ -160,6 +165,7 @@ def _add_permuted(
     results: Sequence[dict[str, Any]], case: Case, methods: Sequence[Method],
     explanations: Mapping[str, Explanation], indices: Mapping[str, int],
 ) -> None:  # fmt: skip
+    """Add the metrics of PERMUTED to the methods' results; `indices` gives the model's index of each finding."""
     for metric, depth in PERMUTED.items():
         other = Case(randomisation.permuted(case.model, depth), case.film)
         for method in methods:

@@ -1,4 +1,4 @@
-"""What decides the figures of a benchmark."""
+"""The parameters that determine a benchmark's results, and their digest."""
 
 from __future__ import annotations
 
@@ -15,15 +15,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Plan:
-    """What decides the figures; kept with every film, so that figures of different plans never meet in a table."""
+    """The parameters that determine a benchmark's results.
 
-    model: str  # its full name
-    methods: Mapping[str, Mapping[str, Any]]  # settings by key
+    Each film's record stores the plan's digest, so that a table never mixes results of different plans.
+    """
+
+    model: str  # full name with revision
+    methods: Mapping[str, Mapping[str, Any]]  # settings by method key
     grid: int = trust.GRID
     pairs: int = trust.PAIRS
 
     @property
     def digest(self) -> str:
-        """16 hex digits; where a model's folder lies makes no difference, what is in it does."""
+        """16 hex digits; they depend on the model's revision (its content), but not on the path of its folder."""
         text = json.dumps({**asdict(self), "model": self.model.rpartition("@")[2]}, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]

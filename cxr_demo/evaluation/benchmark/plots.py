@@ -1,4 +1,4 @@
-"""Means over findings -> bar charts."""
+"""Draws bar charts of the metrics' means over findings."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 
 def plot(out: Path, figures: Sequence[Mapping[str, Any]]) -> None:
-    """Write `localisation.png` and `faithfulness.png`: means over findings with their intervals, a bar per method.
+    """Write `localisation.png` and `faithfulness.png`: means over findings with 95 % intervals, one bar per method.
 
-    `figures` are those of `statistics.summary`; a picture of which a metric is undefined is left out.
+    `figures` is the result of `statistics.summary`. Omits a chart if one of its metrics is undefined.
     """
     from matplotlib.figure import Figure
 

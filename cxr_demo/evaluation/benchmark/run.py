@@ -1,4 +1,4 @@
-"""Measures what is not measured yet, film by film, alone or in several processes."""
+"""Runs a benchmark film by film, in one or several processes, and resumes an interrupted run."""
 
 from __future__ import annotations
 
@@ -35,10 +35,11 @@ def measure_films(
     permuted: int = 0,
     say: Callable[[str], None] = print,
 ) -> list[str]:
-    """Measure the films that this plan has not measured yet, then write tables and plots; reasons of films that failed.
+    """Measure all films without a record of the same plan, then write tables and plots; returns errors of failed films.
 
-    `permuted` films, evenly over the list, are explained with permuted weights too. Processes that were started
-    together (`torchrun`) divide the films; the first of them writes the table. DataError where no film has a finding.
+    `permuted` is the number of films, evenly spaced, that also get weight randomisation. Processes started together
+    (`torchrun`) divide the films, and the first one writes the tables. Passes progress to `say`. DataError if no film
+    has a finding to measure.
     """
     plan = Plan(model.name, {m.key: values_of(m) for m in methods})
     found = pairs(films)
@@ -74,7 +75,7 @@ def measure_films(
 
 
 def pairs(films: Films) -> dict[int, list[int]]:
-    """By row, indices of the findings to measure: those with boxes, or those labelled 1 if no film has boxes."""
+    """Indices of the findings to measure, by row: findings with boxes, or, if no film has boxes, those labelled 1."""
     boxed = {
         row: sorted({films.labels.index(box.label) for box in boxes if box.label in films.labels})
         for row, boxes in enumerate(films.boxes)
@@ -85,7 +86,7 @@ def pairs(films: Films) -> dict[int, list[int]]:
 
 
 def _known(path: Path, plan: Plan, permuted: bool) -> bool:
-    """Whether a film was measured by this plan; one of another plan is measured again."""
+    """Whether a record exists that this plan wrote, with permuted weights if requested."""
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
         return bool(record["plan"] == plan.digest and record["permuted"] >= permuted)
@@ -94,11 +95,11 @@ def _known(path: Path, plan: Plan, permuted: bool) -> bool:
 
 
 def _processes() -> tuple[int, int, Callable[[], None]]:
-    """Which process it is, how many there are, and how to wait for all."""
+    """The rank of this process, the number of processes, and a function that waits for all of them."""
     if int(os.environ.get("WORLD_SIZE", "1")) < 2:
         return 0, 1, lambda: None
     from accelerate import PartialState
 
-    # the slowest may be hours behind
+    # the slowest process may be hours behind
     state = PartialState(cpu=True, timeout=timedelta(days=7))
     return state.process_index, state.num_processes, state.wait_for_everyone

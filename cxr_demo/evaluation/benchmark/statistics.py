@@ -1,4 +1,4 @@
-"""Figures of films and findings -> means with 95 % intervals by patient bootstrap."""
+"""Computes means of metrics over films and findings, with 95 % intervals by patient bootstrap."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cxr_demo.evaluation import metrics
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-#: What is measured, and which way is better: 1 up, -1 down, 0 neither.
+#: Metrics and their direction: 1 if higher is better, -1 if lower is better, 0 for neither.
 METRICS: dict[str, int] = {
     "pointing": 1,
     "energy in box": 1,
@@ -39,30 +39,30 @@ METRICS: dict[str, int] = {
     "seconds": -1,
     "forward passes": -1,
 }
-#: What is compared with the centre control, case by case.
+#: Metrics that are compared with the centre control case by case (per film and finding).
 COMPARED = ("pointing", "energy in box", "IoU", "insertion - deletion", "faithfulness")
-#: Controls beside the methods, by name.
+#: Names of the controls.
 CONTROLS = ("random", "centre", "lungs")
-#: Fewer positives than this are said to be too few for a figure of their own.
+#: Minimum number of cases of a finding; results from fewer are marked as too few.
 FEWEST = 10
 
 
 def summary(lines: Sequence[Mapping[str, Any]], resamples: int = 1000) -> list[dict[str, Any]]:
     """Means per method, metric and finding, and their mean over findings, with 95 % intervals by patient bootstrap.
 
-    A line has `file`, `patient`, `finding`, `method` and a number or None per metric. A figure has `finding`, `method`,
-    `metric`, `value`, `low`, `high`, `cases` and `too few`.
+    Each line has `file`, `patient`, `finding`, `method` and a number or None per metric. Each result has `finding`,
+    `method`, `metric`, `value`, `low`, `high`, `cases` and `too few`; undefined metrics are omitted.
 
-    The mean over findings gives each the same weight, whatever its number of films, and leaves out those with fewer
-    than FEWEST; a metric is only averaged over findings where it is defined.
+    The mean over findings weights all findings equally, whatever their number of films. It omits findings with fewer
+    than FEWEST cases (unless all have fewer), and those for which the metric is undefined.
     """
     return _Cases.of(lines).figures(resamples) if lines else []
 
 
 def against(lines: Sequence[Mapping[str, Any]], control: str = "centre", resamples: int = 1000) -> list[dict[str, Any]]:
-    """The summary of differences: each figure of COMPARED less that of a control's map of the same film and finding.
+    """The summary of differences: each metric of COMPARED minus the control's value for the same film and finding.
 
-    Empty where the control was not measured.
+    Empty if the lines do not contain the control.
     """
     cases = _Cases.of(lines) if lines else None
     if cases is None or control not in cases.methods:
@@ -75,12 +75,12 @@ def against(lines: Sequence[Mapping[str, Any]], control: str = "centre", resampl
 
 @dataclass(frozen=True, eq=False)
 class _Cases:
-    """Figures of films and findings."""
+    """Metrics of cases; a case is one finding on one film."""
 
-    values: np.ndarray  # (cases, methods, metrics), nan where undefined
+    values: np.ndarray  # (cases, methods, metrics), nan if undefined
     methods: Sequence[str]
     metrics: Sequence[str]
-    findings: Sequence[str]  # without those of no case
+    findings: Sequence[str]  # those with at least one case
     of_finding: np.ndarray  # (findings, cases) bool
     patients: np.ndarray  # (cases,)
 
@@ -100,7 +100,7 @@ class _Cases:
         )
 
     def means(self, rows: np.ndarray) -> np.ndarray:
-        """Of some cases, by finding and last over findings: (findings + 1, methods, metrics)."""
+        """Means (findings + 1, methods, metrics) of the cases `rows`; the last row is the mean over findings."""
         enough = self.of_finding.sum(1) >= FEWEST
         enough = enough if enough.any() else np.ones_like(enough)
         part = self.values[rows]
@@ -114,7 +114,7 @@ class _Cases:
         return np.concatenate([each, mean[None]])
 
     def figures(self, resamples: int) -> list[dict[str, Any]]:
-        """A record for each finding, method and metric that is defined."""
+        """One result for each finding, method and metric with a defined mean, as described at `summary`."""
         point = self.means(np.arange(len(self.values)))
         low, high = metrics.interval(metrics.bootstrap(self.means, self.patients, resamples))
         counted = np.array([(~np.isnan(self.values[which])).sum(0) for which in self.of_finding])
@@ -136,7 +136,7 @@ class _Cases:
 
 
 def rounded(value: Any) -> Any:
-    """A number with five decimals, None where it is undefined; anything else as it is."""
+    """Round a float to five decimals, with None for nan and infinity; return any other value unchanged."""
     if isinstance(value, (float, np.floating)):
         return round(float(value), 5) if np.isfinite(value) else None
     return value

@@ -1,4 +1,4 @@
-"""Records of films -> films.csv, table.csv, table.json and table.md."""
+"""Writes films.csv, table.csv, table.json and table.md from the records of films."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def write_tables(out: Path, plan: Plan) -> None:
-    """Write films.csv, table.csv, table.json, table.md and plots from this plan's records in OUT/films."""
+    """Write films.csv, table.csv, table.json, table.md and the plots from this plan's records in OUT/films."""
     records = [json.loads(path.read_text(encoding="utf-8")) for path in sorted((out / "films").glob("*.json"))]
     records = [record for record in records if record["plan"] == plan.digest]
     lines = [
@@ -45,7 +45,7 @@ def write_tables(out: Path, plan: Plan) -> None:
 
 
 def markdown(about: Mapping[str, Any]) -> str:
-    """The table for people, in Markdown, of the content of table.json: means over findings, then metrics by finding."""
+    """Format the content of table.json as Markdown: means over findings, metrics by finding, gain over the centre."""
     figures = about["figures"]
     cell = {(f["finding"], f["method"], f["metric"]): f for f in figures}
     methods = list(dict.fromkeys(f["method"] for f in figures))
@@ -71,7 +71,7 @@ def markdown(about: Mapping[str, Any]) -> str:
 
 
 def _less_centre(figures: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """What is gained over somebody who points at the middle of every film, and by which methods nothing."""
+    """Markdown lines of the methods' gain over the centre control, and of methods without a significant gain."""
     means = {(f["method"], f["metric"]): f for f in figures if f["finding"] == "mean"}
     methods = [m for m in dict.fromkeys(method for method, _ in means) if m not in CONTROLS]
     shown = [metric for metric in COMPARED if any((m, metric) in means for m in methods)]
@@ -87,6 +87,7 @@ def _less_centre(figures: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 
 
 def _rows(first: str, methods: Sequence[str], rows: Sequence[tuple[str, Sequence[Any]]]) -> Iterator[str]:
+    """A Markdown table with a column per method; `rows` are (row header, results by method)."""
     yield f"| {first} | {' | '.join(methods)} |"
     yield f"|---|{'---|' * len(methods)}"
     for name, cells in rows:
@@ -94,6 +95,7 @@ def _rows(first: str, methods: Sequence[str], rows: Sequence[tuple[str, Sequence
 
 
 def _said(figure: Mapping[str, Any] | None) -> str:
+    """A table cell: the value with its interval, in parentheses if it has too few cases."""
     if figure is None:
         return ""
     digits = 1 if abs(figure["value"]) >= 10 else 3
@@ -102,16 +104,19 @@ def _said(figure: Mapping[str, Any] | None) -> str:
 
 
 def _arrow(metric: str) -> str:
+    """A metric's name with an arrow for the better direction."""
     return metric + {1: " ↑", -1: " ↓", 0: ""}[METRICS[metric]]
 
 
 def _counted(finding: str, cell: Mapping[Any, Any], methods: Sequence[str], metric: str) -> str:
+    """A row header: the finding with its number of cases, and a mark if there are too few."""
     counts = [cell[finding, m, metric] for m in methods if (finding, m, metric) in cell]
     text = f"{finding.replace('_', ' ')} ({max((c['cases'] for c in counts), default=0)})"
     return f"{text}, too few" if any(c["too few"] for c in counts) else text
 
 
 def _write_csv(path: Path, lines: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
+    """Write these columns of the lines as CSV; missing values become empty."""
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, restval="", extrasaction="ignore")
     writer.writeheader()
