@@ -1,4 +1,4 @@
-// How far the maps can be believed: measured by the server once they are complete.
+// The panel of trust: measures from the server of how far complete maps can be trusted.
 
 /** @import {Answer, Measured, Overlay, Result, Trust} from './types.d.ts' */
 import {coloursNow, filmAt, fit, hatch} from './canvas.js';
@@ -49,7 +49,7 @@ export function heardTrust(answer) {
   publish('trust');
 }
 
-/** Curves and overlay of one finding; those of the others stay. @param {Trust} trust @param {number} i @param {Measured} own */
+/** Stores one finding's curves and overlay; those of other findings stay. @param {Trust} trust @param {number} i @param {Measured} own */
 function measured(trust, i, own) { changePart(trust, {measured: new Map(trust.measured).set(i, own)}); }
 
 /** @param {Trust} trust @param {number} i @param {NonNullable<Answer['overlay']>} packed */
@@ -79,7 +79,7 @@ function trustWords(found) {
 
 // ------------------------------------------------------------------ agreement
 
-/** @type {(() => void) | null} How the picture of agreement is drawn, whenever one looks elsewhere. */
+/** @type {(() => void) | null} Redraw function of the picture of agreement, called when the view changes. */
 let overlay = null;
 const drawOverlay = () => overlay?.();
 

@@ -1,4 +1,4 @@
-// Made by `make viewer`; sources sha256:16527194ffdd98dc4f7a2617ede7dcada95a719e71f384de5980821b5d1b3d4b
+// Made by `make viewer`; sources sha256:10aba5aa02bde7403174148c02d20cbea0252584388e4282170510d20ce16d6c
 "use strict";
 var viewer = (() => {
   var __defProp = Object.defineProperty;
@@ -384,8 +384,8 @@ var viewer = (() => {
       this.point = 1.5.toLocaleString(code)[1];
     }
     /**
-     * The sentence of an identity; `values` stand in the places with their names, and `n` of them decides about the plural.
-     * @param {string} id @param {Values} [values] @returns {string | null} null where the catalogue lacks it
+     * The text of an identity, with `values` in its named placeholders; the value `n` selects the plural form.
+     * @param {string} id @param {Values} [values] @returns {string | null} null if the catalogue lacks it
      */
     find(id, values = {}) {
       const found = this.texts.get(id);
@@ -398,7 +398,7 @@ var viewer = (() => {
       if (typeof value === "number") return String(value).replace(".", this.point);
       return typeof value === "object" ? this.say(value) : String(value);
     }
-    /** A sentence of the server's; as it came where it has no identity here. @param {Sentence} sentence @returns {string} */
+    /** A sentence of the server; its English text if the catalogue lacks its identity. @param {Sentence} sentence @returns {string} */
     say({ id, parameters, text }) {
       return (id === null ? null : this.find(id, parameters)) ?? text;
     }
