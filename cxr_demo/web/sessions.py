@@ -46,7 +46,7 @@ class _Session:
 
 
 class Sessions:
-    """State of all visitors by session name, safe for use by several threads. No visitor sees another's data."""
+    """State of all visitors by session name. No visitor sees another's data."""
 
     def __init__(self, most: int = MOST) -> None:
         self._lock = threading.Lock()
