@@ -1,4 +1,4 @@
-"""The Space: build the page, launch it."""
+"""Entry point of a Hugging Face Space: builds and serves the page."""
 
 from cxr_demo.web import layout
 

@@ -1,1 +1,1 @@
-"""The page: its layout, its handlers, its endpoints."""
+"""The web page: layout, event handlers, job queue, uploads and endpoints for programs."""

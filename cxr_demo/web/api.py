@@ -1,6 +1,6 @@
-"""The endpoints that programs call.
+"""The endpoints `/predict` and `/explain` for programs.
 
-Gradio shows their docstrings and reads their annotations, which must not be strings for that.
+Gradio shows their docstrings and reads their annotations, so annotations in this module must not be strings.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,7 +20,7 @@ from cxr_demo.web.queue import JOBS
 from cxr_demo.web.requests import film_of, offered, sentence
 from cxr_demo.web.zerogpu import gpu
 
-#: Seconds that one method may take for one caller.
+#: Maximum time of one method for one caller, in seconds.
 DEADLINE = 120
 
 
@@ -32,7 +32,7 @@ def predict(file: gr.FileData, model: str | None = None) -> dict[str, Any]:
     probabilities, thresholds, warnings`; lists are in the order of `labels`.
     """
     with _readable():
-        offered(model)  # here, so that a process that is forked for a GPU has it
+        offered(model)  # load it before ZeroGPU forks, so that the forked process has it
         return _predicted(model, _sent(file))
 
 
@@ -51,20 +51,20 @@ def explain(
     keys = [kind.key for kind in methods.DEFAULTS] if method_keys is None else method_keys
     with _readable(), JOBS.ticket() as ticket:
         for _ in ticket.waits(Event()):
-            pass  # Gradio tells its clients where they stand
+            pass  # Gradio itself tells its clients their position in the queue
         offered(model)
         fields, path = _explained(model, _sent(file), keys, settings or {})
     return fields, gr.FileData(path=path, orig_name="maps.npz")
 
 
 class Strict(gr.Blocks):  # type: ignore[misc]
-    """Blocks that answer with a sentence where a call brings values that its endpoint cannot have.
+    """Blocks that answer a call with invalid values by a sentence.
 
-    Gradio itself writes them into the log, with a traceback: among them the path of a film, which ends in its name.
+    Gradio itself logs such a call with a traceback that contains the values, among them the file name of a film.
     """
 
     async def preprocess_data(self, *args: Any, **more: Any) -> list[Any]:
-        """A call's values as its function gets them; no code of ours runs in here that could fail."""
+        """Convert a call's values to the function's arguments; gr.Error if Gradio cannot convert them."""
         try:
             values: list[Any] = await super().preprocess_data(*args, **more)
         except Exception as error:
@@ -93,13 +93,13 @@ def _explained(
 
 
 def _sent(file: Any) -> dict[str, Any]:
-    """A file as Gradio hands it over, a plain dictionary from the caller, as the source of a film."""
+    """Convert the caller's file, which Gradio passes on as a plain dictionary, to the source of a film."""
     return {"kind": "file", "path": file.get("path") if isinstance(file, dict) else None}
 
 
 @contextmanager
 def _readable() -> Iterator[None]:
-    """Every failure becomes a sentence for the caller, without a traceback for mistakes that are theirs."""
+    """Turn every exception into a gr.Error that carries a sentence for the caller; Gradio logs no traceback of it."""
     try:
         yield
     except Exception as error:

@@ -1,4 +1,4 @@
-"""Takes a visitor's maps out of the page: one film as a zip, several zips as one."""
+"""Export of maps from the page: one film as a zip, or several of these zips packed into one."""
 
 from __future__ import annotations
 
@@ -28,12 +28,15 @@ if TYPE_CHECKING:
     from cxr_demo.methods.base import Method
     from cxr_demo.types import Explanation
 
-#: Events that ask for all of a film as a zip, and for several of these as one.
+#: Events that request the export of one film as a zip, and of several such zips as one.
 EXPORT, BUNDLE = "export", "bundle"
 
 
 def export_film(event: gr.EventData, caller: gr.Request) -> Iterator[dict[str, Any]]:
-    """Pack a film's maps, and all that belongs to them, into a zip to take away; what is not finished is made now."""
+    """Yield the progress and then the path of a zip with a film's prediction, maps and measures.
+
+    Maps that are missing or have other settings are computed first. Failures are answered as `refusal` records.
+    """
     for answer in of_maps(EXPORT, _exported, event, caller):
         if "path" in answer:
             sessions.packed(visitor_of(caller)).add(answer["path"])
@@ -41,11 +44,11 @@ def export_film(event: gr.EventData, caller: gr.Request) -> Iterator[dict[str, A
 
 
 def export_films(event: gr.EventData, caller: gr.Request) -> dict[str, Any]:
-    """Pack zips of several films into one."""
+    """Pack the visitor's zips of several films into one; a path that was not packed for this visitor is refused."""
     request, made = Request.of(event._data), sessions.packed(visitor_of(caller))
     head = {"event": BUNDLE, "run": request.run}
     try:
-        # nobody's own zip is opened: what it unpacks to may have no end; nor one twice
+        # only zips made here, each once: a zip that a visitor made might unpack to any size
         paths = dict.fromkeys(request.paths)
         archives = [Path(path) for path in paths if path in made and Path(path).is_file()]
         if not archives or len(archives) < len(paths):
@@ -72,7 +75,7 @@ def _exported(
     result = complete(case, explanations, finding=finding, boxes=request.boxes_on(case.film), budget=budget)
     boxed = [box.label for box in result.boxes if box.label in labels]
     first, *top = (labels[i] for i in (result.finding, *result.prediction.ranked()[:3]))
-    # no dots: what remains of "...png" would be the folder above, with everybody's films
+    # dots are replaced: "..", the stem of "...png", would name the parent folder, which holds all visitors' films
     name = re.sub(r"[^\w-]", "_", Path(case.film.name).stem)
     with uploads.new_folder() as folder:
         export.save(folder / name, result, list(dict.fromkeys([first, *boxed, *top])))
@@ -81,16 +84,16 @@ def _exported(
 
 
 def _made(case: Case, request: Request, visitor: str, key: str, budget: Budget) -> Explanation:
-    """A method's whole map, which is kept; Cancelled or DeadlinePassed as the budget says."""
+    """Compute and keep a method's complete maps; Cancelled or DeadlinePassed if the budget ends first."""
     made = case.last_explanation(_method_of(request, key), budget=budget)
     if made.stopped:
-        budget.check()  # raises, as it did there
+        budget.check()  # raises the error that stopped the method
     sessions.keep(visitor, maps_key(request), made)
     return made
 
 
 def _fits(request: Request, known: Explanation) -> bool:
-    """Whether finished maps have the settings that are asked for."""
+    """Whether finished maps were computed with the requested settings."""
     return dict(known.settings) == methods.values_of(_method_of(request, known.method))
 
 

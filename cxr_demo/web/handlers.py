@@ -1,7 +1,7 @@
-"""What the page answers to the browser's events.
+"""Handlers of the browser's events.
 
-Every answer to the browser is a small record of numbers (`viewer_data.py`); the handlers below only read the request,
-call the engine and pass on its sentences where something cannot be done.
+A handler reads the request, calls the computation and answers with a small record of numbers (`viewer_data.py`), or
+with the sentence of an error.
 """
 
 from __future__ import annotations
@@ -34,17 +34,17 @@ if TYPE_CHECKING:
     from cxr_demo.methods.base import Method
     from cxr_demo.types import Explanation
 
-#: Events that ask for all of a film's pixels, how many copies a method would score, how far maps can be believed, for
-#: maps of a model that has unlearnt, and for a model by its name.
+#: Events that request a film's full pixels, the number of masked copies of a run, measures of trust, maps of a model
+#: with permuted weights, and a model by its name.
 PIXELS, ESTIMATE, TRUST, SCRAMBLE, NAMED = "pixels", "estimate", "trust", "scramble", "named"
-#: What is said to the browser while one of them has no answer yet.
+#: The answer to the browser until one of these events has its first result.
 BUSY = {"busy": True}
 
 sessions = Sessions()
 
 
 def open_film(event: gr.EventData, caller: gr.Request) -> tuple[Any, ...]:
-    """Answer a dropped film, or a change of the model, with what the model is and what it says of the film."""
+    """Answer a new film or a change of model with the model's specification, prediction and card per language."""
     request, visitor = Request.of(event._data), visitor_of(caller)
     answer: dict[str, Any] = {"turn": request.turn}
     sessions.end(visitor, request.run)
@@ -61,12 +61,12 @@ def open_film(event: gr.EventData, caller: gr.Request) -> tuple[Any, ...]:
 
 
 def pixels(event: gr.EventData, caller: gr.Request) -> dict[str, Any]:
-    """Where a film's pixels lie, all of them and with all their grey levels, for who looks closer."""
+    """Answer with the path of a file that holds all pixels and grey levels of a film, for enlarged display."""
     request, visitor = Request.of(event._data), visitor_of(caller)
     head = {"event": PIXELS, "run": request.run}
     try:
         film = sessions.film(visitor, _key(request.source), lambda: film_of(request.source))
-        # one file for a film, however often it is asked for and by whomever: its name is known to who has the film
+        # all requests share one file per film; only a visitor who has the film can know its checksum, the file's name
         path = uploads.claim() / "pixels" / f"{film.sha256}-{film.correction}".replace(" ", "-")
         if not path.exists():
             uploads.write(path, viewer_data.pixels_of(film))
@@ -76,7 +76,7 @@ def pixels(event: gr.EventData, caller: gr.Request) -> dict[str, Any]:
 
 
 def estimate(event: gr.EventData) -> dict[str, Any]:
-    """How many altered copies a method would score with these settings, or what is wrong with them."""
+    """Answer with the number of masked copies that a method would score with these settings, or with their error."""
     request = Request.of(event._data)
     head = {"event": ESTIMATE, "run": request.run, "method": request.method}
     try:
@@ -87,7 +87,7 @@ def estimate(event: gr.EventData) -> dict[str, Any]:
 
 
 def named(event: gr.EventData) -> dict[str, Any]:
-    """The choice that a visitor means by a name, once the model is here, or why there is none."""
+    """Load the model that a visitor names and answer with its entry for the list of models, or with the error."""
     request = Request.of(event._data)
     head = {"event": NAMED, "run": request.run}
     try:
@@ -98,21 +98,21 @@ def named(event: gr.EventData) -> dict[str, Any]:
 
 
 def run_handler(kind: type[Method]) -> Callable[..., Iterator[dict[str, Any]]]:
-    """The handler of one method's own event, so that each card streams and ends by itself."""
+    """Make the handler of one method's event; each method has its own, so that each card streams and ends by itself."""
 
     def run(event: gr.EventData, caller: gr.Request) -> Iterator[dict[str, Any]]:
         request, visitor = Request.of(event._data), visitor_of(caller)
         flag = sessions.begin(visitor, "aside" if request.aside else kind.key, request.run)
         head = {"method": kind.key, "run": request.run}
         try:
-            offered(request.model)  # here, so that a process that is forked for a GPU has it
+            offered(request.model)  # load it before ZeroGPU forks, so that the forked process has it
             cancelled = None if FORKS else flag
 
             def work() -> Generator[tuple[dict[str, Any], Explanation | None]]:
                 return _maps(request.model, request.source, visitor, kind.key, request.settings, cancelled)
 
             latest = {**head, "at": 0}
-            # a method that takes no time does not wait
+            # instant methods bypass the queue
             answers = attended(work, flag) if kind.cost is Cost.INSTANT else JOBS.in_turn(work, flag)
             with closing(answers):
                 for at, found in enumerate(answers):
@@ -124,7 +124,7 @@ def run_handler(kind: type[Method]) -> Callable[..., Iterator[dict[str, Any]]]:
                         latest = {**head, "at": at, **answer}
                         if explanation is not None and not request.aside:
                             sessions.keep(visitor, maps_key(request), explanation)
-                    # where the work is in another process, the flag is seen only here
+                    # a forked process does not see the flag, so it is checked here
                     over = {"stopped": record(sentence_of(Cancelled()))} if FORKS and flag.is_set() else {}
                     yield latest | over
                     if over:
@@ -141,7 +141,7 @@ def run_handler(kind: type[Method]) -> Callable[..., Iterator[dict[str, Any]]]:
 
 @gpu(seconds=30)
 def _case_fields(model: str, source: Mapping[str, Any], visitor: str | None) -> dict[str, Any]:
-    """The film and what the model says of it, in the browser's form; with a visitor it is the one they look at."""
+    """The film and its prediction as a record for the browser; with a visitor, the film becomes their current one."""
     case = Case(offered(model), film_of(source)) if visitor is None else case_of(visitor, model, source)
     return viewer_data.case_fields(case.film, case.predict())
 
@@ -150,7 +150,7 @@ def _case_fields(model: str, source: Mapping[str, Any], visitor: str | None) -> 
 def _maps(
     model: str, source: Mapping[str, Any], visitor: str, key: str, settings: Mapping[str, Any], flag: Event | None
 ) -> Generator[tuple[dict[str, Any], Explanation | None]]:
-    """A method's maps as they get better, in the browser's form; with the last one, the maps themselves."""
+    """Yield a method's successively better maps as records for the browser; with a complete one, its Explanation."""
     method = methods.method(key, settings)
     budget = Budget(seconds=DEADLINE, cancelled=flag)
     explanations = case_of(visitor, model, source).explain(method, budget=budget)
@@ -169,12 +169,12 @@ def _waiting(wait: QueueStatus) -> dict[str, Any]:
 
 
 def trust_maps(event: gr.EventData, caller: gr.Request) -> Iterator[dict[str, Any]]:
-    """Measure how far the maps that are shown can be believed, with curves for one finding."""
+    """Yield measures of how far the displayed maps can be trusted, with curves for one finding."""
     yield from of_maps(TRUST, _trusted, event, caller)
 
 
 def scramble(event: gr.EventData, caller: gr.Request) -> Iterator[dict[str, Any]]:
-    """Show what becomes of the maps when the model's weights are permuted down to a depth."""
+    """Yield maps of the model with its weights permuted down to a depth (weight randomisation)."""
     yield from of_maps(SCRAMBLE, _scrambled, event, caller, end={"complete": True})
 
 
@@ -185,7 +185,10 @@ def of_maps(
     caller: gr.Request,
     end: dict[str, Any] | None = None,
 ) -> Iterator[dict[str, Any]]:
-    """The answers to a question about finished maps, once it is its turn, and what is said at their end."""
+    """Yield the answers of `work` on finished maps: the queue's status first, `end` last.
+
+    Failures are answered as `refusal` records. `name` is the event, and the kind of run that a later one ends.
+    """
     request, visitor = Request.of(event._data), visitor_of(caller)
     head = {"event": name, "run": request.run}
     flag = sessions.begin(visitor, name, request.run)
@@ -213,7 +216,7 @@ def of_maps(
 
 
 def _finished(request: Request, visitor: str) -> dict[str, Explanation]:
-    """The finished maps, by method, that a later question is about; with settings, others can be made."""
+    """The finished maps of the request, by method; BadSetting if both maps and settings are missing."""
     known = sessions.kept(visitor, maps_key(request))
     kept = {key: known[key] for key in request.methods if key in known}
     if not kept and not request.settings:
@@ -240,18 +243,18 @@ def _scrambled(
 
 
 def stop(event: gr.EventData, caller: gr.Request) -> None:
-    """End one of the visitor's methods, or all of them."""
+    """End the runs of one of the visitor's methods, or of all."""
     request = Request.of(event._data)
     sessions.end(visitor_of(caller), request.run, request.method)
 
 
 def leave(caller: gr.Request) -> None:
-    """End what a visitor who closed the page left behind."""
+    """End the runs and drop the data of a visitor who closed the page."""
     sessions.forget(visitor_of(caller))
 
 
 def case_of(visitor: str, model: str, source: Mapping[str, Any]) -> Case:
-    """The film that a visitor looks at, before a model; errors of `offered` and `film_of`."""
+    """The visitor's current film with a model; raises the errors of `offered` and `film_of`."""
     return sessions.case(visitor, _key(source), offered(model), lambda: film_of(source))
 
 
@@ -260,7 +263,7 @@ def _key(source: Mapping[str, Any]) -> tuple[Any, ...]:
 
 
 def maps_key(request: Request) -> tuple[Any, ...]:
-    """What finished maps are kept under: their model and where their film comes from."""
+    """The key of finished maps: their model and the source of their film."""
     return (request.model, *_key(request.source))
 
 

@@ -1,6 +1,7 @@
-"""The page: its components, what the viewer knows at the start, and how the page is served.
+"""The page's Gradio components, the viewer's initial data, and the server's settings.
 
-One component shows the viewer and raises its events; each kind of answer has a channel, so methods stream side by side.
+One component shows the viewer and raises its events; each kind of answer has its own channel component, so that
+methods stream side by side.
 """
 
 from __future__ import annotations
@@ -31,13 +32,13 @@ if TYPE_CHECKING:
     from cxr_demo.methods.base import Method
     from cxr_demo.models.classifier import Classifier
 
-#: What the file chooser offers; the reader decides by content.
+#: File name endings that the file chooser offers; the reader goes by content.
 ACCEPTED = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".dcm", ".dicom")
 
 
 def build() -> gr.Blocks:
-    """The page with its queue, ready to launch; the page's own model is loaded, or its error raised."""
-    uploads.claim()  # before any component is made: each remembers the folder
+    """Build the page with its queue, ready to launch; loads the default model and raises its errors."""
+    uploads.claim()  # first: each component remembers the upload folder at its creation
     own = offered()
     kinds = methods.METHODS
     with api.Strict(title=messages.TITLE, analytics_enabled=False, fill_width=True) as page:
@@ -71,7 +72,7 @@ def build() -> gr.Blocks:
 
 
 def _chapters(code: str) -> list[gr.Markdown]:
-    """What stands under the viewer in a language, for who reads it; a chapter without a text is the model's card."""
+    """Build the chapters under the viewer in one language; returns those that show the model's card."""
     cards = []
     with gr.Column(elem_classes=f"in-{code}"):
         for heading, body in messages.chapters(code).items():
@@ -83,7 +84,7 @@ def _chapters(code: str) -> list[gr.Markdown]:
 
 
 def _wire(shown: gr.HTML, event: str, handler: Any, outputs: Any, name: str, **more: Any) -> Any:
-    """Bind an event of the viewer; where Gradio refuses to serve it, the viewer is told."""
+    """Bind a handler to an event of the viewer; if Gradio refuses the event, a script tells the viewer."""
     bound = getattr(shown, event)(
         handler, None, outputs, show_progress="hidden", api_visibility="private", trigger_mode="multiple", **more
     )
@@ -92,11 +93,11 @@ def _wire(shown: gr.HTML, event: str, handler: Any, outputs: Any, name: str, **m
 
 
 def serve(page: gr.Blocks, **launch: Any) -> Any:
-    """Launch on 127.0.0.1:7860, or where Gradio's own environment variables say (as on a Space)."""
+    """Launch on 127.0.0.1:7860, or on the address in Gradio's environment variables (as on a Space)."""
     memory.share()
     if current_thread() is main_thread():
         signal(SIGTERM, _end)
-    if not FORKS:  # a forked process chooses its own
+    if not FORKS:  # with ZeroGPU each forked process chooses its own engine
         Thread(target=engine_of, args=(offered(),), name="engine", daemon=True).start()
     look = {"theme": theme(), "css_paths": [viewer_data.ASSETS / "viewer.css"], "footer_links": ["api"]}
     limits = {
@@ -104,27 +105,27 @@ def serve(page: gr.Blocks, **launch: Any) -> Any:
         "show_error": False,
         "max_file_size": uploads.MEGABYTES * 2**20,
         "app_kwargs": {"middleware": [Middleware(uploads.Uploading)], **mcp.offer(page)},
-        "mcp_server": False,  # not as Gradio does it
-        # who waits for a turn waits in a thread, and a new film must still find one
+        "mcp_server": False,  # `mcp.offer` replaces Gradio's own
+        # each queued computation waits in a thread; predictions of new films need free ones
         "max_threads": WORKERS + CAPACITY + 32,
     }
     return page.launch(**{**look, **limits, **launch})
 
 
 def _end(*_: Any) -> NoReturn:
-    """What a Space is ended by: no film stays behind. Not by way of the interpreter's end, which waits for engines."""
+    """Handle SIGTERM, which ends a Space: delete all films and exit at once, since a regular exit waits for engines."""
     uploads.release()
     os._exit(0)
 
 
 def theme() -> gr.themes.Base:
-    """Calm and dense, with the visitor's own fonts, so that nothing is fetched."""
+    """A calm, dense theme with system fonts, so that the page fetches none."""
     fonts = ["system-ui", "Segoe UI", "Roboto", "Helvetica", "Arial", "sans-serif"]
     return gr.themes.Base(primary_hue="blue", neutral_hue="slate", font=fonts, font_mono=["ui-monospace", "monospace"])
 
 
 def _about(own: Classifier) -> dict[str, Any]:
-    """What the viewer knows before any film."""
+    """The viewer's initial data: models, methods, example films and limits."""
     shown = [viewer_data.method_fields(kind, on=kind in methods.DEFAULTS) for kind in methods.METHODS]
     return {
         **viewer_data.about_fields(viewer_data.spec_fields(own.spec, own.name), registry.choices()[0].name, shown),
@@ -144,7 +145,7 @@ def _about(own: Classifier) -> dict[str, Any]:
 
 
 def _show(about: Mapping[str, Any], kinds: Sequence[type[Method]]) -> gr.HTML:
-    """The whole visible tool; its events are those of `viewer_data.script`."""
+    """The component of the whole viewer; `viewer_data.script` defines its events."""
     return gr.HTML(
         html_template="<div></div>",
         js_on_load=viewer_data.script(kinds),
@@ -155,12 +156,12 @@ def _show(about: Mapping[str, Any], kinds: Sequence[type[Method]]) -> gr.HTML:
 
 
 def _channel() -> gr.HTML:
-    """Invisible: tells the viewer in the browser each value it is given."""
+    """An invisible component that passes each new value to the viewer in the browser."""
     return gr.HTML(html_template="<div></div>", js_on_load=f"watch('value', () => {_tell('props.value')});")
 
 
 def _failure_script(of: str) -> str:
-    """For an event that Gradio itself refused: tells the viewer whose it was, a method's key or "film"."""
+    """The script that tells the viewer which event Gradio refused: a method's key, "film" or another event's name."""
     return f"() => {{ {_tell(json.dumps({'failed': of}))}; }}"
 
 

@@ -1,7 +1,7 @@
-"""The endpoints that programs call as tools of assistants, over MCP, where `gradio[mcp]` is installed.
+"""The endpoints `/predict` and `/explain` as MCP tools for assistants, if `gradio[mcp]` is installed.
 
-Gradio serves them, but calls them by its client for Python, which reads whatever file of this machine an argument
-names, reports home, and keeps threads waiting. Here a call goes to the page as a browser's would.
+Gradio's own MCP server calls endpoints through its Python client, which reads any local file that an argument names,
+sends analytics, and blocks threads. This one calls the page as a browser does.
 """
 
 from __future__ import annotations
@@ -32,35 +32,35 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: Gradio's own variable: whether a page is served over MCP. Here it is unless this says no.
+#: Gradio's environment variable that switches MCP; here MCP is on unless the value is false.
 SWITCH = "GRADIO_MCP_SERVER"
-#: What stands between the address of a page and the path of a file that was sent to it.
+#: The part of a file's URL between the page's address and the path of the uploaded file.
 GIVEN = "/gradio_api/file="
-#: Headers of an assistant's request that say nothing of who asks, but of how it was sent.
+#: Headers of an assistant's request that concern its transport, not its sender; they are not passed on.
 OWN = {"accept", "accept-encoding", "connection", "content-length", "content-type", "host", "transfer-encoding"}
 
 
 def offer(page: gr.Blocks) -> dict[str, Any]:
-    """Serve the page's endpoints over MCP once it is launched; what its app must be told for that, if it can be."""
+    """Attach an MCP server to the page; returns keyword arguments for its app, or none if MCP is unavailable or off."""
     if find_spec("mcp") is None or os.environ.get(SWITCH, "").lower() == "false":
         return {}
     try:
         server = Tools(page)
-    except Exception as error:  # a version that Gradio does not know: the page itself can do without
+    except Exception as error:  # an incompatible version of mcp must not stop the page
         log.warning("There are no tools over MCP: %s", error)
         return {}
-    logging.getLogger("mcp").setLevel(logging.ERROR)  # below that it writes down what strangers send
+    logging.getLogger("mcp").setLevel(logging.ERROR)  # at lower levels it logs the contents of requests
     page.mcp_server_obj, page.mcp_server = server, True
     return {"lifespan": server.lifespan}
 
 
 class Tools(GradioMCPServer):  # type: ignore[misc]
-    """Gradio's server of a page's public endpoints."""
+    """Gradio's MCP server of a page's public endpoints, with calls that go through the page's queue."""
 
     def get_input_schema(
         self, tool_name: str, parameters: dict[str, str] | None = None
     ) -> tuple[dict[str, Any], list[list[str | int]]]:
-        """What a tool takes, and where films are in it; says how a film is sent."""
+        """A tool's JSON schema and the positions of films in it; the schema describes how to send a film."""
         schema, positions = super().get_input_schema(tool_name, parameters)
         for (name,) in positions:
             schema["properties"][name] = {"type": "string", "description": messages.TOOL_FILM}
@@ -69,7 +69,7 @@ class Tools(GradioMCPServer):  # type: ignore[misc]
     def convert_strings_to_filedata(
         self, value: dict[str, Any], filedata_positions: list[list[str | int]]
     ) -> dict[str, Any]:
-        """The arguments of a call, films as paths of files that were sent; BadSetting for a file in any other place."""
+        """Convert a call's arguments: films become paths of uploaded files; BadSetting for a file elsewhere."""
         traverse(value, _no_file, lambda given: isinstance(given, dict) and "meta" in given)
         return {name: _sent_film(given) if [name] in filedata_positions else given for name, given in value.items()}
 
@@ -77,7 +77,7 @@ class Tools(GradioMCPServer):  # type: ignore[misc]
         return self
 
     def submit(self, *data: Any, api_name: str, headers: Mapping[str, str]) -> AsyncGenerator[dict[str, Any]]:
-        """What the page says of a call until it is answered; ending this leaves the queue."""
+        """The messages of the page's queue about a call, up to its result; closing the generator leaves the queue."""
         function = self.get_block_fn_from_endpoint_name(api_name)
         kept = {name: value for name, value in headers.items() if name not in OWN}
         return _said(str(self.local_url), function._id, data, kept)
@@ -88,7 +88,10 @@ class Tools(GradioMCPServer):  # type: ignore[misc]
     async def _execute_tool_with_progress(
         self, job: AsyncGenerator[dict[str, Any]], progress_token: str | int | None
     ) -> list[Any]:
-        """The values of an answer; whoever wants to know is told where the call stands."""
+        """Return the values of a call's result, and send progress notifications if the caller gave a token.
+
+        CxrError if the call fails.
+        """
         step = 0
         async with aclosing(job) as events:
             async for message in events:
@@ -105,7 +108,7 @@ class Tools(GradioMCPServer):  # type: ignore[misc]
         raise CxrError(messages.FAILED)
 
     def postprocess_output_data(self, data: list[Any], root_url: str) -> list[Any]:
-        """A text for each value: JSON, or the address where a file can be had."""
+        """Convert each value to a text: JSON, or the URL of a file."""
         given = [
             f"{root_url}{GIVEN}{encode_file_path(value['path'])}" if is_file_obj_with_meta(value) else json.dumps(value)
             for value in data
@@ -116,7 +119,7 @@ class Tools(GradioMCPServer):  # type: ignore[misc]
 async def _said(
     page: str, function: int, data: tuple[Any, ...], headers: Mapping[str, str]
 ) -> AsyncGenerator[dict[str, Any]]:
-    """The messages of the page's queue about one call, of a session of its own; TooBusy where it is not taken."""
+    """Yield the messages of the page's queue about one call, made in a new session; TooBusy if the queue refuses it."""
     session = uuid.uuid4().hex
     asking = httpx.AsyncClient(base_url=page, headers=headers, timeout=None, verify=False, trust_env=False)
     async with asking:
@@ -140,7 +143,10 @@ def _no_file(_: Any) -> NoReturn:
 
 
 def _sent_film(given: Any) -> Any:
-    """A file that was sent, as an endpoint takes it; nothing is fetched, and the endpoint checks the path."""
+    """Convert a film argument to the record that an endpoint takes; the endpoint checks the path.
+
+    UnreadableImage for invalid base64, and for a URL of another server: nothing is fetched.
+    """
     if not isinstance(given, str):
         return given
     if given.startswith("data:"):

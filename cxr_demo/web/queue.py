@@ -1,7 +1,7 @@
-"""The queue of computations: first come, first served, and each waiting visitor is told how many are ahead.
+"""First-in, first-out queue of computations that reports to each waiting visitor how many are ahead.
 
-Gradio's own queue tells that to its own components alone. Predictions of new films, and maps that take no time, do not
-wait here: they run between the batches of the computation that is under way (`inference/scheduler.py`).
+Gradio's own queue reports this only to its own components. Predictions of new films and instant maps bypass this
+queue: they run between the batches of the current computation (`inference/scheduler.py`).
 """
 
 from __future__ import annotations
@@ -23,24 +23,24 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-#: Computations at a time: a visitor's default maps side by side. More would each take longer.
+#: Maximum number of running computations, enough for a visitor's default maps side by side; more would slow each.
 WORKERS = 4
-#: Computations that may wait.
+#: Maximum number of waiting computations.
 CAPACITY = 200
-#: Seconds between two checks of whether a waiting visitor has left.
+#: Interval between two checks of whether a waiting visitor has left, in seconds.
 LOOK = 0.5
 
 
 @dataclass(frozen=True)
 class QueueStatus:
-    """How long a computation has to wait."""
+    """The position of a waiting computation and its estimated wait."""
 
     ahead: int  # waiting computations that start before it
-    seconds: float | None  # about how long; None before any computation has ended
+    seconds: float | None  # estimated wait; None before the first computation has ended
 
 
 class JobQueue:
-    """Computations in the order they came: the first few run, the others wait."""
+    """Computations in order of arrival: the first `workers` run, up to `capacity` others wait."""
 
     def __init__(self, workers: int = WORKERS, capacity: int = CAPACITY) -> None:
         self._workers, self._capacity = workers, capacity
@@ -50,7 +50,7 @@ class JobQueue:
 
     @contextmanager
     def ticket(self) -> Iterator[Ticket]:
-        """A ticket behind all others, for as long as the context lasts; TooBusy where too many wait."""
+        """Hold a ticket at the end of the queue while the context lasts; TooBusy if the queue is full."""
         with self.changed:
             ticket = Ticket(self)
             ahead = len(self._order) - self._workers
@@ -67,18 +67,21 @@ class JobQueue:
                 self.changed.notify_all()
 
     def ahead(self, ticket: Ticket) -> int:
-        """Waiting computations that start before a ticket's; below zero while it runs."""
+        """Number of waiting computations ahead of a ticket; negative while it runs."""
         return self._order.index(ticket) - self._workers
 
     def expected(self, ahead: int) -> float | None:
-        """Seconds, about, until a computation starts that has so many ahead; None before any has ended."""
+        """Estimated seconds until a computation with `ahead` others before it starts; None before any has ended."""
         return (ahead + 1) * sum(self._took) / len(self._took) / self._workers if self._took else None
 
     def in_turn(self, work: Callable[[], Generator[T]], over: threading.Event) -> Generator[T | QueueStatus | None]:
-        """The queue's status until the computation starts, then what `attended` yields of it."""
+        """Yield the queue's status until the computation may start, then the items of `attended`.
+
+        TooBusy if the queue is full; Cancelled once `over` is set.
+        """
         with self.ticket() as ticket:
             yield from ticket.waits(over)
-            yield None  # notices a visitor who left while waiting, before anything is computed
+            yield None  # detects a visitor who left while waiting, before the computation starts
             with closing(attended(work, over)) as answers:
                 yield from answers
 
@@ -91,7 +94,7 @@ class Ticket:
     began: float | None = None
 
     def waits(self, over: threading.Event) -> Iterator[QueueStatus]:
-        """The status, whenever it changes, until the computation may start; Cancelled once `over` is set."""
+        """Yield the status at each change until the computation may start; Cancelled once `over` is set."""
         queue, told = self.queue, None
         while True:
             with queue.changed:
@@ -113,26 +116,26 @@ JOBS = JobQueue()
 
 
 def attended(work: Callable[[], Generator[T]], over: threading.Event) -> Generator[T | None]:
-    """A computation's answers as they come, and None whenever LOOK seconds have passed without one.
+    """Yield a computation's answers as they arrive, and None after every LOOK seconds without one.
 
-    The server notices that a visitor has left only when it sends something, so it sends something often. Closing this
-    iterator sets `over` and ends the work.
+    The server notices that a visitor has left only when it sends a message, so each None makes it send one. Closing
+    this iterator sets `over` and ends the computation. Errors of the computation are raised here.
     """
     said: Queue[tuple[T | None, BaseException | None]] = Queue(maxsize=1)
 
     def compute() -> None:
-        error: BaseException = StopIteration()  # it has ended
+        error: BaseException = StopIteration()  # marks the regular end
         try:
             with closing(work()) as answers:
                 for answer in answers:
                     said.put((answer, None))
-                    if over.is_set():  # who is still there reads so
+                    if over.is_set():  # a visitor who is still there reads that it was stopped
                         raise Cancelled
         except BaseException as raised:
             error = raised
         said.put((None, error))
 
-    # what is asked of a ZeroGPU is known by the context of its request
+    # ZeroGPU finds the request in the context variables
     worker = threading.Thread(target=copy_context().run, args=(compute,), daemon=True)
     worker.start()
     try:
@@ -149,7 +152,7 @@ def attended(work: Callable[[], Generator[T]], over: threading.Event) -> Generat
             yield answer
     finally:
         over.set()
-        while worker.is_alive():  # it may be about to say something that nobody hears
+        while worker.is_alive():  # it may be blocked on a full queue of answers
             with suppress(Empty):
                 said.get_nowait()
             worker.join(0.02)

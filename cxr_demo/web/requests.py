@@ -1,4 +1,4 @@
-"""What a request may name: a model that is offered, a film that was sent. Everything else is refused by a sentence."""
+"""Validation of requests: each may name only offered models and uploaded or built-in films; others are refused."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-#: Seconds that a visitor waits for a model or an example which must first be fetched.
+#: Maximum wait of a visitor for the download of a model or an example, in seconds.
 PATIENCE = 20.0
 
-#: Shares of a film beyond which no edge of a box lies.
+#: Bound on the absolute value of a box's edge, in shares of the film.
 FAR = 10
 
-#: What is said of where a film comes from.
+#: Fields of the record that names the source of a film.
 SOURCE = ("kind", "key", "path", "correction")
 
 
 def offered(name: str | None = None) -> Classifier:
-    """A model that visitors may choose, or a lesson's, the page's own without a name; UnknownModel for anything else.
+    """Load a model that visitors may choose or that belongs to a failure case; without a name, the page's default.
 
-    A folder of this machine that is not offered counts as anything else.
+    UnknownModel for any other name, local folders included.
     """
     if name is None:
         return registry.load()
@@ -48,19 +48,19 @@ def offered(name: str | None = None) -> Classifier:
 
 
 def choice_of(name: str) -> registry.Source:
-    """The choice that somebody means who types a name; the errors of `offered`."""
+    """The entry in the list of models for a name that a visitor types; raises the errors of `offered`."""
     if _is_guest(name):
         return visitor_models.choice(offered(name))
     return next(choice for choice in registry.choices() if choice.name == name)
 
 
 def card_of(name: str) -> str:
-    """The card of a model that visitors may choose, as Markdown."""
+    """The card of an offered model, as Markdown."""
     return visitor_models.card(offered(name)) if _is_guest(name) else registry.card(name)
 
 
 def _is_guest(name: str) -> bool:
-    """Whether a name that is not on the list may be asked for all the same; UnknownModel where it may not."""
+    """Whether a name refers to an unlisted model of the Hub; UnknownModel if visitors may not load it."""
     names = [choice.name for choice in registry.choices()]
     if name in (*names, *(lesson.model for lesson in failure_cases.LESSONS.values())):
         return False
@@ -73,24 +73,24 @@ def _is_guest(name: str) -> bool:
 
 @dataclass(frozen=True)
 class Request:
-    """What an event of the browser says, in the types it should have: anybody may send anything."""
+    """The validated data of a browser's event, whose sender may have put anything into it."""
 
-    run: int  # 0 where it is about a film
+    run: int  # 0 for an event about a film
     turn: int
     model: str
-    source: Mapping[str, str]  # where the film comes from; empty for none
-    settings: Mapping[str, Any]  # of a method; or of several, by method
+    source: Mapping[str, str]  # of the film; empty without a film
+    settings: Mapping[str, Any]  # of one method, or of several by method
     methods: Sequence[str]
     method: str | None
     finding: int
     boxes: Sequence[tuple[str, Sequence[float]]]  # finding; left, top, right, bottom in shares of the film
     depth: str
-    paths: Sequence[str]  # of zips that were packed before
-    aside: bool  # to be shown beside the cards: ends none of their runs, and is not asked about later
+    paths: Sequence[str]  # of zips packed earlier
+    aside: bool  # shown beside the cards: ends no run of theirs, and its maps are not kept
 
     @classmethod
     def of(cls, data: Any) -> Request:
-        """From an event's data; what is missing or of another type counts as nothing."""
+        """Read an event's data; missing fields and fields of another type get empty values."""
 
         def known(name: str, kind: type[T], nothing: T) -> T:
             value = data.get(name) if isinstance(data, dict) else None
@@ -113,7 +113,7 @@ class Request:
         )
 
     def boxes_on(self, film: Radiograph) -> list[Box]:
-        """Where the visitor sees findings on the film, in its pixels to a hundredth."""
+        """The visitor's boxes of findings on the film, in pixels rounded to a hundredth."""
         height, width = film.pixels.shape
         placed = (
             (label, left * width, top * height, (right - left) * width, (bottom - top) * height)
@@ -132,7 +132,10 @@ def _box(sent: Any) -> tuple[str, list[float]] | None:
 
 
 def film_of(source: Mapping[str, Any]) -> Radiograph:
-    """The film that is meant: a file that was sent, a drawn or a public one; put right where that is asked."""
+    """Read the film of a source: an upload, a phantom, a failure case or a public example; corrected on request.
+
+    UnreadableImage for a file that is no film, and for a path that is no upload.
+    """
     film = _as_it_lies(source)
     correction = source.get("correction")
     return film if correction is None else image.corrected(film, correction)
@@ -150,8 +153,8 @@ def _as_it_lies(source: Mapping[str, Any]) -> Radiograph:
 
 
 def _uploaded(path: Any) -> Path:
-    """A file that somebody sent; UnreadableImage for any other path of this machine."""
-    with suppress(OSError, ValueError):  # no file can be called so
+    """The path of an uploaded file; UnreadableImage for any other path of this machine."""
+    with suppress(OSError, ValueError):  # not a valid file name
         found = Path(str(path)).resolve()
         if found.is_relative_to(Path(get_upload_folder()).resolve()) and found.is_file():
             return found
@@ -159,7 +162,7 @@ def _uploaded(path: Any) -> Path:
 
 
 def sentence(error: Exception) -> str:
-    """What the visitor reads; our own mistakes go to the log with their traceback."""
+    """The sentence for the visitor about an error; unexpected errors are logged with their traceback."""
     if isinstance(error, CxrError):
         return sentence_of(error)
     if remedy(error):
@@ -170,7 +173,7 @@ def sentence(error: Exception) -> str:
 
 
 def refusal(error: Exception) -> dict[str, Any]:
-    """A failure as an answer to the browser: the `error` as a record, and the `field` of a refused setting."""
+    """The record of an error for the browser: `error` as a sentence record, and `field` for a refused setting."""
     answer: dict[str, Any] = {"error": messages.record(sentence(error))}
     if isinstance(error, BadSetting) and error.field:
         answer["field"] = error.field

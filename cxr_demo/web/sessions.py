@@ -1,7 +1,7 @@
-"""What the page remembers of each visitor: their film and its maps, and flags that end what they have under way.
+"""Per-visitor state: the current film, its finished maps, and flags that end running computations.
 
-A visitor's browser numbers its runs upwards. Requests may overtake one another on their way, so ending is by number:
-it never ends a later run, and an earlier one that arrives afterwards is over before it begins.
+A visitor's browser numbers its runs in ascending order. Requests may arrive out of order, so runs are ended by number:
+a request never ends a later run, and an ended run that arrives late is over before it begins.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from cxr_demo.models.classifier import Classifier
     from cxr_demo.types import Explanation, Radiograph
 
-#: Visitors whose film is kept in memory; whoever was away longest costs one more reading.
+#: Visitors whose film is kept in memory; the film of a visitor beyond that is read again when needed.
 MOST = 32
 
-#: Visitors remembered at all, as many as Gradio itself remembers: a few numbers each.
+#: Maximum number of sessions, the same as Gradio's own; each takes a few numbers.
 REMEMBERED = 10_000
 
 
@@ -33,7 +33,7 @@ REMEMBERED = 10_000
 class _Opened:
     key: Hashable
     film: Radiograph
-    # by model, not by its cases, which would keep a model that others have pushed out
+    # weak keys by model: storing cases would keep an evicted model in memory
     known: WeakKeyDictionary[Classifier, dict[type, Any]] = field(default_factory=WeakKeyDictionary)
 
 
@@ -42,21 +42,21 @@ class _Session:
     flags: dict[str, tuple[int, threading.Event]] = field(default_factory=dict)  # by method: its latest run
     over: dict[str | None, int] = field(default_factory=dict)  # by method, None for all: runs up to here are over
     film: _Opened | None = None
-    packed: set[str] = field(default_factory=set)  # paths of zips that were made for this visitor
+    packed: set[str] = field(default_factory=set)  # paths of zips made for this visitor
 
 
 class Sessions:
-    """Visitors by their session's name. Nothing of one is ever shown to another."""
+    """State of all visitors by session name. No visitor sees another's data."""
 
     def __init__(self, most: int = MOST) -> None:
         self._lock = threading.Lock()
         self._sessions: OrderedDict[str, _Session] = OrderedDict()
-        # finished maps by visitor and by film and model, each by method; whoever looks at one puts it last
+        # finished maps by (visitor, film and model), then by method; least recently used first
         self._maps: OrderedDict[tuple[str, Hashable], dict[str, Explanation]] = OrderedDict()
         self._most = most
 
     def begin(self, visitor: str, method: str, run: int) -> threading.Event:
-        """A run's flag; earlier runs of the same method for the same visitor end."""
+        """The flag that ends a new run; ends earlier runs of the same method and visitor."""
         flag = threading.Event()
         session = self._of(visitor)
         with self._lock:
@@ -70,7 +70,7 @@ class Sessions:
         return flag
 
     def end(self, visitor: str, run: int, method: str | None = None) -> None:
-        """End the runs of one method, or of all, up to this number: at their next batch."""
+        """End the runs of one method, or of all, up to this number; each stops at its next batch."""
         session = self._of(visitor)
         with self._lock:
             session.over[method] = max(run, session.over.get(method, -1))
@@ -79,11 +79,11 @@ class Sessions:
                     flag.set()
 
     def film(self, visitor: str, key: Hashable, read: Callable[[], Radiograph]) -> Radiograph:
-        """The visitor's film, read once."""
+        """The visitor's current film, read once per key."""
         return self._opened(visitor, key, read).film
 
     def case(self, visitor: str, key: Hashable, model: Classifier, read: Callable[[], Radiograph]) -> Case:
-        """The visitor's film before a model: its prediction, maps and measures share what the case computes once."""
+        """The visitor's film with a model; prediction, maps and measures share what the case computes."""
         opened = self._opened(visitor, key, read)
         with self._lock:
             known = opened.known.setdefault(model, {})
@@ -101,14 +101,14 @@ class Sessions:
         return opened
 
     def packed(self, visitor: str) -> set[str]:
-        """The paths of zips that were made for a visitor; to be added to."""
+        """The paths of zips made for a visitor; the caller adds to this set."""
         return self._of(visitor).packed
 
     def keep(self, visitor: str, key: Hashable, explanation: Explanation) -> None:
-        """Remember a method's finished maps of a film and a model, the key; of all visitors' the latest so many.
+        """Keep a method's finished maps under the key of their film and model, least recently used ones dropped.
 
-        Values in half precision, which is finer than what the browser is shown; not `sure`, many of whose values
-        are just what `render.UNSURE` is.
+        Values are stored as float16, which is finer than the browser's int8. `sure` keeps its precision, since many
+        of its values equal the threshold `render.UNSURE`.
         """
         small = replace(explanation, values=explanation.values.astype(np.float16))
         with self._lock:
@@ -118,7 +118,7 @@ class Sessions:
                 self._maps.popitem(last=False)
 
     def kept(self, visitor: str, key: Hashable) -> dict[str, Explanation]:
-        """The finished maps of a film and a model, by method."""
+        """The finished maps of a film and a model, by method, as float32."""
         with self._lock:
             known = dict(self._maps.get((visitor, key), {}))
             if known:
@@ -126,7 +126,7 @@ class Sessions:
         return {method: replace(small, values=small.values.astype(np.float32)) for method, small in known.items()}
 
     def forget(self, visitor: str) -> None:
-        """End and drop everything of a visitor who has left."""
+        """End all runs of a visitor who has left, and drop the visitor's data."""
         with self._lock:
             _end_all(self._sessions.pop(visitor, None))
             for left in [one for one in self._maps if one[0] == visitor]:

@@ -1,6 +1,6 @@
-"""Where visitors' files lie: a folder of this process alone. Swept while it runs, gone when it ends.
+"""The folder of visitors' files, private to this process: old files are swept, and the folder is deleted at exit.
 
-What a process left that was killed is cleared away by the next one that starts.
+The folder of a killed process is deleted by the next process that starts.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ if TYPE_CHECKING:
 
 try:
     import fcntl
-except ImportError:  # another system: what a killed process left then stays
+except ImportError:  # without flock, folders of killed processes stay
     fcntl = None  # type: ignore[assignment]
 
-#: Seconds after which a file is deleted, and between two looks: one is seen first, and found too old, a look late.
+#: Age at which a file is deleted and interval between sweeps, in seconds; first sight and deletion each lag by a sweep.
 KEPT, SWEPT = 2700.0, 300.0
-#: Megabytes that one file may have; a request brings one.
+#: Maximum size of an uploaded file in megabytes; a request carries one file.
 MEGABYTES = 100
-#: Bytes of a request that are not the file, and that are left free on the disk.
+#: Bytes of an upload request beyond the file itself, and bytes kept free on the disk.
 AROUND, MARGIN = 2**20, 2**14
 TOO_LARGE = f"Files up to {MEGABYTES} MB are accepted, one at a time."
-#: Routes of Gradio's that take files for components which are not on the page, without any bound; and the old MCP.
+#: Closed routes of Gradio: those that take files of any size for components that the page lacks, and its old MCP.
 CLOSED = ("/component_server", "/component_server/", "/process_recording", "/mcp/sse", "/mcp/messages/")
 PREFIX = "cxr_demo-"
 LOCK = ".in-use"
@@ -48,11 +48,11 @@ LOCK = ".in-use"
 #: When a file or folder was first seen, by its path, its inode and when it was written.
 Seen = dict[tuple[Path, int, int], float]
 
-_OWN: list[tuple[Path, IO[bytes]]] = []  # the folder, and the file whose lock says that its process lives
+_OWN: list[tuple[Path, IO[bytes]]] = []  # the folder, and the file whose lock shows that its process runs
 
 
 def claim() -> Path:
-    """Take a folder of one's own for all that is sent and made here, the same one however often it is asked for."""
+    """The folder of this process for uploads and results; created, locked and swept from the first call on."""
     if not _OWN:
         root = Path(os.environ.get("GRADIO_TEMP_DIR") or tempfile.gettempdir())
         root.mkdir(parents=True, exist_ok=True)
@@ -62,24 +62,24 @@ def claim() -> Path:
         if fcntl:
             fcntl.flock(lock, fcntl.LOCK_EX)
         _OWN.append((folder, lock))
-        os.environ["GRADIO_TEMP_DIR"] = str(folder)  # what gradio calls its upload folder
+        os.environ["GRADIO_TEMP_DIR"] = str(folder)  # Gradio's variable for its upload folder
         atexit.register(release)
         threading.Thread(target=_keep_swept, args=(folder,), name="uploads", daemon=True).start()
     return _OWN[0][0]
 
 
 def release() -> None:
-    """Delete the folder and all in it."""
+    """Delete the folder with its contents."""
     for folder, _ in _OWN:
         shutil.rmtree(folder, ignore_errors=True)
 
 
 def _clear_away(root: Path) -> None:
-    """Delete folders of processes that no longer live."""
+    """Delete folders of processes that have ended."""
     for folder in root.glob(f"{PREFIX}*"):
         with suppress(OSError), (folder / LOCK).open("rb") as lock:
             if fcntl:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # raises where another holds it
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # raises if a running process holds it
                 shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -91,13 +91,14 @@ def _keep_swept(folder: Path) -> None:
 
 
 def sweep(folder: Path, kept: float, seen: Seen) -> Seen:
-    """Delete files that were first seen more than so many seconds ago, and folders that are then empty.
+    """Delete files first seen more than `kept` seconds ago, and folders that are old and empty.
 
-    Gives what was seen and when, for the next time. The time of day may be set at any moment, and says nothing.
+    Returns when each remaining path was first seen, for the next sweep. Ages come from the monotonic clock, since the
+    time of day may be set at any moment.
     """
     now, still = time.monotonic(), {}
-    for path in sorted(folder.rglob("*"), reverse=True):  # what lies in a folder before the folder
-        with suppress(OSError):  # somebody else was quicker, or it is not empty
+    for path in sorted(folder.rglob("*"), reverse=True):  # contents before their folder
+        with suppress(OSError):  # already deleted, or a folder that is not empty
             found = path.stat()
             which = path, found.st_ino, 0 if path.is_dir() else found.st_mtime_ns
             still[which] = since = seen.get(which, now)
@@ -111,14 +112,14 @@ def sweep(folder: Path, kept: float, seen: Seen) -> Seen:
 
 
 def write(path: Path, data: bytes) -> None:
-    """A file in the folder, whole or not at all; OSError where there is no room."""
+    """Write a file whole or not at all, and create its folder; OSError if the disk is full."""
     path.parent.mkdir(exist_ok=True)
     write_whole(path, data)
 
 
 @contextmanager
 def new_folder() -> Iterator[Path]:
-    """A folder of its own to write into; nothing stays of it where that fails."""
+    """Create a new folder for results; it is deleted if the context raises."""
     folder = Path(tempfile.mkdtemp(dir=claim()))
     try:
         yield folder
@@ -128,29 +129,29 @@ def new_folder() -> Iterator[Path]:
 
 
 class Refused(Exception):
-    """A request is not taken: the status and the sentence of the answer."""
+    """A refused request; its arguments are the HTTP status and the sentence of the answer."""
 
 
 class Uploading:
-    """Lets in what is sent while there is room, and no more of it than is needed; keeps no parts of files.
+    """ASGI middleware that limits the size of requests, checks free disk space, and deletes partial uploads.
 
-    ASGI middleware: Gradio itself bounds each file but not a request of many, nor any other request; it answers a full
-    disk with a traceback, and leaves the part that came before the disk was full or the sender was gone. One to a
-    process: parts are cleared away whenever nothing is under way.
+    Gradio limits each file, but not a request of many files, nor any other request; it answers a full disk with a
+    traceback, and leaves partial files behind when the disk fills up or the sender disconnects. Use one instance per
+    process: partial files are deleted whenever no upload is in progress.
     """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
-        self._under_way: list[int] = []  # bytes of each upload, as its sender says
+        self._under_way: list[int] = []  # declared bytes of each upload in progress
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on any request, what has a body under these conditions."""
+        """Pass a request on to the app within the limits, or answer 400, 404, 413 or 507 with a sentence."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
         answer = _Answer(send)
         try:
-            if scope["path"].endswith(CLOSED) or "://" in scope["path"]:  # the latter would be looked up and passed on
+            if scope["path"].endswith(CLOSED) or "://" in scope["path"]:  # Gradio would fetch a URL in a path
                 raise Refused(404, "Not Found")
             if scope["method"] != "POST":
                 await self.app(scope, receive, answer)
@@ -169,18 +170,18 @@ class Uploading:
             status, sentence = refused.args
             await answer.instead(scope, receive, status, sentence)
         except ClientDisconnect:
-            pass  # nobody is left to answer
+            pass  # the sender is gone, so there is no answer to send
 
     async def _let_in(self, passed: Awaitable[None], size: int) -> None:
-        """An upload; Refused where it finds no room or is none."""
+        """Pass an upload on; Refused if the disk lacks room or the request holds no file."""
         folder = claim()
         self._under_way.append(size)
         try:
-            folder.mkdir(exist_ok=True)  # a cleaner of temporary files may have been here
+            folder.mkdir(exist_ok=True)  # a cleaner of temporary files may have deleted it
             if sum(self._under_way) > shutil.disk_usage(folder).free - MARGIN:
                 raise Refused(507, messages.NO_DISK)
             await passed
-        except (TypeError, AttributeError):  # how Gradio finds that a part is no file
+        except (TypeError, AttributeError):  # raised by Gradio for a part that is no file
             raise Refused(400, "Send files in the field `files`, each with a name.") from None
         except OSError as error:
             if not remedy(error):
@@ -193,7 +194,7 @@ class Uploading:
 
 
 async def _without_addresses(receive: Receive) -> Receive:
-    """Receives the same request again; Refused where it names an address that Gradio would fetch a file from."""
+    """Read a whole request and return a `receive` that replays it; Refused if Gradio would fetch a URL in it."""
     parts = [await receive()]
     while parts[-1].get("more_body"):
         parts.append(await receive())
@@ -208,7 +209,7 @@ async def _without_addresses(receive: Receive) -> Receive:
 
 
 def _names_address(body: bytes) -> bool:
-    """Whether there is an address in the place of a file's path anywhere in a JSON body."""
+    """Whether any `path` in a JSON body is a URL."""
     try:
         left = [json.loads(body)]
     except (ValueError, RecursionError):  # Gradio cannot read it either
@@ -226,7 +227,7 @@ def _names_address(body: bytes) -> bool:
 
 
 class _Answer:
-    """Sends an answer, and knows whether it has begun."""
+    """Sends an answer and records whether it has begun."""
 
     def __init__(self, send: Send) -> None:
         self._send, self._begun = send, False
@@ -236,13 +237,13 @@ class _Answer:
         await self._send(message)
 
     async def instead(self, scope: Scope, receive: Receive, status: int, sentence: str) -> None:
-        """A sentence, where nothing has been sent yet."""
+        """Send a sentence as the answer, unless another answer has begun."""
         if not self._begun:
             await PlainTextResponse(sentence, status)(scope, receive, self._send)
 
 
 def _bounded(receive: Receive, most: int) -> Receive:
-    """Receives a request until it is longer than it may be, whatever length it had said."""
+    """Wrap `receive` so that it raises Refused beyond `most` bytes of body, whatever length the header declares."""
     seen = 0
 
     async def bounded() -> Message:
@@ -257,7 +258,7 @@ def _bounded(receive: Receive, most: int) -> Receive:
 
 
 def _tidy(folder: Path) -> None:
-    """Delete parts of files: while nothing is being sent, all that arrived whole lies in folders."""
+    """Delete partial files: complete uploads lie in subfolders, so files directly in the folder are leftovers."""
     with suppress(FileNotFoundError):
         for path in folder.iterdir():
             if path.is_file() and path.name != LOCK:

@@ -1,4 +1,4 @@
-"""ZeroGPU, where the Space runs on it: decorated functions run in a forked process that borrows a GPU."""
+"""Support of ZeroGPU Spaces: decorated functions run in a forked process that borrows a GPU."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ if TYPE_CHECKING:
 
     F = TypeVar("F", bound="Callable[..., Any]")
 
-#: True where decorated functions run in another process: flags and locks do not reach it.
+#: Whether decorated functions run in a forked process, which flags and locks do not reach.
 FORKS = os.environ.get("SPACES_ZERO_GPU", "").lower() in {"1", "true"}
 
 
 def gpu(seconds: int) -> Callable[[F], F]:
-    """Ask for a GPU for at most so long; changes nothing where there is no ZeroGPU."""
+    """Decorate a function to run with a GPU for at most `seconds`; without ZeroGPU the function stays as it is."""
     try:
         import spaces
     except ImportError:

@@ -1,4 +1,4 @@
-"""A program that uses the page's tools over MCP, as assistants do."""
+"""An MCP client that calls the page's tools, as assistants do."""
 
 import asyncio
 import base64
@@ -16,7 +16,7 @@ FILM = phantom.png("normal", 256)
 
 
 def session(address, work):
-    """What `work` gives of a session, as an assistant has it."""
+    """Await `work` on an initialised MCP session with the page, and return its value."""
 
     async def within():
         where = f"{address}gradio_api/mcp/"
@@ -24,19 +24,19 @@ def session(address, work):
             await opened.initialize()
             return await work(opened)
 
-    # in a thread of its own: the browser's driver has a loop in this one
+    # in another thread: the browser's driver runs an event loop in this one
     with ThreadPoolExecutor(1) as other:
         return other.submit(asyncio.run, within()).result()
 
 
 def call(address, tool, **arguments):
-    """Whether a tool could do what was asked, and the texts that it gave."""
+    """Call a tool; returns whether it succeeded, and its texts."""
     answer = session(address, lambda opened: opened.call_tool(tool, arguments))
     return not answer.isError, [each.text for each in answer.content]
 
 
 def refused(address, tool="predict", **arguments):
-    """The one sentence of a tool that could not do it."""
+    """The single sentence with which a tool refuses a call."""
     done, (said,) = call(address, tool, **arguments)
     assert not done
     assert "root:" not in said

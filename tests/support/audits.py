@@ -1,4 +1,4 @@
-"""Small films to audit, and what a reviewer decides of them."""
+"""Small labelled films, audit findings on them, and a review with its decisions."""
 
 import csv
 import json
@@ -15,7 +15,7 @@ LABELS = ("Effusion", "Mass")
 
 
 def films_of(folder: Path, count: int = 6, targets: np.ndarray | None = None) -> label_tables.Films:
-    """Small films with planted labels, the first one with a box in its lower right quarter."""
+    """Films of noise, 80 x 100 pixels, with labels `targets` (N, 2); the first has a box in its lower right quarter."""
     (folder / "images").mkdir(parents=True, exist_ok=True)
     targets = np.arange(2 * count).reshape(count, 2) % 3 % 2 if targets is None else targets
     box = json.dumps([{"label": "Mass", "x": 50, "y": 40, "w": 50, "h": 40}])

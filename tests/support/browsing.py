@@ -1,4 +1,4 @@
-"""A real browser that looks at a page, and what a visitor does in it."""
+"""Chromium under Playwright, and the actions of a visitor on the page."""
 
 import base64
 import os
@@ -31,7 +31,7 @@ PIXELS = """key => {
   const {data, width, height} = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
   return [width, height, btoa(Array.from(data, b => String.fromCharCode(b)).join(''))];
 }"""
-#: How many pixels of the film have the colour of a box's outline.
+#: Script that counts the film's pixels in the colour of a box's outline.
 GREEN = """() => {
   const canvas = document.querySelector('.film canvas');
   const {data} = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
@@ -42,10 +42,10 @@ GREEN = """() => {
 
 
 def opened():
-    """Chromium; skips by name where there is none."""
+    """Yield a Chromium browser; skips the test, or fails it in CI, on a machine without Chromium."""
     found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if found is None:
-        # CI says "required": a browser test that was skipped there has shown nothing
+        # CI sets "required": there a skipped browser test is a failure
         (pytest.fail if os.environ.get("CXR_BROWSER") == "required" else pytest.skip)("no Chromium on this machine")
     with playwright.sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=found, args=QUIET)
@@ -54,7 +54,7 @@ def opened():
 
 
 class Visitor:
-    """A page of the browser, with all it asked for and complained about; `first` is run before its own scripts."""
+    """An open page with its recorded requests and console errors; the script `first` runs before the page's own."""
 
     def __init__(self, browser, address, first=""):
         self.page = browser.new_page(viewport={"width": 1440, "height": 1000})
@@ -67,8 +67,11 @@ class Visitor:
         self.page.wait_for_selector(".cxr .list .row")
 
     def reload(self):
-        """Load the page again. What the page that goes says of its requests that are cut off (Gradio's client
-        complains, when some were on their way) is no complaint; all it said before is kept, as is what comes after."""
+        """Load the page again.
+
+        Errors during the reload are dropped, since Gradio's client reports the requests that it cuts off; earlier and
+        later errors are kept.
+        """
         kept = list(self.complaints)
         self.page.once("framenavigated", lambda _: self.complaints.__setitem__(slice(None), kept))
         self.page.reload()
@@ -84,7 +87,7 @@ class Visitor:
         return self
 
     def measured(self):
-        """Wait until it is measured how far the maps can be believed, which begins by itself."""
+        """Wait until the measures of trust, which start by themselves, are complete."""
         self.page.wait_for_selector(".believe[data-state=done]", timeout=60_000)
         return self
 

@@ -1,4 +1,4 @@
-"""Files for the tests of reading: films of every kind that is read, and files that are no film. All are made here."""
+"""Generated files for the reader's tests: films in every supported format, and files that the reader must refuse."""
 
 import io
 import random
@@ -27,7 +27,7 @@ from pydicom.uid import (
 
 
 def scene(height: int = 60, width: int = 80) -> np.ndarray:
-    """An asymmetric picture (H, W) in [0, 1] with both ends in it."""
+    """An asymmetric picture (H, W) that contains both 0 and 1."""
     y, x = np.mgrid[:height, :width]
     values = 0.8 * x / width * (y / height) + 0.1
     values[5:15, 8:20] = 1
@@ -57,7 +57,7 @@ def by_tifffile(pixels: np.ndarray, **options: object) -> bytes:
 
 
 def with_preview() -> bytes:
-    """A film and a small copy of it, as scanners write them."""
+    """A TIFF with a film and a reduced copy of it, as scanners write."""
     file = io.BytesIO()
     with tifffile.TiffWriter(file) as tiff:
         tiff.write(EIGHT)
@@ -66,7 +66,7 @@ def with_preview() -> bytes:
 
 
 def as_dicom(pixels: np.ndarray, syntax: str = ExplicitVRLittleEndian, **tags: object) -> bytes:
-    """A film as DICOM, its tags overridden by name; None leaves one out."""
+    """A DICOM file of these pixels; `tags` override tags by keyword, and None removes one."""
     ds = pydicom.Dataset()
     ds.file_meta = pydicom.dataset.FileMetaDataset()
     ds.file_meta.TransferSyntaxUID = syntax
@@ -102,7 +102,7 @@ def encapsulated(frame: bytes) -> bytes:
 
 TWELVE = np.rint(scene() * 4095).astype(np.uint16)
 
-#: Files that all show the scene, and how far their values may be from it.
+#: Files that all show the scene, each with the largest allowed difference from it.
 SAME = {
     "png": (saved(EIGHT, "PNG"), 0.5 / 255),
     "png 16": (saved(SIXTEEN, "PNG"), 0.5 / 65535),
@@ -177,7 +177,7 @@ def pages(form: str) -> bytes:
 
 
 def without_a_strip() -> bytes:
-    """A TIFF whose second strip is said to be empty; readers for microscopes fill in black."""
+    """A TIFF whose second strip has length 0; readers for microscopy fill such strips with black."""
     data = bytearray(by_tifffile(EIGHT, rowsperstrip=30))
     with tifffile.TiffFile(io.BytesIO(data)) as file:
         counts = file.pages.first.tags["StripByteCounts"]
@@ -188,7 +188,7 @@ def without_a_strip() -> bytes:
 
 
 def endless_pages() -> bytes:
-    """A TIFF whose only page names itself as the next one."""
+    """A TIFF whose only page refers to itself as the next page."""
     data = bytearray(saved(EIGHT, "TIFF"))
     start = int.from_bytes(data[4:8], "little")
     after = start + 2 + 12 * int.from_bytes(data[start : start + 2], "little")
@@ -197,7 +197,7 @@ def endless_pages() -> bytes:
 
 
 def many_pixels() -> bytes:
-    """A small TIFF that claims to be 60,000 pixels wide."""
+    """A small TIFF whose header states a width of 60,000 pixels."""
     data = bytearray(by_tifffile(np.zeros((1000, 16), np.uint8)))
     with tifffile.TiffFile(io.BytesIO(data)) as file:
         width = file.pages.first.tags["ImageWidth"]
@@ -205,7 +205,7 @@ def many_pixels() -> bytes:
     return bytes(data)
 
 
-#: Files that are no film, and words that the refusal must hold.
+#: Files that the reader must refuse, each with words that its error must contain.
 REFUSED = {
     "empty": (b"", "is empty"),
     "text": (b"a film, I swear", "no picture"),
@@ -243,7 +243,7 @@ REFUSED = {
 
 
 def with_private_tags() -> bytes:
-    """A film of a vendor who keeps text and half a megabyte of bytes of his own beside it."""
+    """A DICOM film with private tags of a vendor: markup, and half a megabyte of bytes."""
     ds = pydicom.dcmread(io.BytesIO(as_dicom(EIGHT)))
     block = ds.private_block(0x0011, "VENDOR <b>x</b>", create=True)
     block.add_new(0x01, "LO", "<script>alert(1)</script>")
@@ -253,12 +253,12 @@ def with_private_tags() -> bytes:
     return file.getvalue()
 
 
-#: Decompressed by libtiff inside Pillow, which writes to the process' stderr what it finds wrong.
+#: Kinds that Pillow's libtiff decompresses; it writes its errors to the process's stderr.
 BY_LIBTIFF = {kind for kind in SAME if kind.startswith("tiff") and ("lzw" in kind or "jpeg" in kind)}
 
 
 def damaged(count: int, kinds: Collection[str], seed: int = 0) -> Iterator[bytes]:
-    """Files of these kinds, a third of them cut off, the others with some bits changed."""
+    """Yield `count` files of these kinds, a third truncated, the others with 1 to 8 bits flipped."""
     rng = random.Random(seed)
     files = [SAME[kind][0] for kind in kinds]
     for i in range(count):
@@ -267,13 +267,13 @@ def damaged(count: int, kinds: Collection[str], seed: int = 0) -> Iterator[bytes
             del data[rng.randrange(len(data)) :]
         else:
             for _ in range(rng.randrange(1, 9)):
-                # most of what matters stands at the start
+                # headers, which matter most, are at the start
                 data[rng.randrange(min(len(data), 700 if i % 3 == 1 else len(data)))] ^= 1 << rng.randrange(8)
         yield bytes(data)
 
 
 def bomb(megapixels: float) -> bytes:
-    """A small PNG of many pixels."""
+    """A small PNG that decodes to so many megapixels."""
     side = int((megapixels * 1e6) ** 0.5)
     rows = zlib.compress(b"\0" * (side // 8 + 2) * side, 9)
 
@@ -292,12 +292,12 @@ def zipped() -> bytes:
 
 
 def hidden_in_dicom(of: str) -> bytes:
-    """A DICOM file whose preamble begins as another kind of file does."""
+    """A DICOM file whose preamble holds the first bytes of another format."""
     start = SAME[of][0][:128].ljust(128, b"\0")
     return start + SAME["dicom"][0][128:]
 
 
-#: Files that are something else as well, or say that they are, and whether a film is in them.
+#: Files with a second or a false format, each with whether it contains a film.
 MASKS = {
     "png with a zip behind": (SAME["png"][0] + zipped(), True),
     "jpeg with script behind": (SAME["jpeg"][0] + b"<script>alert(1)</script>", True),
@@ -314,7 +314,7 @@ MASKS = {
     "png of no pixels": (bomb(0), False),
 }
 
-#: What somebody may call a file.
+#: Hostile and unusual file names.
 NAMES = (
     "../../etc/passwd", "..\\..\\boot.ini", "/etc/shadow", "<img src=x onerror=alert(1)>.png", "a\0b.png", "a\nb.png",
     "\x1b[2J.png", "\u202egnp.exe", "film.png\r\nSet-Cookie: a=b", "%2e%2e%2fpasswd", "{{7*7}}.png", "${jndi:ldap://x}.png",

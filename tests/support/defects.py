@@ -1,6 +1,6 @@
-"""Defects planted in films: what the audit of image files must find again.
+"""Planted defects that the audit of image files must find.
 
-Copies are added as films of patients of their own; films are spoiled in their own place.
+Copies are added as films of new patients; spoiled films replace the originals.
 """
 
 from dataclasses import dataclass, replace
@@ -14,7 +14,7 @@ from cxr_demo.films.label_tables import Films, join
 
 
 def again(pixels, quality):
-    """Through a JPEG of this quality."""
+    """Encode and decode the pixels as a JPEG of this quality."""
     return cv2.imdecode(cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, quality])[1], cv2.IMREAD_GRAYSCALE)
 
 
@@ -30,7 +30,7 @@ def turned(pixels, rng):
     return np.rot90(pixels, rng.choice((1, 3)))
 
 
-#: (H, W) uint8 and a random generator -> what is stored, at JPEG quality 95.
+#: Defects: pixels (H, W) uint8 and a random generator -> pixels to store, as JPEG of quality 95.
 COPIES = {
     "re-encoded": lambda p, rng: again(p, 50),
     "resized": resized,
@@ -46,7 +46,7 @@ SPOILED = {name: COPIES[name] for name in ("mirrored", "inverted", "turned")}
 class Planted:
     films: Films
     rows: dict[str, np.ndarray]  # by defect: the rows of `films` that have it
-    source: np.ndarray  # (N,) the row a copy was made of, else its own
+    source: np.ndarray  # (N,) the row of each film's original; its own row if it is no copy
 
 
 def _write(path: Path, film: Path, defect, rng) -> Path:
@@ -56,7 +56,7 @@ def _write(path: Path, film: Path, defect, rng) -> Path:
 
 
 def plant_copies(films: Films, folder: Path, each: int, seed: int = 0) -> Planted:
-    """So many altered copies of each kind behind the films, no film copied twice."""
+    """Append `each` altered copies per kind of defect to the films; each film is copied at most once."""
     rng = np.random.default_rng(seed)
     n, rows = len(films), {}
     chosen = rng.permutation(n)[: each * len(COPIES)]
@@ -72,7 +72,7 @@ def plant_copies(films: Films, folder: Path, each: int, seed: int = 0) -> Plante
 
 
 def spoil(films: Films, folder: Path, each: int, seed: int = 0) -> Planted:
-    """So many films of each kind mirrored, inverted or turned by a quarter, in their place."""
+    """Replace `each` films per kind by mirrored, inverted or quarter-turned ones."""
     rng = np.random.default_rng(seed)
     chosen, paths = rng.permutation(len(films)), list(films.paths)
     rows = {name: chosen[k * each :][:each] for k, name in enumerate(SPOILED)}

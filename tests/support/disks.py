@@ -1,4 +1,4 @@
-"""Disks that are full or cannot be written: real file systems in memory, which one process alone sees."""
+"""Full and read-only disks: real file systems in memory, visible to one process only."""
 
 import subprocess
 from pathlib import Path
@@ -7,9 +7,9 @@ import pytest
 
 
 def on_disk(folder: Path, kilobytes: int, *, read_only: bool = False) -> tuple[str, ...]:
-    """What to write before a command, so that it finds an empty disk of this size at a folder.
+    """The prefix of a command line that runs the command with an empty disk of this size mounted on `folder`.
 
-    Skips by name where this system does not let its users mount anything.
+    Skips the test on systems where users cannot mount file systems.
     """
     folder.mkdir(exist_ok=True)
     options = f"size={kilobytes}k{',ro' if read_only else ''}"

@@ -1,4 +1,4 @@
-"""A film with its maps as one HTML file."""
+"""An HTML report of a film with a hostile file name."""
 
 import dataclasses
 
@@ -10,14 +10,14 @@ from cxr_demo.output import html_report
 from cxr_demo.output.result import complete
 from tests.support.serving import save_model
 
-#: The finding that it opens with.
+#: Index of the finding with which the report opens.
 FIRST = 5
 
 HOSTILE = "</script><img src=x onerror=alert(1)>.png"
 
 
 def made(folder):
-    """The file that is written to a folder, and its contents: prediction and explanations by method."""
+    """Write a report to a folder; returns its path, its prediction and its explanations."""
     film = dataclasses.replace(phantom.PHANTOMS["effusion"].film(), name=HOSTILE)
     case = Case(registry.load(str(save_model(folder / "model"))), film)
     chosen = methods.choose(["gradcam", "occlusion"], {"occlusion.window": 24})

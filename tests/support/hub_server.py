@@ -1,7 +1,7 @@
-"""A small Hub on the loopback: the protocol that huggingface_hub 2.4 speaks without Xet, with faults to order.
+"""A fake Hugging Face Hub on loopback: the protocol of huggingface_hub 2.4 without Xet, with faults on demand.
 
-`HubServer` keeps repositories in memory and logs every request; the `hub` fixture points huggingface_hub at one with
-a cache of its own. HTTP/1.0 on purpose: each connection closes, so that a stopped server is really gone.
+`HubServer` keeps repositories in memory and logs every request; the `hub` fixture points huggingface_hub to a new
+server with an empty cache. It speaks HTTP/1.0, which closes each connection, so that a stopped server is unreachable.
 """
 
 import base64
@@ -17,18 +17,18 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
-#: Suffixes that go to large file storage, as on the Hub.
+#: Suffixes of files in large file storage, as on the Hub.
 LARGE = (".safetensors", ".pt", ".jpg", ".bin")
 
 
 def git_sha1(data: bytes) -> str:
-    """What git calls a file by its content."""
+    """Git's blob identifier of a file's content."""
     return hashlib.sha1(f"blob {len(data)}\0".encode() + data).hexdigest()
 
 
 @dataclass
 class Repo:
-    """Commits by id, each with its files, and what branches point at."""
+    """A repository: files by commit, commits by branch, and access settings."""
 
     commits: dict[str, dict[str, bytes]] = field(default_factory=dict)
     refs: dict[str, str] = field(default_factory=dict)
@@ -51,18 +51,18 @@ class Repo:
 
 
 class HubServer:
-    """A running Hub; `url` is its address. Faults are set as attributes and last until they are taken back."""
+    """A running Hub at `url`; faults are attributes that tests set and reset."""
 
     def __init__(self) -> None:
         self.repos: dict[tuple[str, str], Repo] = {}
         self.stored: dict[str, bytes] = {}  # large files by sha256
         self.log: list[str] = []
-        self.tokens: set[str | None] = set()  # that requests brought; None for one without
-        self.cut: dict[str, int] = {}  # file -> how many more times its body ends half way
+        self.tokens: set[str | None] = set()  # tokens of all requests; None for a request without one
+        self.cut: dict[str, int] = {}  # file -> number of further downloads that break off half way
         self.damaged: set[str] = set()  # files whose body has a wrong byte
         self.broken = False  # answer 500 to everything
-        self.portal = False  # answer a page of HTML to everything, as a hotel's network does
-        self.refuses = 0  # a status to answer to whoever wants a repository made
+        self.portal = False  # answer every request with HTML, as a captive portal does
+        self.refuses = 0  # status of answers to requests that create a repository; 0 for none
         self.slow = 0.0  # seconds before each answer
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
         self._server.hub = self  # type: ignore[attr-defined]
@@ -80,7 +80,7 @@ class HubServer:
 
 
 class RefusalError(Exception):
-    """An answer that is an error: status and the Hub's code for it."""
+    """An error answer: HTTP status and the Hub's error code."""
 
     def __init__(self, status: int, code: str = "", body: object = ()) -> None:
         self.status, self.code, self.body = status, code, body or {}
@@ -278,7 +278,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
-    """A Hub of this test's own, with an empty cache; the waits between retries are left out."""
+    """A new Hub with an empty cache; retries follow without delay."""
     from huggingface_hub import constants, file_download
     from huggingface_hub.utils import _http
 
@@ -296,7 +296,7 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
 
 
 class _Hurried:
-    """The module `time` for the library under test, with sleeps that do not last."""
+    """Replacement of the module `time` for huggingface_hub, whose `sleep` returns at once."""
 
     def __getattr__(self, name: str) -> object:
         return getattr(time, name)

@@ -1,4 +1,4 @@
-"""A page that takes models of the Hub, and a Hub that has some."""
+"""A page whose visitors may name models of the Hub, and a Hub with public and private models."""
 
 import contextlib
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ REPO = "visitor/model"
 
 @dataclass(frozen=True)
 class OpenPage:
-    """Where the page is served, its folder, its Hub, and the full name and the network of a public model there."""
+    """A served page: address, folder, Hub, name and network of a public model on that Hub, and the path of a film."""
 
     address: str
     folder: Path
@@ -29,13 +29,13 @@ class OpenPage:
 
 
 def said(model: Classifier, film_file: Path) -> np.ndarray:
-    """The probabilities that a model gives a film."""
+    """A model's probabilities (L,) for a film file."""
     return Case(model, image.read(film_file)).predict().probabilities
 
 
 @contextlib.contextmanager
 def opened(folder: Path) -> Iterator[OpenPage]:
-    """Serve a page whose owner may read what is private on the Hub, and its visitors may not."""
+    """Serve a page whose token can read a private model of the Hub; visitors must not reach that model."""
     hub = HubServer()
     made = save_model(folder / "published", seed=9)
     files = {path.name: path.read_bytes() for path in made.iterdir()}

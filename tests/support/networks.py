@@ -1,4 +1,4 @@
-"""A small network of each architecture, with random weights."""
+"""Small networks of each architecture with random weights."""
 
 import numpy as np
 import torch
@@ -18,7 +18,7 @@ KINDS = {
 
 SIZE = 64
 
-#: Of the smallest DenseNet.
+#: Arguments of the smallest DenseNet.
 SMALL = {"growth_rate": 4, "block_config": [2, 2, 2, 2], "num_init_features": 8}
 
 
@@ -28,7 +28,7 @@ def spec(labels: int = 3, size: int = 64, **more) -> ModelSpec:
 
 
 def stirred(architecture: str, arguments: dict, classes: int) -> classifier.Network:
-    """A network whose batch norms are not the identity, as after training."""
+    """A network whose batch norms have non-trivial statistics, as after training."""
     torch.manual_seed(0)
     network = classifier.build(architecture, arguments, classes).train()
     with torch.no_grad():
@@ -44,13 +44,13 @@ def build(kind, size=SIZE):
         trained_on="nothing", licence="Apache-2.0",
     )  # fmt: skip
     network = classifier.build(architecture, arguments, 3)
-    # statistics of an untrained network's norms leave logits of hundreds
+    # an untrained network's batch norms give logits of several hundred
     network.head.weight.data /= network.eval()(torch.randn(2, 1, size, size) * 400).abs().mean().item()
     return classifier.Classifier(spec, network, "test:tiny")
 
 
 def asked(n, size=SIZE):
-    """Covers, an image and a fill, in the model's pixel range."""
+    """Random covers (n, S, S) in [0, 1], and an image and a fill (1, 1, S, S) in the model's pixel range."""
     rng = np.random.default_rng(4)
     x, fill = (torch.from_numpy(rng.uniform(-1024, 1024, (1, 1, size, size)).astype(np.float32)) for _ in range(2))
     return rng.random((n, size, size)).astype(np.float32), x, fill

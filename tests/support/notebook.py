@@ -1,4 +1,4 @@
-"""A cell's result in a notebook, harmless and hostile."""
+"""Results of notebook cells, with harmless and with hostile texts, and a parser of their HTML."""
 
 import base64
 import dataclasses
@@ -19,14 +19,14 @@ QUICK = (methods.GradCAM(), methods.LIME(samples=100), methods.Occlusion(stride=
 
 
 def explained():
-    """A film that is wide and larger than it is shown, by methods of both units."""
+    """A wide film, larger than its display, explained by methods of both units."""
     tall = np.kron(np.pad(planted.pixels(), ((0, 0), (30, 30)), mode="edge"), np.ones((3, 3)))
     film = dataclasses.replace(planted.film(tall, name="wide.png"), warnings=("It was scanned upside down.",))
     return notebook.explain(planted.classifier(), film, *QUICK)
 
 
 def hostile(explained):
-    """Everything that comes from outside is an attack."""
+    """The result with an attack in every text that comes from outside."""
     labels = (HOSTILE, *planted.LABELS[1:])
     prediction = dataclasses.replace(explained.prediction, labels=labels, model=HOSTILE, warnings=(HOSTILE,))
     film = dataclasses.replace(explained.film, name=HOSTILE, warnings=(HOSTILE,), correction=HOSTILE)
@@ -44,7 +44,7 @@ def hostile(explained):
 
 
 class Seen(HTMLParser):
-    """Elements, words and pictures of some HTML."""
+    """A parser that collects the elements, text, images and decoded maps of HTML."""
 
     def __init__(self, html):
         super().__init__()

@@ -1,4 +1,4 @@
-"""Pictures that are no chest films."""
+"""Drawings that are no chest films, and films that need a correction."""
 
 import cv2
 import numpy as np
@@ -8,7 +8,7 @@ from train import gate as teaching
 
 
 def spoilt(pixels: np.ndarray, correction: str) -> np.ndarray:
-    """Pixels that a correction puts right."""
+    """Apply the inverse of a correction to pixels (H, W) uint8."""
     turns, inverted = image.CORRECTIONS[correction]
     turned = np.rot90(pixels, -turns)
     return np.ascontiguousarray(255 - turned if inverted else turned)

@@ -1,9 +1,9 @@
-"""A network whose evidence is known: each logit is the brightness in a box of the film, times a strength.
+"""A network with known evidence: each logit is linear in the mean brightness within a box of the film.
 
     logit = strength * mean brightness in the box + bias
 
-so the exact class activation map, and what covering any part takes away, can be written down. Strengths differ,
-or a map of the wrong finding would pass; one speaks against its finding, one finding has no evidence at all.
+The class activation map and the effect of covering any part follow exactly. The strengths differ, so that a map of
+the wrong finding fails; one is negative, one is zero.
 """
 
 import hashlib
@@ -37,7 +37,7 @@ class Spot:
         return rows and self.left - margin <= column < self.left + self.side + margin
 
 
-# Left and Right mirror each other through the middle, so that they differ in strength and place alone
+# Left and Right are point reflections of each other, so that only strength and place differ
 SPOTS = {
     "Left": Spot(32, 16, 0.9),
     "Right": Spot(64, 80, 0.6),
@@ -50,7 +50,7 @@ BRIGHT, DARK = 0.8, 0.2
 
 
 class Boxes(nn.Module):
-    """Brightness (N, 1, S, S) in a pixel range -> brightness within each box, per cell (N, L, cells, cells)."""
+    """Images (N, 1, S, S) in a pixel range -> mean brightness within each box, per cell (N, L, cells, cells)."""
 
     def __init__(self, spots, size, pixel_range):
         super().__init__()
@@ -68,7 +68,7 @@ class Boxes(nn.Module):
 
 
 def classifier(spots=SPOTS, *, size=SIZE, pixel_range=(-1024.0, 1024.0), bias=BIAS):
-    """The network of these spots. `classifier.images()` counts the images it was run on."""
+    """A classifier with evidence at these spots; its `images()` returns the number of images scored so far."""
     model = Boxes(spots.values(), size, pixel_range)
     with torch.no_grad():
         model.head.weight.copy_(torch.diag(torch.tensor([s.strength * (size / s.side) ** 2 for s in spots.values()])))
@@ -83,7 +83,7 @@ def classifier(spots=SPOTS, *, size=SIZE, pixel_range=(-1024.0, 1024.0), bias=BI
 
 
 def pixels(spots=SPOTS, size=SIZE):
-    """A dark film with a bright box at each spot, and a little texture that superpixels can hold on to."""
+    """A dark film (S, S) with a bright box at each spot, and weak noise for the superpixel segmentation."""
     values = np.full((size, size), DARK, np.float32)
     for spot in spots.values():
         values[spot.box] = BRIGHT
@@ -91,14 +91,14 @@ def pixels(spots=SPOTS, size=SIZE):
 
 
 def film(values=None, name="planted.png"):
-    """A film of these pixels (H, W) in [0, 1]; without any, the one with a bright box at each spot."""
+    """A film of these pixels (H, W) in [0, 1], by default those of `pixels`."""
     values = np.array(pixels() if values is None else values, np.float32)
     values.flags.writeable = False
     return Radiograph(values, image.centre_square(*values.shape), name, hashlib.sha256(values.tobytes()).hexdigest())
 
 
 def density(values, spots=SPOTS):
-    """How much of each logit every pixel carries: (L, S, S), sums to logit - bias."""
+    """Contribution of each pixel to each logit (L, S, S); a finding's map sums to logit - bias."""
     carried = np.zeros((len(spots), *values.shape))
     for part, spot in zip(carried, spots.values(), strict=True):
         part[spot.box] = spot.strength * values[spot.box] / spot.side**2
@@ -106,6 +106,6 @@ def density(values, spots=SPOTS):
 
 
 def explanation(values, **more):
-    """An explanation with these maps (3, H, W), as LIME would record it."""
+    """An explanation with these maps (3, H, W) and the fields of a LIME run."""
     known = {"seconds": 1.234, "forwards": 7, "steps": (3, 9), "settings": {}, "model": "m", "precision": "float32"}
     return Explanation("lime", tuple("abc"), values, Unit.LOGIT, **{**known, **more})

@@ -1,4 +1,4 @@
-"""A page behind another server, as nginx is told to pass requests on."""
+"""A page behind a reverse proxy, configured like the nginx of docs/deploy.md."""
 
 import contextlib
 import http.server
@@ -13,14 +13,14 @@ from tests.support.serving import served
 
 @contextlib.contextmanager
 def proxied(folder: Path) -> Iterator[str]:
-    """A page under /films of another server, which passes requests on without that part, as nginx is told to."""
+    """Serve a page under /films of a proxy that strips this prefix; yields the address."""
 
     class Proxy(http.server.BaseHTTPRequestHandler):
         def _pass_on(self):
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             path = self.path.removeprefix("/films")
             if path == self.path:
-                self.send_response(204)  # what a browser asks every server for, e.g. favicon.ico
+                self.send_response(204)  # a browser's own requests, e.g. favicon.ico
                 self.end_headers()
                 return
             headers = {k: v for k, v in self.headers.items() if k.lower() not in ("connection", "accept-encoding")}
@@ -36,7 +36,7 @@ def proxied(folder: Path) -> Iterator[str]:
                     self.wfile.write(part)
                     self.wfile.flush()
 
-        do_GET = do_POST = do_HEAD = _pass_on  # noqa: N815 - as http.server calls them
+        do_GET = do_POST = do_HEAD = _pass_on  # noqa: N815 - http.server looks for these names
 
         def log_message(self, *_):
             pass

@@ -1,4 +1,4 @@
-"""The smallest model, on a Hub."""
+"""Fixtures: the smallest model as a folder, and published on a Hub."""
 
 import pytest
 
@@ -24,7 +24,7 @@ def published(hub, folder):
 
 @pytest.fixture
 def public(hub, published):
-    """The published model for everybody, by its commit; nobody has been asked yet."""
+    """The commit of the published model after it was made public; the Hub's log and tokens are empty."""
     hub.repos["models", REPO].private = False
     hub.log.clear()
     hub.tokens.clear()

@@ -1,4 +1,4 @@
-"""A real page on a loopback port, with a small random model: what the tests of the page talk to."""
+"""A page with small random models, served by another process on a loopback port; run as a program, it serves it."""
 
 import contextlib
 import http.server
@@ -22,9 +22,9 @@ from cxr_demo.films import phantom
 from cxr_demo.models import classifier, model_folder
 from cxr_demo.types import NIH_FINDINGS, Cost, ModelSpec, Score, Unit
 
-#: Variables that keep libraries from reporting home.
+#: Environment variables that switch off the libraries' analytics.
 REPORTING = ("GRADIO_ANALYTICS_ENABLED", "HF_HUB_DISABLE_TELEMETRY")
-#: What the log of a served page says where it turned to anybody else, and who it is itself.
+#: Mark in a served page's log for connections to other hosts, and the names of this host.
 OUTSIDE = "OUTSIDE"
 HERE = ("127.0.0.1", "localhost", "::1", "0.0.0.0", "None")
 
@@ -32,7 +32,7 @@ CARD = "# A model for tests\n\nIt knows nothing about films."
 
 
 def save_model(folder: Path, labels: tuple[str, ...] = NIH_FINDINGS, size: int = 96, seed: int = 5) -> Path:
-    """A tiny network whose answers lie between 1 and 99 %, so that bars, maps and thresholds mean something."""
+    """Save a tiny network whose probabilities lie between 1 and 99 %, so that bars, maps and thresholds vary."""
     arguments = {"growth_rate": 8, "block_config": (1, 1, 1, 1), "num_init_features": 16}
     torch.manual_seed(seed)
     network = classifier.build("DenseNet", arguments, len(labels)).eval()
@@ -58,9 +58,9 @@ def save_model(folder: Path, labels: tuple[str, ...] = NIH_FINDINGS, size: int =
 
 @dataclass(frozen=True)
 class Corners:
-    """A method that exists in these tests alone: evidence for a finding top left, against it bottom right.
+    """A method for tests: evidence for a finding in the top left quarter, against it in the bottom right one.
 
-    Finding i gets i * strength, so the first one has no evidence at all.
+    Finding i gets i * strength, so that the first finding has no evidence.
     """
 
     key: ClassVar[str] = "corners"
@@ -86,10 +86,10 @@ class Corners:
 
 @contextlib.contextmanager
 def served(folder: Path, *before: str, **settings: str) -> Iterator[str]:
-    """The page's address, served by a process of its own as in real life.
+    """Serve a page in another process; yields its address.
 
-    `folder` gets two models, of 14 findings and of one. METHODS of that process has `Corners` as well. What stands
-    `before` its command line runs it, and its environment has these settings.
+    The process writes two models, with 14 findings and with one, to `folder`, and has `Corners` among its METHODS.
+    `before` is a prefix of its command line; `settings` are added to its environment.
     """
     with started(folder, *before, **settings) as server:
         yield address_of(server)
@@ -97,11 +97,11 @@ def served(folder: Path, *before: str, **settings: str) -> Iterator[str]:
 
 @contextlib.contextmanager
 def started(folder: Path, *before: str, **settings: str) -> Iterator[subprocess.Popen[str]]:
-    """The process of `served`, which prints its address once it serves."""
+    """Start the process of `served`; it prints its address once it accepts requests."""
     names = [str(save_model(folder / "fourteen")), str(save_model(folder / "one", ("Pneumothorax",), seed=6))]
     own = {"CXR_MODEL": names[0], "CXR_MODELS": ",".join(names), "GRADIO_TEMP_DIR": str(folder / "cache")}
-    own["HF_ENDPOINT"] = "http://127.0.0.1:9"  # a Hub out of reach
-    # the page itself decides that it reports to nobody
+    own["HF_ENDPOINT"] = "http://127.0.0.1:9"  # an unreachable Hub
+    # the page itself must switch analytics off
     inherited = {name: value for name, value in os.environ.items() if name not in REPORTING}
     command = [*before, sys.executable, "-m", "tests.support.serving"]
     with running(command, {**inherited, **own, **settings}, folder / "server.log") as server:
@@ -109,7 +109,7 @@ def started(folder: Path, *before: str, **settings: str) -> Iterator[subprocess.
 
 
 def called(address, name, *data):
-    """What an endpoint answers to these values, as they stand, past every check of a client."""
+    """The raw answer of an endpoint to these values, sent without the checks of a client."""
     call = httpx.post(f"{address}gradio_api/call/{name}", json={"data": data}, timeout=60)
     if call.status_code != httpx.codes.OK:
         return f"event: error {call.text}"
@@ -118,13 +118,13 @@ def called(address, name, *data):
 
 
 def client_of(address):
-    """A program's client of a page."""
+    """A `gradio_client` of a page."""
     return gradio_client.Client(address, verbose=False, analytics_enabled=False)
 
 
 @contextlib.contextmanager
 def listening() -> Iterator[tuple[str, list[str]]]:
-    """A server's address, and the paths that it was asked for, each answered by a film."""
+    """Run a server that answers every path with a film; yields its address and the growing list of requested paths."""
     asked: list[str] = []
 
     class Handler(http.server.BaseHTTPRequestHandler):
@@ -134,7 +134,7 @@ def listening() -> Iterator[tuple[str, list[str]]]:
             self.end_headers()
             self.wfile.write(phantom.png("normal", 64))
 
-        do_HEAD = do_GET  # noqa: N815 - as http.server calls it
+        do_HEAD = do_GET  # noqa: N815 - http.server looks for this name
 
         def log_message(self, *_):
             pass
@@ -146,7 +146,7 @@ def listening() -> Iterator[tuple[str, list[str]]]:
 
 
 def told_of_connections(event: str, arguments: tuple[Any, ...]) -> None:
-    """An audit hook: says on stderr whom this process connects to, or asks for the address of, but itself."""
+    """Audit hook that reports on stderr each connection to, and each name look-up of, another host."""
     if event == "socket.connect" and isinstance(arguments[1], tuple):
         host = arguments[1][0]
     elif event == "socket.getaddrinfo":
@@ -158,7 +158,7 @@ def told_of_connections(event: str, arguments: tuple[Any, ...]) -> None:
 
 
 def main() -> None:
-    """Serve until told to end."""
+    """Serve the page until a signal ends the process."""
     sys.addaudithook(told_of_connections)
     methods.METHODS = (*methods.METHODS, Corners)
     from cxr_demo.web import layout
@@ -167,8 +167,8 @@ def main() -> None:
     _, address, _ = layout.serve(built, prevent_thread_lock=True, quiet=True, ssr_mode=False)
     sys.stdout.write(f"{address}\n")
     sys.stdout.flush()
-    # as the real page does: a mere wait may sleep over a signal, which the system may hand to any thread, while what
-    # is to be done about it is the main thread's
+    # as app.py does: the system may deliver a signal to any thread, but Python handles it in the main one, and a plain
+    # wait there might not wake up
     built.block_thread()
 
 

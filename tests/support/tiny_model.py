@@ -1,4 +1,4 @@
-"""The smallest model that a folder can hold."""
+"""The smallest valid model: its specification and its network with random weights."""
 
 import torch
 

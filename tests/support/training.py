@@ -1,4 +1,4 @@
-"""Films whose truth is planted, and the smallest recipe that learns it."""
+"""Films with planted findings, and the smallest recipe that learns them."""
 
 import csv
 import dataclasses
@@ -27,7 +27,10 @@ def flags(recipe: Recipe) -> list[str]:
 
 
 def plant(folder: Path, films: int = 160, seed: int = 0) -> Path:
-    """A table of films in which Effusion is a bright base and Mass a bright disc at the top."""
+    """Write 64 x 64 films and their label table; Effusion is a bright base, Mass a bright disc at the top.
+
+    Returns the path of the table. Two films each share a patient, and films alternate between two sources.
+    """
     rng = np.random.default_rng(seed)
     (folder / "images").mkdir(parents=True)
     with (folder / "labels.csv").open("w", newline="") as file:

@@ -1,4 +1,4 @@
-"""Models that visitors name, on a Hub."""
+"""Fixtures for models that visitors name: a public model on a Hub, and an empty list of loaded ones."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ def nobody_has_come_yet(monkeypatch):
 
 @pytest.fixture
 def publish(hub, tmp_path):
-    """Makes a public model on the Hub: its commit."""
+    """A function that publishes a model on the Hub and returns its commit."""
 
     def make(repo=REPO, spec=SPEC, card="# Card\n", seed=0, **files):
         folder = tmp_path / "published"
@@ -32,13 +32,13 @@ def publish(hub, tmp_path):
 
 
 def kept():
-    """The guests on disk, by owner and name."""
+    """Names (owner/name) of the visitor models on disk."""
     folder = Path(constants.HF_HOME) / "cxr_demo" / "guests"
     return {path.name.rpartition("--")[0].replace("--", "/") for path in folder.glob("*")}
 
 
 def all_of(publish, *names):
-    """Models of these names, loaded one after another, in use only by whoever holds what this returns."""
+    """Publish and load models of these names in order; only the returned list keeps them in use."""
     for name in names:
         publish(f"someone/{name}")
     return [visitor_models.load(f"someone/{name}") for name in names]

@@ -1,4 +1,4 @@
-// What a visitor does with films, models, findings and boxes, and all that follows from it.
+// Actions of the visitor on films, models, findings and boxes, with their requests and updates.
 
 /** @import {BuiltIn, Edges, Film, Result, Source} from './types.d.ts' */
 import {labelOf, placed, readBoxTable, stem} from './boxtables.js';
@@ -15,7 +15,7 @@ import {lookAfresh} from './viewport.js';
 
 // ------------------------------------------------------------------ films
 
-/** @param {Film} film @param {boolean} [afresh] it is to be seen as it first was: by its own model, if it has one */
+/** @param {Film} film @param {boolean} [afresh] show it as at first: with its own model, if it has one */
 export function choose(film, afresh = film !== state.film) {
   leave();
   const another = film !== state.film;
@@ -30,7 +30,7 @@ export function choose(film, afresh = film !== state.film) {
     settle(result);
     complete();
     askTrust();
-  } else if (film.source) {  // also once more after a failure: what was out of reach may be back
+  } else if (film.source) {  // a failed film is tried again: the cause may be over
     filmWaits(film);
     askFilm(film);
   }
@@ -43,7 +43,7 @@ function forget(film) {
   forgetPictures(film);
 }
 
-/** The finding with which a film opens, once its prediction is here. @param {Result} result */
+/** Chooses the finding with which a film opens, once its prediction has arrived. @param {Result} result */
 export function settle(result) {
   const {film, seen} = result;
   setSpec(seen.spec);
@@ -53,7 +53,7 @@ export function settle(result) {
   filmMet(film);
   chooseFinding(i, seen.labels[i]);
   publish('findings');
-  askPixels();  // where one looks closely already
+  askPixels();  // at once if the view is already enlarged
 }
 
 /** @param {readonly File[]} files films, and tables of boxes */
@@ -88,7 +88,7 @@ export function addBuiltIn(kind, item) {
   choose(known ?? addFilm(item.title, {kind, key: item.key}, {boxes: [...(item.boxes ?? [])]}), true);
 }
 
-/** The looked-at film is taken from the list. */
+/** Removes the current film from the list. */
 export function removeFilm() {
   const film = state.film;
   if (!film) return;
@@ -102,7 +102,7 @@ export function removeFilm() {
   publish('film');
 }
 
-/** @param {Film} film @param {string | null} correction as which it is shown; null as it was sent */
+/** @param {Film} film @param {string | null} correction to show it with; null for the film as uploaded */
 export function correct(film, correction) {
   leave();
   const turns = turnsOf(correction ?? '') - turnsOf(film.source?.correction ?? '');
@@ -116,17 +116,17 @@ export function correct(film, correction) {
 
 /** @param {string} name */
 export function chooseModel(name) {
-  setNaming(0);  // what was asked for before is no longer wanted
+  setNaming(0);  // an earlier request for a model of the Hub is obsolete
   wantModel(null);
   leave();
   setModel(name);
   publish('naming');
-  for (const film of state.films) if (film.source) forgetError(film);  // it was that of another model
+  for (const film of state.films) if (film.source) forgetError(film);  // the error came from the other model
   if (state.film) choose(state.film); else askFilm(null);
   forgetFinding();
 }
 
-/** A failure case has a model of its own; another film goes back to the one that was chosen before. @param {Film} film */
+/** Switches to a failure case's own model; other films return to the model chosen before. @param {Film} film */
 function useModelOf(film) {
   keepModel(chosenModel());
   setModel(lessonOf(film)?.model.name ?? state.modelBefore);
@@ -142,7 +142,7 @@ function forgetFinding() {
 
 // ------------------------------------------------------------------ findings
 
-/** @param {number} i @param {boolean} byHand then other films open with it too */
+/** @param {number} i @param {boolean} byHand chosen by the visitor: other films open with it too */
 export function pick(i, byHand) {
   const seen = current()?.seen;
   if (!seen) return;
@@ -156,7 +156,7 @@ export function pick(i, byHand) {
 
 // ------------------------------------------------------------------ boxes
 
-/** @param {boolean} is a box is drawn now */
+/** @param {boolean} is whether a box is being drawn */
 export function drawing(is) {
   setDrawing(is);
   note('box', is ? tr('ui.films.draw_hint') : '');
@@ -168,7 +168,7 @@ export function drawing(is) {
 export function finishBox(edges) {
   pullBox(null, null);
   const film = state.film;
-  // a click is no box
+  // a click draws no box
   if (film && edges[2] - edges[0] > 0.01 && edges[3] - edges[1] > 0.01) {
     drawing(false);
     if (guessing()) {
@@ -191,7 +191,7 @@ export function clearBoxes() {
   askTrust(true);
 }
 
-/** @param {string} name of a table that was dropped with the films @param {string} text */
+/** @param {string} name of a table dropped with the films @param {string} text */
 export function readBoxes(name, text) {
   const {read, wrong, ours} = readBoxTable(name, text);
   const table = new Map(state.table);
@@ -212,7 +212,7 @@ export function readBoxes(name, text) {
   if (current()) { publish('draw'); askTrust(true); }
 }
 
-/** A table's boxes of a film, once its size is known; those that the visitor drew stay. @param {Result} result */
+/** Adds a table's boxes to a film once its size is known; the visitor's own boxes stay. @param {Result} result */
 export function giveBoxes({film, seen}) {
   const key = stem(film.name);
   const known = state.table.get(key) ?? [];

@@ -1,4 +1,4 @@
-// What the server answers. An answer to a question that is no longer put is left aside.
+// Handling of the server's answers. Answers to obsolete requests are ignored.
 
 /** @import {Answer, Entry, Film, Prediction} from './types.d.ts' */
 import {giveBoxes, settle} from './actions.js';
@@ -14,7 +14,7 @@ import {addResult, answeredTurn, changeEntry, current, entryOf, filmFailed, film
 import {heardScramble} from './scramble.js';
 import {heardTrust} from './trust.js';
 
-/** @param {string} channel the DOM event in which answers come @param {import('./models.js').Form} form of models of the Hub */
+/** @param {string} channel the DOM event that carries answers @param {import('./models.js').Form} form of models of the Hub */
 export function listen(channel, form) {
   /** @type {Readonly<Record<string, (answer: Answer) => unknown>>} */
   const heard = {trust: heardTrust, scramble: heardScramble, estimate: answer => publish('estimate', answer), pixels: heardPixels,
@@ -44,7 +44,7 @@ async function heardFilm(answer) {
     const image = new Image();
     image.src = answer.film.png;
     await image.decode();
-    if (source !== film.source || film.results.has(model)) return;  // it was put right meanwhile
+    if (source !== film.source || film.results.has(model)) return;  // the film was corrected meanwhile
     show(film, model, answer, image);
   }
   publish(film === state.film ? 'film' : 'films');
@@ -69,7 +69,7 @@ async function heardMethod(answer) {
   if (!result || !entry || entry.run !== answer.run || entry.state === 'done') return;
   const maps = answer.maps ? await unpacked(answer.maps) : null;
   if (result !== current() || entryOf(method) !== entry || (entry.at ?? 0) > (answer.at ?? Infinity)) return;
-  if (answer.error && entry.before) {  // the map that was there stays
+  if (answer.error && entry.before) {  // the earlier map stays
     setEntry(result, method, {...entry.before, error: answer.error});
     publish('card', method);
     return publish('draw');
@@ -77,7 +77,7 @@ async function heardMethod(answer) {
   const progress = progressOf(entry, answer);
   changeEntry(entry, {...progress, maps: maps ?? entry.maps});
   publish('card', method);
-  // one card's new maximum is everybody's new scale, and what the others are faint beside
+  // one card's new maximum changes the common scale, and how faint the other maps look
   if (maps) publish('cards');
   if (progress.state === 'running') return;
   askTrust();
@@ -89,13 +89,13 @@ async function heardMethod(answer) {
 function progressOf(entry, {maps: _packed, ...answer}) {
   const next = answer.error || answer.stopped ? 'stopped' : answer.complete ? 'done' : entry.state;
   const since = entry.since ?? (answer.steps?.[0] ? {at: performance.now(), done: answer.steps[0]} : undefined);
-  // a map takes longer to unpack than a word, which may so come before it
+  // unpacking a map takes time, so that a later answer without one may overtake it
   const why = next === 'stopped' ? {stopped: answer.stopped ?? entry.stopped, error: answer.error ?? entry.error} : {};
-  const before = next === 'done' ? null : entry.before;  // or each run would keep the one before it
+  const before = next === 'done' ? null : entry.before;  // drop the earlier entry, or each run would keep all before it
   return {ahead: null, ...answer, ...why, since, before, state: next};
 }
 
-/** An event that Gradio could not serve, e.g. because too many wait: no answer comes, so the page says it itself. @param {string} failed @param {import('./models.js').Form} form */
+/** Reports an event that Gradio refused, e.g. because its queue is full; no answer follows. @param {string} failed @param {import('./models.js').Form} form */
 function heardFailure(failed, form) {
   const error = state.page.refused;
   const method = methodOf(failed);

@@ -1,4 +1,4 @@
-// Another film beside the one that is looked at, e.g. an earlier one of the patient.
+// A second film beside the current one, e.g. an earlier film of the same patient.
 
 import {fit, picture} from './canvas.js';
 import {group, make, setText, makeStage} from './dom.js';
@@ -9,7 +9,7 @@ import {current, on, probabilityOf, publish, resultOf, setBeside, state} from '.
 
 /** @typedef {ReturnType<typeof createParts>} Parts */
 
-/** @param {() => void} readAloud @returns its card, and the choice of it */
+/** @param {() => void} readAloud @returns the film's card, and the list to choose it from */
 export function createBeside(readAloud) {
   const parts = createParts();
   followPointers(parts.canvas, readAloud);

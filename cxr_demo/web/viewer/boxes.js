@@ -1,4 +1,4 @@
-// Boxes around findings: drawn by the visitor on the film, and how the maps lie to them.
+// Boxes that the visitor draws around findings, and measures of the maps against them.
 
 /** @import {Parts} from './film.js' */
 import {clearBoxes, drawing, finishBox} from './actions.js';
@@ -11,7 +11,7 @@ import {current, on, publish, pullBox, state, titleOf} from './store.js';
 import {boxesOf} from './truth.js';
 import {middle, placeOn, point} from './viewport.js';
 
-/** @param {Parts} film the pane on which boxes are drawn @returns the block, and what begins a box */
+/** @param {Parts} film the pane on which boxes are drawn @returns the block, and a function that begins a box */
 export function createBoxes(film) {
   const toggle = () => drawing(!state.drawing);
   const draw = button(tr('ui.boxes.draw'), {class: 'quiet', id: 'cxr-draw-box', 'aria-pressed': 'false'}, toggle);
@@ -52,7 +52,7 @@ function drawByPointer(canvas) {
   canvas.addEventListener('pointerup', event => { if (state.corner) finishBox(edgesOf(state.corner, placeOn(canvas, event))); });
 }
 
-/** Heard after the canvas itself, where arrows move the place. @param {HTMLElement} stage */
+/** Keys for drawing a box; called after the canvas's own listener, in which arrows move the place. @param {HTMLElement} stage */
 function drawByKeys(stage) {
   stage.addEventListener('keydown', event => {
     if (!state.drawing || !current()) return;
@@ -68,7 +68,7 @@ function drawByKeys(stage) {
   document.addEventListener('keydown', event => { if (event.key === 'Escape' && state.drawing) drawing(false); });
 }
 
-/** How the maps lie to the boxes of the chosen finding, if that is measured for the boxes as they are. */
+/** Measures of the maps against the boxes of the chosen finding, if they apply to the current boxes. */
 function measuresOrButton() {
   const found = current()?.trust;
   const now = state.film && found?.asked === JSON.stringify(boxesTold(state.film));

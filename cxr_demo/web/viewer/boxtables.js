@@ -1,11 +1,11 @@
-// Tables of boxes that are dropped with the films: ours (`file`, `boxes`: a JSON list of label, x, y, w, h), or the NIH's
-// list of boxes (file, finding, x, y, w, h). Both in pixels of the file as it was sent.
+// Reads tables of boxes dropped with the films: `file` and `boxes` (a JSON list of label, x, y, w, h), or the NIH's list
+// (file, finding, x, y, w, h). Both are in pixels of the uploaded file.
 
 /** @import {Box, Edges, SeenFilm, TableBox} from './types.d.ts' */
 import {parseCsv} from './csv.js';
 import {turned} from './geometry.js';
 
-/** @type {Readonly<Record<string, string>>} As the NIH's own list of boxes has it. */
+/** @type {Readonly<Record<string, string>>} Spellings in the NIH's list of boxes. */
 const OTHER_NAMES = {Infiltrate: 'Infiltration'};
 
 /** @param {string} label in a table */
@@ -16,8 +16,8 @@ export const stem = name => name.replace(/\.[^.]*$/, '');
 
 /**
  * @param {string} name @param {string} text
- * @returns {{read: Map<string, TableBox[]>, wrong: number, ours: boolean}} boxes by stem of the file's name, how many
- * entries are no boxes, and whether the table has a column for boxes
+ * @returns {{read: Map<string, TableBox[]>, wrong: number, ours: boolean}} boxes by stem of the file's name, the number
+ * of invalid entries, and whether the table has a column `boxes`
  */
 export function readBoxTable(name, text) {
   const [head, ...rows] = parseCsv(text);
@@ -52,9 +52,9 @@ function isBox(box) {
 }
 
 /**
- * A table's boxes on a film as it is shown.
- * @param {readonly TableBox[]} boxes @param {SeenFilm} size @param {number} turns quarters that the film was turned left
- * @returns {{inside: Box[], beside: number}} and how many lie beside the film
+ * Converts a table's boxes to shares of the displayed film.
+ * @param {readonly TableBox[]} boxes @param {SeenFilm} size @param {number} turns of the film to the left, in quarters
+ * @returns {{inside: Box[], beside: number}} boxes on the film, and the number of boxes outside it
  */
 export function placed(boxes, size, turns) {
   const [width, height] = turns % 2 ? [size.height, size.width] : [size.width, size.height];
@@ -64,6 +64,6 @@ export function placed(boxes, size, turns) {
   return {inside, beside: all.length - inside.length};
 }
 
-/** @param {readonly Box[]} boxes @param {readonly string[]} labels of the model @returns what the server is asked about */
+/** @param {readonly Box[]} boxes @param {readonly string[]} labels of the model @returns the boxes to send to the server: those of the model's findings */
 export const askable = (boxes, labels) =>
   boxes.filter(box => labels.includes(box.label)).map(({label, edges}) => ({label, edges: /** @type {Edges} */ (edges)}));

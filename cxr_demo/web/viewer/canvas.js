@@ -1,4 +1,4 @@
-// Pictures: a film's grey levels and a map's values at the place, window and colours that the visitor chose.
+// Draws films and maps on canvases, at the chosen zoom, window and colours.
 
 /** @import {Edges, Film, Frame, Maps, Method, Result, Size, Stops, View} from './types.d.ts' */
 import {coloured, isHidden} from './colours.js';
@@ -16,10 +16,10 @@ export const WHOLE = {x: 0, y: 0, zoom: 1};
 export const coloursNow = () => (state.page.palettes.find(({key}) => key === state.palette) ?? state.page.palettes[0]).colours;
 /** @param {Method} method @returns {Stops} of its unit in the chosen palette */
 export const stopsOf = method => coloursNow()[method.unit.key];
-/** @param {Maps} maps @param {number} i @returns one finding's values as they are looked at */
+/** @param {Maps} maps @param {number} i @returns one finding's values, smoothed if chosen */
 export const planeShown = (maps, i) => state.smooth ? smoothed(maps, i) : plane(maps, i);
 
-/** As large as its place allows, in the film's shape, and as dense as the screen. @param {HTMLCanvasElement} canvas @param {Size} size */
+/** Sizes a canvas to its element, with the film's aspect ratio and the screen's pixel density. @param {HTMLCanvasElement} canvas @param {Size} size */
 export function fit(canvas, {width, height}) {
   const place = canvas.parentElement;
   const box = Math.max(1, Math.min(place?.clientWidth || 320, place?.clientHeight || Infinity));
@@ -40,7 +40,7 @@ export function thumbnail(image) {
 }
 
 /**
- * The film, with a map of one finding over it where there is one.
+ * Draws the film, with a map of one finding over it if given.
  * @param {HTMLCanvasElement} canvas @param {Result} result
  * @param {{maps: Maps, limit: number, stops: Stops} | null} [map]
  * @param {{view?: View, i?: number, label?: string}} [options]
@@ -56,20 +56,20 @@ export function picture(canvas, result, map = null, {view = state.view, i = stat
     contours(pen, map.maps, i, map.limit, {left, top, width, height}, canvas.width);
   }
   hatch(pen, canvas, crop, view);
-  if (result === current()) outline(pen, canvas, view, label);  // boxes are the looked-at film's
+  if (result === current()) outline(pen, canvas, view, label);  // boxes belong to the current film
 }
 
 // ------------------------------------------------------------------ the film
 
 /** @typedef {{pictures: Map<string, HTMLCanvasElement>, window: string, greys: Uint32Array, levels: unknown}} Drawn */
 
-/** @type {WeakMap<Film, Drawn>} Pictures of a film, kept since mostly only the map above it changes. */
+/** @type {WeakMap<Film, Drawn>} Cached pictures of a film, since mostly only the map over it changes. */
 const drawn = new WeakMap();
 
 /** @param {Film} film */
 export function forgetPictures(film) { drawn.delete(film); }
 
-/** The film at the size a canvas has now. @param {Result} result @param {number} width @param {number} height @param {View} view */
+/** Draws the film at a canvas's current size. @param {Result} result @param {number} width @param {number} height @param {View} view */
 export function filmAt(result, width, height, view) {
   const levels = levelsOf(result);
   const kept = drawnOf(result.film, levels);
@@ -91,7 +91,7 @@ export function filmAt(result, width, height, view) {
   return made;
 }
 
-/** What is kept of a film: pictures as long as its levels are the same, greys as long as the window is. @param {Film} film @param {unknown} levels @returns {Drawn} */
+/** The cache of a film: pictures are valid for the same levels, greys for the same window. @param {Film} film @param {unknown} levels @returns {Drawn} */
 function drawnOf(film, levels) {
   const {low, high, inverted} = state.window;
   const window = `${low} ${high} ${inverted}`;
@@ -136,7 +136,7 @@ function paint(maps, i, limit, stops) {
   return canvas;
 }
 
-/** Dark lines over what would have another sign with other samples. @param {Maps} maps @param {number} i @param {Uint32Array} pixels */
+/** Draws dark lines over cells whose sign is uncertain. @param {Maps} maps @param {number} i @param {Uint32Array} pixels */
 function markUnsure(maps, i, pixels) {
   const values = plane(maps, i);
   for (let k = 0; k < pixels.length; k++) {
@@ -146,7 +146,7 @@ function markUnsure(maps, i, pixels) {
 }
 
 /**
- * Lines of equal value at the chosen shares of the scale's end, both of what speaks for and, dashed, of what speaks against.
+ * Draws contours at the chosen shares of the scale's end: solid for positive evidence, dashed for negative.
  * @param {CanvasRenderingContext2D} pen @param {Maps} maps @param {number} i @param {number} limit @param {Frame} place @param {number} size
  */
 function contours(pen, maps, i, limit, {left, top, width, height}, size) {
@@ -170,7 +170,7 @@ function contours(pen, maps, i, limit, {left, top, width, height}, size) {
 }
 
 /**
- * Strips of the film that the model never saw: dimmed and hatched.
+ * Dims and hatches the strips of the film outside the model input.
  * @param {CanvasRenderingContext2D} pen @param {HTMLCanvasElement} canvas @param {Frame} crop @param {View} view
  */
 export function hatch(pen, canvas, crop, view) {
@@ -196,7 +196,7 @@ export function hatch(pen, canvas, crop, view) {
 const [KNOWN, MARKED] = ['rgb(255 214 70)', 'rgb(120 255 160)'];
 
 /**
- * Boxes of a finding, or what a student marked; and the known places, once the answer is shown.
+ * Draws a finding's boxes or a student's mark, and the true places once the answer is shown.
  * @param {CanvasRenderingContext2D} pen @param {HTMLCanvasElement} canvas @param {View} view @param {string} label
  */
 function outline(pen, canvas, view, label) {

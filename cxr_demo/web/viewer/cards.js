@@ -1,4 +1,4 @@
-// A card for each method: its map, how far it has come, its settings.
+// One card per method: its map, progress and settings.
 
 /** @import {Answer, Entry, Maps, Method, Setting} from './types.d.ts' */
 import {fit, picture, planeShown, stopsOf} from './canvas.js';
@@ -14,13 +14,13 @@ import {pace, words} from './progress.js';
 import {askEstimate, askRun, complete, stop} from './requests.js';
 import {current, entryOf, isBusy, on, publish, setSetting, setSettings, shown, state, switchMethod, takesFilms} from './store.js';
 
-/** What a trusted map's line begins with, by verdict. @type {Readonly<Record<string, string>>} */
+/** First part of a measured map's line, by verdict. @type {Readonly<Record<string, string>>} */
 const MARKS = {supported: '\u2713', anatomy: '\u2248', random: '\u2715', undefined: '?'};
 
 /** @typedef {Map<string, HTMLInputElement | HTMLSelectElement>} Fields by the setting's name */
 /** @typedef {ReturnType<typeof createParts> & {method: Method, fields: Fields}} Card */
 
-/** @param {() => void} readAloud @returns the cards' nodes, and all their readings in words */
+/** @param {() => void} readAloud @returns the cards' nodes, and a function for all their readings in words */
 export function createCards(readAloud) {
   const cards = state.page.methods.map(method => createCard(method, readAloud));
   /** @type {(method: Method) => Card[]} */
@@ -104,7 +104,7 @@ function createField(method, s) {
   return field;
 }
 
-/** The settings of the film's own run, where there is one. @param {Card} card */
+/** Shows the settings of the film's own run, if there is one. @param {Card} card */
 function takeSettings(card) {
   const used = entryOf(card.method)?.settings;
   if (used) setSettings(card.method, used);
@@ -117,7 +117,7 @@ function takeSettings(card) {
 
 // ------------------------------------------------------------------ the map
 
-/** The value that gets full colour: one for all cards that share the unit, or the card's own. @param {Method} method @param {Maps} maps */
+/** The value with full colour: common to all cards of a unit, or the card's own. @param {Method} method @param {Maps} maps */
 export function limitOf(method, maps) {
   const own = maps.limit[state.chosen];
   if (state.scale === 'own' || !method.comparable) return own;
@@ -147,7 +147,7 @@ function drawCard(card) {
   if (state.pointer) readOut(card);
 }
 
-/** @param {Card} card @param {number} low of the scale, in shares of its end @param {number} [limit] */
+/** @param {Card} card @param {number} low end of the scale, in shares of its upper end @param {number} [limit] */
 function ticks(card, low, limit) {
   /** @param {number} t */
   const number = t => limit === undefined ? '' : signed(t * limit, limit);
@@ -175,7 +175,7 @@ function describe(card, entry, map) {
   setText(card.fidelity, [map ? faintness(method, map.maps) : '', fits].filter(Boolean).join(' \u00b7 '));
 }
 
-/** Colours of cards with scales of their own do not tell how strong a map is, so words do. @param {Method} method @param {Maps} maps */
+/** States a map's strength in words where each card has its own scale. @param {Method} method @param {Maps} maps */
 function faintness(method, maps) {
   if (!method.comparable) return '';
   const [strongest] = comparable().sort((a, b) => limitIn(b) - limitIn(a));
@@ -183,7 +183,7 @@ function faintness(method, maps) {
   return ratio >= 2 ? tr('ui.cards.fainter', {times: ratio.toFixed(0), method: strongest.title}) : '';
 }
 
-/** The value under the pointer. @param {Card} card */
+/** Shows the value under the pointer. @param {Card} card */
 function readOut(card) {
   const maps = entryOf(card.method)?.maps;
   const crop = current()?.seen.film.crop;
@@ -193,7 +193,7 @@ function readOut(card) {
     : tr('ui.cards.here', {value: signed(valueIn(maps, state.chosen, place), maps.limit[state.chosen])}));
 }
 
-/** How far the map can be believed. @param {Card} card */
+/** Shows how far the map can be trusted. @param {Card} card */
 function trustLine({method, trust}) {
   const result = current();
   const found = result?.trust?.methods?.[method.key];
@@ -215,7 +215,7 @@ function saveMap(method) {
 
 // ------------------------------------------------------------------ the run
 
-/** Words and bar of a card: what is done, of how much, and whether it ended early. @param {Card} card */
+/** Updates a card's progress in words and as a bar, and whether the run stopped early. @param {Card} card */
 function refresh(card) {
   const entry = entryOf(card.method);
   const busy = isBusy(entry);
@@ -240,7 +240,7 @@ function figuresOf(entry) {
   return [`${fixed(seconds, 1)} s`, entry.forwards ? tr('ui.cards.forward_passes', {n: entry.forwards}) : ''].filter(Boolean).join(' \u00b7 ');
 }
 
-/** What a run would take, or which setting is wrong. @param {Card} card @param {Answer} answer */
+/** Shows the estimated cost of a run, or the error of an invalid setting. @param {Card} card @param {Answer} answer */
 function showEstimate(card, {run, method, copies, error, field: wrong}) {
   if (card.method.key !== method || state.estimating.get(card.method.key) !== run) return;
   setText(card.estimate, error ? say(error) : estimateOf(card.method, copies ?? 0));
@@ -257,7 +257,7 @@ function estimateOf(method, copies) {
 
 // ------------------------------------------------------------------ on and off
 
-/** @param {Method} method @returns a box that shows or hides its card */
+/** @param {Method} method @returns a checkbox that shows or hides the method's card */
 export function createToggle(method) {
   const box = make('input', {type: 'checkbox', checked: method.on, 'data-method': method.key, onchange: () => {
     switchMethod(method, box.checked);

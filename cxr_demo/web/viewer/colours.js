@@ -1,9 +1,9 @@
-// Colour scales: straight lines between the stops that Python hands over (`render.PALETTES`).
+// Colour scales: linear interpolation between the stops of `render.PALETTES`.
 
 /** @import {Sides, Stops} from './types.d.ts' */
 import {clamp} from './geometry.js';
 
-/** Lines of charts, which everybody can tell apart (Okabe and Ito 2008). */
+/** Colours of lines in charts, distinguishable with colour blindness (Okabe and Ito 2008). */
 export const LINES = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#56b4e9', '#e69f00'];
 
 /** @param {Stops} stops @param {number} t @returns {number[]} red, green, blue */
@@ -15,15 +15,15 @@ export function shade(stops, t) {
   return [1, 2, 3].map(j => low[j] + share * (high[j] - low[j]));
 }
 
-/** A visitor may look at one side only; the other is then as if there were nothing. @param {number} t @param {Sides} side */
+/** Whether a value's sign is hidden, since the visitor chose to see only the other one. @param {number} t @param {Sides} side */
 export const isHidden = (t, side) => (side === 'for' && t < 0) || (side === 'against' && t > 0);
 
-/** @param {number} t @param {Sides} side @param {number} opacity @returns how much the colour of t covers, 0 to 1 */
+/** @param {number} t @param {Sides} side @param {number} opacity @returns opacity of the colour at t, 0 to 1 */
 export const cover = (t, side, opacity) => isHidden(t, side) ? 0 : Math.abs(t) * opacity;
 
 /**
- * Colours by a value's byte.
- * @param {number} step of a value @param {number} limit with full colour @param {Stops} stops @param {Sides} side @param {number} opacity
+ * A table of colours by a value's byte.
+ * @param {number} step of a byte in the value's unit @param {number} limit value with full colour @param {Stops} stops @param {Sides} side @param {number} opacity
  */
 export function coloured(step, limit, stops, side, opacity) {
   const bytes = new Uint8ClampedArray(4 * 256);  // RGBA

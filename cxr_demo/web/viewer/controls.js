@@ -7,7 +7,7 @@ import {tr} from './i18n.js';
 import {percent} from './numbers.js';
 import {setLook, state} from './store.js';
 
-/** @param {HTMLSelectElement} chooser of findings @param {HTMLElement[]} saving what saves everything @returns the bar, and the slider of opacity */
+/** @param {HTMLSelectElement} chooser of findings @param {HTMLElement[]} saving nodes that save everything @returns the bar, and the slider of opacity */
 export function createControls(chooser, saving) {
   const number = make('output', {for: 'cxr-opacity'}, percent(state.opacity));
   const opacity = make('input', {type: 'range', min: 0, max: 1, step: 0.01, value: state.opacity, id: 'cxr-opacity', oninput: () => {

@@ -1,6 +1,6 @@
-// Tables as text (RFC 4180).
+// Reads and writes CSV (RFC 4180).
 
-/** @param {string} text @returns {string[][]} cells by line; they may be quoted, and hold commas, lines and doubled quotes */
+/** @param {string} text @returns {string[][]} cells by line; quoted cells may hold commas, line breaks and doubled quotes */
 export function parseCsv(text) {
   /** @type {string[][]} */
   const rows = [[]];
@@ -12,8 +12,8 @@ export function parseCsv(text) {
   return rows.filter(row => row.length > 1);
 }
 
-/** @param {string} text @returns a quoted cell; what a spreadsheet would take for a formula is text */
+/** @param {string} text @returns a quoted cell; a text that looks like a formula is escaped for spreadsheets */
 export const quoted = text => `"${(/^[=+\-@\t\r]/.test(text) ? `'${text}` : text).replaceAll('"', '""')}"`;
 
-/** @param {readonly (readonly string[])[]} rows of cells that are quoted where they have to be */
+/** @param {readonly (readonly string[])[]} rows of cells, already quoted where necessary */
 export const csvOf = rows => rows.map(row => `${row.join(',')}\r\n`).join('');

@@ -1,4 +1,4 @@
-// Charts of deletion and insertion: the score as the places that a map ranks highest are covered first, or shown first.
+// Charts of deletion and insertion: the score while the highest-ranked cells of a map are covered, or shown, first.
 
 /** @import {Curves, Line, Trust} from './types.d.ts' */
 import {LINES} from './colours.js';
@@ -8,13 +8,13 @@ import {figure} from './numbers.js';
 import {askTrust} from './requests.js';
 import {current, state, titleOf} from './store.js';
 
-/** @type {Readonly<Record<string, {title: () => string, dash: string, border: string}>>} What maps are compared with. */
+/** @type {Readonly<Record<string, {title: () => string, dash: string, border: string}>>} Controls that maps are compared with. */
 const CONTROLS = {
   random: {title: () => tr('ui.curves.random_map'), dash: '2 3', border: 'dotted'},
   lungs: {title: () => tr('ui.curves.lungs_alone'), dash: '7 3', border: 'dashed'},
 };
 
-/** A method has the same colour on every chart. @param {string} key */
+/** A method's colour, the same on every chart. @param {string} key */
 const colourOf = key => LINES[Math.max(0, state.page.methods.findIndex(method => method.key === key)) % LINES.length];
 /** @param {string} name */
 const nameOf = name => CONTROLS[name]?.title() ?? titleOf(name);

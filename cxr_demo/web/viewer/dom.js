@@ -1,11 +1,11 @@
-// Nodes of the page. Text from outside (file names, errors, model cards) only ever goes through textContent.
+// Builds DOM nodes. Text from outside (file names, errors, model cards) enters the page only as textContent.
 
 /** @typedef {Node | string | null | undefined} Child */
 
 const SVG = 'http://www.w3.org/2000/svg';
 
 /**
- * A node; attributes that begin with "on" are listeners, true is an empty attribute, false and null none.
+ * Makes a node; attributes that begin with "on" are listeners, true is an empty attribute, false and null are omitted.
  * @template {keyof HTMLElementTagNameMap} K
  * @param {K} tag @param {Record<string, any>} [attributes] @param {Child[]} children
  * @returns {HTMLElementTagNameMap[K]}
@@ -33,7 +33,7 @@ export function shape(name, attributes, ...children) {
   return node;
 }
 
-/** @param {Node} node @param {string} text set only where it differs, so that screen readers say it once */
+/** @param {Node} node @param {string} text set only if it differs, so that screen readers speak it once */
 export function setText(node, text) { if (node.textContent !== text) node.textContent = text; }
 
 /** @param {string} text @param {Record<string, any>} attributes @param {(event: Event) => void} onclick */
@@ -41,20 +41,20 @@ export function button(text, attributes, onclick) {
   return make('button', {type: 'button', ...attributes, onclick}, text);
 }
 
-/** @param {string | Node} name as text, or as a label of its one field @param {Child[]} members */
+/** @param {string | Node} name as text, or as the label of a single field @param {Child[]} members */
 export function group(name, ...members) {
   const several = typeof name === 'string';
   return make('div', {class: 'group', role: several ? 'group' : null, 'aria-label': several ? name : null},
     several ? make('span', {}, name) : name, ...members);
 }
 
-/** @param {string[]} heads @param {(readonly [Child, readonly HTMLTableCellElement[]])[]} rows each with its own head */
+/** @param {string[]} heads @param {(readonly [Child, readonly HTMLTableCellElement[]])[]} rows, each with its header */
 export function makeTable(heads, rows) {
   return make('table', {}, make('thead', {}, make('tr', {}, make('td'), ...heads.map(text => make('th', {scope: 'col'}, text)))),
     make('tbody', {}, ...rows.map(([name, cells]) => make('tr', {}, make('th', {scope: 'row'}, name), ...cells))));
 }
 
-/** @param {string} label of an empty picture @param {Child[]} more */
+/** @param {string} label of an empty canvas @param {Child[]} more */
 export function makeStage(label, ...more) {
   const canvas = make('canvas', {role: 'img', tabindex: 0, 'aria-label': label});
   return {canvas, node: make('div', {class: 'stage'}, canvas, make('i', {class: 'cross', hidden: true}), ...more)};
@@ -65,7 +65,7 @@ export function penOf(canvas, settings) {
   return /** @type {CanvasRenderingContext2D} */ (canvas.getContext('2d', settings));
 }
 
-/** @param {string} path of a file that the server keeps for the visitor */
+/** @param {string} path of a visitor's file on the server */
 export function addressOf(path) {
   return `${/** @type {any} */ (window).gradio_config?.root ?? ''}/gradio_api/file=${path}`;
 }

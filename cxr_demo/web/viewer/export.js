@@ -1,4 +1,4 @@
-// Saving everything: of one film, or of all films one after another, as a zip.
+// Exports all results of one film, or of all films in turn, as a zip.
 
 /** @import {Answer} from './types.d.ts' */
 import {addressOf, button, follow, make, setText} from './dom.js';
@@ -9,7 +9,7 @@ import {changePacking, changePart, current, entryOf, finished, nextRun, on, publ
 
 // ------------------------------------------------------------------ all of a film
 
-/** @returns the button and what it says */
+/** @returns the button and its status line */
 export function createExport() {
   const save = button(tr('ui.export.save'), {class: 'quiet', id: 'cxr-save-all', disabled: true,
     title: tr('ui.export.save_hint')}, askExport);
@@ -21,7 +21,7 @@ export function createExport() {
   return [save, status];
 }
 
-/** All finished maps of the film, and what belongs to them, in one zip. */
+/** Requests a zip of the current film with its prediction, maps and measures. */
 function askExport() {
   const result = current();
   const done = finished();
@@ -57,7 +57,7 @@ function exportWords() {
 
 // ------------------------------------------------------------------ all of all films
 
-/** One zip after another, with the methods that are switched on; at the end they become one. */
+/** Requests a zip per film with the visible methods, then packs them into one. */
 export function createPacking() {
   const save = button(tr('ui.export.save_films'), {class: 'quiet', id: 'cxr-save-films',
     title: tr('ui.export.save_films_hint')}, packFilms);
@@ -75,7 +75,7 @@ export function createPacking() {
   return [save, stop, status];
 }
 
-/** What is asked for is settled now: another model or another setting may be chosen meanwhile. */
+/** Starts the export of all films; it keeps the current model and settings, which the visitor may change meanwhile. */
 function packFilms() {
   const question = {model: state.model, finding: state.spec.labels.indexOf(state.label), methods: shown().map(method => method.key),
     settings: Object.fromEntries(shown().map(method => [method.key, settingsOf(method)]))};
@@ -109,7 +109,7 @@ export function heardPacked(answer) {
   else if (answer.path) {
     follow(addressOf(answer.path), answer.name ?? '');
     return endPacking(failed ? tr('ui.export.some_failed', {n: failed}) : '');
-  } else if (answer.stopped && film) changePacking({waiting: [film, ...waits]});  // another film was looked at, which ends what is under way
+  } else if (answer.stopped && film) changePacking({waiting: [film, ...waits]});  // opening another film ended this run, so it is queued again
   else if (answer.error && film) changePacking({failed: failed + 1});
   else if (answer.error) return endPacking(say(answer.error));
   else return publish('packing', waiting(answer) ?? packing());

@@ -1,4 +1,4 @@
-// The film: dropped, pasted or chosen; its name, what is said of it, and the others beside it.
+// The pane of the film: upload by drop, paste or file chooser, name, warnings, and the list of films.
 
 /** @import {Film, Prediction} from './types.d.ts' */
 import {addBuiltIn, addFiles, choose, correct, removeFilm} from './actions.js';
@@ -11,7 +11,7 @@ import {current, on, publish, state, takesFilms} from './store.js';
 
 /** @typedef {ReturnType<typeof createParts>} Parts */
 
-/** @returns the pane, its parts that others use, and what opens the choice of files */
+/** @returns the pane, its parts for other modules, and a function that opens the file chooser */
 export function createFilmPane() {
   const parts = createParts();
   const {examples} = parts;
@@ -42,7 +42,7 @@ function createParts() {
   const name = make('div', {class: 'filmname'});
   const remove = button(tr('ui.films.remove'), {class: 'quiet', id: 'cxr-remove', hidden: true, title: tr('ui.films.remove_hint')}, removeFilm);
   const bar = make('div', {class: 'filmbar'}, name, remove, button(tr('ui.films.choose'), {class: 'quiet'}, openPicker), picker);
-  const boxNote = make('p', {class: 'soft', role: 'status'});  // beside the film, where the visitor looks
+  const boxNote = make('p', {class: 'soft', role: 'status'});  // beside the film, to be seen while drawing
   const notes = make('div', {class: 'notes', role: 'alert'});
   const strip = make('div', {class: 'strip', role: 'group', 'aria-label': tr('ui.films.list'), hidden: true});
   const examples = createExamples();
@@ -50,7 +50,7 @@ function createParts() {
   return {pane, canvas, stage: node, invite, veil, veilWords, name, remove, bar, boxNote, notes, strip, examples};
 }
 
-/** Open until a visitor brings a film of their own. */
+/** The built-in films; open until a visitor uploads a film. */
 function createExamples() {
   const {phantoms, examples, lessons} = state.page;
   /** @type {(words: string, chips: HTMLElement[]) => (HTMLElement | null)[]} */
@@ -64,7 +64,7 @@ function createExamples() {
       () => addBuiltIn('lesson', {...item, title: tr('ui.films.failure_case', {method: item.title})})))));
 }
 
-/** Files may be dropped or pasted anywhere on the page. @param {HTMLElement} place shows that they may be let go */
+/** Accepts files dropped or pasted anywhere on the page. @param {HTMLElement} place highlighted during a drag */
 function acceptFiles(place) {
   /** @param {DragEvent} event */
   const carries = event => [...(event.dataTransfer?.types ?? [])].includes('Files');
@@ -100,7 +100,7 @@ function showFilm({veil, veilWords, invite, remove, name, notes}) {
   notes.classList.toggle('bad', Boolean(film?.error));
 }
 
-/** What would put the film right, or show it as it was sent: the visitor decides. @param {Film | null} film @param {Prediction} [seen] */
+/** Offers corrections of the film, or the film as uploaded; the visitor decides. @param {Film | null} film @param {Prediction} [seen] */
 function corrections(film, seen) {
   if (!film || film.error) return [];
   /** @type {[string, string | null][]} */

@@ -1,4 +1,4 @@
-// The findings with their probabilities, and the model that gives them.
+// The pane of findings with their probabilities, and the pane of the model's facts.
 
 /** @import {Prediction, Score} from './types.d.ts' */
 import {pick} from './actions.js';

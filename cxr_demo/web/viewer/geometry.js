@@ -1,4 +1,4 @@
-// Places and boxes, in shares of the film.
+// Geometry of places and boxes, in shares of the film.
 
 /** @import {Edges, Frame, Place, Size, View} from './types.d.ts' */
 
@@ -6,14 +6,14 @@
 export const clamp = (value, low, high) => Math.min(high, Math.max(low, value));
 
 /**
- * Where a canvas shows the whole film, in its pixels; larger than the canvas where it is enlarged.
+ * The rectangle of the whole film in a canvas's pixels; larger than the canvas if the film is enlarged.
  * @param {Size} canvas @param {View} view @returns {Frame}
  */
 export function frame({width, height}, view) {
   return {left: -view.x * view.zoom * width, top: -view.y * view.zoom * height, width: view.zoom * width, height: view.zoom * height};
 }
 
-/** @param {Frame} film as `frame` has it @param {Frame} crop in shares of the film @returns {Frame} in the canvas's pixels */
+/** @param {Frame} film as `frame` returns it @param {Frame} crop in shares of the film @returns {Frame} in the canvas's pixels */
 export function within({left, top, width, height}, crop) {
   return {left: left + crop.left * width, top: top + crop.top * height, width: crop.width * width, height: crop.height * height};
 }
@@ -24,7 +24,7 @@ export function placeIn(place, crop) {
   return x < 0 || x >= 1 || y < 0 || y >= 1 ? null : {x, y};
 }
 
-/** @param {Edges} edges @param {number} quarters that the film is turned left @returns {Edges} on the turned film */
+/** @param {Edges} edges @param {number} quarters of the film's rotation to the left @returns {Edges} on the turned film */
 export function turned(edges, quarters) {
   let [left, top, right, bottom] = edges;
   for (let k = 0; k < (quarters + 4) % 4; k++) [left, top, right, bottom] = [top, 1 - right, bottom, 1 - left];
@@ -43,7 +43,7 @@ export function overlapOf([a, b, c, d], [e, f, g, h]) {
 }
 
 /**
- * A box in the cells of a map: first and last column, first and last row, as far as the model sees it.
+ * A box in the cells of a map, clipped to the model input: first and last column, first and last row.
  * @param {Edges} edges @param {number} side @param {Frame} crop @returns {[number, number, number, number]}
  */
 export function cellsOf([left, top, right, bottom], side, crop) {
@@ -52,7 +52,7 @@ export function cellsOf([left, top, right, bottom], side, crop) {
   return [at(left, crop.left, crop.width), at(right, crop.left, crop.width), at(top, crop.top, crop.height), at(bottom, crop.top, crop.height)];
 }
 
-/** @param {Edges} edges @param {Frame} crop @returns the share of the model's input that a box takes */
+/** @param {Edges} edges @param {Frame} crop @returns the share of the model input that a box covers */
 export function areaOf(edges, crop) {
   const [x0, x1, y0, y1] = cellsOf(edges, 1000, crop);
   return (x1 - x0) * (y1 - y0) / 1000 ** 2;

@@ -5,16 +5,16 @@ import {clamp, frame} from './geometry.js';
 import {setView, state} from './store.js';
 import {lookAt, middle, moveBy, placeOn, point, setWindow, zoomAt} from './viewport.js';
 
-/** @type {Map<number, PointerEvent>} The last event of each pointer that is down. */
+/** @type {Map<number, PointerEvent>} The last event of each pressed pointer. */
 const fingers = new Map();
 /** @type {Readonly<Record<string, readonly [number, number]>>} */
 const STEPS = {ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1]};
 
-/** @typedef {{windows: boolean, from: Window, x: number, y: number}} Held what a pointer that is down does */
+/** @typedef {{windows: boolean, from: Window, x: number, y: number}} Held the drag of a pressed pointer */
 
 /**
- * @param {HTMLCanvasElement} canvas @param {() => void} readAloud after the arrow keys have moved the place
- * @param {() => boolean} [taken] whether the pointer is for something else now
+ * @param {HTMLCanvasElement} canvas @param {() => void} readAloud called after an arrow key has moved the place
+ * @param {() => boolean} [taken] whether the pointer has another use now, such as drawing a box
  */
 export function followPointers(canvas, readAloud, taken = () => false) {
   /** @type {Held | null} */
@@ -28,7 +28,7 @@ export function followPointers(canvas, readAloud, taken = () => false) {
   canvas.addEventListener('contextmenu', event => event.preventDefault());  // the right button sets the window
   canvas.addEventListener('dblclick', event => (state.view.zoom > 1 ? lookAt(0, 0, 1) : zoomAt(placeOn(canvas, event), 2)));
   canvas.addEventListener('wheel', event => turnWheel(canvas, event), {passive: false});
-  // two fingers are ours, one scrolls the page unless the film is enlarged
+  // two fingers zoom; one scrolls the page unless the film is enlarged
   canvas.addEventListener('touchmove', event => {
     if (event.touches.length > 1 || state.view.zoom > 1) event.preventDefault();
   }, {passive: false});
@@ -46,7 +46,7 @@ function press(canvas, event) {
 
 /** @param {HTMLCanvasElement} canvas @param {PointerEvent} event @param {Held | null} held */
 function move(canvas, event, held) {
-  if (event.pointerType === 'mouse' && !event.buttons) fingers.delete(event.pointerId);  // let go somewhere else
+  if (event.pointerType === 'mouse' && !event.buttons) fingers.delete(event.pointerId);  // released outside the canvas
   const before = fingers.get(event.pointerId);
   if (!before) return point(placeOn(canvas, event));
   const box = canvas.getBoundingClientRect();
@@ -77,7 +77,7 @@ function pinch(canvas, event) {
   zoomAt(from, apart(event, still) / apart(before, still));
 }
 
-/** The page scrolls under a mere wheel, as pages do. @param {HTMLCanvasElement} canvas @param {WheelEvent} event */
+/** Zooms by the wheel with Ctrl, or on a focused picture; otherwise the page scrolls. @param {HTMLCanvasElement} canvas @param {WheelEvent} event */
 function turnWheel(canvas, event) {
   const ours = event.ctrlKey || event.metaKey || (document.activeElement === canvas && (state.view.zoom > 1 || event.deltaY < 0));
   if (!ours) return;
@@ -96,7 +96,7 @@ function stepBy(event, readAloud) {
   readAloud();
 }
 
-/** The pointer's place on all pictures. @param {HTMLElement} root */
+/** Marks the pointer's place on all pictures. @param {HTMLElement} root */
 export function placeCrosses(root) {
   for (const cross of /** @type {NodeListOf<HTMLElement>} */ (root.querySelectorAll('.cross'))) {
     const canvas = cross.parentElement?.querySelector('canvas');

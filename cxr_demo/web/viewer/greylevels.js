@@ -6,11 +6,11 @@ import {clamp} from './geometry.js';
 /** @typedef {{readonly width: number, readonly height: number, readonly values: Uint16Array}} Level */
 
 export const DEEPEST = 65535;
-/** The narrowest window. */
+/** Width of the narrowest window. */
 export const NARROWEST = 1 / 256;
 
 /**
- * A film as halves of halves, finest first, so that a picture of any size is made of about as many levels as it has pixels.
+ * A film at successively halved resolutions, finest first, for display at any size.
  * @param {number} width @param {number} height @param {Uint16Array} values @returns {Level[]}
  */
 export function halves(width, height, values) {
@@ -19,7 +19,7 @@ export function halves(width, height, values) {
   return found;
 }
 
-/** @param {Level} level @returns {Level} means of 2 x 2 */
+/** @param {Level} level @returns {Level} means of blocks of 2 x 2 pixels */
 function halved({width: w, height: h, values: from}) {
   const [half, rows] = [Math.max(1, w >> 1), Math.max(1, h >> 1)];
   const to = new Uint16Array(half * rows);
@@ -29,7 +29,7 @@ function halved({width: w, height: h, values: from}) {
   return {width: half, height: rows, values: to};
 }
 
-/** Undoes `viewer_data.pixels_of`: steps along rows, high bytes before low ones. @param {Uint8Array} bytes @param {number} width @param {number} height */
+/** Inverse of `viewer_data.pixels_of`: decodes differences along rows, high bytes before low ones. @param {Uint8Array} bytes @param {number} width @param {number} height */
 export function undone(bytes, width, height) {
   const values = new Uint16Array(width * height);
   for (let k = 0, before = 0; k < values.length; k++) {
@@ -40,7 +40,7 @@ export function undone(bytes, width, height) {
   return values;
 }
 
-/** @param {Window} window @returns opaque RGBA by grey level */
+/** @param {Window} window @returns table of opaque RGBA by grey level */
 export function greys({low, high, inverted}) {
   const table = new Uint32Array(DEEPEST + 1);
   for (let v = 0; v <= DEEPEST; v++) {
@@ -50,7 +50,7 @@ export function greys({low, high, inverted}) {
   return table;
 }
 
-/** From the darkest to the brightest hundredth of what the model sees. @param {Level} level @param {Frame} crop @returns {number[]} low and high */
+/** The 1st and 99th percentile of grey levels within the model input. @param {Level} level @param {Frame} crop @returns {number[]} low and high */
 export function hundredths({width, height, values}, crop) {
   /** @type {(k: number, size: number, from: number, share: number) => boolean} */
   const inside = (k, size, from, share) => k >= Math.floor(from * size) && k < Math.ceil((from + share) * size);

@@ -1,4 +1,4 @@
-// Maps of one film in a grid: methods by findings, by settings, by models or by films, and what differs as a map of its own.
+// Grid of maps: methods by findings, settings, models or films, with the difference of two columns as a map.
 
 /** @import {Cell, Column, GridKind, Maps, Method, Result} from './types.d.ts' */
 import {fit, picture, stopsOf} from './canvas.js';
@@ -25,7 +25,7 @@ export function createGrid() {
 function createParts() {
   /** @type {Record<GridKind, string>} */
   const kinds = {findings: tr('ui.grid.by_findings'), settings: tr('ui.grid.by_settings'), models: tr('ui.grid.by_models'), films: tr('ui.grid.by_films')};
-  // without a server, only what is already here can be compared
+  // a report without a server compares existing maps only
   const offered = takesFilms() ? Object.entries(kinds) : [['findings', kinds.findings]];
   const kind = make('select', {id: 'cxr-grid-kind', onchange: () => {
     changeGrid({kind: /** @type {GridKind} */ (kind.value)});
@@ -50,13 +50,13 @@ function createParts() {
     findings, models, films, place,
     make('p', {class: 'soft'}, tr('ui.grid.hint')));
   offerModels(models);
-  /** @type {(() => void)[]} How its pictures are drawn, whenever one looks elsewhere. */
+  /** @type {(() => void)[]} Redraw functions of its pictures, called when the view changes. */
   const draws = [];
   const parts = {panel, kind, findings, models, films, method, setting, values, run, stop, status, place, draws};
   return parts;
 }
 
-/** @param {HTMLElement} models @returns the names that are ticked */
+/** @param {HTMLElement} models @returns names of the ticked models */
 const chosenIn = models => [...models.querySelectorAll('input')].filter(box => box.checked).map(box => box.value);
 
 /** @param {HTMLElement} models */
@@ -66,7 +66,7 @@ function offerModels(models) {
     .map(model => make('label', {}, make('input', {type: 'checkbox', value: model.name}), model.title)));
 }
 
-/** Values worth comparing: the default and one far from it. @param {Parts} parts */
+/** Suggests values to compare: the default and one far from it. @param {Parts} parts */
 function suggest({method, values}) {
   const of = methodOf(method.value);
   const s = of && settingOf(of);
@@ -109,7 +109,7 @@ function statusOf() {
   return [`${method.title}, ${column.name}: ${words(of)}`, jobs.length && tr('ui.grid.more_after', {n: jobs.length})].filter(Boolean).join('; ');
 }
 
-/** Whether its cells are of another question than the one that is put now. */
+/** Whether its cells belong to another comparison than the chosen one. */
 function isStale() {
   const {kind, ran, film, source, model} = state.grid;
   return ran !== kind || film !== state.film || source !== state.film?.source || (kind !== 'models' && model !== state.model);
@@ -167,7 +167,7 @@ function cell(parts, method, said, drawn) {
   return make('td', {}, make('div', {class: `stage small${drawn ? '' : ' blank'}`}, canvas), make('small', {}, said));
 }
 
-/** The largest value, of either sign where there are two. @param {number} limit @param {Maps} maps */
+/** The value with full colour in words, with a plus-minus sign for maps of both signs. @param {number} limit @param {Maps} maps */
 const upTo = (limit, maps) => tr('ui.grid.up_to', {value: signed(limit).replace('+', maps.planes.some(q => q < 0) ? '\u00b1' : '')});
 
 /** @param {Parts} parts @param {Result} result */
@@ -195,7 +195,7 @@ function headOf({name, film}) {
 function byRuns(parts, result) {
   const {columns, rows} = state.grid;
   if (!columns.length) return make('p', {class: 'soft'}, tr('ui.grid.choose'));
-  const ofFilms = columns.some(column => column.film);  // places of two films are not the same places
+  const ofFilms = columns.some(column => column.film);  // cells of two films show different places, so they have no difference
   const heads = [...columns.map(headOf), ...(ofFilms ? [] : [tr('ui.grid.difference')])];
   return makeTable(heads, rows.map(method => [method.title, runCells(parts, method, ofFilms, result)]));
 }

@@ -1,4 +1,4 @@
-// The runs of a grid of maps: one method, one column after another, beside those of the cards.
+// Runs for the grid of maps, one at a time, independent of the cards' runs.
 
 /** @import {Answer, Cell, Column, Film, Job, Method} from './types.d.ts' */
 import {sentence, tr} from './i18n.js';
@@ -7,7 +7,7 @@ import {sentenceCase} from './numbers.js';
 import {ask} from './requests.js';
 import {answered, cellKey, changeGrid, compareFilm, current, nextRun, publish, setCell, settingsOf, shown, state} from './store.js';
 
-/** Films whose prediction is known; at first the one that is looked at and another. @returns {Film[]} */
+/** The current film and those with a prediction; at first the current one and another are ticked. @returns {Film[]} */
 export function filmsToCompare() {
   const {film: looked, beside} = state;
   const films = [...(looked ? [looked] : []), ...answered().filter(film => film !== looked)];
@@ -15,13 +15,13 @@ export function filmsToCompare() {
   return films;
 }
 
-/** @param {Method} method @returns the setting that is compared */
+/** @param {Method} method @returns the compared setting */
 export const settingOf = method => method.settings.find(setting => setting.name === state.grid.setting) ?? null;
 
 /**
- * Asks for all of the grid's maps, film by film and model by model, so that each is read once.
- * @param {Method | null} method of which settings are compared @param {string} written their values @param {string[]} models
- * @returns {string} what is wrong with the values
+ * Requests all of the grid's maps, grouped by film and model, so that the server loads each once.
+ * @param {Method | null} method whose settings are compared @param {string} written their values as typed @param {string[]} models
+ * @returns {string} the error in the values, empty if they are valid
  */
 export function runGrid(method, written, models) {
   if (!current()) return '';
@@ -40,7 +40,7 @@ export function runGrid(method, written, models) {
   return '';
 }
 
-/** @param {Method} method @param {string} written @returns {Column[] | null} null where a number is wrong */
+/** @param {Method} method @param {string} written @returns {Column[] | null} null if a value is invalid */
 function settingColumns(method, written) {
   const setting = settingOf(method);
   if (!setting) return [];
@@ -54,7 +54,7 @@ function settingColumns(method, written) {
 /** @returns {Column[]} */
 const filmColumns = () => filmsToCompare().filter(film => film.compared).map(film => ({name: film.name, model: state.model, film}));
 
-/** @param {string[]} chosen names; all where there is none @returns {Column[]} */
+/** @param {string[]} chosen names; empty for all @returns {Column[]} */
 const modelColumns = chosen => state.models.filter(model => !chosen.length || chosen.includes(model.name))
   .map(({name, title}) => ({name: title, model: name}));
 
@@ -79,7 +79,7 @@ export function stopGrid() {
   setCell(job, {state: 'stopped', stopped: sentence('error.stopped.on_request')});
 }
 
-/** An answer to one of the grid's own questions, none of a card's. @param {Answer} answer */
+/** Handles an answer to one of the grid's requests. @param {Answer} answer */
 export async function heardJob(answer) {
   const {job} = state.grid;
   if (!job) return;

@@ -1,4 +1,4 @@
-// The page's head: its name, the models, the buttons that teach, language, light and dark.
+// The page's header: title, list of models, teaching buttons, language, light and dark theme.
 
 /** @import {createModels} from './models.js' */
 import {button, make} from './dom.js';
@@ -31,7 +31,7 @@ function createLanguages() {
   return list;
 }
 
-/** Chapters under the viewer are there in all languages. */
+/** Shows the chapters in the current language; the page contains those of all languages. */
 export function hideOtherLanguages() {
   const others = Object.keys(state.page.languages).filter(code => code !== locale());
   document.documentElement.lang = locale();

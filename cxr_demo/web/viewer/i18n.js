@@ -1,10 +1,10 @@
-// What the page says, in the visitor's language: sentences by identity, whose texts are in `languages/xx.json`.
+// Translation: sentences by identity, with texts of the visitor's language from `languages/xx.json`.
 
 /** @import {About, Catalogue, Sentence} from './types.d.ts' */
 
-/** @typedef {Record<string, string | number | boolean | Sentence>} Values what stands in a text's named places */
+/** @typedef {Record<string, string | number | boolean | Sentence>} Values of a text's named placeholders */
 
-/** A language in which the page speaks. */
+/** Formats sentences and numbers in one language. */
 export class Translator {
   /** @param {string} code @param {Catalogue['texts']} texts */
   constructor(code, texts) {
@@ -16,8 +16,8 @@ export class Translator {
   }
 
   /**
-   * The sentence of an identity; `values` stand in the places with their names, and `n` of them decides about the plural.
-   * @param {string} id @param {Values} [values] @returns {string | null} null where the catalogue lacks it
+   * The text of an identity, with `values` in its named placeholders; the value `n` selects the plural form.
+   * @param {string} id @param {Values} [values] @returns {string | null} null if the catalogue lacks it
    */
   find(id, values = {}) {
     const found = this.texts.get(id);
@@ -32,7 +32,7 @@ export class Translator {
     return typeof value === 'object' ? this.say(value) : String(value);
   }
 
-  /** A sentence of the server's; as it came where it has no identity here. @param {Sentence} sentence @returns {string} */
+  /** A sentence of the server; its English text if the catalogue lacks its identity. @param {Sentence} sentence @returns {string} */
   say({id, parameters, text}) {
     return (id === null ? null : this.find(id, parameters)) ?? text;
   }
@@ -40,9 +40,9 @@ export class Translator {
 
 let spoken = new Translator('en', {});
 
-/** @param {Translator} translator that the whole page speaks through */
+/** Sets the page's language. @param {Translator} translator */
 export function speak(translator) { spoken = translator; }
-/** A sentence of the page's own. @param {string} id @param {Values} [values] */
+/** A sentence of the page itself. @param {string} id @param {Values} [values] */
 export const tr = (id, values) => spoken.find(id, values) ?? id;
 /** @param {Sentence} sentence */
 export const say = sentence => spoken.say(sentence);
@@ -51,11 +51,11 @@ export const readable = label => spoken.find(`finding.${label.replaceAll(' ', '_
 export const point = () => spoken.point;
 export const locale = () => spoken.code;
 
-/** @param {string} id @returns {Sentence} what the server would send */
+/** @param {string} id @returns {Sentence} in the form of the server's sentences */
 export const sentence = id => ({id, parameters: {}, text: tr(id)});
 
 /**
- * The first of the languages wished for that is here, or whose wider name one of ours answers to.
+ * The first of the wished languages that the page has, by its code, its primary subtag or a catalogue's `also`.
  * @param {About['languages']} languages @param {readonly string[]} wishes
  */
 export function understood(languages, wishes) {
@@ -67,7 +67,7 @@ export function understood(languages, wishes) {
   return 'en';
 }
 
-/** @param {any} value of the server's @returns {any} with each sentence in it as a text in the visitor's language */
+/** @param {any} value from the server @returns {any} the value with each sentence in it translated */
 export function spokenOut(value) {
   if (Array.isArray(value)) return value.map(spokenOut);
   if (typeof value !== 'object' || value === null) return value;

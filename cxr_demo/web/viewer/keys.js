@@ -1,4 +1,4 @@
-// Single keys, and the dialog that lists them with what mouse and fingers do.
+// Keyboard shortcuts, and the dialog that lists them with mouse and touch gestures.
 
 /** @import {createLooks} from './looks.js' */
 import {choose, pick} from './actions.js';
@@ -8,9 +8,9 @@ import {tr} from './i18n.js';
 import {current, drawSoon, note, state} from './store.js';
 import {autoWindow, lookAt, setWindow, zoomBy} from './viewport.js';
 
-/** @typedef {readonly [string, string, () => void]} Key its name, what it does in words, and the doing */
+/** @typedef {readonly [string, string, () => void]} Key name, description and action */
 
-/** @param {Key[]} keys of the page @returns the dialog, and a button that opens it */
+/** @param {Key[]} keys of the page @returns the dialog, and the button that opens it */
 export function createKeys(keys) {
   const own = /** @type {Key} */ (['?', tr('ui.keys.these'), () => dialog.showModal()]);
   const known = [...keys, own];
@@ -26,7 +26,7 @@ export function createKeys(keys) {
 
 const FIELDS = 'input:not([type=range]):not([type=checkbox]):not([type=radio]), select, textarea, [contenteditable]';
 
-/** Never while one types, nor over a shortcut of the browser's. @param {Key[]} known @param {KeyboardEvent} event */
+/** Runs a key's action, except while the visitor types or holds a modifier key, as for the browser's shortcuts. @param {Key[]} known @param {KeyboardEvent} event */
 function press(known, event) {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
   if (event.target instanceof Element && event.target.closest(FIELDS)) return;
@@ -84,7 +84,7 @@ function stepFinding(by) {
   if (ranked) pick(ranked[clamp(ranked.indexOf(state.chosen) + by, 0, ranked.length - 1)], true);
 }
 
-/** @param {() => HTMLElement} bench what fills the screen */
+/** @param {() => HTMLElement} bench the element shown in full screen */
 export function createFullScreen(bench) {
   const words = () => document.fullscreenElement ? tr('ui.page.leave_full_screen') : tr('ui.page.full_screen');
   const opener = button(tr('ui.page.full_screen'), {class: 'quiet', id: 'cxr-full-screen', title: tr('ui.page.full_screen_hint')}, () => {

@@ -11,7 +11,7 @@ export function createLooks() {
   const zoom = createZoom();
   const window = createWindow();
   const maps = createMapLooks();
-  const status = make('p', {class: 'soft look-status', role: 'status'});  // beside the bar, which may be scrolled
+  const status = make('p', {class: 'soft look-status', role: 'status'});  // outside the bar, which may be scrolled out of sight
   on('note', name => { if (name === 'look') setText(status, state.notes.look); });
   const bar = make('section', {class: 'looks', 'aria-label': tr('ui.looks.title')},
     zoom, ...window.groups, ...maps.groups);
@@ -63,14 +63,14 @@ function createMapLooks() {
     group(make('label', {for: 'cxr-levels'}, tr('ui.looks.contours')), levels, make('span', {}, '%'))]};
 }
 
-/** @param {string} id @param {[string, string][]} options values with words @param {string} chosen @param {(value: string) => void} heard */
+/** @param {string} id @param {[string, string][]} options value and text @param {string} chosen @param {(value: string) => void} heard */
 function choice(id, options, chosen, heard) {
   const list = make('select', {id, onchange: () => heard(list.value)},
     ...options.map(([value, words]) => make('option', {value, selected: value === chosen}, words)));
   return list;
 }
 
-/** What is written as percent of the scale's end, e.g. "25 50 75"; what is no such number is left out, and said. @param {HTMLInputElement} field */
+/** Reads contour levels in percent of the scale's end, e.g. "25 50 75"; invalid entries are dropped and reported. @param {HTMLInputElement} field */
 function takeContours(field) {
   const written = field.value.split(/[\s,;%]+/).filter(Boolean);
   const shares = written.map(Number).filter(share => share > 0 && share < 100);

@@ -1,5 +1,5 @@
-// The viewer: film, findings and maps. Python sends numbers, this draws them; choosing another finding, opacity, scale or
-// colours asks no server. Here the page is put together.
+// Puts the viewer together: film, findings and maps. Python sends numbers and the viewer draws them; changing the finding,
+// opacity, scale or colours needs no request.
 
 /** @import {Host, Names} from './types.d.ts' */
 import {addBuiltIn, choose} from './actions.js';
@@ -31,7 +31,7 @@ import {createTour} from './tour.js';
 import {createTrust} from './trust.js';
 import {createWipe} from './wipe.js';
 
-/** Begins the viewer in a page that Gradio serves. @param {Host} host @param {Names} names */
+/** Starts the viewer in a page that Gradio serves. @param {Host} host @param {Names} names */
 export function start(host, names) {
   const {languages} = host.props.about;
   const wished = remembered('language') ?? '';
@@ -58,7 +58,7 @@ export function start(host, names) {
   }, 200);
 }
 
-/** Begins the viewer in a file of its own, which holds one film and asks no server. @param {Names} names */
+/** Starts the viewer in an HTML report, which holds one film and uses no server. @param {Names} names */
 export function startRecorded(names) {
   const {host, label, film} = readRecorded(names.channel);
   start(host, names);
@@ -70,7 +70,7 @@ export function startRecorded(names) {
 
 /** @param {HTMLElement} root @returns the form for models of the Hub */
 function build(root) {
-  const spoken = make('span', {class: 'sr', role: 'status'});  // what arrow keys read aloud
+  const spoken = make('span', {class: 'sr', role: 'status'});  // readings for screen readers after arrow keys
   const readAloud = () => { spoken.textContent = cards.readings(); };
   const film = createFilmPane();
   followPointers(film.canvas, readAloud, () => state.drawing);
@@ -105,7 +105,7 @@ function build(root) {
   return models.form;
 }
 
-/** The films that were open before a reload. @param {import('./models.js').Form} form */
+/** Reopens the films after a reload of the page. @param {import('./models.js').Form} form */
 function restoreFilms(form) {
   const kept = keptFilms();
   if (!kept) return;
@@ -117,7 +117,7 @@ function restoreFilms(form) {
   if (state.films.some(film => film.source?.kind === 'file')) publish('examples');
   const film = state.films[kept.at] ?? state.films[0];
   if (known || !state.page.guests) return choose(film);
-  // one of the Hub, which this page has yet to hear of
+  // a model of the Hub, which is not in the list yet
   filmWaits(film);
   lookAtFilm(film);
   askAgain(form, kept.model);

@@ -1,11 +1,11 @@
-// Maps: int8 planes (L, S, S) in steps of `scale[i]`, and what is computed from them.
+// Maps: int8 planes (L, S, S) in steps of `scale[i]`, and computations on them.
 
 /** @import {Edges, Frame, Maps, PackedMaps} from './types.d.ts' */
 import {cellsOf} from './geometry.js';
 
 // ------------------------------------------------------------------ from bytes
 
-/** @param {BufferSource} bytes deflated */
+/** @param {BufferSource} bytes compressed by deflate */
 export async function inflated(bytes) {
   return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream('deflate'))).arrayBuffer();
 }
@@ -23,7 +23,7 @@ export async function unpacked({labels, side, scale, limit, data, unsure}) {
 
 // ------------------------------------------------------------------ values
 
-/** One finding's values. @param {Maps} maps @param {number} i */
+/** One finding's values, still in steps. @param {Maps} maps @param {number} i */
 export const plane = (maps, i) => maps.planes.subarray(i * maps.side ** 2, (i + 1) * maps.side ** 2);
 
 /** @param {Maps} maps @param {number} i @param {number} x @param {number} y a cell */
@@ -34,14 +34,14 @@ export function valueIn(maps, i, place) {
   return valueAt(maps, i, Math.floor(place.x * maps.side), Math.floor(place.y * maps.side));
 }
 
-/** @param {Int8Array} values @returns {[number, number]} least and most, at most and at least 0 */
+/** @param {Int8Array} values @returns {[number, number]} minimum (at most 0) and maximum (at least 0) */
 export function extremes(values) {
   let [least, most] = [0, 0];
   for (const q of values) { if (q < least) least = q; else if (q > most) most = q; }
   return [least, most];
 }
 
-/** A bit for each cell of each finding, the first one the highest. @param {Maps} maps @param {number} i @param {number} k */
+/** A cell's bit in the packed `sure`, most significant bit first. @param {Maps} maps @param {number} i @param {number} k */
 export function unsureAt(maps, i, k) {
   const bit = i * maps.side ** 2 + k;
   return maps.unsure ? (maps.unsure[bit >> 3] >> (7 - (bit & 7))) & 1 : 0;
@@ -51,7 +51,7 @@ export function unsureAt(maps, i, k) {
 export const anyUnsure = (maps, i) => Boolean(maps.unsure) && plane(maps, i).some((_, k) => unsureAt(maps, i, k));
 
 /**
- * a less b, of one finding each, at the places of a's cells.
+ * The difference a - b of one finding each, in the cells of a.
  * @param {Maps} a @param {number} i @param {Maps} b @param {number} j @returns {Maps} of one finding
  */
 export function lessOf(a, i, b, j) {
@@ -65,7 +65,7 @@ export function lessOf(a, i, b, j) {
 }
 
 /**
- * Share of what speaks for a finding that lies in a box; null where nothing does.
+ * Share of the positive evidence that lies in a box; null without positive evidence.
  * @param {Maps} maps @param {number} i @param {Edges} edges @param {Frame} crop
  */
 export function evidenceIn(maps, i, edges, crop) {
@@ -86,7 +86,7 @@ export function evidenceIn(maps, i, edges, crop) {
 /** @type {WeakMap<Maps, Map<number, Int8Array>>} */
 const kept = new WeakMap();
 
-/** Blurred by a third of a cell of the 7 x 7 grid, as `render.overlay` does. @param {Maps} maps @param {number} i */
+/** One finding's values, blurred by a third of a cell of the 7 x 7 grid as in `render.overlay`. @param {Maps} maps @param {number} i */
 export function smoothed(maps, i) {
   const known = kept.get(maps) ?? new Map();
   kept.set(maps, known);
@@ -103,7 +103,7 @@ export function blurred(values, side) {
 /** @param {Float32Array} values @param {number} side */
 const transposed = (values, side) => values.map((_, k) => values[(k % side) * side + Math.floor(k / side)]);
 
-/** A Gaussian along rows; beyond an edge the row goes on as its mirror image. @param {Float32Array} values @param {number} side */
+/** Gaussian blur along rows, mirrored at the edges. @param {Float32Array} values @param {number} side */
 function blurredRows(values, side) {
   const sigma = side / 21;
   const reach = Math.ceil(4 * sigma);
@@ -128,7 +128,7 @@ function blurredRows(values, side) {
 
 /** @typedef {'top' | 'right' | 'bottom' | 'left'} Side */
 
-/** @type {Readonly<Record<number, readonly (readonly [Side, Side])[]>>} By corners over the level: 1 top left, 2 top right, 4 bottom right, 8 bottom left. */
+/** @type {Readonly<Record<number, readonly (readonly [Side, Side])[]>>} Crossed sides by the corners above the level: 1 top left, 2 top right, 4 bottom right, 8 bottom left. */
 const CROSSED = {
   1: [['left', 'top']], 2: [['top', 'right']], 3: [['left', 'right']], 4: [['right', 'bottom']],
   5: [['left', 'top'], ['right', 'bottom']], 6: [['top', 'bottom']], 7: [['left', 'bottom']], 8: [['bottom', 'left']],
@@ -137,8 +137,8 @@ const CROSSED = {
 };
 
 /**
- * Marching squares (Lorensen and Cline 1987, in the plane): pieces of line where the values cross `level`, in cells of the
- * map, whose values stand at the cells' middles.
+ * Marching squares (Lorensen and Cline 1987, in the plane): line segments where the values cross `level`, in units of
+ * cells, with the values at the centres of the cells.
  * @param {ArrayLike<number>} values @param {number} side @param {number} level
  * @returns {[[number, number], [number, number]][]}
  */

@@ -1,4 +1,4 @@
-// Which model answers: one of those that the page offers, a failure case's own, or one of the Hub that a visitor names.
+// Choice of the model: one that the page offers, a failure case's own, or one of the Hub that the visitor names.
 
 /** @import {Answer, Choice} from './types.d.ts' */
 import {choose, chooseModel} from './actions.js';
@@ -8,16 +8,16 @@ import {askNamed} from './requests.js';
 import {addModel, on, publish, setNaming, state, wantModel} from './store.js';
 import {lessonOf} from './truth.js';
 
-/** The value of the last choice, which is no model yet. */
+/** The value of the list's last entry, which opens the form. */
 const UNNAMED = '';
 
 /** @typedef {ReturnType<typeof createForm>} Form */
 
-/** @returns the list of models, and the form for one of the Hub (null where it is not offered) */
+/** @returns the list of models, and the form for one of the Hub (null if the page does not offer it) */
 export function createModels() {
   const list = make('select', {id: 'cxr-model', onchange: () => {
     if (list.value !== UNNAMED) return chooseModel(list.value);
-    list.value = state.model;  // the model that is shown stays until another is there
+    list.value = state.model;  // the current model stays until the other has loaded
     openForm(form);
   }});
   const form = createForm(list);
@@ -31,7 +31,7 @@ export function createModels() {
   return {list, form, node: state.page.guests ? form.node : null};
 }
 
-/** A failure case's model is offered while its film is looked at. */
+/** Fills the list; a failure case's model is in it while its film is open. */
 function offered() {
   const lesson = state.film && lessonOf(state.film)?.model;
   /** @type {(choice: Choice) => HTMLOptionElement} */
@@ -42,7 +42,7 @@ function offered() {
 
 // ------------------------------------------------------------------ one by its name
 
-/** @param {HTMLSelectElement} list that has the focus once the form is closed */
+/** @param {HTMLSelectElement} list that gets the focus when the form closes */
 function createForm(list) {
   const field = make('input', {type: 'text', id: 'cxr-named', placeholder: 'owner/name@revision', size: 24, required: true,
     autocomplete: 'off', autocapitalize: 'off', spellcheck: 'false', 'aria-describedby': 'cxr-named-status'});
@@ -86,7 +86,7 @@ function askFor(form) {
   askNamed(form.field.value.trim());
 }
 
-/** A model of the Hub that was open before a reload; kept until another is chosen. @param {Form} form @param {string} name */
+/** Loads a model of the Hub again after a reload of the page. @param {Form} form @param {string} name */
 export function askAgain(form, name) {
   wantModel(name);
   form.field.value = name;
@@ -101,7 +101,7 @@ export function heardNamed(form, {run, choice, error}) {
   setNaming(0);
   if (error || !choice) {
     showStatus(form, error ? say(error) : '', true);
-    if (state.film?.busy && !state.asked.size) choose(state.film);  // after a reload: the page's own model, until it is there
+    if (state.film?.busy && !state.asked.size) choose(state.film);  // after a reload the page's default model answers until it has loaded
     return;
   }
   if (!state.models.some(model => model.name === choice.name)) addModel({name: choice.name, title: say(choice.title)});

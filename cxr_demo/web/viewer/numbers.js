@@ -1,4 +1,4 @@
-// Numbers as the page writes them, with the language's decimal sign.
+// Formats numbers with the language's decimal sign.
 
 import {point, tr} from './i18n.js';
 
@@ -8,7 +8,7 @@ export const fixed = (value, digits) => value.toFixed(digits).replace('.', point
 /** @param {number} p a probability */
 export const percent = p => `${fixed(100 * p, p < 0.0995 ? 1 : 0)} %`;
 
-/** @param {number} value @param {number} [reference] decides how many digits are worth saying */
+/** @param {number} value @param {number} [reference] value that decides the number of digits */
 export function signed(value, reference = Math.abs(value)) {
   const digits = reference >= 10 ? 1 : reference >= 1 ? 2 : reference >= 0.1 ? 3 : 4;
   const text = Math.abs(value).toFixed(digits);
@@ -18,7 +18,7 @@ export function signed(value, reference = Math.abs(value)) {
 /** @param {number} points of a percentage, whole */
 export const signedWhole = points => points === 0 ? '0' : `${points > 0 ? '+' : '\u2212'}${Math.abs(points).toFixed(0)}`;
 
-/** @param {number | null | undefined} value @param {number} [digits] @returns a measure, a dash where there is none */
+/** @param {number | null | undefined} value @param {number} [digits] @returns the measure, or a dash if it is missing */
 export const figure = (value, digits = 2) => value === null || value === undefined ? '\u2013'
   : fixed(Number(value.toFixed(digits)) || 0, digits).replace('-', '\u2212');
 

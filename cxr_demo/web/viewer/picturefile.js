@@ -1,4 +1,4 @@
-// One map as a picture file: the film in all its pixels, coloured as on its card, and below it what it shows.
+// Saves one map as a PNG: the film at full resolution with the card's colours, and a caption below.
 
 /** @import {Maps, Method, Result, Stops} from './types.d.ts' */
 import {stem} from './boxtables.js';
@@ -15,13 +15,13 @@ import {wrapped} from './wrapping.js';
 
 /** @typedef {{title: string, ticks: string[], notes: string[]}} Caption */
 
-/** @param {Method} method @param {Maps} maps @param {number} limit with full colour */
+/** @param {Method} method @param {Maps} maps @param {number} limit value with full colour */
 export async function savePicture(method, maps, limit) {
   const result = current();
   const {label, chosen: i} = state;
   const stops = stopsOf(method);
   await wholeFilm();
-  if (!result || result !== current()) return;  // another film is looked at meanwhile
+  if (!result || result !== current()) return;  // another film was opened meanwhile
   const [{width, height}] = levelsOf(result);
   const drawn = make('canvas', {width, height});
   picture(drawn, result, {maps, limit, stops}, {view: WHOLE, i});
@@ -49,7 +49,7 @@ function captionOf(method, {seen}, maps, i, label, limit, stops) {
       page.notice].filter(Boolean)};
 }
 
-/** A picture with a strip below it, as `render.captioned` has it. @param {HTMLCanvasElement} drawn @param {Stops} stops @param {Caption} caption */
+/** A picture with a caption strip below it, as in `render.captioned`. @param {HTMLCanvasElement} drawn @param {Stops} stops @param {Caption} caption */
 function captioned(drawn, stops, {title, ticks, notes}) {
   const {width, height} = drawn;
   const size = Math.max(11, Math.round(width / 56));
@@ -99,7 +99,7 @@ function rulerOf(inner) {
   return {lines, widest};
 }
 
-/** The colours over a film of middle grey. @param {CanvasRenderingContext2D} pen @param {Stops} stops @param {import('./types.d.ts').Frame} place */
+/** Draws the colour scale over middle grey. @param {CanvasRenderingContext2D} pen @param {Stops} stops @param {import('./types.d.ts').Frame} place */
 function drawScale(pen, stops, {left, top, width, height}) {
   const low = stops[0][0];
   for (let x = 0; x < width; x++) {

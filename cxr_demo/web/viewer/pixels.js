@@ -1,4 +1,4 @@
-// All of a film's pixels and grey levels: fetched once somebody looks closer than the picture that came first.
+// A film's full pixels and grey levels, fetched when the visitor zooms beyond the picture of the prediction.
 
 /** @import {Answer, Film, Result} from './types.d.ts' */
 /** @import {Level} from './greylevels.js' */
@@ -12,7 +12,7 @@ import {current, drawSoon, nextRun, note, setPixels, state} from './store.js';
 /** @type {WeakMap<Film, Level[]>} */
 const levels = new WeakMap();
 
-/** From the picture that came with the prediction, until all of the film's pixels are here. @param {Result} result @returns {Level[]} finest first */
+/** A film's levels: of the prediction's picture until the full pixels have arrived. @param {Result} result @returns {Level[]} finest first */
 export function levelsOf({film, image}) {
   const known = levels.get(film);
   if (known) return known;
@@ -25,17 +25,17 @@ export function levelsOf({film, image}) {
   return found;
 }
 
-/** @param {Result} result @returns which pixels are shown */
+/** @param {Result} result @returns the displayed pixels: all (done), or the prediction's picture, before (copy) and during the fetch */
 export const pixelState = ({film, seen}) =>
   !seen.film.deeper || film.pixels?.done ? 'done' : film.pixels ? 'running' : 'copy';
 
-/** Where one looks closely. */
+/** Requests the full pixels if the view needs them. */
 export function askPixels() {
   const {low, high} = state.window;
   if (state.view.zoom > 1 || low > 0 || high < 1) wholeFilm();
 }
 
-/** Resolves once they are here, or could not be had. */
+/** Requests the full pixels once; resolves when they have arrived or failed. */
 export async function wholeFilm() {
   const result = current();
   if (!result?.seen.film.deeper) return;
@@ -65,7 +65,7 @@ export async function heardPixels({run, path, error}) {
   drawSoon();
 }
 
-/** @param {string} path @returns null where it cannot be fetched */
+/** @param {string} path @returns null if the request fails */
 async function fetched(path) {
   try {
     const answer = await fetch(addressOf(path));
@@ -75,14 +75,14 @@ async function fetched(path) {
   }
 }
 
-/** They are asked for again at the next look. @param {Film} film @param {string} words */
+/** Reports a failure; the next view that needs the pixels requests them again. @param {Film} film @param {string} words */
 export function noPixels(film, words) {
   film.pixels?.end();
   setPixels(film, null);
   note('look', words);
 }
 
-/** Tens of megabytes. @param {Film} film */
+/** Drops a film's full pixels, which take tens of megabytes. @param {Film} film */
 export function forgetPixels(film) {
   levels.delete(film);
   setPixels(film, null);

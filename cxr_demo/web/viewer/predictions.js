@@ -1,4 +1,4 @@
-// What a model's answer says: which finding comes first, and films taken together.
+// Computations on predictions: the first finding, and the mean over films.
 
 /** @import {Prediction} from './types.d.ts' */
 import {clamp} from './geometry.js';
@@ -10,7 +10,7 @@ export function isAbove(seen, i) {
 }
 
 /**
- * What a visitor should see first: the most probable finding that is above its operating point, if there is one.
+ * The finding to show first: the most probable one above its operating point, else the most probable one.
  * @param {Pick<Prediction, 'ranked' | 'thresholds' | 'probabilities'>} seen
  */
 export const foremost = seen => seen.ranked.find(i => isAbove(seen, i)) ?? seen.ranked[0];
@@ -21,7 +21,7 @@ function logit(p) {
   return Math.log(inside / (1 - inside));
 }
 
-/** @param {readonly number[]} probabilities of one finding on several films @returns that of the mean of their log-odds */
+/** @param {readonly number[]} probabilities of one finding on several films @returns the probability of the mean of their log-odds */
 export function combined(probabilities) {
   const mean = probabilities.reduce((sum, p) => sum + logit(p), 0) / probabilities.length;
   return 1 / (1 + Math.exp(-mean));

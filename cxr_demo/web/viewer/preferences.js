@@ -1,4 +1,4 @@
-// What the browser remembers of the visitor; a frame of another site, or a file, may have no storage.
+// Preferences in the browser's storage, which may be missing in a frame of another site or in a local file.
 
 /** @param {string} name @returns {string | null} */
 export function remembered(name) {

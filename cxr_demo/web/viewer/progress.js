@@ -1,11 +1,11 @@
-// How far a run has come, in words.
+// Progress of a run in words.
 
 /** @import {Entry, Method, Progress} from './types.d.ts' */
 import {say, tr} from './i18n.js';
 import {lasting} from './numbers.js';
 import {entryOf, state} from './store.js';
 
-/** @param {Progress} progress @returns how many runs are before it, and about how long it will take; null if it runs */
+/** @param {Progress} progress @returns the number of runs ahead and the estimated wait in words; null if it runs */
 export function waiting({ahead, wait}) {
   if (ahead === null || ahead === undefined) return null;
   const turn = ahead ? tr('ui.progress.waiting', {n: ahead}) : tr('ui.progress.waiting_next');
@@ -23,7 +23,7 @@ export function words({state: now, error, stopped, steps: [done, total] = [0, 0]
 }
 
 /**
- * Time left at the pace since the first copies were scored; the first map took longer, by what comes before any copy.
+ * Remaining time at the pace since the first scored copies, since the time to the first map includes preparations.
  * @param {Entry['since']} since @param {number} done @param {number} total
  */
 function altered(since, done, total) {
@@ -32,7 +32,7 @@ function altered(since, done, total) {
   return tr('ui.progress.copies_and_time', {done, n: total, time: lasting(each * (total - done))});
 }
 
-/** @param {Method} method @returns seconds that an altered copy took of late, with this method or with another */
+/** @param {Method} method @returns recent seconds per masked copy, of this method or else of another */
 export function pace(method) {
   const ran = [method, ...state.page.methods].map(entryOf).find(entry => entry?.state === 'done' && (entry.steps?.[1] ?? 0) > 20);
   return ran?.steps && ran.seconds !== undefined ? ran.seconds / ran.steps[1] : null;

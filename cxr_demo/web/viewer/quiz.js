@@ -1,4 +1,4 @@
-// Guess first: a student says what they see and where before the model's answer is shown; then both stand side by side.
+// Guess first: a student names a finding and marks its place before the model's answer appears beside the guess.
 
 /** @import {Edges, Guess, Phantom, Result} from './types.d.ts' */
 import {addBuiltIn, pick} from './actions.js';
@@ -17,8 +17,8 @@ import {isRight, knownEdges, knownFindings, plantedIn, truthEdges} from './truth
 const NO_GUESS = {finding: null, edges: null, revealed: false};
 
 /**
- * @param {HTMLElement} root that hides answers @param {HTMLElement} filmPane that hides what a film's name gives away
- * @param {() => void} mark begins a box @returns the pane, and the button that opens it
+ * @param {HTMLElement} root that hides answers @param {HTMLElement} filmPane that hides names which reveal the finding
+ * @param {() => void} mark function that begins a box @returns the pane, and the button that opens it
  */
 export function createQuiz(root, filmPane, mark) {
   const parts = createParts(mark);
@@ -57,7 +57,7 @@ function createParts(onMark) {
   return {pane, form, finding, mark, reveal, said};
 }
 
-/** A drawn film that was not guessed yet, whose name and note would give it away. */
+/** Opens a random phantom not guessed yet; the quiz hides its name and note, which reveal the finding. */
 function openAny() {
   /** @param {Phantom} item */
   const known = item => state.films.some(film => plantedIn(film) === item && film.guess?.revealed);
@@ -122,7 +122,7 @@ function count(result, finding, edges) {
   if (edges && known.length) changeQuiz({marked: marked + 1, met: met + Number(known.some(one => overlapOf(one, edges) > 0))});
 }
 
-/** In sentences: the guess, the model's answer, the truth where it is known, and the maps under the mark. @param {Result} result @param {Guess} own */
+/** Sentences on the guess, the model's answer, the truth if known, and the maps within the mark. @param {Result} result @param {Guess} own */
 function compared(result, {finding, edges}) {
   const guessed = finding ?? NONE;
   const {judged, right, named, said, marked, met} = state.quiz;

@@ -1,8 +1,8 @@
-// A film and all answers about it, in a file of its own: what the viewer would ask the server was asked before.
+// Replaces the server in an HTML report: answers the viewer's requests from recorded data.
 
 /** @import {BuiltIn, Host} from './types.d.ts' */
 
-/** @param {string} channel @returns {{host: Host, label: string, film: BuiltIn}} and with which finding the film opens */
+/** @param {string} channel @returns {{host: Host, label: string, film: BuiltIn}} the recorded host, the first finding, and the film */
 export function readRecorded(channel) {
   const recorded = JSON.parse(document.getElementById('recorded')?.textContent ?? '');
   /** @type {Host['trigger']} */

@@ -1,4 +1,4 @@
-// What the server is asked. Every question has a number, `run` or `turn`, which its answer carries.
+// Requests to the server. Each has a number, `run` or `turn`, which its answer repeats.
 
 /** @import {Film, Host, Method, Names, Sentence} from './types.d.ts' */
 import {askable} from './boxtables.js';
@@ -15,27 +15,27 @@ export function connect(host, events) {
   upload = host.upload;
 }
 
-/** @param {string} event a method's key for its maps @param {Record<string, unknown>} data */
+/** @param {string} event an event's name, or a method's key for its maps @param {Record<string, unknown>} data */
 export const ask = (event, data) => send(event, data);
 
 /** @param {File} file @returns its path on the server */
 export const sendFile = async file => (await upload(file)).path;
 
-/** What every question about the looked-at film says. @param {number} run */
+/** Fields of every request about the current film. @param {number} run */
 export const about = run => ({run, source: state.film?.source, model: state.model});
 
-/** @param {Film} film @returns its boxes of findings that the model knows */
+/** @param {Film} film @returns its boxes of the model's findings */
 export const boxesTold = film => askable(film.boxes, state.spec.labels);
 
 // ------------------------------------------------------------------ predictions
 
-/** @param {Film | null} film @param {boolean} [quiet] for a film that is not looked at: it ends nothing that runs */
+/** @param {Film | null} film @param {boolean} [quiet] for a film in the background, so that no run ends */
 export function askFilm(film, quiet = false) {
   const turn = askedFor({film, model: state.model, source: film?.source ?? null});
   ask('film', {turn, run: quiet ? 0 : state.run, source: film?.source ?? null, model: state.model, aside: quiet});
 }
 
-/** The next film that has not been looked at: it may wait for everything else. */
+/** Requests the prediction of the next background film when nothing else is running. */
 export function askNext() {
   const busy = state.asked.size || state.film?.busy || state.grid.job || measuring().length;
   if (busy || shown().some(method => entryOf(method)?.state === 'running')) return;
@@ -65,12 +65,12 @@ export function askRun(method) {
   ask(method.key, {...about(run), settings});
 }
 
-/** What the film still lacks of the cards that are switched on. */
+/** Starts the visible methods whose maps the film lacks. */
 export function complete() {
   for (const method of shown()) if (!entryOf(method)) askRun(method);
 }
 
-/** What a run with the settings as they stand would take, before it is started. @param {Method} method */
+/** Requests the cost of a run with the card's current settings. @param {Method} method */
 export function askEstimate(method) {
   const run = nextRun();
   setEstimating(method, run);
@@ -86,7 +86,7 @@ export function stop(method) {
   ask('stop', {method: method.key, run: entry.run});
 }
 
-/** What is under way is ended by the server, and asked for again on return. */
+/** Stops the current film's runs and drops what is unfinished, to be requested again on return to the film. */
 export function leave() {
   const result = current();
   if (!result || (!measuring().length && !shown().some(method => isBusy(entryOf(method))))) return;
@@ -96,7 +96,7 @@ export function leave() {
 
 // ------------------------------------------------------------------ measures
 
-/** Once every card that is switched on has ended, and nothing newer was asked. @param {boolean} [again] */
+/** Requests the measures of trust when every visible card has ended and no newer request exists. @param {boolean} [again] */
 export function askTrust(again = false) {
   const result = current();
   const done = finished();

@@ -1,4 +1,4 @@
-// Are the maps about this model? Weights are permuted, and the scrambled model is explained again (weight randomisation).
+// Weight randomisation: maps of the model with permuted weights (Adebayo et al. 2018), beside the original ones.
 
 /** @import {Answer, Result, ScrambledMap} from './types.d.ts' */
 import {fit, picture, stopsOf} from './canvas.js';
@@ -10,7 +10,7 @@ import {waiting} from './progress.js';
 import {askScramble} from './requests.js';
 import {changePart, current, finished, methodOf, on, publish, state, titleOf} from './store.js';
 
-/** @type {(() => void)[]} How its pictures are drawn, whenever one looks elsewhere. */
+/** @type {(() => void)[]} Redraw functions of its pictures, called when the view changes. */
 let draws = [];
 const drawAll = () => draws.forEach(redraw => redraw());
 
@@ -82,7 +82,7 @@ function figureOf(result, key, found) {
     make('figcaption', {}, make('b', {}, titleOf(key)), ` ${found.error ? say(found.error) : verdictOf(kept)}`));
 }
 
-/** @param {number | null} kept of a map, as a correlation */
+/** @param {number | null} kept correlation with the original map */
 function verdictOf(kept) {
   if (kept === null) return tr('ui.scramble.empty');
   return kept >= state.page.stays ? tr('ui.scramble.stays', {value: figure(kept)}) : tr('ui.scramble.changes', {value: figure(kept)});

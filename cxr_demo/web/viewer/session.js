@@ -1,4 +1,4 @@
-// The films that are open, kept over a reload until the tab is closed.
+// Stores the open films over a reload, until the tab is closed.
 
 /** @import {Box, Source} from './types.d.ts' */
 import {chosenModel, state, takesFilms} from './store.js';

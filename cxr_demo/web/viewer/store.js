@@ -1,9 +1,9 @@
-// The one store: all that the page knows and the visitor chose. Types keep other modules from setting a field; they call
-// the actions below, and draw when a topic they listen to is published.
+// The store: the page's data and the visitor's choices. Its types are read-only for other modules, which call the actions
+// below and draw when a topic that they listen to is published.
 
 /** @import {About, AwaitedTable, Box, Cell, Choice, Edges, Entry, Film, Grid, Guess, Job, Method, Packing, Place, Prediction, Question, Quiz, Result, Scramble, Settings, Source, Spec, State, Trust, View, Window} from './types.d.ts' */
 
-/** Fields that an action may set. @template T @typedef {{-readonly [K in keyof T]: T[K]}} Open */
+/** A type with writable fields, for actions. @template T @typedef {{-readonly [K in keyof T]: T[K]}} Open */
 /** @typedef {'draw' | 'cards' | 'card' | 'point' | 'film' | 'films' | 'findings' | 'mark' | 'spec' | 'model' | 'naming' | 'trust' | 'scramble' | 'grid' | 'grid-status' | 'quiz' | 'export' | 'packing' | 'view' | 'note' | 'cards-shown' | 'boxes' | 'estimate' | 'tables' | 'examples'} Topic */
 
 /** No finding is chosen. */
@@ -13,14 +13,14 @@ export const NONE = -1;
 const EMPTY_GRID = {kind: 'findings', ran: null, film: null, source: null, model: null, columns: [], rows: [], cells: new Map(),
   jobs: [], job: null, findings: null, setting: null};
 
-/** @type {State} The state, for reading. */
+/** @type {State} The state, read-only for other modules. */
 export const state = /** @type {State} */ ({});
 const own = /** @type {Open<State>} */ (state);
 
 /** @type {Map<Topic, ((subject?: any) => void)[]>} */
 const listeners = new Map();
 
-/** @param {About} page what the server says of itself, in the visitor's language */
+/** @param {About} page initial data of the server, in the visitor's language */
 export function openStore(page) {
   Object.assign(own, /** @type {State} */ ({
     page, models: [...page.models], spec: page.spec,
@@ -58,7 +58,7 @@ export function publish(topic, subject) {
 }
 
 let soon = false;
-/** Draws once before the next frame, however often it is asked for. */
+/** Draws once before the next frame, however many calls there are. */
 export function drawSoon() {
   if (soon) return;
   soon = true;
@@ -70,9 +70,9 @@ export function drawSoon() {
 /** @param {Film} film @returns {Result | null} the chosen model's answer for it */
 export const resultOf = film => film.results.get(state.model) ?? null;
 export const current = () => state.film && resultOf(state.film);
-/** @param {Method} method @returns {Entry | null} its run on the looked-at film */
+/** @param {Method} method @returns {Entry | null} its run on the current film */
 export const entryOf = method => current()?.entries.get(method.key) ?? null;
-/** Methods whose cards are switched on. */
+/** Methods with a visible card. */
 export const shown = () => state.page.methods.filter(method => state.on.has(method.key));
 /** @param {Entry | null} entry */
 export const isBusy = entry => entry?.state === 'running' || entry?.state === 'stopping';
@@ -83,19 +83,19 @@ export const ticked = () => answered().filter(film => film.ticked);
 export const methodOf = key => state.page.methods.find(method => method.key === key) ?? null;
 /** @param {string} key */
 export const titleOf = key => methodOf(key)?.title ?? key;
-/** @param {Method} method @returns {Settings} as they stand on its card */
+/** @param {Method} method @returns {Settings} the card's current values */
 export const settingsOf = method => state.settings.get(method.key) ?? {};
 /** @param {Film} film @param {number} i */
 export const probabilityOf = (film, i) => resultOf(film)?.seen.probabilities[i] ?? NaN;
-/** @param {string} name @returns the factor between quarters turned left and a correction */
+/** @param {string} name @returns the quarters by which a correction turns the film to the left */
 export const turnsOf = name => state.page.turns[name] ?? 0;
 export const takesFilms = () => state.page.accepts.length > 0;
-/** Whether a measurement of the looked-at film is under way. */
+/** Whether a measurement of the current film is running. */
 export const measuring = () => PARTS.filter(part => current()?.[part]?.state === 'running');
-/** The model that the visitor chose, also while a failure case's is on. */
+/** The visitor's chosen model, also while a failure case's model is in use. */
 export const chosenModel = () =>
   state.page.lessons.some(item => item.model.name === state.model) ? state.modelBefore : state.model;
-/** Whether the visitor guesses, so that answers are hidden. */
+/** Whether answers are hidden while the visitor guesses. */
 export const guessing = () => state.quiz.on && Boolean(current()) && !state.film?.guess?.revealed;
 
 /** @type {readonly ('trust' | 'scramble' | 'exporting')[]} */
@@ -119,17 +119,17 @@ function changeFilm(film, changes) { Object.assign(film, changes); }
 export function removeFilms(unwanted) { own.films = own.films.filter(film => !unwanted(film)); }
 /** @param {Film | null} film */
 export function lookAtFilm(film) { own.film = film; }
-/** @param {Film} film @param {Source} source of the file that was sent */
+/** @param {Film} film @param {Source} source of the uploaded file */
 export function filmSent(film, source) { changeFilm(film, {source}); }
-/** @param {Film} film its prediction is waited for */
+/** @param {Film} film whose prediction was requested */
 export function filmWaits(film) { changeFilm(film, {busy: true, error: null}); }
-/** @param {Film} film nothing is waited for */
+/** @param {Film} film that waits for no prediction */
 export function filmRests(film) { changeFilm(film, {busy: false}); }
 /** @param {Film} film @param {string} error */
 export function filmFailed(film, error) { changeFilm(film, {busy: false, error}); }
 /** @param {Film} film */
 export function forgetError(film) { changeFilm(film, {error: null}); }
-/** @param {Film} film it has been shown: from now on it opens with the finding that was chosen */
+/** @param {Film} film that has been shown, so that it opens with the chosen finding from now on */
 export function filmMet(film) { changeFilm(film, {met: true}); }
 /** @param {Film} film @param {HTMLCanvasElement} thumb */
 export function giveThumb(film, thumb) { changeFilm(film, {thumb}); }
@@ -147,7 +147,7 @@ export function setPixels(film, pixels) { changeFilm(film, {pixels}); }
 export function guess(film, said) { changeFilm(film, {guess: {finding: null, edges: null, revealed: false, ...film.guess, ...said}}); }
 
 /**
- * The film as another correction shows it: all answers are of the one before.
+ * Changes a film's correction, and drops its answers, which belong to the earlier one.
  * @param {Film} film @param {string | null} correction @param {readonly Box[]} boxes on the corrected film
  */
 export function correctFilm(film, correction, boxes) {
@@ -170,14 +170,14 @@ export function askedFor(question) {
   return own.turn;
 }
 
-/** @param {number} turn @returns {Question | null} what was asked in it */
+/** @param {number} turn @returns {Question | null} the request of this turn */
 export function answeredTurn(turn) {
   const question = own.asked.get(turn) ?? null;
   own.asked = new Map([...own.asked].filter(([other]) => other !== turn));
   return question;
 }
 
-/** @param {string} error none of the predictions under way will come */
+/** @param {string} error of all requested predictions, which will not arrive */
 export function refuseAsked(error) {
   for (const {film} of own.asked.values()) if (film) filmFailed(film, error);
   own.asked = new Map();
@@ -189,23 +189,23 @@ export function refuseAsked(error) {
 export function setSpec(spec) { own.spec = spec; publish('spec'); }
 /** @param {string} name */
 export function setModel(name) { own.model = name; }
-/** @param {string} name the visitor's own choice while a failure case's model is on */
+/** @param {string} name the visitor's own choice while a failure case's model is in use */
 export function keepModel(name) { own.modelBefore = name; }
-/** @param {Choice} choice of the Hub, which the page did not know */
+/** @param {Choice} choice of the Hub, new to the page's list */
 export function addModel(choice) { own.models = [...own.models, choice]; publish('model'); }
 /** @param {string | null} name of the Hub, kept over a reload until another is chosen */
 export function wantModel(name) { own.wanted = name; }
-/** @param {number} run the question for a model of the Hub; 0 for none */
+/** @param {number} run of the request for a model of the Hub; 0 for none */
 export function setNaming(run) { own.naming = run; }
 /** @param {number} i @param {string} label */
 export function chooseFinding(i, label) { own.chosen = i; own.label = label; }
 export function chooseNoFinding() { own.chosen = NONE; }
-/** @param {string} label chosen by hand, so that other films open with it too */
+/** @param {string} label chosen by the visitor, so that other films open with it too */
 export function keepFinding(label) { own.label = label; own.picked = true; }
 
 // ------------------------------------------------------------------ actions: runs
 
-/** @returns the number of a new question */
+/** @returns the number of a new request */
 export function nextRun() { own.run += 1; return own.run; }
 
 /** @param {Method} method @param {boolean} is */
@@ -232,7 +232,7 @@ export function setEntry(result, method, entry) {
 /** @param {Entry} entry @param {Partial<Entry>} changes */
 export function changeEntry(entry, changes) { Object.assign(entry, changes); }
 
-/** @param {Result} result runs that did not end are asked for again on return */
+/** @param {Result} result whose unfinished runs are dropped, to be requested again on return */
 export function dropUnfinished(result) {
   const off = [...result.entries].filter(([key, entry]) => entry.state === 'done' || !own.on.has(key));
   Object.assign(result, {entries: new Map(off), ...Object.fromEntries(PARTS.filter(part => result[part]?.state === 'running').map(part => [part, null]))});
@@ -247,7 +247,7 @@ export function setExporting(result, exporting) { Object.assign(result, {exporti
 /** @param {Trust | Scramble | NonNullable<Result['exporting']>} part of a result @param {object} changes */
 export function changePart(part, changes) { Object.assign(part, changes); }
 
-// ------------------------------------------------------------------ actions: looking
+// ------------------------------------------------------------------ actions: viewing
 
 /** @param {View} view */
 export function setView(view) { own.view = view; }
@@ -270,9 +270,9 @@ export function sortBy(by) {
 
 // ------------------------------------------------------------------ actions: boxes, quiz, grid, packing
 
-/** @param {boolean} is a box is drawn */
+/** @param {boolean} is whether a box is being drawn */
 export function setDrawing(is) { Object.assign(own, {drawing: is, corner: null, pulled: null}); }
-/** @param {Place | null} corner the first of a box @param {Edges | null} pulled the box so far */
+/** @param {Place | null} corner where the box began @param {Edges | null} pulled the box so far */
 export function pullBox(corner, pulled) { Object.assign(own, {corner, pulled}); }
 /** @param {State['table']} table */
 export function setTable(table) { own.table = table; }

@@ -1,4 +1,4 @@
-// All films in a table that sorts, combines films of one patient, and is saved as CSV.
+// Table of all films: sorts, combines films of one patient, and exports CSV.
 
 /** @import {Film} from './types.d.ts' */
 import {choose} from './actions.js';
@@ -9,7 +9,7 @@ import {percent} from './numbers.js';
 import {combined} from './predictions.js';
 import {answered, on, probabilityOf, resultOf, sortBy, state, takesFilms, tickFilm, ticked} from './store.js';
 
-/** @param {HTMLElement[]} saving what saves all films */
+/** @param {HTMLElement[]} saving nodes that export all films */
 export function createTable(saving) {
   const name = make('span', {});
   const place = make('div', {class: 'scroll'});
@@ -24,10 +24,10 @@ export function createTable(saving) {
 /** @param {readonly Film[]} films with an answer */
 const labelsOf = films => resultOf(films[0])?.seen.labels ?? [];
 
-/** Of the films that are ticked, for each finding. */
+/** Each finding's combined probability over the ticked films. */
 const together = () => labelsOf(ticked()).map((_, i) => combined(ticked().map(film => probabilityOf(film, i))));
 
-/** @returns {Film[]} those with an answer, in the chosen order */
+/** @returns {Film[]} films with an answer, in the chosen order */
 function sorted() {
   const films = answered();
   const {by, falling} = state.order;
@@ -47,7 +47,7 @@ function showTable(panel, name, place) {
   setText(name, [tr('ui.table.title', {done: films.length, n: state.films.length}), waits && tr('ui.table.to_come', {n: waits}),
     missing && tr('ui.table.unreadable', {n: missing})].filter(Boolean).join(', '));
   if (panel.hidden || !films.length) return place.replaceChildren();
-  /** After a change the field that made it keeps the focus. @param {string} selector */
+  /** Draws the table again; the changed field keeps the focus. @param {string} selector */
   const again = selector => {
     showTable(panel, name, place);
     /** @type {HTMLElement | null} */ (place.querySelector(selector))?.focus();

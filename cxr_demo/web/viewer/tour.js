@@ -1,11 +1,11 @@
-// A short way round the page, on a drawn film whose truth is known.
+// A short guided tour of the page, on a phantom with known findings.
 
 import {addBuiltIn} from './actions.js';
 import {button, make, setText} from './dom.js';
 import {tr} from './i18n.js';
 import {state} from './store.js';
 
-/** @returns {[string, string][]} where each stop is, and what it says */
+/** @returns {[string, string][]} selector and text of each stop */
 const stops = () => [
   ['.film', tr('ui.tour.films')],
   ['.findings', tr('ui.tour.findings')],
@@ -28,7 +28,7 @@ export function createTour(root) {
     openPhantom();
     step(0);
   });
-  /** @param {number} to a stop; beyond the last, or -1, ends the tour */
+  /** @param {number} to index of a stop; -1 or an index beyond the last ends the tour */
   const step = to => {
     root.querySelector('.toured')?.classList.remove('toured');
     at = to < way.length ? to : -1;

@@ -1,4 +1,4 @@
-// How far the maps can be believed: measured by the server once they are complete.
+// The panel of trust: measures from the server of how far complete maps can be trusted.
 
 /** @import {Answer, Curves, Measured, Overlay, Result, Trust} from './types.d.ts' */
 import {coloursNow, filmAt, fit, hatch} from './canvas.js';
@@ -83,7 +83,7 @@ function trustWords(found) {
 
 // ------------------------------------------------------------------ agreement
 
-/** @type {(() => void) | null} How the picture of agreement is drawn, whenever one looks elsewhere. */
+/** @type {(() => void) | null} Redraw function of the picture of agreement, called when the view changes. */
 let overlay = null;
 const drawOverlay = () => overlay?.();
 

@@ -1,4 +1,4 @@
-// What is known to be true of a film: what was planted in a phantom, or the boxes that came with it.
+// Known truth of a film: the findings planted in a phantom, or the boxes of a table.
 
 /** @import {Edges, Film, Lesson, Phantom, Result} from './types.d.ts' */
 import {present} from './dom.js';
@@ -15,10 +15,10 @@ export const lessonOf = film =>
 /** @param {Film} film */
 const givenBoxes = film => film.boxes.filter(box => box.given);
 
-/** @param {string} label @returns boxes of a finding on the looked-at film */
+/** @param {string} label @returns boxes of a finding on the current film */
 export const boxesOf = label => state.film?.boxes.filter(box => box.label === label) ?? [];
 
-/** @param {Film} film @returns {string[] | null} the findings that it is known to show; null where nothing is known */
+/** @param {Film} film @returns {string[] | null} its true findings; null if unknown */
 export function knownFindings(film) {
   const planted = plantedIn(film);
   if (planted) return [planted.finding].filter(present);
@@ -32,10 +32,10 @@ export function isRight({film, seen}, finding) {
   return finding === NONE ? !known.length : known.includes(seen.labels[finding]);
 }
 
-/** @param {Film} film @returns {Edges[]} the known places, of whatever finding */
+/** @param {Film} film @returns {Edges[]} the true places of all findings */
 export const truthEdges = film => [plantedIn(film)?.edges, ...givenBoxes(film).map(box => box.edges)].filter(present);
 
-/** @param {Result} result @param {number} finding @returns {Edges[]} where it is known to be */
+/** @param {Result} result @param {number} finding @returns {Edges[]} the finding's true places */
 export function knownEdges({film, seen}, finding) {
   const planted = plantedIn(film);
   if (planted) return planted.edges ? [planted.edges] : [];

@@ -1,4 +1,4 @@
-// The records of the browser's program. Fields are read-only to all modules; the store's actions change them.
+// Types of the viewer's records. Fields are read-only to all modules; the store's actions change them.
 
 /** Left, top, right, bottom, in shares of the film. */
 export type Edges = readonly [number, number, number, number];
@@ -14,12 +14,12 @@ export type Sides = 'both' | 'for' | 'against';
 
 // ------------------------------------------------------------------ from the server
 
-/** What the server says: by `id` in the visitor's language, or as it stands in `text`. */
+/** A sentence of the server: by `id` in the visitor's language, or else the English `text`. */
 export interface Sentence {
   readonly id: string | null; readonly text: string;
   readonly parameters: Readonly<Record<string, string | number | boolean | Sentence>>;
 }
-/** One of several: `key` in questions, `title` for people. */
+/** A choice: `key` in requests, `title` on the page. */
 export interface Named { readonly key: string; readonly title: string }
 export type Value = string | number;
 export type Settings = Readonly<Record<string, Value>>;
@@ -55,7 +55,7 @@ export interface Catalogue {
 }
 /** Colour scales by the key of a map's unit. */
 export interface Palette extends Named { readonly colours: Readonly<Record<string, Stops>> }
-/** What the page knows before any film, in the visitor's language but for `spec` and `refused`. */
+/** The page's initial data, in the visitor's language except `spec` and `refused`. */
 export interface About {
   readonly title: string; readonly tagline: string; readonly notice: string; readonly model: string;
   readonly models: readonly Choice[]; readonly guests: boolean; readonly spec: Spec; readonly methods: readonly Method[];
@@ -75,7 +75,7 @@ export interface Prediction {
   readonly correction: { readonly key: string; readonly title: Sentence } | null;
   readonly film: SeenFilm; readonly spec: Spec;
 }
-/** Maps as they travel: deflated int8 planes in base64. */
+/** Maps in transport: deflated int8 planes in base64. */
 export interface PackedMaps {
   readonly labels: readonly string[]; readonly side: number; readonly scale: readonly number[];
   readonly limit: readonly number[]; readonly data: string; readonly unsure: string | null;
@@ -101,7 +101,7 @@ export interface Agreement {
 export interface BoxMeasures {
   readonly pointing: boolean | null; readonly energy: number | null; readonly iou: number | null; readonly ceiling: number | null;
 }
-/** Any answer of the server; which fields are there depends on the event. */
+/** Any answer of the server; its fields depend on the event. */
 export interface Answer extends Progress {
   readonly event?: string; readonly turn?: number; readonly run?: number; readonly at?: number; readonly method?: string;
   readonly maps?: PackedMaps | null; readonly copies?: number; readonly path?: string; readonly name?: string;
@@ -125,7 +125,7 @@ export interface Source {
   readonly key?: string; readonly correction?: string;
 }
 export interface Guess { readonly finding: number | null; readonly edges: Edges | null; readonly revealed: boolean }
-/** The fetching of all of a film's pixels; `ended` resolves once it is over. */
+/** The fetch of a film's full pixels; `ended` resolves when it succeeds or fails. */
 export interface PixelFetch { readonly run: number; readonly done: boolean; readonly ended: Promise<void>; readonly end: () => void }
 export interface Film {
   readonly name: string; readonly source: Source | null; readonly results: ReadonlyMap<string, Result>; readonly error: string | null;
@@ -142,7 +142,7 @@ export interface Entry extends Progress {
 }
 export interface Overlay { readonly side: number; readonly planes: Int8Array }
 export interface Measured { readonly curves: Curves; readonly overlay: Overlay | null }
-/** How far maps can be believed: the server's measures, and those of single findings. */
+/** Measures of how far maps can be trusted: over all findings, and `measured` by finding. */
 export interface Trust extends Progress {
   readonly about: string; readonly asked: string; readonly run: number; readonly state: 'running' | 'stopped' | 'done';
   readonly measured: ReadonlyMap<number, Measured>; readonly methods?: Answer['methods']; readonly agreement?: Answer['agreement'];
@@ -155,7 +155,7 @@ export interface Scramble extends Progress {
 export interface Exporting extends Progress {
   readonly run: number; readonly state: 'running' | 'stopped' | 'done'; readonly without: string;
 }
-/** A model's answer for a film, and everything measured with it. */
+/** A model's prediction, maps and measures for a film. */
 export interface Result {
   readonly film: Film; readonly seen: Prediction; readonly image: HTMLImageElement; readonly entries: ReadonlyMap<string, Entry>;
   readonly trust: Trust | null; readonly scramble: Scramble | null; readonly exporting: Exporting | null;
@@ -165,14 +165,14 @@ export type GridKind = 'findings' | 'settings' | 'models' | 'films';
 export interface Column { readonly name: string; readonly model: string; readonly settings?: Settings; readonly film?: Film }
 export interface Job { readonly method: Method; readonly column: Column; readonly k: number; readonly run: number }
 export interface Cell extends Progress { readonly state: 'running' | 'stopped' | 'done'; readonly maps?: Maps | null }
-/** Maps in a grid; `ran`, `film`, `source` and `model` say for which question its columns and cells are. */
+/** Maps in a grid; `ran`, `film`, `source` and `model` identify the comparison of its columns and cells. */
 export interface Grid {
   readonly kind: GridKind; readonly ran: GridKind | null; readonly film: Film | null; readonly source: Source | null;
   readonly model: string | null; readonly columns: readonly Column[]; readonly rows: readonly Method[];
   readonly cells: ReadonlyMap<string, Cell>; readonly jobs: readonly Job[]; readonly job: Job | null;
   readonly findings: ReadonlySet<string> | null; readonly setting: string | null;
 }
-/** The saving of all films: a zip after another; `run` null while nothing is saved. */
+/** The export of all films, one zip after another; `run` is null without an export. */
 export interface Packing {
   readonly run: number | null; readonly waiting: readonly PackedFilm[]; readonly film: PackedFilm | null;
   readonly paths: readonly string[]; readonly failed: number;
@@ -182,7 +182,7 @@ export interface Quiz {
   readonly on: boolean; readonly said: number; readonly named: number; readonly judged: number; readonly right: number;
   readonly marked: number; readonly met: number;
 }
-/** A table none of whose films is here yet. */
+/** A table of boxes without any open film so far. */
 export interface AwaitedTable { readonly words: string; readonly stems: ReadonlySet<string> }
 
 export interface State {
@@ -201,14 +201,14 @@ export interface State {
   readonly grid: Grid; readonly packing: Packing; readonly quiz: Quiz;
   readonly notes: Readonly<Record<'look' | 'box', string>>;
 }
-/** A prediction that was asked for. */
+/** A requested prediction. */
 export interface Question { readonly film: Film | null; readonly model: string; readonly source: Source | null }
 
-/** What carries the program: Gradio's component, or a recorded film. */
+/** The host of the viewer: Gradio's component, or a recorded film. */
 export interface Host {
   readonly element: HTMLElement; readonly props: { readonly about: { readonly languages: About['languages'] } };
   readonly trigger: (event: string, data: Readonly<Record<string, unknown>>) => void;
   readonly upload: (file: File) => Promise<{ readonly path: string }>;
 }
-/** The names that Python gives: of the server's events, by what they ask for, and of the DOM event of its answers. */
+/** Names from Python: the server's events by purpose, and the DOM event of its answers. */
 export interface Names { readonly events: Readonly<Record<string, string>>; readonly channel: string }

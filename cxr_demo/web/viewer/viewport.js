@@ -1,5 +1,5 @@
-// Where one looks, in step on all pictures: enlarged, moved, windowed. The model saw the film as it was sent, whatever is
-// done here.
+// The visible part and window of the film, in step on all pictures: zoom, position and grey levels. None of this changes
+// the model input.
 
 /** @import {Place} from './types.d.ts' */
 import {clamp} from './geometry.js';
@@ -7,7 +7,7 @@ import {NARROWEST, hundredths} from './greylevels.js';
 import {askPixels, levelsOf} from './pixels.js';
 import {current, drawSoon, note, publish, setLevels, setPointer, setView, state} from './store.js';
 
-/** Times. */
+/** Largest zoom factor. */
 export const LARGEST = 16;
 
 /** @param {number} x @param {number} y left and top @param {number} zoom */
@@ -20,7 +20,7 @@ export function lookAt(x, y, zoom) {
   drawSoon();
 }
 
-/** As another film is first seen. */
+/** Resets zoom and window for another film. */
 export function lookAfresh() {
   setLevels({low: 0, high: 1, inverted: false});
   lookAt(0, 0, 1);
@@ -28,14 +28,14 @@ export function lookAfresh() {
   note('look', '');
 }
 
-/** Enlarges about a place of the film, which stays where it is on the screen. @param {Place} place @param {number} times */
+/** Zooms about a place of the film, which keeps its position on the screen. @param {Place} place @param {number} times */
 export function zoomAt(place, times) {
   const {x, y, zoom} = state.view;
   const closer = clamp(zoom * times, 1, LARGEST);
   lookAt(place.x - (place.x - x) * zoom / closer, place.y - (place.y - y) * zoom / closer, closer);
 }
 
-/** @returns {Place} the middle of what is shown */
+/** @returns {Place} the centre of the visible part */
 export const middle = () => ({x: state.view.x + 0.5 / state.view.zoom, y: state.view.y + 0.5 / state.view.zoom});
 /** @param {number} times */
 export const zoomBy = times => zoomAt(state.pointer ?? middle(), times);
@@ -43,7 +43,7 @@ export const zoomBy = times => zoomAt(state.pointer ?? middle(), times);
 export const moveBy = (dx, dy) =>
   lookAt(state.view.x + dx / state.view.zoom, state.view.y + dy / state.view.zoom, state.view.zoom);
 
-/** @param {Place | null} place in shares of the film; null for nowhere */
+/** @param {Place | null} place in shares of the film; null for no place */
 export function point(place) {
   if (!current()) return;
   setPointer(place && {x: clamp(place.x, 0, 1), y: clamp(place.y, 0, 1)});
@@ -60,7 +60,7 @@ export function setWindow(centre, width, inverted = state.window.inverted) {
   drawSoon();
 }
 
-/** From the darkest to the brightest hundredth of the film, as far as the model sees it. */
+/** Sets the window from the 1st to the 99th percentile of grey levels within the model input. */
 export function autoWindow() {
   const result = current();
   if (!result) return;
@@ -69,7 +69,7 @@ export function autoWindow() {
   setWindow((low + high) / 2, high - low);
 }
 
-/** Black for white. */
+/** Inverts the grey levels. */
 export function invertWindow() {
   const {low, high, inverted} = state.window;
   setWindow((low + high) / 2, high - low, !inverted);

@@ -1,4 +1,4 @@
-// Two maps of a film in one picture, with a line between them that moves.
+// Wipe: two maps of a film in one picture, divided by a movable line.
 
 import {fit, picture, stopsOf} from './canvas.js';
 import {limitOf} from './cards.js';
@@ -8,10 +8,10 @@ import {readable, tr} from './i18n.js';
 import {current, entryOf, methodOf, on, publish, setWipe, shown, state} from './store.js';
 
 /** @typedef {ReturnType<typeof createParts>} Parts */
-/** The film without a map. */
+/** Key of the film without a map. */
 const FILM = 'film';
 
-/** @param {() => void} readAloud @returns its card, and the button that shows it */
+/** @param {() => void} readAloud @returns the wipe's card, and the button that shows it */
 export function createWipe(readAloud) {
   const parts = createParts();
   const {card, canvas} = parts;
@@ -72,7 +72,7 @@ function drawWipe({canvas, stage, a, b}) {
     {left: nameOf(state.wipe.a), right: nameOf(state.wipe.b), finding: readable(state.label)}));
 }
 
-/** The maps that are there; one that went makes room for the next. @param {string[]} keys @param {HTMLSelectElement} a @param {HTMLSelectElement} b */
+/** Offers the available maps; a chosen map that is gone is replaced by the next. @param {string[]} keys @param {HTMLSelectElement} a @param {HTMLSelectElement} b */
 function offer(keys, a, b) {
   if (!keys.includes(state.wipe.a ?? '')) setWipe({a: keys[0]});
   if (!keys.includes(state.wipe.b ?? '')) setWipe({b: keys.find(key => key !== state.wipe.a) ?? null});

@@ -1,14 +1,14 @@
-// Lines of text under a saved picture, broken as `render.captioned` does.
+// Line breaks of the caption under a saved picture, as in `render.captioned`.
 
 /**
- * Lines no wider than `most`: broken between words, or within one that is wider itself.
+ * Breaks a text into lines no wider than `most`: between words, or within a word that is wider.
  * @param {string} text @param {number} most @param {(text: string) => number} widthOf @returns {string[]}
  */
 export function wrapped(text, most, widthOf) {
   let last = '';
   /** @type {string[]} */
   const lines = [];
-  // no line begins with the dot between two parts, or with the sign of a percentage
+  // no line begins with the dot between two parts or with a percent sign
   for (const word of text.match(/\S+(?: [\u00b7%])*/g) ?? []) {
     const longer = last ? `${last} ${word}` : word;
     if (widthOf(longer) <= most) {

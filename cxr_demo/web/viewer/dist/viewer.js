@@ -1,4 +1,4 @@
-// Made by `make viewer`; sources sha256:29994cfd4bacca7e15d4a073d9c300aa2436928c5f61882d9435e06f1bb76a33
+// Made by `make viewer`; sources sha256:fa5acdf59d1c442920775f58f9d7e564aa8fa2a91e5bc1afb4f5c9961aa9e1cb
 "use strict";
 var viewer = (() => {
   var __defProp = Object.defineProperty;
@@ -384,8 +384,8 @@ var viewer = (() => {
       this.point = 1.5.toLocaleString(code)[1];
     }
     /**
-     * The sentence of an identity; `values` stand in the places with their names, and `n` of them decides about the plural.
-     * @param {string} id @param {Values} [values] @returns {string | null} null where the catalogue lacks it
+     * The text of an identity, with `values` in its named placeholders; the value `n` selects the plural form.
+     * @param {string} id @param {Values} [values] @returns {string | null} null if the catalogue lacks it
      */
     find(id, values = {}) {
       const found = this.texts.get(id);
@@ -398,7 +398,7 @@ var viewer = (() => {
       if (typeof value === "number") return String(value).replace(".", this.point);
       return typeof value === "object" ? this.say(value) : String(value);
     }
-    /** A sentence of the server's; as it came where it has no identity here. @param {Sentence} sentence @returns {string} */
+    /** A sentence of the server; its English text if the catalogue lacks its identity. @param {Sentence} sentence @returns {string} */
     say({ id, parameters, text }) {
       return (id === null ? null : this.find(id, parameters)) ?? text;
     }
