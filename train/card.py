@@ -56,7 +56,10 @@ radiologist drew, on films that the model never saw; maps were taught to lie in 
 
 def write(spec: ModelSpec, command: str, notes: Sequence[str] = ()) -> str:
     """The card as Markdown with YAML front matter for the Hub; `notes` are sentences about the labels."""
-    arguments = ", ".join(f"{key} {value}" for key, value in spec.arguments.items())
+    # in one order and form, whether the description was just made or was read from its file
+    arguments = ", ".join(
+        f"{key} {list(value) if isinstance(value, tuple) else value}" for key, value in sorted(spec.arguments.items())
+    )
     return TEMPLATE.format(
         front=yaml.safe_dump(_front(spec), sort_keys=False, allow_unicode=True),
         name=spec.name,
