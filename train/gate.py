@@ -322,7 +322,7 @@ def card(rates: dict[str, Any]) -> str:
     lines = [
         "# The gate",
         "",
-        "Says whether a picture is a frontal chest X-ray that lies upright (`cxr_demo/gate.py`). Taught and measured",
+        "Says whether a picture is a frontal chest X-ray that lies upright (`cxr_demo/films/gate.py`). Taught and measured",
         "by `python -m train gate`; no picture is judged by a network that saw it, or another film of its patient.",
         "Intervals: 95 %, by patient.",
         "",
