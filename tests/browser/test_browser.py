@@ -377,7 +377,7 @@ class TestFilms:
 
 def slow(visitor, key):
     """Ask for so many samples that the method is sure to be at work."""
-    visitor.page.click(f".card[data-method={key}] summary")
+    visitor.open_settings(key)
     visitor.page.fill(f"#cxr-{key}-samples", "5000")
     visitor.wait(key)
     visitor.page.click(f".card[data-method={key}] >> text=Run again")
@@ -396,7 +396,7 @@ def test_stop_ends_one_method_and_says_so(fresh, film_file):
 def test_what_it_will_take_is_said_before_and_what_is_left_while(fresh, film_file):
     fresh.drop(film_file).wait("lime")
     card = ".card[data-method=lime]"
-    fresh.page.click(f"{card} summary")
+    fresh.open_settings("lime")
     fresh.page.wait_for_selector(f"{card} .estimate >> text=/^400 altered copies, about/")
     fresh.page.fill("#cxr-lime-samples", "5000")
     fresh.page.press("#cxr-lime-samples", "Tab")
@@ -416,7 +416,7 @@ def test_what_it_will_take_is_said_before_and_what_is_left_while(fresh, film_fil
 def test_a_setting_out_of_range_is_refused_on_its_card_and_the_map_stays(fresh, film_file):
     fresh.drop(film_file).wait("occlusion")
     before = fresh.pixels("occlusion")
-    fresh.page.click(".card[data-method=occlusion] summary")
+    fresh.open_settings("occlusion")
     fresh.page.fill("#cxr-occlusion-window", "400")
     fresh.page.click(".card[data-method=occlusion] >> text=Run again")
     fresh.page.wait_for_selector(".card[data-method=occlusion] .status >> text=window=400")

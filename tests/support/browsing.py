@@ -102,6 +102,10 @@ class Visitor:
             str(value),
         )
 
+    def open_settings(self, key):
+        """Not by a click: a line that appears in a card moves what lies below it, and the click may miss."""
+        self.page.eval_on_selector(f".card[data-method={key}] details", "node => { node.open = true; }")
+
     def pick(self, label):
         self.page.click(f".list .row[data-finding='{NIH_FINDINGS.index(label)}']")
 
