@@ -322,9 +322,9 @@ def card(rates: dict[str, Any]) -> str:
     lines = [
         "# The gate",
         "",
-        "Says whether a picture is a frontal chest X-ray that lies upright (`cxr_demo/films/gate.py`). Taught and measured",
-        "by `python -m train gate`; no picture is judged by a network that saw it, or another film of its patient.",
-        "Intervals: 95 %, by patient.",
+        "Says whether a picture is a frontal chest X-ray that lies upright (`cxr_demo/films/gate.py`). Taught and",
+        "measured by `python -m train gate`; no picture is judged by a network that saw it, or another film of its",
+        "patient. Intervals: 95 %, by patient.",
         "",
         f"Learned from {rates['films']:,} films of {rates['patients']:,} patients (NIH ChestX-ray14), the same turned",
         "and inverted, and other pictures by kind.",

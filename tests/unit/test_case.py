@@ -27,7 +27,7 @@ SHAPE = (4, planted.SIZE, planted.SIZE)
 class Brightness:
     """A method that somebody adds: how bright each pixel is."""
 
-    key: ClassVar[str] = "brightness"
+    key: ClassVar[str] = "testonly"
     title: ClassVar[str] = "Brightness"
     unit: ClassVar[Unit] = Unit.RANKING
     paper: ClassVar[str] = "arXiv:0000.00000"
@@ -79,7 +79,7 @@ def test_a_damaged_model_is_an_error():
 def test_everything_is_recorded():
     (e,) = runs(Brightness(gain=0.5))
     assert {f.name for f in fields(Explanation)} == {*vars(e)}
-    assert (e.method, e.labels, e.unit, e.model) == ("brightness", planted.LABELS, Unit.RANKING, "test:planted@1")
+    assert (e.method, e.labels, e.unit, e.model) == ("testonly", planted.LABELS, Unit.RANKING, "test:planted@1")
     assert e.settings == {"gain": 0.5}
     assert (e.forwards, e.steps, e.precision, e.fidelity) == (1, (0, 0), "float32", None)
     assert (e.complete, e.stopped) == (True, None)
@@ -89,10 +89,10 @@ def test_everything_is_recorded():
 
 def test_a_new_class_works_everywhere(monkeypatch):
     monkeypatch.setattr(methods, "METHODS", (*methods.METHODS, Brightness))
-    chosen = methods.method("brightness", {"gain": "1.5"})
+    chosen = methods.method("testonly", {"gain": "1.5"})
     assert chosen == Brightness(1.5)
     assert runs(chosen)[-1].settings == {"gain": 1.5}
-    with pytest.raises(BadSetting, match="layercam, brightness"):
+    with pytest.raises(BadSetting, match=r", testonly\."):
         methods.method("dullness", {})
 
 
