@@ -255,7 +255,7 @@ def test_films_are_known_as_nihs_by_their_names_and_only_held_out_ones_count():
 
 
 def test_a_folder_saw_what_its_base_weights_saw(tmp_path):
-    spec = json.loads((leaks.sources.BUNDLED / "nih14" / "config.json").read_text())
+    spec = json.loads((leaks.registry.BUNDLED / "nih14" / "config.json").read_text())
     spec |= {"base_weights": "xrv:densenet121-res224-all@588eadcc6a74", "trained_on": "Films of our own."}
     (tmp_path / "config.json").write_text(json.dumps(spec))
     table = made(coins(4, 2), sources=np.array(["NIH"] * 4))
