@@ -9,8 +9,11 @@ from sklearn.metrics import precision_recall_curve, roc_curve
 
 from cxr_demo.errors import DataError
 
-#: Least sensitivity of the operating point `sensitivity`.
+#: Least sensitivity of the operating point `sensitivity`, and least specificity of `specificity`.
 SENSITIVITY = 0.9
+SPECIFICITY = 0.95
+#: The operating point that the page shows as a finding's cut-off: with 14 findings, a film without any has few above.
+SHOWN = "specificity"
 
 
 def platt(logits: np.ndarray, targets: np.ndarray, labels: tuple[str, ...]) -> tuple[tuple[float, float], ...]:
@@ -46,15 +49,26 @@ def probabilities(logits: np.ndarray) -> np.ndarray:
 def operating_points(probabilities: np.ndarray, targets: np.ndarray) -> dict[str, tuple[float, ...]]:
     """Thresholds (L,) on probabilities (N, L) by rule; a finding counts as present from its threshold on.
 
-    `youden` maximises sensitivity + specificity (Youden 1950), `max_f1` maximises F1, and `sensitivity` is the highest
-    threshold that detects at least SENSITIVITY of the positives. Targets (N, L) other than 0 and 1 are ignored.
+    `specificity` is the lowest threshold below which at least SPECIFICITY of the negatives stay, `youden` maximises
+    sensitivity + specificity (Youden 1950), `max_f1` maximises F1, and `sensitivity` is the highest threshold that
+    detects at least SENSITIVITY of the positives. Targets (N, L) other than 0 and 1 are ignored.
     """
-    columns = []
-    for scores, truth in zip(probabilities.T, targets.T, strict=True):
-        known = (truth == 0) | (truth == 1)
-        columns.append((_youden(truth[known], scores[known]), _max_f1(truth[known], scores[known]),
-                        _sensitive(truth[known], scores[known])))  # fmt: skip
-    return dict(zip(("youden", "max_f1", "sensitivity"), zip(*columns, strict=True), strict=True))
+    rules = {"specificity": _specific, "youden": _youden, "max_f1": _max_f1, "sensitivity": _sensitive}
+    known = (targets == 0) | (targets == 1)
+    return {
+        name: tuple(
+            rule(truth[rows], scores[rows])
+            for truth, scores, rows in zip(targets.T, probabilities.T, known.T, strict=True)
+        )
+        for name, rule in rules.items()
+    }
+
+
+def _specific(truth: np.ndarray, scores: np.ndarray) -> float:
+    """The lowest threshold whose specificity reaches SPECIFICITY."""
+    false_rate, _, thresholds = roc_curve(truth, scores, drop_intermediate=False)
+    # scikit-learn's first threshold is infinite: with many equal scores at the top, no finite one may be specific enough
+    return min(1.0, float(thresholds[np.flatnonzero(false_rate <= 1 - SPECIFICITY)[-1]]))
 
 
 def _youden(truth: np.ndarray, scores: np.ndarray) -> float:

@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from train.calibrate import SPECIFICITY
+from train.evaluate import AT_CUTOFF
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -34,9 +37,8 @@ there.{pointing}
 {table}
 
 Probabilities are calibrated by Platt's method on the same out-of-fold predictions, and so follow how frequent each
-finding is among these films, which is more frequent than in a hospital. The operating point is where sensitivity plus
-specificity was largest.
-
+finding is among these films, which is more frequent than in a hospital.
+{cutoffs}
 ## Training
 
 ```
@@ -50,6 +52,13 @@ specificity was largest.
 - A probability or a map is no diagnosis. A map shows where this model found its evidence, not where disease is.
 """
 
+CUTOFFS = """
+A finding counts as present from its cut-off on. It is chosen so that {specificity:.0%} of the films without the finding
+stay below; a film without any finding then has few above their cut-offs. Sensitivity, specificity and precision were
+measured on films that decided neither their model nor its cut-off; the precision falls where the finding is rarer.
+
+{table}
+"""
 POINTING = """ Pointing is how often the peak of a finding's Grad-CAM lies in a box that a
 radiologist drew, on films that the model never saw; maps were taught to lie in boxes on the other films."""
 
@@ -70,7 +79,8 @@ def write(spec: ModelSpec, command: str, notes: Sequence[str] = ()) -> str:
         trained_on=spec.trained_on or "not said.",
         scored_on=spec.scored_on,
         pointing=POINTING if any("pointing" in s.metric for s in spec.scores) else "",
-        table=_table(spec.scores),
+        table=_table([score for score in spec.scores if not score.metric.endswith(AT_CUTOFF)]),
+        cutoffs=_cutoffs(spec),
         command=command,
         notes="".join(f"- {note}\n" for note in notes) + "\n" * bool(notes),
     )
@@ -96,17 +106,43 @@ def _front(spec: ModelSpec) -> dict[str, Any]:
     }
 
 
-def _table(scores: tuple[Score, ...]) -> str:
+def _table(scores: Sequence[Score]) -> str:
     """Markdown table of scores: a row per finding, a column per metric and subset, empty where not measured."""
     columns = list(dict.fromkeys((s.metric, s.subset, s.films) for s in scores))
-    cells = {
-        (s.finding, s.metric, s.subset): f"{s.value:.2f} [{s.low:.2f}-{s.high:.2f}] ({s.positives})" for s in scores
-    }
+    cells = {(s.finding, s.metric, s.subset): _cell(s) for s in scores}
     findings = sorted({s.finding for s in scores}, key=lambda f: (f == "mean", f))
     heads = [f"{metric}, {subset}, {films} films" for metric, subset, films in columns]
     rows = [
         [finding.replace("_", " "), *(cells.get((finding, metric, subset), "") for metric, subset, _ in columns)]
         for finding in findings
     ]
-    lines = [["finding", *heads], ["---"] * (len(heads) + 1), *rows]
+    return _markdown(["finding", *heads], rows)
+
+
+def _cutoffs(spec: ModelSpec) -> str:
+    """The cut-offs with their figures, as a paragraph and a table; empty without both."""
+    scores = {(s.finding, s.metric): s for s in spec.scores if s.metric.endswith(AT_CUTOFF)}
+    if not scores or not spec.thresholds:
+        return ""
+    names = list(dict.fromkeys(metric for _, metric in scores))
+    rows = [
+        [
+            label.replace("_", " "),
+            f"{threshold:.1%}",
+            *(_cell(scores[label, metric]) if (label, metric) in scores else "" for metric in names),
+        ]
+        for label, threshold in zip(spec.labels, spec.thresholds, strict=True)
+    ]
+    table = _markdown(["finding", "cut-off", *(metric.removesuffix(AT_CUTOFF).strip() for metric in names)], rows)
+    return CUTOFFS.format(specificity=SPECIFICITY, table=table)
+
+
+def _cell(score: Score) -> str:
+    """A score with its interval and count."""
+    return f"{score.value:.2f} [{score.low:.2f}-{score.high:.2f}] ({score.positives})"
+
+
+def _markdown(heads: list[str], rows: list[list[str]]) -> str:
+    """A Markdown table."""
+    lines = [heads, ["---"] * len(heads), *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 FEWEST = 10
 #: Least number of films of a stratum with figures of its own.
 FEWEST_FILMS = 300
+#: Last words of the names of metrics of decisions.
+AT_CUTOFF = "at the cut-off"
 #: Bounds of the age bands, years.
 AGES = (40, 60)
 
@@ -170,6 +172,20 @@ def shares(labels: tuple[str, ...], hits: np.ndarray, patients: np.ndarray, subs
     tried = (~np.isnan(hits[:, columns])).sum(0)
     found = label_scores([labels[i] for i in columns], point, drawn, subset, metric, tried, len(rows))
     return [*found, mean_score(point, drawn, subset, metric, int(tried.sum()), len(rows))]
+
+
+def at_cutoffs(films: Films, present: np.ndarray) -> list[Score]:
+    """Sensitivity, specificity and precision per finding of decisions `present` (N, L), and their means.
+
+    The precision holds for the prevalence among these films.
+    """
+    known, truth = (films.targets == 0) | (films.targets == 1), films.targets == 1
+    counted = {"sensitivity": known & truth, "specificity": known & ~truth, "precision": known & present}
+    found: list[Score] = []
+    for name, rows in counted.items():
+        hits = np.where(rows, present == truth, np.nan)
+        found += shares(films.labels, hits, films.patients, "all sources", f"{name} {AT_CUTOFF}")
+    return found
 
 
 def label_scores(

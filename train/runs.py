@@ -241,8 +241,7 @@ class Run:
         `name`, `scores` and `scored_on` go into its description and card; all operating points into thresholds.json.
         """
         labels, backbone = self.films.labels, self._backbone(k)
-        calibration = calibrate.platt(logits, targets, labels)
-        points = calibrate.operating_points(calibrate.probabilities(calibrate.apply(logits, calibration)), targets)
+        calibration, points = _calibrated(logits, targets, labels)
         spec = ModelSpec(
             name=name,
             architecture=backbone.architecture,
@@ -252,7 +251,7 @@ class Run:
             trained_on=self.plan.trained_on,
             licence="Apache-2.0",
             calibration=calibration,
-            thresholds=points["youden"],
+            thresholds=points[calibrate.SHOWN],
             scores=_shown(scores),
             scored_on=scored_on,
             base_weights=backbone.name,
@@ -260,8 +259,22 @@ class Run:
         folder = self.folder / _name(k)
         text = card.write(spec, self.plan.command, notes(self.plan))
         model_folder.save(folder, spec, network, text, half=self.plan.recipe.half)
-        by_label = {rule: dict(zip(labels, values, strict=True)) for rule, values in points.items()}
-        (folder / "thresholds.json").write_text(json.dumps(by_label, indent=2) + "\n")
+        _write_points(folder, labels, points)
+
+
+def _calibrated(
+    logits: np.ndarray, targets: np.ndarray, labels: tuple[str, ...]
+) -> tuple[tuple[tuple[float, float], ...], dict[str, tuple[float, ...]]]:
+    """Calibration on logits and targets (n, L), and the operating points (L,) of each rule on the probabilities."""
+    calibration = calibrate.platt(logits, targets, labels)
+    probabilities = calibrate.probabilities(calibrate.apply(logits, calibration))
+    return calibration, calibrate.operating_points(probabilities, targets)
+
+
+def _write_points(folder: Path, labels: tuple[str, ...], points: Mapping[str, tuple[float, ...]]) -> None:
+    """Write the operating points (L,) of each rule to a model folder's thresholds.json."""
+    by_label = {rule: dict(zip(labels, values, strict=True)) for rule, values in points.items()}
+    write_whole(folder / "thresholds.json", json.dumps(by_label, indent=2) + "\n")
 
 
 def models(plan: Plan) -> list[int | None]:
@@ -333,12 +346,14 @@ def measure_folds(
 
     Each film (N,) is scored, logits (N, L), and explained by the network of its fold, which never saw its patient.
     """
-    calibrated = np.zeros_like(logits)
+    calibrated, present = np.zeros_like(logits), np.zeros(logits.shape, bool)
     for own in range(plan.folds):
-        # a fold is calibrated by the others, so that its own labels decide nothing about it
-        others = calibrate.platt(logits[fold != own], films.targets[fold != own], films.labels)
-        calibrated[fold == own] = calibrate.apply(logits[fold == own], others)
-    scores = evaluate.measure(films, calibrated, fold)
+        # a fold is calibrated and decided by the others, so that its own labels decide nothing about it
+        held = fold == own
+        calibration, points = _calibrated(logits[~held], films.targets[~held], films.labels)
+        calibrated[held] = calibrate.apply(logits[held], calibration)
+        present[held] = calibrate.probabilities(calibrated[held]) >= points[calibrate.SHOWN]
+    scores = evaluate.measure(films, calibrated, fold) + evaluate.at_cutoffs(films, present)
     hits = boxes.hits(films, fold, networks, plan.recipe.size)
     scores += evaluate.shares(films.labels, hits, films.patients, "films with boxes", POINTING)
     write_evaluation(folder, films, calibrated, scores)
@@ -356,7 +371,9 @@ def by_folds(plan: Plan, films: Films) -> str:
 
 
 def measure_again(run: Path, plan: Plan, films: Films) -> list[Score]:
-    """Measure a finished run by folds anew, without training; its cards and evaluation.json get the figures.
+    """Measure a finished run by folds anew, without training.
+
+    Its evaluation.json gets the figures, and its models the figures, calibrations and operating points.
 
     DataError where a part of the run is missing or the films changed since; BadModel where a model cannot be read.
     """
@@ -366,13 +383,17 @@ def measure_again(run: Path, plan: Plan, films: Films) -> list[Score]:
     networks = [model_folder.load(run / _name(k), plan.name).network for k in range(plan.folds)]
     scores = measure_folds(run, plan, films, logits, fold, networks)
     for k in models(plan):
-        describe(run / _name(k), plan, scores, by_folds(plan, films))
+        rest = np.ones(len(films), bool) if k is None else fold != k
+        calibration, points = _calibrated(logits[rest], films.targets[rest], films.labels)
+        found = {"calibration": calibration, "thresholds": points[calibrate.SHOWN]}
+        describe(run / _name(k), plan, scores, by_folds(plan, films), **found)
+        _write_points(run / _name(k), films.labels, points)
     return scores
 
 
-def describe(folder: Path, plan: Plan, scores: list[Score], said: str) -> None:
-    """Give a model folder other figures, and the sentence on how they were measured."""
-    spec = replace(model_folder.read_spec(folder), scores=_shown(scores), scored_on=said)
+def describe(folder: Path, plan: Plan, scores: list[Score], said: str, **changed: Any) -> None:
+    """Give a model folder other figures, the sentence on how they were measured, and other `changed` fields."""
+    spec = replace(model_folder.read_spec(folder), scores=_shown(scores), scored_on=said, **changed)
     model_folder.describe(folder, spec, card.write(spec, plan.command, notes(plan)))
 
 

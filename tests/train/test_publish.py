@@ -96,7 +96,7 @@ def test_what_goes_up_tells_how_good_and_how_made_but_names_no_film(hub, run, tm
         "training.json",
     }  # fmt: skip
     assert b"model-index" in files["README.md"]
-    assert set(json.loads(files["thresholds.json"])) == {"youden", "max_f1", "sensitivity"}
+    assert set(json.loads(files["thresholds.json"])) == {"specificity", "youden", "max_f1", "sensitivity"}
     assert len(json.loads(files["training.json"])["split_sha256"]) == 64
     assert all(b"patient-name" not in content for content in files.values())
 

@@ -6,6 +6,7 @@ import gzip
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -190,8 +191,38 @@ def test_operating_points_are_where_their_rules_say():
     assert gain[points["youden"]] == max(gain.values())
     f1 = {t: f1_score(truth, called[t]) for t in called}
     assert f1[points["max_f1"]] == max(f1.values())
-    # nine tenths of four positives are all four
+    # nine tenths of four positives are all four, and 95 % of four negatives all of those
     assert points["sensitivity"] == 0.35
+    assert points["specificity"] == 0.6
+
+
+def test_the_cut_off_is_the_lowest_that_is_specific_enough():
+    rng = np.random.default_rng(0)
+    truth = (rng.random((3000, 2)) < 0.2).astype(float)
+    scores = 1 / (1 + np.exp(-rng.normal(truth, 1)))
+    truth[::7] = np.nan
+    points = calibrate.operating_points(scores, truth)["specificity"]
+    for scored, known, point in zip(scores.T, truth.T, points, strict=True):
+        negatives = scored[known == 0]
+        assert (negatives < point).mean() >= 0.95
+        lower = scored[(known >= 0) & (scored < point)].max()
+        assert (negatives < lower).mean() < 0.95
+    (alike,) = calibrate.operating_points(np.full((40, 1), 0.3), np.arange(40)[:, None] % 2)["specificity"]
+    assert alike == 1
+
+
+def test_figures_at_the_cut_offs_are_counted():
+    targets = np.array([[1, 1, 1, 0, 0, 0, 0, np.nan], [0, 0, 1, 0, 0, 0, 0, 0]], np.float32).T
+    present = np.array([[1, 1, 0, 0, 0, 0, 1, 1], [1, 0, 0, 0, 0, 0, 0, 0]], bool).T
+    films = SimpleNamespace(labels=("Mass", "Nodule"), targets=targets, patients=np.arange(8).astype(str))
+    found = {(s.finding, s.metric.split()[0]): (s.value, s.positives) for s in evaluate.at_cutoffs(films, present)}
+    assert found["Mass", "sensitivity"] == (pytest.approx(2 / 3), 3)
+    assert found["Mass", "specificity"] == (pytest.approx(3 / 4), 4)
+    assert found["Mass", "precision"] == (pytest.approx(2 / 3), 3)
+    assert found["Nodule", "sensitivity"] == (0, 1)
+    assert found["Nodule", "specificity"] == (pytest.approx(6 / 7), 7)
+    assert found["Nodule", "precision"] == (0, 1)
+    assert found["mean", "specificity"][0] == pytest.approx((3 / 4 + 6 / 7) / 2)
 
 
 def test_calibration_error_is_the_gap_that_was_made():
@@ -303,6 +334,24 @@ def test_a_run_learns_what_was_planted_and_says_so(run):
     assert f"{means[0].value:.2f} [{means[0].low:.2f}-{means[0].high:.2f}]" in card
     assert "python -m train fit" in card
     assert "planted films" in card
+
+
+def test_cut_offs_are_measured_on_folds_that_did_not_choose_them(run):
+    stored = np.load(run / "run" / "out_of_fold.npz")
+    spec = model_folder.read_spec(run / "run" / "all")
+    card = (run / "run" / "all" / "README.md").read_text()
+    for i, label in enumerate(LABELS):
+        truth, scores, present = stored["targets"][:, i], stored["logits"][:, i], np.zeros(160, bool)
+        for k in (0, 1):
+            rest, own = stored["fold"] != k, stored["fold"] == k
+            levels = np.sort(scores[rest])
+            specific = [(scores[rest & (truth == 0)] < level).mean() >= 0.95 for level in levels]
+            present[own] = scores[own] >= levels[np.argmax(specific)]
+        told = {s.metric.split()[0]: s for s in spec.scores if s.finding == label and "cut-off" in s.metric}
+        assert told["sensitivity"].value == pytest.approx(present[truth == 1].mean())
+        assert told["specificity"].value == pytest.approx((~present[truth == 0]).mean())
+        assert told["precision"].value == pytest.approx(truth[present].mean())
+        assert f"| {label} | {spec.thresholds[i]:.1%} | {told['sensitivity'].value:.2f} [" in card
 
 
 def test_the_model_is_calibrated_and_sees_films_as_the_trainer_did(run):
