@@ -21,7 +21,7 @@ if "PYTEST_XDIST_WORKER" not in os.environ:
     atexit.register(shutil.rmtree, os.environ["HF_HOME"], ignore_errors=True)
 
 #: The rooms, those of the longest files first.
-ROOMS = ("browser", "server", "integration", "train", "unit")
+ROOMS = ("train", "browser", "integration", "server", "unit")
 
 
 @pytest.hookimpl(trylast=True)

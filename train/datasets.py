@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,12 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     import pandas as pd
-
-with warnings.catch_warnings():
-    import torchxrayvision as xrv
-
-#: Folder of the metadata that the library ships.
-METADATA = Path(xrv.datasets.datapath)
 
 
 @dataclass(frozen=True)
@@ -128,14 +123,15 @@ def reference_loader(images: Path, names: Sequence[str], table: Path, size: int,
         }
     )
     films.to_csv(table, index=False)
+    theirs = _library()
     state = np.random.get_state()  # the constructor reseeds numpy's global generator
-    dataset = xrv.datasets.NIH_Dataset(
+    dataset = theirs.NIH_Dataset(
         str(images),
         csvpath=str(table),
-        transform=transforms.Compose([xrv.datasets.XRayCenterCrop(), xrv.datasets.XRayResizer(size)]),
+        transform=transforms.Compose([theirs.XRayCenterCrop(), theirs.XRayResizer(size)]),
         data_aug=transforms.Compose(
             [
-                xrv.datasets.ToPILImage(),
+                theirs.ToPILImage(),
                 transforms.RandomAffine(45, translate=(0.15, 0.15), scale=(0.85, 1.15)),
                 transforms.ToTensor(),
             ]
@@ -143,6 +139,21 @@ def reference_loader(images: Path, names: Sequence[str], table: Path, size: int,
     )
     np.random.set_state(state)
     return DataLoader(dataset, batch_size=batch, shuffle=True, num_workers=workers)
+
+
+def metadata() -> Path:
+    """Folder of the metadata that the library ships, found without its import."""
+    package = find_spec("torchxrayvision")
+    assert package is not None
+    assert package.origin is not None
+    return Path(package.origin).parent / "data"
+
+
+def _library() -> Any:
+    """Torchxrayvision's data sets, without the library's filter of warnings; the first import takes three seconds."""
+    with warnings.catch_warnings():
+        from torchxrayvision import datasets
+    return datasets
 
 
 def _once(films: Films) -> Films:
@@ -160,7 +171,7 @@ def _dataset(name: str, collection: Collection, images: Path, tables: Sequence[P
     """
     import inspect
 
-    kind = getattr(xrv.datasets, collection.build)
+    kind = getattr(_library(), collection.build)
     if len(tables) != len(collection.arguments):
         wanted = f"{len(collection.arguments)} tables ({', '.join(collection.arguments)})"
         raise DataError(f"{name} needs {wanted if collection.arguments else 'no table'}, got {len(tables)}.")

@@ -6,6 +6,7 @@ in-place ReLU after `features`, resizing inside `forward`, and the filter that s
 
 from __future__ import annotations
 
+import importlib
 import math
 import threading
 import warnings
@@ -21,11 +22,9 @@ from cxr_demo.models.efficientnet import EfficientNetLite0
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from cxr_demo.types import ModelSpec
+    from torchvision.models import ResNet
 
-with warnings.catch_warnings():
-    import torchxrayvision as xrv
-    from torchvision.models import resnet
+    from cxr_demo.types import ModelSpec
 
 
 class Network(nn.Module):
@@ -99,9 +98,27 @@ class _Mean(Network):
         return list(self._early.children())  # type: ignore[arg-type]
 
 
+def _imported(name: str) -> Any:
+    """Import a module that the bundled models do not need; importing torchvision takes three seconds.
+
+    Drops torchxrayvision's filter of warnings. The module's own tensors stay off the meta device, on which a network
+    may be under construction.
+    """
+    with warnings.catch_warnings(), torch.device("cpu"):
+        return importlib.import_module(name)
+
+
+def published_models() -> Mapping[str, Mapping[str, Any]]:
+    """Torchxrayvision's description of its weights, by name: labels, operating points, input size and URL."""
+    described: Mapping[str, Mapping[str, Any]] = _imported("torchxrayvision").models.model_urls
+    return described
+
+
 def _densenet(classes: int, **arguments: Any) -> Network:
     """Build torchxrayvision's DenseNet, by default a DenseNet-121; `arguments` are those of its constructor."""
-    model = xrv.models.DenseNet(weights=None, num_classes=classes, apply_sigmoid=False, **arguments)
+    model = _imported("torchxrayvision").models.DenseNet(
+        weights=None, num_classes=classes, apply_sigmoid=False, **arguments
+    )
     return _split(model, model.features, 6, model.classifier)
 
 
@@ -109,7 +126,7 @@ def _resnet(kind: str) -> Callable[..., Network]:
     """Return a function that builds torchvision's ResNet of this kind with one input channel."""
 
     def build(classes: int) -> Network:
-        model: resnet.ResNet = getattr(resnet, kind)(num_classes=classes, weights=None)
+        model: ResNet = getattr(_imported("torchvision.models"), kind)(num_classes=classes, weights=None)
         model.conv1 = nn.Conv2d(1, 64, kernel_size=7, stride=2, padding=3, bias=False)
         trunk = nn.Sequential(
             model.conv1, model.bn1, model.relu, model.maxpool,
@@ -143,9 +160,6 @@ ARCHITECTURES: dict[str, Callable[..., Network]] = {
 
 #: The argument that turns on mirrored features, for every architecture.
 MIRRORED = "mirrored"
-
-#: torchxrayvision's description of its weights, by name: labels, operating points, input size and URL.
-PUBLISHED: Mapping[str, Mapping[str, Any]] = xrv.models.model_urls
 
 
 def build(architecture: str, arguments: Mapping[str, Any], classes: int) -> Network:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import cast
 
 from torch import Tensor, nn
-from torchvision.ops.misc import Conv2dNormActivation
 
 #: Stages of EfficientNet-B0 (Tan and Le 2019, arXiv:1905.11946, table 1): expansion, channels, blocks, stride, kernel.
 STAGES = (
@@ -20,7 +18,22 @@ STAGES = (
 )
 STEM, FEATURES = 32, 1280
 
-_layer = partial(Conv2dNormActivation, norm_layer=partial(nn.BatchNorm2d, eps=1e-3), activation_layer=nn.ReLU6)
+
+def _layer(
+    inputs: int, outputs: int, kernel: int, stride: int = 1, *, padding: int | None = None, groups: int = 1,
+    active: bool = True,
+) -> nn.Sequential:  # fmt: skip
+    """Convolution, batch norm and ReLU6; padded by half the kernel unless `padding` says otherwise.
+
+    Not torchvision's Conv2dNormActivation, since importing torchvision takes three seconds.
+    """
+    padding = kernel // 2 if padding is None else padding
+    layers = [
+        nn.Conv2d(inputs, outputs, kernel, stride, padding, groups=groups, bias=False),
+        nn.BatchNorm2d(outputs, eps=1e-3),
+        *([nn.ReLU6(inplace=True)] if active else []),
+    ]
+    return nn.Sequential(*layers)
 
 
 class Block(nn.Module):
@@ -36,7 +49,7 @@ class Block(nn.Module):
         if late:
             layers.append(nn.ZeroPad2d((kernel // 2 - 1, kernel // 2) * 2))
         layers.append(_layer(hidden, hidden, kernel, stride, padding=0 if late else None, groups=hidden))
-        layers.append(_layer(hidden, outputs, 1, activation_layer=None))
+        layers.append(_layer(hidden, outputs, 1, active=False))
         self.layers = nn.Sequential(*layers)
         self.adds = stride == 1 and inputs == outputs
 

@@ -10,7 +10,6 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
-from contextlib import nullcontext
 from dataclasses import MISSING, fields, is_dataclass
 from pathlib import Path
 from types import UnionType
@@ -21,8 +20,7 @@ from cxr_demo.files import whole_folder, write_whole
 from cxr_demo.types import ModelSpec
 
 if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
-
+    import torch
     from torch import Tensor
 
     from cxr_demo.models.classifier import Classifier, Network
@@ -112,33 +110,39 @@ def read_card(folder: Path) -> str:
 def assemble(spec: ModelSpec, tensors: Mapping[str, Tensor], name: str, where: str) -> Classifier:
     """Build a Classifier from a description and tensors by name; errors give `where` as the tensors' source.
 
-    Raises BadModel unless the names, shapes and kinds of the tensors are exactly those of the network.
+    Raises BadModel unless the names, shapes and kinds of the tensors are exactly those of the network, and the network
+    takes films of the description's size.
     """
+    import torch
+
     from cxr_demo.models.classifier import Classifier
 
-    network = outline(spec, where)
+    network = outline(spec)
     network.model.load_state_dict(_fitting(network.model.state_dict(), tensors, where), assign=True)
+    # on a true film rather than on the meta device, for which torch would import its compiler: two seconds
+    run_once(network, spec, where, torch.device("cpu"))
     return Classifier(spec, network, name)
 
 
-def outline(spec: ModelSpec, where: str, watch: AbstractContextManager[Any] | None = None) -> Network:
-    """Build a description's network on the meta device, without weights, and run it once inside `watch`.
-
-    Allocates no memory for tensors. Raises BadModel if the network is unknown or does not accept inputs of this size;
-    the message starts with `where`.
-    """
+def outline(spec: ModelSpec) -> Network:
+    """Build a description's network on the meta device, which allocates no memory; BadModel if it is unknown."""
     import torch
 
     from cxr_demo.models.classifier import TRACING, build
 
     with TRACING, torch.device("meta"):
-        network = build(spec.architecture, spec.arguments, len(spec.labels)).eval()
-        try:
-            with watch or nullcontext():
-                network(torch.empty(1, 1, spec.size, spec.size))
-        except (RuntimeError, TypeError, ValueError) as error:
-            raise BadModel(f"{where}: {spec.architecture} does not take films of {spec.size} pixels: {error}") from None
-    return network
+        return build(spec.architecture, spec.arguments, len(spec.labels)).eval()
+
+
+def run_once(network: Network, spec: ModelSpec, where: str, device: torch.device) -> None:
+    """Run a network on a black film; BadModel, which starts with `where`, if it does not take films of this size."""
+    import torch
+
+    try:
+        with torch.no_grad():
+            network(torch.zeros(1, 1, spec.size, spec.size, device=device))
+    except (RuntimeError, TypeError, ValueError) as error:
+        raise BadModel(f"{where}: {spec.architecture} does not take films of {spec.size} pixels: {error}") from None
 
 
 def _fitting(wanted: Mapping[str, Tensor], given: Mapping[str, Tensor], where: str) -> dict[str, Tensor]:

@@ -22,6 +22,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from cxr_demo.errors import BadModel, ModelUnavailable, UnknownModel, sentence_of
 from cxr_demo.messages import message
 from cxr_demo.models import hub, model_folder, registry
+from cxr_demo.models.classifier import TRACING
 from cxr_demo.models.model_folder import CARD, CONFIG, WEIGHTS
 from cxr_demo.single_flight import SingleFlight, TooSlow
 
@@ -232,8 +233,9 @@ def _hold_to_cost(spec: ModelSpec) -> None:
         raise BadModel(message("error.model.too_many_findings", **given, most_findings=FINDINGS, most_side=SIDE))
     if not sum(map(abs, _numbers(spec.arguments))) <= BUILT:
         raise BadModel(message("error.model.arguments", limit=BUILT))
-    cost = _Cost()  # type: ignore[no-untyped-call]
-    model_folder.outline(spec, CONFIG, cost)
+    cost, network = _Cost(), model_folder.outline(spec)  # type: ignore[no-untyped-call]
+    with TRACING, cost:
+        model_folder.run_once(network, spec, CONFIG, torch.device("meta"))
     if cost.operations > OPERATIONS or cost.values > VALUES:
         raise BadModel(
             message(

@@ -108,9 +108,9 @@ def load(name: str) -> Classifier:
 
 def describe(name: str) -> ModelSpec:
     """Return the description of a model, a key of ZOO, from the library's own, limited to labelled outputs."""
-    from cxr_demo.models.classifier import PUBLISHED
+    from cxr_demo.models.classifier import published_models
 
-    known = PUBLISHED[name]
+    known = published_models()[name]
     resnet = name.startswith("resnet")
     # the sigmoid was applied twice to the ResNet's points (all are in 0.50 to 0.54): invert one
     points = [_logit(t) if resnet else float(t) for t in known["op_threshs"]]
@@ -153,9 +153,9 @@ def _trained_on(url: str) -> str:
 
 def _named_outputs(tensors: dict[str, Tensor], name: str) -> dict[str, Tensor]:
     """Keep the head's rows of labelled outputs; BadModel unless the head has as many outputs as the library lists."""
-    from cxr_demo.models.classifier import PUBLISHED
+    from cxr_demo.models.classifier import published_models
 
-    labels = PUBLISHED[name]["labels"]
+    labels = published_models()[name]["labels"]
     rows = [i for i, label in enumerate(labels) if label]
     heads = [n for n in tensors if n.startswith(("classifier.", "fc."))]
     for head in heads:

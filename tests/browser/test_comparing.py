@@ -16,6 +16,8 @@ from tests.support.browsing import DEFAULTS, Visitor
 
 KINDS = ("normal", "effusion", "nodule")
 HOSTILE = "=1+1,<b>.png"
+#: The table of films; the grid of maps is a table of the same look.
+TABLE = "details.table:not(.grid)"
 
 
 @pytest.fixture(scope="module")
@@ -36,9 +38,9 @@ def visit(browser, address, films_here):
     one.page.set_input_files(".cxr input.picker", films_here)
     one.wait(*DEFAULTS).measured()
     one.page.wait_for_function(
-        "() => document.querySelector('details.table summary').textContent.includes('3 of 4, 1 could not be read')"
+        f"() => document.querySelector('{TABLE} summary').textContent.includes('3 of 4, 1 could not be read')"
     )
-    one.page.click("details.table:not(.grid) summary")
+    one.page.click(f"{TABLE} summary")
     yield one
     assert one.complaints == []
     assert {url for url in one.requests if not url.startswith(one.address)} == set()
@@ -48,9 +50,9 @@ def visit(browser, address, films_here):
 @pytest.fixture
 def visitor(visit):
     """The visit, with no films combined and the second one shown."""
-    for box in visit.page.query_selector_all("details.table tbody input:checked"):
+    for box in visit.page.query_selector_all(f"{TABLE} tbody input:checked"):
         visit.page.uncheck(f"[aria-label='{box.get_attribute('aria-label')}']")
-    visit.page.click("details.table tbody >> text=effusion.png")
+    visit.page.click(f"{TABLE} tbody >> text=effusion.png")
     return visit.wait(*DEFAULTS)
 
 
@@ -62,15 +64,15 @@ def known(visit, films_here):
 
 
 def names(visitor):
-    return visitor.texts("details.table:not(.grid) tbody th")
+    return visitor.texts(f"{TABLE} tbody th")
 
 
 class TestTable:
     def test_all_findings_of_all_films_without_looking_at_each(self, visitor, known):
         by_name = dict(zip(("normal.png", "effusion.png", HOSTILE), known, strict=True))
         assert set(names(visitor)) == set(by_name)
-        assert "1 could not be read" in visitor.page.inner_text("details.table summary")
-        for name, row in zip(names(visitor), visitor.page.query_selector_all("details.table tbody tr"), strict=True):
+        assert "1 could not be read" in visitor.page.inner_text(f"{TABLE} summary")
+        for name, row in zip(names(visitor), visitor.page.query_selector_all(f"{TABLE} tbody tr"), strict=True):
             said = by_name[name]
             shown = [cell.inner_text() for cell in row.query_selector_all("td")[1:]]
             assert len(shown) == 14
@@ -82,14 +84,14 @@ class TestTable:
         i = int(np.ptp([said.probabilities for said in known], axis=0).argmax())
         order = np.argsort([-said.probabilities[i] for said in known])
         expected = [["normal.png", "effusion.png", HOSTILE][k] for k in order]
-        head = f"details.table th[data-by='{NIH_FINDINGS[i]}']"
+        head = f"{TABLE} th[data-by='{NIH_FINDINGS[i]}']"
         visitor.page.click(f"{head} button")
         assert names(visitor) == expected
         assert visitor.page.get_attribute(head, "aria-sort") == "descending"
         visitor.page.keyboard.press("Enter")  # the head keeps the focus
         assert names(visitor) == expected[::-1]
         assert visitor.page.get_attribute(head, "aria-sort") == "ascending"
-        visitor.page.click("details.table th[data-by='name'] button")
+        visitor.page.click(f"{TABLE} th[data-by='name'] button")
         assert names(visitor) == sorted(expected)
 
     def test_ticked_films_are_combined_by_their_log_odds(self, visitor, known):
@@ -98,15 +100,15 @@ class TestTable:
             return 1 / (1 + np.exp(-np.log(p / (1 - p)).mean(0)))
 
         def shown():
-            return [float(text.strip("▲ %")) for text in visitor.texts("details.table tfoot td")[1:]]
+            return [float(text.strip("▲ %")) for text in visitor.texts(f"{TABLE} tfoot td")[1:]]
 
         assert shown() == [], "films are not taken together unasked"
-        for box in visitor.page.query_selector_all("details.table tbody input"):
+        for box in visitor.page.query_selector_all(f"{TABLE} tbody input"):
             visitor.page.check(f"[aria-label='{box.get_attribute('aria-label')}']")
         np.testing.assert_allclose(shown(), 100 * combined(0, 1, 2), atol=0.51)
         visitor.page.uncheck("[aria-label='Combine normal.png']")
         np.testing.assert_allclose(shown(), 100 * combined(1, 2), atol=0.51)
-        assert "2 films combined" in visitor.page.inner_text("details.table tfoot")
+        assert "2 films combined" in visitor.page.inner_text(f"{TABLE} tfoot")
 
     def test_csv_has_every_number_and_no_formula(self, visitor, known):
         for name in ("normal.png", "effusion.png"):
@@ -126,10 +128,10 @@ class TestTable:
 
     def test_a_name_shows_its_film(self, visitor):
         for name in ("normal.png", "effusion.png"):
-            visitor.page.click(f"details.table tbody >> text={name}")
+            visitor.page.click(f"{TABLE} tbody >> text={name}")
             visitor.wait(*DEFAULTS)
             assert visitor.page.inner_text(".filmname b") == name
-            assert visitor.page.inner_text("details.table tr[aria-current] th") == name
+            assert visitor.page.inner_text(f"{TABLE} tr[aria-current] th") == name
 
 
 def test_another_film_stands_beside_and_is_enlarged_in_step(visitor, known):
@@ -300,17 +302,17 @@ def test_back_from_another_model_the_table_has_its_own_names(browser, address, f
     one = Visitor(browser, address)
     one.page.set_input_files(".cxr input.picker", films_here[:2])
     one.wait(*DEFAULTS)
-    summary = "() => document.querySelector('details.table summary').textContent.includes('2 of 2')"
+    summary = f"() => document.querySelector('{TABLE} summary').textContent.includes('2 of 2')"
     one.page.wait_for_function(summary)
-    one.page.click("details.table:not(.grid) summary")
+    one.page.click(f"{TABLE} summary")
     assert names(one) == ["normal.png", "effusion.png"], "in the order in which they were sent"
     for index, many in ((1, 1), (0, 14)):
         one.page.select_option("#cxr-model", index=index)
         one.page.wait_for_function(
-            "many => document.querySelectorAll('details.table:not(.grid) thead th').length === many + 1", arg=many
+            f"many => document.querySelectorAll('{TABLE} thead th').length === many + 1", arg=many
         )
         one.page.wait_for_function(summary)
-        assert len(one.page.query_selector_all("details.table:not(.grid) tbody tr:first-child td")) == many + 1
+        assert len(one.page.query_selector_all(f"{TABLE} tbody tr:first-child td")) == many + 1
         assert len(one.texts(".list .row")) == many
     assert one.complaints == []
     one.page.close()

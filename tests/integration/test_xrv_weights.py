@@ -14,7 +14,7 @@ from PIL import Image
 from cxr_demo.errors import BadModel, ModelUnavailable, UnreadableImage
 from cxr_demo.models import hub as client
 from cxr_demo.models import registry, xrv_weights
-from cxr_demo.models.classifier import PUBLISHED
+from cxr_demo.models.classifier import published_models
 from cxr_demo.single_flight import SingleFlight
 from tests.support import hub_server
 
@@ -66,7 +66,7 @@ def test_zoo_files_of_every_shape_give_the_librarys_logits(hub, densenet, shape)
     name = "densenet121-res224-chex"
     commit = put(hub, name, SHAPES[shape](densenet.state_dict()))
     model = registry.load(f"xrv:{name}")
-    labels = PUBLISHED[name]["labels"]
+    labels = published_models()[name]["labels"]
     named = [i for i, label in enumerate(labels) if label]
     assert len(model.labels) == len(named) == 11
     assert model.labels == tuple(labels[i] for i in named)
@@ -190,7 +190,7 @@ def test_verify_compares_with_what_the_authors_print(hub, densenet, monkeypatch)
     name = "densenet121-res224-rsna"
     # small weights and a bias give outputs that are known: the probability is the operating point, shown as 0.5
     state = {n: t * 0 if n.startswith("classifier.") else t for n, t in densenet.state_dict().items()}
-    points = torch.tensor(PUBLISHED[name]["op_threshs"]).nan_to_num(0.5)
+    points = torch.tensor(published_models()[name]["op_threshs"]).nan_to_num(0.5)
     state["classifier.bias"] = torch.logit(points)
     put(hub, name, state)
     digest = hashlib.sha256(

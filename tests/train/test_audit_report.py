@@ -58,12 +58,12 @@ def test_doubt_by_hand():
 
 def test_real_errors_of_nih_are_found_as_often_as_was_measured(films):
     """A published model's out-of-sample predictions, and the relabels of 935 of its films by Google's radiologists."""
-    from train.datasets import METADATA
+    from train.datasets import metadata
 
     with gzip.open(films / "reference" / "densenet121_nih_predictions.csv.gz", "rt") as file:
         scored = pd.read_csv(file)
-    table = pd.read_csv(METADATA / "Data_Entry_2017_v2020.csv.gz")[["Image Index", "Finding Labels"]]
-    google = pd.read_csv(METADATA / "google2019_nih-chest-xray-labels.csv.gz")
+    table = pd.read_csv(metadata() / "Data_Entry_2017_v2020.csv.gz")[["Image Index", "Finding Labels"]]
+    google = pd.read_csv(metadata() / "google2019_nih-chest-xray-labels.csv.gz")
     joined = scored.merge(table, on="Image Index").merge(
         google.drop(columns="Finding Labels"), on="Image Index", how="left"
     )

@@ -11,7 +11,7 @@ from cxr_demo.case import Case
 from cxr_demo.films import image, phantom
 from cxr_demo.models import registry
 from tests.support.training import LABELS, TINY, flags, plant
-from train import cli
+from train import cli, demo
 
 FINDINGS = ["--labels", *LABELS]
 
@@ -132,6 +132,7 @@ def test_wrong_words_get_a_sentence(words, said, capsys, tmp_path, monkeypatch):
 
 def test_the_demonstration_ends_with_a_model_that_learnt_and_opens(tmp_path, monkeypatch, capsys):
     monkeypatch.delenv("CXR_FILMS", raising=False)
+    monkeypatch.setattr(demo, "DRAWN", 160)  # half of them are enough to learn from
     assert cli.main(["demo", "--out", str(tmp_path)]) == 0
     said = capsys.readouterr().out
     for step in ("audit", "cache", "fit", "evaluate", "publish"):

@@ -1,5 +1,7 @@
 """torchxrayvision's data sets by name, from the tables that the library ships; the counts are their publishers'."""
 
+import pathlib
+
 import numpy as np
 import pytest
 
@@ -62,3 +64,9 @@ def test_reading_a_data_set_leaves_numpys_generator_alone(tmp_path):
     expected = np.random.RandomState(7).rand()
     datasets.read("VinBig", tmp_path, ("Pneumothorax",), present="metadata")
     assert np.random.rand() == expected
+
+
+def test_the_metadata_are_found_where_the_library_has_them():
+    from torchxrayvision import datasets as theirs
+
+    assert datasets.metadata() == pathlib.Path(theirs.datapath)

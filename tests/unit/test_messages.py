@@ -76,7 +76,7 @@ def identities(told) -> set[str | None]:
 
 def offered() -> list:
     """Records of everything that the page offers by name."""
-    published = {label for name in xrv_weights.ZOO for label in classifier.PUBLISHED[name]["labels"] if label}
+    published = {label for name in xrv_weights.ZOO for label in classifier.published_models()[name]["labels"] if label}
     return [
         viewer_data.palettes(),
         [viewer_data.phantom_fields(one) for one in phantom.PHANTOMS.values()],

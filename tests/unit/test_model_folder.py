@@ -192,7 +192,7 @@ def test_wrong_weights_are_refused(folder, change, sentence):
         ({"arguments": {**ARGUMENTS, "growth_rate": -4}}, "does not take these arguments"),
         ({"arguments": {**ARGUMENTS, "num_init_features": 1.5}}, "does not take these arguments"),
         ({"arguments": {**ARGUMENTS, "drop_rate": "a"}}, "does not take films"),
-        ({"arguments": {**ARGUMENTS, "in_channels": 3}}, "does not take films"),
+        ({"arguments": {**ARGUMENTS, "in_channels": 3}}, r"conv0.weight is \(8, 1, 7, 7\), should be \(8, 3, 7, 7\)"),
         ({"arguments": {**ARGUMENTS, "growth_rate": 8}}, "model.safetensors"),
         ({"size": 8}, "does not take films of 8 pixels"),
     ],

@@ -8,14 +8,14 @@ import pytest
 import torch
 
 from cxr_demo.models import model_folder, xrv_weights
-from cxr_demo.models.classifier import PUBLISHED
+from cxr_demo.models.classifier import published_models
 
 with warnings.catch_warnings():
     import torchxrayvision as xrv
 
 
 def test_the_zoo_is_the_librarys():
-    canonical = {name for name in PUBLISHED if "-res" in name}
+    canonical = {name for name in published_models() if "-res" in name}
     assert set(xrv_weights.ZOO) == canonical
     for weights in xrv_weights.ZOO.values():
         assert weights.revision == "main" or len(weights.revision) == 40
@@ -25,7 +25,7 @@ def test_the_zoo_is_the_librarys():
 @pytest.mark.parametrize("name", xrv_weights.ZOO)
 def test_zoo_descriptions(name):
     spec = xrv_weights.describe(name)
-    known = dict(zip(PUBLISHED[name]["labels"], PUBLISHED[name]["op_threshs"], strict=True))
+    known = dict(zip(published_models()[name]["labels"], published_models()[name]["op_threshs"], strict=True))
     assert model_folder.loads(model_folder.dumps(spec)).labels == spec.labels == tuple(filter(None, known))
     assert spec.size == int(name.split("-res")[1][:3])
     sigmoid = (lambda t: 1 / (1 + math.exp(-t))) if name.startswith("resnet") else (lambda t: t)
@@ -54,4 +54,4 @@ def test_rescaling_is_the_librarys_own():
 
 @pytest.mark.parametrize("name", xrv_weights.PRINTED)
 def test_what_the_authors_print_belongs_to_labels_there_are(name):
-    assert set(xrv_weights.PRINTED[name]) == set(filter(None, PUBLISHED[name]["labels"]))
+    assert set(xrv_weights.PRINTED[name]) == set(filter(None, published_models()[name]["labels"]))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from cxr_demo.models.classifier import PUBLISHED
+from cxr_demo.models.classifier import published_models
 from cxr_demo.types import NIH_FINDINGS
 from train import evaluate
 from train.audit.base import Finding, Severity, Suspect
@@ -46,8 +46,12 @@ def published() -> pd.DataFrame:
 
 def names(subject: Subject) -> Iterator[Finding]:
     """Labels that no published model predicts; an error if one is a misspelt known label."""
-    known = sorted({*NIH_FINDINGS, *(name for model in PUBLISHED.values() for name in model["labels"] if name)})
-    unknown = [label for label in subject.films.labels if label not in known]
+    others = [label for label in subject.films.labels if label not in NIH_FINDINGS]
+    if not others:
+        return
+    published_labels = {name for model in published_models().values() for name in model["labels"] if name}
+    known = sorted({*NIH_FINDINGS, *published_labels})
+    unknown = [label for label in others if label not in known]
     near = {label: difflib.get_close_matches(label, known, n=1, cutoff=0.85) for label in unknown}
     spelt = [f"{label} looks like {match[0]}" for label, match in near.items() if match]
     if unknown:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cxr_demo.models import model_folder, registry
-from cxr_demo.models.classifier import PUBLISHED
+from cxr_demo.models.classifier import published_models
 from train import evaluate
 from train.audit.base import Finding, Severity
 
@@ -155,8 +155,8 @@ def seen_by(backbone: str) -> tuple[set[str], bool]:
     The weight files of torchxrayvision list collections in their names; a model folder's card is searched for them.
     """
     name = backbone.removeprefix("xrv:").partition("@")[0]
-    if name in PUBLISHED:
-        file = PUBLISHED[name]["weights_url"].rsplit("/", 1)[-1]
+    if name in published_models():
+        file = published_models()[name]["weights_url"].rsplit("/", 1)[-1]
         codes = re.split(r"-(?:densenet|resnet)", file)[0].split("-")
         return {FAMILIES.get(code, code) for code in codes}, True
     kind, _, place = name.partition(":")

@@ -12,7 +12,7 @@ from scipy.stats import binomtest
 from sklearn.metrics import cohen_kappa_score, confusion_matrix
 
 from train.audit.base import Finding, Severity, Suspect
-from train.datasets import METADATA
+from train.datasets import metadata
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +33,7 @@ SPELT = {"Infiltrate": "Infiltration"}
 @cache
 def nih_table(name: str) -> pd.DataFrame:
     """A published table of NIH films, indexed by file name without extension; do not change it, it is shared."""
-    table = pd.read_csv(METADATA / name)
+    table = pd.read_csv(metadata() / name)
     return table.set_index(table["Image Index"].str.rpartition(".")[0])
 
 
