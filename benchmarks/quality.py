@@ -1,6 +1,6 @@
 """How much the quick settings lose, on real films: occlusion against every window, LIME against a converged run.
 
-References are computed in float32. Each film contributes the findings above their operating point and the three most
+References are computed in float32. Each film contributes the findings above their cut-off and the three most
 probable ones. A run takes about 30 minutes, most of them for LIME references of 10,000 samples per film.
 """
 
@@ -89,7 +89,7 @@ def in_float32(model: Classifier) -> Classifier:
 
 
 def looked_at(said: Prediction) -> list[int]:
-    """Sorted indices of the three most probable findings and of all findings above their operating point."""
+    """Sorted indices of the three most probable findings and of all findings above their cut-off."""
     return sorted({*said.ranked()[:3], *np.flatnonzero(said.probabilities >= said.thresholds).tolist()})
 
 

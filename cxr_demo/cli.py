@@ -192,12 +192,12 @@ def _warn(path: Path, film: Radiograph, prediction: Prediction) -> None:
 
 
 def _table(path: Path, prediction: Prediction) -> str:
-    """A prediction as text, the most probable finding first; `*` marks those at or above their operating point."""
+    """A prediction as text, the most probable finding first; `*` marks those at or above their cut-off."""
     lines = [f"{path}  ({prediction.model})"]
     for i in prediction.ranked():
         probability, threshold = prediction.probabilities[i], prediction.thresholds[i]
         mark = "*" if probability >= threshold else " "
-        lines.append(f"  {mark} {prediction.labels[i]:<28} {probability:6.3f}   operating point {threshold:.3f}")
+        lines.append(f"  {mark} {prediction.labels[i]:<28} {probability:6.3f}   cut-off {threshold:.3f}")
     return "\n".join(lines)
 
 

@@ -100,7 +100,7 @@ class ModelSpec:
     """The content of a model folder's `config.json`; the weights must match it exactly.
 
     `calibration` holds one (slope, intercept) per label: probability = sigmoid(slope * logit + intercept).
-    `thresholds` holds one operating point per label, on the calibrated probability. Both are None if unknown.
+    `thresholds` holds one cut-off per label, on the calibrated probability. Both are None if unknown.
     """
 
     name: str
@@ -125,7 +125,7 @@ class Prediction:
     labels: tuple[str, ...]
     logits: np.ndarray  # float32
     probabilities: np.ndarray  # float32, calibrated where the model has a calibration
-    thresholds: np.ndarray  # float32, nan for labels without an operating point
+    thresholds: np.ndarray  # float32, nan for labels without a cut-off
     model: str  # name and revision
     warnings: tuple[str, ...] = ()
     correction: str | None = None  # the suggested correction, a key of image.CORRECTIONS

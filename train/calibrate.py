@@ -67,7 +67,7 @@ def operating_points(probabilities: np.ndarray, targets: np.ndarray) -> dict[str
 def _specific(truth: np.ndarray, scores: np.ndarray) -> float:
     """The lowest threshold whose specificity reaches SPECIFICITY."""
     false_rate, _, thresholds = roc_curve(truth, scores, drop_intermediate=False)
-    # scikit-learn's first threshold is infinite: with many equal scores at the top, no finite one may be specific enough
+    # the first threshold is infinite, and the only specific one where many negatives share the highest score
     return min(1.0, float(thresholds[np.flatnonzero(false_rate <= 1 - SPECIFICITY)[-1]]))
 
 

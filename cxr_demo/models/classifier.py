@@ -109,7 +109,7 @@ def _imported(name: str) -> Any:
 
 
 def published_models() -> Mapping[str, Mapping[str, Any]]:
-    """Torchxrayvision's description of its weights, by name: labels, operating points, input size and URL."""
+    """Torchxrayvision's description of its weights, by name: labels, cut-offs, input size and URL."""
     described: Mapping[str, Mapping[str, Any]] = _imported("torchxrayvision").models.model_urls
     return described
 
@@ -245,7 +245,7 @@ class Classifier:
 
     @property
     def thresholds(self) -> np.ndarray:
-        """Operating points (L,) float32 as calibrated probabilities; nan where unknown."""
+        """Cut-offs (L,) float32 as calibrated probabilities; nan where unknown."""
         known = self.spec.thresholds
         return np.array(known if known is not None else [math.nan] * len(self.labels), np.float32)
 

@@ -465,5 +465,5 @@ def _reason(error: BaseException, hub: str) -> str:
         return f"{hub} wants a paid plan (402). Free accounts may make Spaces on ZeroGPU: make one, then try again."
     if status != 599:
         return f"{hub} answered with an error ({status}). Try again later."
-    why = str(error) or type(error).__name__
+    why = re.sub(r"\[Errno -?\d+\] ", "", str(error)) or type(error).__name__
     return f"the connection to {hub} failed or broke off ({why}). Check the network and try again."

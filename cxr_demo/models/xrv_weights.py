@@ -1,7 +1,7 @@
 """Load torchxrayvision's published weights (Cohen et al., arXiv:2002.02497) by commit and checksum, as tensors only.
 
-The library itself unpickles whole modules without a checksum. Labels and operating points are the library's; unlabelled
-outputs are removed, and operating points refer to plain sigmoid probabilities.
+The library itself unpickles whole modules without a checksum. Labels and cut-offs are the library's; unlabelled
+outputs are removed, and cut-offs refer to plain sigmoid probabilities.
 """
 
 from __future__ import annotations
@@ -127,7 +127,7 @@ def describe(name: str) -> ModelSpec:
 
 
 def rescaled(probabilities: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
-    """Rescale probabilities (..., L) as the library does: 0.5 at the operating points (L,), linear below and above."""
+    """Rescale probabilities (..., L) as the library does: 0.5 at the cut-offs (L,), linear below and above."""
     import numpy as np
 
     below = probabilities / (2 * thresholds)
@@ -182,7 +182,7 @@ def _tensors(path: Path) -> dict[str, Tensor]:
     renamed = {_own_name(name): tensor for name, tensor in found.items()}
     if len(renamed) < len(found):
         raise BadModel(f"{path} holds some tensors twice under different names.")
-    # the library stores operating points in the network, this project in the description
+    # the library stores cut-offs in the network, this project in the description
     renamed.pop("op_threshs", None)
     return renamed
 

@@ -56,7 +56,7 @@ def page(result: Result) -> str:
 <title>{html.escape(film.name)} · {html.escape(messages.TITLE)}</title>
 <style>{style}</style></head>
 <body class="portable"><div id="viewer"></div>
-<details class="cxr record"><summary>How to repeat this</summary><pre>{html.escape(command)}
+<details class="cxr record"><summary>How to reproduce this</summary><pre>{html.escape(command)}
 
 {html.escape(json.dumps(fields, indent=2))}</pre></details>
 <script type="application/json" id="recorded">{data}</script>

@@ -163,7 +163,7 @@ def _said(film: Radiograph, prediction: Prediction, i: int) -> str:
     number = report.percent(probability)
     if not math.isnan(threshold):
         side = "above" if probability >= threshold else "below"
-        number += f", {side} its operating point of {report.percent(threshold)}"
+        number += f", {side} its cut-off of {report.percent(threshold)}"
     mark = "s" if prediction.warnings else "span"
     return f"{shown}<div><b>{escape(report.readable(prediction.labels[i]))}</b><br><{mark}>{number}</{mark}></div>"
 
@@ -181,7 +181,7 @@ def _map(film: Radiograph, explanation: Explanation, i: int, limit: float) -> st
         words.append(f"R² {explanation.fidelity[i]:.2f}")
     unsure = report.unsure_at(explanation, i)
     if unsure is not None and unsure.any():
-        words.append("hatched: the sign is unsure")
+        words.append("hatched: the sign is uncertain")
     picture = report.picture(film, explanation, i, limit)
     caption = " · ".join(words)
     name = f"{report.title_of(explanation)}, {report.readable(explanation.labels[i])}"

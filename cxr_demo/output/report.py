@@ -134,7 +134,7 @@ def legend(film: Radiograph, prediction: Prediction, explanation: Explanation, i
     unsure = unsure_at(explanation, i)
     notes = (
         f"Colours: {explanation.unit.value}",
-        *(["Dark lines: the sign is unsure"] if unsure is not None and unsure.any() else []),
+        *(["Dark lines: the sign is uncertain"] if unsure is not None and unsure.any() else []),
         *(f"⚠ {warning}" for warning in (*prediction.warnings, *film.warnings)),
         f"Model {_short(model)}",
         f"File {_short(film.name)}",

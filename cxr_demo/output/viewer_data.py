@@ -31,6 +31,9 @@ ASSETS = Path(__file__).parents[1] / "web" / "viewer"
 #: The longest side, in pixels, of a film and of a map sent to the browser.
 FILM_SIDE, MAP_SIDE = 1024, 256
 
+#: A finding of a lower probability is not shown first, however far above its cut-off it is.
+LEAST = 0.05
+
 #: The viewer's program in one file; `make viewer` bundles it from the modules in ASSETS.
 BUNDLE = ASSETS / "dist" / "viewer.js"
 
@@ -200,13 +203,18 @@ def case_fields(film: Radiograph, prediction: Prediction) -> dict[str, Any]:
 
 
 def foremost(prediction: Prediction) -> int:
-    """Index of the finding to show first, as in `predictions.js`: the most probable one at or above its threshold.
+    """Index of the finding to show first, as in `predictions.js`.
 
-    Without such a finding, the most probable of all.
+    Of the findings with a probability of LEAST or more, the one with the largest log odds beside its cut-off; without
+    such a finding, the most probable of all.
     """
     ranked = prediction.ranked()
-    above = [i for i in ranked if prediction.probabilities[i] >= prediction.thresholds[i]]
-    return (above or ranked)[0]
+    p, cutoff = (
+        np.clip(values[ranked].astype(float), 1e-6, 1 - 1e-6)
+        for values in (prediction.probabilities, prediction.thresholds)
+    )
+    margins = np.where((p < LEAST) | np.isnan(cutoff), -np.inf, np.log(p / (1 - p)) - np.log(cutoff / (1 - cutoff)))
+    return ranked[int(margins.argmax())]
 
 
 def film_fields(film: Radiograph) -> dict[str, Any]:

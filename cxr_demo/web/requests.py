@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from gradio.utils import get_upload_folder
 
 from cxr_demo import messages
-from cxr_demo.errors import BadSetting, CxrError, UnknownModel, UnreadableImage, remedy, sentence_of
+from cxr_demo.errors import BadSetting, CxrError, ModelError, UnknownModel, UnreadableImage, remedy, sentence_of
 from cxr_demo.films import image, phantom
 from cxr_demo.films.label_tables import Box
 from cxr_demo.messages import message
@@ -173,8 +173,11 @@ def sentence(error: Exception) -> str:
 
 
 def refusal(error: Exception) -> dict[str, Any]:
-    """The record of an error for the browser: `error` as a sentence record, and `field` for a refused setting."""
-    answer: dict[str, Any] = {"error": messages.record(sentence(error))}
+    """The record of an error for the browser: `error` as a sentence record, and `field` for a refused setting.
+
+    `model` is true if the model is at fault, so that the browser can return to the one before.
+    """
+    answer: dict[str, Any] = {"error": messages.record(sentence(error)), "model": isinstance(error, ModelError)}
     if isinstance(error, BadSetting) and error.field:
         answer["field"] = error.field
     return answer

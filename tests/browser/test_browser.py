@@ -74,7 +74,7 @@ def test_a_drop_shows_all_findings_and_three_maps(visitor):
     assert len(rows) == 14
     shown = [float(re.search(r"([\d.]+) %", row)[1]) for row in rows]
     assert shown == sorted(shown, reverse=True)
-    assert all(len(re.findall(r"[\d.]+ %", row)) == 2 for row in rows), "probability and operating point"
+    assert all(len(re.findall(r"[\d.]+ %", row)) == 2 for row in rows), "probability and cut-off"
     visitor.page.check("input[name=cxr-scale][value=own]")
     for key in DEFAULTS:
         with_map = visitor.pixels(key)
@@ -324,7 +324,7 @@ class TestFilms:
         path.write_text("Dear doctor, ...")
         fresh.drop(path)
         fresh.page.wait_for_selector(".film .notes.bad p")
-        assert "no picture that can be read" in fresh.page.inner_text(".film .notes")
+        assert "not an image that can be read" in fresh.page.inner_text(".film .notes")
         assert fresh.page.query_selector_all(".cxr img") == []
         assert fresh.page.get_attribute(".card[data-method=lime]", "data-state") == "idle"
 
@@ -397,10 +397,10 @@ def test_what_it_will_take_is_said_before_and_what_is_left_while(fresh, film_fil
     fresh.drop(film_file).wait("lime")
     card = ".card[data-method=lime]"
     fresh.open_settings("lime")
-    fresh.page.wait_for_selector(f"{card} .estimate >> text=/^400 altered copies, about/")
+    fresh.page.wait_for_selector(f"{card} .estimate >> text=/^400 masked copies, about/")
     fresh.page.fill("#cxr-lime-samples", "5000")
     fresh.page.press("#cxr-lime-samples", "Tab")
-    fresh.page.wait_for_selector(f"{card} .estimate >> text=/^5000 altered copies, about/")
+    fresh.page.wait_for_selector(f"{card} .estimate >> text=/^5000 masked copies, about/")
     said = int(re.search(r"about (\d+) s", fresh.page.inner_text(f"{card} .estimate"))[1])
     before = float(re.search(r"([\d.]+) s", fresh.page.inner_text(f"{card} .figures"))[1])
     assert said == pytest.approx(5000 / 400 * before, abs=1 + 5000 / 400 * 0.05), "at the pace of the run before"
@@ -455,10 +455,25 @@ def test_who_waits_reads_how_many_are_before(fresh, address, folder, film_file):
             next(stack.enter_context(contextlib.closing(other.ask(("run_lime", told)))))
         fresh.drop(film_file).wait("gradcam")
         fresh.page.wait_for_function(
-            "() => [...document.querySelectorAll('.card .status')].some(n => n.textContent.includes('1 before it'))"
+            "() => [...document.querySelectorAll('.card .status')].some(n => n.textContent.includes('1 ahead'))"
         )
-        assert any("waiting for its turn: the next one" in text for text in fresh.texts(".card .status"))
+        assert any("in the queue: next" in text for text in fresh.texts(".card .status"))
     fresh.wait(*DEFAULTS)
+
+
+def test_a_model_that_cannot_be_had_leaves_film_and_model_as_they_are(fresh, film_file):
+    page = fresh.drop(film_file).wait(*DEFAULTS).page
+    before = page.input_value("#cxr-model")
+    page.eval_on_selector("#cxr-model", "list => list.add(new Option('Another', 'nobody/there'))")
+    page.select_option("#cxr-model", "nobody/there")
+    page.wait_for_selector("#cxr-model-problem:has-text('nobody/there is not offered here')")
+    assert page.input_value("#cxr-model") == before
+    fresh.wait(*DEFAULTS)
+    assert len(fresh.texts(".list .row")) == 14
+    assert not page.is_visible(".film .notes.bad")
+    page.select_option("#cxr-model", index=1)
+    page.wait_for_function("document.querySelectorAll('.list .row').length === 1")
+    assert page.inner_text("#cxr-model-problem") == ""
 
 
 def test_a_new_film_ends_what_runs(fresh, film_file, tmp_path):
@@ -666,12 +681,12 @@ class TestBelieving:
 
     def test_a_box_is_drawn_and_measured(self, measured):
         draw_a_box(measured)
-        measured.page.wait_for_selector("text=best IoU of its pieces", timeout=60_000)
+        measured.page.wait_for_selector("text=best IoU of a region", timeout=60_000)
         assert measured.page.get_attribute("#cxr-draw-box", "aria-pressed") == "false"
         rows = measured.page.query_selector_all("table:has-text('peak inside') tbody tr")
         assert len(rows) == 3
         measured.page.click("text=Remove boxes")
-        measured.page.wait_for_selector("text=best IoU of its pieces", state="detached", timeout=60_000)
+        measured.page.wait_for_selector("text=best IoU of a region", state="detached", timeout=60_000)
 
     def test_a_box_is_drawn_by_keys_alone(self, fresh, film_file):
         page = fresh.page
@@ -792,18 +807,20 @@ class TestBelieving:
             return f'file,boxes\n{file},"{text}"\n'
 
         needs = "it needs label, x, y, w and h, in pixels of the file."
-        assert said(table(box())) == "1 box read from some.csv. None is of a film that is here yet."
+        assert said(table(box())) == "1 box read from some.csv. No film with this name has been added yet."
         fresh.drop(film_file).wait("gradcam")
-        assert said("a,b\n1,2\n").startswith("some.csv holds no boxes: it needs the columns file and boxes")
+        assert said("a,b\n1,2\n").startswith("some.csv contains no boxes: it needs the columns file and boxes")
         assert said("").startswith("some.csv holds no boxes")
-        assert said(f"file,boxes\n{film_file.name},[{{\n") == f"1 entry of some.csv is no box: {needs}"
-        assert said(f"file,boxes\n{film_file.name},5\n") == f"1 entry of some.csv is no box: {needs}"
+        assert said(f"file,boxes\n{film_file.name},[{{\n") == f"1 entry of some.csv is not a box: {needs}"
+        assert said(f"file,boxes\n{film_file.name},5\n") == f"1 entry of some.csv is not a box: {needs}"
         wrong = (box(w=-5), box(h="abc"), box(label=""), None)
-        assert "4 entries of some.csv are no boxes" in said(table(*wrong))
-        assert said(table(box(), box(w=0))) == f"1 box read from some.csv. 1 entry of some.csv is no box: {needs}"
-        assert said(table(box(), file="other.png")).endswith("None is of a film that is here yet.")
-        assert said(table(box(label="Unicorn"))).endswith("1 of them is of a finding that this model does not predict.")
-        far = f"1 box of {film_file.name} lies beside the film: it should be in pixels of this very file."
+        assert "4 entries of some.csv are not boxes" in said(table(*wrong))
+        assert said(table(box(), box(w=0))) == f"1 box read from some.csv. 1 entry of some.csv is not a box: {needs}"
+        assert said(table(box(), file="other.png")).endswith("No film with this name has been added yet.")
+        assert said(table(box(label="Unicorn"))).endswith(
+            "1 of them is for a finding that this model does not predict."
+        )
+        far = f"1 box of {film_file.name} lies outside the film: coordinates must be in pixels of this file."
         assert said(table(box(x=5000))) == far
 
     def test_the_scrambled_model_is_explained(self, measured):

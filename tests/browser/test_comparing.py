@@ -124,7 +124,7 @@ class TestTable:
             np.testing.assert_allclose(values, said.probabilities, atol=2e-6)
             assert rows[name]["model"] == said.model
         assert any(name.startswith("combined:") for name in rows)
-        assert "no picture that can be read" in rows["letter.png"]["warnings"]
+        assert "not an image that can be read" in rows["letter.png"]["warnings"]
 
     def test_a_name_shows_its_film(self, visitor):
         for name in ("normal.png", "effusion.png"):
@@ -232,7 +232,7 @@ class TestGrid:
         settled(page, 9)
         assert all("up to" in text for text in cells(grid))
         grid.pick("Edema")
-        assert sum("does not know Edema" in text for text in cells(grid)) == 3
+        assert sum("does not predict Edema" in text for text in cells(grid)) == 3
         assert page.get_attribute(".card[data-method=lime]", "data-state") == "done"
 
     def test_films_stand_side_by_side(self, grid, known, films_here):
@@ -281,7 +281,7 @@ def test_what_is_refused_is_said_and_asked_again(browser, address, films_here):
     assert one.page.is_visible(".film .veil"), "the film is still read"
     one.page.wait_for_function("() => document.querySelector('.veil .words').textContent.startsWith('Reading')")
     one.page.evaluate(refuse, "film")
-    assert "too many may be waiting" in one.page.inner_text(".film .notes.bad")
+    assert "is busy and did not take" in one.page.inner_text(".film .notes.bad")
     assert not one.page.is_visible(".film .veil")
     one.page.unroute("**/queue/join*")
     one.page.set_input_files(".cxr input.picker", films_here[1:2])
@@ -293,7 +293,7 @@ def test_what_is_refused_is_said_and_asked_again(browser, address, films_here):
     one.page.click("#cxr-grid-run")
     one.page.evaluate(refuse, "lime")
     assert one.page.get_attribute(".card[data-method=lime]", "data-state") == "done", "the card has its map"
-    assert "too many may be waiting" in one.page.inner_text(".grid tbody")
+    assert "is busy and did not take" in one.page.inner_text(".grid tbody")
     assert one.complaints == []
     one.page.close()
 

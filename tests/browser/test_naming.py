@@ -62,7 +62,7 @@ def named(visitor, published):
 def name(page, words):
     """Ask for a model by its name."""
     if not page.is_visible("#cxr-named"):
-        page.select_option("#cxr-model", label="Another from the Hub…")
+        page.select_option("#cxr-model", label="Another model from the Hub…")
     page.fill("#cxr-named", words)
     page.keyboard.press("Enter")
 
@@ -72,7 +72,7 @@ class TestForm:
         page = visitor.page
         before = page.input_value("#cxr-model")
         assert not page.is_visible("#cxr-named")
-        page.select_option("#cxr-model", label="Another from the Hub…")
+        page.select_option("#cxr-model", label="Another model from the Hub…")
         assert page.evaluate("document.activeElement.id") == "cxr-named"
         assert page.input_value("#cxr-model") == before
         assert page.get_attribute("#cxr-named", "placeholder") == "owner/name@revision"
@@ -99,7 +99,7 @@ class TestForm:
         name(page, REPO)
         page.wait_for_selector("#cxr-named-status >> text=Fetching")
         page.evaluate("document.dispatchEvent(new CustomEvent('cxr-answer', {detail: {failed: 'named'}}))")
-        page.wait_for_selector("#cxr-named-status >> text=too many may be waiting")
+        page.wait_for_selector("#cxr-named-status >> text=is busy and did not take")
         page.unroute("**/queue/join*")
 
     def test_axe_finds_no_serious_problem(self, visitor):
@@ -117,7 +117,7 @@ class TestForm:
         assert not page.is_visible("#cxr-named")
         assert page.input_value("#cxr-model") == full
         titles = visitor.texts("#cxr-model option")
-        assert titles[-2:] == [full[: len(REPO) + 8], "Another from the Hub…"]
+        assert titles[-2:] == [full[: len(REPO) + 8], "Another model from the Hub…"]
         shown = [float(row.split("%")[0].split()[-1]) for row in visitor.texts(".list .row")]
         np.testing.assert_allclose(shown, np.sort(100 * said(model, film_file))[::-1], atol=0.51)
         page.click("text=/^About this model$/")

@@ -67,13 +67,13 @@ def test_a_guess_is_compared_with_the_model_its_maps_and_the_truth(visitor):
     left, top, right, bottom = (round(edge * side) for edge in MARK)
     share = spoken[top:bottom, left:right].sum() / spoken.sum()
     assert int(re.search(r"Grad-CAM (\d+) %", said)[1]) == pytest.approx(100 * share, abs=3)
-    assert int(re.search(r"The mark is (\d+) %", said)[1]) == pytest.approx(100 * 0.35 * 0.3, abs=1.5)
+    assert int(re.search(r"The mark covers (\d+) %", said)[1]) == pytest.approx(100 * 0.35 * 0.3, abs=1.5)
     a, b = np.array(MARK), np.array(viewer_data.phantom_fields(phantom.PHANTOMS["effusion"])["edges"])
     shared = np.prod(np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2]))
     iou = shared / (np.prod(a[2:] - a[:2]) + np.prod(b[2:] - b[:2]) - shared)
     assert float(re.search(r"overlap by ([\d.]+)", said)[1]) == pytest.approx(iou, abs=0.03)
-    assert "1 of 1 mark met the known place" in said
-    page.wait_for_selector("text=best IoU of its pieces", timeout=60_000)
+    assert "1 of 1 mark overlapped the known place" in said
+    page.wait_for_selector("text=best IoU of a region", timeout=60_000)
 
 
 def test_the_next_film_is_hidden_again_and_the_count_goes_on(visitor):
@@ -92,7 +92,7 @@ def test_the_next_film_is_hidden_again_and_the_count_goes_on(visitor):
         said = page.inner_text(".quiz .said")
         assert "You saw none of these findings" in said
         # right is what is true, not what the model says
-        assert said.startswith("Right." if key == "normal" else "That is not what is known of this film.")
+        assert said.startswith("Right." if key == "normal" else "That is not the known answer.")
         assert f"So far: {n - 1} of {n} guess" in said
     page.click("#cxr-quiz")
     assert not page.is_visible(".quiz")
@@ -111,7 +111,7 @@ def test_a_drawn_film_by_chance_does_not_say_what_it_is(visitor):
         page.select_option("#cxr-guess", label="none of these")
         page.click("#cxr-reveal")
         titles.add(page.inner_text(".filmname b"))
-        assert "What is true" in page.inner_text(".quiz .said")
+        assert "Known answer" in page.inner_text(".quiz .said")
     assert titles == {item.title for item in phantom.PHANTOMS.values()}, "each once before one comes again"
 
 

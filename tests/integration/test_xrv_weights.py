@@ -55,7 +55,7 @@ SHAPES = {
     "model.": lambda state: {f"model.{n}": t for n, t in state.items()},
     "module.model.": lambda state: {f"module.model.{n}": t for n, t in state.items()},
     "old names": lambda state: {old_names(n): t for n, t in state.items()},
-    "with operating points": lambda state: {**state, "op_threshs": torch.rand(18)},
+    "with cut-offs": lambda state: {**state, "op_threshs": torch.rand(18)},
     "half precision": lambda state: {n: t.half() if t.is_floating_point() else t for n, t in state.items()},
 }
 
@@ -188,7 +188,7 @@ def test_verify_asks_the_hub_nothing_about_a_model_that_is_here(hub):
 @pytest.mark.usefixtures("film")
 def test_verify_compares_with_what_the_authors_print(hub, densenet, monkeypatch):
     name = "densenet121-res224-rsna"
-    # small weights and a bias give outputs that are known: the probability is the operating point, shown as 0.5
+    # small weights and a bias give outputs that are known: the probability is the cut-off, shown as 0.5
     state = {n: t * 0 if n.startswith("classifier.") else t for n, t in densenet.state_dict().items()}
     points = torch.tensor(published_models()[name]["op_threshs"]).nan_to_num(0.5)
     state["classifier.bias"] = torch.logit(points)

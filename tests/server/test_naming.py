@@ -118,6 +118,6 @@ def test_no_token_was_shown_and_nobody_else_was_asked(hub, address, client, fold
 def name(page, words):
     """Ask for a model by its name."""
     if not page.is_visible("#cxr-named"):
-        page.select_option("#cxr-model", label="Another from the Hub…")
+        page.select_option("#cxr-model", label="Another model from the Hub…")
     page.fill("#cxr-named", words)
     page.keyboard.press("Enter")

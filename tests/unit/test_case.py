@@ -198,7 +198,7 @@ def test_a_deadline_keeps_the_last_map():
             yield from (Step(np.full(SHAPE, 8.0)) for _ in scorer.scores(np.zeros((16, 128, 128), np.float32), x))
 
     *_, end = runs(method_of(attribute), seconds=0.2)
-    assert end.stopped == "Stopped after the 0.2 seconds given."
+    assert end.stopped == "Stopped at the limit of 0.2 seconds."
     assert not end.complete
     assert end.values.min() >= 7
 

@@ -222,7 +222,7 @@ def test_a_cancelled_run_keeps_its_last_complete_map(kind):
 @every
 def test_without_time_there_is_an_empty_map_that_says_so(kind):
     (only,) = Case(planted.classifier(), planted.film()).explain(kind(), budget=Budget(seconds=0))
-    assert only.stopped == "Stopped after the 0 seconds given."
+    assert only.stopped == "Stopped at the limit of 0 seconds."
     assert not only.complete
     assert not only.values.any()
     assert only.forwards == 0

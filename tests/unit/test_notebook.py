@@ -87,7 +87,7 @@ def test_unsure_places_are_hatched_and_said(explained):
     )
     plain, hatched = (Seen(e._repr_html_()) for e in (steady, unsteady))
     assert "hatched" not in plain.text
-    assert "hatched: the sign is unsure" in hatched.text
+    assert "hatched: the sign is uncertain" in hatched.text
     darker = hatched.maps[1].astype(int).sum(2) < plain.maps[1].astype(int).sum(2)
     assert 0.005 < darker.mean() < 0.2
 
@@ -96,18 +96,18 @@ def test_a_map_that_is_not_complete_says_so():
     case = Case(planted.classifier(), planted.film())
     first, *_, last = case.explain(methods.Occlusion())
     assert not first.complete
-    early = dataclasses.replace(first, stopped="Stopped after the 2 seconds given.")
+    early = dataclasses.replace(first, stopped="Stopped at the limit of 2 seconds.")
     shown = notebook.Explained(case, case.predict(), (early, last), ["Left"])
     done, asked = first.steps
     text = Seen(shown._repr_html_()).text
-    assert f"Incomplete. Stopped after the 2 seconds given. Map of {done} of {asked} copies." in text
+    assert f"Incomplete. Stopped at the limit of 2 seconds. Map of {done} of {asked} copies." in text
     assert text.count("Incomplete") == 1
 
 
 def test_where_there_is_no_map_no_empty_one_is_shown():
     shown = notebook.explain(planted.classifier(), planted.film(), methods.Occlusion(), seconds=0)
     seen = Seen(shown._repr_html_())
-    assert "There is no map. Stopped after the 0 seconds given." in seen.text
+    assert "There is no map. Stopped at the limit of 0 seconds." in seen.text
     assert len(seen.images) == 1, "the film alone, and no scale"
 
 

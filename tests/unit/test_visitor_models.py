@@ -129,7 +129,7 @@ def test_only_a_model_folders_files_are_fetched(hub, publish):
 def test_a_repository_without_its_files_is_no_model_folder(hub, publish, name):
     commit = publish()
     del hub.repo(REPO).commits[commit][name]
-    assert f"{REPO} is no model folder of this program: it has no {name}." == refused(BadModel)
+    assert f"{REPO} is not a model folder of this program: it has no {name}." == refused(BadModel)
     assert resolved(hub) == set()
 
 
@@ -156,16 +156,16 @@ NESTED = config(arguments="here").replace(b'"here"', b'{"a":' * 900 + b"1" + b"}
     [
         (b'{"model_type": "vit"}', "config.json: this is not the description of a model: it has no `format`"),
         (config(architecture="VGG"), "Unknown architecture 'VGG'; known are DenseNet"),
-        (config(size=2048), "it has 2 findings on 2048 pixels; here it may have 100 on 1024"),
+        (config(size=2048), "it has 2 findings and an input of 2048 pixels; the limits are 100 and 1024"),
         (
             config(labels=list(map(str, range(101))), calibration=None, thresholds=None),
-            "it has 101 findings on 64 pixels",
+            "it has 101 findings and an input of 64 pixels",
         ),
         (config(arguments={"block_config": [10**9]}), "numbers in its arguments come to more than 512"),
         (config(arguments={"block_config": {"a": [-513]}}), "numbers in its arguments come to more than 512"),
         (config(arguments={**ARGUMENTS, "depth": 3}), "does not take these arguments"),
         (config(arguments={"growth_rate": 100, "block_config": [100]}, size=224), "thousand million operations"),
-        (config(arguments={**ARGUMENTS, "num_init_features": 128}, size=1024), "34 million values; here"),
+        (config(arguments={**ARGUMENTS, "num_init_features": 128}, size=1024), "34 million values; the limits"),
         (NESTED, ""),
     ],
     ids=["format", "architecture", "size", "labels", "endless", "negative", "arguments", "slow", "large", "nested"],
@@ -215,7 +215,7 @@ def test_one_that_is_in_use_is_not_let_go_of(publish):
 def test_where_all_are_in_use_nothing_is_taken_from_anybody(publish):
     used = all_of(publish, "a", "b", "c")
     publish("someone/d")
-    assert "models that others named are in use; please try again" in refused(ModelUnavailable, "someone/d")
+    assert "places for visitors' models are in use. Please try again" in refused(ModelUnavailable, "someone/d")
     assert [visitor_models.load(model.name) is model for model in used] == [True] * 3
     used.clear()
     visitor_models.load("someone/d")
@@ -271,7 +271,7 @@ def test_who_waits_is_counted(slow, monkeypatch):
         waits = other.submit(visitor_models.load, "someone/a")
         while visitor_models._waiting._value:
             time.sleep(0.01)
-        assert "Many are waiting" in refused(ModelUnavailable, "someone/b")
+        assert "Too many visitors are waiting" in refused(ModelUnavailable, "someone/b")
         slow.set()
         waits.result(20)
     visitor_models.load("someone/b")

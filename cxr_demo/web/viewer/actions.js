@@ -9,8 +9,8 @@ import {askPixels, forgetPixels} from './pixels.js';
 import {foremost} from './predictions.js';
 import {askFilm, askTrust, complete, leave, sendFile} from './requests.js';
 import {keepFilms} from './session.js';
-import {addBox, addFilm, awaitTable, chooseFinding, chooseNoFinding, chosenModel, correctFilm, current, filmFailed, filmMet, filmRests, filmSent, filmWaits, forgetError, guess, guessing, keepFinding, keepModel, lookAtFilm, note, publish, pullBox, removeFilms, setBoxes, setDrawing, setModel, setNaming, setPointer, setSpec, setTable, state, turnsOf, wantModel} from './store.js';
-import {lessonOf, plantedIn} from './truth.js';
+import {NONE, addBox, addFilm, awaitTable, chooseFinding, chooseNoFinding, chosenModel, correctFilm, current, filmFailed, filmMet, filmRests, filmSent, filmWaits, forgetError, guess, guessing, keepFinding, keepModel, lookAtFilm, note, publish, pullBox, removeFilms, setBoxes, setDrawing, setModel, setNaming, setPointer, setSpec, setTable, state, turnsOf, wantModel} from './store.js';
+import {knownFindings, lessonOf} from './truth.js';
 import {lookAfresh} from './viewport.js';
 
 // ------------------------------------------------------------------ films
@@ -47,9 +47,10 @@ function forget(film) {
 export function settle(result) {
   const {film, seen} = result;
   setSpec(seen.spec);
-  const planted = seen.labels.indexOf(plantedIn(film)?.finding ?? '');
+  const known = knownFindings(film) ?? [];
+  const planted = seen.ranked.find(i => known.includes(seen.labels[i])) ?? NONE;
   const kept = seen.labels.indexOf(state.label);
-  const i = planted >= 0 && !film.met ? planted : state.picked && kept >= 0 ? kept : foremost(seen);
+  const i = planted !== NONE && !film.met ? planted : state.picked && kept >= 0 ? kept : foremost(seen);
   filmMet(film);
   chooseFinding(i, seen.labels[i]);
   publish('findings');
@@ -118,12 +119,21 @@ export function correct(film, correction) {
 export function chooseModel(name) {
   setNaming(0);  // an earlier request for a model of the Hub is obsolete
   wantModel(null);
+  note('model', '');
   leave();
   setModel(name);
   publish('naming');
   for (const film of state.films) if (film.source) forgetError(film);  // the error came from the other model
   if (state.film) choose(state.film); else askFilm(null);
   forgetFinding();
+}
+
+/** Returns to the last model that answered, because another cannot be had. @param {string} why */
+export function returnToModel(why) {
+  if (state.film) filmRests(state.film);
+  chooseModel(state.modelThatAnswers);
+  publish('model');
+  note('model', why);
 }
 
 /** Switches to a failure case's own model; other films return to the model chosen before. @param {Film} film */

@@ -1,7 +1,7 @@
 // Handling of the server's answers. Answers to obsolete requests are ignored.
 
 /** @import {Answer, Entry, Film, Prediction} from './types.d.ts' */
-import {giveBoxes, settle} from './actions.js';
+import {giveBoxes, returnToModel, settle} from './actions.js';
 import {thumbnail} from './canvas.js';
 import {endPacking, heardExport, heardPacked} from './export.js';
 import {heardJob} from './gridruns.js';
@@ -10,7 +10,7 @@ import {unpacked} from './maps.js';
 import {heardNamed} from './models.js';
 import {heardPixels, noPixels} from './pixels.js';
 import {askTrust, complete, refusePart} from './requests.js';
-import {addResult, answeredTurn, changeEntry, current, entryOf, filmFailed, filmRests, forgetError, giveThumb, isBusy, methodOf, publish, refuseAsked, setEntry, setSpec, state} from './store.js';
+import {addResult, answeredTurn, changeEntry, current, entryOf, filmFailed, filmRests, forgetError, giveThumb, isBusy, methodOf, modelAnswered, publish, refuseAsked, setEntry, setSpec, state} from './store.js';
 import {heardScramble} from './scramble.js';
 import {heardTrust} from './trust.js';
 
@@ -35,6 +35,8 @@ async function heardFilm(answer) {
   const {film = null, model = '', source = null} = answeredTurn(answer.turn ?? 0) ?? {};
   if (film && film !== state.film) filmRests(film);
   if (model !== state.model || source !== (film?.source ?? null) || film?.results.has(model)) return;
+  if (answer.error && answer.model && model !== state.modelThatAnswers) return returnToModel(say(answer.error));
+  if (!answer.error) modelAnswered(model);
   if (answer.spec && film === state.film) setSpec(answer.spec);
   if (!film) return;
   if (answer.error) filmFailed(film, say(answer.error));

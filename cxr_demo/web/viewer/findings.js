@@ -26,7 +26,7 @@ export function createFindings() {
 function heads() {
   return make('div', {class: 'row head', 'aria-hidden': 'true'},
     make('span', {class: 'label'}, tr('ui.common.finding')), make('span', {class: 'track'}), make('span', {class: 'number'}, tr('ui.findings.probability')),
-    make('span', {class: 'point', title: tr('ui.findings.operating_point')}, tr('ui.findings.threshold')),
+    make('span', {class: 'point', title: tr('ui.findings.cutoff_hint')}, tr('ui.findings.cutoff')),
     make('span', {class: 'auroc', title: tr('ui.findings.auroc_hint')}, tr('ui.findings.auroc')));
 }
 
@@ -78,7 +78,7 @@ function row(i, seen) {
   make('span', {class: 'label'}, name),
   make('span', {class: 'track'},
     make('span', {class: 'fill', style: `width:${100 * (seen?.probabilities[i] ?? 0)}%`}),
-    threshold === null ? null : make('span', {class: 'mark', style: `left:${100 * threshold}%`, title: tr('ui.findings.operating_point_at', {threshold: percent(threshold)})})),
+    threshold === null ? null : make('span', {class: 'mark', style: `left:${100 * threshold}%`, title: tr('ui.findings.cutoff_at', {threshold: percent(threshold)})})),
   make('span', {class: 'number'}, seen ? percent(seen.probabilities[i]) : '\u2013'),
   make('span', {class: 'point'}, threshold === null ? '' : above ? `\u25b2 ${percent(threshold)}` : percent(threshold)),
   make('span', {class: 'auroc', title: auroc ? aurocWords(auroc) : null}, auroc ? fixed(auroc.value, 2) : ''));

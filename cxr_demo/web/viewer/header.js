@@ -12,7 +12,7 @@ export function createHead(models, teaching) {
   return make('header', {class: 'top'},
     make('div', {class: 'name'}, make('h1', {}, title), make('p', {}, tagline), make('strong', {class: 'notice', role: 'note'}, notice)),
     make('div', {class: 'model'}, make('label', {for: 'cxr-model'}, tr('ui.page.model')), models.list),
-    models.node, ...teaching, createLanguages(), createDark());
+    models.problem, models.node, ...teaching, createLanguages(), createDark());
 }
 
 function createDark() {

@@ -13,7 +13,7 @@ const UNNAMED = '';
 
 /** @typedef {ReturnType<typeof createForm>} Form */
 
-/** @returns the list of models, and the form for one of the Hub (null if the page does not offer it) */
+/** @returns the list of models, the line about one that cannot be had, and the form for one of the Hub (null if not offered) */
 export function createModels() {
   const list = make('select', {id: 'cxr-model', onchange: () => {
     if (list.value !== UNNAMED) return chooseModel(list.value);
@@ -25,10 +25,12 @@ export function createModels() {
     list.replaceChildren(...offered());
     list.value = state.model;
   };
+  const problem = make('p', {class: 'status early', id: 'cxr-model-problem', role: 'status'});
+  on('note', name => { if (name === 'model') setText(problem, state.notes.model); });
   on('model', show);
   on('naming', () => { form.node.hidden = true; });
   show();
-  return {list, form, node: state.page.guests ? form.node : null};
+  return {list, form, problem, node: state.page.guests ? form.node : null};
 }
 
 /** Fills the list; a failure case's model is in it while its film is open. */

@@ -9,11 +9,21 @@ export function isAbove(seen, i) {
   return threshold !== null && seen.probabilities[i] >= threshold;
 }
 
+/** A finding of a lower probability is not shown first, however far above its cut-off it is. */
+const LEAST = 0.05;
+
 /**
- * The finding to show first: the most probable one above its operating point, else the most probable one.
+ * The finding to show first: of those that are not improbable, the one with the largest log odds beside its cut-off;
+ * else the most probable one.
  * @param {Pick<Prediction, 'ranked' | 'thresholds' | 'probabilities'>} seen
  */
-export const foremost = seen => seen.ranked.find(i => isAbove(seen, i)) ?? seen.ranked[0];
+export function foremost({ranked, thresholds, probabilities}) {
+  const margins = ranked.map(i => {
+    const threshold = thresholds[i];
+    return threshold === null || probabilities[i] < LEAST ? -Infinity : logit(probabilities[i]) - logit(threshold);
+  });
+  return ranked[margins.indexOf(Math.max(...margins))];
+}
 
 /** @param {number} p */
 function logit(p) {

@@ -26,7 +26,7 @@ export function openStore(page) {
     page, models: [...page.models], spec: page.spec,
     on: new Set(page.methods.filter(method => method.on).map(method => method.key)),
     settings: new Map(page.methods.map(method => [method.key, defaultsOf(method)])), estimating: new Map(),
-    films: [], film: null, model: page.model, modelBefore: page.model, wanted: null, naming: 0, turn: 0, run: 0, asked: new Map(),
+    films: [], film: null, model: page.model, modelBefore: page.model, modelThatAnswers: page.model, wanted: null, naming: 0, turn: 0, run: 0, asked: new Map(),
     chosen: NONE, label: '', picked: false, pointer: null,
     opacity: page.opacity, scale: 'own', side: 'both', palette: page.palettes[0].key, smooth: false, levels: [],
     view: {x: 0, y: 0, zoom: 1}, window: {low: 0, high: 1, inverted: false},
@@ -34,7 +34,7 @@ export function openStore(page) {
     order: {by: null, falling: true}, beside: null, wipe: {on: false, a: null, b: null, at: 0.5},
     grid: EMPTY_GRID, packing: {run: null, waiting: [], film: null, paths: [], failed: 0},
     quiz: {on: false, said: 0, named: 0, judged: 0, right: 0, marked: 0, met: 0},
-    notes: {look: '', box: ''},
+    notes: {look: '', box: '', model: ''},
   }));
   listeners.clear();
 }
@@ -189,6 +189,8 @@ export function refuseAsked(error) {
 export function setSpec(spec) { own.spec = spec; publish('spec'); }
 /** @param {string} name */
 export function setModel(name) { own.model = name; }
+/** @param {string} name of a model that has answered, to which the page returns if another cannot be had */
+export function modelAnswered(name) { own.modelThatAnswers = name; }
 /** @param {string} name the visitor's own choice while a failure case's model is in use */
 export function keepModel(name) { own.modelBefore = name; }
 /** @param {Choice} choice of the Hub, new to the page's list */

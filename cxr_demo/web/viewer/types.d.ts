@@ -110,7 +110,7 @@ export interface Answer extends Progress {
   readonly methods?: Readonly<Record<string, MethodTrust>>; readonly agreement?: readonly Agreement[];
   readonly marker?: readonly number[]; readonly lungs?: Sentence;
   readonly boxes?: Readonly<Record<string, Readonly<Record<string, BoxMeasures>>>>;
-  readonly failed?: string;
+  readonly failed?: string; readonly model?: boolean;
 }
 
 // ------------------------------------------------------------------ in the store
@@ -189,7 +189,7 @@ export interface State {
   readonly page: About; readonly models: readonly Choice[]; readonly spec: Spec;
   readonly on: ReadonlySet<string>; readonly settings: ReadonlyMap<string, Settings>; readonly estimating: ReadonlyMap<string, number>;
   readonly films: readonly Film[]; readonly film: Film | null;
-  readonly model: string; readonly modelBefore: string; readonly wanted: string | null; readonly naming: number;
+  readonly model: string; readonly modelBefore: string; readonly modelThatAnswers: string; readonly wanted: string | null; readonly naming: number;
   readonly turn: number; readonly run: number; readonly asked: ReadonlyMap<number, Question>;
   readonly chosen: number; readonly label: string; readonly picked: boolean; readonly pointer: Place | null;
   readonly opacity: number; readonly scale: 'own' | 'same'; readonly side: Sides; readonly palette: string; readonly smooth: boolean;
@@ -199,7 +199,7 @@ export interface State {
   readonly order: { readonly by: string | null; readonly falling: boolean }; readonly beside: Film | null;
   readonly wipe: { readonly on: boolean; readonly a: string | null; readonly b: string | null; readonly at: number };
   readonly grid: Grid; readonly packing: Packing; readonly quiz: Quiz;
-  readonly notes: Readonly<Record<'look' | 'box', string>>;
+  readonly notes: Readonly<Record<'look' | 'box' | 'model', string>>;
 }
 /** A requested prediction. */
 export interface Question { readonly film: Film | null; readonly model: string; readonly source: Source | null }

@@ -1,4 +1,4 @@
-// Made by `make viewer`; sources sha256:fa5acdf59d1c442920775f58f9d7e564aa8fa2a91e5bc1afb4f5c9961aa9e1cb
+// Made by `make viewer`; sources sha256:320c3750157f4d3453698d9bffd5e838d9091b28fcec2c4d30ead6710c4cd916
 "use strict";
 var viewer = (() => {
   var __defProp = Object.defineProperty;
@@ -472,6 +472,7 @@ var viewer = (() => {
         film: null,
         model: page.model,
         modelBefore: page.model,
+        modelThatAnswers: page.model,
         wanted: null,
         naming: 0,
         turn: 0,
@@ -500,7 +501,7 @@ var viewer = (() => {
         grid: EMPTY_GRID,
         packing: { run: null, waiting: [], film: null, paths: [], failed: 0 },
         quiz: { on: false, said: 0, named: 0, judged: 0, right: 0, marked: 0, met: 0 },
-        notes: { look: "", box: "" }
+        notes: { look: "", box: "", model: "" }
       }
     );
     listeners.clear();
@@ -635,6 +636,9 @@ var viewer = (() => {
   }
   function setModel(name) {
     own.model = name;
+  }
+  function modelAnswered(name) {
+    own.modelThatAnswers = name;
   }
   function keepModel(name) {
     own.modelBefore = name;
@@ -1110,7 +1114,14 @@ var viewer = (() => {
     const threshold = seen.thresholds[i];
     return threshold !== null && seen.probabilities[i] >= threshold;
   }
-  var foremost = (seen) => seen.ranked.find((i) => isAbove(seen, i)) ?? seen.ranked[0];
+  var LEAST = 0.05;
+  function foremost({ ranked, thresholds, probabilities }) {
+    const margins = ranked.map((i) => {
+      const threshold = thresholds[i];
+      return threshold === null || probabilities[i] < LEAST ? -Infinity : logit(probabilities[i]) - logit(threshold);
+    });
+    return ranked[margins.indexOf(Math.max(...margins))];
+  }
   function logit(p) {
     const inside = clamp(p, 1e-6, 1 - 1e-6);
     return Math.log(inside / (1 - inside));
@@ -1228,9 +1239,10 @@ var viewer = (() => {
   function settle(result) {
     const { film, seen } = result;
     setSpec(seen.spec);
-    const planted = seen.labels.indexOf(plantedIn(film)?.finding ?? "");
+    const known = knownFindings(film) ?? [];
+    const planted = seen.ranked.find((i2) => known.includes(seen.labels[i2])) ?? NONE;
     const kept2 = seen.labels.indexOf(state.label);
-    const i = planted >= 0 && !film.met ? planted : state.picked && kept2 >= 0 ? kept2 : foremost(seen);
+    const i = planted !== NONE && !film.met ? planted : state.picked && kept2 >= 0 ? kept2 : foremost(seen);
     filmMet(film);
     chooseFinding(i, seen.labels[i]);
     publish("findings");
@@ -1284,6 +1296,7 @@ var viewer = (() => {
   function chooseModel(name) {
     setNaming(0);
     wantModel(null);
+    note("model", "");
     leave();
     setModel(name);
     publish("naming");
@@ -1291,6 +1304,12 @@ var viewer = (() => {
     if (state.film) choose(state.film);
     else askFilm(null);
     forgetFinding();
+  }
+  function returnToModel(why) {
+    if (state.film) filmRests(state.film);
+    chooseModel(state.modelThatAnswers);
+    publish("model");
+    note("model", why);
   }
   function useModelOf(film) {
     keepModel(chosenModel());
@@ -1621,12 +1640,16 @@ var viewer = (() => {
       list.replaceChildren(...offered());
       list.value = state.model;
     };
+    const problem = make("p", { class: "status early", id: "cxr-model-problem", role: "status" });
+    on("note", (name) => {
+      if (name === "model") setText(problem, state.notes.model);
+    });
     on("model", show2);
     on("naming", () => {
       form.node.hidden = true;
     });
     show2();
-    return { list, form, node: state.page.guests ? form.node : null };
+    return { list, form, problem, node: state.page.guests ? form.node : null };
   }
   function offered() {
     const lesson = state.film && lessonOf(state.film)?.model;
@@ -2047,6 +2070,8 @@ var viewer = (() => {
     const { film = null, model = "", source = null } = answeredTurn(answer.turn ?? 0) ?? {};
     if (film && film !== state.film) filmRests(film);
     if (model !== state.model || source !== (film?.source ?? null) || film?.results.has(model)) return;
+    if (answer.error && answer.model && model !== state.modelThatAnswers) return returnToModel(say(answer.error));
+    if (!answer.error) modelAnswered(model);
     if (answer.spec && film === state.film) setSpec(answer.spec);
     if (!film) return;
     if (answer.error) filmFailed(film, say(answer.error));
@@ -2880,7 +2905,7 @@ var viewer = (() => {
       make("span", { class: "label" }, tr("ui.common.finding")),
       make("span", { class: "track" }),
       make("span", { class: "number" }, tr("ui.findings.probability")),
-      make("span", { class: "point", title: tr("ui.findings.operating_point") }, tr("ui.findings.threshold")),
+      make("span", { class: "point", title: tr("ui.findings.cutoff_hint") }, tr("ui.findings.cutoff")),
       make("span", { class: "auroc", title: tr("ui.findings.auroc_hint") }, tr("ui.findings.auroc"))
     );
   }
@@ -2938,7 +2963,7 @@ var viewer = (() => {
         "span",
         { class: "track" },
         make("span", { class: "fill", style: `width:${100 * (seen?.probabilities[i] ?? 0)}%` }),
-        threshold === null ? null : make("span", { class: "mark", style: `left:${100 * threshold}%`, title: tr("ui.findings.operating_point_at", { threshold: percent(threshold) }) })
+        threshold === null ? null : make("span", { class: "mark", style: `left:${100 * threshold}%`, title: tr("ui.findings.cutoff_at", { threshold: percent(threshold) }) })
       ),
       make("span", { class: "number" }, seen ? percent(seen.probabilities[i]) : "\u2013"),
       make("span", { class: "point" }, threshold === null ? "" : above ? `\u25B2 ${percent(threshold)}` : percent(threshold)),
@@ -3202,6 +3227,7 @@ var viewer = (() => {
       { class: "top" },
       make("div", { class: "name" }, make("h1", {}, title), make("p", {}, tagline), make("strong", { class: "notice", role: "note" }, notice)),
       make("div", { class: "model" }, make("label", { for: "cxr-model" }, tr("ui.page.model")), models.list),
+      models.problem,
       models.node,
       ...teaching,
       createLanguages(),
