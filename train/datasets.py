@@ -27,35 +27,34 @@ class Collection:
     """How to construct one of the library's data sets and to find its files."""
 
     build: str  # name of the library's class
-    file: Callable[[pd.Series[Any]], str]  # a row of its table -> path under the image folder
+    files: Callable[[pd.DataFrame], pd.Series[Any]]  # its table -> each film's path under the image folder
     arguments: tuple[str, ...] = ()  # the constructor's arguments for tables that the library does not ship
     patients: str = "patientid"  # column of the patient; empty if the data set lacks it
     columns: tuple[tuple[str, str], ...] = ()  # (label, its column) where the names differ
 
 
-def _mimic(row: pd.Series[Any]) -> str:
-    """Path of a MIMIC-CXR film under its folder."""
-    patient, study = str(row["subject_id"]), str(row["study_id"])
-    return f"p{patient[:2]}/p{patient}/s{study}/{row['dicom_id']}.jpg"
-
-
-def _chexpert(row: pd.Series[Any]) -> str:
-    """Path of a CheXpert film under its folder."""
-    return str(row["Path"]).replace("CheXpert-v1.0-small/", "").replace("CheXpert-v1.0/", "")
+def _mimic(table: pd.DataFrame) -> pd.Series[Any]:
+    """Paths of MIMIC-CXR's films under its folder."""
+    patient, study = table["subject_id"].astype(str), table["study_id"].astype(str)
+    return "p" + patient.str[:2] + "/p" + patient + "/s" + study + "/" + table["dicom_id"] + ".jpg"
 
 
 #: Data sets by the name on the command line, as in `NIH=/films/nih`.
 COLLECTIONS = {
-    "NIH": Collection("NIH_Dataset", lambda row: row["Image Index"]),
-    "Google": Collection("NIH_Google_Dataset", lambda row: row["Image Index"], patients="Patient ID"),
-    "RSNA": Collection("RSNA_Pneumonia_Dataset", lambda row: f"{row['patientId']}.jpg"),
-    "SIIM": Collection("SIIM_Pneumothorax_Dataset", lambda row: f"{row['ImageId']}.dcm", patients=""),
-    "CheXpert": Collection("CheX_Dataset", _chexpert, columns=(("Effusion", "Pleural Effusion"),)),
-    "PadChest": Collection("PC_Dataset", lambda row: row["ImageID"]),
+    "NIH": Collection("NIH_Dataset", lambda table: table["Image Index"]),
+    "Google": Collection("NIH_Google_Dataset", lambda table: table["Image Index"], patients="Patient ID"),
+    "RSNA": Collection("RSNA_Pneumonia_Dataset", lambda table: table["patientId"] + ".jpg"),
+    "SIIM": Collection("SIIM_Pneumothorax_Dataset", lambda table: table["ImageId"] + ".dcm", patients=""),
+    "CheXpert": Collection(
+        "CheX_Dataset",
+        lambda table: table["Path"].str.replace(r"CheXpert-v1\.0(-small)?/", "", regex=True),
+        columns=(("Effusion", "Pleural Effusion"),),
+    ),
+    "PadChest": Collection("PC_Dataset", lambda table: table["ImageID"]),
     "MIMIC": Collection(
         "MIMIC_Dataset", _mimic, ("csvpath", "metacsvpath"), columns=(("Effusion", "Pleural Effusion"),)
     ),
-    "VinBig": Collection("VinDr_Dataset", lambda row: f"{row['image_id']}.dicom", patients=""),
+    "VinBig": Collection("VinDr_Dataset", lambda table: table["image_id"] + ".dicom", patients=""),
 }
 
 
@@ -85,7 +84,7 @@ def read(
     if not set(labels) & set(given):
         raise DataError(f"{name} gives none of {', '.join(labels)}; it gives {', '.join(given)}.")
     films = Films(
-        paths=tuple(images / collection.file(row) for _, row in table.iterrows()),
+        paths=tuple(images / str(file) for file in collection.files(table)),
         patients=table[collection.patients].astype(str).to_numpy(str) if collection.patients else _alone(name, table),
         sources=np.full(len(table), name),
         labels=tuple(labels),

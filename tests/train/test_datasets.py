@@ -69,4 +69,4 @@ def test_reading_a_data_set_leaves_numpys_generator_alone(tmp_path):
 def test_the_metadata_are_found_where_the_library_has_them():
     from torchxrayvision import datasets as theirs
 
-    assert datasets.metadata() == pathlib.Path(theirs.datapath)
+    assert datasets.metadata().resolve() == pathlib.Path(theirs.datapath).resolve()
