@@ -79,7 +79,7 @@ def _parser() -> argparse.ArgumentParser:
         sub.add_argument(
             "--correct", action="store_true", help="first turn or invert films that look as if they need it"
         )
-    bench = command("benchmark", _benchmark, "How far maps can be believed, over labelled films; goes on where it was.")
+    bench = command("benchmark", _benchmark, "How reliable maps are, over labelled films; resumes an interrupted run.")
     bench.epilog = "`torchrun --nproc_per_node N -m cxr_demo benchmark ...` divides the films among processes."
     bench.add_argument(
         "--data", type=Path, required=True, metavar="CSV", help="columns file, patient_id, findings, boxes"

@@ -135,7 +135,7 @@ def spec_fields(spec: ModelSpec, name: str) -> dict[str, Any]:
         "trained_on": spec.trained_on,
         "scored_on": spec.scored_on,
         "auroc": _auroc(spec),
-        "means": [score_fields(s) for s in spec.scores if s.finding == "mean"],
+        "means": [score_fields(s) for s in sorted(spec.scores, key=_flatters) if s.finding == "mean"],
     }
 
 
@@ -176,12 +176,21 @@ def lesson_fields(kind: type[Method]) -> dict[str, Any]:
 
 
 def _auroc(spec: ModelSpec) -> dict[str, dict[str, Any]]:
-    """The first AUROC in the spec's scores, by label."""
+    """An AUROC of each label that has one: within a source, if it was measured there."""
     first: dict[str, Score] = {}
-    for score in spec.scores:
+    for score in sorted(spec.scores, key=_flatters):
         if score.metric == "AUROC" and score.finding in spec.labels:
             first.setdefault(score.finding, score)
     return {label: score_fields(score) for label, score in first.items()}
+
+
+def _flatters(score: Score) -> tuple[bool, int]:
+    """Sort key: figures within one source first, those of most films first among them.
+
+    Labels are frequent in some sources and absent in others, so that a figure over all sources flatters every model.
+    """
+    within = score.subset.startswith("within")
+    return (not within, -score.films if within else 0)
 
 
 def case_fields(film: Radiograph, prediction: Prediction) -> dict[str, Any]:

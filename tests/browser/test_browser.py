@@ -681,12 +681,12 @@ class TestBelieving:
 
     def test_a_box_is_drawn_and_measured(self, measured):
         draw_a_box(measured)
-        measured.page.wait_for_selector("text=best IoU of a region", timeout=60_000)
+        measured.page.wait_for_selector("text=best IoU of its pieces", timeout=60_000)
         assert measured.page.get_attribute("#cxr-draw-box", "aria-pressed") == "false"
         rows = measured.page.query_selector_all("table:has-text('peak inside') tbody tr")
         assert len(rows) == 3
         measured.page.click("text=Remove boxes")
-        measured.page.wait_for_selector("text=best IoU of a region", state="detached", timeout=60_000)
+        measured.page.wait_for_selector("text=best IoU of its pieces", state="detached", timeout=60_000)
 
     def test_a_box_is_drawn_by_keys_alone(self, fresh, film_file):
         page = fresh.page

@@ -73,7 +73,7 @@ def test_a_guess_is_compared_with_the_model_its_maps_and_the_truth(visitor):
     iou = shared / (np.prod(a[2:] - a[:2]) + np.prod(b[2:] - b[:2]) - shared)
     assert float(re.search(r"overlap by ([\d.]+)", said)[1]) == pytest.approx(iou, abs=0.03)
     assert "1 of 1 mark overlapped the known place" in said
-    page.wait_for_selector("text=best IoU of a region", timeout=60_000)
+    page.wait_for_selector("text=best IoU of its pieces", timeout=60_000)
 
 
 def test_the_next_film_is_hidden_again_and_the_count_goes_on(visitor):

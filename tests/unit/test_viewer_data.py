@@ -13,7 +13,7 @@ import pytest
 from cxr_demo.errors import DataError
 from cxr_demo.films import label_tables
 from cxr_demo.output import render, report, viewer_data
-from cxr_demo.types import Crop, Prediction, Radiograph, Unit
+from cxr_demo.types import Crop, ModelSpec, Prediction, Radiograph, Score, Unit
 from tests.support import planted
 from tests.support.serving import Corners
 
@@ -118,6 +118,18 @@ class TestNumbers:
         )
         assert told["fidelity"] == [0.5, None, 1]
         assert json.loads(json.dumps(told, allow_nan=False))["steps"] == [3, 9]
+
+    def test_figures_within_a_source_come_before_those_over_all(self):
+        subsets = {"all sources": (0.9, 60), "within small": (0.6, 20), "within large": (0.7, 40)}
+        scores = tuple(
+            Score(finding, subset, "AUROC", value, value, value, 10, films)
+            for subset, (value, films) in subsets.items()
+            for finding in ("Mass", "mean")
+        )
+        spec = ModelSpec("m", "DenseNet", {}, ("Mass", "Nodule"), 96, "", "", scores=scores)
+        told = viewer_data.spec_fields(spec, "m@1")
+        assert [mean["value"] for mean in told["means"]] == [0.7, 0.6, 0.9]
+        assert {label: score["value"] for label, score in told["auroc"].items()} == {"Mass": 0.7}
 
     def test_cards_show_every_setting_of_a_method(self):
         told = viewer_data.method_fields(Corners, on=False)

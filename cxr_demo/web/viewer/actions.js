@@ -128,7 +128,7 @@ export function chooseModel(name) {
   forgetFinding();
 }
 
-/** Returns to the last model that answered, because another cannot be had. @param {string} why */
+/** Returns to the last model that answered, because another is unavailable. @param {string} why */
 export function returnToModel(why) {
   if (state.film) filmRests(state.film);
   chooseModel(state.modelThatAnswers);

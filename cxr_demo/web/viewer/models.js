@@ -13,7 +13,7 @@ const UNNAMED = '';
 
 /** @typedef {ReturnType<typeof createForm>} Form */
 
-/** @returns the list of models, the line about one that cannot be had, and the form for one of the Hub (null if not offered) */
+/** @returns the list of models, the line about an unavailable one, and the form for one of the Hub (null if not offered) */
 export function createModels() {
   const list = make('select', {id: 'cxr-model', onchange: () => {
     if (list.value !== UNNAMED) return chooseModel(list.value);

@@ -189,7 +189,7 @@ export function refuseAsked(error) {
 export function setSpec(spec) { own.spec = spec; publish('spec'); }
 /** @param {string} name */
 export function setModel(name) { own.model = name; }
-/** @param {string} name of a model that has answered, to which the page returns if another cannot be had */
+/** @param {string} name of a model that has answered, to which the page returns if another is unavailable */
 export function modelAnswered(name) { own.modelThatAnswers = name; }
 /** @param {string} name the visitor's own choice while a failure case's model is in use */
 export function keepModel(name) { own.modelBefore = name; }

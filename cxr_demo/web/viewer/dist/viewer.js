@@ -1,4 +1,4 @@
-// Made by `make viewer`; sources sha256:320c3750157f4d3453698d9bffd5e838d9091b28fcec2c4d30ead6710c4cd916
+// Made by `make viewer`; sources sha256:a74628c9bc3e5fc952ee62e1c9ae8c58bfbba716290b75bc6822faf035e56a4c
 "use strict";
 var viewer = (() => {
   var __defProp = Object.defineProperty;
