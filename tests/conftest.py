@@ -24,6 +24,11 @@ if "PYTEST_XDIST_WORKER" not in os.environ:
 ROOMS = ("train", "browser", "integration", "server", "unit")
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One worker more than processors, since each waits for servers, browsers and commands a part of the time."""
+    return (os.cpu_count() or 1) + 1
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config, items) -> None:
     """Give long files out first, so that no worker begins one when the others are about to end."""

@@ -6,7 +6,6 @@ import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
-from sklearn.metrics import average_precision_score
 
 from cxr_demo.evaluation import metrics
 from cxr_demo.types import Score
@@ -46,12 +45,17 @@ def auroc(truth: np.ndarray, scores: np.ndarray) -> float:
 def average_precision(truth: np.ndarray, scores: np.ndarray) -> float:
     """Mean precision over the positives, in the order of the scores (N,); nan unless both classes occur.
 
-    `truth` (N,) as in `auroc`. The chance level is the prevalence.
+    `truth` (N,) as in `auroc`. The chance level is the prevalence. scikit-learn gives the same value, but its checks of
+    the arguments take forty times as long, which a bootstrap notices.
     """
     known = (truth == 0) | (truth == 1)
-    if len(np.unique(truth[known])) < 2:
+    truth, scores = truth[known] == 1, scores[known]
+    order = np.argsort(-scores, kind="stable")
+    ends = np.flatnonzero(np.diff(scores[order], append=np.inf))  # the last film of each score
+    found = np.cumsum(truth[order])[ends]
+    if not found.size or found[-1] in (0, len(truth)):
         return float("nan")
-    return float(average_precision_score(truth[known] == 1, scores[known]))
+    return float((np.diff(found, prepend=0) * found / (ends + 1)).sum() / found[-1])
 
 
 METRICS: dict[str, Metric] = {"AUROC": auroc, "average precision": average_precision}

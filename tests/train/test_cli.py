@@ -132,7 +132,7 @@ def test_wrong_words_get_a_sentence(words, said, capsys, tmp_path, monkeypatch):
 
 def test_the_demonstration_ends_with_a_model_that_learnt_and_opens(tmp_path, monkeypatch, capsys):
     monkeypatch.delenv("CXR_FILMS", raising=False)
-    monkeypatch.setattr(demo, "DRAWN", 160)  # half of them are enough to learn from
+    monkeypatch.setattr(demo, "DRAWN", 220)  # as many as it needs to learn
     assert cli.main(["demo", "--out", str(tmp_path)]) == 0
     said = capsys.readouterr().out
     for step in ("audit", "cache", "fit", "evaluate", "publish"):

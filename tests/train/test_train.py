@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from sklearn.metrics import f1_score, roc_auc_score
+from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
 
 from cxr_demo.errors import DataError
 from cxr_demo.films import image, label_tables
@@ -169,6 +169,17 @@ def test_intervals_by_patient_are_wider_where_films_of_a_patient_repeat():
 
     by_patient, by_film = width(np.repeat(np.arange(60), often)), width(np.arange(60 * often))
     assert by_patient > 1.7 * by_film
+
+
+@pytest.mark.parametrize("films", [2, 20, 3000])
+def test_average_precision_is_scikit_learns(films):
+    rng = np.random.default_rng(films)
+    truth, scores = np.arange(films) % 2.0, rng.integers(0, 20, films) / 20  # with ties
+    assert evaluate.average_precision(truth, scores) == pytest.approx(average_precision_score(truth, scores))
+    unknown = np.append(truth, [np.nan, 0.5])
+    assert evaluate.average_precision(unknown, np.append(scores, [1, 1])) == evaluate.average_precision(truth, scores)
+    assert np.isnan(evaluate.average_precision(np.ones(films), scores))
+    assert np.isnan(evaluate.average_precision(np.zeros(films), scores))
 
 
 def test_platt_recovers_the_distortion_of_calibrated_logits():
