@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 FEWEST = 10
 #: Least number of films of a stratum with figures of its own.
 FEWEST_FILMS = 300
-#: Last words of the names of metrics of decisions.
-AT_CUTOFF = "at the cut-off"
+#: First and last words of the names of metrics of decisions.
+DECISIONS, AT_CUTOFF = ("sensitivity", "specificity", "precision"), "at the cut-off"
 #: Bounds of the age bands, years.
 AGES = (40, 60)
 
@@ -184,9 +184,8 @@ def at_cutoffs(films: Films, present: np.ndarray) -> list[Score]:
     The precision holds for the prevalence among these films.
     """
     known, truth = (films.targets == 0) | (films.targets == 1), films.targets == 1
-    counted = {"sensitivity": known & truth, "specificity": known & ~truth, "precision": known & present}
     found: list[Score] = []
-    for name, rows in counted.items():
+    for name, rows in zip(DECISIONS, (known & truth, known & ~truth, known & present), strict=True):
         hits = np.where(rows, present == truth, np.nan)
         found += shares(films.labels, hits, films.patients, "all sources", f"{name} {AT_CUTOFF}")
     return found

@@ -175,9 +175,11 @@ def sentence(error: Exception) -> str:
 def refusal(error: Exception) -> dict[str, Any]:
     """The record of an error for the browser: `error` as a sentence record, and `field` for a refused setting.
 
-    `model` is true if the model is at fault, so that the browser can return to the one before.
+    `model` is there, and true, if the model is at fault, so that the browser can return to the one before.
     """
-    answer: dict[str, Any] = {"error": messages.record(sentence(error)), "model": isinstance(error, ModelError)}
+    answer: dict[str, Any] = {"error": messages.record(sentence(error))}
+    if isinstance(error, ModelError):
+        answer["model"] = True
     if isinstance(error, BadSetting) and error.field:
         answer["field"] = error.field
     return answer

@@ -19,8 +19,9 @@ from cxr_demo.inference import scoring
 from cxr_demo.messages import Message, message, record
 from cxr_demo.models import classifier, failure_cases, model_folder, registry, visitor_models, xrv_weights
 from cxr_demo.output import report, viewer_data
-from cxr_demo.types import NIH_FINDINGS
+from cxr_demo.types import NIH_FINDINGS, Score
 from cxr_demo.web import queue, requests
+from train.evaluate import AT_CUTOFF, DECISIONS
 
 ROOT = Path(cxr_demo.__file__).parent
 #: Identities of the sentences that the browser's own program says.
@@ -94,9 +95,12 @@ def of_methods() -> list:
 
 
 def scores() -> list:
-    """Records of the bundled models' scores, whose metrics and films may be anybody's words."""
+    """Records of the trainer's figures and of the bundled models' scores."""
     specs = [model_folder.read_spec(registry.BUNDLED / name) for name in registry.BUNDLED_MODELS]
-    return [viewer_data.score_fields(score) for spec in specs for score in spec.scores]
+    decisions = [Score("mean", "all sources", f"{name} {AT_CUTOFF}", 1, 1, 1, 1, 1) for name in DECISIONS]
+    return [
+        viewer_data.score_fields(score) for score in (*decisions, *(score for spec in specs for score in spec.scores))
+    ]
 
 
 @pytest.fixture(autouse=True)

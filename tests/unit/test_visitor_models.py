@@ -133,7 +133,9 @@ def test_a_repository_without_its_files_is_no_model_folder(hub, publish, name):
     assert resolved(hub) == set()
 
 
-@pytest.mark.parametrize(("limit", "words"), [("LARGEST", "here may have 0.0 MB"), ("LONGEST", "config.json of")])
+@pytest.mark.parametrize(
+    ("limit", "words"), [("LARGEST", "the limit for a visitor's model is 0.0 MB"), ("LONGEST", "config.json of")]
+)
 def test_sizes_are_held_to_limits_before_anything_is_fetched(hub, publish, monkeypatch, limit, words):
     publish()
     monkeypatch.setattr(visitor_models, limit, 100)
@@ -161,8 +163,8 @@ NESTED = config(arguments="here").replace(b'"here"', b'{"a":' * 900 + b"1" + b"}
             config(labels=list(map(str, range(101))), calibration=None, thresholds=None),
             "it has 101 findings and an input of 64 pixels",
         ),
-        (config(arguments={"block_config": [10**9]}), "numbers in its arguments come to more than 512"),
-        (config(arguments={"block_config": {"a": [-513]}}), "numbers in its arguments come to more than 512"),
+        (config(arguments={"block_config": [10**9]}), "numbers in its arguments add up to more than 512"),
+        (config(arguments={"block_config": {"a": [-513]}}), "numbers in its arguments add up to more than 512"),
         (config(arguments={**ARGUMENTS, "depth": 3}), "does not take these arguments"),
         (config(arguments={"growth_rate": 100, "block_config": [100]}, size=224), "thousand million operations"),
         (config(arguments={**ARGUMENTS, "num_init_features": 128}, size=1024), "34 million values; the limits"),
