@@ -28,7 +28,7 @@ test: $(VENV)/dev.stamp $(NODE)  ## run the whole suite; SEED=n for another orde
 	$(PYTEST) $(ABREAST) -m "not alone"
 	$(PYTEST) -m alone
 
-quick: $(VENV)/dev.stamp $(NODE)  ## run the unit tests, in a minute
+quick: $(VENV)/dev.stamp $(NODE)  ## run the unit tests, in two minutes
 	$(if $(NODE),npm test --silent,$(NO_NODE))
 	$(PYTEST) $(ABREAST) tests/unit -m "not alone"
 
@@ -44,7 +44,7 @@ FIT = $(BIN)/python -m train fit $(CXR_FILMS)/nih/labels.csv $(CXR_FILMS)/nih64/
 	--half --cache runs/cache --trained-on "$$(sed -n 's/^- Trained on: //p' cxr_demo/bundled/nih14/README.md)"
 NIH14 = --task nih14 --head-epochs 0 --coarse-epochs 0 --epochs 10 --fine-rate 1e-3
 
-models: $(VENV)/train.stamp  ## train the bundled models and their folds into runs/, from the films in CXR_FILMS; an hour
+models: $(VENV)/train.stamp  ## train the bundled models and their folds into runs/, from the films in CXR_FILMS; one to three hours
 	$(FIT) $(NIH14) --folds 5 --out runs/nih14
 	$(FIT) --folds 5 --task pneumothorax --out runs/pneumothorax --start-run runs/nih14 --head-epochs 1 --head-rate 3e-4 \
 		--coarse-size 224 --coarse-epochs 0 --epochs 0
