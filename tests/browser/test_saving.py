@@ -264,7 +264,7 @@ def test_what_fails_is_counted_and_what_is_interrupted_asked_again(visitor, held
     page.click("#cxr-save-films")
     first = until(page, asked, 1)
     answer("export", first["run"], ahead=2, wait=9)
-    assert "waiting" in status(page)
+    assert "in the queue" in status(page)
     answer("export", first["run"], busy=True)
     assert "0 of 3 films done" in status(page)
     answer("export", first["run"], error=record(message("error.stopped.deadline", seconds="120")))
@@ -283,7 +283,7 @@ def test_what_fails_is_counted_and_what_is_interrupted_asked_again(visitor, held
     last = until(page, asked, 5)
     assert last["paths"] == ["/second.zip", "/third.zip"]
     answer("bundle", last["run"], error=record(NOT_PACKED))
-    assert "save it again" in status(page)
+    assert "save again" in status(page)
     assert page.is_enabled("#cxr-save-films")
 
 

@@ -309,7 +309,7 @@ class TestColours:
         assert "percent" not in visitor.page.inner_text(".look-status")
         visitor.page.fill("#cxr-levels", "nonsense, 200")
         np.testing.assert_array_equal(visitor.pixels("corners"), plain)
-        assert "Contours are percent of the scale" in visitor.page.inner_text(".look-status")
+        assert "Contours are percentages of full scale" in visitor.page.inner_text(".look-status")
         assert visitor.page.get_attribute("#cxr-levels", "aria-invalid") == "true"
 
 
