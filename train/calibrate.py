@@ -12,7 +12,7 @@ from cxr_demo.errors import DataError
 #: Least sensitivity of the operating point `sensitivity`, and least specificity of `specificity`.
 SENSITIVITY = 0.9
 SPECIFICITY = 0.95
-#: The operating point that the page shows as a finding's cut-off: with 14 findings, a film without any has few above.
+#: The operating point that new models show as a finding's cut-off: of 14 findings, few are above it on a healthy film.
 SHOWN = "specificity"
 
 

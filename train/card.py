@@ -54,11 +54,14 @@ finding is among these films, which is more frequent than in a hospital.
 
 CUTOFFS = """
 A finding counts as present from its cut-off on. It is chosen so that {specificity:.0%} of the films without the finding
-stay below; a film without any finding then has few above their cut-offs. Sensitivity, specificity and precision were
-measured on films that decided neither their model nor its cut-off; the precision falls where the finding is rarer.
+stay below; a film without any finding then has few above their cut-offs.{measured}
 
 {table}
 """
+MEASURED = """ Sensitivity, specificity and precision were
+measured at the cut-offs of the folds' models, each on films that served neither to train the model nor to choose its
+cut-offs; in parentheses is the number of films with the finding, without it, and above the cut-off. Precision falls
+where the finding is rarer."""
 POINTING = """ Pointing is how often the peak of a finding's Grad-CAM lies in a box that a
 radiologist drew, on films that the model never saw; maps were taught to lie in boxes on the other films."""
 
@@ -120,10 +123,10 @@ def _table(scores: Sequence[Score]) -> str:
 
 
 def _cutoffs(spec: ModelSpec) -> str:
-    """The cut-offs with their figures, as a paragraph and a table; empty without both."""
-    scores = {(s.finding, s.metric): s for s in spec.scores if s.metric.endswith(AT_CUTOFF)}
-    if not scores or not spec.thresholds:
+    """The cut-offs with their figures, as far as they were measured, as a paragraph and a table; empty without any."""
+    if not spec.thresholds:
         return ""
+    scores = {(s.finding, s.metric): s for s in spec.scores if s.metric.endswith(AT_CUTOFF)}
     names = list(dict.fromkeys(metric for _, metric in scores))
     rows = [
         [
@@ -134,7 +137,7 @@ def _cutoffs(spec: ModelSpec) -> str:
         for label, threshold in zip(spec.labels, spec.thresholds, strict=True)
     ]
     table = _markdown(["finding", "cut-off", *(metric.removesuffix(AT_CUTOFF).strip() for metric in names)], rows)
-    return CUTOFFS.format(specificity=SPECIFICITY, table=table)
+    return CUTOFFS.format(specificity=SPECIFICITY, measured=MEASURED if scores else "", table=table)
 
 
 def _cell(score: Score) -> str:

@@ -175,7 +175,9 @@ def shares(labels: tuple[str, ...], hits: np.ndarray, patients: np.ndarray, subs
     drawn = metrics.bootstrap(figures, patients[rows])
     tried = (~np.isnan(hits[:, columns])).sum(0)
     found = label_scores([labels[i] for i in columns], point, drawn, subset, metric, tried, len(rows))
-    return [*found, mean_score(point, drawn, subset, metric, int(tried.sum()), len(rows))]
+    if len(found) > 1:
+        found.append(mean_score(point, drawn, subset, metric, int(tried.sum()), len(rows)))
+    return found
 
 
 def at_cutoffs(films: Films, present: np.ndarray) -> list[Score]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import math
+import sys
 import threading
 import warnings
 from typing import TYPE_CHECKING, Any
@@ -101,11 +102,17 @@ class _Mean(Network):
 def _imported(name: str) -> Any:
     """Import a module that the bundled models do not need; importing torchvision takes three seconds.
 
-    Drops torchxrayvision's filter of warnings. The module's own tensors stay off the meta device, on which a network
-    may be under construction.
+    Drops torchxrayvision's filter of warnings, by a thread at a time, since the filters are the process's. The module's
+    own tensors stay off the meta device, on which a network may be under construction.
     """
-    with warnings.catch_warnings(), torch.device("cpu"):
-        return importlib.import_module(name)
+    with _IMPORTING:
+        if name not in sys.modules:
+            with warnings.catch_warnings(), torch.device("cpu"):
+                importlib.import_module(name)
+        return sys.modules[name]
+
+
+_IMPORTING = threading.Lock()
 
 
 def published_models() -> Mapping[str, Mapping[str, Any]]:

@@ -135,7 +135,7 @@ def outline(spec: ModelSpec) -> Network:
 
 
 def run_once(network: Network, spec: ModelSpec, where: str, device: torch.device) -> None:
-    """Run a network on a black film; BadModel, which starts with `where`, if it does not take films of this size."""
+    """Run a network on a grey film; BadModel, which starts with `where`, if it does not take films of this size."""
     import torch
 
     try:

@@ -135,7 +135,9 @@ def spec_fields(spec: ModelSpec, name: str) -> dict[str, Any]:
         "trained_on": spec.trained_on,
         "scored_on": spec.scored_on,
         "auroc": _auroc(spec),
-        "means": [score_fields(s) for s in sorted(spec.scores, key=_flatters) if s.finding == "mean"],
+        "means": [
+            score_fields(s) for s in sorted(spec.scores, key=_flatters) if s.finding == "mean" or len(spec.labels) == 1
+        ],
     }
 
 
@@ -185,12 +187,12 @@ def _auroc(spec: ModelSpec) -> dict[str, dict[str, Any]]:
 
 
 def _flatters(score: Score) -> tuple[bool, int]:
-    """Sort key: figures within one source first, those of most films first among them.
+    """Sort key: figures within one source first, those of most positives first among them.
 
     Labels are frequent in some sources and absent in others, so that a figure over all sources flatters every model.
     """
     within = score.subset.startswith("within")
-    return (not within, -score.films if within else 0)
+    return (not within, -score.positives if within else 0)
 
 
 def case_fields(film: Radiograph, prediction: Prediction) -> dict[str, Any]:
@@ -214,8 +216,8 @@ def case_fields(film: Radiograph, prediction: Prediction) -> dict[str, Any]:
 def foremost(prediction: Prediction) -> int:
     """Index of the finding to show first, as in `predictions.js`.
 
-    Of the findings with a probability of LEAST or more, the one with the largest log odds beside its cut-off; without
-    such a finding, the most probable of all.
+    Of the findings with a probability of LEAST or more, the one whose log odds exceed those of its cut-off by the most;
+    without such a finding, the most probable of all.
     """
     ranked = prediction.ranked()
     p, cutoff = (

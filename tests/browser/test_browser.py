@@ -807,16 +807,16 @@ class TestBelieving:
             return f'file,boxes\n{file},"{text}"\n'
 
         needs = "it needs label, x, y, w and h, in pixels of the file."
-        assert said(table(box())) == "1 box read from some.csv. No film with this name has been added yet."
+        assert said(table(box())) == "1 box read from some.csv. None of its films has been added yet."
         fresh.drop(film_file).wait("gradcam")
         assert said("a,b\n1,2\n").startswith("some.csv contains no boxes: it needs the columns file and boxes")
-        assert said("").startswith("some.csv holds no boxes")
+        assert said("").startswith("some.csv contains no boxes")
         assert said(f"file,boxes\n{film_file.name},[{{\n") == f"1 entry of some.csv is not a box: {needs}"
         assert said(f"file,boxes\n{film_file.name},5\n") == f"1 entry of some.csv is not a box: {needs}"
         wrong = (box(w=-5), box(h="abc"), box(label=""), None)
         assert "4 entries of some.csv are not boxes" in said(table(*wrong))
         assert said(table(box(), box(w=0))) == f"1 box read from some.csv. 1 entry of some.csv is not a box: {needs}"
-        assert said(table(box(), file="other.png")).endswith("No film with this name has been added yet.")
+        assert said(table(box(), file="other.png")).endswith("None of its films has been added yet.")
         assert said(table(box(label="Unicorn"))).endswith(
             "1 of them is for a finding that this model does not predict."
         )

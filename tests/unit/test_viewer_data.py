@@ -122,8 +122,8 @@ class TestNumbers:
     def test_figures_within_a_source_come_before_those_over_all(self):
         subsets = {"all sources": (0.9, 60), "within small": (0.6, 20), "within large": (0.7, 40)}
         scores = tuple(
-            Score(finding, subset, "AUROC", value, value, value, 10, films)
-            for subset, (value, films) in subsets.items()
+            Score(finding, subset, "AUROC", value, value, value, positives, 100)
+            for subset, (value, positives) in subsets.items()
             for finding in ("Mass", "mean")
         )
         spec = ModelSpec("m", "DenseNet", {}, ("Mass", "Nodule"), 96, "", "", scores=scores)

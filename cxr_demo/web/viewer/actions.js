@@ -9,7 +9,7 @@ import {askPixels, forgetPixels} from './pixels.js';
 import {foremost} from './predictions.js';
 import {askFilm, askTrust, complete, leave, sendFile} from './requests.js';
 import {keepFilms} from './session.js';
-import {NONE, addBox, addFilm, awaitTable, chooseFinding, chooseNoFinding, chosenModel, correctFilm, current, filmFailed, filmMet, filmRests, filmSent, filmWaits, forgetError, guess, guessing, keepFinding, keepModel, lookAtFilm, note, publish, pullBox, removeFilms, setBoxes, setDrawing, setModel, setNaming, setPointer, setSpec, setTable, state, turnsOf, wantModel} from './store.js';
+import {NONE, addBox, addFilm, awaitTable, chooseFinding, chooseNoFinding, chosenModel, correctFilm, current, filmFailed, filmMet, filmRests, filmSent, filmWaits, forgetError, guess, guessing, keepFinding, keepModel, lookAtFilm, modelAnswered, note, publish, pullBox, removeFilms, setBoxes, setDrawing, setModel, setNaming, setPointer, setSpec, setTable, state, turnsOf, wantModel} from './store.js';
 import {knownFindings, lessonOf} from './truth.js';
 import {lookAfresh} from './viewport.js';
 
@@ -27,6 +27,7 @@ export function choose(film, afresh = film !== state.film) {
   const result = current();
   if (result) {
     forgetError(film);
+    modelAnswered(state.model);
     settle(result);
     complete();
     askTrust();

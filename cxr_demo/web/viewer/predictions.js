@@ -13,8 +13,8 @@ export function isAbove(seen, i) {
 const LEAST = 0.05;
 
 /**
- * The finding to show first: of those that are not improbable, the one with the largest log odds beside its cut-off;
- * else the most probable one.
+ * The finding to show first: of those that are not improbable, the one whose log odds exceed those of its cut-off by
+ * the most; else the most probable one.
  * @param {Pick<Prediction, 'ranked' | 'thresholds' | 'probabilities'>} seen
  */
 export function foremost({ranked, thresholds, probabilities}) {

@@ -189,8 +189,10 @@ export function refuseAsked(error) {
 export function setSpec(spec) { own.spec = spec; publish('spec'); }
 /** @param {string} name */
 export function setModel(name) { own.model = name; }
-/** @param {string} name of a model that has answered, to which the page returns if another is unavailable */
-export function modelAnswered(name) { own.modelThatAnswers = name; }
+/** @param {string} name of a model that has answered, to which the page returns if another is unavailable; not a failure case's */
+export function modelAnswered(name) {
+  if (!own.page.lessons.some(item => item.model.name === name)) own.modelThatAnswers = name;
+}
 /** @param {string} name the visitor's own choice while a failure case's model is in use */
 export function keepModel(name) { own.modelBefore = name; }
 /** @param {Choice} choice of the Hub, new to the page's list */

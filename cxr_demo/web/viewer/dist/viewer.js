@@ -1,4 +1,4 @@
-// Made by `make viewer`; sources sha256:a74628c9bc3e5fc952ee62e1c9ae8c58bfbba716290b75bc6822faf035e56a4c
+// Made by `make viewer`; sources sha256:e45fdcb078b195ba913a48b9519ceac4d0ffab397853a1ed7d15cb6e72c91204
 "use strict";
 var viewer = (() => {
   var __defProp = Object.defineProperty;
@@ -638,7 +638,7 @@ var viewer = (() => {
     own.model = name;
   }
   function modelAnswered(name) {
-    own.modelThatAnswers = name;
+    if (!own.page.lessons.some((item) => item.model.name === name)) own.modelThatAnswers = name;
   }
   function keepModel(name) {
     own.modelBefore = name;
@@ -1223,6 +1223,7 @@ var viewer = (() => {
     const result = current();
     if (result) {
       forgetError(film);
+      modelAnswered(state.model);
       settle(result);
       complete();
       askTrust();
