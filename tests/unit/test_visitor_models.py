@@ -12,6 +12,7 @@ from huggingface_hub import constants
 
 from cxr_demo.errors import BadModel, ModelUnavailable, UnknownModel
 from cxr_demo.models import model_folder, registry, visitor_models
+from cxr_demo.single_flight import SingleFlight
 from cxr_demo.web import requests
 from tests.support import hub_server, visitors
 from tests.support.tiny_model import ARGUMENTS, SPEC, network
@@ -324,6 +325,7 @@ def test_where_the_list_is_closed_nobody_is_asked(hub, publish, monkeypatch):
 
 
 def test_what_is_on_the_list_is_its_owners_and_no_guest(hub, publish, monkeypatch):
+    monkeypatch.setattr(registry, "_loaded", SingleFlight())  # another test may have loaded a model of this name
     commit = publish()
     hub.repos["models", REPO].private = True
     monkeypatch.setenv("CXR_MODELS", f"{REPO},hub")
