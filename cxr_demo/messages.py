@@ -1,6 +1,6 @@
 """The page's sentences by identity, and its chapters, in every language of the page.
 
-`languages/xx.json` holds the texts of a language by identity, `xx.md` its chapters below the viewer. Python formats
+`languages/xx.json` holds the texts of a language by identity, `xx.md` its chapters. Python formats
 messages in English; the browser formats them in the visitor's language from their identity and parameters.
 """
 
@@ -85,7 +85,7 @@ def languages() -> dict[str, dict[str, Any]]:
 
 
 def chapters(code: str) -> dict[str, str]:
-    """The chapters below the viewer in a language: Markdown by heading."""
+    """The chapters of the viewer's menu in a language: Markdown by heading."""
     _, *parts = (LANGUAGES / f"{code}.md").read_text(encoding="utf-8").split("\n# ")
     return {heading: body.strip() for heading, _, body in (part.partition("\n") for part in parts)}
 

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 ASSETS = Path(__file__).parents[1] / "web" / "viewer"
 
-#: The longest side, in pixels, of a film and of a map sent to the browser.
-FILM_SIDE, MAP_SIDE = 1024, 256
+#: The longest side, in pixels, of a film, of a map, and of an example's small picture sent to the browser.
+FILM_SIDE, MAP_SIDE, PICTURE_SIDE = 1024, 256, 96
 
 #: A finding of a lower probability is not shown first, however far above its cut-off it is.
 LEAST = 0.05
@@ -149,7 +149,10 @@ def score_fields(score: Score) -> dict[str, Any]:
 
 
 def phantom_fields(one: phantom.Phantom) -> dict[str, Any]:
-    """A phantom as an example, with its planted finding; `edges` are left, top, right, bottom in shares, or None."""
+    """A phantom as an example, with its planted finding and a small picture as a data URL.
+
+    `edges` are left, top, right, bottom in shares, or None.
+    """
     there = np.argwhere(phantom.truth(one.key))
     edges = [*there.min(0)[::-1], *(there.max(0)[::-1] + 1)] if len(there) else None
     return {
@@ -157,6 +160,7 @@ def phantom_fields(one: phantom.Phantom) -> dict[str, Any]:
         "title": record(one.title),
         "planted": record(one.planted),
         "finding": one.finding,
+        "picture": render.data_uri(phantom.draw(one.key, PICTURE_SIDE)),
         "edges": None if edges is None else [float(edge / phantom.SIZE) for edge in edges],
     }
 

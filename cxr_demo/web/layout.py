@@ -72,9 +72,9 @@ def build() -> gr.Blocks:
 
 
 def _chapters(code: str) -> list[gr.Markdown]:
-    """Build the chapters under the viewer in one language; returns those that show the model's card."""
+    """Build the chapters in one language, which the viewer's menu opens; returns those that show the model's card."""
     cards = []
-    with gr.Column(elem_classes=f"in-{code}"):
+    with gr.Column(elem_classes=["chapters", f"in-{code}"]):
         for heading, body in messages.chapters(code).items():
             with gr.Accordion(heading, open=False):
                 shown = gr.Markdown(body or registry.card(registry.choices()[0].name))

@@ -88,7 +88,7 @@ class Visitor:
 
     def measured(self):
         """Wait until the measures of trust, which start by themselves, are complete."""
-        self.page.wait_for_selector(".believe[data-state=done]", timeout=60_000)
+        self.page.wait_for_selector(".believe[data-state=done]", state="attached", timeout=60_000)
         return self
 
     def pixels(self, key):
@@ -102,9 +102,22 @@ class Visitor:
             str(value),
         )
 
-    def open_settings(self, key):
-        """Not by a click: a line that appears in a card moves what lies below it, and the click may miss."""
-        self.page.eval_on_selector(f".card[data-method={key}] details", "node => { node.open = true; }")
+    def open(self, name):
+        """Open a popover by its button `#cxr-<name>`: methods, view, saving, add, facts, menu or more-<method>."""
+        if not self.page.query_selector(f"#cxr-{name}-pane:popover-open"):
+            self.page.click(f"#cxr-{name}")
+        return self
+
+    def close(self):
+        """Close the popover that is open, if there is one."""
+        self.page.evaluate("document.querySelector('.popover:popover-open')?.hidePopover()")
+        return self
+
+    def show(self, tab):
+        """Open a tab of the drawer: reliable, agree, box, randomise, grid or films."""
+        if self.page.get_attribute(f"#cxr-tab-{tab}", "aria-selected") != "true":
+            self.page.click(f"#cxr-tab-{tab}")
+        return self
 
     def pick(self, label):
         self.page.click(f".list .row[data-finding='{NIH_FINDINGS.index(label)}']")
@@ -113,5 +126,5 @@ class Visitor:
         return [node.inner_text() for node in self.page.query_selector_all(selector)]
 
     def turn_on(self, key):
-        self.page.check(f".controls [data-method={key}]")
-        return self.wait(key)
+        self.open("methods").page.check(f".controls [data-method={key}]")
+        return self.close().wait(key)

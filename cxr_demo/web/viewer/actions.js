@@ -64,7 +64,6 @@ export async function addFiles(files) {
   for (const table of tables) readBoxes(table.name, await table.text());
   const added = files.filter(file => !tables.includes(file)).map(file => ({file, film: addFilm(file.name, null)}));
   if (!added.length) return;
-  publish('examples');
   choose(added[0].film);
   for (const {file, film} of added) {
     await sendOne(file, film);

@@ -7,34 +7,35 @@ import {edgesOf} from './geometry.js';
 import {tr} from './i18n.js';
 import {figure} from './numbers.js';
 import {askTrust, boxesTold} from './requests.js';
-import {current, on, publish, pullBox, state, titleOf} from './store.js';
+import {current, on, publish, pullBox, state, takesFilms, titleOf} from './store.js';
 import {boxesOf} from './truth.js';
 import {middle, placeOn, point} from './viewport.js';
 
-/** @param {Parts} film the pane on which boxes are drawn @returns the block, and a function that begins a box */
+/** @param {Parts} film the pane on which boxes are drawn @returns the panel, a pencil on the film, and a function that begins a box */
 export function createBoxes(film) {
   const toggle = () => drawing(!state.drawing);
-  const draw = button(tr('ui.boxes.draw'), {class: 'quiet', id: 'cxr-draw-box', 'aria-pressed': 'false'}, toggle);
+  const draw = button('\u270e', {class: 'pencil', id: 'cxr-draw-box', 'aria-pressed': 'false', 'aria-label': tr('ui.boxes.draw'), title: tr('ui.boxes.draw_key'), hidden: true}, toggle);
+  film.stage.append(draw);
   const clear = button(tr('ui.boxes.remove'), {class: 'quiet'}, clearBoxes);
   const place = make('div', {});
-  const block = make('div', {class: 'block boxes'},
+  const panel = make('div', {class: 'block boxes'},
     make('h4', {}, tr('ui.boxes.title')),
     make('p', {class: 'soft'}, tr('ui.boxes.hint')),
-    make('div', {class: 'group'}, draw, clear), place);
+    make('div', {class: 'group'}, clear), place);
   on('boxes', () => {
     draw.setAttribute('aria-pressed', String(state.drawing));
     film.stage.classList.toggle('drawing', state.drawing);
     if (!state.drawing) return;
-    film.stage.scrollIntoView({block: 'nearest'});
     film.canvas.focus({preventScroll: true});
   });
+  on('film', () => { draw.hidden = !current() || !takesFilms(); });
   on('tables', () => {
     place.replaceChildren(...measuresOrButton());
     clear.disabled = !boxesOf(state.label).length;
   });
   drawByPointer(film.canvas);
   drawByKeys(film.stage);
-  return {block, toggle};
+  return {panel, toggle};
 }
 
 /** @param {HTMLCanvasElement} canvas */
@@ -68,15 +69,22 @@ function drawByKeys(stage) {
   document.addEventListener('keydown', event => { if (event.key === 'Escape' && state.drawing) drawing(false); });
 }
 
-/** Measures of the maps against the boxes of the chosen finding, if they apply to the current boxes. */
-function measuresOrButton() {
+/** Measures of the maps against the chosen finding's boxes by method; null unless they apply to the current boxes. */
+export function measuredBoxes() {
   const found = current()?.trust;
   const now = state.film && found?.asked === JSON.stringify(boxesTold(state.film));
-  const measured = now ? Object.entries(found?.boxes?.[state.label] ?? {}) : [];
+  return now ? found?.boxes?.[state.label] ?? null : null;
+}
+
+/** @param {boolean | null} pointing whether a map's peak lies in a box */
+export const inside = pointing => pointing === null ? '\u2013' : pointing ? tr('ui.boxes.yes') : tr('ui.boxes.no');
+
+function measuresOrButton() {
+  const measured = Object.entries(measuredBoxes() ?? {});
   if (measured.length) {
     return [makeTable([tr('ui.boxes.peak_inside'), tr('ui.boxes.energy'), tr('ui.boxes.iou'), tr('ui.boxes.best_iou')], measured.map(([key, m]) => [titleOf(key),
-      [m.pointing === null ? '\u2013' : m.pointing ? tr('ui.boxes.yes') : tr('ui.boxes.no'), figure(m.energy), figure(m.iou), figure(m.ceiling)].map(text => make('td', {}, text))]))];
+      [inside(m.pointing), figure(m.energy), figure(m.iou), figure(m.ceiling)].map(text => make('td', {}, text))]))];
   }
-  if (!boxesOf(state.label).length || !found?.methods) return [];
+  if (!boxesOf(state.label).length || !current()?.trust?.methods) return [];
   return [button(tr('ui.boxes.measure'), {class: 'quiet', id: 'cxr-measure-boxes'}, () => askTrust(true))];
 }

@@ -1,6 +1,7 @@
-// One card per method: its map, progress and settings.
+// One card per method: its map, two facts about it, and a popover with everything else.
 
 /** @import {Answer, Entry, Maps, Method, Setting} from './types.d.ts' */
+import {inside, measuredBoxes} from './boxes.js';
 import {fit, picture, planeShown, stopsOf} from './canvas.js';
 import {ramp} from './colours.js';
 import {button, make, setText, makeStage} from './dom.js';
@@ -8,14 +9,12 @@ import {placeIn} from './geometry.js';
 import {followPointers} from './gestures.js';
 import {readable, say, tr} from './i18n.js';
 import {extremes, valueIn} from './maps.js';
-import {fixed, lasting, signed} from './numbers.js';
+import {fixed, lasting, share, signed} from './numbers.js';
 import {savePicture} from './picturefile.js';
+import {createPopover} from './popovers.js';
 import {pace, words} from './progress.js';
 import {askEstimate, askRun, complete, stop} from './requests.js';
 import {current, entryOf, isBusy, on, publish, setSetting, setSettings, shown, state, switchMethod, takesFilms} from './store.js';
-
-/** First part of a measured map's line, by verdict. @type {Readonly<Record<string, string>>} */
-const MARKS = {supported: '\u2713', anatomy: '\u2248', random: '\u2715', undefined: '?'};
 
 /** @typedef {Map<string, HTMLInputElement | HTMLSelectElement>} Fields by the setting's name */
 /** @typedef {ReturnType<typeof createParts> & {method: Method, fields: Fields}} Card */
@@ -30,7 +29,7 @@ export function createCards(readAloud) {
   on('cards', () => visible().forEach(drawCard));
   on('point', () => visible().forEach(readOut));
   on('card', method => of(method).forEach(refresh));
-  on('scramble', () => visible().forEach(trustLine));
+  for (const topic of /** @type {const} */ (['scramble', 'trust'])) on(topic, () => visible().forEach(showFacts));
   on('estimate', answer => cards.forEach(card => showEstimate(card, answer)));
   on('cards-shown', () => { for (const card of cards) card.node.hidden = !state.on.has(card.method.key); });
   on('film', () => cards.forEach(takeSettings));
@@ -51,32 +50,33 @@ function createCard(method, readAloud) {
 /** @param {Method} method @param {Fields} fields */
 function createParts(method, fields) {
   const about = {method: method.title};
-  const {canvas, node: place} = makeStage(tr('ui.cards.map_of_none', about));
+  const bar = make('progress', {max: 1, value: 0, 'aria-label': tr('ui.cards.progress', about)});
+  const {canvas, node: place} = makeStage(tr('ui.cards.map_of_none', about), bar);
   place.classList.add('blank');
   place.dataset.blank = tr('ui.cards.appears_here');
-  const [low, middle, high, readout, fidelity, status, figures, estimate] =
-    ['low', 'middle', 'high', 'readout', 'fidelity', 'status', 'figures', 'estimate'].map(name => make('span', {class: name}));
+  const [low, middle, high, readout, fidelity, boxed, status, figures, estimate] =
+    ['low', 'middle', 'high', 'readout', 'fidelity', 'boxed', 'status', 'figures', 'estimate'].map(name => make('span', {class: name}));
   status.setAttribute('role', 'status');
-  const trust = make('p', {class: 'trust', hidden: true});
+  const trust = make('span', {class: 'trust', hidden: true});
   const scale = make('div', {class: 'ramp'});
-  const bar = make('progress', {max: 1, value: 0, 'aria-label': tr('ui.cards.progress', about)});
-  const end = button(tr('ui.common.stop'), {class: 'stop', 'aria-label': tr('ui.cards.stop_method', about), disabled: true}, () => stop(method));
+  const end = button(tr('ui.common.stop'), {class: 'stop', 'aria-label': tr('ui.cards.stop_method', about), hidden: true}, () => stop(method));
   const again = button(tr('ui.cards.run_again'), {class: 'quiet', 'aria-label': tr('ui.cards.run_method', about), disabled: true}, () => askRun(method));
   const save = button(tr('ui.cards.save'), {class: 'quiet', 'aria-label': tr('ui.cards.save_method', about), disabled: true}, () => saveMap(method));
+  const more = createPopover(`cxr-more-${method.key}`, '\u22ef', tr('ui.cards.more', about),
+    make('h4', {}, method.title), make('p', {class: 'reading'}, method.reading),
+    make('h4', {}, tr('ui.cards.settings')), ...method.settings.map(setting => labelled(method, setting, fields)), make('p', {class: 'line'}, estimate),
+    make('div', {class: 'group'}, again, save), make('p', {class: 'line'}, figures),
+    make('p', {class: 'paper'}, method.unit.title, make('br'), method.paper));
+  more.pane.addEventListener('beforetoggle', event => {
+    if (takesFilms() && /** @type {ToggleEvent} */ (event).newState === 'open') askEstimate(method);
+  });
   const node = make('article', {class: 'card', 'data-method': method.key, 'aria-label': method.title, hidden: !method.on},
-    make('header', {}, make('h3', {}, method.title), make('span', {class: 'unit'}, method.unit.title), end),
+    make('header', {}, make('h3', {title: method.unit.title}, method.title), end, more.opener, more.pane),
     place,
-    make('div', {class: 'scale'}, scale, make('div', {class: 'ticks'}, low, middle, high)),
-    make('div', {class: 'line'}, readout, fidelity),
-    trust,
-    bar,
-    make('div', {class: 'line'}, status, figures),
-    make('p', {class: 'reading'}, method.reading),
-    make('details', {ontoggle: () => { if (takesFilms()) askEstimate(method); }}, make('summary', {}, tr('ui.cards.settings')),
-      ...method.settings.map(setting => labelled(method, setting, fields)), make('p', {class: 'line'}, estimate),
-      make('p', {class: 'paper'}, method.paper)),
-    make('footer', {}, again, save));
-  return {node, canvas, stage: place, low, middle, high, readout, fidelity, status, figures, estimate, trust, scale, bar, end, again, save};
+    make('div', {class: 'scale', title: method.unit.title}, scale, make('div', {class: 'ticks'}, low, middle, high)),
+    make('p', {class: 'said'}, status, trust),
+    make('div', {class: 'line'}, readout, boxed, fidelity));
+  return {node, canvas, stage: place, low, middle, high, readout, fidelity, boxed, status, figures, estimate, trust, scale, bar, end, again, save};
 }
 
 /** @param {Method} method @param {Setting} setting */
@@ -143,7 +143,7 @@ function drawCard(card) {
   card.scale.style.backgroundImage = ramp(stops, state.side, state.opacity);
   ticks(card, stops[0][0], map?.limit);
   describe(card, entry, map);
-  trustLine(card);
+  showFacts(card);
   if (state.pointer) readOut(card);
 }
 
@@ -193,18 +193,21 @@ function readOut(card) {
     : tr('ui.cards.here', {value: signed(valueIn(maps, state.chosen, place), maps.limit[state.chosen])}));
 }
 
-/** Shows how far the map can be trusted. @param {Card} card */
-function trustLine({method, trust}) {
+/** Shows how far the map can be trusted, and what lies in the finding's boxes. @param {Card} card */
+function showFacts({method, trust, boxed}) {
   const result = current();
   const found = result?.trust?.methods?.[method.key];
   const i = state.chosen;
   const fits = found && result?.trust?.about.split(' ').includes(`${method.key}:${entryOf(method)?.run}`);
   trust.hidden = !fits;
+  const measured = fits ? measuredBoxes()?.[method.key] : null;
+  setText(boxed, measured ? tr('ui.cards.in_box', {energy: share(measured.energy), peak: inside(measured.pointing)}) : '');
   if (!fits) return;
   trust.dataset.verdict = found.verdict[i];
   const kept = result.scramble?.maps.get(method.key)?.kept?.[i] ?? NaN;
   const stays = kept >= state.page.stays ? tr('ui.cards.stays') : '';
-  setText(trust, [MARKS[found.verdict[i]], say(found.says[i]), stays].filter(Boolean).join(' '));
+  setText(trust, [say(found.says[i]), stays].filter(Boolean).join(' '));
+  trust.title = trust.textContent ?? '';
 }
 
 /** @param {Method} method */
@@ -221,11 +224,11 @@ function refresh(card) {
   const busy = isBusy(entry);
   const [done, total] = entry?.steps ?? [0, 0];
   card.node.dataset.state = entry?.state ?? 'idle';
-  card.end.disabled = entry?.state !== 'running';
+  card.end.hidden = entry?.state !== 'running';
+  card.bar.hidden = !busy;
   card.again.disabled = busy || !current();
   card.save.disabled = !entry?.maps;
-  if (busy && !total) card.bar.removeAttribute('value');
-  else card.bar.value = entry?.state === 'done' ? 1 : total ? done / total : 0;
+  if (total) card.bar.value = done / total; else card.bar.removeAttribute('value');
   setText(card.status, entry ? words(entry) : '');
   card.status.classList.toggle('early', Boolean(entry?.error || entry?.stopped));
   setText(card.figures, entry ? figuresOf(entry) : '');

@@ -1,25 +1,24 @@
-// Controls over all cards: finding, opacity, scale, methods, and saving everything.
+// The toolbar over the maps: opacity, scale and methods; everything else waits in popovers.
 
 /** @import {State} from './types.d.ts' */
 import {createToggle} from './cards.js';
 import {group, make, setText} from './dom.js';
 import {tr} from './i18n.js';
 import {percent} from './numbers.js';
-import {setLook, state} from './store.js';
+import {createPopover} from './popovers.js';
+import {on, setLook, shown, state} from './store.js';
 
-/** @param {HTMLSelectElement} chooser of findings @param {HTMLElement[]} saving nodes that save everything @returns the bar, and the slider of opacity */
-export function createControls(chooser, saving) {
+/** @param {{view: HTMLElement[], saving: HTMLElement[], comparing: HTMLElement[]}} tools of the view, for saving, and to compare @returns the bar, and the slider of opacity */
+export function createControls({view, saving, comparing}) {
   const number = make('output', {for: 'cxr-opacity'}, percent(state.opacity));
   const opacity = make('input', {type: 'range', min: 0, max: 1, step: 0.01, value: state.opacity, id: 'cxr-opacity', oninput: () => {
     setText(number, percent(Number(opacity.value)));
     setLook({opacity: Number(opacity.value)});
   }});
   const bar = make('section', {class: 'controls', 'aria-label': tr('ui.controls.title')},
-    group(make('label', {for: 'cxr-finding'}, tr('ui.common.finding')), chooser),
     group(make('label', {for: 'cxr-opacity'}, tr('ui.controls.opacity')), opacity, number),
     group(tr('ui.controls.scale'), radio('own', tr('ui.controls.each_own')), radio('same', tr('ui.controls.same_for_all'))),
-    group(tr('ui.controls.methods'), ...state.page.methods.map(createToggle)),
-    group(tr('ui.controls.take_away'), ...saving));
+    ...methodsMenu(), ...menu('cxr-view', tr('ui.looks.title'), view), ...comparing, ...menu('cxr-saving', tr('ui.controls.take_away'), saving));
   return {bar, opacity};
 }
 
@@ -27,4 +26,19 @@ export function createControls(chooser, saving) {
 function radio(value, text) {
   return make('label', {}, make('input', {type: 'radio', name: 'cxr-scale', value, checked: state.scale === value,
     onchange: () => setLook({scale: value})}), text);
+}
+
+/** @param {string} id @param {string} words @param {HTMLElement[]} content */
+function menu(id, words, content) {
+  const {opener, pane} = createPopover(id, `${words} \u25be`, words, ...content);
+  return [opener, pane];
+}
+
+/** A list of all methods, whose button says how many are shown. */
+function methodsMenu() {
+  const words = make('span', {});
+  const {opener, pane} = createPopover('cxr-methods', words, tr('ui.controls.methods'),
+    make('div', {class: 'entries'}, ...state.page.methods.map(createToggle)));
+  on('cards-shown', () => setText(words, `${tr('ui.controls.methods')} ${shown().length} \u25be`));
+  return [opener, pane];
 }

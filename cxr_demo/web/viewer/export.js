@@ -9,7 +9,7 @@ import {changePacking, changePart, current, entryOf, finished, nextRun, on, publ
 
 // ------------------------------------------------------------------ all of a film
 
-/** @returns the button and its status line */
+/** @returns the button, and the status line, which stays in sight */
 export function createExport() {
   const save = button(tr('ui.export.save'), {class: 'quiet', id: 'cxr-save-all', disabled: true,
     title: tr('ui.export.save_hint')}, askExport);
@@ -18,7 +18,7 @@ export function createExport() {
     save.disabled = state.packing.run !== null || current()?.exporting?.state === 'running' || !finished().length;
     setText(status, exportWords());
   });
-  return [save, status];
+  return {save, status};
 }
 
 /** Requests a zip of the current film with its prediction, maps and measures. */

@@ -1,20 +1,19 @@
-// The pane of the film: upload by drop, paste or file chooser, name, warnings, and the list of films.
+// The pane of the film: upload by drop, paste or file chooser, name and warnings; and the strip of films.
 
 /** @import {Film, Prediction} from './types.d.ts' */
-import {addBuiltIn, addFiles, choose, correct, removeFilm} from './actions.js';
+import {addFiles, choose, correct, removeFilm} from './actions.js';
 import {fit, picture} from './canvas.js';
 import {button, make, setText, makeStage} from './dom.js';
 import {say, tr} from './i18n.js';
-import {sentenceCase} from './numbers.js';
+import {distinct, sentenceCase} from './numbers.js';
 import {pixelState} from './pixels.js';
 import {current, on, publish, state, takesFilms} from './store.js';
 
 /** @typedef {ReturnType<typeof createParts>} Parts */
 
-/** @returns the pane, its parts for other modules, and a function that opens the file chooser */
+/** @returns the pane, the strip, and their parts for other modules */
 export function createFilmPane() {
   const parts = createParts();
-  const {examples} = parts;
   if (takesFilms()) acceptFiles(parts.stage);
   on('film', () => {
     showFilm(parts);
@@ -24,7 +23,6 @@ export function createFilmPane() {
   on('films', () => showStrip(parts.strip));
   on('draw', () => drawFilm(parts));
   on('note', name => { if (name === 'box') setText(parts.boxNote, state.notes.box); });
-  on('examples', () => { examples.open = false; });
   return parts;
 }
 
@@ -32,7 +30,7 @@ function createParts() {
   const picker = make('input', {type: 'file', multiple: true, accept: [...state.page.accepts, '.csv'].join(','), class: 'picker', tabindex: -1,
     'aria-label': tr('ui.films.choose'), onchange: () => { addFiles([...(picker.files ?? [])]); picker.value = ''; }});
   const openPicker = () => picker.click();
-  const invite = make('div', {class: 'invite', onclick: openPicker},
+  const invite = make('button', {type: 'button', class: 'invite', onclick: openPicker, hidden: !takesFilms()},
     make('strong', {}, tr('ui.films.drop')),
     make('span', {}, tr('ui.films.or_paste')));
   const veilWords = make('span', {class: 'words'});
@@ -40,28 +38,13 @@ function createParts() {
   const {canvas, node} = makeStage(tr('ui.films.none_yet'), invite, veil);
   node.classList.add('blank');
   const name = make('div', {class: 'filmname'});
-  const remove = button(tr('ui.films.remove'), {class: 'quiet', id: 'cxr-remove', hidden: true, title: tr('ui.films.remove_hint')}, removeFilm);
-  const bar = make('div', {class: 'filmbar'}, name, remove, button(tr('ui.films.choose'), {class: 'quiet'}, openPicker), picker);
+  const remove = button('\u2715', {class: 'quiet', id: 'cxr-remove', hidden: true, 'aria-label': tr('ui.films.remove_hint'), title: tr('ui.films.remove_hint')}, removeFilm);
+  const bar = make('div', {class: 'filmbar'}, name, remove, picker);
   const boxNote = make('p', {class: 'soft', role: 'status'});  // beside the film, to be seen while drawing
   const notes = make('div', {class: 'notes', role: 'alert'});
   const strip = make('div', {class: 'strip', role: 'group', 'aria-label': tr('ui.films.list'), hidden: true});
-  const examples = createExamples();
-  const pane = make('section', {class: 'film', 'aria-label': tr('ui.common.film')}, node, bar, boxNote, notes, strip, examples);
-  return {pane, canvas, stage: node, invite, veil, veilWords, name, remove, bar, boxNote, notes, strip, examples};
-}
-
-/** The built-in films; open until a visitor uploads a film. */
-function createExamples() {
-  const {phantoms, examples, lessons} = state.page;
-  /** @type {(words: string, chips: HTMLElement[]) => (HTMLElement | null)[]} */
-  const part = (words, chips) => [chips.length ? make('span', {class: 'lead'}, words) : null, make('div', {class: 'chips'}, ...chips)];
-  return make('details', {class: 'examples', open: true, hidden: !takesFilms()}, make('summary', {}, tr('ui.films.examples')),
-    ...part(tr('ui.films.phantoms'), phantoms.map(item =>
-      button(item.title, {class: 'chip', 'data-phantom': item.key}, () => addBuiltIn('phantom', item)))),
-    ...part(tr('ui.films.public'), examples.map(item =>
-      button(item.title, {class: 'chip', 'data-example': item.key, title: item.credit}, () => addBuiltIn('example', item)))),
-    ...part(tr('ui.films.failures'), lessons.map(item => button(item.title, {class: 'chip', 'data-lesson': item.key},
-      () => addBuiltIn('lesson', {...item, title: tr('ui.films.failure_case', {method: item.title})})))));
+  const pane = make('section', {class: 'film', 'aria-label': tr('ui.common.film')}, node, bar, boxNote, notes);
+  return {pane, canvas, stage: node, invite, veil, veilWords, name, remove, boxNote, notes, strip, openPicker};
 }
 
 /** Accepts files dropped or pasted anywhere on the page. @param {HTMLElement} place highlighted during a drag */
@@ -114,10 +97,12 @@ function corrections(film, seen) {
 /** @param {HTMLElement} strip */
 function showStrip(strip) {
   strip.hidden = state.films.length < 2;
-  strip.replaceChildren(...state.films.map(film => make('button', {
+  const names = distinct(state.films.map(film => film.name));
+  strip.replaceChildren(...state.films.map((film, k) => make('button', {
     type: 'button', class: `thumb${film.error ? ' bad' : ''}`, title: film.name, 'aria-label': film.name,
     'aria-pressed': String(film === state.film), onclick: () => choose(film)},
-  film.thumb ?? make('span', {class: 'empty'}, film.error ? '!' : '\u2026'), make('span', {class: 'name'}, film.name))));
+  film.thumb ?? make('span', {class: 'empty'}, film.error ? '!' : '\u2026'), make('span', {class: 'name'}, names[k]))));
+  strip.querySelector('[aria-pressed="true"]')?.scrollIntoView({block: 'nearest', inline: 'nearest'});
 }
 
 /** @param {Parts} parts */

@@ -16,6 +16,7 @@ export function createGrid() {
   const parts = createParts();
   on('grid', () => showGrid(parts));
   on('film', () => showGrid(parts));
+  on('drawer', () => showGrid(parts));
   on('draw', () => drawGrid(parts));
   on('model', () => offerModels(parts.models));
   on('grid-status', () => setText(parts.status, statusOf()));
@@ -44,8 +45,7 @@ function createParts() {
   const stop = button(tr('ui.common.stop'), {class: 'stop', disabled: true, 'aria-label': tr('ui.grid.stop')}, () => { stopGrid(); showGrid(parts); });
   const status = make('span', {class: 'soft', role: 'status'});
   const place = make('div', {class: 'scroll'});
-  const panel = make('details', {class: 'table grid', hidden: true, ontoggle: () => showGrid(parts)},
-    make('summary', {}, tr('ui.grid.title')),
+  const panel = make('div', {class: 'table grid', hidden: true},
     make('div', {class: 'group'}, make('label', {for: 'cxr-grid-kind'}, tr('ui.common.compare')), kind, method, setting, values, run, stop, status),
     findings, models, films, place,
     make('p', {class: 'soft'}, tr('ui.grid.hint')));
@@ -79,8 +79,7 @@ function suggest({method, values}) {
 /** @param {Parts} parts */
 function showGrid(parts) {
   const result = current();
-  parts.panel.hidden = !result;
-  if (!result || !parts.panel.open) return;
+  if (!result || parts.panel.hidden) return;
   if (state.grid.film && isStale()) {
     stopGrid();
     clearGrid();
@@ -117,7 +116,7 @@ function isStale() {
 
 /** @param {Parts} parts */
 function drawGrid({panel, draws}) {
-  if (panel.open && !panel.hidden) for (const redraw of draws) redraw();
+  if (!panel.hidden) for (const redraw of draws) redraw();
 }
 
 /** @param {Parts} parts @param {Result} result */

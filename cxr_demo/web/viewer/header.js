@@ -1,39 +1,85 @@
-// The page's header: title, list of models, teaching buttons, language, light and dark theme.
+// The page's header: title, films, models, and the menu of everything that waits.
 
 /** @import {createModels} from './models.js' */
-import {button, make} from './dom.js';
+import {choose} from './actions.js';
+import {button, make, setText} from './dom.js';
 import {locale, tr} from './i18n.js';
+import {createPopover} from './popovers.js';
 import {remember, remembered} from './preferences.js';
-import {state} from './store.js';
+import {on, state} from './store.js';
 
-/** @param {ReturnType<typeof createModels>} models @param {HTMLElement[]} teaching buttons */
-export function createHead(models, teaching) {
-  const {title, tagline, notice} = state.page;
+/**
+ * @param {ReturnType<typeof createModels>} models @param {{adding: HTMLElement[], teaching: HTMLElement[], menu: HTMLElement[], openTable: () => void}} parts
+ * buttons that add films, that teach, and for the menu
+ */
+export function createHead(models, {adding, teaching, menu, openTable}) {
+  const {title, notice} = state.page;
   return make('header', {class: 'top'},
-    make('div', {class: 'name'}, make('h1', {}, title), make('p', {}, tagline), make('strong', {class: 'notice', role: 'note'}, notice)),
-    make('div', {class: 'model'}, make('label', {for: 'cxr-model'}, tr('ui.page.model')), models.list),
-    models.problem, models.node, ...teaching, createLanguages(), createDark());
+    make('h1', {}, title), createSteps(openTable), ...adding,
+    make('div', {class: 'model'}, make('label', {for: 'cxr-model', class: 'sr'}, tr('ui.page.model')), models.list, models.facts.opener, models.facts.pane),
+    make('strong', {class: 'notice', role: 'note'}, notice),
+    ...teaching, ...createMenu(menu),
+    models.problem, models.node);
+}
+
+/** The way from film to film. @param {() => void} openTable */
+function createSteps(openTable) {
+  const place = button('', {class: 'quiet', id: 'cxr-films', title: tr('ui.page.all_films')}, openTable);
+  /** @type {(sign: string, words: string, by: number) => HTMLButtonElement} */
+  const step = (sign, words, by) => button(sign, {class: 'quiet', 'aria-label': words, title: words}, () => {
+    const to = state.films[at() + by];
+    if (to) choose(to);
+  });
+  const [before, next] = [step('\u2039', tr('ui.keys.film_before'), -1), step('\u203a', tr('ui.keys.next_film'), 1)];
+  const node = make('div', {class: 'steps', role: 'group', 'aria-label': tr('ui.films.list'), hidden: true}, before, place, next);
+  const at = () => state.films.findIndex(film => film === state.film);
+  on('films', () => {
+    node.hidden = state.films.length < 2;
+    setText(place, tr('ui.page.film_of', {at: at() + 1, n: state.films.length}));
+    before.disabled = at() <= 0;
+    next.disabled = at() === state.films.length - 1;
+  });
+  return node;
+}
+
+/** @param {HTMLElement[]} more @returns the menu's button and its popover */
+function createMenu(more) {
+  const chapters = make('div', {class: 'entries'});
+  const {opener, pane} = createPopover('cxr-menu', '\u22ef', tr('ui.page.menu'),
+    make('div', {class: 'entries'}, ...more, createDark()), chapters, createLanguages());
+  pane.addEventListener('beforetoggle', () => chapters.replaceChildren(...chapterEntries()));
+  pane.addEventListener('click', event => { if (/** @type {Element} */ (event.target).closest('.entries button')) pane.hidePopover(); });
+  return [opener, pane];
 }
 
 function createDark() {
   if (remembered('dark')) document.body.classList.toggle('dark', remembered('dark') === 'true');
-  return button('\u25d0', {class: 'quiet', id: 'cxr-dark', 'aria-label': tr('ui.page.dark'), title: tr('ui.page.dark_hint')},
-    () => remember('dark', document.body.classList.toggle('dark')));
+  return button(tr('ui.page.dark'), {class: 'quiet', id: 'cxr-dark'}, () => remember('dark', document.body.classList.toggle('dark')));
 }
 
 function createLanguages() {
   const languages = Object.entries(state.page.languages);
   if (languages.length < 2) return null;
-  const list = make('select', {id: 'cxr-language', 'aria-label': tr('ui.page.language'), onchange: () => {
+  const list = make('select', {id: 'cxr-language', onchange: () => {
     remember('language', list.value);
     location.reload();
   }}, ...languages.map(([code, {name}]) => make('option', {value: code, lang: code, selected: code === locale()}, name)));
-  return list;
+  return make('div', {class: 'group'}, make('label', {for: list.id}, tr('ui.page.language')), list);
 }
 
-/** Shows the chapters in the current language; the page contains those of all languages. */
-export function hideOtherLanguages() {
-  const others = Object.keys(state.page.languages).filter(code => code !== locale());
-  document.documentElement.lang = locale();
-  document.head.append(make('style', {}, `:is(${others.map(code => `.in-${code}`)}) { display: none !important; }`));
+// ------------------------------------------------------------------ chapters, which Gradio draws
+
+/** The chapters in the current language; the page contains those of all languages, and a report none. */
+const chaptersNow = () => /** @type {HTMLElement | null} */ (document.querySelector(`.chapters.in-${locale()}`));
+
+/** Entries that open a chapter, and the description of the interface for programs. */
+function chapterEntries() {
+  const sheet = chaptersNow();
+  if (!sheet) return [];
+  sheet.setAttribute('popover', 'auto');
+  const heads = /** @type {HTMLElement[]} */ ([...sheet.querySelectorAll('button.label-wrap')]);
+  return [...heads.map(head => button(head.textContent?.replace('\u25bc', '').trim() ?? '', {class: 'quiet'}, () => {
+    for (const one of heads) if (one.classList.contains('open') !== (one === head)) one.click();
+    sheet.showPopover();
+  })), make('a', {href: '?view=api', target: '_blank'}, tr('ui.page.programs'))];
 }

@@ -1,4 +1,4 @@
-// The bar over the maps: zoom, window, colours, contours.
+// The view of film and maps: zoom, window, colours, contours; rows of a popover.
 
 /** @import {State} from './types.d.ts' */
 import {button, group, make, setText} from './dom.js';
@@ -11,11 +11,9 @@ export function createLooks() {
   const zoom = createZoom();
   const window = createWindow();
   const maps = createMapLooks();
-  const status = make('p', {class: 'soft look-status', role: 'status'});  // outside the bar, which may be scrolled out of sight
+  const status = make('p', {class: 'soft look-status', role: 'status'});  // outside the popover, which may be closed
   on('note', name => { if (name === 'look') setText(status, state.notes.look); });
-  const bar = make('section', {class: 'looks', 'aria-label': tr('ui.looks.title')},
-    zoom, ...window.groups, ...maps.groups);
-  return {bar, status, surface: maps.surface, levels: maps.levels, invert: window.invert};
+  return {rows: [zoom, ...window.groups, ...maps.groups], status, surface: maps.surface, levels: maps.levels, invert: window.invert};
 }
 
 function createZoom() {
@@ -46,7 +44,7 @@ function createWindow() {
     invert.setAttribute('aria-pressed', String(inverted));
   });
   return {invert, groups: [group(make('label', {for: 'cxr-level'}, tr('ui.looks.level')), level),
-    group(make('label', {for: 'cxr-contrast'}, tr('ui.looks.contrast')), contrast, auto, full, invert)]};
+    group(make('label', {for: 'cxr-contrast'}, tr('ui.looks.contrast')), contrast), group(tr('ui.looks.window'), auto, full, invert)]};
 }
 
 function createMapLooks() {
@@ -58,8 +56,9 @@ function createMapLooks() {
   const levels = make('input', {type: 'text', id: 'cxr-levels', size: 8, placeholder: tr('ui.looks.no_contours'), inputmode: 'decimal',
     title: tr('ui.looks.contours_hint'), oninput: () => takeContours(levels)});
   return {surface, levels, groups: [
-    group(make('label', {for: 'cxr-palette'}, tr('ui.looks.colours')), palettes, make('label', {for: 'cxr-side', class: 'sr'}, tr('ui.looks.sides')), sides,
-      make('label', {for: 'cxr-surface', class: 'sr'}, tr('ui.looks.surface')), surface),
+    group(make('label', {for: 'cxr-palette'}, tr('ui.looks.colours')), palettes),
+    group(make('label', {for: 'cxr-side'}, tr('ui.looks.sides')), sides),
+    group(make('label', {for: 'cxr-surface'}, tr('ui.looks.surface')), surface),
     group(make('label', {for: 'cxr-levels'}, tr('ui.looks.contours')), levels, make('span', {}, '%'))]};
 }
 

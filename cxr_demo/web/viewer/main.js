@@ -8,14 +8,16 @@ import {createBeside} from './beside.js';
 import {createBoxes} from './boxes.js';
 import {createCards} from './cards.js';
 import {createControls} from './controls.js';
-import {group, make} from './dom.js';
+import {make} from './dom.js';
+import {createDrawer} from './drawer.js';
+import {createAdding, createExamples} from './examples.js';
 import {createExport, createPacking} from './export.js';
 import {createFilmPane} from './film.js';
 import {createFindings} from './findings.js';
 import {followPointers, placeCrosses} from './gestures.js';
 import {createGrid} from './grid.js';
-import {createHead, hideOtherLanguages} from './header.js';
-import {Translator, speak, tr, translated, understood} from './i18n.js';
+import {createHead} from './header.js';
+import {Translator, locale, speak, tr, translated, understood} from './i18n.js';
 import {createFullScreen, createKeys, keysOf} from './keys.js';
 import {createLooks} from './looks.js';
 import {askAgain, createModels} from './models.js';
@@ -25,7 +27,7 @@ import {readRecorded} from './recorded.js';
 import {askNext, connect} from './requests.js';
 import {createScramble} from './scramble.js';
 import {keepFilms, keptFilms} from './session.js';
-import {addFilm, entryOf, filmWaits, keepFinding, lookAtFilm, on, openStore, publish, setModel, shown, state, takesFilms} from './store.js';
+import {addFilm, current, entryOf, filmWaits, guessing, keepFinding, lookAtFilm, on, openStore, publish, setModel, shown, state, takesFilms} from './store.js';
 import {createTable} from './table.js';
 import {createTour} from './tour.js';
 import {createTrust} from './trust.js';
@@ -45,7 +47,7 @@ export function start(host, names) {
   on('point', () => placeCrosses(root));
   const form = build(root);
   on('draw', () => { if (state.pointer) publish('point'); });
-  hideOtherLanguages();
+  document.documentElement.lang = locale();
   host.element.replaceChildren(root);
   listen(names.channel, form);
   publish('spec');
@@ -74,35 +76,47 @@ function build(root) {
   const readAloud = () => { spoken.textContent = cards.readings(); };
   const film = createFilmPane();
   followPointers(film.canvas, readAloud, () => state.drawing);
-  const findings = createFindings();
   const cards = createCards(readAloud);
   const wipe = createWipe(readAloud);
   const beside = createBeside(readAloud);
-  const packing = createPacking();
-  const table = createTable(packing);
-  const controls = createControls(findings.chooser, createExport());
+  const looks = createLooks();
+  const fullScreen = createFullScreen(() => bench);
+  const exporting = createExport();
+  const controls = createControls({view: [...looks.rows, beside.box], comparing: [wipe.opener, fullScreen], saving: [exporting.save]});
   const boxes = createBoxes(film);
-  const trust = createTrust([boxes.block, createScramble()]);
-  const grid = createGrid();
+  const drawer = createDrawer(drawersOf(boxes.panel));
   const quiz = createQuiz(root, film.pane, boxes.toggle);
   const models = createModels();
   const tour = createTour(root);
-  const fullScreen = createFullScreen(() => bench);
-  const looks = createLooks();
   const keys = createKeys(keysOf(controls.opacity, looks, wipe.opener, fullScreen, boxes.toggle));
-  looks.bar.append(group(tr('ui.common.compare'), wipe.opener, fullScreen, keys.opener), spoken, keys.dialog);
   const deck = make('section', {class: 'cards', 'aria-label': tr('ui.page.maps')}, ...cards.nodes, wipe.card, beside.card);
-  const bench = make('section', {class: 'bench'}, controls.bar, looks.bar, looks.status, deck);
-  film.bar.after(beside.box);
+  const bench = make('main', {class: 'bench'}, quiz.pane, controls.bar, make('div', {class: 'statuses'}, looks.status, exporting.status),
+    deck, createExamples(), drawer.node, spoken, keys.dialog);
   on('cards-shown', () => {
     const columns = shown().length + Number(!wipe.card.hidden) + Number(!beside.card.hidden);
     deck.style.setProperty('--columns', String(Math.max(1, columns)));
     publish('draw');
   });
-  root.append(createHead(models, takesFilms() ? [tour.opener, quiz.opener] : []),
-    make('div', {class: 'upper'}, film.pane, quiz.pane, findings.pane, findings.facts),
-    table, bench, grid, trust, tour.pane);
+  root.append(
+    createHead(models, {adding: createAdding(film.openPicker), teaching: takesFilms() ? [quiz.opener] : [],
+      menu: [...(takesFilms() ? [tour.opener] : []), keys.opener], openTable: () => drawer.open('films')}),
+    make('div', {class: 'desk'}, make('aside', {class: 'rail', 'aria-label': tr('ui.page.film_and_findings')}, film.pane, createFindings(), film.strip), bench),
+    tour.pane);
   return models.form;
+}
+
+/** @param {HTMLElement} boxes the panel of the visitor's boxes @returns {import('./drawer.js').Drawer[]} */
+function drawersOf(boxes) {
+  const {reliable, agree} = createTrust();
+  const shows = () => Boolean(current()) && !guessing();
+  return [
+    {key: 'reliable', title: tr('ui.drawer.reliable'), panel: reliable, offered: shows},
+    {key: 'agree', title: tr('ui.drawer.agree'), panel: agree, offered: shows},
+    {key: 'box', title: tr('ui.drawer.box'), panel: boxes, offered: shows},
+    {key: 'randomise', title: tr('ui.drawer.randomise'), panel: createScramble(), offered: () => shows() && takesFilms()},
+    {key: 'grid', title: tr('ui.drawer.grid'), panel: createGrid(), offered: shows},
+    {key: 'films', title: tr('ui.drawer.films'), panel: createTable(createPacking()), offered: () => state.films.length > 1 && !guessing()},
+  ];
 }
 
 /** Reopens the films after a reload of the page. @param {import('./models.js').Form} form */
@@ -114,7 +128,6 @@ function restoreFilms(form) {
   publish('model');
   if (kept.label) keepFinding(kept.label);
   for (const {name, source, boxes} of kept.films) addFilm(name, source, {boxes: boxes ?? [], met: Boolean(kept.label), busy: false});
-  if (state.films.some(film => film.source?.kind === 'file')) publish('examples');
   const film = state.films[kept.at] ?? state.films[0];
   if (known || !state.page.guests) return choose(film);
   // a model of the Hub, which is not in the list yet

@@ -3,6 +3,7 @@
 /** @import {Answer, Choice} from './types.d.ts' */
 import {choose, chooseModel} from './actions.js';
 import {button, make, setText} from './dom.js';
+import {createFacts} from './facts.js';
 import {say, tr} from './i18n.js';
 import {askNamed} from './requests.js';
 import {addModel, on, publish, setNaming, state, wantModel} from './store.js';
@@ -13,7 +14,7 @@ const UNNAMED = '';
 
 /** @typedef {ReturnType<typeof createForm>} Form */
 
-/** @returns the list of models, the line about an unavailable one, and the form for one of the Hub (null if not offered) */
+/** @returns the list of models, their facts, the line about an unavailable one, and the form for one of the Hub (null if not offered) */
 export function createModels() {
   const list = make('select', {id: 'cxr-model', onchange: () => {
     if (list.value !== UNNAMED) return chooseModel(list.value);
@@ -30,7 +31,7 @@ export function createModels() {
   on('model', show);
   on('naming', () => { form.node.hidden = true; });
   show();
-  return {list, form, problem, node: state.page.guests ? form.node : null};
+  return {list, facts: createFacts(), form, problem, node: state.page.guests ? form.node : null};
 }
 
 /** Fills the list; a failure case's model is in it while its film is open. */

@@ -31,3 +31,15 @@ export const lasting = seconds =>
 
 /** @param {string} text */
 export const sentenceCase = text => text[0].toUpperCase() + text.slice(1);
+
+/**
+ * Names without the beginning that all of them share, so that a narrow place shows where they differ.
+ * @param {readonly string[]} names
+ */
+export function distinct(names) {
+  const [first = '', ...others] = names;
+  let shared = 0;
+  while (others.length && shared < first.length && others.every(name => name[shared] === first[shared])) shared += 1;
+  // a short beginning stays readable, and equal names stay whole
+  return shared > 5 && shared < Math.min(...names.map(name => name.length)) ? names.map(name => `\u2026${name.slice(shared)}`) : names;
+}

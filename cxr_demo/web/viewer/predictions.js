@@ -36,3 +36,12 @@ export function combined(probabilities) {
   const mean = probabilities.reduce((sum, p) => sum + logit(p), 0) / probabilities.length;
   return 1 / (1 + Math.exp(-mean));
 }
+
+/** Ends of the bars' axis, which is even in log odds. */
+const AXIS = [0.005, 0.95];
+
+/** @param {number} p a probability @returns its place on the axis from 0 to 1; a bar beyond an end is drawn to the end */
+export function alongAxis(p) {
+  const [low, high] = AXIS.map(logit);
+  return clamp((logit(p) - low) / (high - low), 0, 1);
+}

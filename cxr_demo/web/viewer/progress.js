@@ -17,8 +17,7 @@ export function words({state: now, error, stopped, steps: [done, total] = [0, 0]
   if (error) return say(error);
   if (stopped) return `${say(stopped)} ${forwards ? tr('ui.progress.map_of_copies', {done, n: total}) : tr('ui.progress.no_map')}`;
   if (now === 'stopping') return tr('ui.progress.stopping');
-  if (now === 'done') return tr('ui.progress.complete');
-  if (now === 'stopped') return '';
+  if (now === 'done' || now === 'stopped') return '';
   return waiting({ahead, wait}) ?? (total ? altered(since, done, total) : tr('ui.progress.starting'));
 }
 

@@ -4,7 +4,7 @@
 /** @import {About, AwaitedTable, Box, Cell, Choice, Edges, Entry, Film, Grid, Guess, Job, Method, Packing, Place, Prediction, Question, Quiz, Result, Scramble, Settings, Source, Spec, State, Trust, View, Window} from './types.d.ts' */
 
 /** A type with writable fields, for actions. @template T @typedef {{-readonly [K in keyof T]: T[K]}} Open */
-/** @typedef {'draw' | 'cards' | 'card' | 'point' | 'film' | 'films' | 'findings' | 'mark' | 'spec' | 'model' | 'naming' | 'trust' | 'scramble' | 'grid' | 'grid-status' | 'quiz' | 'export' | 'packing' | 'view' | 'note' | 'cards-shown' | 'boxes' | 'estimate' | 'tables' | 'examples'} Topic */
+/** @typedef {'draw' | 'cards' | 'card' | 'point' | 'film' | 'films' | 'findings' | 'mark' | 'spec' | 'model' | 'naming' | 'trust' | 'scramble' | 'grid' | 'grid-status' | 'quiz' | 'export' | 'packing' | 'view' | 'note' | 'cards-shown' | 'boxes' | 'estimate' | 'tables' | 'drawer'} Topic */
 
 /** No finding is chosen. */
 export const NONE = -1;

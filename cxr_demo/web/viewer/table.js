@@ -13,11 +13,11 @@ import {answered, on, probabilityOf, resultOf, sortBy, state, takesFilms, tickFi
 export function createTable(saving) {
   const name = make('span', {});
   const place = make('div', {class: 'scroll'});
-  const panel = make('details', {class: 'table', hidden: true}, make('summary', {}, name), place,
+  const panel = make('div', {class: 'table films', hidden: true}, make('h3', {}, name), place,
     make('p', {class: 'soft'}, tr('ui.table.hint'), ' ',
       tr('ui.table.combined_hint')),
     make('div', {class: 'group'}, button(tr('ui.table.save'), {class: 'quiet', id: 'cxr-csv'}, saveTable), ...(takesFilms() ? saving : saving.slice(-1))));
-  on('films', () => showTable(panel, name, place));
+  on('films', () => showTable(name, place));
   return panel;
 }
 
@@ -38,18 +38,17 @@ function sorted() {
   return films.sort((a, b) => (value(a) < value(b) ? -1 : value(a) > value(b) ? 1 : 0) * (falling ? -1 : 1));
 }
 
-/** @param {HTMLElement} panel @param {HTMLElement} name @param {HTMLElement} place */
-function showTable(panel, name, place) {
+/** @param {HTMLElement} name @param {HTMLElement} place */
+function showTable(name, place) {
   const films = sorted();
-  panel.hidden = state.films.length < 2;
   const missing = state.films.filter(film => film.error && !resultOf(film)).length;
   const waits = state.films.length - films.length - missing;
   setText(name, [tr('ui.table.title', {done: films.length, n: state.films.length}), waits && tr('ui.table.to_come', {n: waits}),
     missing && tr('ui.table.unreadable', {n: missing})].filter(Boolean).join(', '));
-  if (panel.hidden || !films.length) return place.replaceChildren();
+  if (!films.length) return place.replaceChildren();
   /** Draws the table again; the changed field keeps the focus. @param {string} selector */
   const again = selector => {
-    showTable(panel, name, place);
+    showTable(name, place);
     /** @type {HTMLElement | null} */ (place.querySelector(selector))?.focus();
   };
   place.replaceChildren(make('table', {}, headOf(films, again), make('tbody', {}, ...films.map(film => rowOf(film, films, again))), footOf(films)));

@@ -10,8 +10,8 @@ const stops = () => [
   ['.film', tr('ui.tour.films')],
   ['.findings', tr('ui.tour.findings')],
   ['.cards', tr('ui.tour.maps')],
-  ['.looks', tr('ui.tour.looks')],
-  ['.believe', tr('ui.tour.trust')],
+  ['#cxr-view', tr('ui.tour.looks')],
+  ['.drawer', tr('ui.tour.trust')],
   ['#cxr-quiz', tr('ui.tour.quiz')],
 ];
 

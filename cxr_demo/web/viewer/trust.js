@@ -1,4 +1,4 @@
-// The panel of trust: measures from the server of how far complete maps can be trusted.
+// Measures from the server of how far complete maps can be trusted: a panel on each map, and one on their agreement.
 
 /** @import {Answer, Curves, Measured, Overlay, Result, Trust} from './types.d.ts' */
 import {coloursNow, filmAt, fit, hatch} from './canvas.js';
@@ -12,24 +12,34 @@ import {figure, share} from './numbers.js';
 import {waiting} from './progress.js';
 import {changePart, current, on, publish, setTrust, state, titleOf} from './store.js';
 
-/** @param {HTMLElement[]} blocks below the measures: boxes, and the scrambled model */
-export function createTrust(blocks) {
-  const measures = make('div', {class: 'blocks'});
-  const status = make('span', {class: 'soft', role: 'status'});
-  const panel = make('section', {class: 'believe', 'aria-label': tr('ui.trust.title'), hidden: true},
-    make('header', {}, make('h3', {}, tr('ui.trust.title')), status), measures,
-    make('div', {class: 'blocks'}, ...blocks));
+/** @returns the two panels */
+export function createTrust() {
+  const [reliable, agree] = [panel(tr('ui.trust.title')), panel(tr('ui.trust.agree'))];
   const show = () => {
-    panel.hidden = !current();
-    if (panel.hidden) return;
-    showTrust(panel, status, measures);
+    const found = current()?.trust ?? null;
+    for (const {node, status} of [reliable, agree]) {
+      node.dataset.state = found?.state ?? 'idle';
+      setText(status, trustWords(found));
+    }
+    overlay = null;
+    reliable.measures.replaceChildren(...(found?.methods ? [curvesBlock(found), placesBlock(found)] : []).filter(present));
+    agree.measures.replaceChildren(...(found?.methods ? [agreementBlock(found)] : []).filter(present));
+    requestAnimationFrame(drawOverlay);
     publish('tables');
     publish('scramble');
   };
   on('trust', show);
   on('film', show);
   on('draw', drawOverlay);
-  return panel;
+  on('drawer', drawOverlay);
+  return {reliable: reliable.node, agree: agree.node};
+}
+
+/** @param {string} title */
+function panel(title) {
+  const measures = make('div', {class: 'blocks'});
+  const status = make('span', {class: 'soft', role: 'status'});
+  return {node: make('div', {class: 'believe'}, make('header', {}, make('h3', {}, title), status), measures), measures, status};
 }
 
 /** @param {Answer} answer */
@@ -64,16 +74,6 @@ async function takeMeasured(result, trust, i, curves, packed) {
   publish('trust');
 }
 
-/** @param {HTMLElement} panel @param {HTMLElement} status @param {HTMLElement} measures */
-function showTrust(panel, status, measures) {
-  const found = current()?.trust ?? null;
-  panel.dataset.state = found?.state ?? 'idle';
-  setText(status, trustWords(found));
-  overlay = null;
-  measures.replaceChildren(...(found?.methods ? [curvesBlock(found), agreementBlock(found), placesBlock(found)].filter(present) : []));
-  requestAnimationFrame(drawOverlay);
-}
-
 /** @param {Trust | null} found */
 function trustWords(found) {
   if (found?.error) return say(found.error);
@@ -97,7 +97,6 @@ function agreementBlock(found) {
   const heads = [tr('ui.trust.rank'), tr('ui.trust.other_findings'), tr('ui.trust.top'), tr('ui.trust.other_findings')];
   const own = found.measured.get(i)?.overlay;
   return make('div', {class: 'block'},
-    make('h4', {}, tr('ui.trust.agree')),
     make('div', {class: 'beside'}, makeTable(heads, rows), own ? overlayOf(own) : null),
     make('p', {class: 'soft'}, tr('ui.trust.agree_hint'), ' ',
       tr('ui.trust.agree_wrong')));

@@ -47,7 +47,7 @@ export interface BuiltIn {
   readonly key: string; readonly title: string; readonly boxes?: readonly Box[]; readonly credit?: string;
   readonly planted?: string; readonly finding?: string; readonly edges?: Edges | null; readonly model?: Choice;
 }
-export interface Phantom extends BuiltIn { readonly planted: string }
+export interface Phantom extends BuiltIn { readonly planted: string; readonly picture: string }
 export interface Lesson extends BuiltIn { readonly model: Choice; readonly boxes: readonly Box[] }
 export interface Catalogue {
   readonly name: string; readonly also: readonly string[];

@@ -1,4 +1,4 @@
-// Made by `make viewer`; sources sha256:e45fdcb078b195ba913a48b9519ceac4d0ffab397853a1ed7d15cb6e72c91204
+// Made by `make viewer`; sources sha256:7c14ae790a90d8924acfa4028f8ec47282d26a80a91e4abc3f7583ff2a824fed
 "use strict";
 var viewer = (() => {
   var __defProp = Object.defineProperty;
@@ -110,8 +110,8 @@ var viewer = (() => {
       given: true,
       edges: turned([x / width, y / height, (x + w) / width, (y + h) / height], turns)
     }));
-    const inside = all.filter(({ edges: [left, top, right, bottom] }) => left < 1 && top < 1 && right > 0 && bottom > 0);
-    return { inside, beside: all.length - inside.length };
+    const inside2 = all.filter(({ edges: [left, top, right, bottom] }) => left < 1 && top < 1 && right > 0 && bottom > 0);
+    return { inside: inside2, beside: all.length - inside2.length };
   }
   var askable = (boxes, labels) => boxes.filter((box) => labels.includes(box.label)).map(({ label, edges }) => ({ label, edges: (
     /** @type {Edges} */
@@ -129,10 +129,10 @@ var viewer = (() => {
   }
   var isHidden = (t, side) => side === "for" && t < 0 || side === "against" && t > 0;
   var cover = (t, side, opacity) => isHidden(t, side) ? 0 : Math.abs(t) * opacity;
-  function coloured(step, limit, stops2, side, opacity) {
+  function coloured(step2, limit, stops2, side, opacity) {
     const bytes = new Uint8ClampedArray(4 * 256);
     for (let q = -127; q < 128; q++) {
-      const t = clamp(q * step / limit, stops2[0][0], 1);
+      const t = clamp(q * step2 / limit, stops2[0][0], 1);
       bytes.set([...shade(stops2, t), isHidden(t, side) ? 0 : 255 * Math.abs(t) * opacity], 4 * (q & 255));
     }
     return new Uint32Array(bytes.buffer);
@@ -180,11 +180,11 @@ var viewer = (() => {
       ...members
     );
   }
-  function makeTable(heads2, rows) {
+  function makeTable(heads, rows) {
     return make(
       "table",
       {},
-      make("thead", {}, make("tr", {}, make("td"), ...heads2.map((text) => make("th", { scope: "col" }, text)))),
+      make("thead", {}, make("tr", {}, make("td"), ...heads.map((text) => make("th", { scope: "col" }, text)))),
       make("tbody", {}, ...rows.map(([name, cells]) => make("tr", {}, make("th", { scope: "row" }, name), ...cells)))
     );
   }
@@ -245,8 +245,8 @@ var viewer = (() => {
     return table;
   }
   function hundredths({ width, height, values }, crop) {
-    const inside = (k, size, from, share2) => k >= Math.floor(from * size) && k < Math.ceil((from + share2) * size);
-    const seen = values.filter((_, k) => inside(k % width, width, crop.left, crop.width) && inside(Math.floor(k / width), height, crop.top, crop.height)).sort();
+    const inside2 = (k, size, from, share2) => k >= Math.floor(from * size) && k < Math.ceil((from + share2) * size);
+    const seen = values.filter((_, k) => inside2(k % width, width, crop.left, crop.width) && inside2(Math.floor(k / width), height, crop.top, crop.height)).sort();
     return [0.01, 0.99].map((q) => seen[Math.round(q * (seen.length - 1))] / DEEPEST);
   }
 
@@ -291,14 +291,14 @@ var viewer = (() => {
   function evidenceIn(maps, i, edges, crop) {
     const { side } = maps;
     const [x0, x1, y0, y1] = cellsOf(edges, side, crop);
-    let [inside, all] = [0, 0];
+    let [inside2, all] = [0, 0];
     plane(maps, i).forEach((q, k) => {
       if (q <= 0) return;
       const [x, y] = [k % side, Math.floor(k / side)];
       all += q;
-      if (x >= x0 && x < x1 && y >= y0 && y < y1) inside += q;
+      if (x >= x0 && x < x1 && y >= y0 && y < y1) inside2 += q;
     });
-    return all ? inside / all : null;
+    return all ? inside2 / all : null;
   }
   var kept = /* @__PURE__ */ new WeakMap();
   function smoothed(maps, i) {
@@ -1123,12 +1123,17 @@ var viewer = (() => {
     return ranked[margins.indexOf(Math.max(...margins))];
   }
   function logit(p) {
-    const inside = clamp(p, 1e-6, 1 - 1e-6);
-    return Math.log(inside / (1 - inside));
+    const inside2 = clamp(p, 1e-6, 1 - 1e-6);
+    return Math.log(inside2 / (1 - inside2));
   }
   function combined(probabilities) {
     const mean = probabilities.reduce((sum, p) => sum + logit(p), 0) / probabilities.length;
     return 1 / (1 + Math.exp(-mean));
+  }
+  var AXIS = [5e-3, 0.95];
+  function alongAxis(p) {
+    const [low, high] = AXIS.map(logit);
+    return clamp((logit(p) - low) / (high - low), 0, 1);
   }
 
   // cxr_demo/web/viewer/session.js
@@ -1254,7 +1259,6 @@ var viewer = (() => {
     for (const table of tables) readBoxes(table.name, await table.text());
     const added = files.filter((file) => !tables.includes(file)).map((file) => ({ file, film: addFilm(file.name, null) }));
     if (!added.length) return;
-    publish("examples");
     choose(added[0].film);
     for (const { file, film } of added) {
       await sendOne(file, film);
@@ -1392,12 +1396,12 @@ var viewer = (() => {
   function giveBoxes({ film, seen }) {
     const key = stem(film.name);
     const known = state.table.get(key) ?? [];
-    const { inside, beside } = placed(known, seen.film, turnsOf(film.source?.correction ?? ""));
+    const { inside: inside2, beside } = placed(known, seen.film, turnsOf(film.source?.correction ?? ""));
     if (state.awaited?.stems.has(key)) {
       note("box", state.awaited.words);
       awaitTable(null);
     }
-    if (known.length) setBoxes(film, [...film.boxes.filter((box) => !box.given), ...inside]);
+    if (known.length) setBoxes(film, [...film.boxes.filter((box) => !box.given), ...inside2]);
     if (beside) note("box", tr("ui.films.boxes_beside", { n: beside, name: film.name }));
     keepFilms();
   }
@@ -1415,6 +1419,12 @@ var viewer = (() => {
   var share = (value) => value === null || value === void 0 ? "\u2013" : `${Math.round(100 * value)} %`;
   var lasting = (seconds) => seconds >= 90 ? tr("ui.common.minutes", { n: Math.round(seconds / 60) }) : `${Math.max(1, Math.round(seconds))} s`;
   var sentenceCase = (text) => text[0].toUpperCase() + text.slice(1);
+  function distinct(names) {
+    const [first = "", ...others] = names;
+    let shared = 0;
+    while (others.length && shared < first.length && others.every((name) => name[shared] === first[shared])) shared += 1;
+    return shared > 5 && shared < Math.min(...names.map((name) => name.length)) ? names.map((name) => `\u2026${name.slice(shared)}`) : names;
+  }
 
   // cxr_demo/web/viewer/progress.js
   function waiting({ ahead, wait }) {
@@ -1426,8 +1436,7 @@ var viewer = (() => {
     if (error) return say(error);
     if (stopped) return `${say(stopped)} ${forwards ? tr("ui.progress.map_of_copies", { done, n: total }) : tr("ui.progress.no_map")}`;
     if (now === "stopping") return tr("ui.progress.stopping");
-    if (now === "done") return tr("ui.progress.complete");
-    if (now === "stopped") return "";
+    if (now === "done" || now === "stopped") return "";
     return waiting({ ahead, wait }) ?? (total ? altered(since, done, total) : tr("ui.progress.starting"));
   }
   function altered(since, done, total) {
@@ -1453,7 +1462,7 @@ var viewer = (() => {
       save.disabled = state.packing.run !== null || current()?.exporting?.state === "running" || !finished().length;
       setText(status, exportWords());
     });
-    return [save, status];
+    return { save, status };
   }
   function askExport() {
     const result = current();
@@ -1628,6 +1637,59 @@ var viewer = (() => {
   }
   var cellOf = (job) => state.grid.cells.get(cellKey(job.method, job.k)) ?? null;
 
+  // cxr_demo/web/viewer/popovers.js
+  var GAP = 4;
+  function createPopover(id, face, title, ...content) {
+    const pane = make("div", { class: "popover", popover: "auto", id: `${id}-pane`, role: "dialog", "aria-label": title }, ...content);
+    const opener = make("button", { type: "button", class: "quiet", id, popovertarget: pane.id, title, "aria-label": title, "aria-haspopup": "dialog" }, face);
+    pane.addEventListener("beforetoggle", (event) => {
+      if (
+        /** @type {ToggleEvent} */
+        event.newState === "open"
+      ) hang(pane, opener);
+    });
+    return { opener, pane };
+  }
+  function hang(pane, opener) {
+    const { left, right, top, bottom } = opener.getBoundingClientRect();
+    const { innerWidth: width, innerHeight: height } = window;
+    const [below, toRight] = [height - bottom >= top, width - left >= right];
+    Object.assign(pane.style, {
+      left: toRight ? `${Math.max(GAP, left)}px` : "auto",
+      right: toRight ? "auto" : `${Math.max(GAP, width - right)}px`,
+      top: below ? `${bottom + GAP}px` : "auto",
+      bottom: below ? "auto" : `${height - top + GAP}px`,
+      maxHeight: `${(below ? height - bottom : top) - 2 * GAP}px`,
+      maxWidth: `${(toRight ? width - left : right) - 2 * GAP}px`
+    });
+  }
+
+  // cxr_demo/web/viewer/facts.js
+  function createFacts() {
+    const facts = make("div", { class: "facts" });
+    on("spec", () => showModel(facts));
+    return createPopover("cxr-facts", "i", tr("ui.findings.facts"), facts);
+  }
+  var rounded = ({ value, low, high }) => ({ value: fixed(value, 2), low: fixed(low, 2), high: fixed(high, 2) });
+  function showModel(facts) {
+    const { spec } = state;
+    const measured = spec.means.map((s) => make(
+      "p",
+      { class: "measured" },
+      make("b", {}, `${say(s.metric)} ${fixed(s.value, 2)}`),
+      make("span", { class: "soft" }, tr("ui.findings.mean_measured", { ...rounded(s), subset: say(s.subset) }))
+    ));
+    facts.replaceChildren(...[
+      make("h2", {}, say(spec.title)),
+      make("p", { class: "soft" }, make("code", {}, spec.revision)),
+      ...measured,
+      spec.means.length ? null : make("p", { class: "soft" }, tr("ui.findings.not_measured")),
+      spec.scored_on ? make("p", { class: "soft", lang: "en" }, spec.scored_on) : null,
+      make("p", { class: "soft", lang: "en" }, spec.trained_on)
+    ].filter(present));
+    if (!current()) publish("findings");
+  }
+
   // cxr_demo/web/viewer/models.js
   var UNNAMED = "";
   function createModels() {
@@ -1650,7 +1712,7 @@ var viewer = (() => {
       form.node.hidden = true;
     });
     show2();
-    return { list, form, problem, node: state.page.guests ? form.node : null };
+    return { list, facts: createFacts(), form, problem, node: state.page.guests ? form.node : null };
   }
   function offered() {
     const lesson = state.film && lessonOf(state.film)?.model;
@@ -1902,27 +1964,31 @@ var viewer = (() => {
   }
 
   // cxr_demo/web/viewer/trust.js
-  function createTrust(blocks) {
-    const measures = make("div", { class: "blocks" });
-    const status = make("span", { class: "soft", role: "status" });
-    const panel = make(
-      "section",
-      { class: "believe", "aria-label": tr("ui.trust.title"), hidden: true },
-      make("header", {}, make("h3", {}, tr("ui.trust.title")), status),
-      measures,
-      make("div", { class: "blocks" }, ...blocks)
-    );
+  function createTrust() {
+    const [reliable, agree] = [panel(tr("ui.trust.title")), panel(tr("ui.trust.agree"))];
     const show2 = () => {
-      panel.hidden = !current();
-      if (panel.hidden) return;
-      showTrust(panel, status, measures);
+      const found = current()?.trust ?? null;
+      for (const { node, status } of [reliable, agree]) {
+        node.dataset.state = found?.state ?? "idle";
+        setText(status, trustWords(found));
+      }
+      overlay = null;
+      reliable.measures.replaceChildren(...(found?.methods ? [curvesBlock(found), placesBlock(found)] : []).filter(present));
+      agree.measures.replaceChildren(...(found?.methods ? [agreementBlock(found)] : []).filter(present));
+      requestAnimationFrame(drawOverlay);
       publish("tables");
       publish("scramble");
     };
     on("trust", show2);
     on("film", show2);
     on("draw", drawOverlay);
-    return panel;
+    on("drawer", drawOverlay);
+    return { reliable: reliable.node, agree: agree.node };
+  }
+  function panel(title) {
+    const measures = make("div", { class: "blocks" });
+    const status = make("span", { class: "soft", role: "status" });
+    return { node: make("div", { class: "believe" }, make("header", {}, make("h3", {}, title), status), measures), measures, status };
   }
   function heardTrust(answer) {
     const result = current();
@@ -1947,14 +2013,6 @@ var viewer = (() => {
     if (result.trust?.measured.get(i) === own2) keep(result.trust, { curves, overlay: { side: packed.side, planes } });
     publish("trust");
   }
-  function showTrust(panel, status, measures) {
-    const found = current()?.trust ?? null;
-    panel.dataset.state = found?.state ?? "idle";
-    setText(status, trustWords(found));
-    overlay = null;
-    measures.replaceChildren(...found?.methods ? [curvesBlock(found), agreementBlock(found), placesBlock(found)].filter(present) : []);
-    requestAnimationFrame(drawOverlay);
-  }
   function trustWords(found) {
     if (found?.error) return say(found.error);
     if (found?.state === "running") return waiting(found) ?? tr("ui.trust.measuring");
@@ -1973,13 +2031,12 @@ var viewer = (() => {
         [cell(figure(pair.rank[i])), cell(figure(pair.rankOthers[i]), "soft"), cell(share(pair.top[i])), cell(share(pair.topOthers[i]), "soft")]
       ]
     ));
-    const heads2 = [tr("ui.trust.rank"), tr("ui.trust.other_findings"), tr("ui.trust.top"), tr("ui.trust.other_findings")];
+    const heads = [tr("ui.trust.rank"), tr("ui.trust.other_findings"), tr("ui.trust.top"), tr("ui.trust.other_findings")];
     const own2 = found.measured.get(i)?.overlay;
     return make(
       "div",
       { class: "block" },
-      make("h4", {}, tr("ui.trust.agree")),
-      make("div", { class: "beside" }, makeTable(heads2, rows), own2 ? overlayOf(own2) : null),
+      make("div", { class: "beside" }, makeTable(heads, rows), own2 ? overlayOf(own2) : null),
       make(
         "p",
         { class: "soft" },
@@ -2212,12 +2269,12 @@ var viewer = (() => {
     zoomAt(placeOn(canvas, event), 2 ** (-clamp(event.deltaY, -100, 100) / 200));
   }
   function stepBy(event, readAloud) {
-    const step = STEPS[event.key];
-    if (!step || event.ctrlKey || event.metaKey || event.altKey) return;
+    const step2 = STEPS[event.key];
+    if (!step2 || event.ctrlKey || event.metaKey || event.altKey) return;
     event.preventDefault();
-    if (event.shiftKey) return moveBy(step[0] / 8, step[1] / 8);
+    if (event.shiftKey) return moveBy(step2[0] / 8, step2[1] / 8);
     const from = state.pointer ?? middle();
-    point2({ x: from.x + step[0] / 56 / state.view.zoom, y: from.y + step[1] / 56 / state.view.zoom });
+    point2({ x: from.x + step2[0] / 56 / state.view.zoom, y: from.y + step2[1] / 56 / state.view.zoom });
     readAloud();
   }
   function placeCrosses(root) {
@@ -2298,23 +2355,26 @@ var viewer = (() => {
   // cxr_demo/web/viewer/boxes.js
   function createBoxes(film) {
     const toggle = () => drawing(!state.drawing);
-    const draw = button(tr("ui.boxes.draw"), { class: "quiet", id: "cxr-draw-box", "aria-pressed": "false" }, toggle);
+    const draw = button("\u270E", { class: "pencil", id: "cxr-draw-box", "aria-pressed": "false", "aria-label": tr("ui.boxes.draw"), title: tr("ui.boxes.draw_key"), hidden: true }, toggle);
+    film.stage.append(draw);
     const clear = button(tr("ui.boxes.remove"), { class: "quiet" }, clearBoxes);
     const place = make("div", {});
-    const block = make(
+    const panel2 = make(
       "div",
       { class: "block boxes" },
       make("h4", {}, tr("ui.boxes.title")),
       make("p", { class: "soft" }, tr("ui.boxes.hint")),
-      make("div", { class: "group" }, draw, clear),
+      make("div", { class: "group" }, clear),
       place
     );
     on("boxes", () => {
       draw.setAttribute("aria-pressed", String(state.drawing));
       film.stage.classList.toggle("drawing", state.drawing);
       if (!state.drawing) return;
-      film.stage.scrollIntoView({ block: "nearest" });
       film.canvas.focus({ preventScroll: true });
+    });
+    on("film", () => {
+      draw.hidden = !current() || !takesFilms();
     });
     on("tables", () => {
       place.replaceChildren(...measuresOrButton());
@@ -2322,7 +2382,7 @@ var viewer = (() => {
     });
     drawByPointer(film.canvas);
     drawByKeys(film.stage);
-    return { block, toggle };
+    return { panel: panel2, toggle };
   }
   function drawByPointer(canvas) {
     canvas.addEventListener("pointerdown", (event) => {
@@ -2355,17 +2415,21 @@ var viewer = (() => {
       if (event.key === "Escape" && state.drawing) drawing(false);
     });
   }
-  function measuresOrButton() {
+  function measuredBoxes() {
     const found = current()?.trust;
     const now = state.film && found?.asked === JSON.stringify(boxesTold(state.film));
-    const measured = now ? Object.entries(found?.boxes?.[state.label] ?? {}) : [];
+    return now ? found?.boxes?.[state.label] ?? null : null;
+  }
+  var inside = (pointing) => pointing === null ? "\u2013" : pointing ? tr("ui.boxes.yes") : tr("ui.boxes.no");
+  function measuresOrButton() {
+    const measured = Object.entries(measuredBoxes() ?? {});
     if (measured.length) {
       return [makeTable([tr("ui.boxes.peak_inside"), tr("ui.boxes.energy"), tr("ui.boxes.iou"), tr("ui.boxes.best_iou")], measured.map(([key, m]) => [
         titleOf(key),
-        [m.pointing === null ? "\u2013" : m.pointing ? tr("ui.boxes.yes") : tr("ui.boxes.no"), figure(m.energy), figure(m.iou), figure(m.ceiling)].map((text) => make("td", {}, text))
+        [inside(m.pointing), figure(m.energy), figure(m.iou), figure(m.ceiling)].map((text) => make("td", {}, text))
       ]))];
     }
-    if (!boxesOf(state.label).length || !found?.methods) return [];
+    if (!boxesOf(state.label).length || !current()?.trust?.methods) return [];
     return [button(tr("ui.boxes.measure"), { class: "quiet", id: "cxr-measure-boxes" }, () => askTrust(true))];
   }
 
@@ -2493,7 +2557,6 @@ var viewer = (() => {
   }
 
   // cxr_demo/web/viewer/cards.js
-  var MARKS = { supported: "\u2713", anatomy: "\u2248", random: "\u2715", undefined: "?" };
   function createCards(readAloud) {
     const cards = state.page.methods.map((method) => createCard(method, readAloud));
     const of = (method) => cards.filter((card) => card.method === method);
@@ -2502,7 +2565,11 @@ var viewer = (() => {
     on("cards", () => visible().forEach(drawCard));
     on("point", () => visible().forEach(readOut));
     on("card", (method) => of(method).forEach(refresh));
-    on("scramble", () => visible().forEach(trustLine));
+    for (
+      const topic of
+      /** @type {const} */
+      ["scramble", "trust"]
+    ) on(topic, () => visible().forEach(showFacts));
     on("estimate", (answer) => cards.forEach((card) => showEstimate(card, answer)));
     on("cards-shown", () => {
       for (const card of cards) card.node.hidden = !state.on.has(card.method.key);
@@ -2521,41 +2588,44 @@ var viewer = (() => {
   }
   function createParts2(method, fields) {
     const about2 = { method: method.title };
-    const { canvas, node: place } = makeStage(tr("ui.cards.map_of_none", about2));
+    const bar = make("progress", { max: 1, value: 0, "aria-label": tr("ui.cards.progress", about2) });
+    const { canvas, node: place } = makeStage(tr("ui.cards.map_of_none", about2), bar);
     place.classList.add("blank");
     place.dataset.blank = tr("ui.cards.appears_here");
-    const [low, middle2, high, readout, fidelity, status, figures, estimate] = ["low", "middle", "high", "readout", "fidelity", "status", "figures", "estimate"].map((name) => make("span", { class: name }));
+    const [low, middle2, high, readout, fidelity, boxed, status, figures, estimate] = ["low", "middle", "high", "readout", "fidelity", "boxed", "status", "figures", "estimate"].map((name) => make("span", { class: name }));
     status.setAttribute("role", "status");
-    const trust = make("p", { class: "trust", hidden: true });
+    const trust = make("span", { class: "trust", hidden: true });
     const scale = make("div", { class: "ramp" });
-    const bar = make("progress", { max: 1, value: 0, "aria-label": tr("ui.cards.progress", about2) });
-    const end = button(tr("ui.common.stop"), { class: "stop", "aria-label": tr("ui.cards.stop_method", about2), disabled: true }, () => stop(method));
+    const end = button(tr("ui.common.stop"), { class: "stop", "aria-label": tr("ui.cards.stop_method", about2), hidden: true }, () => stop(method));
     const again = button(tr("ui.cards.run_again"), { class: "quiet", "aria-label": tr("ui.cards.run_method", about2), disabled: true }, () => askRun(method));
     const save = button(tr("ui.cards.save"), { class: "quiet", "aria-label": tr("ui.cards.save_method", about2), disabled: true }, () => saveMap(method));
+    const more = createPopover(
+      `cxr-more-${method.key}`,
+      "\u22EF",
+      tr("ui.cards.more", about2),
+      make("h4", {}, method.title),
+      make("p", { class: "reading" }, method.reading),
+      make("h4", {}, tr("ui.cards.settings")),
+      ...method.settings.map((setting) => labelled(method, setting, fields)),
+      make("p", { class: "line" }, estimate),
+      make("div", { class: "group" }, again, save),
+      make("p", { class: "line" }, figures),
+      make("p", { class: "paper" }, method.unit.title, make("br"), method.paper)
+    );
+    more.pane.addEventListener("beforetoggle", (event) => {
+      if (takesFilms() && /** @type {ToggleEvent} */
+      event.newState === "open") askEstimate(method);
+    });
     const node = make(
       "article",
       { class: "card", "data-method": method.key, "aria-label": method.title, hidden: !method.on },
-      make("header", {}, make("h3", {}, method.title), make("span", { class: "unit" }, method.unit.title), end),
+      make("header", {}, make("h3", { title: method.unit.title }, method.title), end, more.opener, more.pane),
       place,
-      make("div", { class: "scale" }, scale, make("div", { class: "ticks" }, low, middle2, high)),
-      make("div", { class: "line" }, readout, fidelity),
-      trust,
-      bar,
-      make("div", { class: "line" }, status, figures),
-      make("p", { class: "reading" }, method.reading),
-      make(
-        "details",
-        { ontoggle: () => {
-          if (takesFilms()) askEstimate(method);
-        } },
-        make("summary", {}, tr("ui.cards.settings")),
-        ...method.settings.map((setting) => labelled(method, setting, fields)),
-        make("p", { class: "line" }, estimate),
-        make("p", { class: "paper" }, method.paper)
-      ),
-      make("footer", {}, again, save)
+      make("div", { class: "scale", title: method.unit.title }, scale, make("div", { class: "ticks" }, low, middle2, high)),
+      make("p", { class: "said" }, status, trust),
+      make("div", { class: "line" }, readout, boxed, fidelity)
     );
-    return { node, canvas, stage: place, low, middle: middle2, high, readout, fidelity, status, figures, estimate, trust, scale, bar, end, again, save };
+    return { node, canvas, stage: place, low, middle: middle2, high, readout, fidelity, boxed, status, figures, estimate, trust, scale, bar, end, again, save };
   }
   var idOf = (method, setting) => `cxr-${method.key}-${setting.name}`;
   function labelled(method, setting, fields) {
@@ -2609,7 +2679,7 @@ var viewer = (() => {
     card.scale.style.backgroundImage = ramp(stops2, state.side, state.opacity);
     ticks(card, stops2[0][0], map?.limit);
     describe(card, entry, map);
-    trustLine(card);
+    showFacts(card);
     if (state.pointer) readOut(card);
   }
   function ticks(card, low, limit) {
@@ -2647,17 +2717,20 @@ var viewer = (() => {
     const place = placeIn(state.pointer, crop);
     setText(card.readout, !place ? tr("ui.cards.not_seen") : tr("ui.cards.here", { value: signed(valueIn(maps, state.chosen, place), maps.limit[state.chosen]) }));
   }
-  function trustLine({ method, trust }) {
+  function showFacts({ method, trust, boxed }) {
     const result = current();
     const found = result?.trust?.methods?.[method.key];
     const i = state.chosen;
     const fits = found && result?.trust?.about.split(" ").includes(`${method.key}:${entryOf(method)?.run}`);
     trust.hidden = !fits;
+    const measured = fits ? measuredBoxes()?.[method.key] : null;
+    setText(boxed, measured ? tr("ui.cards.in_box", { energy: share(measured.energy), peak: inside(measured.pointing) }) : "");
     if (!fits) return;
     trust.dataset.verdict = found.verdict[i];
     const kept2 = result.scramble?.maps.get(method.key)?.kept?.[i] ?? NaN;
     const stays = kept2 >= state.page.stays ? tr("ui.cards.stays") : "";
-    setText(trust, [MARKS[found.verdict[i]], say(found.says[i]), stays].filter(Boolean).join(" "));
+    setText(trust, [say(found.says[i]), stays].filter(Boolean).join(" "));
+    trust.title = trust.textContent ?? "";
   }
   function saveMap(method) {
     const maps = entryOf(method)?.maps;
@@ -2668,11 +2741,12 @@ var viewer = (() => {
     const busy = isBusy(entry);
     const [done, total] = entry?.steps ?? [0, 0];
     card.node.dataset.state = entry?.state ?? "idle";
-    card.end.disabled = entry?.state !== "running";
+    card.end.hidden = entry?.state !== "running";
+    card.bar.hidden = !busy;
     card.again.disabled = busy || !current();
     card.save.disabled = !entry?.maps;
-    if (busy && !total) card.bar.removeAttribute("value");
-    else card.bar.value = entry?.state === "done" ? 1 : total ? done / total : 0;
+    if (total) card.bar.value = done / total;
+    else card.bar.removeAttribute("value");
     setText(card.status, entry ? words(entry) : "");
     card.status.classList.toggle("early", Boolean(entry?.error || entry?.stopped));
     setText(card.figures, entry ? figuresOf(entry) : "");
@@ -2710,7 +2784,7 @@ var viewer = (() => {
   }
 
   // cxr_demo/web/viewer/controls.js
-  function createControls(chooser, saving) {
+  function createControls({ view, saving, comparing }) {
     const number = make("output", { for: "cxr-opacity" }, percent(state.opacity));
     const opacity = make("input", { type: "range", min: 0, max: 1, step: 0.01, value: state.opacity, id: "cxr-opacity", oninput: () => {
       setText(number, percent(Number(opacity.value)));
@@ -2719,11 +2793,12 @@ var viewer = (() => {
     const bar = make(
       "section",
       { class: "controls", "aria-label": tr("ui.controls.title") },
-      group(make("label", { for: "cxr-finding" }, tr("ui.common.finding")), chooser),
       group(make("label", { for: "cxr-opacity" }, tr("ui.controls.opacity")), opacity, number),
       group(tr("ui.controls.scale"), radio("own", tr("ui.controls.each_own")), radio("same", tr("ui.controls.same_for_all"))),
-      group(tr("ui.controls.methods"), ...state.page.methods.map(createToggle)),
-      group(tr("ui.controls.take_away"), ...saving)
+      ...methodsMenu(),
+      ...menu("cxr-view", tr("ui.looks.title"), view),
+      ...comparing,
+      ...menu("cxr-saving", tr("ui.controls.take_away"), saving)
     );
     return { bar, opacity };
   }
@@ -2736,11 +2811,127 @@ var viewer = (() => {
       onchange: () => setLook({ scale: value })
     }), text);
   }
+  function menu(id, words2, content) {
+    const { opener, pane } = createPopover(id, `${words2} \u25BE`, words2, ...content);
+    return [opener, pane];
+  }
+  function methodsMenu() {
+    const words2 = make("span", {});
+    const { opener, pane } = createPopover(
+      "cxr-methods",
+      words2,
+      tr("ui.controls.methods"),
+      make("div", { class: "entries" }, ...state.page.methods.map(createToggle))
+    );
+    on("cards-shown", () => setText(words2, `${tr("ui.controls.methods")} ${shown().length} \u25BE`));
+    return [opener, pane];
+  }
+
+  // cxr_demo/web/viewer/drawer.js
+  var ROOM = 240;
+  function createDrawer(drawers) {
+    let open = null;
+    let met = false;
+    const tabs = drawers.map((drawer) => tabOf(drawer, () => show2(open === drawer.key ? null : drawer.key)));
+    const bar = make("div", {
+      class: "tabs",
+      role: "tablist",
+      "aria-label": tr("ui.drawer.title"),
+      onkeydown: (event) => step(event, tabs.filter((tab) => !tab.hidden))
+    }, ...tabs);
+    const node = make("section", { class: "drawer", "aria-label": tr("ui.drawer.title") }, bar, ...drawers.map(({ panel: panel2 }) => panel2));
+    function show2(key) {
+      open = key;
+      const offered2 = drawers.map((drawer) => drawer.offered());
+      if (!drawers.some((drawer, i) => drawer.key === open && offered2[i])) open = null;
+      const focused = Math.max(drawers.findIndex((drawer) => drawer.key === open), offered2.indexOf(true));
+      drawers.forEach(({ key: own2, panel: panel2 }, i) => {
+        panel2.hidden = own2 !== open;
+        tabs[i].hidden = !offered2[i];
+        tabs[i].setAttribute("aria-selected", String(own2 === open));
+        tabs[i].tabIndex = i === focused ? 0 : -1;
+      });
+      node.hidden = !offered2.some(Boolean);
+      node.classList.toggle("open", open !== null);
+      publish("drawer");
+    }
+    for (
+      const topic of
+      /** @type {const} */
+      ["film", "films", "quiz"]
+    ) {
+      on(topic, () => {
+        const first = !met && drawers[0].offered();
+        met ||= first;
+        show2(first && window.innerHeight - bar.getBoundingClientRect().top > ROOM ? drawers[0].key : open);
+      });
+    }
+    show2(null);
+    return { node, open: show2 };
+  }
+  function tabOf({ key, title, panel: panel2 }, onclick) {
+    panel2.id = `cxr-panel-${key}`;
+    panel2.setAttribute("role", "tabpanel");
+    panel2.setAttribute("aria-labelledby", `cxr-tab-${key}`);
+    return make("button", { type: "button", role: "tab", id: `cxr-tab-${key}`, "aria-controls": panel2.id, onclick }, title);
+  }
+  function step(event, tabs) {
+    const at = tabs.indexOf(
+      /** @type {HTMLElement} */
+      event.target
+    );
+    const steps = { ArrowRight: at + 1, ArrowLeft: at - 1, Home: 0, End: tabs.length - 1 };
+    const to = steps[event.key];
+    if (at < 0 || to === void 0) return;
+    event.preventDefault();
+    tabs[clamp(to, 0, tabs.length - 1)].focus();
+  }
+
+  // cxr_demo/web/viewer/examples.js
+  function createAdding(openPicker) {
+    if (!takesFilms()) return [];
+    const choose2 = button(tr("ui.films.choose"), { class: "quiet", id: "cxr-choose" }, () => {
+      pane.hidePopover();
+      openPicker();
+    });
+    const { opener, pane } = createPopover("cxr-add", `+ ${tr("ui.films.add")}`, tr("ui.films.add"), choose2, ...exampleLists());
+    pane.classList.add("examples");
+    pane.addEventListener("click", (event) => {
+      if (
+        /** @type {Element} */
+        event.target.closest(".picture, .chip")
+      ) pane.hidePopover();
+    });
+    return [opener, pane];
+  }
+  function createExamples() {
+    const panel2 = make("section", { class: "examples first", "aria-label": tr("ui.films.examples"), hidden: !takesFilms() }, ...phantomList());
+    on("film", () => {
+      panel2.hidden = !takesFilms() || state.films.length > 0;
+    });
+    return panel2;
+  }
+  function exampleLists() {
+    const { examples, lessons } = state.page;
+    return [
+      ...phantomList(),
+      ...listOf(tr("ui.films.public"), examples.map((item) => chip("example", item, item))),
+      ...listOf(tr("ui.films.failures"), lessons.map((item) => chip("lesson", item, { ...item, title: tr("ui.films.failure_case", { method: item.title }) })))
+    ];
+  }
+  var phantomList = () => listOf(tr("ui.films.phantoms"), state.page.phantoms.map(pictureOf2));
+  var listOf = (words2, items) => items.length ? [make("h3", {}, words2), make("div", { class: "chips" }, ...items)] : [];
+  var pictureOf2 = (item) => make(
+    "button",
+    { type: "button", class: "picture", "data-phantom": item.key, onclick: () => addBuiltIn("phantom", item) },
+    make("img", { src: item.picture, alt: "", width: 64, height: 64 }),
+    item.title
+  );
+  var chip = (kind, item, opened) => button(item.title, { class: "chip", [`data-${kind}`]: item.key, title: item.credit }, () => addBuiltIn(kind, opened));
 
   // cxr_demo/web/viewer/film.js
   function createFilmPane() {
     const parts = createParts3();
-    const { examples } = parts;
     if (takesFilms()) acceptFiles(parts.stage);
     on("film", () => {
       showFilm(parts);
@@ -2751,9 +2942,6 @@ var viewer = (() => {
     on("draw", () => drawFilm(parts));
     on("note", (name) => {
       if (name === "box") setText(parts.boxNote, state.notes.box);
-    });
-    on("examples", () => {
-      examples.open = false;
     });
     return parts;
   }
@@ -2772,8 +2960,8 @@ var viewer = (() => {
     });
     const openPicker = () => picker.click();
     const invite = make(
-      "div",
-      { class: "invite", onclick: openPicker },
+      "button",
+      { type: "button", class: "invite", onclick: openPicker, hidden: !takesFilms() },
       make("strong", {}, tr("ui.films.drop")),
       make("span", {}, tr("ui.films.or_paste"))
     );
@@ -2782,30 +2970,13 @@ var viewer = (() => {
     const { canvas, node } = makeStage(tr("ui.films.none_yet"), invite, veil);
     node.classList.add("blank");
     const name = make("div", { class: "filmname" });
-    const remove = button(tr("ui.films.remove"), { class: "quiet", id: "cxr-remove", hidden: true, title: tr("ui.films.remove_hint") }, removeFilm);
-    const bar = make("div", { class: "filmbar" }, name, remove, button(tr("ui.films.choose"), { class: "quiet" }, openPicker), picker);
+    const remove = button("\u2715", { class: "quiet", id: "cxr-remove", hidden: true, "aria-label": tr("ui.films.remove_hint"), title: tr("ui.films.remove_hint") }, removeFilm);
+    const bar = make("div", { class: "filmbar" }, name, remove, picker);
     const boxNote = make("p", { class: "soft", role: "status" });
     const notes = make("div", { class: "notes", role: "alert" });
     const strip = make("div", { class: "strip", role: "group", "aria-label": tr("ui.films.list"), hidden: true });
-    const examples = createExamples();
-    const pane = make("section", { class: "film", "aria-label": tr("ui.common.film") }, node, bar, boxNote, notes, strip, examples);
-    return { pane, canvas, stage: node, invite, veil, veilWords, name, remove, bar, boxNote, notes, strip, examples };
-  }
-  function createExamples() {
-    const { phantoms, examples, lessons } = state.page;
-    const part = (words2, chips) => [chips.length ? make("span", { class: "lead" }, words2) : null, make("div", { class: "chips" }, ...chips)];
-    return make(
-      "details",
-      { class: "examples", open: true, hidden: !takesFilms() },
-      make("summary", {}, tr("ui.films.examples")),
-      ...part(tr("ui.films.phantoms"), phantoms.map((item) => button(item.title, { class: "chip", "data-phantom": item.key }, () => addBuiltIn("phantom", item)))),
-      ...part(tr("ui.films.public"), examples.map((item) => button(item.title, { class: "chip", "data-example": item.key, title: item.credit }, () => addBuiltIn("example", item)))),
-      ...part(tr("ui.films.failures"), lessons.map((item) => button(
-        item.title,
-        { class: "chip", "data-lesson": item.key },
-        () => addBuiltIn("lesson", { ...item, title: tr("ui.films.failure_case", { method: item.title }) })
-      )))
-    );
+    const pane = make("section", { class: "film", "aria-label": tr("ui.common.film") }, node, bar, boxNote, notes);
+    return { pane, canvas, stage: node, invite, veil, veilWords, name, remove, boxNote, notes, strip, openPicker };
   }
   function acceptFiles(place) {
     const carries = (event) => [...event.dataTransfer?.types ?? []].includes("Files");
@@ -2858,7 +3029,8 @@ var viewer = (() => {
   }
   function showStrip(strip) {
     strip.hidden = state.films.length < 2;
-    strip.replaceChildren(...state.films.map((film) => make(
+    const names = distinct(state.films.map((film) => film.name));
+    strip.replaceChildren(...state.films.map((film, k) => make(
       "button",
       {
         type: "button",
@@ -2869,8 +3041,9 @@ var viewer = (() => {
         onclick: () => choose(film)
       },
       film.thumb ?? make("span", { class: "empty" }, film.error ? "!" : "\u2026"),
-      make("span", { class: "name" }, film.name)
+      make("span", { class: "name" }, names[k])
     )));
+    strip.querySelector('[aria-pressed="true"]')?.scrollIntoView({ block: "nearest", inline: "nearest" });
   }
   function drawFilm({ canvas, stage }) {
     const result = current();
@@ -2885,52 +3058,38 @@ var viewer = (() => {
   // cxr_demo/web/viewer/findings.js
   function createFindings() {
     const list = make("div", { class: "list", role: "listbox", tabindex: 0, "aria-label": tr("ui.findings.list"), onkeydown: stepInList });
-    const chooser = make("select", { id: "cxr-finding", onchange: () => pick(Number(chooser.value), true) });
-    const facts = make("section", { class: "facts", "aria-label": tr("ui.findings.facts") });
     const pane = make(
       "section",
       { class: "findings", "aria-label": tr("ui.findings.title") },
-      heads(),
+      make("div", { class: "heads" }, make("h2", {}, tr("ui.findings.title")), make("span", { class: "soft", title: tr("ui.findings.axis_hint") }, tr("ui.findings.axis"))),
       make("p", { class: "doubt" }, tr("ui.findings.doubted")),
       list
     );
-    on("findings", () => showFindings(list, chooser, pane));
-    on("mark", () => mark(list, chooser));
-    on("spec", () => showModel(facts));
-    return { pane, facts, chooser };
+    on("findings", () => showFindings(list, pane));
+    on("mark", () => mark(list));
+    on("tables", () => markBoxes(list));
+    return pane;
   }
-  function heads() {
-    return make(
-      "div",
-      { class: "row head", "aria-hidden": "true" },
-      make("span", { class: "label" }, tr("ui.common.finding")),
-      make("span", { class: "track" }),
-      make("span", { class: "number" }, tr("ui.findings.probability")),
-      make("span", { class: "point", title: tr("ui.findings.cutoff_hint") }, tr("ui.findings.cutoff")),
-      make("span", { class: "auroc", title: tr("ui.findings.auroc_hint") }, tr("ui.findings.auroc"))
-    );
-  }
-  function showFindings(list, chooser, pane) {
+  function showFindings(list, pane) {
     const seen = current()?.seen ?? null;
     const { labels } = seen ?? state.spec;
     const order = seen?.ranked ?? labels.map((_, i) => i);
     list.replaceChildren(...order.map((i) => row(i, seen)));
     pane.classList.toggle("doubted", Boolean(seen?.doubted));
-    chooser.replaceChildren(...order.map((i) => make("option", { value: i }, readable(labels[i]))));
-    chooser.disabled = !seen;
-    mark(list, chooser);
+    mark(list);
+    markBoxes(list);
   }
-  function mark(list, chooser) {
-    for (
-      const node of
-      /** @type {Iterable<HTMLElement>} */
-      list.children
-    ) {
-      node.setAttribute("aria-selected", String(Number(node.dataset.finding) === state.chosen));
-    }
-    if (state.chosen === NONE) return;
-    list.setAttribute("aria-activedescendant", `cxr-row-${state.chosen}`);
-    chooser.value = String(state.chosen);
+  var rowsOf = (list) => (
+    /** @type {HTMLElement[]} */
+    [...list.children]
+  );
+  function mark(list) {
+    for (const node of rowsOf(list)) node.setAttribute("aria-selected", String(Number(node.dataset.finding) === state.chosen));
+    if (state.chosen !== NONE) list.setAttribute("aria-activedescendant", `cxr-row-${state.chosen}`);
+  }
+  function markBoxes(list) {
+    const { labels } = current()?.seen ?? state.spec;
+    for (const node of rowsOf(list)) node.classList.toggle("boxed", boxesOf(labels[Number(node.dataset.finding)]).length > 0);
   }
   function stepInList(event) {
     const ranked = current()?.seen.ranked;
@@ -2945,9 +3104,10 @@ var viewer = (() => {
   function row(i, seen) {
     const { labels } = seen ?? state.spec;
     const threshold = seen?.thresholds[i] ?? null;
+    const p = seen?.probabilities[i] ?? null;
     const above = seen !== null && isAbove(seen, i);
-    const auroc = state.spec.auroc[labels[i]];
     const name = readable(labels[i]);
+    const words2 = p === null ? name : rowWords(name, p, threshold);
     return make(
       "div",
       {
@@ -2956,50 +3116,27 @@ var viewer = (() => {
         id: `cxr-row-${i}`,
         "data-finding": i,
         "aria-selected": String(i === state.chosen),
-        "aria-label": seen && rowWords(name, seen.probabilities[i], threshold),
+        "aria-label": words2,
+        title: [words2, aurocWords(labels[i])].filter(Boolean).join("\n"),
         onclick: () => pick(i, true)
       },
-      make("span", { class: "label" }, name),
+      make("span", { class: "label" }, name, make("i", { class: "has-box", title: tr("ui.findings.has_box") }, "\u25A1")),
       make(
         "span",
         { class: "track" },
-        make("span", { class: "fill", style: `width:${100 * (seen?.probabilities[i] ?? 0)}%` }),
-        threshold === null ? null : make("span", { class: "mark", style: `left:${100 * threshold}%`, title: tr("ui.findings.cutoff_at", { threshold: percent(threshold) }) })
+        p === null ? null : make("span", { class: "fill", style: `width:${100 * alongAxis(p)}%` }),
+        threshold === null ? null : make("span", { class: "mark", style: `left:${100 * alongAxis(threshold)}%` })
       ),
-      make("span", { class: "number" }, seen ? percent(seen.probabilities[i]) : "\u2013"),
-      make("span", { class: "point" }, threshold === null ? "" : above ? `\u25B2 ${percent(threshold)}` : percent(threshold)),
-      make("span", { class: "auroc", title: auroc ? aurocWords(auroc) : null }, auroc ? fixed(auroc.value, 2) : "")
+      make("span", { class: "number" }, p === null ? "\u2013" : `${above ? "\u25B2 " : ""}${percent(p)}`)
     );
   }
   var rowWords = (finding, p, threshold) => threshold === null ? tr("ui.findings.row_unknown", { finding, p: percent(p) }) : tr("ui.findings.row", { finding, p: percent(p), threshold: percent(threshold) });
-  var aurocWords = (auroc) => tr(
-    "ui.findings.auroc_measured",
-    { ...rounded(auroc), subset: say(auroc.subset), positives: auroc.positives, n: auroc.films }
-  );
-  var rounded = ({ value, low, high }) => ({ value: fixed(value, 2), low: fixed(low, 2), high: fixed(high, 2) });
-  function showModel(facts) {
-    const { spec } = state;
-    const measured = spec.means.map((s) => make(
-      "p",
-      { class: "measured" },
-      make("b", {}, `${say(s.metric)} ${fixed(s.value, 2)}`),
-      make("span", { class: "soft" }, tr("ui.findings.mean_measured", { ...rounded(s), subset: say(s.subset) }))
-    ));
-    facts.replaceChildren(...[
-      make("h2", {}, say(spec.title)),
-      make("p", { class: "soft" }, make("code", {}, spec.revision)),
-      ...measured.slice(0, 2),
-      spec.means.length ? null : make("p", { class: "soft" }, tr("ui.findings.not_measured")),
-      make(
-        "details",
-        {},
-        make("summary", {}, tr("ui.findings.how_measured")),
-        ...measured.slice(2),
-        spec.scored_on ? make("p", { class: "soft", lang: "en" }, spec.scored_on) : null,
-        make("p", { class: "soft", lang: "en" }, spec.trained_on)
-      )
-    ].filter(present));
-    if (!current()) publish("findings");
+  function aurocWords(label) {
+    const auroc = state.spec.auroc[label];
+    return auroc ? tr(
+      "ui.findings.auroc_measured",
+      { ...rounded(auroc), subset: say(auroc.subset), positives: auroc.positives, n: auroc.films }
+    ) : "";
   }
 
   // cxr_demo/web/viewer/grid.js
@@ -3007,6 +3144,7 @@ var viewer = (() => {
     const parts = createParts4();
     on("grid", () => showGrid(parts));
     on("film", () => showGrid(parts));
+    on("drawer", () => showGrid(parts));
     on("draw", () => drawGrid(parts));
     on("model", () => offerModels(parts.models));
     on("grid-status", () => setText(parts.status, statusOf2()));
@@ -3043,10 +3181,9 @@ var viewer = (() => {
     });
     const status = make("span", { class: "soft", role: "status" });
     const place = make("div", { class: "scroll" });
-    const panel = make(
-      "details",
-      { class: "table grid", hidden: true, ontoggle: () => showGrid(parts) },
-      make("summary", {}, tr("ui.grid.title")),
+    const panel2 = make(
+      "div",
+      { class: "table grid", hidden: true },
       make("div", { class: "group" }, make("label", { for: "cxr-grid-kind" }, tr("ui.common.compare")), kind, method, setting, values, run, stop2, status),
       findings,
       models,
@@ -3056,7 +3193,7 @@ var viewer = (() => {
     );
     offerModels(models);
     const draws2 = [];
-    const parts = { panel, kind, findings, models, films, method, setting, values, run, stop: stop2, status, place, draws: draws2 };
+    const parts = { panel: panel2, kind, findings, models, films, method, setting, values, run, stop: stop2, status, place, draws: draws2 };
     return parts;
   }
   var chosenIn = (models) => [...models.querySelectorAll("input")].filter((box) => box.checked).map((box) => box.value);
@@ -3072,8 +3209,7 @@ var viewer = (() => {
   }
   function showGrid(parts) {
     const result = current();
-    parts.panel.hidden = !result;
-    if (!result || !parts.panel.open) return;
+    if (!result || parts.panel.hidden) return;
     if (state.grid.film && isStale()) {
       stopGrid();
       clearGrid();
@@ -3104,8 +3240,8 @@ var viewer = (() => {
     const { kind, ran, film, source, model } = state.grid;
     return ran !== kind || film !== state.film || source !== state.film?.source || kind !== "models" && model !== state.model;
   }
-  function drawGrid({ panel, draws: draws2 }) {
-    if (panel.open && !panel.hidden) for (const redraw of draws2) redraw();
+  function drawGrid({ panel: panel2, draws: draws2 }) {
+    if (!panel2.hidden) for (const redraw of draws2) redraw();
   }
   function offerChoices(parts, result) {
     offerFindings(parts, result);
@@ -3172,8 +3308,8 @@ var viewer = (() => {
     const { columns, rows } = state.grid;
     if (!columns.length) return make("p", { class: "soft" }, tr("ui.grid.choose"));
     const ofFilms = columns.some((column) => column.film);
-    const heads2 = [...columns.map(headOf), ...ofFilms ? [] : [tr("ui.grid.difference")]];
-    return makeTable(heads2, rows.map((method) => [method.title, runCells(parts, method, ofFilms, result)]));
+    const heads = [...columns.map(headOf), ...ofFilms ? [] : [tr("ui.grid.difference")]];
+    return makeTable(heads, rows.map((method) => [method.title, runCells(parts, method, ofFilms, result)]));
   }
   function runCells(parts, method, ofFilms, result) {
     const { columns, cells } = state.grid;
@@ -3221,41 +3357,87 @@ var viewer = (() => {
   }
 
   // cxr_demo/web/viewer/header.js
-  function createHead(models, teaching) {
-    const { title, tagline, notice } = state.page;
+  function createHead(models, { adding, teaching, menu: menu2, openTable }) {
+    const { title, notice } = state.page;
     return make(
       "header",
       { class: "top" },
-      make("div", { class: "name" }, make("h1", {}, title), make("p", {}, tagline), make("strong", { class: "notice", role: "note" }, notice)),
-      make("div", { class: "model" }, make("label", { for: "cxr-model" }, tr("ui.page.model")), models.list),
-      models.problem,
-      models.node,
+      make("h1", {}, title),
+      createSteps(openTable),
+      ...adding,
+      make("div", { class: "model" }, make("label", { for: "cxr-model", class: "sr" }, tr("ui.page.model")), models.list, models.facts.opener, models.facts.pane),
+      make("strong", { class: "notice", role: "note" }, notice),
       ...teaching,
-      createLanguages(),
-      createDark()
+      ...createMenu(menu2),
+      models.problem,
+      models.node
     );
+  }
+  function createSteps(openTable) {
+    const place = button("", { class: "quiet", id: "cxr-films", title: tr("ui.page.all_films") }, openTable);
+    const step2 = (sign, words2, by) => button(sign, { class: "quiet", "aria-label": words2, title: words2 }, () => {
+      const to = state.films[at() + by];
+      if (to) choose(to);
+    });
+    const [before, next] = [step2("\u2039", tr("ui.keys.film_before"), -1), step2("\u203A", tr("ui.keys.next_film"), 1)];
+    const node = make("div", { class: "steps", role: "group", "aria-label": tr("ui.films.list"), hidden: true }, before, place, next);
+    const at = () => state.films.findIndex((film) => film === state.film);
+    on("films", () => {
+      node.hidden = state.films.length < 2;
+      setText(place, tr("ui.page.film_of", { at: at() + 1, n: state.films.length }));
+      before.disabled = at() <= 0;
+      next.disabled = at() === state.films.length - 1;
+    });
+    return node;
+  }
+  function createMenu(more) {
+    const chapters = make("div", { class: "entries" });
+    const { opener, pane } = createPopover(
+      "cxr-menu",
+      "\u22EF",
+      tr("ui.page.menu"),
+      make("div", { class: "entries" }, ...more, createDark()),
+      chapters,
+      createLanguages()
+    );
+    pane.addEventListener("beforetoggle", () => chapters.replaceChildren(...chapterEntries()));
+    pane.addEventListener("click", (event) => {
+      if (
+        /** @type {Element} */
+        event.target.closest(".entries button")
+      ) pane.hidePopover();
+    });
+    return [opener, pane];
   }
   function createDark() {
     if (remembered("dark")) document.body.classList.toggle("dark", remembered("dark") === "true");
-    return button(
-      "\u25D0",
-      { class: "quiet", id: "cxr-dark", "aria-label": tr("ui.page.dark"), title: tr("ui.page.dark_hint") },
-      () => remember("dark", document.body.classList.toggle("dark"))
-    );
+    return button(tr("ui.page.dark"), { class: "quiet", id: "cxr-dark" }, () => remember("dark", document.body.classList.toggle("dark")));
   }
   function createLanguages() {
     const languages = Object.entries(state.page.languages);
     if (languages.length < 2) return null;
-    const list = make("select", { id: "cxr-language", "aria-label": tr("ui.page.language"), onchange: () => {
+    const list = make("select", { id: "cxr-language", onchange: () => {
       remember("language", list.value);
       location.reload();
     } }, ...languages.map(([code, { name }]) => make("option", { value: code, lang: code, selected: code === locale() }, name)));
-    return list;
+    return make("div", { class: "group" }, make("label", { for: list.id }, tr("ui.page.language")), list);
   }
-  function hideOtherLanguages() {
-    const others = Object.keys(state.page.languages).filter((code) => code !== locale());
-    document.documentElement.lang = locale();
-    document.head.append(make("style", {}, `:is(${others.map((code) => `.in-${code}`)}) { display: none !important; }`));
+  var chaptersNow = () => (
+    /** @type {HTMLElement | null} */
+    document.querySelector(`.chapters.in-${locale()}`)
+  );
+  function chapterEntries() {
+    const sheet = chaptersNow();
+    if (!sheet) return [];
+    sheet.setAttribute("popover", "auto");
+    const heads = (
+      /** @type {HTMLElement[]} */
+      [...sheet.querySelectorAll("button.label-wrap")]
+    );
+    return [...heads.map((head) => button(head.textContent?.replace("\u25BC", "").trim() ?? "", { class: "quiet" }, () => {
+      for (const one of heads) if (one.classList.contains("open") !== (one === head)) one.click();
+      sheet.showPopover();
+    })), make("a", { href: "?view=api", target: "_blank" }, tr("ui.page.programs"))];
   }
 
   // cxr_demo/web/viewer/keys.js
@@ -3353,14 +3535,7 @@ var viewer = (() => {
     on("note", (name) => {
       if (name === "look") setText(status, state.notes.look);
     });
-    const bar = make(
-      "section",
-      { class: "looks", "aria-label": tr("ui.looks.title") },
-      zoom,
-      ...window2.groups,
-      ...maps.groups
-    );
-    return { bar, status, surface: maps.surface, levels: maps.levels, invert: window2.invert };
+    return { rows: [zoom, ...window2.groups, ...maps.groups], status, surface: maps.surface, levels: maps.levels, invert: window2.invert };
   }
   function createZoom() {
     const number = make("output", { id: "cxr-zoom" }, "100 %");
@@ -3390,7 +3565,8 @@ var viewer = (() => {
     });
     return { invert, groups: [
       group(make("label", { for: "cxr-level" }, tr("ui.looks.level")), level),
-      group(make("label", { for: "cxr-contrast" }, tr("ui.looks.contrast")), contrast, auto, full, invert)
+      group(make("label", { for: "cxr-contrast" }, tr("ui.looks.contrast")), contrast),
+      group(tr("ui.looks.window"), auto, full, invert)
     ] };
   }
   function createMapLooks() {
@@ -3416,14 +3592,9 @@ var viewer = (() => {
       oninput: () => takeContours(levels2)
     });
     return { surface, levels: levels2, groups: [
-      group(
-        make("label", { for: "cxr-palette" }, tr("ui.looks.colours")),
-        palettes,
-        make("label", { for: "cxr-side", class: "sr" }, tr("ui.looks.sides")),
-        sides,
-        make("label", { for: "cxr-surface", class: "sr" }, tr("ui.looks.surface")),
-        surface
-      ),
+      group(make("label", { for: "cxr-palette" }, tr("ui.looks.colours")), palettes),
+      group(make("label", { for: "cxr-side" }, tr("ui.looks.sides")), sides),
+      group(make("label", { for: "cxr-surface" }, tr("ui.looks.surface")), surface),
       group(make("label", { for: "cxr-levels" }, tr("ui.looks.contours")), levels2, make("span", {}, "%"))
     ] };
   }
@@ -3622,10 +3793,10 @@ var viewer = (() => {
   function createTable(saving) {
     const name = make("span", {});
     const place = make("div", { class: "scroll" });
-    const panel = make(
-      "details",
-      { class: "table", hidden: true },
-      make("summary", {}, name),
+    const panel2 = make(
+      "div",
+      { class: "table films", hidden: true },
+      make("h3", {}, name),
       place,
       make(
         "p",
@@ -3636,8 +3807,8 @@ var viewer = (() => {
       ),
       make("div", { class: "group" }, button(tr("ui.table.save"), { class: "quiet", id: "cxr-csv" }, saveTable), ...takesFilms() ? saving : saving.slice(-1))
     );
-    on("films", () => showTable(panel, name, place));
-    return panel;
+    on("films", () => showTable(name, place));
+    return panel2;
   }
   var labelsOf = (films) => resultOf(films[0])?.seen.labels ?? [];
   var together = () => labelsOf(ticked()).map((_, i) => combined(ticked().map((film) => probabilityOf(film, i))));
@@ -3649,9 +3820,8 @@ var viewer = (() => {
     const value = (film) => i < 0 ? film.name : probabilityOf(film, i);
     return films.sort((a, b) => (value(a) < value(b) ? -1 : value(a) > value(b) ? 1 : 0) * (falling ? -1 : 1));
   }
-  function showTable(panel, name, place) {
+  function showTable(name, place) {
     const films = sorted();
-    panel.hidden = state.films.length < 2;
     const missing = state.films.filter((film) => film.error && !resultOf(film)).length;
     const waits = state.films.length - films.length - missing;
     setText(name, [
@@ -3659,9 +3829,9 @@ var viewer = (() => {
       waits && tr("ui.table.to_come", { n: waits }),
       missing && tr("ui.table.unreadable", { n: missing })
     ].filter(Boolean).join(", "));
-    if (panel.hidden || !films.length) return place.replaceChildren();
+    if (!films.length) return place.replaceChildren();
     const again = (selector) => {
-      showTable(panel, name, place);
+      showTable(name, place);
       place.querySelector(selector)?.focus();
     };
     place.replaceChildren(make("table", {}, headOf2(films, again), make("tbody", {}, ...films.map((film) => rowOf(film, films, again))), footOf(films)));
@@ -3740,15 +3910,15 @@ var viewer = (() => {
     [".film", tr("ui.tour.films")],
     [".findings", tr("ui.tour.findings")],
     [".cards", tr("ui.tour.maps")],
-    [".looks", tr("ui.tour.looks")],
-    [".believe", tr("ui.tour.trust")],
+    ["#cxr-view", tr("ui.tour.looks")],
+    [".drawer", tr("ui.tour.trust")],
     ["#cxr-quiz", tr("ui.tour.quiz")]
   ];
   function createTour(root) {
     const way = stops();
     let at = -1;
     const words2 = make("p", {});
-    const next = button(tr("ui.tour.next"), { class: "quiet", id: "cxr-tour-next" }, () => step(at + 1));
+    const next = button(tr("ui.tour.next"), { class: "quiet", id: "cxr-tour-next" }, () => step2(at + 1));
     const pane = make(
       "div",
       { class: "tour", role: "dialog", "aria-label": tr("ui.tour.opener"), hidden: true },
@@ -3756,16 +3926,16 @@ var viewer = (() => {
       make(
         "div",
         { class: "group" },
-        button(tr("ui.tour.back"), { class: "quiet" }, () => step(Math.max(0, at - 1))),
+        button(tr("ui.tour.back"), { class: "quiet" }, () => step2(Math.max(0, at - 1))),
         next,
-        button(tr("ui.tour.end"), { class: "quiet", id: "cxr-tour-end" }, () => step(-1))
+        button(tr("ui.tour.end"), { class: "quiet", id: "cxr-tour-end" }, () => step2(-1))
       )
     );
     const opener = button(tr("ui.tour.opener"), { class: "quiet", id: "cxr-tour" }, () => {
       openPhantom();
-      step(0);
+      step2(0);
     });
-    const step = (to) => {
+    const step2 = (to) => {
       root.querySelector(".toured")?.classList.remove("toured");
       at = to < way.length ? to : -1;
       pane.hidden = at < 0;
@@ -3779,7 +3949,7 @@ var viewer = (() => {
       next.focus({ preventScroll: true });
     };
     document.addEventListener("keydown", (event) => {
-      if (event.key === "Escape" && at >= 0) step(-1);
+      if (event.key === "Escape" && at >= 0) step2(-1);
     });
     return { pane, opener };
   }
@@ -3908,7 +4078,7 @@ var viewer = (() => {
     on("draw", () => {
       if (state.pointer) publish("point");
     });
-    hideOtherLanguages();
+    document.documentElement.lang = locale();
     host.element.replaceChildren(root);
     listen(names.channel, form);
     publish("spec");
@@ -3938,41 +4108,60 @@ var viewer = (() => {
     };
     const film = createFilmPane();
     followPointers(film.canvas, readAloud, () => state.drawing);
-    const findings = createFindings();
     const cards = createCards(readAloud);
     const wipe = createWipe(readAloud);
     const beside = createBeside(readAloud);
-    const packing2 = createPacking();
-    const table = createTable(packing2);
-    const controls = createControls(findings.chooser, createExport());
+    const looks = createLooks();
+    const fullScreen = createFullScreen(() => bench);
+    const exporting = createExport();
+    const controls = createControls({ view: [...looks.rows, beside.box], comparing: [wipe.opener, fullScreen], saving: [exporting.save] });
     const boxes = createBoxes(film);
-    const trust = createTrust([boxes.block, createScramble()]);
-    const grid = createGrid();
+    const drawer = createDrawer(drawersOf(boxes.panel));
     const quiz = createQuiz(root, film.pane, boxes.toggle);
     const models = createModels();
     const tour = createTour(root);
-    const fullScreen = createFullScreen(() => bench);
-    const looks = createLooks();
     const keys = createKeys(keysOf(controls.opacity, looks, wipe.opener, fullScreen, boxes.toggle));
-    looks.bar.append(group(tr("ui.common.compare"), wipe.opener, fullScreen, keys.opener), spoken2, keys.dialog);
     const deck = make("section", { class: "cards", "aria-label": tr("ui.page.maps") }, ...cards.nodes, wipe.card, beside.card);
-    const bench = make("section", { class: "bench" }, controls.bar, looks.bar, looks.status, deck);
-    film.bar.after(beside.box);
+    const bench = make(
+      "main",
+      { class: "bench" },
+      quiz.pane,
+      controls.bar,
+      make("div", { class: "statuses" }, looks.status, exporting.status),
+      deck,
+      createExamples(),
+      drawer.node,
+      spoken2,
+      keys.dialog
+    );
     on("cards-shown", () => {
       const columns = shown().length + Number(!wipe.card.hidden) + Number(!beside.card.hidden);
       deck.style.setProperty("--columns", String(Math.max(1, columns)));
       publish("draw");
     });
     root.append(
-      createHead(models, takesFilms() ? [tour.opener, quiz.opener] : []),
-      make("div", { class: "upper" }, film.pane, quiz.pane, findings.pane, findings.facts),
-      table,
-      bench,
-      grid,
-      trust,
+      createHead(models, {
+        adding: createAdding(film.openPicker),
+        teaching: takesFilms() ? [quiz.opener] : [],
+        menu: [...takesFilms() ? [tour.opener] : [], keys.opener],
+        openTable: () => drawer.open("films")
+      }),
+      make("div", { class: "desk" }, make("aside", { class: "rail", "aria-label": tr("ui.page.film_and_findings") }, film.pane, createFindings(), film.strip), bench),
       tour.pane
     );
     return models.form;
+  }
+  function drawersOf(boxes) {
+    const { reliable, agree } = createTrust();
+    const shows = () => Boolean(current()) && !guessing();
+    return [
+      { key: "reliable", title: tr("ui.drawer.reliable"), panel: reliable, offered: shows },
+      { key: "agree", title: tr("ui.drawer.agree"), panel: agree, offered: shows },
+      { key: "box", title: tr("ui.drawer.box"), panel: boxes, offered: shows },
+      { key: "randomise", title: tr("ui.drawer.randomise"), panel: createScramble(), offered: () => shows() && takesFilms() },
+      { key: "grid", title: tr("ui.drawer.grid"), panel: createGrid(), offered: shows },
+      { key: "films", title: tr("ui.drawer.films"), panel: createTable(createPacking()), offered: () => state.films.length > 1 && !guessing() }
+    ];
   }
   function restoreFilms(form) {
     const kept2 = keptFilms();
@@ -3982,7 +4171,6 @@ var viewer = (() => {
     publish("model");
     if (kept2.label) keepFinding(kept2.label);
     for (const { name, source, boxes } of kept2.films) addFilm(name, source, { boxes: boxes ?? [], met: Boolean(kept2.label), busy: false });
-    if (state.films.some((film2) => film2.source?.kind === "file")) publish("examples");
     const film = state.films[kept2.at] ?? state.films[0];
     if (known || !state.page.guests) return choose(film);
     filmWaits(film);

@@ -1,0 +1,69 @@
+// The drawer under the maps: measures, boxes, grid and films, one at a time behind tabs.
+
+import {make} from './dom.js';
+import {clamp} from './geometry.js';
+import {tr} from './i18n.js';
+import {on, publish} from './store.js';
+
+/** Height below the maps that an open drawer needs, pixels. */
+const ROOM = 240;
+
+/** @typedef {{key: string, title: string, panel: HTMLElement, offered: () => boolean}} Drawer a tab with its panel */
+
+/** @param {Drawer[]} drawers @returns the node, and a function that opens the tab with a key */
+export function createDrawer(drawers) {
+  /** @type {string | null} */
+  let open = null;
+  let met = false;  // whether a film has been shown
+  const tabs = drawers.map(drawer => tabOf(drawer, () => show(open === drawer.key ? null : drawer.key)));
+  const bar = make('div', {class: 'tabs', role: 'tablist', 'aria-label': tr('ui.drawer.title'),
+    onkeydown: (/** @type {KeyboardEvent} */ event) => step(event, tabs.filter(tab => !tab.hidden))}, ...tabs);
+  const node = make('section', {class: 'drawer', 'aria-label': tr('ui.drawer.title')}, bar, ...drawers.map(({panel}) => panel));
+
+  /** @param {string | null} key of the tab to open; null closes the drawer */
+  function show(key) {
+    open = key;
+    const offered = drawers.map(drawer => drawer.offered());
+    if (!drawers.some((drawer, i) => drawer.key === open && offered[i])) open = null;
+    const focused = Math.max(drawers.findIndex(drawer => drawer.key === open), offered.indexOf(true));
+    drawers.forEach(({key: own, panel}, i) => {
+      panel.hidden = own !== open;
+      tabs[i].hidden = !offered[i];
+      tabs[i].setAttribute('aria-selected', String(own === open));
+      tabs[i].tabIndex = i === focused ? 0 : -1;
+    });
+    node.hidden = !offered.some(Boolean);
+    node.classList.toggle('open', open !== null);
+    publish('drawer');
+  }
+
+  for (const topic of /** @type {const} */ (['film', 'films', 'quiz'])) {
+    on(topic, () => {
+      const first = !met && drawers[0].offered();
+      met ||= first;
+      // the first panel opens by itself where it takes no room from the maps
+      show(first && window.innerHeight - bar.getBoundingClientRect().top > ROOM ? drawers[0].key : open);
+    });
+  }
+  show(null);
+  return {node, open: show};
+}
+
+/** @param {Drawer} drawer @param {() => void} onclick @returns its tab */
+function tabOf({key, title, panel}, onclick) {
+  panel.id = `cxr-panel-${key}`;
+  panel.setAttribute('role', 'tabpanel');
+  panel.setAttribute('aria-labelledby', `cxr-tab-${key}`);
+  return make('button', {type: 'button', role: 'tab', id: `cxr-tab-${key}`, 'aria-controls': panel.id, onclick}, title);
+}
+
+/** Moves the focus by arrow keys. @param {KeyboardEvent} event @param {HTMLElement[]} tabs */
+function step(event, tabs) {
+  const at = tabs.indexOf(/** @type {HTMLElement} */ (event.target));
+  /** @type {Readonly<Record<string, number>>} */
+  const steps = {ArrowRight: at + 1, ArrowLeft: at - 1, Home: 0, End: tabs.length - 1};
+  const to = steps[event.key];
+  if (at < 0 || to === undefined) return;
+  event.preventDefault();
+  tabs[clamp(to, 0, tabs.length - 1)].focus();
+}

@@ -1,0 +1,45 @@
+// Ways to add films: the file chooser, and the examples that come with the page.
+
+/** @import {BuiltIn, Phantom, Source} from './types.d.ts' */
+import {addBuiltIn} from './actions.js';
+import {button, make} from './dom.js';
+import {tr} from './i18n.js';
+import {createPopover} from './popovers.js';
+import {on, state, takesFilms} from './store.js';
+
+/** @param {() => void} openPicker opens the file chooser @returns nodes for the header */
+export function createAdding(openPicker) {
+  if (!takesFilms()) return [];
+  const choose = button(tr('ui.films.choose'), {class: 'quiet', id: 'cxr-choose'}, () => { pane.hidePopover(); openPicker(); });
+  const {opener, pane} = createPopover('cxr-add', `+ ${tr('ui.films.add')}`, tr('ui.films.add'), choose, ...exampleLists());
+  pane.classList.add('examples');
+  pane.addEventListener('click', event => { if (/** @type {Element} */ (event.target).closest('.picture, .chip')) pane.hidePopover(); });
+  return [opener, pane];
+}
+
+/** The phantoms as pictures, under the maps of an empty page. */
+export function createExamples() {
+  const panel = make('section', {class: 'examples first', 'aria-label': tr('ui.films.examples'), hidden: !takesFilms()}, ...phantomList());
+  on('film', () => { panel.hidden = !takesFilms() || state.films.length > 0; });
+  return panel;
+}
+
+function exampleLists() {
+  const {examples, lessons} = state.page;
+  return [...phantomList(),
+    ...listOf(tr('ui.films.public'), examples.map(item => chip('example', item, item))),
+    ...listOf(tr('ui.films.failures'), lessons.map(item => chip('lesson', item, {...item, title: tr('ui.films.failure_case', {method: item.title})})))];
+}
+
+const phantomList = () => listOf(tr('ui.films.phantoms'), state.page.phantoms.map(pictureOf));
+
+/** @param {string} words @param {HTMLElement[]} items */
+const listOf = (words, items) => items.length ? [make('h3', {}, words), make('div', {class: 'chips'}, ...items)] : [];
+
+/** @param {Phantom} item */
+const pictureOf = item => make('button', {type: 'button', class: 'picture', 'data-phantom': item.key, onclick: () => addBuiltIn('phantom', item)},
+  make('img', {src: item.picture, alt: '', width: 64, height: 64}), item.title);
+
+/** @param {Source['kind']} kind @param {BuiltIn} item as listed @param {BuiltIn} opened */
+const chip = (kind, item, opened) =>
+  button(item.title, {class: 'chip', [`data-${kind}`]: item.key, title: item.credit}, () => addBuiltIn(kind, opened));
