@@ -17,7 +17,9 @@ from tests.support.browsing import DEFAULTS, Visitor
 KINDS = ("normal", "effusion", "nodule")
 HOSTILE = "=1+1,<b>.png"
 #: The table of films; the grid of maps is a table of the same look.
-TABLE = "details.table:not(.grid)"
+TABLE = ".table.films"
+#: A script's condition: the table's heading has these words.
+SAYS = f"words => document.querySelector('{TABLE} h3').textContent.includes(words)"
 
 
 @pytest.fixture(scope="module")
@@ -37,10 +39,7 @@ def visit(browser, address, films_here):
     one = Visitor(browser, address)
     one.page.set_input_files(".cxr input.picker", films_here)
     one.wait(*DEFAULTS).measured()
-    one.page.wait_for_function(
-        f"() => document.querySelector('{TABLE} summary').textContent.includes('3 of 4, 1 could not be read')"
-    )
-    one.page.click(f"{TABLE} summary")
+    one.page.wait_for_function(SAYS, arg="3 of 4, 1 could not be read")
     yield one
     assert one.complaints == []
     assert {url for url in one.requests if not url.startswith(one.address)} == set()
@@ -50,6 +49,7 @@ def visit(browser, address, films_here):
 @pytest.fixture
 def visitor(visit):
     """The visit, with no films combined and the second one shown."""
+    visit.show("films")
     for box in visit.page.query_selector_all(f"{TABLE} tbody input:checked"):
         visit.page.uncheck(f"[aria-label='{box.get_attribute('aria-label')}']")
     visit.page.click(f"{TABLE} tbody >> text=effusion.png")
@@ -71,7 +71,7 @@ class TestTable:
     def test_all_findings_of_all_films_without_looking_at_each(self, visitor, known):
         by_name = dict(zip(("normal.png", "effusion.png", HOSTILE), known, strict=True))
         assert set(names(visitor)) == set(by_name)
-        assert "1 could not be read" in visitor.page.inner_text(f"{TABLE} summary")
+        assert "1 could not be read" in visitor.page.inner_text(f"{TABLE} h3")
         for name, row in zip(names(visitor), visitor.page.query_selector_all(f"{TABLE} tbody tr"), strict=True):
             said = by_name[name]
             shown = [cell.inner_text() for cell in row.query_selector_all("td")[1:]]
@@ -136,6 +136,7 @@ class TestTable:
 
 def test_another_film_stands_beside_and_is_enlarged_in_step(visitor, known):
     page = visitor.page
+    visitor.open("view")
     page.select_option("#cxr-beside", label="normal.png")
     assert page.inner_text(".beside-card h3") == "normal.png"
     visitor.pick("Effusion")
@@ -156,9 +157,7 @@ def test_another_film_stands_beside_and_is_enlarged_in_step(visitor, known):
 
 @pytest.fixture
 def grid(visitor):
-    if not visitor.page.is_visible("#cxr-grid-kind"):
-        visitor.page.click(".grid summary")
-    return visitor
+    return visitor.show("grid")
 
 
 def settled(page, many):
@@ -203,18 +202,18 @@ class TestGrid:
         page.select_option("#cxr-grid-method", "lime")
         page.select_option("#cxr-grid-setting", "samples")
         page.fill("#cxr-grid-values", "100, 300, 9")
-        status = page.inner_text(".card[data-method=lime] .figures")
+        status = page.text_content(".card[data-method=lime] .figures")
         page.click("#cxr-grid-run")
         settled(page, 4)
         assert grid.texts(".grid thead th") == ["samples 100", "samples 300", "samples 9", "difference"]
         assert "samples" in cells(grid)[2], "out of range, said in the cell"
-        assert page.inner_text(".card[data-method=lime] .figures") == status
+        assert page.text_content(".card[data-method=lime] .figures") == status
         page.fill("#cxr-grid-values", "100, 300")
         page.click("#cxr-grid-run")
         settled(page, 3)
         model = registry.load(page.input_value("#cxr-model"))
         film = image.read(films_here[1])
-        i = int(page.input_value("#cxr-finding"))
+        i = int(page.get_attribute(".list .row[aria-selected=true]", "data-finding"))
         few, many = (
             list(Case(model, film).explain(methods.method("lime", {"samples": n})))[-1].values[i] for n in (100, 300)
         )
@@ -242,7 +241,7 @@ class TestGrid:
         boxes = "[aria-label='Films to compare'] input"
         for k, wanted in enumerate((True, False, True)):
             page.set_checked(f"{boxes} >> nth={k}", wanted)
-        i = int(page.input_value("#cxr-finding"))
+        i = int(page.get_attribute(".list .row[aria-selected=true]", "data-finding"))
         page.click("#cxr-grid-run")
         settled(page, 6)
         chosen = [text.strip() for text in grid.texts("[aria-label='Films to compare'] label:has(input:checked)")]
@@ -286,7 +285,7 @@ def test_what_is_refused_is_said_and_asked_again(browser, address, films_here):
     one.page.unroute("**/queue/join*")
     one.page.set_input_files(".cxr input.picker", films_here[1:2])
     one.wait(*DEFAULTS).measured()
-    one.page.click(".grid summary")
+    one.show("grid")
     one.page.select_option("#cxr-grid-kind", "settings")
     one.page.route("**/queue/join*", lambda route: None)
     one.page.select_option("#cxr-grid-method", "lime")
@@ -302,16 +301,15 @@ def test_back_from_another_model_the_table_has_its_own_names(browser, address, f
     one = Visitor(browser, address)
     one.page.set_input_files(".cxr input.picker", films_here[:2])
     one.wait(*DEFAULTS)
-    summary = f"() => document.querySelector('{TABLE} summary').textContent.includes('2 of 2')"
-    one.page.wait_for_function(summary)
-    one.page.click(f"{TABLE} summary")
+    one.page.wait_for_function(SAYS, arg="2 of 2")
+    one.show("films")
     assert names(one) == ["normal.png", "effusion.png"], "in the order in which they were sent"
     for index, many in ((1, 1), (0, 14)):
         one.page.select_option("#cxr-model", index=index)
         one.page.wait_for_function(
             f"many => document.querySelectorAll('{TABLE} thead th').length === many + 1", arg=many
         )
-        one.page.wait_for_function(summary)
+        one.page.wait_for_function(SAYS, arg="2 of 2")
         assert len(one.page.query_selector_all(f"{TABLE} tbody tr:first-child td")) == many + 1
         assert len(one.texts(".list .row")) == many
     assert one.complaints == []
@@ -324,8 +322,7 @@ def test_a_reload_brings_the_films_back(browser, address, films_here, tmp_path):
     page = one.page
     page.set_input_files(".cxr input.picker", films_here[:2])
     one.wait("gradcam")
-    page.click(".examples summary")
-    page.click(".chip[data-phantom=nodule]")
+    one.example("phantom", "nodule")
     page.click(".strip .thumb >> nth=1")
     one.wait("gradcam")
     boxed = page.inner_text(".list .row[aria-selected=true] .label")
@@ -338,7 +335,7 @@ def test_a_reload_brings_the_films_back(browser, address, films_here, tmp_path):
     one.wait(*DEFAULTS).measured()
     one.pick("Hernia")
     drawn = one.pixels("gradcam").shape
-    page.click("#cxr-dark")
+    one.open("menu").page.click("#cxr-dark")
     was_dark = page.evaluate("document.body.classList.contains('dark')")
     one.reload()
     one.wait("gradcam")
@@ -347,7 +344,7 @@ def test_a_reload_brings_the_films_back(browser, address, films_here, tmp_path):
     assert "Hernia" in page.inner_text(".list .row[aria-selected=true]")
     one.pick(boxed)
     assert one.pixels("gradcam").shape == drawn
-    assert not page.is_disabled("text=Remove boxes")
+    assert not one.show("box").page.is_disabled("text=Remove boxes")
     assert page.evaluate("document.body.classList.contains('dark')") == was_dark
     assert one.complaints == []
     with page.context.expect_page() as opened:

@@ -9,7 +9,6 @@ from tests.support.browsing import DEFAULTS, GREEN, Visitor
 def test_a_visitor_opens_each_and_comes_back_to_the_model_they_chose(browser, address):
     visitor = Visitor(browser, address)
     page = visitor.page
-    page.wait_for_selector(".chip[data-lesson]")
     models = page.eval_on_selector_all("#cxr-model option", "options => options.map(option => option.value)")
     page.select_option("#cxr-model", models[-1])
 
@@ -20,14 +19,14 @@ def test_a_visitor_opens_each_and_comes_back_to_the_model_they_chose(browser, ad
         assert page.input_value("#cxr-model") == lesson.model
         assert visitor.texts(".findings .list .label") == ["Planted"]
         assert page.evaluate(GREEN) > 100
-        assert "energy in box" in page.inner_text(".believe")
+        assert "energy in box" in page.text_content("#cxr-panel-box")
 
     for lesson in failure_cases.LESSONS.values():
-        page.click(f".chip[data-lesson={lesson.key}]")
+        visitor.example("lesson", lesson.key)
         is_shown(lesson)
     visitor.reload()
     is_shown(lesson)
-    page.click(".chip[data-phantom=normal]")
+    visitor.example("phantom", "normal")
     page.wait_for_selector(".filmname b:text-is('Normal')")
     assert page.input_value("#cxr-model") == models[-1]
     assert page.eval_on_selector_all("#cxr-model option", "options => options.map(option => option.value)") == models
@@ -36,7 +35,7 @@ def test_a_visitor_opens_each_and_comes_back_to_the_model_they_chose(browser, ad
     is_shown(lesson)
     page.select_option("#cxr-model", models[0])
     page.wait_for_function("() => document.querySelectorAll('.findings .list .row').length > 1")
-    page.click(f".chip[data-lesson={lesson.key}]")
+    visitor.example("lesson", lesson.key)
     is_shown(lesson)
     assert visitor.complaints == []
     page.close()

@@ -113,6 +113,11 @@ class Visitor:
         self.page.evaluate("document.querySelector('.popover:popover-open')?.hidePopover()")
         return self
 
+    def example(self, kind, key):
+        """Open an example that comes with the page: a phantom, example or lesson."""
+        self.open("add").page.click(f"#cxr-add-pane [data-{kind}='{key}']")
+        return self
+
     def show(self, tab):
         """Open a tab of the drawer: reliable, agree, box, randomise, grid or films."""
         if self.page.get_attribute(f"#cxr-tab-{tab}", "aria-selected") != "true":
