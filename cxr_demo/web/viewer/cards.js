@@ -19,7 +19,7 @@ import {current, entryOf, isBusy, on, publish, setSetting, setSettings, shown, s
 /** @typedef {Map<string, HTMLInputElement | HTMLSelectElement>} Fields by the setting's name */
 /** @typedef {ReturnType<typeof createParts> & {method: Method, fields: Fields}} Card */
 
-/** @param {() => void} readAloud @returns the cards' nodes, and a function for all their readings in words */
+/** @param {() => void} readAloud @returns the cards' nodes by method, and a function for all their readings in words */
 export function createCards(readAloud) {
   const cards = state.page.methods.map(method => createCard(method, readAloud));
   /** @type {(method: Method) => Card[]} */
@@ -33,7 +33,7 @@ export function createCards(readAloud) {
   on('estimate', answer => cards.forEach(card => showEstimate(card, answer)));
   on('cards-shown', () => { for (const card of cards) card.node.hidden = !state.on.has(card.method.key); });
   on('film', () => cards.forEach(takeSettings));
-  return {nodes: cards.map(card => card.node),
+  return {nodes: new Map(cards.map(card => [card.method, card.node])),
     readings: () => visible().map(card => `${card.method.title} ${card.readout.textContent || tr('ui.cards.no_map')}`).join('; ')};
 }
 

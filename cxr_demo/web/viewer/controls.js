@@ -2,14 +2,18 @@
 
 /** @import {State} from './types.d.ts' */
 import {createToggle} from './cards.js';
-import {group, make, setText} from './dom.js';
+import {button, group, make, setText} from './dom.js';
 import {tr} from './i18n.js';
 import {percent} from './numbers.js';
 import {createPopover} from './popovers.js';
 import {on, setLook, shown, state} from './store.js';
 
-/** @param {{view: HTMLElement[], saving: HTMLElement[], comparing: HTMLElement[]}} tools of the view, for saving, and to compare @returns the bar, and the slider of opacity */
-export function createControls({view, saving, comparing}) {
+/**
+ * @param {{view: HTMLElement[], saving: HTMLElement[], comparing: HTMLElement[], check: () => void}} tools of the view, for saving and to compare;
+ * `check` opens and closes the drawer, whose tabs a narrow screen hides
+ * @returns the bar, and the slider of opacity
+ */
+export function createControls({view, saving, comparing, check}) {
   const number = make('output', {for: 'cxr-opacity'}, percent(state.opacity));
   const opacity = make('input', {type: 'range', min: 0, max: 1, step: 0.01, value: state.opacity, id: 'cxr-opacity', oninput: () => {
     setText(number, percent(Number(opacity.value)));
@@ -18,7 +22,8 @@ export function createControls({view, saving, comparing}) {
   const bar = make('section', {class: 'controls', 'aria-label': tr('ui.controls.title')},
     group(make('label', {for: 'cxr-opacity'}, tr('ui.controls.opacity')), opacity, number),
     group(tr('ui.controls.scale'), radio('own', tr('ui.controls.each_own')), radio('same', tr('ui.controls.same_for_all'))),
-    ...methodsMenu(), ...menu('cxr-view', tr('ui.looks.title'), view), ...comparing, ...menu('cxr-saving', tr('ui.controls.take_away'), saving));
+    ...methodsMenu(), ...menu('cxr-view', tr('ui.looks.title'), view), ...comparing,
+    button(tr('ui.controls.check'), {class: 'quiet check', id: 'cxr-check'}, check), ...menu('cxr-saving', tr('ui.controls.take_away'), saving));
   return {bar, opacity};
 }
 

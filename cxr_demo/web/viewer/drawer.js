@@ -10,7 +10,7 @@ const ROOM = 240;
 
 /** @typedef {{key: string, title: string, panel: HTMLElement, offered: () => boolean}} Drawer a tab with its panel */
 
-/** @param {Drawer[]} drawers @returns the node, and a function that opens the tab with a key */
+/** @param {Drawer[]} drawers @returns the node, a function that opens the tab with a key, and one that opens or closes the drawer */
 export function createDrawer(drawers) {
   /** @type {string | null} */
   let open = null;
@@ -46,7 +46,7 @@ export function createDrawer(drawers) {
     });
   }
   show(null);
-  return {node, open: show};
+  return {node, open: show, toggle: () => show(open === null ? drawers[0].key : null)};
 }
 
 /** @param {Drawer} drawer @param {() => void} onclick @returns its tab */

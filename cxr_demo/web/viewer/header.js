@@ -6,6 +6,7 @@ import {button, make, setText} from './dom.js';
 import {locale, tr} from './i18n.js';
 import {createPopover} from './popovers.js';
 import {remember, remembered} from './preferences.js';
+import {narrow} from './stages.js';
 import {on, state} from './store.js';
 
 /**
@@ -14,12 +15,15 @@ import {on, state} from './store.js';
  */
 export function createHead(models, {adding, teaching, menu, openTable}) {
   const {title, notice} = state.page;
-  return make('header', {class: 'top'},
-    make('h1', {}, title), createSteps(openTable), ...adding,
-    make('div', {class: 'model'}, make('label', {for: 'cxr-model', class: 'sr'}, tr('ui.page.model')), models.list, models.facts.opener, models.facts.pane),
-    make('strong', {class: 'notice', role: 'note'}, notice),
-    ...teaching, ...createMenu(menu),
-    models.problem, models.node);
+  const model = make('div', {class: 'model'}, make('label', {for: 'cxr-model', class: 'sr'}, tr('ui.page.model')), models.list, models.facts.opener, models.facts.pane);
+  const space = make('strong', {class: 'notice', role: 'note'}, notice);
+  const [opener, pane] = createMenu(menu);
+  // a narrow header has no room for the models and the quiz, which move into the menu
+  const place = () => narrow.matches ? pane.prepend(model, ...teaching) : (space.before(model), space.after(...teaching));
+  const node = make('header', {class: 'top'}, make('h1', {}, title), createSteps(openTable), ...adding, space, opener, pane, models.problem, models.node);
+  place();
+  narrow.addEventListener('change', place);
+  return node;
 }
 
 /** The way from film to film. @param {() => void} openTable */

@@ -27,6 +27,7 @@ import {readRecorded} from './recorded.js';
 import {askNext, connect} from './requests.js';
 import {createScramble} from './scramble.js';
 import {keepFilms, keptFilms} from './session.js';
+import {createFirstFindings, createStages} from './stages.js';
 import {addFilm, current, entryOf, filmWaits, guessing, keepFinding, lookAtFilm, on, openStore, publish, setModel, shown, state, takesFilms} from './store.js';
 import {createTable} from './table.js';
 import {createTour} from './tour.js';
@@ -82,14 +83,14 @@ function build(root) {
   const looks = createLooks();
   const fullScreen = createFullScreen(() => bench);
   const exporting = createExport();
-  const controls = createControls({view: [...looks.rows, beside.box], comparing: [wipe.opener, fullScreen], saving: [exporting.save]});
+  const controls = createControls({view: [...looks.rows, beside.box], comparing: [wipe.opener, fullScreen], saving: [exporting.save], check: () => drawer.toggle()});
   const boxes = createBoxes(film);
   const drawer = createDrawer(drawersOf(boxes.panel));
   const quiz = createQuiz(root, film.pane, boxes.toggle);
   const models = createModels();
   const tour = createTour(root);
   const keys = createKeys(keysOf(controls.opacity, looks, wipe.opener, fullScreen, boxes.toggle));
-  const deck = make('section', {class: 'cards', 'aria-label': tr('ui.page.maps')}, ...cards.nodes, wipe.card, beside.card);
+  const deck = make('section', {class: 'cards', 'aria-label': tr('ui.page.maps')}, ...cards.nodes.values(), wipe.card, beside.card);
   const bench = make('main', {class: 'bench'}, quiz.pane, controls.bar, make('div', {class: 'statuses'}, looks.status, exporting.status),
     deck, createExamples(), drawer.node, spoken, keys.dialog);
   on('cards-shown', () => {
@@ -100,7 +101,8 @@ function build(root) {
   root.append(
     createHead(models, {adding: createAdding(film.openPicker), teaching: takesFilms() ? [quiz.opener] : [],
       menu: [...(takesFilms() ? [tour.opener] : []), keys.opener], openTable: () => drawer.open('films')}),
-    make('div', {class: 'desk'}, make('aside', {class: 'rail', 'aria-label': tr('ui.page.film_and_findings')}, film.pane, createFindings(), film.strip), bench),
+    createStages(root, film.pane, cards.nodes),
+    make('div', {class: 'desk'}, make('aside', {class: 'rail', 'aria-label': tr('ui.page.film_and_findings')}, film.pane, createFirstFindings(), createFindings(), film.strip), bench),
     tour.pane);
   return models.form;
 }

@@ -1,4 +1,4 @@
-// Made by `make viewer`; sources sha256:7c14ae790a90d8924acfa4028f8ec47282d26a80a91e4abc3f7583ff2a824fed
+// Made by `make viewer`; sources sha256:6c2a8cc047f0561553797c93481bfc2316c86d561541409cdb2ebd163a482ac5
 "use strict";
 var viewer = (() => {
   var __defProp = Object.defineProperty;
@@ -2576,7 +2576,7 @@ var viewer = (() => {
     });
     on("film", () => cards.forEach(takeSettings));
     return {
-      nodes: cards.map((card) => card.node),
+      nodes: new Map(cards.map((card) => [card.method, card.node])),
       readings: () => visible().map((card) => `${card.method.title} ${card.readout.textContent || tr("ui.cards.no_map")}`).join("; ")
     };
   }
@@ -2784,7 +2784,7 @@ var viewer = (() => {
   }
 
   // cxr_demo/web/viewer/controls.js
-  function createControls({ view, saving, comparing }) {
+  function createControls({ view, saving, comparing, check }) {
     const number = make("output", { for: "cxr-opacity" }, percent(state.opacity));
     const opacity = make("input", { type: "range", min: 0, max: 1, step: 0.01, value: state.opacity, id: "cxr-opacity", oninput: () => {
       setText(number, percent(Number(opacity.value)));
@@ -2798,6 +2798,7 @@ var viewer = (() => {
       ...methodsMenu(),
       ...menu("cxr-view", tr("ui.looks.title"), view),
       ...comparing,
+      button(tr("ui.controls.check"), { class: "quiet check", id: "cxr-check" }, check),
       ...menu("cxr-saving", tr("ui.controls.take_away"), saving)
     );
     return { bar, opacity };
@@ -2867,7 +2868,7 @@ var viewer = (() => {
       });
     }
     show2(null);
-    return { node, open: show2 };
+    return { node, open: show2, toggle: () => show2(open === null ? drawers[0].key : null) };
   }
   function tabOf({ key, title, panel: panel2 }, onclick) {
     panel2.id = `cxr-panel-${key}`;
@@ -3356,22 +3357,83 @@ var viewer = (() => {
     }
   }
 
+  // cxr_demo/web/viewer/stages.js
+  var SWIPE = 60;
+  var FIRST = 3;
+  var narrow = matchMedia("(max-width: 620px)");
+  function createStages(root, film, cards) {
+    let front = "film";
+    let met = false;
+    const bar = make("div", { class: "stages", role: "group", "aria-label": tr("ui.page.pictures") });
+    const pictures = () => [
+      { key: "film", title: tr("ui.common.film"), node: film },
+      ...shown().map((method) => ({ key: method.key, title: method.title, node: (
+        /** @type {HTMLElement} */
+        cards.get(method)
+      ) }))
+    ];
+    const show2 = () => {
+      const offered2 = pictures();
+      if (!met && current()) {
+        met = true;
+        front = offered2[1]?.key ?? front;
+      }
+      if (!offered2.some(({ key }) => key === front)) front = "film";
+      for (const node of [film, ...cards.values()]) node.classList.toggle("front", offered2.some((one) => one.key === front && one.node === node));
+      root.classList.toggle("film-front", front === "film");
+      bar.replaceChildren(...offered2.map(({ key, title }) => button(title, { "aria-pressed": String(key === front) }, () => {
+        front = key;
+        show2();
+      })));
+      publish("draw");
+    };
+    swiped(root, (by) => {
+      const keys = pictures().map(({ key }) => key);
+      front = keys[keys.indexOf(front) + by] ?? front;
+      show2();
+    });
+    on("film", show2);
+    on("cards-shown", show2);
+    return bar;
+  }
+  function swiped(root, heard) {
+    let began = null;
+    root.addEventListener("touchstart", (event) => {
+      const picture2 = (
+        /** @type {Element} */
+        event.target.closest(".film .stage, .card .stage")
+      );
+      began = picture2 && event.touches.length === 1 && state.view.zoom === 1 && !state.drawing ? event.touches[0] : null;
+    }, { passive: true });
+    root.addEventListener("touchend", (event) => {
+      if (!began || !narrow.matches) return;
+      const { clientX, clientY } = event.changedTouches[0];
+      const [across, along] = [clientX - began.clientX, clientY - began.clientY];
+      if (Math.abs(across) > SWIPE && Math.abs(across) > 2 * Math.abs(along)) heard(across < 0 ? 1 : -1);
+    });
+  }
+  function createFirstFindings() {
+    const chips = make("div", { class: "chips leading", role: "group", "aria-label": tr("ui.findings.leading") });
+    const show2 = () => {
+      const seen = current()?.seen;
+      chips.replaceChildren(...(seen?.ranked ?? []).slice(0, FIRST).map((i) => button(`${readable(seen?.labels[i] ?? "")} ${percent(seen?.probabilities[i] ?? NaN)}`, { class: "chip", "aria-pressed": String(i === state.chosen) }, () => pick(i, true))));
+    };
+    on("findings", show2);
+    on("mark", show2);
+    return chips;
+  }
+
   // cxr_demo/web/viewer/header.js
   function createHead(models, { adding, teaching, menu: menu2, openTable }) {
     const { title, notice } = state.page;
-    return make(
-      "header",
-      { class: "top" },
-      make("h1", {}, title),
-      createSteps(openTable),
-      ...adding,
-      make("div", { class: "model" }, make("label", { for: "cxr-model", class: "sr" }, tr("ui.page.model")), models.list, models.facts.opener, models.facts.pane),
-      make("strong", { class: "notice", role: "note" }, notice),
-      ...teaching,
-      ...createMenu(menu2),
-      models.problem,
-      models.node
-    );
+    const model = make("div", { class: "model" }, make("label", { for: "cxr-model", class: "sr" }, tr("ui.page.model")), models.list, models.facts.opener, models.facts.pane);
+    const space = make("strong", { class: "notice", role: "note" }, notice);
+    const [opener, pane] = createMenu(menu2);
+    const place = () => narrow.matches ? pane.prepend(model, ...teaching) : (space.before(model), space.after(...teaching));
+    const node = make("header", { class: "top" }, make("h1", {}, title), createSteps(openTable), ...adding, space, opener, pane, models.problem, models.node);
+    place();
+    narrow.addEventListener("change", place);
+    return node;
   }
   function createSteps(openTable) {
     const place = button("", { class: "quiet", id: "cxr-films", title: tr("ui.page.all_films") }, openTable);
@@ -4114,14 +4176,14 @@ var viewer = (() => {
     const looks = createLooks();
     const fullScreen = createFullScreen(() => bench);
     const exporting = createExport();
-    const controls = createControls({ view: [...looks.rows, beside.box], comparing: [wipe.opener, fullScreen], saving: [exporting.save] });
+    const controls = createControls({ view: [...looks.rows, beside.box], comparing: [wipe.opener, fullScreen], saving: [exporting.save], check: () => drawer.toggle() });
     const boxes = createBoxes(film);
     const drawer = createDrawer(drawersOf(boxes.panel));
     const quiz = createQuiz(root, film.pane, boxes.toggle);
     const models = createModels();
     const tour = createTour(root);
     const keys = createKeys(keysOf(controls.opacity, looks, wipe.opener, fullScreen, boxes.toggle));
-    const deck = make("section", { class: "cards", "aria-label": tr("ui.page.maps") }, ...cards.nodes, wipe.card, beside.card);
+    const deck = make("section", { class: "cards", "aria-label": tr("ui.page.maps") }, ...cards.nodes.values(), wipe.card, beside.card);
     const bench = make(
       "main",
       { class: "bench" },
@@ -4146,7 +4208,8 @@ var viewer = (() => {
         menu: [...takesFilms() ? [tour.opener] : [], keys.opener],
         openTable: () => drawer.open("films")
       }),
-      make("div", { class: "desk" }, make("aside", { class: "rail", "aria-label": tr("ui.page.film_and_findings") }, film.pane, createFindings(), film.strip), bench),
+      createStages(root, film.pane, cards.nodes),
+      make("div", { class: "desk" }, make("aside", { class: "rail", "aria-label": tr("ui.page.film_and_findings") }, film.pane, createFirstFindings(), createFindings(), film.strip), bench),
       tour.pane
     );
     return models.form;
