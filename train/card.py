@@ -53,7 +53,7 @@ finding is among these films, which is more frequent than in a hospital.
 """
 
 CUTOFFS = """
-A finding counts as present from its cut-off on. It is chosen so that {specificity:.0%} of the films without the finding
+A finding counts as present from its cut-off on. It is chosen so that {specificity:.0f} % of the films without the finding
 stay below; a film without any finding then has few above their cut-offs.{measured}
 
 {table}
@@ -131,13 +131,13 @@ def _cutoffs(spec: ModelSpec) -> str:
     rows = [
         [
             label.replace("_", " "),
-            f"{threshold:.1%}",
+            f"{100 * threshold:.1f} %",
             *(_cell(scores[label, metric]) if (label, metric) in scores else "" for metric in names),
         ]
         for label, threshold in zip(spec.labels, spec.thresholds, strict=True)
     ]
     table = _markdown(["finding", "cut-off", *(metric.removesuffix(AT_CUTOFF).strip() for metric in names)], rows)
-    return CUTOFFS.format(specificity=SPECIFICITY, measured=MEASURED if scores else "", table=table)
+    return CUTOFFS.format(specificity=100 * SPECIFICITY, measured=MEASURED if scores else "", table=table)
 
 
 def _cell(score: Score) -> str:
