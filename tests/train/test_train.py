@@ -362,7 +362,7 @@ def test_cut_offs_are_measured_on_folds_that_did_not_choose_them(run):
         assert told["sensitivity"].value == pytest.approx(present[truth == 1].mean())
         assert told["specificity"].value == pytest.approx((~present[truth == 0]).mean())
         assert told["precision"].value == pytest.approx(truth[present].mean())
-        assert f"| {label} | {spec.thresholds[i]:.1%} | {told['sensitivity'].value:.2f} [" in card
+        assert f"| {label} | {100 * spec.thresholds[i]:.1f} % | {told['sensitivity'].value:.2f} [" in card
 
 
 def test_the_model_is_calibrated_and_sees_films_as_the_trainer_did(run):
