@@ -83,7 +83,9 @@ class Visitor:
 
     def wait(self, *keys, state="done"):
         for key in keys:
-            self.page.wait_for_selector(f".card[data-method={key}][data-state={state}]", timeout=60_000)
+            self.page.wait_for_selector(
+                f".card[data-method={key}][data-state={state}]", state="attached", timeout=60_000
+            )
         return self
 
     def measured(self):
@@ -105,7 +107,7 @@ class Visitor:
     def open(self, name):
         """Open a popover by its button `#cxr-<name>`: methods, view, saving, add, facts, menu or more-<method>."""
         if not self.page.query_selector(f"#cxr-{name}-pane:popover-open"):
-            self.page.click(f"#cxr-{name}")
+            self.close().page.click(f"#cxr-{name}")
         return self
 
     def close(self):

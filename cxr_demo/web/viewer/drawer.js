@@ -52,6 +52,7 @@ export function createDrawer(drawers) {
 /** @param {Drawer} drawer @param {() => void} onclick @returns its tab */
 function tabOf({key, title, panel}, onclick) {
   panel.id = `cxr-panel-${key}`;
+  panel.tabIndex = 0;  // so that keys scroll it
   panel.setAttribute('role', 'tabpanel');
   panel.setAttribute('aria-labelledby', `cxr-tab-${key}`);
   return make('button', {type: 'button', role: 'tab', id: `cxr-tab-${key}`, 'aria-controls': panel.id, onclick}, title);

@@ -1,4 +1,4 @@
-// Made by `make viewer`; sources sha256:6c2a8cc047f0561553797c93481bfc2316c86d561541409cdb2ebd163a482ac5
+// Made by `make viewer`; sources sha256:78005ba9e31d745a69e4e71e5dba00dfc641a5965e911061e160dae47bbe1d90
 "use strict";
 var viewer = (() => {
   var __defProp = Object.defineProperty;
@@ -2872,6 +2872,7 @@ var viewer = (() => {
   }
   function tabOf({ key, title, panel: panel2 }, onclick) {
     panel2.id = `cxr-panel-${key}`;
+    panel2.tabIndex = 0;
     panel2.setAttribute("role", "tabpanel");
     panel2.setAttribute("aria-labelledby", `cxr-tab-${key}`);
     return make("button", { type: "button", role: "tab", id: `cxr-tab-${key}`, "aria-controls": panel2.id, onclick }, title);
