@@ -60,10 +60,10 @@ def test_the_examples_of_the_page_run(run, capsys):
 
 
 def test_the_readmes_examples_run(run):
-    """The last one, which shows itself in a notebook, runs in test_notebook.py."""
     text = (ROOT / "README.md").read_text()
     names = {}
-    run(examples(text)[0], names)
+    (example,) = examples(text)
+    run(example, names)
     assert names["occlusion"].values.shape == (14, 96, 96)
     (command,) = re.findall(r'^python -c "(.*?)"', text, re.M)
     exec(command, {})

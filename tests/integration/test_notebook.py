@@ -1,4 +1,4 @@
-"""The README's cell, run as it stands there."""
+"""The notebook cell of docs/python.md, run as it stands there."""
 
 import ast
 import re
@@ -23,10 +23,9 @@ def run_cell(source, names):
     return DisplayFormatter().format(value)[0]["text/html"]
 
 
-def test_the_readmes_cell_shows_what_it_says(tmp_path, monkeypatch):
-    cell = next(
-        code for code in re.findall(r"```python\n([^`]*)```", (ROOT / "README.md").read_text()) if ".of(" in code
-    )
+def test_the_cell_shows_what_it_says(tmp_path, monkeypatch):
+    _, section = (ROOT / "docs" / "python.md").read_text().split("## In a notebook\n")
+    cell = re.findall(r"```python\n([^`]*)```", section)[0]
     (tmp_path / "film.png").write_bytes(phantom.png("effusion"))
     monkeypatch.chdir(tmp_path)
     seen = Seen(run_cell(cell, {}))

@@ -3,9 +3,11 @@
 import re
 from pathlib import Path
 
+import pytest
 from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[2]
+DOCUMENTS = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]
 
 
 def front_matter() -> dict[str, str]:
@@ -31,10 +33,24 @@ def test_requirements_leave_zerogpus_torch_free_to_choose():
 
 
 def test_every_test_that_a_document_names_is_there():
-    documents = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]
-    named = {path for page in documents for path in re.findall(r"\btests/[\w/]+\.py", page.read_text())}
+    named = {path for page in DOCUMENTS for path in re.findall(r"\btests/[\w/]+\.py", page.read_text())}
     assert len(named) > 10
     assert [path for path in sorted(named) if not (ROOT / path).is_file()] == []
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors that GitHub and the Hub give a page's headings."""
+    headings = re.findall(r"^#+ (.+)", page.read_text(), re.M)
+    return {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", DOCUMENTS, ids=lambda page: page.name)
+def test_every_link_of_a_document_leads_to_a_file_and_a_heading(page):
+    for address in re.findall(r"\]\((?!https?:)([^)\s]+)\)", page.read_text()):
+        name, _, anchor = address.partition("#")
+        target = (page.parent / name).resolve() if name else page
+        assert target.exists(), address
+        assert not anchor or anchor in anchors(target), address
 
 
 def test_docker_takes_the_steps_that_are_tested_here():
