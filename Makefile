@@ -44,7 +44,7 @@ FIT = $(BIN)/python -m train fit $(CXR_FILMS)/nih/labels.csv $(CXR_FILMS)/nih64/
 	--half --cache runs/cache --trained-on "$$(sed -n 's/^- Trained on: //p' cxr_demo/bundled/nih14/README.md)"
 NIH14 = --task nih14 --head-epochs 0 --coarse-epochs 0 --epochs 10 --fine-rate 1e-3
 
-models: $(VENV)/train.stamp  ## train the bundled models and their folds into runs/, from the films in CXR_FILMS; one to three hours
+models: $(VENV)/train.stamp  ## train the bundled models and their folds into runs/, from the films in CXR_FILMS; one to three hours on two cores
 	$(FIT) $(NIH14) --folds 5 --out runs/nih14
 	$(FIT) --folds 5 --task pneumothorax --out runs/pneumothorax --start-run runs/nih14 --head-epochs 1 --head-rate 3e-4 \
 		--coarse-size 224 --coarse-epochs 0 --epochs 0

@@ -24,7 +24,7 @@ if "PYTEST_XDIST_WORKER" not in os.environ:
 ROOMS = ("train", "browser", "integration", "server", "unit")
 
 
-@pytest.hookimpl(optionalhook=True)
+@pytest.hookimpl(optionalhook=True)  # a run may leave xdist out
 def pytest_xdist_auto_num_workers() -> int:
     """One worker more than processors, since each waits for servers, browsers and commands a part of the time."""
     return (os.cpu_count() or 1) + 1

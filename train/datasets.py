@@ -5,7 +5,6 @@ They contain all views and all films of a patient, unlike the library's default 
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,6 +14,7 @@ import numpy as np
 
 from cxr_demo.errors import DataError
 from cxr_demo.films.label_tables import Box, Films, Policy
+from cxr_demo.models.classifier import import_library
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -122,7 +122,7 @@ def reference_loader(images: Path, names: Sequence[str], table: Path, size: int,
         }
     )
     films.to_csv(table, index=False)
-    theirs = _library()
+    theirs = import_library("torchxrayvision.datasets")
     state = np.random.get_state()  # the constructor reseeds numpy's global generator
     dataset = theirs.NIH_Dataset(
         str(images),
@@ -148,13 +148,6 @@ def metadata() -> Path:
     return Path(package.origin).parent / "data"
 
 
-def _library() -> Any:
-    """Torchxrayvision's data sets, without the library's filter of warnings; the first import takes three seconds."""
-    with warnings.catch_warnings():
-        from torchxrayvision import datasets
-    return datasets
-
-
 def _once(films: Films) -> Films:
     """Films without repeated files: SIIM has a row per outline. DataError if repetitions differ in their labels."""
     _, first, group = np.unique([str(path) for path in films.paths], return_index=True, return_inverse=True)
@@ -170,7 +163,7 @@ def _dataset(name: str, collection: Collection, images: Path, tables: Sequence[P
     """
     import inspect
 
-    kind = getattr(_library(), collection.build)
+    kind = getattr(import_library("torchxrayvision.datasets"), collection.build)
     if len(tables) != len(collection.arguments):
         wanted = f"{len(collection.arguments)} tables ({', '.join(collection.arguments)})"
         raise DataError(f"{name} needs {wanted if collection.arguments else 'no table'}, got {len(tables)}.")

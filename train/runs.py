@@ -156,7 +156,7 @@ class Run:
         accelerator.wait_for_everyone()
         logits, networks = np.zeros_like(self.films.targets), []
         for k in models(self.plan):
-            rows = np.arange(len(self.films)) if k is None else np.flatnonzero(fold != k)
+            rows = np.flatnonzero(_outside(fold, k))
             network = self._trained(rows, _validation(self.films, rows, self.plan.recipe), k)
             networks.append(network)
             if k is not None:
@@ -228,7 +228,7 @@ class Run:
         films, plan = self.films, self.plan
         scores = measure_folds(self.folder, plan, films, logits, fold, networks)
         for k, network in zip(models(plan), networks, strict=True):
-            rest = np.ones(len(films), bool) if k is None else fold != k
+            rest = _outside(fold, k)
             name = plan.name if k is None else f"{plan.name}-fold-{k}"
             self._write_model(k, name, network, logits[rest], films.targets[rest], scores, by_folds(plan, films))
 
@@ -285,6 +285,11 @@ def models(plan: Plan) -> list[int | None]:
 def _name(fold: int | None) -> str:
     """Folder of a fold's model in the run."""
     return "all" if fold is None else f"fold-{fold}"
+
+
+def _outside(fold: np.ndarray, k: int | None) -> np.ndarray:
+    """Mask (N,) of the films that train and calibrate a model: all but those of its own fold `k`, or all for None."""
+    return np.ones(len(fold), bool) if k is None else fold != k
 
 
 def _tuple(value: Any) -> Any:
@@ -383,7 +388,7 @@ def measure_again(run: Path, plan: Plan, films: Films) -> list[Score]:
     networks = [model_folder.load(run / _name(k), plan.name).network for k in range(plan.folds)]
     scores = measure_folds(run, plan, films, logits, fold, networks)
     for k in models(plan):
-        rest = np.ones(len(films), bool) if k is None else fold != k
+        rest = _outside(fold, k)
         calibration, points = _calibrated(logits[rest], films.targets[rest], films.labels)
         found = {"calibration": calibration, "thresholds": points[calibrate.SHOWN]}
         describe(run / _name(k), plan, scores, by_folds(plan, films), **found)

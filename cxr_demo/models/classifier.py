@@ -99,11 +99,15 @@ class _Mean(Network):
         return list(self._early.children())  # type: ignore[arg-type]
 
 
-def _imported(name: str) -> Any:
-    """Import a module that the bundled models do not need; importing torchvision takes three seconds.
+#: Lock for importing a library: filters of warnings, which some libraries change, belong to the whole process.
+_IMPORTING = threading.Lock()
 
-    Drops torchxrayvision's filter of warnings, by a thread at a time, since the filters are the process's. The module's
-    own tensors stay off the meta device, on which a network may be under construction.
+
+def import_library(name: str) -> Any:
+    """Return a module, imported on first use: torchvision and torchxrayvision take three seconds.
+
+    The filters of warnings stay as they were, since torchxrayvision silences all warnings. The module's own tensors
+    stay off the meta device, on which a network may be under construction.
     """
     with _IMPORTING:
         if name not in sys.modules:
@@ -112,18 +116,15 @@ def _imported(name: str) -> Any:
         return sys.modules[name]
 
 
-_IMPORTING = threading.Lock()
-
-
 def published_models() -> Mapping[str, Mapping[str, Any]]:
     """Torchxrayvision's description of its weights, by name: labels, cut-offs, input size and URL."""
-    described: Mapping[str, Mapping[str, Any]] = _imported("torchxrayvision").models.model_urls
+    described: Mapping[str, Mapping[str, Any]] = import_library("torchxrayvision").models.model_urls
     return described
 
 
 def _densenet(classes: int, **arguments: Any) -> Network:
     """Build torchxrayvision's DenseNet, by default a DenseNet-121; `arguments` are those of its constructor."""
-    model = _imported("torchxrayvision").models.DenseNet(
+    model = import_library("torchxrayvision").models.DenseNet(
         weights=None, num_classes=classes, apply_sigmoid=False, **arguments
     )
     return _split(model, model.features, 6, model.classifier)
@@ -133,7 +134,7 @@ def _resnet(kind: str) -> Callable[..., Network]:
     """Return a function that builds torchvision's ResNet of this kind with one input channel."""
 
     def build(classes: int) -> Network:
-        model: ResNet = getattr(_imported("torchvision.models"), kind)(num_classes=classes, weights=None)
+        model: ResNet = getattr(import_library("torchvision.models"), kind)(num_classes=classes, weights=None)
         model.conv1 = nn.Conv2d(1, 64, kernel_size=7, stride=2, padding=3, bias=False)
         trunk = nn.Sequential(
             model.conv1, model.bn1, model.relu, model.maxpool,

@@ -135,7 +135,11 @@ def outline(spec: ModelSpec) -> Network:
 
 
 def run_once(network: Network, spec: ModelSpec, where: str, device: torch.device) -> None:
-    """Run a network on a grey film; BadModel, which starts with `where`, if it does not take films of this size."""
+    """Run a network on a grey film; BadModel, which starts with `where`, if it does not take films of this size.
+
+    The caller holds TRACING for the meta device, where operations run in Python through torch's compiler and share a
+    record with exports in other threads. A CPU's kernels do not touch that record, so they need no lock.
+    """
     import torch
 
     try:

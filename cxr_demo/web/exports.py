@@ -17,7 +17,7 @@ from cxr_demo.output.result import complete
 from cxr_demo.web import uploads
 from cxr_demo.web.api import DEADLINE
 from cxr_demo.web.handlers import case_of, maps_key, of_maps, sessions, visitor_of
-from cxr_demo.web.requests import Request, refusal
+from cxr_demo.web.requests import Request, answered
 from cxr_demo.web.zerogpu import gpu
 
 if TYPE_CHECKING:
@@ -46,8 +46,8 @@ def export_film(event: gr.EventData, caller: gr.Request) -> Iterator[dict[str, A
 def export_films(event: gr.EventData, caller: gr.Request) -> dict[str, Any]:
     """Pack the visitor's zips of several films into one; a path that was not packed for this visitor is refused."""
     request, made = Request.of(event._data), sessions.packed(visitor_of(caller))
-    head = {"event": BUNDLE, "run": request.run}
-    try:
+
+    def bundled() -> dict[str, Any]:
         # only zips made here, each once: a zip that a visitor made might unpack to any size
         paths = dict.fromkeys(request.paths)
         archives = [Path(path) for path in paths if path in made and Path(path).is_file()]
@@ -55,9 +55,9 @@ def export_films(event: gr.EventData, caller: gr.Request) -> dict[str, Any]:
             raise BadSetting(messages.NOT_PACKED)
         with uploads.new_folder() as folder:
             archive = export.bundle(archives, folder / "films.zip")
-        return head | {"path": str(archive), "name": archive.name}
-    except Exception as error:
-        return head | refusal(error)
+        return {"path": str(archive), "name": archive.name}
+
+    return answered({"event": BUNDLE, "run": request.run}, bundled)
 
 
 @gpu(seconds=DEADLINE)

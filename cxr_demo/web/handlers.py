@@ -23,7 +23,7 @@ from cxr_demo.types import Cost
 from cxr_demo.web import uploads
 from cxr_demo.web.api import DEADLINE
 from cxr_demo.web.queue import JOBS, QueueStatus, attended
-from cxr_demo.web.requests import Request, card_of, choice_of, film_of, offered, refusal
+from cxr_demo.web.requests import Request, answered, card_of, choice_of, film_of, offered, refusal
 from cxr_demo.web.sessions import Sessions
 from cxr_demo.web.zerogpu import FORKS, gpu
 
@@ -63,38 +63,38 @@ def open_film(event: gr.EventData, caller: gr.Request) -> tuple[Any, ...]:
 def pixels(event: gr.EventData, caller: gr.Request) -> dict[str, Any]:
     """Answer with the path of a file that holds all pixels and grey levels of a film, for enlarged display."""
     request, visitor = Request.of(event._data), visitor_of(caller)
-    head = {"event": PIXELS, "run": request.run}
-    try:
+
+    def written() -> dict[str, Any]:
         film = sessions.film(visitor, _key(request.source), lambda: film_of(request.source))
         # all requests share one file per film; only a visitor who has the film can know its checksum, the file's name
         path = uploads.claim() / "pixels" / f"{film.sha256}-{film.correction}".replace(" ", "-")
         if not path.exists():
             uploads.write(path, viewer_data.pixels_of(film))
-        return head | {"path": str(path)}
-    except Exception as error:
-        return head | refusal(error)
+        return {"path": str(path)}
+
+    return answered({"event": PIXELS, "run": request.run}, written)
 
 
 def estimate(event: gr.EventData) -> dict[str, Any]:
     """Answer with the number of masked copies that a method would score with these settings, or with their error."""
     request = Request.of(event._data)
-    head = {"event": ESTIMATE, "run": request.run, "method": request.method}
-    try:
-        copies = methods.method(request.method or "", request.settings).copies(offered(request.model).size)
-        return head | {"copies": copies}
-    except Exception as error:
-        return head | refusal(error)
+
+    def counted() -> dict[str, Any]:
+        method = methods.method(request.method or "", request.settings)
+        return {"copies": method.copies(offered(request.model).size)}
+
+    return answered({"event": ESTIMATE, "run": request.run, "method": request.method}, counted)
 
 
 def named(event: gr.EventData) -> dict[str, Any]:
     """Load the model that a visitor names and answer with its entry for the list of models, or with the error."""
     request = Request.of(event._data)
-    head = {"event": NAMED, "run": request.run}
-    try:
+
+    def loaded() -> dict[str, Any]:
         choice = choice_of(request.model)
-        return head | {"choice": viewer_data.model_fields(choice.name, choice.title)}
-    except Exception as error:
-        return head | refusal(error)
+        return {"choice": viewer_data.model_fields(choice.name, choice.title)}
+
+    return answered({"event": NAMED, "run": request.run}, loaded)
 
 
 def run_handler(kind: type[Method]) -> Callable[..., Iterator[dict[str, Any]]]:

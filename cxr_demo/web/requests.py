@@ -18,7 +18,7 @@ from cxr_demo.messages import message
 from cxr_demo.models import failure_cases, hub, registry, visitor_models
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from cxr_demo.models.classifier import Classifier
     from cxr_demo.types import Radiograph
@@ -183,3 +183,11 @@ def refusal(error: Exception) -> dict[str, Any]:
     if isinstance(error, BadSetting) and error.field:
         answer["field"] = error.field
     return answer
+
+
+def answered(head: Mapping[str, Any], work: Callable[[], Mapping[str, Any]]) -> dict[str, Any]:
+    """An answer of the fields of `head` and those that `work` returns; if it fails, the record of its error."""
+    try:
+        return {**head, **work()}
+    except Exception as error:
+        return {**head, **refusal(error)}

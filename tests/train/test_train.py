@@ -365,6 +365,13 @@ def test_cut_offs_are_measured_on_folds_that_did_not_choose_them(run):
         assert f"| {label} | {100 * spec.thresholds[i]:.1f} % | {told['sensitivity'].value:.2f} [" in card
 
 
+def test_a_model_is_calibrated_on_the_films_outside_its_fold(run):
+    stored = np.load(run / "run" / "out_of_fold.npz")
+    for name, rest in (("fold-0", stored["fold"] == 1), ("fold-1", stored["fold"] == 0), ("all", np.full(160, True))):
+        expected = calibrate.platt(stored["logits"][rest], stored["targets"][rest], LABELS)
+        np.testing.assert_allclose(model_folder.read_spec(run / "run" / name).calibration, expected)
+
+
 def test_the_model_is_calibrated_and_sees_films_as_the_trainer_did(run):
     model = model_folder.load(run / "run" / "all", "planted")
     films = label_tables.read_tables([run / "films" / "labels.csv"], LABELS)

@@ -59,3 +59,15 @@ def test_a_computation_ends_when_its_card_is_closed(monkeypatch):
     answers.close()
     assert seen == ["closed"]
     assert flag.is_set()
+
+
+def test_an_error_is_the_answer_to_its_event():
+    caller = SimpleNamespace(session_hash="me")
+    asked = SimpleNamespace(_data={"run": 2, "model": "no such model", "method": "lime", "settings": {"samples": 9}})
+    for answer, more in (
+        (handlers.pixels(asked, caller), {"event": "pixels"}),
+        (handlers.estimate(asked), {"event": "estimate", "method": "lime", "field": "samples"}),
+        (handlers.named(asked), {"event": "named", "model": True}),
+    ):
+        assert {name: value for name, value in answer.items() if name != "error"} == {"run": 2, **more}
+        assert answer["error"]

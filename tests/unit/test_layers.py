@@ -72,7 +72,7 @@ def name_of(path: Path, package: str) -> str:
 
 
 def imports(path: Path) -> set[str]:
-    """Every module a file imports at any depth, dotted, leaving out what only the type checker reads."""
+    """Every module a file imports at any depth, dotted, also by `import_library`; not those for the type checker."""
     found: set[str] = set()
     tree = ast.parse(path.read_text())
     hidden = {
@@ -88,6 +88,8 @@ def imports(path: Path) -> set[str]:
                 found |= {alias.name for alias in node.names}
             elif node.module:
                 found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) == "import_library":
+            found.add(ast.literal_eval(node.args[0]))
     return found
 
 
@@ -162,6 +164,10 @@ def test_each_library_has_one_owner(package):
                 here = name_of(path, package)
                 assert owner, f"{here} imports {module}, which {package} must not"
                 assert here.startswith(owner), f"{here} imports {module}; its owner is {owner}"
+
+
+def test_a_library_imported_on_first_use_counts():
+    assert "torchxrayvision.datasets" in imports(ROOT / "train/datasets.py")
 
 
 @pytest.mark.parametrize("name", ["cli", "output/notebook"])
