@@ -9,7 +9,7 @@ import {askPixels, forgetPixels} from './pixels.js';
 import {foremost} from './predictions.js';
 import {askFilm, askTrust, complete, leave, sendFile} from './requests.js';
 import {keepFilms} from './session.js';
-import {NONE, addBox, addFilm, awaitTable, chooseFinding, chooseNoFinding, chosenModel, correctFilm, current, filmFailed, filmMet, filmRests, filmSent, filmWaits, forgetError, guess, guessing, keepFinding, keepModel, lookAtFilm, modelAnswered, note, publish, pullBox, removeFilms, setBoxes, setDrawing, setModel, setNaming, setPointer, setSpec, setTable, state, turnsOf, wantModel} from './store.js';
+import {NONE, addBox, addFilm, awaitTable, chooseFinding, chooseNoFinding, chosenModel, correctFilm, current, filmFailed, filmMet, filmRests, filmSent, filmWaits, forgetError, guess, guessing, keepFinding, keepModel, lookAtFilm, modelAnswered, note, publish, pullBox, removeFilms, requestMaps, setBoxes, setDrawing, setModel, setNaming, setPointer, setSpec, setTable, state, turnsOf, wantModel} from './store.js';
 import {knownFindings, lessonOf} from './truth.js';
 import {lookAfresh} from './viewport.js';
 
@@ -112,6 +112,13 @@ export function correct(film, correction) {
   forget(film);
   choose(film);
   lookAfresh();
+}
+
+/** @param {Film} film that does not look like a chest film, and is explained nevertheless */
+export function explainAnyway(film) {
+  requestMaps(film);
+  complete();
+  publish('film');
 }
 
 // ------------------------------------------------------------------ models

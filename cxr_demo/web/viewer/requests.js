@@ -2,7 +2,7 @@
 
 /** @import {Film, Host, Method, Names, Sentence} from './types.d.ts' */
 import {askable} from './boxtables.js';
-import {askedFor, changeEntry, changePart, current, dropUnfinished, entryOf, finished, isBusy, measuring, nextRun, publish, resultOf, setEntry, setEstimating, setNaming, setScramble, setTrust, settingsOf, shown, state} from './store.js';
+import {askedFor, changeEntry, changePart, current, dropUnfinished, entryOf, finished, isBusy, measuring, nextRun, publish, resultOf, setEntry, setEstimating, setNaming, setScramble, setTrust, settingsOf, shown, state, waitsForRequest} from './store.js';
 
 /** @type {(event: string, data: Record<string, unknown>) => void} */
 let send = () => {};
@@ -65,8 +65,9 @@ export function askRun(method) {
   ask(method.key, {...about(run), settings});
 }
 
-/** Starts the visible methods whose maps the film lacks. */
+/** Starts the visible methods whose maps the film lacks, unless these wait for the visitor's request. */
 export function complete() {
+  if (waitsForRequest()) return;
   for (const method of shown()) if (!entryOf(method)) askRun(method);
 }
 

@@ -90,6 +90,8 @@ export const probabilityOf = (film, i) => resultOf(film)?.seen.probabilities[i] 
 /** @param {string} name @returns the quarters by which a correction turns the film to the left */
 export const turnsOf = name => state.page.turns[name] ?? 0;
 export const takesFilms = () => state.page.accepts.length > 0;
+/** Whether the current film's maps wait for the visitor's request, because it does not look like a chest film; those of a report exist already. */
+export const waitsForRequest = () => takesFilms() && Boolean(current()?.seen.doubted) && !state.film?.explainAnyway;
 /** Whether a measurement of the current film is running. */
 export const measuring = () => PARTS.filter(part => current()?.[part]?.state === 'running');
 /** The visitor's chosen model, also while a failure case's model is in use. */
@@ -106,7 +108,7 @@ const PARTS = ['trust', 'scramble', 'exporting'];
 /** @param {string} name @param {Source | null} source @param {Partial<Film>} [more] @returns {Film} */
 export function addFilm(name, source, more = {}) {
   /** @type {Film} */
-  const film = {name, source, results: new Map(), error: null, busy: true, boxes: [], met: false, guess: null, ticked: false,
+  const film = {name, source, results: new Map(), error: null, busy: true, boxes: [], met: false, explainAnyway: false, guess: null, ticked: false,
     compared: false, thumb: null, pixels: null, ...more};
   own.films = [...own.films, film];
   return film;
@@ -131,6 +133,8 @@ export function filmFailed(film, error) { changeFilm(film, {busy: false, error})
 export function forgetError(film) { changeFilm(film, {error: null}); }
 /** @param {Film} film that has been shown, so that it opens with the chosen finding from now on */
 export function filmMet(film) { changeFilm(film, {met: true}); }
+/** @param {Film} film whose maps the visitor requested although it does not look like a chest film */
+export function requestMaps(film) { changeFilm(film, {explainAnyway: true}); }
 /** @param {Film} film @param {HTMLCanvasElement} thumb */
 export function giveThumb(film, thumb) { changeFilm(film, {thumb}); }
 /** @param {Film} film @param {boolean} is */

@@ -129,7 +129,7 @@ export interface Guess { readonly finding: number | null; readonly edges: Edges 
 export interface PixelFetch { readonly run: number; readonly done: boolean; readonly ended: Promise<void>; readonly end: () => void }
 export interface Film {
   readonly name: string; readonly source: Source | null; readonly results: ReadonlyMap<string, Result>; readonly error: string | null;
-  readonly busy: boolean; readonly boxes: readonly Box[]; readonly met: boolean; readonly guess: Guess | null; readonly ticked: boolean;
+  readonly busy: boolean; readonly boxes: readonly Box[]; readonly met: boolean; readonly explainAnyway: boolean; readonly guess: Guess | null; readonly ticked: boolean;
   readonly compared: boolean; readonly thumb: HTMLCanvasElement | null; readonly pixels: PixelFetch | null;
 }
 export interface Maps {

@@ -1,4 +1,4 @@
-// Made by `make viewer`; sources sha256:e45fdcb078b195ba913a48b9519ceac4d0ffab397853a1ed7d15cb6e72c91204
+// Made by `make viewer`; sources sha256:a87f2ef0136b836a9df177fe3ca825398f24654662219cbb83d34fc290d33e48
 "use strict";
 var viewer = (() => {
   var __defProp = Object.defineProperty;
@@ -536,6 +536,7 @@ var viewer = (() => {
   var probabilityOf = (film, i) => resultOf(film)?.seen.probabilities[i] ?? NaN;
   var turnsOf = (name) => state.page.turns[name] ?? 0;
   var takesFilms = () => state.page.accepts.length > 0;
+  var waitsForRequest = () => takesFilms() && Boolean(current()?.seen.doubted) && !state.film?.explainAnyway;
   var measuring = () => PARTS.filter((part) => current()?.[part]?.state === "running");
   var chosenModel = () => state.page.lessons.some((item) => item.model.name === state.model) ? state.modelBefore : state.model;
   var guessing = () => state.quiz.on && Boolean(current()) && !state.film?.guess?.revealed;
@@ -549,6 +550,7 @@ var viewer = (() => {
       busy: true,
       boxes: [],
       met: false,
+      explainAnyway: false,
       guess: null,
       ticked: false,
       compared: false,
@@ -585,6 +587,9 @@ var viewer = (() => {
   }
   function filmMet(film) {
     changeFilm(film, { met: true });
+  }
+  function requestMaps(film) {
+    changeFilm(film, { explainAnyway: true });
   }
   function giveThumb(film, thumb) {
     changeFilm(film, { thumb });
@@ -801,6 +806,7 @@ var viewer = (() => {
     ask(method.key, { ...about(run), settings });
   }
   function complete() {
+    if (waitsForRequest()) return;
     for (const method of shown()) if (!entryOf(method)) askRun(method);
   }
   function askEstimate(method) {
@@ -1293,6 +1299,11 @@ var viewer = (() => {
     forget(film);
     choose(film);
     lookAfresh();
+  }
+  function explainAnyway(film) {
+    requestMaps(film);
+    complete();
+    publish("film");
   }
   function chooseModel(name) {
     setNaming(0);
@@ -2522,8 +2533,6 @@ var viewer = (() => {
   function createParts2(method, fields) {
     const about2 = { method: method.title };
     const { canvas, node: place } = makeStage(tr("ui.cards.map_of_none", about2));
-    place.classList.add("blank");
-    place.dataset.blank = tr("ui.cards.appears_here");
     const [low, middle2, high, readout, fidelity, status, figures, estimate] = ["low", "middle", "high", "readout", "fidelity", "status", "figures", "estimate"].map((name) => make("span", { class: name }));
     status.setAttribute("role", "status");
     const trust = make("p", { class: "trust", hidden: true });
@@ -2598,7 +2607,7 @@ var viewer = (() => {
   function drawCard(card) {
     const { method } = card;
     const result = current();
-    card.stage.classList.toggle("blank", !result);
+    showStage(card);
     if (!result) return;
     fit(card.canvas, result.image);
     const entry = entryOf(method);
@@ -2611,6 +2620,11 @@ var viewer = (() => {
     describe(card, entry, map);
     trustLine(card);
     if (state.pointer) readOut(card);
+  }
+  function showStage({ stage, method }) {
+    const waits = waitsForRequest() && !entryOf(method);
+    stage.classList.toggle("blank", waits || !current());
+    stage.dataset.blank = waits ? tr("ui.cards.on_request") : tr("ui.cards.appears_here");
   }
   function ticks(card, low, limit) {
     const number = (t) => limit === void 0 ? "" : signed(t * limit, limit);
@@ -2668,6 +2682,7 @@ var viewer = (() => {
     const busy = isBusy(entry);
     const [done, total] = entry?.steps ?? [0, 0];
     card.node.dataset.state = entry?.state ?? "idle";
+    showStage(card);
     card.end.disabled = entry?.state !== "running";
     card.again.disabled = busy || !current();
     card.save.disabled = !entry?.maps;
@@ -2701,8 +2716,8 @@ var viewer = (() => {
   function createToggle(method) {
     const box = make("input", { type: "checkbox", checked: method.on, "data-method": method.key, onchange: () => {
       switchMethod(method, box.checked);
-      if (box.checked) complete();
-      else stop(method);
+      if (!box.checked) stop(method);
+      else if (!entryOf(method)) askRun(method);
       publish("cards-shown");
       publish("grid");
     } });
@@ -2846,7 +2861,7 @@ var viewer = (() => {
       make("span", {}, size ? tr("ui.films.size", { size: `${size.width} \xD7 ${size.height}` }) : "")
     ]);
     const said = film?.error ? [film.error] : (result?.seen.warnings ?? []).map(say);
-    notes.replaceChildren(...said.map((text) => make("p", {}, text)), ...corrections(film, result?.seen));
+    notes.replaceChildren(...said.map((text) => make("p", {}, text)), ...corrections(film, result?.seen), ...unexplained(film));
     notes.classList.toggle("bad", Boolean(film?.error));
   }
   function corrections(film, seen) {
@@ -2856,6 +2871,7 @@ var viewer = (() => {
     if (film.source?.correction) offered2.push([tr("ui.films.as_it_was_sent"), null]);
     return offered2.map(([words2, correction]) => button(words2, { class: "chip", "data-correction": correction ?? "none" }, () => correct(film, correction)));
   }
+  var unexplained = (film) => film && waitsForRequest() ? [button(tr("ui.films.explain_anyway"), { class: "chip", id: "cxr-explain-anyway" }, () => explainAnyway(film))] : [];
   function showStrip(strip) {
     strip.hidden = state.films.length < 2;
     strip.replaceChildren(...state.films.map((film) => make(
