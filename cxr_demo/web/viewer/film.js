@@ -7,7 +7,7 @@ import {button, make, setText, makeStage} from './dom.js';
 import {say, tr} from './i18n.js';
 import {sentenceCase} from './numbers.js';
 import {pixelState} from './pixels.js';
-import {current, on, publish, state, takesFilms, waitsForRequest} from './store.js';
+import {current, isExample, on, publish, state, takesFilms, waitsForRequest} from './store.js';
 
 /** @typedef {ReturnType<typeof createParts>} Parts */
 
@@ -90,8 +90,8 @@ function showFilm({veil, veilWords, invite, remove, name, notes}) {
   const result = current();
   veil.hidden = !film?.busy;
   setText(veilWords, !film?.busy ? '' : film.source ? tr('ui.films.reading') : tr('ui.films.sending'));
-  invite.hidden = Boolean(film?.busy || result);
-  remove.hidden = !film || !takesFilms();
+  invite.hidden = Boolean(film?.busy || result) && !isExample();
+  remove.hidden = !film || !takesFilms() || isExample();
   const size = result?.seen.film;
   name.replaceChildren(...(!film ? [] : [make('b', {title: film.name}, film.name),
     make('span', {}, size ? tr('ui.films.size', {size: `${size.width} \u00d7 ${size.height}`}) : '')]));

@@ -9,6 +9,7 @@ import {createBoxes} from './boxes.js';
 import {createCards} from './cards.js';
 import {createControls} from './controls.js';
 import {group, make} from './dom.js';
+import {createExample, openExample} from './example.js';
 import {createExport, createPacking} from './export.js';
 import {createFilmPane} from './film.js';
 import {createFindings} from './findings.js';
@@ -38,7 +39,7 @@ export function start(host, names) {
   const code = languages[wished] ? wished : understood(languages, navigator.languages);
   speak(new Translator(code, languages[code].texts));
   openStore(translated(host.props.about));
-  connect(host, names.events);
+  connect(host, names);
   const root = make('div', {class: 'cxr'});
   on('films', keepFilms);
   on('view', () => root.classList.toggle('closer', state.view.zoom > 1));
@@ -73,6 +74,7 @@ function build(root) {
   const spoken = make('span', {class: 'sr', role: 'status'});  // readings for screen readers after arrow keys
   const readAloud = () => { spoken.textContent = cards.readings(); };
   const film = createFilmPane();
+  createExample(film);
   followPointers(film.canvas, readAloud, () => state.drawing);
   const findings = createFindings();
   const cards = createCards(readAloud);
@@ -105,10 +107,10 @@ function build(root) {
   return models.form;
 }
 
-/** Reopens the films after a reload of the page. @param {import('./models.js').Form} form */
+/** Reopens the films after a reload of the page; without any, shows the example. @param {import('./models.js').Form} form */
 function restoreFilms(form) {
   const kept = keptFilms();
-  if (!kept) return;
+  if (!kept) return openExample();
   const known = state.page.models.some(model => model.name === kept.model);
   if (known) setModel(kept.model);
   publish('model');

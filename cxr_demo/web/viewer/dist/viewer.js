@@ -1,4 +1,4 @@
-// Made by `make viewer`; sources sha256:a87f2ef0136b836a9df177fe3ca825398f24654662219cbb83d34fc290d33e48
+// Made by `make viewer`; sources sha256:e3a568ec157f4f2c7a24a2a3e620e7667ba5668a53449c6fe070b93a45034d2b
 "use strict";
 var viewer = (() => {
   var __defProp = Object.defineProperty;
@@ -22,7 +22,7 @@ var viewer = (() => {
   // cxr_demo/web/viewer/main.js
   var main_exports = {};
   __export(main_exports, {
-    start: () => start,
+    start: () => start2,
     startRecorded: () => startRecorded
   });
 
@@ -428,8 +428,27 @@ var viewer = (() => {
     return Object.fromEntries(Object.entries(value).map(([name, part]) => [name, spokenOut(part)]));
   }
   function translated(about2) {
-    const { refused, spec, languages, ...rest } = about2;
-    return { ...spokenOut(rest), refused, spec, languages };
+    const { refused, spec, languages, example, ...rest } = about2;
+    return { ...spokenOut(rest), refused, spec, languages, example };
+  }
+
+  // cxr_demo/web/viewer/recorded.js
+  var replaying = (answers, channel) => (event, { turn, run }) => {
+    const answer = answers[event];
+    if (answer) queueMicrotask(() => document.dispatchEvent(new CustomEvent(channel, { detail: { ...answer, turn, run } })));
+  };
+  function readRecorded(channel) {
+    const recorded = JSON.parse(document.getElementById("recorded")?.textContent ?? "");
+    const host = {
+      element: (
+        /** @type {HTMLElement} */
+        document.getElementById("viewer")
+      ),
+      props: { about: recorded.about },
+      trigger: replaying(recorded.answers, channel),
+      upload: () => Promise.reject(new Error("There is no server."))
+    };
+    return { host, label: recorded.label, film: { title: recorded.name, key: "", boxes: recorded.boxes } };
   }
 
   // cxr_demo/web/viewer/store.js
@@ -537,32 +556,42 @@ var viewer = (() => {
   var turnsOf = (name) => state.page.turns[name] ?? 0;
   var takesFilms = () => state.page.accepts.length > 0;
   var waitsForRequest = () => takesFilms() && Boolean(current()?.seen.doubted) && !state.film?.explainAnyway;
+  var isExample = () => Boolean(state.film?.source?.stored);
   var measuring = () => PARTS.filter((part) => current()?.[part]?.state === "running");
   var chosenModel = () => state.page.lessons.some((item) => item.model.name === state.model) ? state.modelBefore : state.model;
   var guessing = () => state.quiz.on && Boolean(current()) && !state.film?.guess?.revealed;
   var PARTS = ["trust", "scramble", "exporting"];
-  function addFilm(name, source, more = {}) {
-    const film = {
-      name,
-      source,
-      results: /* @__PURE__ */ new Map(),
-      error: null,
-      busy: true,
-      boxes: [],
-      met: false,
-      explainAnyway: false,
-      guess: null,
-      ticked: false,
-      compared: false,
-      thumb: null,
-      pixels: null,
-      ...more
-    };
+  var newFilm = (name, source, more = {}) => ({
+    name,
+    source,
+    results: /* @__PURE__ */ new Map(),
+    error: null,
+    busy: true,
+    boxes: [],
+    met: false,
+    explainAnyway: false,
+    guess: null,
+    ticked: false,
+    compared: false,
+    thumb: null,
+    pixels: null,
+    ...more
+  });
+  function addFilm(name, source, more) {
+    const film = newFilm(name, source, more);
     own.films = [...own.films, film];
     return film;
   }
   function changeFilm(film, changes) {
     Object.assign(film, changes);
+  }
+  function adoptExample() {
+    const { film } = own;
+    if (!film?.source?.stored) return;
+    const { stored: _stored, ...source } = film.source;
+    changeFilm(film, { source });
+    for (const result of film.results.values()) Object.assign(result, { entries: /* @__PURE__ */ new Map(), trust: null });
+    own.films = [...own.films, film];
   }
   function removeFilms(unwanted) {
     own.films = own.films.filter((film) => !unwanted(film));
@@ -771,8 +800,16 @@ var viewer = (() => {
   var send = () => {
   };
   var upload = () => Promise.reject(new Error("No server."));
-  function connect(host, events) {
-    send = (event, data) => host.trigger(events[event], data);
+  function connect(host, { events, channel }) {
+    const answers = state.page.example?.answers ?? {};
+    const replay = replaying(answers, channel);
+    send = (event, data) => {
+      const stored = (
+        /** @type {Source | undefined} */
+        data.source?.stored && !data.aside
+      );
+      (stored && answers[events[event]] ? replay : host.trigger)(events[event], data);
+    };
     upload = host.upload;
   }
   var ask = (event, data) => send(event, data);
@@ -795,6 +832,15 @@ var viewer = (() => {
     ask("named", { run, model: name });
   }
   function askRun(method) {
+    if (isExample()) adopt();
+    else start(method);
+  }
+  function adopt() {
+    adoptExample();
+    complete();
+    publish("film");
+  }
+  function start(method) {
     const result = current();
     if (!result) return;
     const run = nextRun();
@@ -807,7 +853,7 @@ var viewer = (() => {
   }
   function complete() {
     if (waitsForRequest()) return;
-    for (const method of shown()) if (!entryOf(method)) askRun(method);
+    for (const method of shown()) if (!entryOf(method)) start(method);
   }
   function askEstimate(method) {
     const run = nextRun();
@@ -828,6 +874,7 @@ var viewer = (() => {
     ask("stop", { run: state.run });
   }
   function askTrust(again = false) {
+    if (again && isExample()) return adopt();
     const result = current();
     const done = finished();
     if (!result || !done.length || shown().some((method) => isBusy(entryOf(method)))) return;
@@ -891,7 +938,7 @@ var viewer = (() => {
     await film.pixels?.ended;
   }
   async function heardPixels({ run, path, error }) {
-    const film = state.films.find((one) => one.pixels?.run === run);
+    const film = [state.film, ...state.films].find((one) => one?.pixels?.run === run);
     if (!film) return;
     const found = path ? await fetched(path) : null;
     const fetching = film.pixels;
@@ -1310,6 +1357,7 @@ var viewer = (() => {
     wantModel(null);
     note("model", "");
     leave();
+    adoptExample();
     setModel(name);
     publish("naming");
     for (const film of state.films) if (film.source) forgetError(film);
@@ -1338,7 +1386,7 @@ var viewer = (() => {
     const seen = current()?.seen;
     if (!seen) return;
     chooseFinding(i, seen.labels[i]);
-    if (byHand) {
+    if (byHand && !isExample()) {
       keepFinding(seen.labels[i]);
       keepFilms();
     }
@@ -1768,7 +1816,7 @@ var viewer = (() => {
     );
     on("scramble", () => {
       const scramble = current()?.scramble;
-      run.disabled = scramble?.state === "running" || !finished().length;
+      run.disabled = scramble?.state === "running" || !finished().length || isExample();
       block.dataset.state = scramble?.state ?? "idle";
       setText(status, statusOf());
       showMaps(maps);
@@ -1792,6 +1840,7 @@ var viewer = (() => {
     publish("scramble");
   }
   function statusOf() {
+    if (isExample()) return tr("ui.scramble.not_of_example");
     const scramble = current()?.scramble;
     if (scramble?.error) return say(scramble.error);
     return scramble?.state === "running" ? waiting(scramble) ?? tr("ui.scramble.running") : "";
@@ -2752,6 +2801,17 @@ var viewer = (() => {
     }), text);
   }
 
+  // cxr_demo/web/viewer/example.js
+  function createExample({ stage }) {
+    stage.append(make("span", { class: "badge" }, tr("ui.films.example")));
+    on("film", () => stage.classList.toggle("example", isExample()));
+  }
+  function openExample() {
+    const { example, phantoms } = state.page;
+    const item = phantoms.find(({ key }) => key === example?.key);
+    if (item) choose(newFilm(item.title, { kind: "phantom", key: item.key, stored: true }));
+  }
+
   // cxr_demo/web/viewer/film.js
   function createFilmPane() {
     const parts = createParts3();
@@ -2853,8 +2913,8 @@ var viewer = (() => {
     const result = current();
     veil.hidden = !film?.busy;
     setText(veilWords, !film?.busy ? "" : film.source ? tr("ui.films.reading") : tr("ui.films.sending"));
-    invite.hidden = Boolean(film?.busy || result);
-    remove.hidden = !film || !takesFilms();
+    invite.hidden = Boolean(film?.busy || result) && !isExample();
+    remove.hidden = !film || !takesFilms() || isExample();
     const size = result?.seen.film;
     name.replaceChildren(...!film ? [] : [
       make("b", { title: film.name }, film.name),
@@ -3471,6 +3531,7 @@ var viewer = (() => {
     }, () => {
       changeQuiz({ on: !state.quiz.on });
       opener.setAttribute("aria-pressed", String(state.quiz.on));
+      if (state.quiz.on && isExample()) openAny();
       publish("quiz");
       publish("draw");
     });
@@ -3613,25 +3674,6 @@ var viewer = (() => {
       "ui.quiz.evidence",
       { shares: found.join(", "), area: share(areaOf(edges, crop)) }
     ) : "";
-  }
-
-  // cxr_demo/web/viewer/recorded.js
-  function readRecorded(channel) {
-    const recorded = JSON.parse(document.getElementById("recorded")?.textContent ?? "");
-    const trigger = (event, { turn, run }) => {
-      const answer = recorded.answers[event];
-      if (answer) queueMicrotask(() => document.dispatchEvent(new CustomEvent(channel, { detail: { ...answer, turn, run } })));
-    };
-    const host = {
-      element: (
-        /** @type {HTMLElement} */
-        document.getElementById("viewer")
-      ),
-      props: { about: recorded.about },
-      trigger,
-      upload: () => Promise.reject(new Error("There is no server."))
-    };
-    return { host, label: recorded.label, film: { title: recorded.name, key: "", boxes: recorded.boxes } };
   }
 
   // cxr_demo/web/viewer/table.js
@@ -3909,13 +3951,13 @@ var viewer = (() => {
   }
 
   // cxr_demo/web/viewer/main.js
-  function start(host, names) {
+  function start2(host, names) {
     const { languages } = host.props.about;
     const wished = remembered("language") ?? "";
     const code = languages[wished] ? wished : understood(languages, navigator.languages);
     speak(new Translator(code, languages[code].texts));
     openStore(translated(host.props.about));
-    connect(host, names.events);
+    connect(host, names);
     const root = make("div", { class: "cxr" });
     on("films", keepFilms);
     on("view", () => root.classList.toggle("closer", state.view.zoom > 1));
@@ -3941,7 +3983,7 @@ var viewer = (() => {
   }
   function startRecorded(names) {
     const { host, label, film } = readRecorded(names.channel);
-    start(host, names);
+    start2(host, names);
     const summary = document.querySelector(".record summary");
     if (summary) summary.textContent = tr("ui.page.how_to_repeat");
     keepFinding(label);
@@ -3953,6 +3995,7 @@ var viewer = (() => {
       spoken2.textContent = cards.readings();
     };
     const film = createFilmPane();
+    createExample(film);
     followPointers(film.canvas, readAloud, () => state.drawing);
     const findings = createFindings();
     const cards = createCards(readAloud);
@@ -3992,7 +4035,7 @@ var viewer = (() => {
   }
   function restoreFilms(form) {
     const kept2 = keptFilms();
-    if (!kept2) return;
+    if (!kept2) return openExample();
     const known = state.page.models.some((model) => model.name === kept2.model);
     if (known) setModel(kept2.model);
     publish("model");
