@@ -15,7 +15,7 @@ NODE = node_modules/ci.stamp
 endif
 NO_NODE = @echo "Node is not here: the browser's program was not checked."
 
-.PHONY: help run test quick viewer train-demo models lint check bench quality benchmark pictures screenshots soak fuzz fresh advisories clean
+.PHONY: help run test quick viewer train-demo models lint check bench quality benchmark pictures example screenshots soak fuzz fresh advisories clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | sort
@@ -72,6 +72,9 @@ benchmark: $(VENV)/dev.stamp  ## measure all methods on the boxes of the films i
 
 pictures: $(VENV)/dev.stamp  ## draw the pictures of docs/explanations.md
 	$(BIN)/python -m benchmarks.pictures
+
+example: $(VENV)/run.stamp  ## record the answers about the example of the empty page, with the bundled model
+	$(BIN)/python -m cxr_demo.web.example
 
 screenshots: $(VENV)/dev.stamp  ## take the pictures of the page in the documentation, in Chromium
 	$(BIN)/python -m tests.programs.screenshots

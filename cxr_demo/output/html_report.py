@@ -27,19 +27,11 @@ def page(result: Result) -> str:
     by_key = {e.method: e for e in result.explanations}
     kinds = [kind for kind in methods.METHODS if kind.key in by_key]
     spec = viewer_data.spec_fields(result.spec, result.model)
-    opened = viewer_data.case_fields(film, prediction)
-    opened["film"]["deeper"] = False  # no server to request more grey levels from
-    answers: dict[str, Any] = {"film": {"spec": spec, **opened}}
-    for kind in kinds:
-        explanation = by_key[kind.key]
-        made = {**viewer_data.progress_fields(explanation), "maps": viewer_data.map_fields(explanation)}
-        answers[viewer_data.run_event(kind)] = {"method": kind.key, "at": 1, **made}
-    if result.assessment:
-        measured = trust_data.assessment_fields(result.assessment, by_key, film, result.boxes)
-        answers["trust"] = {"event": "trust", **measured}
+    told = answers(result)
+    told["film"]["film"]["deeper"] = False  # no server to request more grey levels from
     recorded = {
         "about": viewer_data.about_fields(spec, result.model, [_method(kind, by_key[kind.key]) for kind in kinds]),
-        "answers": answers,
+        "answers": told,
         "name": film.name,
         "label": prediction.labels[result.finding],
         "boxes": viewer_data.box_fields(film, result.boxes),
@@ -47,9 +39,8 @@ def page(result: Result) -> str:
     command = f"python -m cxr_demo explain --from result.json {shlex.quote(film.name)} --out again"
     fields = report.result_fields(film, prediction, result.explanations, result.trust, result.boxes)
     style = (viewer_data.ASSETS / "viewer.css").read_text(encoding="utf-8")
-    # the same JSON as from the server: null for nan; an escaped "<" cannot close the script element
-    plain = json.loads(json.dumps(recorded), parse_constant=lambda _: None)
-    data = json.dumps(plain, allow_nan=False).replace("<", "\\u003c")
+    # an escaped "<" cannot close the script element
+    data = json.dumps(plain(recorded), allow_nan=False).replace("<", "\\u003c")
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="{POLICY}">
@@ -64,6 +55,26 @@ def page(result: Result) -> str:
 {viewer_data.recorded_script(kinds)}
 </script></body></html>
 """
+
+
+def answers(result: Result, film_side: int = viewer_data.FILM_SIDE) -> dict[str, Any]:
+    """The server's answers about a film by event, for `recorded.js`, with the film in at most `film_side` pixels."""
+    film, by_key = result.film, {e.method: e for e in result.explanations}
+    spec = viewer_data.spec_fields(result.spec, result.model)
+    found: dict[str, Any] = {"film": {"spec": spec, **viewer_data.case_fields(film, result.prediction, film_side)}}
+    for kind in (kind for kind in methods.METHODS if kind.key in by_key):
+        explanation = by_key[kind.key]
+        made = {**viewer_data.progress_fields(explanation), "maps": viewer_data.map_fields(explanation)}
+        found[viewer_data.run_event(kind)] = {"method": kind.key, "at": 1, **made}
+    if result.assessment:
+        measured = trust_data.assessment_fields(result.assessment, by_key, film, result.boxes)
+        found["trust"] = {"event": "trust", **measured}
+    return found
+
+
+def plain(recorded: dict[str, Any]) -> Any:
+    """The same JSON values as from the server: null for nan."""
+    return json.loads(json.dumps(recorded), parse_constant=lambda _: None)
 
 
 def _method(kind: type[methods.Method], explanation: Explanation) -> dict[str, Any]:

@@ -84,6 +84,7 @@ def about_fields(spec: Mapping[str, Any], name: str, shown: Sequence[Mapping[str
         "phantoms": [],
         "lessons": [],
         "examples": [],
+        "example": None,
         "accepts": [],
         "megabytes": 0,
         "refused": record(messages.REFUSED),
@@ -199,7 +200,7 @@ def _flatters(score: Score) -> tuple[bool, int]:
     return (not within, -score.positives if within else 0)
 
 
-def case_fields(film: Radiograph, prediction: Prediction) -> dict[str, Any]:
+def case_fields(film: Radiograph, prediction: Prediction, film_side: int = FILM_SIDE) -> dict[str, Any]:
     """A film and its prediction; unknown thresholds are None.
 
     `doubted` is true if the gate warns that this is not an upright chest film; `correction` is its suggested fix.
@@ -213,7 +214,7 @@ def case_fields(film: Radiograph, prediction: Prediction) -> dict[str, Any]:
         "warnings": [record(warning) for warning in (*prediction.warnings, *film.warnings)],
         "doubted": bool(prediction.warnings),
         "correction": correction and choice(correction, image.correction_title(correction)),
-        "film": film_fields(film),
+        "film": film_fields(film, film_side),
     }
 
 
@@ -232,13 +233,13 @@ def foremost(prediction: Prediction) -> int:
     return ranked[int(margins.argmax())]
 
 
-def film_fields(film: Radiograph) -> dict[str, Any]:
-    """The film as an 8-bit PNG of at most FILM_SIDE pixels per side, and the model's crop in shares of the film.
+def film_fields(film: Radiograph, longest: int = FILM_SIDE) -> dict[str, Any]:
+    """The film as an 8-bit PNG of at most `longest` pixels per side, and the model's crop in shares of the film.
 
     `deeper` is true if the film has more pixels or grey levels than the PNG; `pixels_of` gives these.
     """
     height, width = film.pixels.shape
-    small = image.shrunk(film, FILM_SIDE)
+    small = image.shrunk(film, longest)
     crop = film.crop
     return {
         "name": film.name,

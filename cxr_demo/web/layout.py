@@ -21,7 +21,7 @@ from cxr_demo.inference import memory
 from cxr_demo.inference.engine import engine_of
 from cxr_demo.models import failure_cases, hub, registry
 from cxr_demo.output import viewer_data
-from cxr_demo.web import api, exports, handlers, mcp, uploads
+from cxr_demo.web import api, example, exports, handlers, mcp, uploads
 from cxr_demo.web.queue import CAPACITY, WORKERS
 from cxr_demo.web.requests import offered
 from cxr_demo.web.zerogpu import FORKS
@@ -134,6 +134,7 @@ def _about(own: Classifier) -> dict[str, Any]:
         "phantoms": [viewer_data.phantom_fields(item) for item in phantom.PHANTOMS.values()],
         "lessons": [viewer_data.lesson_fields(kind) for kind in methods.METHODS if kind.key in failure_cases.LESSONS],
         "examples": [viewer_data.example_fields(film) for film in hub.example_films()],
+        "example": example.fields(own),
         "accepts": list(ACCEPTED),
         "megabytes": uploads.MEGABYTES,
     }

@@ -69,6 +69,13 @@ def fresh(browser, address):
     one.page.close()
 
 
+def noise(folder):
+    """A picture that does not look like a chest film."""
+    path = folder / "second.png"
+    cv2.imwrite(str(path), np.rint(np.random.default_rng(0).random((200, 160)) * 255).astype(np.uint8))
+    return path
+
+
 def test_a_drop_shows_all_findings_and_three_maps(visitor):
     rows = visitor.texts(".list .row")
     assert len(rows) == 14
@@ -251,7 +258,7 @@ class TestPictures:
         path = tmp_path / "wide.png"
         rows = np.linspace(60, 240, 300).astype(np.uint8)
         cv2.imwrite(str(path), np.repeat(rows[:, None], 500, 1))
-        fresh.drop(path).wait("gradcam")
+        fresh.drop(path).explain_anyway().wait("gradcam")
         fresh.opacity(0)
         drawn = fresh.pixels("gradcam")[..., 0]
         width = drawn.shape[1]
@@ -263,14 +270,13 @@ class TestPictures:
 
 class TestFilms:
     def test_several_at_once_make_a_strip(self, fresh, film_file, tmp_path):
-        other = tmp_path / "second.png"
-        cv2.imwrite(str(other), np.rint(np.random.default_rng(0).random((200, 160)) * 255).astype(np.uint8))
+        other = noise(tmp_path)
         fresh.page.set_input_files(".cxr input.picker", [film_file, other])
         fresh.wait(*DEFAULTS).measured()
         assert fresh.texts(".strip .thumb .name") == [film_file.name, "second.png"]
         first = fresh.texts(".list .row")
         fresh.page.click(".strip .thumb >> nth=1")
-        fresh.wait(*DEFAULTS).measured()
+        fresh.explain_anyway().wait(*DEFAULTS).measured()
         assert fresh.page.inner_text(".filmname b") == "second.png"
         assert fresh.texts(".list .row") != first
         before = len(fresh.requests)
@@ -328,7 +334,7 @@ class TestFilms:
     def test_a_film_that_lies_on_its_side_is_marked_and_offered_upright(self, fresh, tmp_path):
         path = tmp_path / "left.png"
         cv2.imwrite(str(path), np.ascontiguousarray(np.rot90(phantom.draw("effusion"))))
-        fresh.drop(path).wait(*DEFAULTS)
+        fresh.drop(path).page.wait_for_selector("#cxr-explain-anyway")
         assert "turned to the left" in fresh.page.inner_text(".film .notes")
         assert fresh.page.is_visible(".doubt")
         fresh.page.click(".chip[data-correction='turn right']")
@@ -344,6 +350,31 @@ class TestFilms:
         fresh.page.click(".chip[data-correction=none]")
         fresh.page.wait_for_selector(".chip[data-correction='turn right']")
         assert fresh.page.is_visible(".doubt")
+
+    def test_a_picture_that_is_no_chest_film_is_explained_on_request(self, fresh, tmp_path):
+        """All methods by the button, one by its switch or its card; what was requested stays so."""
+        page, other = fresh.page, tmp_path / "film.png"
+        cv2.imwrite(str(other), phantom.draw("normal"))
+        fresh.drop(noise(tmp_path)).page.wait_for_selector("#cxr-explain-anyway")
+        assert page.is_visible(".doubt")
+        blank = "key => getComputedStyle(document.querySelector(`.card[data-method=${key}] .stage`), '::after').content"
+        page.wait_for_timeout(500)  # nothing starts by itself
+        for key in DEFAULTS:
+            assert page.get_attribute(f".card[data-method={key}]", "data-state") == "idle"
+            assert "on request" in page.evaluate(blank, key)
+        fresh.turn_on("corners")
+        page.click(".card[data-method=gradcam] >> text=Run again")
+        fresh.wait("gradcam")
+        assert page.evaluate(blank, "gradcam") == "none"
+        assert [page.get_attribute(f".card[data-method={key}]", "data-state") for key in DEFAULTS[1:]] == ["idle"] * 2
+        fresh.explain_anyway().wait(*DEFAULTS)
+        assert not page.is_visible("#cxr-explain-anyway")
+        fresh.drop(other).page.wait_for_function("document.querySelector('.filmname b').textContent === 'film.png'")
+        fresh.wait(*DEFAULTS)
+        page.select_option("#cxr-model", index=1)
+        page.click(".strip .thumb >> nth=0")
+        fresh.wait(*DEFAULTS)
+        assert page.is_visible(".doubt")
 
     def test_a_phantom_is_first_seen_with_the_finding_that_it_shows(self, fresh):
         """What the visitor then chooses stays chosen."""
@@ -471,13 +502,12 @@ def test_a_model_that_cannot_be_had_leaves_film_and_model_as_they_are(fresh, fil
 def test_a_new_film_ends_what_runs(fresh, film_file, tmp_path):
     fresh.drop(film_file).wait("lime")
     slow(fresh, "lime")
-    other = tmp_path / "second.png"
-    cv2.imwrite(str(other), np.rint(np.random.default_rng(0).random((200, 160)) * 255).astype(np.uint8))
+    other = noise(tmp_path)
     # before the drop: the new film's run may begin at once, and takes the settings that it finds
     fresh.open("more-lime").page.fill("#cxr-lime-samples", "100")
     fresh.close().drop(other)
     fresh.page.wait_for_function("document.querySelector('.filmname b')?.textContent === 'second.png'")
-    fresh.wait("gradcam", "occlusion", "lime")
+    fresh.explain_anyway().wait("gradcam", "occlusion", "lime")
     # the film, 100 samples, and the film once more where they do not run in plain float32
     assert re.search("10[12] forward passes", fresh.page.text_content(".card[data-method=lime] .figures"))
 
@@ -737,7 +767,7 @@ class TestBelieving:
         text = json.dumps([box]).replace('"', '""')
         (tmp_path / "boxes.csv").write_text(f'file,boxes\nfilm.png,"{text}"\n')
         page.set_input_files(".cxr input.picker", [tmp_path / "film.png", tmp_path / "boxes.csv"])
-        fresh.wait("gradcam")
+        fresh.explain_anyway().wait("gradcam")
         fresh.pick("Effusion")
         draw_a_box(fresh)
 

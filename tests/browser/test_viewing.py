@@ -32,7 +32,8 @@ def deep(tmp_path_factory):
 @pytest.fixture(scope="module")
 def visit(browser, address, deep):
     """One visit that most tests share: a deep film with its maps and the planted fourth."""
-    one = Visitor(browser, address).drop(deep[0]).wait("gradcam", "lime", "occlusion").turn_on("corners").measured()
+    one = Visitor(browser, address).drop(deep[0]).explain_anyway()
+    one.wait("gradcam", "lime", "occlusion").turn_on("corners").measured()
     one.page.click("[aria-label='Zoom in']")
     one.page.wait_for_selector(".film .stage[data-pixels=done]")
     yield one

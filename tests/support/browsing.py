@@ -81,6 +81,11 @@ class Visitor:
         self.page.evaluate(DROP, [path.name, base64.b64encode(path.read_bytes()).decode()])
         return self
 
+    def explain_anyway(self):
+        """Request the maps of a film that does not look like a chest film."""
+        self.page.click("#cxr-explain-anyway")
+        return self
+
     def wait(self, *keys, state="done"):
         for key in keys:
             self.page.wait_for_selector(

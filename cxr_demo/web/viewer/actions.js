@@ -9,7 +9,7 @@ import {askPixels, forgetPixels} from './pixels.js';
 import {foremost} from './predictions.js';
 import {askFilm, askTrust, complete, leave, sendFile} from './requests.js';
 import {keepFilms} from './session.js';
-import {NONE, addBox, addFilm, awaitTable, chooseFinding, chooseNoFinding, chosenModel, correctFilm, current, filmFailed, filmMet, filmRests, filmSent, filmWaits, forgetError, guess, guessing, keepFinding, keepModel, lookAtFilm, modelAnswered, note, publish, pullBox, removeFilms, setBoxes, setDrawing, setModel, setNaming, setPointer, setSpec, setTable, state, turnsOf, wantModel} from './store.js';
+import {NONE, addBox, addFilm, adoptExample, awaitTable, chooseFinding, chooseNoFinding, chosenModel, correctFilm, current, filmFailed, filmMet, filmRests, filmSent, filmWaits, forgetError, guess, guessing, isExample, keepFinding, keepModel, lookAtFilm, modelAnswered, note, publish, pullBox, removeFilms, requestMaps, setBoxes, setDrawing, setModel, setNaming, setPointer, setSpec, setTable, state, turnsOf, wantModel} from './store.js';
 import {knownFindings, lessonOf} from './truth.js';
 import {lookAfresh} from './viewport.js';
 
@@ -113,6 +113,13 @@ export function correct(film, correction) {
   lookAfresh();
 }
 
+/** @param {Film} film that does not look like a chest film, and is explained nevertheless */
+export function explainAnyway(film) {
+  requestMaps(film);
+  complete();
+  publish('film');
+}
+
 // ------------------------------------------------------------------ models
 
 /** @param {string} name */
@@ -121,6 +128,7 @@ export function chooseModel(name) {
   wantModel(null);
   note('model', '');
   leave();
+  adoptExample();
   setModel(name);
   publish('naming');
   for (const film of state.films) if (film.source) forgetError(film);  // the error came from the other model
@@ -157,7 +165,7 @@ export function pick(i, byHand) {
   const seen = current()?.seen;
   if (!seen) return;
   chooseFinding(i, seen.labels[i]);
-  if (byHand) {
+  if (byHand && !isExample()) {
     keepFinding(seen.labels[i]);
     keepFilms();
   }

@@ -13,8 +13,8 @@ import {fixed, lasting, share, signed} from './numbers.js';
 import {savePicture} from './picturefile.js';
 import {createPopover} from './popovers.js';
 import {pace, words} from './progress.js';
-import {askEstimate, askRun, complete, stop} from './requests.js';
-import {current, entryOf, isBusy, on, publish, setSetting, setSettings, shown, state, switchMethod, takesFilms} from './store.js';
+import {askEstimate, askRun, stop} from './requests.js';
+import {current, entryOf, isBusy, on, publish, setSetting, setSettings, shown, state, switchMethod, takesFilms, waitsForRequest} from './store.js';
 
 /** @typedef {Map<string, HTMLInputElement | HTMLSelectElement>} Fields by the setting's name */
 /** @typedef {ReturnType<typeof createParts> & {method: Method, fields: Fields}} Card */
@@ -52,8 +52,6 @@ function createParts(method, fields) {
   const about = {method: method.title};
   const bar = make('progress', {max: 1, value: 0, 'aria-label': tr('ui.cards.progress', about)});
   const {canvas, node: place} = makeStage(tr('ui.cards.map_of_none', about), bar);
-  place.classList.add('blank');
-  place.dataset.blank = tr('ui.cards.appears_here');
   const [low, middle, high, readout, fidelity, boxed, status, figures, estimate] =
     ['low', 'middle', 'high', 'readout', 'fidelity', 'boxed', 'status', 'figures', 'estimate'].map(name => make('span', {class: name}));
   status.setAttribute('role', 'status');
@@ -132,7 +130,7 @@ const limitIn = method => entryOf(method)?.maps?.limit[state.chosen] ?? 0;
 function drawCard(card) {
   const {method} = card;
   const result = current();
-  card.stage.classList.toggle('blank', !result);
+  showStage(card);
   if (!result) return;
   fit(card.canvas, result.image);
   const entry = entryOf(method);
@@ -145,6 +143,13 @@ function drawCard(card) {
   describe(card, entry, map);
   showFacts(card);
   if (state.pointer) readOut(card);
+}
+
+/** Shows the stage empty without a film, and while the map waits for the visitor's request. @param {Card} card */
+function showStage({stage, method}) {
+  const waits = waitsForRequest() && !entryOf(method);
+  stage.classList.toggle('blank', waits || !current());
+  stage.dataset.blank = waits ? tr('ui.cards.on_request') : tr('ui.cards.appears_here');
 }
 
 /** @param {Card} card @param {number} low end of the scale, in shares of its upper end @param {number} [limit] */
@@ -224,6 +229,7 @@ function refresh(card) {
   const busy = isBusy(entry);
   const [done, total] = entry?.steps ?? [0, 0];
   card.node.dataset.state = entry?.state ?? 'idle';
+  showStage(card);
   card.end.hidden = entry?.state !== 'running';
   card.bar.hidden = !busy;
   card.again.disabled = busy || !current();
@@ -264,7 +270,8 @@ function estimateOf(method, copies) {
 export function createToggle(method) {
   const box = make('input', {type: 'checkbox', checked: method.on, 'data-method': method.key, onchange: () => {
     switchMethod(method, box.checked);
-    if (box.checked) complete(); else stop(method);
+    if (!box.checked) stop(method);
+    else if (!entryOf(method)) askRun(method);
     publish('cards-shown');
     publish('grid');
   }});

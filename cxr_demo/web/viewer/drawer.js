@@ -3,7 +3,7 @@
 import {make} from './dom.js';
 import {clamp} from './geometry.js';
 import {tr} from './i18n.js';
-import {on, publish} from './store.js';
+import {isExample, on, publish} from './store.js';
 
 /** Height below the maps that an open drawer needs, pixels. */
 const ROOM = 240;
@@ -14,7 +14,7 @@ const ROOM = 240;
 export function createDrawer(drawers) {
   /** @type {string | null} */
   let open = null;
-  let met = false;  // whether a film has been shown
+  let met = false;  // whether a film of the visitor's has been shown
   const tabs = drawers.map(drawer => tabOf(drawer, () => show(open === drawer.key ? null : drawer.key)));
   const bar = make('div', {class: 'tabs', role: 'tablist', 'aria-label': tr('ui.drawer.title'),
     onkeydown: (/** @type {KeyboardEvent} */ event) => step(event, tabs.filter(tab => !tab.hidden))}, ...tabs);
@@ -39,7 +39,7 @@ export function createDrawer(drawers) {
 
   for (const topic of /** @type {const} */ (['film', 'films', 'quiz'])) {
     on(topic, () => {
-      const first = !met && drawers[0].offered();
+      const first = !met && drawers[0].offered() && !isExample();
       met ||= first;
       // the first panel opens by itself where it takes no room from the maps
       show(first && window.innerHeight - bar.getBoundingClientRect().top > ROOM ? drawers[0].key : open);

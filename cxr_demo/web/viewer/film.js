@@ -1,13 +1,13 @@
 // The pane of the film: upload by drop, paste or file chooser, name and warnings; and the strip of films.
 
 /** @import {Film, Prediction} from './types.d.ts' */
-import {addFiles, choose, correct, removeFilm} from './actions.js';
+import {addFiles, choose, correct, explainAnyway, removeFilm} from './actions.js';
 import {fit, picture} from './canvas.js';
 import {button, make, setText, makeStage} from './dom.js';
 import {say, tr} from './i18n.js';
 import {distinct, sentenceCase} from './numbers.js';
 import {pixelState} from './pixels.js';
-import {current, on, publish, state, takesFilms} from './store.js';
+import {current, isExample, on, publish, state, takesFilms, waitsForRequest} from './store.js';
 
 /** @typedef {ReturnType<typeof createParts>} Parts */
 
@@ -73,13 +73,13 @@ function showFilm({veil, veilWords, invite, remove, name, notes}) {
   const result = current();
   veil.hidden = !film?.busy;
   setText(veilWords, !film?.busy ? '' : film.source ? tr('ui.films.reading') : tr('ui.films.sending'));
-  invite.hidden = Boolean(film?.busy || result);
-  remove.hidden = !film || !takesFilms();
+  invite.hidden = Boolean(film?.busy || result) && !isExample();
+  remove.hidden = !film || !takesFilms() || isExample();
   const size = result?.seen.film;
   name.replaceChildren(...(!film ? [] : [make('b', {title: film.name}, film.name),
     make('span', {}, size ? tr('ui.films.size', {size: `${size.width} \u00d7 ${size.height}`}) : '')]));
   const said = film?.error ? [film.error] : (result?.seen.warnings ?? []).map(say);
-  notes.replaceChildren(...said.map(text => make('p', {}, text)), ...corrections(film, result?.seen));
+  notes.replaceChildren(...said.map(text => make('p', {}, text)), ...corrections(film, result?.seen), ...unexplained(film));
   notes.classList.toggle('bad', Boolean(film?.error));
 }
 
@@ -93,6 +93,10 @@ function corrections(film, seen) {
   return offered.map(([words, correction]) =>
     button(words, {class: 'chip', 'data-correction': correction ?? 'none'}, () => correct(film, correction)));
 }
+
+/** Offers the maps of a film that are not made unless the visitor requests them. @param {Film | null} film */
+const unexplained = film => film && waitsForRequest()
+  ? [button(tr('ui.films.explain_anyway'), {class: 'chip', id: 'cxr-explain-anyway'}, () => explainAnyway(film))] : [];
 
 /** @param {HTMLElement} strip */
 function showStrip(strip) {

@@ -77,6 +77,6 @@ export function spokenOut(value) {
 
 /** @param {any} about as the server sends it @returns {About} */
 export function translated(about) {
-  const {refused, spec, languages, ...rest} = about;
-  return {...spokenOut(rest), refused, spec, languages};
+  const {refused, spec, languages, example, ...rest} = about;
+  return {...spokenOut(rest), refused, spec, languages, example};
 }

@@ -10,6 +10,7 @@ import {createCards} from './cards.js';
 import {createControls} from './controls.js';
 import {make} from './dom.js';
 import {createDrawer} from './drawer.js';
+import {createExample, openExample} from './example.js';
 import {createAdding, createExamples} from './examples.js';
 import {createExport, createPacking} from './export.js';
 import {createFilmPane} from './film.js';
@@ -41,7 +42,7 @@ export function start(host, names) {
   const code = languages[wished] ? wished : understood(languages, navigator.languages);
   speak(new Translator(code, languages[code].texts));
   openStore(translated(host.props.about));
-  connect(host, names.events);
+  connect(host, names);
   const root = make('div', {class: 'cxr'});
   on('films', keepFilms);
   on('view', () => root.classList.toggle('closer', state.view.zoom > 1));
@@ -76,6 +77,7 @@ function build(root) {
   const spoken = make('span', {class: 'sr', role: 'status'});  // readings for screen readers after arrow keys
   const readAloud = () => { spoken.textContent = cards.readings(); };
   const film = createFilmPane();
+  createExample(film);
   followPointers(film.canvas, readAloud, () => state.drawing);
   const cards = createCards(readAloud);
   const wipe = createWipe(readAloud);
@@ -121,10 +123,10 @@ function drawersOf(boxes) {
   ];
 }
 
-/** Reopens the films after a reload of the page. @param {import('./models.js').Form} form */
+/** Reopens the films after a reload of the page; without any, shows the example. @param {import('./models.js').Form} form */
 function restoreFilms(form) {
   const kept = keptFilms();
-  if (!kept) return;
+  if (!kept) return openExample();
   const known = state.page.models.some(model => model.name === kept.model);
   if (known) setModel(kept.model);
   publish('model');

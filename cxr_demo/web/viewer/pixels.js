@@ -52,7 +52,7 @@ export async function wholeFilm() {
 
 /** @param {Answer} answer */
 export async function heardPixels({run, path, error}) {
-  const film = state.films.find(one => one.pixels?.run === run);
+  const film = [state.film, ...state.films].find(one => one?.pixels?.run === run);
   if (!film) return;
   const found = path ? await fetched(path) : null;
   const fetching = film.pixels;

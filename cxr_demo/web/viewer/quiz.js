@@ -9,7 +9,7 @@ import {evidenceIn} from './maps.js';
 import {fixed, percent, share} from './numbers.js';
 import {isAbove} from './predictions.js';
 import {askTrust} from './requests.js';
-import {NONE, addBox, changeQuiz, current, entryOf, guess, guessing, on, publish, removeFilms, shown, state} from './store.js';
+import {NONE, addBox, changeQuiz, current, entryOf, guess, guessing, isExample, on, publish, removeFilms, shown, state} from './store.js';
 import {isRight, knownEdges, knownFindings, plantedIn, truthEdges} from './truth.js';
 
 /** @typedef {ReturnType<typeof createParts>} Parts */
@@ -26,6 +26,7 @@ export function createQuiz(root, filmPane, mark) {
     title: tr('ui.quiz.opener_hint')}, () => {
     changeQuiz({on: !state.quiz.on});
     opener.setAttribute('aria-pressed', String(state.quiz.on));
+    if (state.quiz.on && isExample()) openAny();  // its answer has been seen
     publish('quiz');
     publish('draw');
   });

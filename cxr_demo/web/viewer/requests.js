@@ -1,17 +1,23 @@
 // Requests to the server. Each has a number, `run` or `turn`, which its answer repeats.
 
-/** @import {Film, Host, Method, Names, Sentence} from './types.d.ts' */
+/** @import {Film, Host, Method, Names, Sentence, Source} from './types.d.ts' */
 import {askable} from './boxtables.js';
-import {askedFor, changeEntry, changePart, current, dropUnfinished, entryOf, finished, isBusy, measuring, nextRun, publish, resultOf, setEntry, setEstimating, setNaming, setScramble, setTrust, settingsOf, shown, state} from './store.js';
+import {replaying} from './recorded.js';
+import {adoptExample, askedFor, changeEntry, changePart, current, dropUnfinished, entryOf, finished, isBusy, isExample, measuring, nextRun, publish, resultOf, setEntry, setEstimating, setNaming, setScramble, setTrust, settingsOf, shown, state, waitsForRequest} from './store.js';
 
 /** @type {(event: string, data: Record<string, unknown>) => void} */
 let send = () => {};
 /** @type {Host['upload']} */
 let upload = () => Promise.reject(new Error('No server.'));
 
-/** @param {Host} host @param {Names['events']} events */
-export function connect(host, events) {
-  send = (event, data) => host.trigger(events[event], data);
+/** Sends requests to the server, except those about the example that its record answers. @param {Host} host @param {Names} names */
+export function connect(host, {events, channel}) {
+  const answers = state.page.example?.answers ?? {};
+  const replay = replaying(answers, channel);
+  send = (event, data) => {
+    const stored = /** @type {Source | undefined} */ (data.source)?.stored && !data.aside;
+    (stored && answers[events[event]] ? replay : host.trigger)(events[event], data);
+  };
   upload = host.upload;
 }
 
@@ -52,8 +58,20 @@ export function askNamed(name) {
 
 // ------------------------------------------------------------------ maps
 
-/** @param {Method} method */
+/** Starts a method at the visitor's request. @param {Method} method */
 export function askRun(method) {
+  if (isExample()) adopt(); else start(method);
+}
+
+/** Has the server explain the example, as a film of the list from now on. */
+function adopt() {
+  adoptExample();
+  complete();
+  publish('film');
+}
+
+/** @param {Method} method */
+function start(method) {
   const result = current();
   if (!result) return;
   const run = nextRun();
@@ -65,9 +83,10 @@ export function askRun(method) {
   ask(method.key, {...about(run), settings});
 }
 
-/** Starts the visible methods whose maps the film lacks. */
+/** Starts the visible methods whose maps the film lacks, unless these wait for the visitor's request. */
 export function complete() {
-  for (const method of shown()) if (!entryOf(method)) askRun(method);
+  if (waitsForRequest()) return;
+  for (const method of shown()) if (!entryOf(method)) start(method);
 }
 
 /** Requests the cost of a run with the card's current settings. @param {Method} method */
@@ -98,6 +117,7 @@ export function leave() {
 
 /** Requests the measures of trust when every visible card has ended and no newer request exists. @param {boolean} [again] */
 export function askTrust(again = false) {
+  if (again && isExample()) return adopt();
   const result = current();
   const done = finished();
   if (!result || !done.length || shown().some(method => isBusy(entryOf(method)))) return;

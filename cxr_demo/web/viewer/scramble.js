@@ -8,7 +8,7 @@ import {unpacked} from './maps.js';
 import {figure} from './numbers.js';
 import {waiting} from './progress.js';
 import {askScramble} from './requests.js';
-import {changePart, current, finished, methodOf, on, publish, state, titleOf} from './store.js';
+import {changePart, current, finished, isExample, methodOf, on, publish, state, titleOf} from './store.js';
 
 /** @type {(() => void)[]} Redraw functions of its pictures, called when the view changes. */
 let draws = [];
@@ -25,7 +25,7 @@ export function createScramble() {
     make('div', {class: 'group'}, make('label', {for: 'cxr-depth'}, tr('ui.scramble.permute')), depth, run, status), maps);
   on('scramble', () => {
     const scramble = current()?.scramble;
-    run.disabled = scramble?.state === 'running' || !finished().length;
+    run.disabled = scramble?.state === 'running' || !finished().length || isExample();
     block.dataset.state = scramble?.state ?? 'idle';
     setText(status, statusOf());
     showMaps(maps);
@@ -52,6 +52,7 @@ export async function heardScramble(answer) {
 }
 
 function statusOf() {
+  if (isExample()) return tr('ui.scramble.not_of_example');
   const scramble = current()?.scramble;
   if (scramble?.error) return say(scramble.error);
   return scramble?.state === 'running' ? waiting(scramble) ?? tr('ui.scramble.running') : '';

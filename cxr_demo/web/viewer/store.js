@@ -90,6 +90,10 @@ export const probabilityOf = (film, i) => resultOf(film)?.seen.probabilities[i] 
 /** @param {string} name @returns the quarters by which a correction turns the film to the left */
 export const turnsOf = name => state.page.turns[name] ?? 0;
 export const takesFilms = () => state.page.accepts.length > 0;
+/** Whether the current film's maps wait for the visitor's request, because it does not look like a chest film; those of a report exist already. */
+export const waitsForRequest = () => takesFilms() && Boolean(current()?.seen.doubted) && !state.film?.explainAnyway;
+/** Whether the current film is the page's example, which is in no list and answered from a record. */
+export const isExample = () => Boolean(state.film?.source?.stored);
 /** Whether a measurement of the current film is running. */
 export const measuring = () => PARTS.filter(part => current()?.[part]?.state === 'running');
 /** The visitor's chosen model, also while a failure case's model is in use. */
@@ -104,10 +108,12 @@ const PARTS = ['trust', 'scramble', 'exporting'];
 // ------------------------------------------------------------------ actions: films
 
 /** @param {string} name @param {Source | null} source @param {Partial<Film>} [more] @returns {Film} */
-export function addFilm(name, source, more = {}) {
-  /** @type {Film} */
-  const film = {name, source, results: new Map(), error: null, busy: true, boxes: [], met: false, guess: null, ticked: false,
-    compared: false, thumb: null, pixels: null, ...more};
+export const newFilm = (name, source, more = {}) => ({name, source, results: new Map(), error: null, busy: true, boxes: [], met: false, explainAnyway: false, guess: null, ticked: false,
+    compared: false, thumb: null, pixels: null, ...more});
+
+/** @param {string} name @param {Source | null} source @param {Partial<Film>} [more] @returns {Film} */
+export function addFilm(name, source, more) {
+  const film = newFilm(name, source, more);
   own.films = [...own.films, film];
   return film;
 }
@@ -115,6 +121,15 @@ export function addFilm(name, source, more = {}) {
 /** @param {Film} film @param {Partial<Film>} changes */
 function changeFilm(film, changes) { Object.assign(film, changes); }
 
+/** Makes the example a film of the list, of which only the prediction is known. */
+export function adoptExample() {
+  const {film} = own;
+  if (!film?.source?.stored) return;
+  const {stored: _stored, ...source} = film.source;
+  changeFilm(film, {source});
+  for (const result of film.results.values()) Object.assign(result, {entries: new Map(), trust: null});
+  own.films = [...own.films, film];
+}
 /** @param {(film: Film) => boolean} unwanted */
 export function removeFilms(unwanted) { own.films = own.films.filter(film => !unwanted(film)); }
 /** @param {Film | null} film */
@@ -131,6 +146,8 @@ export function filmFailed(film, error) { changeFilm(film, {busy: false, error})
 export function forgetError(film) { changeFilm(film, {error: null}); }
 /** @param {Film} film that has been shown, so that it opens with the chosen finding from now on */
 export function filmMet(film) { changeFilm(film, {met: true}); }
+/** @param {Film} film whose maps the visitor requested although it does not look like a chest film */
+export function requestMaps(film) { changeFilm(film, {explainAnyway: true}); }
 /** @param {Film} film @param {HTMLCanvasElement} thumb */
 export function giveThumb(film, thumb) { changeFilm(film, {thumb}); }
 /** @param {Film} film @param {boolean} is */

@@ -55,12 +55,15 @@ export interface Catalogue {
 }
 /** Colour scales by the key of a map's unit. */
 export interface Palette extends Named { readonly colours: Readonly<Record<string, Stops>> }
-/** The page's initial data, in the visitor's language except `spec` and `refused`. */
+/** Recorded answers by event. */
+export type Answers = Readonly<Record<string, object>>;
+/** The page's initial data, in the visitor's language except `spec`, `refused` and `example`. */
 export interface About {
   readonly title: string; readonly tagline: string; readonly notice: string; readonly model: string;
   readonly models: readonly Choice[]; readonly guests: boolean; readonly spec: Spec; readonly methods: readonly Method[];
   readonly palettes: readonly Palette[]; readonly opacity: number;
   readonly phantoms: readonly Phantom[]; readonly lessons: readonly Lesson[]; readonly examples: readonly BuiltIn[];
+  readonly example: { readonly key: string; readonly answers: Answers } | null;
   readonly accepts: readonly string[]; readonly megabytes: number; readonly refused: Sentence;
   readonly turns: Readonly<Record<string, number>>; readonly depths: readonly Named[]; readonly stays: number; readonly faintest: number;
   readonly languages: Readonly<Record<string, Catalogue>>;
@@ -123,13 +126,14 @@ export interface TableBox {
 export interface Source {
   readonly kind: 'file' | 'phantom' | 'example' | 'lesson' | 'recorded'; readonly path?: string; readonly name?: string;
   readonly key?: string; readonly correction?: string;
+  readonly stored?: true;  // answered from the page's record
 }
 export interface Guess { readonly finding: number | null; readonly edges: Edges | null; readonly revealed: boolean }
 /** The fetch of a film's full pixels; `ended` resolves when it succeeds or fails. */
 export interface PixelFetch { readonly run: number; readonly done: boolean; readonly ended: Promise<void>; readonly end: () => void }
 export interface Film {
   readonly name: string; readonly source: Source | null; readonly results: ReadonlyMap<string, Result>; readonly error: string | null;
-  readonly busy: boolean; readonly boxes: readonly Box[]; readonly met: boolean; readonly guess: Guess | null; readonly ticked: boolean;
+  readonly busy: boolean; readonly boxes: readonly Box[]; readonly met: boolean; readonly explainAnyway: boolean; readonly guess: Guess | null; readonly ticked: boolean;
   readonly compared: boolean; readonly thumb: HTMLCanvasElement | null; readonly pixels: PixelFetch | null;
 }
 export interface Maps {

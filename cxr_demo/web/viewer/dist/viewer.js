@@ -1,4 +1,4 @@
-// Made by `make viewer`; sources sha256:78005ba9e31d745a69e4e71e5dba00dfc641a5965e911061e160dae47bbe1d90
+// Made by `make viewer`; sources sha256:3273beebb7c8a541d69175ab61a39b2bdc562788e3369f904a54f20611f0aeb8
 "use strict";
 var viewer = (() => {
   var __defProp = Object.defineProperty;
@@ -22,7 +22,7 @@ var viewer = (() => {
   // cxr_demo/web/viewer/main.js
   var main_exports = {};
   __export(main_exports, {
-    start: () => start,
+    start: () => start2,
     startRecorded: () => startRecorded
   });
 
@@ -428,8 +428,27 @@ var viewer = (() => {
     return Object.fromEntries(Object.entries(value).map(([name, part]) => [name, spokenOut(part)]));
   }
   function translated(about2) {
-    const { refused, spec, languages, ...rest } = about2;
-    return { ...spokenOut(rest), refused, spec, languages };
+    const { refused, spec, languages, example, ...rest } = about2;
+    return { ...spokenOut(rest), refused, spec, languages, example };
+  }
+
+  // cxr_demo/web/viewer/recorded.js
+  var replaying = (answers, channel) => (event, { turn, run }) => {
+    const answer = answers[event];
+    if (answer) queueMicrotask(() => document.dispatchEvent(new CustomEvent(channel, { detail: { ...answer, turn, run } })));
+  };
+  function readRecorded(channel) {
+    const recorded = JSON.parse(document.getElementById("recorded")?.textContent ?? "");
+    const host = {
+      element: (
+        /** @type {HTMLElement} */
+        document.getElementById("viewer")
+      ),
+      props: { about: recorded.about },
+      trigger: replaying(recorded.answers, channel),
+      upload: () => Promise.reject(new Error("There is no server."))
+    };
+    return { host, label: recorded.label, film: { title: recorded.name, key: "", boxes: recorded.boxes } };
   }
 
   // cxr_demo/web/viewer/store.js
@@ -536,31 +555,43 @@ var viewer = (() => {
   var probabilityOf = (film, i) => resultOf(film)?.seen.probabilities[i] ?? NaN;
   var turnsOf = (name) => state.page.turns[name] ?? 0;
   var takesFilms = () => state.page.accepts.length > 0;
+  var waitsForRequest = () => takesFilms() && Boolean(current()?.seen.doubted) && !state.film?.explainAnyway;
+  var isExample = () => Boolean(state.film?.source?.stored);
   var measuring = () => PARTS.filter((part) => current()?.[part]?.state === "running");
   var chosenModel = () => state.page.lessons.some((item) => item.model.name === state.model) ? state.modelBefore : state.model;
   var guessing = () => state.quiz.on && Boolean(current()) && !state.film?.guess?.revealed;
   var PARTS = ["trust", "scramble", "exporting"];
-  function addFilm(name, source, more = {}) {
-    const film = {
-      name,
-      source,
-      results: /* @__PURE__ */ new Map(),
-      error: null,
-      busy: true,
-      boxes: [],
-      met: false,
-      guess: null,
-      ticked: false,
-      compared: false,
-      thumb: null,
-      pixels: null,
-      ...more
-    };
+  var newFilm = (name, source, more = {}) => ({
+    name,
+    source,
+    results: /* @__PURE__ */ new Map(),
+    error: null,
+    busy: true,
+    boxes: [],
+    met: false,
+    explainAnyway: false,
+    guess: null,
+    ticked: false,
+    compared: false,
+    thumb: null,
+    pixels: null,
+    ...more
+  });
+  function addFilm(name, source, more) {
+    const film = newFilm(name, source, more);
     own.films = [...own.films, film];
     return film;
   }
   function changeFilm(film, changes) {
     Object.assign(film, changes);
+  }
+  function adoptExample() {
+    const { film } = own;
+    if (!film?.source?.stored) return;
+    const { stored: _stored, ...source } = film.source;
+    changeFilm(film, { source });
+    for (const result of film.results.values()) Object.assign(result, { entries: /* @__PURE__ */ new Map(), trust: null });
+    own.films = [...own.films, film];
   }
   function removeFilms(unwanted) {
     own.films = own.films.filter((film) => !unwanted(film));
@@ -585,6 +616,9 @@ var viewer = (() => {
   }
   function filmMet(film) {
     changeFilm(film, { met: true });
+  }
+  function requestMaps(film) {
+    changeFilm(film, { explainAnyway: true });
   }
   function giveThumb(film, thumb) {
     changeFilm(film, { thumb });
@@ -766,8 +800,16 @@ var viewer = (() => {
   var send = () => {
   };
   var upload = () => Promise.reject(new Error("No server."));
-  function connect(host, events) {
-    send = (event, data) => host.trigger(events[event], data);
+  function connect(host, { events, channel }) {
+    const answers = state.page.example?.answers ?? {};
+    const replay = replaying(answers, channel);
+    send = (event, data) => {
+      const stored = (
+        /** @type {Source | undefined} */
+        data.source?.stored && !data.aside
+      );
+      (stored && answers[events[event]] ? replay : host.trigger)(events[event], data);
+    };
     upload = host.upload;
   }
   var ask = (event, data) => send(event, data);
@@ -790,6 +832,15 @@ var viewer = (() => {
     ask("named", { run, model: name });
   }
   function askRun(method) {
+    if (isExample()) adopt();
+    else start(method);
+  }
+  function adopt() {
+    adoptExample();
+    complete();
+    publish("film");
+  }
+  function start(method) {
     const result = current();
     if (!result) return;
     const run = nextRun();
@@ -801,7 +852,8 @@ var viewer = (() => {
     ask(method.key, { ...about(run), settings });
   }
   function complete() {
-    for (const method of shown()) if (!entryOf(method)) askRun(method);
+    if (waitsForRequest()) return;
+    for (const method of shown()) if (!entryOf(method)) start(method);
   }
   function askEstimate(method) {
     const run = nextRun();
@@ -822,6 +874,7 @@ var viewer = (() => {
     ask("stop", { run: state.run });
   }
   function askTrust(again = false) {
+    if (again && isExample()) return adopt();
     const result = current();
     const done = finished();
     if (!result || !done.length || shown().some((method) => isBusy(entryOf(method)))) return;
@@ -885,7 +938,7 @@ var viewer = (() => {
     await film.pixels?.ended;
   }
   async function heardPixels({ run, path, error }) {
-    const film = state.films.find((one) => one.pixels?.run === run);
+    const film = [state.film, ...state.films].find((one) => one?.pixels?.run === run);
     if (!film) return;
     const found = path ? await fetched(path) : null;
     const fetching = film.pixels;
@@ -1298,11 +1351,17 @@ var viewer = (() => {
     choose(film);
     lookAfresh();
   }
+  function explainAnyway(film) {
+    requestMaps(film);
+    complete();
+    publish("film");
+  }
   function chooseModel(name) {
     setNaming(0);
     wantModel(null);
     note("model", "");
     leave();
+    adoptExample();
     setModel(name);
     publish("naming");
     for (const film of state.films) if (film.source) forgetError(film);
@@ -1331,7 +1390,7 @@ var viewer = (() => {
     const seen = current()?.seen;
     if (!seen) return;
     chooseFinding(i, seen.labels[i]);
-    if (byHand) {
+    if (byHand && !isExample()) {
       keepFinding(seen.labels[i]);
       keepFilms();
     }
@@ -1819,7 +1878,7 @@ var viewer = (() => {
     );
     on("scramble", () => {
       const scramble = current()?.scramble;
-      run.disabled = scramble?.state === "running" || !finished().length;
+      run.disabled = scramble?.state === "running" || !finished().length || isExample();
       block.dataset.state = scramble?.state ?? "idle";
       setText(status, statusOf());
       showMaps(maps);
@@ -1843,6 +1902,7 @@ var viewer = (() => {
     publish("scramble");
   }
   function statusOf() {
+    if (isExample()) return tr("ui.scramble.not_of_example");
     const scramble = current()?.scramble;
     if (scramble?.error) return say(scramble.error);
     return scramble?.state === "running" ? waiting(scramble) ?? tr("ui.scramble.running") : "";
@@ -2590,8 +2650,6 @@ var viewer = (() => {
     const about2 = { method: method.title };
     const bar = make("progress", { max: 1, value: 0, "aria-label": tr("ui.cards.progress", about2) });
     const { canvas, node: place } = makeStage(tr("ui.cards.map_of_none", about2), bar);
-    place.classList.add("blank");
-    place.dataset.blank = tr("ui.cards.appears_here");
     const [low, middle2, high, readout, fidelity, boxed, status, figures, estimate] = ["low", "middle", "high", "readout", "fidelity", "boxed", "status", "figures", "estimate"].map((name) => make("span", { class: name }));
     status.setAttribute("role", "status");
     const trust = make("span", { class: "trust", hidden: true });
@@ -2668,7 +2726,7 @@ var viewer = (() => {
   function drawCard(card) {
     const { method } = card;
     const result = current();
-    card.stage.classList.toggle("blank", !result);
+    showStage(card);
     if (!result) return;
     fit(card.canvas, result.image);
     const entry = entryOf(method);
@@ -2681,6 +2739,11 @@ var viewer = (() => {
     describe(card, entry, map);
     showFacts(card);
     if (state.pointer) readOut(card);
+  }
+  function showStage({ stage, method }) {
+    const waits = waitsForRequest() && !entryOf(method);
+    stage.classList.toggle("blank", waits || !current());
+    stage.dataset.blank = waits ? tr("ui.cards.on_request") : tr("ui.cards.appears_here");
   }
   function ticks(card, low, limit) {
     const number = (t) => limit === void 0 ? "" : signed(t * limit, limit);
@@ -2741,6 +2804,7 @@ var viewer = (() => {
     const busy = isBusy(entry);
     const [done, total] = entry?.steps ?? [0, 0];
     card.node.dataset.state = entry?.state ?? "idle";
+    showStage(card);
     card.end.hidden = entry?.state !== "running";
     card.bar.hidden = !busy;
     card.again.disabled = busy || !current();
@@ -2775,8 +2839,8 @@ var viewer = (() => {
   function createToggle(method) {
     const box = make("input", { type: "checkbox", checked: method.on, "data-method": method.key, onchange: () => {
       switchMethod(method, box.checked);
-      if (box.checked) complete();
-      else stop(method);
+      if (!box.checked) stop(method);
+      else if (!entryOf(method)) askRun(method);
       publish("cards-shown");
       publish("grid");
     } });
@@ -2862,7 +2926,7 @@ var viewer = (() => {
       ["film", "films", "quiz"]
     ) {
       on(topic, () => {
-        const first = !met && drawers[0].offered();
+        const first = !met && drawers[0].offered() && !isExample();
         met ||= first;
         show2(first && window.innerHeight - bar.getBoundingClientRect().top > ROOM ? drawers[0].key : open);
       });
@@ -2887,6 +2951,17 @@ var viewer = (() => {
     if (at < 0 || to === void 0) return;
     event.preventDefault();
     tabs[clamp(to, 0, tabs.length - 1)].focus();
+  }
+
+  // cxr_demo/web/viewer/example.js
+  function createExample({ stage }) {
+    stage.append(make("span", { class: "badge" }, tr("ui.films.example")));
+    on("film", () => stage.classList.toggle("example", isExample()));
+  }
+  function openExample() {
+    const { example, phantoms } = state.page;
+    const item = phantoms.find(({ key }) => key === example?.key);
+    if (item) choose(newFilm(item.title, { kind: "phantom", key: item.key, stored: true }));
   }
 
   // cxr_demo/web/viewer/examples.js
@@ -3011,15 +3086,15 @@ var viewer = (() => {
     const result = current();
     veil.hidden = !film?.busy;
     setText(veilWords, !film?.busy ? "" : film.source ? tr("ui.films.reading") : tr("ui.films.sending"));
-    invite.hidden = Boolean(film?.busy || result);
-    remove.hidden = !film || !takesFilms();
+    invite.hidden = Boolean(film?.busy || result) && !isExample();
+    remove.hidden = !film || !takesFilms() || isExample();
     const size = result?.seen.film;
     name.replaceChildren(...!film ? [] : [
       make("b", { title: film.name }, film.name),
       make("span", {}, size ? tr("ui.films.size", { size: `${size.width} \xD7 ${size.height}` }) : "")
     ]);
     const said = film?.error ? [film.error] : (result?.seen.warnings ?? []).map(say);
-    notes.replaceChildren(...said.map((text) => make("p", {}, text)), ...corrections(film, result?.seen));
+    notes.replaceChildren(...said.map((text) => make("p", {}, text)), ...corrections(film, result?.seen), ...unexplained(film));
     notes.classList.toggle("bad", Boolean(film?.error));
   }
   function corrections(film, seen) {
@@ -3029,6 +3104,7 @@ var viewer = (() => {
     if (film.source?.correction) offered2.push([tr("ui.films.as_it_was_sent"), null]);
     return offered2.map(([words2, correction]) => button(words2, { class: "chip", "data-correction": correction ?? "none" }, () => correct(film, correction)));
   }
+  var unexplained = (film) => film && waitsForRequest() ? [button(tr("ui.films.explain_anyway"), { class: "chip", id: "cxr-explain-anyway" }, () => explainAnyway(film))] : [];
   function showStrip(strip) {
     strip.hidden = state.films.length < 2;
     const names = distinct(state.films.map((film) => film.name));
@@ -3689,6 +3765,7 @@ var viewer = (() => {
     }, () => {
       changeQuiz({ on: !state.quiz.on });
       opener.setAttribute("aria-pressed", String(state.quiz.on));
+      if (state.quiz.on && isExample()) openAny();
       publish("quiz");
       publish("draw");
     });
@@ -3831,25 +3908,6 @@ var viewer = (() => {
       "ui.quiz.evidence",
       { shares: found.join(", "), area: share(areaOf(edges, crop)) }
     ) : "";
-  }
-
-  // cxr_demo/web/viewer/recorded.js
-  function readRecorded(channel) {
-    const recorded = JSON.parse(document.getElementById("recorded")?.textContent ?? "");
-    const trigger = (event, { turn, run }) => {
-      const answer = recorded.answers[event];
-      if (answer) queueMicrotask(() => document.dispatchEvent(new CustomEvent(channel, { detail: { ...answer, turn, run } })));
-    };
-    const host = {
-      element: (
-        /** @type {HTMLElement} */
-        document.getElementById("viewer")
-      ),
-      props: { about: recorded.about },
-      trigger,
-      upload: () => Promise.reject(new Error("There is no server."))
-    };
-    return { host, label: recorded.label, film: { title: recorded.name, key: "", boxes: recorded.boxes } };
   }
 
   // cxr_demo/web/viewer/table.js
@@ -4126,13 +4184,13 @@ var viewer = (() => {
   }
 
   // cxr_demo/web/viewer/main.js
-  function start(host, names) {
+  function start2(host, names) {
     const { languages } = host.props.about;
     const wished = remembered("language") ?? "";
     const code = languages[wished] ? wished : understood(languages, navigator.languages);
     speak(new Translator(code, languages[code].texts));
     openStore(translated(host.props.about));
-    connect(host, names.events);
+    connect(host, names);
     const root = make("div", { class: "cxr" });
     on("films", keepFilms);
     on("view", () => root.classList.toggle("closer", state.view.zoom > 1));
@@ -4158,7 +4216,7 @@ var viewer = (() => {
   }
   function startRecorded(names) {
     const { host, label, film } = readRecorded(names.channel);
-    start(host, names);
+    start2(host, names);
     const summary = document.querySelector(".record summary");
     if (summary) summary.textContent = tr("ui.page.how_to_repeat");
     keepFinding(label);
@@ -4170,6 +4228,7 @@ var viewer = (() => {
       spoken2.textContent = cards.readings();
     };
     const film = createFilmPane();
+    createExample(film);
     followPointers(film.canvas, readAloud, () => state.drawing);
     const cards = createCards(readAloud);
     const wipe = createWipe(readAloud);
@@ -4229,7 +4288,7 @@ var viewer = (() => {
   }
   function restoreFilms(form) {
     const kept2 = keptFilms();
-    if (!kept2) return;
+    if (!kept2) return openExample();
     const known = state.page.models.some((model) => model.name === kept2.model);
     if (known) setModel(kept2.model);
     publish("model");
