@@ -132,8 +132,10 @@ def test_another_model_answers_for_the_phantom(visitor):
     visitor.wait("gradcam").measured()
 
 
-def test_it_is_compared_and_exported_as_it_stands(visitor):
+def test_it_is_enlarged_compared_and_exported_as_it_stands(visitor):
     page = visitor.page
+    page.click("[aria-label='Zoom in']")
+    page.wait_for_selector(".film .stage[data-pixels=done]")
     only(visitor, "gradcam")
     visitor.pick("Pneumothorax")  # which both models predict
     page.click(".grid summary")
