@@ -349,16 +349,33 @@ class TestFilms:
         assert fresh.page.is_visible(".doubt")
 
     def test_a_phantom_is_first_seen_with_the_finding_that_it_shows(self, fresh):
-        """What the visitor then chooses stays chosen."""
-        for key, one in phantom.PHANTOMS.items():
+        """Later with the one that it was last shown with; a pinned one is shown on all films."""
+
+        def opened(key):
             fresh.page.click(f".chip[data-phantom={key}]")
-            fresh.wait("gradcam")
-            if one.finding:
-                assert fresh.page.inner_text(".list [aria-selected=true] .label") == one.finding, key
+            fresh.page.wait_for_selector(f".filmname b:text-is('{phantom.PHANTOMS[key].title}')")
+            fresh.page.wait_for_selector(".list [aria-selected=true]")
+            return fresh.page.inner_text(".list [aria-selected=true] .label")
+
+        for key, one in phantom.PHANTOMS.items():
+            first = opened(key)
+            assert first == one.finding or not one.finding, key
+        assert opened("nodule") == "Nodule"
         fresh.pick("Edema")
-        fresh.page.click(".chip[data-phantom=nodule]")
-        fresh.wait("gradcam")
-        assert fresh.page.inner_text(".list [aria-selected=true] .label") == "Edema"
+        assert opened("effusion") == "Effusion", "a choice is the film's own"
+        assert opened("nodule") == "Edema"
+        fresh.page.click("#cxr-pin")
+        assert opened("effusion") == "Edema"
+        fresh.pick("Mass")  # the pin follows
+        assert fresh.page.get_attribute("#cxr-pin", "aria-pressed") == "true"
+        assert opened("nodule") == "Mass"
+        fresh.reload().page.wait_for_selector("#cxr-pin[aria-pressed=true]:enabled")
+        assert opened("normal") == "Mass"
+        fresh.page.click("#cxr-pin")
+        fresh.pick("Hernia")
+        fresh.reload().page.wait_for_selector("#cxr-pin[aria-pressed=false]:enabled")
+        assert opened("effusion") == "Mass", "what it was last shown with outlives a reload"
+        assert opened("normal") == "Hernia"
 
     def test_phantoms_are_examples_and_marked(self, fresh):
         fresh.page.click(".chip[data-phantom]")

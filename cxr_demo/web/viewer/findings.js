@@ -6,15 +6,16 @@ import {make, present} from './dom.js';
 import {clamp} from './geometry.js';
 import {readable, say, tr} from './i18n.js';
 import {fixed, percent} from './numbers.js';
+import {createPin} from './pin.js';
 import {isAbove} from './predictions.js';
 import {NONE, current, on, publish, state} from './store.js';
 
 /** @returns the pane of findings, the pane of the model's facts, and a list for the bar over the maps */
 export function createFindings() {
   const list = make('div', {class: 'list', role: 'listbox', tabindex: 0, 'aria-label': tr('ui.findings.list'), onkeydown: stepInList});
-  const chooser = make('select', {id: 'cxr-finding', onchange: () => pick(Number(chooser.value), true)});
+  const chooser = make('select', {id: 'cxr-finding', onchange: () => pick(Number(chooser.value))});
   const facts = make('section', {class: 'facts', 'aria-label': tr('ui.findings.facts')});
-  const pane = make('section', {class: 'findings', 'aria-label': tr('ui.findings.title')}, heads(),
+  const pane = make('section', {class: 'findings', 'aria-label': tr('ui.findings.title')}, createPin(), heads(),
     make('p', {class: 'doubt'}, tr('ui.findings.doubted')),
     list);
   on('findings', () => showFindings(list, chooser, pane));
@@ -62,7 +63,7 @@ function stepInList(event) {
   const to = steps[event.key];
   if (to === undefined) return;
   event.preventDefault();
-  pick(ranked[clamp(to, 0, ranked.length - 1)], true);
+  pick(ranked[clamp(to, 0, ranked.length - 1)]);
 }
 
 /** @param {number} i @param {Prediction | null} seen */
@@ -74,7 +75,7 @@ function row(i, seen) {
   const name = readable(labels[i]);
   return make('div', {class: `row${above ? ' above' : ''}`, role: 'option', id: `cxr-row-${i}`, 'data-finding': i,
     'aria-selected': String(i === state.chosen), 'aria-label': seen && rowWords(name, seen.probabilities[i], threshold),
-    onclick: () => pick(i, true)},
+    onclick: () => pick(i)},
   make('span', {class: 'label'}, name),
   make('span', {class: 'track'},
     make('span', {class: 'fill', style: `width:${100 * (seen?.probabilities[i] ?? 0)}%`}),

@@ -25,7 +25,7 @@ import {readRecorded} from './recorded.js';
 import {askNext, connect} from './requests.js';
 import {createScramble} from './scramble.js';
 import {keepFilms, keptFilms} from './session.js';
-import {addFilm, entryOf, filmWaits, keepFinding, lookAtFilm, on, openStore, publish, setModel, shown, state, takesFilms} from './store.js';
+import {addFilm, entryOf, filmWaits, lookAtFilm, on, openStore, pinFinding, publish, setModel, shown, state, takesFilms} from './store.js';
 import {createTable} from './table.js';
 import {createTour} from './tour.js';
 import {createTrust} from './trust.js';
@@ -64,8 +64,7 @@ export function startRecorded(names) {
   start(host, names);
   const summary = document.querySelector('.record summary');
   if (summary) summary.textContent = tr('ui.page.how_to_repeat');
-  keepFinding(label);
-  addBuiltIn('recorded', film);
+  addBuiltIn('recorded', film, label);
 }
 
 /** @param {HTMLElement} root @returns the form for models of the Hub */
@@ -112,8 +111,8 @@ function restoreFilms(form) {
   const known = state.page.models.some(model => model.name === kept.model);
   if (known) setModel(kept.model);
   publish('model');
-  if (kept.label) keepFinding(kept.label);
-  for (const {name, source, boxes} of kept.films) addFilm(name, source, {boxes: boxes ?? [], met: Boolean(kept.label), busy: false});
+  pinFinding(kept.pinned);
+  for (const {findings, name, source, boxes} of kept.films) addFilm(name, source, {boxes, findings: new Map(findings), busy: false});
   if (state.films.some(film => film.source?.kind === 'file')) publish('examples');
   const film = state.films[kept.at] ?? state.films[0];
   if (known || !state.page.guests) return choose(film);

@@ -105,7 +105,7 @@ function revealGuess() {
   count(result, own.finding, own.edges);
   if (own.finding !== NONE) {
     if (own.edges) addBox(film, {label: seen.labels[own.finding], edges: own.edges});
-    pick(own.finding, true);
+    pick(own.finding);
     if (own.edges) askTrust(true);
   }
   publish('quiz');

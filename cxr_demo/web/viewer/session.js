@@ -5,14 +5,14 @@ import {chosenModel, state, takesFilms} from './store.js';
 
 const KEY = 'cxr-films';
 
-/** @typedef {{name: string, source: Source, boxes?: Box[]}} KeptFilm */
-/** @typedef {{model: string, label: string | null, at: number, films: KeptFilm[]}} Kept */
+/** @typedef {{name: string, source: Source, boxes: Box[], findings: [string, string][]}} KeptFilm */
+/** @typedef {{model: string, pinned: string | null, at: number, films: KeptFilm[]}} Kept */
 
 export function keepFilms() {
   if (!takesFilms()) return;
   const films = state.films.filter(film => film.source && (!film.error || film.results.size));
-  const kept = {model: state.wanted ?? chosenModel(), label: state.picked ? state.label : null,
-    at: films.findIndex(film => film === state.film), films: films.map(({name, source, boxes}) => ({name, source, boxes}))};
+  const kept = {model: state.wanted ?? chosenModel(), pinned: state.pinned, at: films.findIndex(film => film === state.film),
+    films: films.map(({name, source, boxes, findings}) => ({name, source, boxes, findings: [...findings]}))};
   try { sessionStorage.setItem(KEY, JSON.stringify(kept)); } catch { /* a frame without storage */ }
 }
 

@@ -4,7 +4,7 @@
 /** @import {About, AwaitedTable, Box, Cell, Choice, Edges, Entry, Film, Grid, Guess, Job, Method, Packing, Place, Prediction, Question, Quiz, Result, Scramble, Settings, Source, Spec, State, Trust, View, Window} from './types.d.ts' */
 
 /** A type with writable fields, for actions. @template T @typedef {{-readonly [K in keyof T]: T[K]}} Open */
-/** @typedef {'draw' | 'cards' | 'card' | 'point' | 'film' | 'films' | 'findings' | 'mark' | 'spec' | 'model' | 'naming' | 'trust' | 'scramble' | 'grid' | 'grid-status' | 'quiz' | 'export' | 'packing' | 'view' | 'note' | 'cards-shown' | 'boxes' | 'estimate' | 'tables' | 'examples'} Topic */
+/** @typedef {'draw' | 'cards' | 'card' | 'point' | 'film' | 'films' | 'findings' | 'mark' | 'spec' | 'model' | 'naming' | 'trust' | 'scramble' | 'grid' | 'grid-status' | 'quiz' | 'export' | 'packing' | 'view' | 'note' | 'cards-shown' | 'boxes' | 'estimate' | 'tables' | 'examples' | 'pin'} Topic */
 
 /** No finding is chosen. */
 export const NONE = -1;
@@ -27,7 +27,7 @@ export function openStore(page) {
     on: new Set(page.methods.filter(method => method.on).map(method => method.key)),
     settings: new Map(page.methods.map(method => [method.key, defaultsOf(method)])), estimating: new Map(),
     films: [], film: null, model: page.model, modelBefore: page.model, modelThatAnswers: page.model, wanted: null, naming: 0, turn: 0, run: 0, asked: new Map(),
-    chosen: NONE, label: '', picked: false, pointer: null,
+    chosen: NONE, label: '', pinned: null, pointer: null,
     opacity: page.opacity, scale: 'own', side: 'both', palette: page.palettes[0].key, smooth: false, levels: [],
     view: {x: 0, y: 0, zoom: 1}, window: {low: 0, high: 1, inverted: false},
     drawing: false, corner: null, pulled: null, table: new Map(), awaited: null,
@@ -106,7 +106,7 @@ const PARTS = ['trust', 'scramble', 'exporting'];
 /** @param {string} name @param {Source | null} source @param {Partial<Film>} [more] @returns {Film} */
 export function addFilm(name, source, more = {}) {
   /** @type {Film} */
-  const film = {name, source, results: new Map(), error: null, busy: true, boxes: [], met: false, guess: null, ticked: false,
+  const film = {name, source, results: new Map(), error: null, busy: true, boxes: [], findings: new Map(), guess: null, ticked: false,
     compared: false, thumb: null, pixels: null, ...more};
   own.films = [...own.films, film];
   return film;
@@ -129,8 +129,6 @@ export function filmRests(film) { changeFilm(film, {busy: false}); }
 export function filmFailed(film, error) { changeFilm(film, {busy: false, error}); }
 /** @param {Film} film */
 export function forgetError(film) { changeFilm(film, {error: null}); }
-/** @param {Film} film that has been shown, so that it opens with the chosen finding from now on */
-export function filmMet(film) { changeFilm(film, {met: true}); }
 /** @param {Film} film @param {HTMLCanvasElement} thumb */
 export function giveThumb(film, thumb) { changeFilm(film, {thumb}); }
 /** @param {Film} film @param {boolean} is */
@@ -147,12 +145,12 @@ export function setPixels(film, pixels) { changeFilm(film, {pixels}); }
 export function guess(film, said) { changeFilm(film, {guess: {finding: null, edges: null, revealed: false, ...film.guess, ...said}}); }
 
 /**
- * Changes a film's correction, and drops its answers, which belong to the earlier one.
+ * Changes a film's correction, and drops its answers and findings, which belong to the earlier one.
  * @param {Film} film @param {string | null} correction @param {readonly Box[]} boxes on the corrected film
  */
 export function correctFilm(film, correction, boxes) {
   const source = film.source && {...film.source, correction: correction ?? undefined};
-  changeFilm(film, {source, boxes, thumb: null, results: new Map()});
+  changeFilm(film, {source, boxes, thumb: null, results: new Map(), findings: new Map()});
 }
 
 /** @param {Film} film @param {string} model @param {Prediction} seen @param {HTMLImageElement} image */
@@ -201,11 +199,17 @@ export function addModel(choice) { own.models = [...own.models, choice]; publish
 export function wantModel(name) { own.wanted = name; }
 /** @param {number} run of the request for a model of the Hub; 0 for none */
 export function setNaming(run) { own.naming = run; }
-/** @param {number} i @param {string} label */
-export function chooseFinding(i, label) { own.chosen = i; own.label = label; }
+/** The film keeps it for its next showing with this model. @param {number} i @param {string} label */
+export function chooseFinding(i, label) {
+  own.chosen = i;
+  own.label = label;
+  if (own.film) openWith(own.film, own.model, label);
+}
+/** @param {Film} film @param {string} model @param {string} label of the finding with which it opens */
+export function openWith(film, model, label) { changeFilm(film, {findings: new Map(film.findings).set(model, label)}); }
 export function chooseNoFinding() { own.chosen = NONE; }
-/** @param {string} label chosen by the visitor, so that other films open with it too */
-export function keepFinding(label) { own.label = label; own.picked = true; }
+/** @param {string | null} label of the finding with which all films open; null for each film's own */
+export function pinFinding(label) { own.pinned = label; publish('pin'); }
 
 // ------------------------------------------------------------------ actions: runs
 

@@ -127,9 +127,10 @@ export interface Source {
 export interface Guess { readonly finding: number | null; readonly edges: Edges | null; readonly revealed: boolean }
 /** The fetch of a film's full pixels; `ended` resolves when it succeeds or fails. */
 export interface PixelFetch { readonly run: number; readonly done: boolean; readonly ended: Promise<void>; readonly end: () => void }
+/** A visitor's or built-in film; `findings` has the finding last shown, by model. */
 export interface Film {
   readonly name: string; readonly source: Source | null; readonly results: ReadonlyMap<string, Result>; readonly error: string | null;
-  readonly busy: boolean; readonly boxes: readonly Box[]; readonly met: boolean; readonly guess: Guess | null; readonly ticked: boolean;
+  readonly busy: boolean; readonly boxes: readonly Box[]; readonly findings: ReadonlyMap<string, string>; readonly guess: Guess | null; readonly ticked: boolean;
   readonly compared: boolean; readonly thumb: HTMLCanvasElement | null; readonly pixels: PixelFetch | null;
 }
 export interface Maps {
@@ -191,7 +192,7 @@ export interface State {
   readonly films: readonly Film[]; readonly film: Film | null;
   readonly model: string; readonly modelBefore: string; readonly modelThatAnswers: string; readonly wanted: string | null; readonly naming: number;
   readonly turn: number; readonly run: number; readonly asked: ReadonlyMap<number, Question>;
-  readonly chosen: number; readonly label: string; readonly picked: boolean; readonly pointer: Place | null;
+  readonly chosen: number; readonly label: string; readonly pinned: string | null; readonly pointer: Place | null;
   readonly opacity: number; readonly scale: 'own' | 'same'; readonly side: Sides; readonly palette: string; readonly smooth: boolean;
   readonly levels: readonly number[]; readonly view: View; readonly window: Window;
   readonly drawing: boolean; readonly corner: Place | null; readonly pulled: Edges | null;

@@ -1,4 +1,4 @@
-// Made by `make viewer`; sources sha256:e45fdcb078b195ba913a48b9519ceac4d0ffab397853a1ed7d15cb6e72c91204
+// Made by `make viewer`; sources sha256:4ae329a906bfbaee97b49b34ac59ed916edcb3dc2b6e57092df8783a137c3cea
 "use strict";
 var viewer = (() => {
   var __defProp = Object.defineProperty;
@@ -480,7 +480,7 @@ var viewer = (() => {
         asked: /* @__PURE__ */ new Map(),
         chosen: NONE,
         label: "",
-        picked: false,
+        pinned: null,
         pointer: null,
         opacity: page.opacity,
         scale: "own",
@@ -548,7 +548,7 @@ var viewer = (() => {
       error: null,
       busy: true,
       boxes: [],
-      met: false,
+      findings: /* @__PURE__ */ new Map(),
       guess: null,
       ticked: false,
       compared: false,
@@ -583,9 +583,6 @@ var viewer = (() => {
   function forgetError(film) {
     changeFilm(film, { error: null });
   }
-  function filmMet(film) {
-    changeFilm(film, { met: true });
-  }
   function giveThumb(film, thumb) {
     changeFilm(film, { thumb });
   }
@@ -609,7 +606,7 @@ var viewer = (() => {
   }
   function correctFilm(film, correction, boxes) {
     const source = film.source && { ...film.source, correction: correction ?? void 0 };
-    changeFilm(film, { source, boxes, thumb: null, results: /* @__PURE__ */ new Map() });
+    changeFilm(film, { source, boxes, thumb: null, results: /* @__PURE__ */ new Map(), findings: /* @__PURE__ */ new Map() });
   }
   function addResult(film, model, seen, image) {
     const result = { film, seen, image, entries: /* @__PURE__ */ new Map(), trust: null, scramble: null, exporting: null };
@@ -656,13 +653,17 @@ var viewer = (() => {
   function chooseFinding(i, label) {
     own.chosen = i;
     own.label = label;
+    if (own.film) openWith(own.film, own.model, label);
+  }
+  function openWith(film, model, label) {
+    changeFilm(film, { findings: new Map(film.findings).set(model, label) });
   }
   function chooseNoFinding() {
     own.chosen = NONE;
   }
-  function keepFinding(label) {
-    own.label = label;
-    own.picked = true;
+  function pinFinding(label) {
+    own.pinned = label;
+    publish("pin");
   }
   function nextRun() {
     own.run += 1;
@@ -1138,9 +1139,9 @@ var viewer = (() => {
     const films = state.films.filter((film) => film.source && (!film.error || film.results.size));
     const kept2 = {
       model: state.wanted ?? chosenModel(),
-      label: state.picked ? state.label : null,
+      pinned: state.pinned,
       at: films.findIndex((film) => film === state.film),
-      films: films.map(({ name, source, boxes }) => ({ name, source, boxes }))
+      films: films.map(({ name, source, boxes, findings }) => ({ name, source, boxes, findings: [...findings] }))
     };
     try {
       sessionStorage.setItem(KEY, JSON.stringify(kept2));
@@ -1238,16 +1239,17 @@ var viewer = (() => {
     forgetPictures(film);
   }
   function settle(result) {
-    const { film, seen } = result;
+    const { seen } = result;
     setSpec(seen.spec);
-    const known = knownFindings(film) ?? [];
-    const planted = seen.ranked.find((i2) => known.includes(seen.labels[i2])) ?? NONE;
-    const kept2 = seen.labels.indexOf(state.label);
-    const i = planted !== NONE && !film.met ? planted : state.picked && kept2 >= 0 ? kept2 : foremost(seen);
-    filmMet(film);
+    const i = firstFinding(result);
     chooseFinding(i, seen.labels[i]);
     publish("findings");
     askPixels();
+  }
+  function firstFinding({ film, seen }) {
+    const known = knownFindings(film) ?? [];
+    const wanted = [state.pinned, film.findings.get(state.model), seen.ranked.map((i) => seen.labels[i]).find((label) => known.includes(label))];
+    return wanted.map((label) => seen.labels.indexOf(label ?? "")).find((i) => i >= 0) ?? foremost(seen);
   }
   async function addFiles(files) {
     const tables = files.filter((file) => /\.csv$/i.test(file.name));
@@ -1270,9 +1272,11 @@ var viewer = (() => {
       filmFailed(film, file.size > state.page.megabytes * 2 ** 20 ? tr("ui.films.too_large", { name: file.name, n: state.page.megabytes }) : tr("ui.films.could_not_send", { name: file.name }));
     }
   }
-  function addBuiltIn(kind, item) {
-    const known = state.films.find((film) => film.source?.kind === kind && film.source.key === item.key);
-    choose(known ?? addFilm(item.title, { kind, key: item.key }, { boxes: [...item.boxes ?? []] }), true);
+  function addBuiltIn(kind, item, finding = null) {
+    const known = state.films.find((film2) => film2.source?.kind === kind && film2.source.key === item.key);
+    const film = known ?? addFilm(item.title, { kind, key: item.key }, { boxes: [...item.boxes ?? []] });
+    if (finding !== null) openWith(film, item.model?.name ?? chosenModel(), finding);
+    choose(film, true);
   }
   function removeFilm() {
     const film = state.film;
@@ -1323,14 +1327,12 @@ var viewer = (() => {
     chooseNoFinding();
     publish("findings");
   }
-  function pick(i, byHand) {
+  function pick(i) {
     const seen = current()?.seen;
     if (!seen) return;
     chooseFinding(i, seen.labels[i]);
-    if (byHand) {
-      keepFinding(seen.labels[i]);
-      keepFilms();
-    }
+    if (state.pinned !== null) pinFinding(seen.labels[i]);
+    keepFilms();
     for (
       const topic of
       /** @type {const} */
@@ -2882,14 +2884,36 @@ var viewer = (() => {
     stage.dataset.pixels = pixelState(result);
   }
 
+  // cxr_demo/web/viewer/pin.js
+  function createPin() {
+    if (!takesFilms()) return null;
+    const isPinned = () => state.pinned === state.label;
+    const pin = button(tr("ui.findings.pin"), { class: "quiet", id: "cxr-pin", title: tr("ui.findings.pin_hint") }, () => {
+      pinFinding(isPinned() ? null : state.label);
+      keepFilms();
+    });
+    const show2 = () => {
+      pin.disabled = state.chosen === NONE;
+      pin.setAttribute("aria-pressed", String(isPinned()));
+    };
+    for (
+      const topic of
+      /** @type {const} */
+      ["pin", "mark", "findings"]
+    ) on(topic, show2);
+    show2();
+    return pin;
+  }
+
   // cxr_demo/web/viewer/findings.js
   function createFindings() {
     const list = make("div", { class: "list", role: "listbox", tabindex: 0, "aria-label": tr("ui.findings.list"), onkeydown: stepInList });
-    const chooser = make("select", { id: "cxr-finding", onchange: () => pick(Number(chooser.value), true) });
+    const chooser = make("select", { id: "cxr-finding", onchange: () => pick(Number(chooser.value)) });
     const facts = make("section", { class: "facts", "aria-label": tr("ui.findings.facts") });
     const pane = make(
       "section",
       { class: "findings", "aria-label": tr("ui.findings.title") },
+      createPin(),
       heads(),
       make("p", { class: "doubt" }, tr("ui.findings.doubted")),
       list
@@ -2940,7 +2964,7 @@ var viewer = (() => {
     const to = steps[event.key];
     if (to === void 0) return;
     event.preventDefault();
-    pick(ranked[clamp(to, 0, ranked.length - 1)], true);
+    pick(ranked[clamp(to, 0, ranked.length - 1)]);
   }
   function row(i, seen) {
     const { labels } = seen ?? state.spec;
@@ -2957,7 +2981,7 @@ var viewer = (() => {
         "data-finding": i,
         "aria-selected": String(i === state.chosen),
         "aria-label": seen && rowWords(name, seen.probabilities[i], threshold),
-        onclick: () => pick(i, true)
+        onclick: () => pick(i)
       },
       make("span", { class: "label" }, name),
       make(
@@ -3329,7 +3353,7 @@ var viewer = (() => {
   }
   function stepFinding(by) {
     const ranked = current()?.seen.ranked;
-    if (ranked) pick(ranked[clamp(ranked.indexOf(state.chosen) + by, 0, ranked.length - 1)], true);
+    if (ranked) pick(ranked[clamp(ranked.indexOf(state.chosen) + by, 0, ranked.length - 1)]);
   }
   function createFullScreen(bench) {
     const words2 = () => document.fullscreenElement ? tr("ui.page.leave_full_screen") : tr("ui.page.full_screen");
@@ -3530,7 +3554,7 @@ var viewer = (() => {
     count(result, own2.finding, own2.edges);
     if (own2.finding !== NONE) {
       if (own2.edges) addBox(film, { label: seen.labels[own2.finding], edges: own2.edges });
-      pick(own2.finding, true);
+      pick(own2.finding);
       if (own2.edges) askTrust(true);
     }
     publish("quiz");
@@ -3928,8 +3952,7 @@ var viewer = (() => {
     start(host, names);
     const summary = document.querySelector(".record summary");
     if (summary) summary.textContent = tr("ui.page.how_to_repeat");
-    keepFinding(label);
-    addBuiltIn("recorded", film);
+    addBuiltIn("recorded", film, label);
   }
   function build(root) {
     const spoken2 = make("span", { class: "sr", role: "status" });
@@ -3980,8 +4003,8 @@ var viewer = (() => {
     const known = state.page.models.some((model) => model.name === kept2.model);
     if (known) setModel(kept2.model);
     publish("model");
-    if (kept2.label) keepFinding(kept2.label);
-    for (const { name, source, boxes } of kept2.films) addFilm(name, source, { boxes: boxes ?? [], met: Boolean(kept2.label), busy: false });
+    pinFinding(kept2.pinned);
+    for (const { findings, name, source, boxes } of kept2.films) addFilm(name, source, { boxes, findings: new Map(findings), busy: false });
     if (state.films.some((film2) => film2.source?.kind === "file")) publish("examples");
     const film = state.films[kept2.at] ?? state.films[0];
     if (known || !state.page.guests) return choose(film);
