@@ -95,6 +95,11 @@ export function addBuiltIn(kind, item, finding = null) {
   choose(film, true);
 }
 
+/** @param {BuiltIn} item a failure case @param {string | null} [finding] with which it opens */
+export function addLesson(item, finding = null) {
+  addBuiltIn('lesson', {...item, title: tr('ui.films.failure_case', {method: item.title})}, finding);
+}
+
 /** Removes the current film from the list. */
 export function removeFilm() {
   const film = state.film;

@@ -259,7 +259,7 @@ function estimateOf(method, copies) {
 
 /** @param {Method} method @returns a checkbox that shows or hides the method's card */
 export function createToggle(method) {
-  const box = make('input', {type: 'checkbox', checked: method.on, 'data-method': method.key, onchange: () => {
+  const box = make('input', {type: 'checkbox', checked: state.on.has(method.key), 'data-method': method.key, onchange: () => {
     switchMethod(method, box.checked);
     if (box.checked) complete(); else stop(method);
     publish('cards-shown');

@@ -1,7 +1,7 @@
 // The pane of the film: upload by drop, paste or file chooser, name, warnings, and the list of films.
 
 /** @import {Film, Prediction} from './types.d.ts' */
-import {addBuiltIn, addFiles, choose, correct, removeFilm} from './actions.js';
+import {addBuiltIn, addFiles, addLesson, choose, correct, removeFilm} from './actions.js';
 import {fit, picture} from './canvas.js';
 import {button, make, setText, makeStage} from './dom.js';
 import {say, tr} from './i18n.js';
@@ -60,8 +60,7 @@ function createExamples() {
       button(item.title, {class: 'chip', 'data-phantom': item.key}, () => addBuiltIn('phantom', item)))),
     ...part(tr('ui.films.public'), examples.map(item =>
       button(item.title, {class: 'chip', 'data-example': item.key, title: item.credit}, () => addBuiltIn('example', item)))),
-    ...part(tr('ui.films.failures'), lessons.map(item => button(item.title, {class: 'chip', 'data-lesson': item.key},
-      () => addBuiltIn('lesson', {...item, title: tr('ui.films.failure_case', {method: item.title})})))));
+    ...part(tr('ui.films.failures'), lessons.map(item => button(item.title, {class: 'chip', 'data-lesson': item.key}, () => addLesson(item)))));
 }
 
 /** Accepts files dropped or pasted anywhere on the page. @param {HTMLElement} place highlighted during a drag */

@@ -1,7 +1,7 @@
 // Puts the viewer together: film, findings and maps. Python sends numbers and the viewer draws them; changing the finding,
 // opacity, scale or colours needs no request.
 
-/** @import {Host, Names} from './types.d.ts' */
+/** @import {About, Host, Names} from './types.d.ts' */
 import {addBuiltIn, choose} from './actions.js';
 import {listen} from './answers.js';
 import {createBeside} from './beside.js';
@@ -17,15 +17,16 @@ import {createGrid} from './grid.js';
 import {createHead, hideOtherLanguages} from './header.js';
 import {Translator, speak, tr, translated, understood} from './i18n.js';
 import {createFullScreen, createKeys, keysOf} from './keys.js';
+import {createCopyLink, openLink, readLink} from './links.js';
 import {createLooks} from './looks.js';
 import {askAgain, createModels} from './models.js';
-import {remembered} from './preferences.js';
+import {remember, remembered} from './preferences.js';
 import {createQuiz} from './quiz.js';
 import {readRecorded} from './recorded.js';
 import {askNext, connect} from './requests.js';
 import {createScramble} from './scramble.js';
 import {keepFilms, keptFilms} from './session.js';
-import {addFilm, entryOf, filmWaits, lookAtFilm, on, openStore, pinFinding, publish, setModel, shown, state, takesFilms} from './store.js';
+import {addFilm, entryOf, filmWaits, lookAtFilm, on, openStore, pinFinding, publish, setModel, showMethods, shown, state, takesFilms} from './store.js';
 import {createTable} from './table.js';
 import {createTour} from './tour.js';
 import {createTrust} from './trust.js';
@@ -34,10 +35,15 @@ import {createWipe} from './wipe.js';
 /** Starts the viewer in a page that Gradio serves. @param {Host} host @param {Names} names */
 export function start(host, names) {
   const {languages} = host.props.about;
-  const wished = remembered('language') ?? '';
+  const search = wasReloaded() ? '' : location.search;  // a reload keeps what the visitor has changed since the link
+  const {language} = readLink(search, /** @type {About} */ (host.props.about));
+  if (language) remember('language', language);
+  const wished = language ?? remembered('language') ?? '';
   const code = languages[wished] ? wished : understood(languages, navigator.languages);
   speak(new Translator(code, languages[code].texts));
   openStore(translated(host.props.about));
+  const link = readLink(search, state.page);
+  if (link.methods) showMethods(link.methods);
   connect(host, names.events);
   const root = make('div', {class: 'cxr'});
   on('films', keepFilms);
@@ -50,7 +56,8 @@ export function start(host, names) {
   listen(names.channel, form);
   publish('spec');
   publish('cards-shown');
-  restoreFilms(form);
+  restoreFilms(form, link.film !== null);
+  openLink(link);
   new ResizeObserver(() => publish('draw')).observe(/** @type {HTMLElement} */ (root.querySelector('.cards')));
   setInterval(() => {
     for (const method of shown()) if (entryOf(method)?.state === 'running') publish('card', method);
@@ -98,22 +105,31 @@ function build(root) {
     deck.style.setProperty('--columns', String(Math.max(1, columns)));
     publish('draw');
   });
-  root.append(createHead(models, takesFilms() ? [tour.opener, quiz.opener] : []),
+  root.append(createHead(models, takesFilms() ? [tour.opener, quiz.opener, createCopyLink()] : []),
     make('div', {class: 'upper'}, film.pane, quiz.pane, findings.pane, findings.facts),
     table, bench, grid, trust, tour.pane);
   return models.form;
 }
 
-/** Reopens the films after a reload of the page. @param {import('./models.js').Form} form */
-function restoreFilms(form) {
+function wasReloaded() {
+  const [entry] = performance.getEntriesByType('navigation');
+  return /** @type {PerformanceNavigationTiming | undefined} */ (entry)?.type === 'reload';
+}
+
+/**
+ * Reopens the tab's films, and shows the one that was in view unless a link opens another.
+ * @param {import('./models.js').Form} form @param {boolean} linked
+ */
+function restoreFilms(form, linked) {
   const kept = keptFilms();
   if (!kept) return;
+  for (const {findings, name, source, boxes} of kept.films) addFilm(name, source, {boxes, findings: new Map(findings), busy: false});
+  if (state.films.some(film => film.source?.kind === 'file')) publish('examples');
+  if (linked) return;
   const known = state.page.models.some(model => model.name === kept.model);
   if (known) setModel(kept.model);
   publish('model');
   pinFinding(kept.pinned);
-  for (const {findings, name, source, boxes} of kept.films) addFilm(name, source, {boxes, findings: new Map(findings), busy: false});
-  if (state.films.some(film => film.source?.kind === 'file')) publish('examples');
   const film = state.films[kept.at] ?? state.films[0];
   if (known || !state.page.guests) return choose(film);
   // a model of the Hub, which is not in the list yet

@@ -222,6 +222,9 @@ export function switchMethod(method, is) {
   own.on = new Set(is ? [...others, method.key] : others);
 }
 
+/** @param {readonly string[]} keys of the visible methods */
+export function showMethods(keys) { own.on = new Set(keys); }
+
 /** @param {Method} method @param {string} name @param {Settings[string]} value */
 export function setSetting(method, name, value) {
   own.settings = new Map(own.settings).set(method.key, {...settingsOf(method), [name]: value});

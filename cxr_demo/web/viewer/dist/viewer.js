@@ -1,4 +1,4 @@
-// Made by `make viewer`; sources sha256:4ae329a906bfbaee97b49b34ac59ed916edcb3dc2b6e57092df8783a137c3cea
+// Made by `make viewer`; sources sha256:fc9778d6c6cb573a71454b8f3b1cfc0dcaee0cd03927e9a0aab5c685f0bec11e
 "use strict";
 var viewer = (() => {
   var __defProp = Object.defineProperty;
@@ -673,6 +673,9 @@ var viewer = (() => {
     const others = [...own.on].filter((key) => key !== method.key);
     own.on = new Set(is ? [...others, method.key] : others);
   }
+  function showMethods(keys) {
+    own.on = new Set(keys);
+  }
   function setSetting(method, name, value) {
     own.settings = new Map(own.settings).set(method.key, { ...settingsOf(method), [name]: value });
   }
@@ -1277,6 +1280,9 @@ var viewer = (() => {
     const film = known ?? addFilm(item.title, { kind, key: item.key }, { boxes: [...item.boxes ?? []] });
     if (finding !== null) openWith(film, item.model?.name ?? chosenModel(), finding);
     choose(film, true);
+  }
+  function addLesson(item, finding = null) {
+    addBuiltIn("lesson", { ...item, title: tr("ui.films.failure_case", { method: item.title }) }, finding);
   }
   function removeFilm() {
     const film = state.film;
@@ -2701,7 +2707,7 @@ var viewer = (() => {
     return each ? tr("ui.cards.copies_and_time", { n: copies, time: lasting(copies * each) }) : tr("ui.cards.copies", { n: copies });
   }
   function createToggle(method) {
-    const box = make("input", { type: "checkbox", checked: method.on, "data-method": method.key, onchange: () => {
+    const box = make("input", { type: "checkbox", checked: state.on.has(method.key), "data-method": method.key, onchange: () => {
       switchMethod(method, box.checked);
       if (box.checked) complete();
       else stop(method);
@@ -2802,11 +2808,7 @@ var viewer = (() => {
       make("summary", {}, tr("ui.films.examples")),
       ...part(tr("ui.films.phantoms"), phantoms.map((item) => button(item.title, { class: "chip", "data-phantom": item.key }, () => addBuiltIn("phantom", item)))),
       ...part(tr("ui.films.public"), examples.map((item) => button(item.title, { class: "chip", "data-example": item.key, title: item.credit }, () => addBuiltIn("example", item)))),
-      ...part(tr("ui.films.failures"), lessons.map((item) => button(
-        item.title,
-        { class: "chip", "data-lesson": item.key },
-        () => addBuiltIn("lesson", { ...item, title: tr("ui.films.failure_case", { method: item.title }) })
-      )))
+      ...part(tr("ui.films.failures"), lessons.map((item) => button(item.title, { class: "chip", "data-lesson": item.key }, () => addLesson(item))))
     );
   }
   function acceptFiles(place) {
@@ -3368,6 +3370,91 @@ var viewer = (() => {
     return opener;
   }
 
+  // cxr_demo/web/viewer/links.js
+  var PARAMETERS = { phantom: "example", example: "example", lesson: "lesson" };
+  var CONFIRMED = 2500;
+  function readLink(search, page) {
+    const query = new URLSearchParams(search);
+    const film = filmsOf(page).find(({ kind, item }) => query.get(PARAMETERS[kind] ?? "") === item.key) ?? null;
+    const [finding, language] = [query.get("finding"), query.get("lang")];
+    const keys = query.get("methods")?.split(",").filter(Boolean) ?? null;
+    const methods = page.methods.map((method) => method.key).filter((key) => keys?.includes(key));
+    const strange = keys?.filter((key) => !methods.includes(key)) ?? [];
+    const used = {
+      example: film?.item.key,
+      lesson: film?.item.key,
+      finding: film?.labels.find((label) => label === finding),
+      lang: Object.keys(page.languages).find((code) => code === language)
+    };
+    return {
+      film,
+      finding: used.finding ?? null,
+      language: used.lang ?? null,
+      methods: keys && (methods.length || !strange.length) ? methods : null,
+      unknown: [
+        ...Object.entries(used).filter(([name, value]) => query.has(name) && query.get(name) !== value).map(([name]) => `${name}=${query.get(name)}`),
+        ...strange.length ? [`methods=${strange.join()}`] : []
+      ]
+    };
+  }
+  function filmsOf({ phantoms, examples, lessons, spec: { labels } }) {
+    return [
+      ...phantoms.map((item) => (
+        /** @type {Linked} */
+        { kind: "phantom", item, labels }
+      )),
+      ...examples.map((item) => (
+        /** @type {Linked} */
+        { kind: "example", item, labels }
+      )),
+      ...lessons.map((item) => (
+        /** @type {Linked} */
+        { kind: "lesson", item, labels: item.boxes.map((box) => box.label) }
+      ))
+    ];
+  }
+  function linkOf({ page, film, chosen, label, on: visible }, language) {
+    const parameter = film?.source && PARAMETERS[film.source.kind];
+    if (film && !parameter) return null;
+    const query = new URLSearchParams();
+    if (parameter) query.set(parameter, film?.source?.key ?? "");
+    if (parameter && chosen !== NONE) query.set("finding", label);
+    query.set("methods", page.methods.map((method) => method.key).filter((key) => visible.has(key)).join());
+    query.set("lang", language);
+    return `?${query}`.replaceAll("%2C", ",");
+  }
+  function openLink({ film, finding, unknown }) {
+    if (film?.kind === "lesson") addLesson(film.item, finding);
+    else if (film) addBuiltIn(film.kind, film.item, finding);
+    if (unknown.length) note("box", tr("ui.links.unknown", { parts: unknown.join(", ") }));
+  }
+  function createCopyLink() {
+    const copy = button(tr("ui.links.copy"), { class: "quiet", id: "cxr-copy-link", "aria-live": "polite" }, () => copyAddress(copy));
+    const show2 = () => {
+      copy.disabled = linkOf(state, locale()) === null;
+      copy.title = copy.disabled ? tr("ui.links.own_film") : tr("ui.links.copy_hint");
+    };
+    on("film", show2);
+    show2();
+    return copy;
+  }
+  async function copyAddress(copy) {
+    const address = `${location.origin}${location.pathname}${linkOf(state, locale()) ?? ""}`;
+    try {
+      await navigator.clipboard.writeText(address);
+    } catch {
+      return showAddress(copy, address);
+    }
+    setText(copy, tr("ui.links.copied"));
+    setTimeout(() => setText(copy, tr("ui.links.copy")), CONFIRMED);
+  }
+  function showAddress(copy, address) {
+    const field = make("input", { type: "text", readonly: true, value: address, onblur: () => label.remove() });
+    const label = make("label", { class: "group" }, tr("ui.links.copy_yourself"), field);
+    copy.after(label);
+    field.select();
+  }
+
   // cxr_demo/web/viewer/looks.js
   function createLooks() {
     const zoom = createZoom();
@@ -3919,10 +4006,19 @@ var viewer = (() => {
   // cxr_demo/web/viewer/main.js
   function start(host, names) {
     const { languages } = host.props.about;
-    const wished = remembered("language") ?? "";
+    const search = wasReloaded() ? "" : location.search;
+    const { language } = readLink(
+      search,
+      /** @type {About} */
+      host.props.about
+    );
+    if (language) remember("language", language);
+    const wished = language ?? remembered("language") ?? "";
     const code = languages[wished] ? wished : understood(languages, navigator.languages);
     speak(new Translator(code, languages[code].texts));
     openStore(translated(host.props.about));
+    const link = readLink(search, state.page);
+    if (link.methods) showMethods(link.methods);
     connect(host, names.events);
     const root = make("div", { class: "cxr" });
     on("films", keepFilms);
@@ -3937,7 +4033,8 @@ var viewer = (() => {
     listen(names.channel, form);
     publish("spec");
     publish("cards-shown");
-    restoreFilms(form);
+    restoreFilms(form, link.film !== null);
+    openLink(link);
     new ResizeObserver(() => publish("draw")).observe(
       /** @type {HTMLElement} */
       root.querySelector(".cards")
@@ -3987,7 +4084,7 @@ var viewer = (() => {
       publish("draw");
     });
     root.append(
-      createHead(models, takesFilms() ? [tour.opener, quiz.opener] : []),
+      createHead(models, takesFilms() ? [tour.opener, quiz.opener, createCopyLink()] : []),
       make("div", { class: "upper" }, film.pane, quiz.pane, findings.pane, findings.facts),
       table,
       bench,
@@ -3997,15 +4094,23 @@ var viewer = (() => {
     );
     return models.form;
   }
-  function restoreFilms(form) {
+  function wasReloaded() {
+    const [entry] = performance.getEntriesByType("navigation");
+    return (
+      /** @type {PerformanceNavigationTiming | undefined} */
+      entry?.type === "reload"
+    );
+  }
+  function restoreFilms(form, linked) {
     const kept2 = keptFilms();
     if (!kept2) return;
+    for (const { findings, name, source, boxes } of kept2.films) addFilm(name, source, { boxes, findings: new Map(findings), busy: false });
+    if (state.films.some((film2) => film2.source?.kind === "file")) publish("examples");
+    if (linked) return;
     const known = state.page.models.some((model) => model.name === kept2.model);
     if (known) setModel(kept2.model);
     publish("model");
     pinFinding(kept2.pinned);
-    for (const { findings, name, source, boxes } of kept2.films) addFilm(name, source, { boxes, findings: new Map(findings), busy: false });
-    if (state.films.some((film2) => film2.source?.kind === "file")) publish("examples");
     const film = state.films[kept2.at] ?? state.films[0];
     if (known || !state.page.guests) return choose(film);
     filmWaits(film);
