@@ -25,8 +25,8 @@ import {createQuiz} from './quiz.js';
 import {readRecorded} from './recorded.js';
 import {askNext, connect} from './requests.js';
 import {createScramble} from './scramble.js';
-import {keepFilms, keptFilms} from './session.js';
-import {addFilm, entryOf, filmWaits, lookAtFilm, on, openStore, pinFinding, publish, setModel, showMethods, shown, state, takesFilms} from './store.js';
+import {keepDisplay, keepFilms, keptDisplay, keptFilms} from './session.js';
+import {addFilm, entryOf, filmWaits, lookAtFilm, on, openStore, pinFinding, publish, setLook, setModel, showMethods, shown, state, takesFilms} from './store.js';
 import {createTable} from './table.js';
 import {createTour} from './tour.js';
 import {createTrust} from './trust.js';
@@ -42,11 +42,18 @@ export function start(host, names) {
   const code = languages[wished] ? wished : understood(languages, navigator.languages);
   speak(new Translator(code, languages[code].texts));
   openStore(translated(host.props.about));
+  const display = keptDisplay();
+  if (display) {
+    showMethods(display.methods);
+    setLook(display.look);
+  }
   const link = readLink(search, state.page);
   if (link.methods) showMethods(link.methods);
   connect(host, names.events);
   const root = make('div', {class: 'cxr'});
   on('films', keepFilms);
+  on('look', keepDisplay);
+  on('cards-shown', keepDisplay);
   on('view', () => root.classList.toggle('closer', state.view.zoom > 1));
   on('point', () => placeCrosses(root));
   const form = build(root);

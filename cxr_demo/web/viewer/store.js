@@ -4,7 +4,7 @@
 /** @import {About, AwaitedTable, Box, Cell, Choice, Edges, Entry, Film, Grid, Guess, Job, Method, Packing, Place, Prediction, Question, Quiz, Result, Scramble, Settings, Source, Spec, State, Trust, View, Window} from './types.d.ts' */
 
 /** A type with writable fields, for actions. @template T @typedef {{-readonly [K in keyof T]: T[K]}} Open */
-/** @typedef {'draw' | 'cards' | 'card' | 'point' | 'film' | 'films' | 'findings' | 'mark' | 'spec' | 'model' | 'naming' | 'trust' | 'scramble' | 'grid' | 'grid-status' | 'quiz' | 'export' | 'packing' | 'view' | 'note' | 'cards-shown' | 'boxes' | 'estimate' | 'tables' | 'examples' | 'pin'} Topic */
+/** @typedef {'draw' | 'cards' | 'card' | 'point' | 'film' | 'films' | 'findings' | 'mark' | 'spec' | 'model' | 'naming' | 'trust' | 'scramble' | 'grid' | 'grid-status' | 'quiz' | 'export' | 'packing' | 'view' | 'note' | 'cards-shown' | 'boxes' | 'estimate' | 'tables' | 'examples' | 'look' | 'pin'} Topic */
 
 /** No finding is chosen. */
 export const NONE = -1;
@@ -267,7 +267,7 @@ export function setLevels(window) { own.window = window; }
 /** @param {Place | null} place in shares of the film */
 export function setPointer(place) { own.pointer = place; }
 /** @param {Partial<Pick<State, 'opacity' | 'scale' | 'side' | 'palette' | 'smooth' | 'levels'>>} look */
-export function setLook(look) { Object.assign(own, look); publish('draw'); }
+export function setLook(look) { Object.assign(own, look); publish('look'); publish('draw'); }
 /** @param {Partial<State['wipe']>} wipe */
 export function setWipe(wipe) { own.wipe = {...own.wipe, ...wipe}; }
 /** @param {Film | null} film */

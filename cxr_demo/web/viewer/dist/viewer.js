@@ -1,4 +1,4 @@
-// Made by `make viewer`; sources sha256:fc9778d6c6cb573a71454b8f3b1cfc0dcaee0cd03927e9a0aab5c685f0bec11e
+// Made by `make viewer`; sources sha256:202e2c42054cdaa566005d17edfb113e734f217e4d625ecf369a5aa7d6adbc27
 "use strict";
 var viewer = (() => {
   var __defProp = Object.defineProperty;
@@ -718,6 +718,7 @@ var viewer = (() => {
   }
   function setLook(look) {
     Object.assign(own, look);
+    publish("look");
     publish("draw");
   }
   function setWipe(wipe) {
@@ -981,22 +982,22 @@ var viewer = (() => {
   }
   function filmAt(result, width, height, view) {
     const levels2 = levelsOf(result);
-    const kept2 = drawnOf(result.film, levels2);
-    const about2 = [width, height, view.x, view.y, view.zoom, kept2.window].join(" ");
-    const known = kept2.pictures.get(about2);
+    const kept3 = drawnOf(result.film, levels2);
+    const about2 = [width, height, view.x, view.y, view.zoom, kept3.window].join(" ");
+    const known = kept3.pictures.get(about2);
     if (known) return known;
     const level = levels2.findLast((one) => one.width >= view.zoom * width) ?? levels2[0];
     const [left, right] = [view.x, view.x + 1 / view.zoom].map((x) => x * level.width);
     const [top, bottom] = [view.y, view.y + 1 / view.zoom].map((y) => y * level.height);
     const [x0, y0] = [Math.max(0, Math.floor(left) - 1), Math.max(0, Math.floor(top) - 1)];
     const [w, h] = [Math.min(level.width, Math.ceil(right) + 1) - x0, Math.min(level.height, Math.ceil(bottom) + 1) - y0];
-    const source = pictureOf(level, kept2.greys, x0, y0, w, h);
+    const source = pictureOf(level, kept3.greys, x0, y0, w, h);
     const made = make("canvas", { width, height });
     const pen = penOf(made);
     pen.imageSmoothingQuality = "high";
     pen.drawImage(source, left - x0, top - y0, right - left, bottom - top, 0, 0, width, height);
-    if (kept2.pictures.size > 3) kept2.pictures.clear();
-    kept2.pictures.set(about2, made);
+    if (kept3.pictures.size > 3) kept3.pictures.clear();
+    kept3.pictures.set(about2, made);
     return made;
   }
   function drawnOf(film, levels2) {
@@ -1136,26 +1137,36 @@ var viewer = (() => {
   }
 
   // cxr_demo/web/viewer/session.js
-  var KEY = "cxr-films";
+  var [FILMS, DISPLAY] = ["cxr-films", "cxr-display"];
   function keepFilms() {
-    if (!takesFilms()) return;
     const films = state.films.filter((film) => film.source && (!film.error || film.results.size));
-    const kept2 = {
+    keep(FILMS, {
       model: state.wanted ?? chosenModel(),
       pinned: state.pinned,
       at: films.findIndex((film) => film === state.film),
       films: films.map(({ name, source, boxes, findings }) => ({ name, source, boxes, findings: [...findings] }))
-    };
+    });
+  }
+  function keptFilms() {
+    const found = kept2(FILMS);
+    return found?.films.length ? found : null;
+  }
+  function keepDisplay() {
+    const { on: on2, opacity, scale, side, palette, smooth } = state;
+    keep(DISPLAY, { methods: [...on2], look: { opacity, scale, side, palette, smooth } });
+  }
+  var keptDisplay = () => kept2(DISPLAY);
+  function keep(key, value) {
+    if (!takesFilms()) return;
     try {
-      sessionStorage.setItem(KEY, JSON.stringify(kept2));
+      sessionStorage.setItem(key, JSON.stringify(value));
     } catch {
     }
   }
-  function keptFilms() {
+  function kept2(key) {
     if (!takesFilms()) return null;
     try {
-      const kept2 = JSON.parse(sessionStorage.getItem(KEY) ?? "null");
-      return kept2?.films.length ? kept2 : null;
+      return JSON.parse(sessionStorage.getItem(key) ?? "null");
     } catch {
       return null;
     }
@@ -1805,7 +1816,7 @@ var viewer = (() => {
     requestAnimationFrame(drawAll);
   }
   function figureOf(result, key, found) {
-    const kept2 = found.kept?.[state.chosen] ?? null;
+    const kept3 = found.kept?.[state.chosen] ?? null;
     const canvas = make("canvas", { role: "img", "aria-label": tr("ui.scramble.map_of", { method: titleOf(key) }) });
     const { maps } = found;
     const method = methodOf(key);
@@ -1818,14 +1829,14 @@ var viewer = (() => {
     }
     return make(
       "figure",
-      { class: kept2 !== null && kept2 >= state.page.stays ? "stays" : null },
+      { class: kept3 !== null && kept3 >= state.page.stays ? "stays" : null },
       make("div", { class: "stage small" }, canvas),
-      make("figcaption", {}, make("b", {}, titleOf(key)), ` ${found.error ? say(found.error) : verdictOf(kept2)}`)
+      make("figcaption", {}, make("b", {}, titleOf(key)), ` ${found.error ? say(found.error) : verdictOf(kept3)}`)
     );
   }
-  function verdictOf(kept2) {
-    if (kept2 === null) return tr("ui.scramble.empty");
-    return kept2 >= state.page.stays ? tr("ui.scramble.stays", { value: figure(kept2) }) : tr("ui.scramble.changes", { value: figure(kept2) });
+  function verdictOf(kept3) {
+    if (kept3 === null) return tr("ui.scramble.empty");
+    return kept3 >= state.page.stays ? tr("ui.scramble.stays", { value: figure(kept3) }) : tr("ui.scramble.changes", { value: figure(kept3) });
   }
 
   // cxr_demo/web/viewer/curves.js
@@ -1947,12 +1958,12 @@ var viewer = (() => {
     publish("trust");
   }
   async function takeMeasured(result, trust, i, curves, packed) {
-    const keep = (to, own3) => changePart(to, { measured: new Map(to.measured).set(i, own3) });
+    const keep2 = (to, own3) => changePart(to, { measured: new Map(to.measured).set(i, own3) });
     const own2 = { curves, overlay: null };
-    keep(trust, own2);
+    keep2(trust, own2);
     if (!packed) return;
     const planes = new Int8Array(await inflate(packed.data));
-    if (result.trust?.measured.get(i) === own2) keep(result.trust, { curves, overlay: { side: packed.side, planes } });
+    if (result.trust?.measured.get(i) === own2) keep2(result.trust, { curves, overlay: { side: packed.side, planes } });
     publish("trust");
   }
   function showTrust(panel, status, measures) {
@@ -2663,8 +2674,8 @@ var viewer = (() => {
     trust.hidden = !fits;
     if (!fits) return;
     trust.dataset.verdict = found.verdict[i];
-    const kept2 = result.scramble?.maps.get(method.key)?.kept?.[i] ?? NaN;
-    const stays = kept2 >= state.page.stays ? tr("ui.cards.stays") : "";
+    const kept3 = result.scramble?.maps.get(method.key)?.kept?.[i] ?? NaN;
+    const stays = kept3 >= state.page.stays ? tr("ui.cards.stays") : "";
     setText(trust, [MARKS[found.verdict[i]], say(found.says[i]), stays].filter(Boolean).join(" "));
   }
   function saveMap(method) {
@@ -3516,7 +3527,7 @@ var viewer = (() => {
         side
       ) })
     );
-    const surface = choice("cxr-surface", [["cells", tr("ui.looks.cells")], ["smooth", tr("ui.looks.smooth")]], "cells", (value) => setLook({ smooth: value === "smooth" }));
+    const surface = choice("cxr-surface", [["cells", tr("ui.looks.cells")], ["smooth", tr("ui.looks.smooth")]], state.smooth ? "smooth" : "cells", (value) => setLook({ smooth: value === "smooth" }));
     const levels2 = make("input", {
       type: "text",
       id: "cxr-levels",
@@ -4017,11 +4028,18 @@ var viewer = (() => {
     const code = languages[wished] ? wished : understood(languages, navigator.languages);
     speak(new Translator(code, languages[code].texts));
     openStore(translated(host.props.about));
+    const display = keptDisplay();
+    if (display) {
+      showMethods(display.methods);
+      setLook(display.look);
+    }
     const link = readLink(search, state.page);
     if (link.methods) showMethods(link.methods);
     connect(host, names.events);
     const root = make("div", { class: "cxr" });
     on("films", keepFilms);
+    on("look", keepDisplay);
+    on("cards-shown", keepDisplay);
     on("view", () => root.classList.toggle("closer", state.view.zoom > 1));
     on("point", () => placeCrosses(root));
     const form = build(root);
@@ -4102,20 +4120,20 @@ var viewer = (() => {
     );
   }
   function restoreFilms(form, linked) {
-    const kept2 = keptFilms();
-    if (!kept2) return;
-    for (const { findings, name, source, boxes } of kept2.films) addFilm(name, source, { boxes, findings: new Map(findings), busy: false });
+    const kept3 = keptFilms();
+    if (!kept3) return;
+    for (const { findings, name, source, boxes } of kept3.films) addFilm(name, source, { boxes, findings: new Map(findings), busy: false });
     if (state.films.some((film2) => film2.source?.kind === "file")) publish("examples");
     if (linked) return;
-    const known = state.page.models.some((model) => model.name === kept2.model);
-    if (known) setModel(kept2.model);
+    const known = state.page.models.some((model) => model.name === kept3.model);
+    if (known) setModel(kept3.model);
     publish("model");
-    pinFinding(kept2.pinned);
-    const film = state.films[kept2.at] ?? state.films[0];
+    pinFinding(kept3.pinned);
+    const film = state.films[kept3.at] ?? state.films[0];
     if (known || !state.page.guests) return choose(film);
     filmWaits(film);
     lookAtFilm(film);
-    askAgain(form, kept2.model);
+    askAgain(form, kept3.model);
   }
   return __toCommonJS(main_exports);
 })();
