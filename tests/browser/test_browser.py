@@ -288,11 +288,12 @@ class TestFilms:
         fresh.wait("gradcam")
         assert fresh.page.inner_text(".filmname b") == film_file.name
 
-    def test_a_film_is_removed_and_the_next_one_shown(self, fresh, film_file, tmp_path):
-        letter = tmp_path / "letter.png"
-        letter.write_text("Dear doctor, ...")
-        fresh.page.set_input_files(".cxr input.picker", [letter, film_file])
-        fresh.page.wait_for_selector(".notes.bad")
+    def test_a_film_is_removed_and_the_next_one_shown(self, fresh, film_file):
+        fresh.page.click(".chip[data-phantom=normal]")
+        fresh.wait("gradcam")
+        fresh.drop(film_file)
+        fresh.page.wait_for_selector(f".filmname b:text-is('{film_file.name}')")
+        fresh.page.click(".strip .thumb >> nth=0")
         fresh.page.click("#cxr-remove")
         fresh.wait(*DEFAULTS)
         assert fresh.page.inner_text(".filmname b") == film_file.name
@@ -323,10 +324,41 @@ class TestFilms:
         path = tmp_path / "<img src=x onerror=alert(1)>.txt"
         path.write_text("Dear doctor, ...")
         fresh.drop(path)
-        fresh.page.wait_for_selector(".film .notes.bad p")
-        assert "not an image that can be read" in fresh.page.inner_text(".film .notes")
+        fresh.page.wait_for_selector(".film .notes .failure")
+        said = fresh.page.inner_text(".film .notes .failure")
+        assert said.startswith(f"{path.name}: ")
+        assert "not an image that can be read" in said
         assert fresh.page.query_selector_all(".cxr img") == []
         assert fresh.page.get_attribute(".card[data-method=lime]", "data-state") == "idle"
+        assert fresh.page.is_visible(".invite")
+        assert fresh.texts(".filmname b") == []
+
+    def test_files_that_are_no_films_leave_the_film_in_view(self, fresh, film_file, tmp_path):
+        letters = [tmp_path / name for name in ("one.png", "two.png")]
+        for letter in letters:
+            letter.write_text("Dear doctor, ...")
+        fresh.page.click(".chip[data-phantom=nodule]")
+        fresh.wait("gradcam")
+        fresh.page.click(".chip[data-phantom=normal]")
+        fresh.page.wait_for_selector(".filmname b:text-is('Normal')")
+        fresh.page.click(".strip .thumb >> nth=0")
+        fresh.page.set_input_files(".cxr input.picker", letters)
+        fresh.page.wait_for_selector(".film .failure >> nth=1")
+        said = fresh.texts(".film .failure")
+        assert [text.split()[0] for text in said] == ["one.png", "two.png"]
+        assert fresh.page.inner_text(".filmname b") == "Nodule", "not the last of the list"
+        assert fresh.texts(".strip .name") == ["Nodule", "Normal"]
+        fresh.page.set_input_files(".cxr input.picker", [letters[0], film_file])
+        fresh.page.wait_for_selector(f".filmname b:text-is('{film_file.name}')")
+        fresh.wait("gradcam")
+        assert len(fresh.texts(".film .failure")) == 1, "those of the files before are gone"
+        assert fresh.texts(".strip .name") == ["Nodule", "Normal", film_file.name]
+        fresh.page.route("**/upload*", lambda route: route.abort())
+        fresh.page.set_input_files(".cxr input.picker", letters[:1])
+        fresh.page.wait_for_selector(".film .failure:has-text('one.png could not be uploaded')")
+        assert fresh.page.inner_text(".filmname b") == film_file.name
+        fresh.page.click(".strip .thumb >> nth=0")
+        assert fresh.texts(".film .failure") == []
 
     def test_a_film_that_lies_on_its_side_is_marked_and_offered_upright(self, fresh, tmp_path):
         path = tmp_path / "left.png"

@@ -9,7 +9,7 @@ import {askPixels, forgetPixels} from './pixels.js';
 import {foremost} from './predictions.js';
 import {askFilm, askTrust, complete, leave, sendFile} from './requests.js';
 import {keepFilms} from './session.js';
-import {addBox, addFilm, awaitTable, chooseFinding, chooseNoFinding, chosenModel, correctFilm, current, filmFailed, filmRests, filmSent, filmWaits, forgetError, guess, guessing, keepModel, lookAtFilm, modelAnswered, note, openWith, pinFinding, publish, pullBox, removeFilms, setBoxes, setDrawing, setModel, setNaming, setPointer, setSpec, setTable, state, turnsOf, wantModel} from './store.js';
+import {addBox, addFilm, awaitTable, chooseFinding, chooseNoFinding, chosenModel, correctFilm, current, filmRests, filmSent, filmWaits, forgetError, guess, guessing, keepModel, lookAtFilm, modelAnswered, note, openWith, pinFinding, publish, pullBox, removeFilms, setBoxes, setDrawing, setFailures, setModel, setNaming, setPointer, setSpec, setTable, state, turnsOf, wantModel} from './store.js';
 import {knownFindings, lessonOf} from './truth.js';
 import {lookAfresh} from './viewport.js';
 
@@ -81,7 +81,7 @@ async function sendOne(file, film) {
   try {
     filmSent(film, {kind: 'file', path: await sendFile(file), name: file.name});
   } catch {
-    filmFailed(film, file.size > state.page.megabytes * 2 ** 20
+    dropFilm(film, file.size > state.page.megabytes * 2 ** 20
       ? tr('ui.films.too_large', {name: file.name, n: state.page.megabytes})
       : tr('ui.films.could_not_send', {name: file.name}));
   }
@@ -107,8 +107,26 @@ export function removeFilm() {
   leave();
   const at = state.films.indexOf(film);
   removeFilms(one => one === film);
-  const next = state.films[Math.min(at, state.films.length - 1)];
-  if (next) return choose(next);
+  chooseOrNone(state.films[Math.min(at, state.films.length - 1)]);
+}
+
+/**
+ * Removes a file that cannot be sent or read; its successor, or the film that was in view before it, takes its place.
+ * @param {Film} film @param {string} reason
+ */
+export function dropFilm(film, reason) {
+  const at = state.films.indexOf(film);
+  if (at < 0) return;  // the visitor removed it meanwhile
+  const failures = [...state.failures, reason.includes(film.name) ? reason : `${film.name}: ${reason}`];
+  removeFilms(one => one === film);
+  if (film === state.film) chooseOrNone([state.films[at], state.filmBefore, state.films[at - 1]].find(one => one && state.films.includes(one)));
+  setFailures(failures);
+  publish('film');
+}
+
+/** @param {Film | null} [film] none for the page without a film */
+function chooseOrNone(film) {
+  if (film) return choose(film);
   lookAtFilm(null);
   publish('findings');
   publish('film');

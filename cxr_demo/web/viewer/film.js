@@ -95,7 +95,7 @@ function showFilm({veil, veilWords, invite, remove, name, notes}) {
   name.replaceChildren(...(!film ? [] : [make('b', {title: film.name}, film.name),
     make('span', {}, size ? tr('ui.films.size', {size: `${size.width} \u00d7 ${size.height}`}) : '')]));
   const said = film?.error ? [film.error] : (result?.seen.warnings ?? []).map(say);
-  notes.replaceChildren(...said.map(text => make('p', {}, text)), ...corrections(film, result?.seen));
+  notes.replaceChildren(...state.failures.map(text => make('p', {class: 'failure'}, text)), ...said.map(text => make('p', {}, text)), ...corrections(film, result?.seen));
   notes.classList.toggle('bad', Boolean(film?.error));
 }
 

@@ -1,4 +1,4 @@
-// Made by `make viewer`; sources sha256:202e2c42054cdaa566005d17edfb113e734f217e4d625ecf369a5aa7d6adbc27
+// Made by `make viewer`; sources sha256:e013795e4a8f19b450101fd721a498375af8eb19c0c06f8b826222c059cec035
 "use strict";
 var viewer = (() => {
   var __defProp = Object.defineProperty;
@@ -470,6 +470,8 @@ var viewer = (() => {
         estimating: /* @__PURE__ */ new Map(),
         films: [],
         film: null,
+        filmBefore: null,
+        failures: [],
         model: page.model,
         modelBefore: page.model,
         modelThatAnswers: page.model,
@@ -566,7 +568,13 @@ var viewer = (() => {
     own.films = own.films.filter((film) => !unwanted(film));
   }
   function lookAtFilm(film) {
+    if (film === own.film) return;
+    if (own.film && own.films.includes(own.film)) own.filmBefore = own.film;
     own.film = film;
+    own.failures = [];
+  }
+  function setFailures(failures) {
+    own.failures = failures;
   }
   function filmSent(film, source) {
     changeFilm(film, { source });
@@ -1283,7 +1291,7 @@ var viewer = (() => {
     try {
       filmSent(film, { kind: "file", path: await sendFile(file), name: file.name });
     } catch {
-      filmFailed(film, file.size > state.page.megabytes * 2 ** 20 ? tr("ui.films.too_large", { name: file.name, n: state.page.megabytes }) : tr("ui.films.could_not_send", { name: file.name }));
+      dropFilm(film, file.size > state.page.megabytes * 2 ** 20 ? tr("ui.films.too_large", { name: file.name, n: state.page.megabytes }) : tr("ui.films.could_not_send", { name: file.name }));
     }
   }
   function addBuiltIn(kind, item, finding = null) {
@@ -1301,8 +1309,19 @@ var viewer = (() => {
     leave();
     const at = state.films.indexOf(film);
     removeFilms((one) => one === film);
-    const next = state.films[Math.min(at, state.films.length - 1)];
-    if (next) return choose(next);
+    chooseOrNone(state.films[Math.min(at, state.films.length - 1)]);
+  }
+  function dropFilm(film, reason) {
+    const at = state.films.indexOf(film);
+    if (at < 0) return;
+    const failures = [...state.failures, reason.includes(film.name) ? reason : `${film.name}: ${reason}`];
+    removeFilms((one) => one === film);
+    if (film === state.film) chooseOrNone([state.films[at], state.filmBefore, state.films[at - 1]].find((one) => one && state.films.includes(one)));
+    setFailures(failures);
+    publish("film");
+  }
+  function chooseOrNone(film) {
+    if (film) return choose(film);
     lookAtFilm(null);
     publish("findings");
     publish("film");
@@ -2094,6 +2113,7 @@ var viewer = (() => {
     if (!answer.error) modelAnswered(model);
     if (answer.spec && film === state.film) setSpec(answer.spec);
     if (!film) return;
+    if (answer.error && answer.unreadable && source?.kind === "file") return dropFilm(film, say(answer.error));
     if (answer.error) filmFailed(film, say(answer.error));
     else {
       filmRests(film);
@@ -2861,7 +2881,7 @@ var viewer = (() => {
       make("span", {}, size ? tr("ui.films.size", { size: `${size.width} \xD7 ${size.height}` }) : "")
     ]);
     const said = film?.error ? [film.error] : (result?.seen.warnings ?? []).map(say);
-    notes.replaceChildren(...said.map((text) => make("p", {}, text)), ...corrections(film, result?.seen));
+    notes.replaceChildren(...state.failures.map((text) => make("p", { class: "failure" }, text)), ...said.map((text) => make("p", {}, text)), ...corrections(film, result?.seen));
     notes.classList.toggle("bad", Boolean(film?.error));
   }
   function corrections(film, seen) {
