@@ -19,6 +19,7 @@ import pytest
 from benchmarks.visitor import Visitor as Other
 from cxr_demo.case import Case
 from cxr_demo.films import image, phantom
+from cxr_demo.messages import message, record
 from cxr_demo.methods import GradCAM
 from cxr_demo.models import registry
 from cxr_demo.output import render
@@ -732,7 +733,7 @@ class TestBelieving:
         draw_a_box(measured)
         measured.page.wait_for_selector("text=best IoU of its pieces", timeout=60_000)
         assert measured.page.get_attribute("#cxr-draw-box", "aria-pressed") == "false"
-        rows = measured.page.query_selector_all("table:has-text('peak inside') tbody tr")
+        rows = measured.page.query_selector_all("table:has-text('peak inside (centre of its cell') tbody tr")
         assert len(rows) == 3
         measured.page.click("text=Remove boxes")
         measured.page.wait_for_selector("text=best IoU of its pieces", state="detached", timeout=60_000)
@@ -871,6 +872,23 @@ class TestBelieving:
         )
         far = f"1 box of {film_file.name} lies outside the film: coordinates must be in pixels of this file."
         assert said(table(box(x=5000))) == far
+
+    def test_a_scrambled_map_that_ran_out_of_time_is_words_alone(self, browser, address):
+        fresh = Visitor(browser, f"{address}?example=normal&methods=gradcam").wait("gradcam").measured()
+        asked = []
+        fresh.page.route(
+            "**/queue/join*", lambda route: asked.append(json.loads(route.request.post_data)["event_data"])
+        )
+        with fresh.page.expect_request("**/queue/join*"):
+            fresh.page.click("#cxr-scramble")
+        late = record(message("error.stopped.deadline", seconds="60"))
+        fresh.page.evaluate(
+            "told => document.dispatchEvent(new CustomEvent('cxr-answer', {detail: told}))",
+            {"event": "scramble", "run": asked[-1]["run"], "method": "gradcam", "error": late},
+        )
+        fresh.page.wait_for_selector(".smalls figure:has-text('Stopped at the limit of 60 seconds.')")
+        assert fresh.page.query_selector(".smalls .stage") is None
+        fresh.page.close()
 
     def test_the_scrambled_model_is_explained(self, measured):
         measured.page.select_option("#cxr-depth", "classifier")

@@ -81,6 +81,16 @@ def test_the_picture_is_the_film_at_its_own_size_above_what_it_shows(visitor, tm
     assert any(one.startswith("Model ") for one in said)
 
 
+def test_its_caption_says_how_far_the_map_can_be_trusted(browser, address):
+    one = Visitor(browser, f"{address}?example=effusion&finding=Effusion&methods=gradcam").wait("gradcam").measured()
+    one.page.evaluate(WRITTEN)
+    saved(one, "gradcam")
+    said = " ".join(text for text, *_ in one.page.evaluate("window.written"))
+    assert one.page.inner_text(".card[data-method=gradcam] .trust") in said
+    assert "Dashed yellow: where the finding is planted" in said
+    one.page.close()
+
+
 def test_its_bar_has_the_colours_of_the_picture(visitor, tmp_path):
     visitor.drop(film_of_size(tmp_path, 900, 900)).turn_on("corners")
     visitor.pick("Hernia")

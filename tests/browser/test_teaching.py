@@ -12,7 +12,7 @@ from cxr_demo.case import Case
 from cxr_demo.films import image, phantom
 from cxr_demo.models import registry
 from cxr_demo.output import viewer_data
-from tests.support.browsing import DEFAULTS, GREEN, Visitor
+from tests.support.browsing import DEFAULTS, GREEN, YELLOW, Visitor
 
 #: Left, top, right, bottom of what the student marks, in shares of the film.
 MARK = (0.1, 0.5, 0.45, 0.8)
@@ -173,11 +173,17 @@ def test_the_film_is_seen_and_can_be_marked_at_every_width(visitor, width):
     said = page.inner_text(".quiz .said")
     assert said.startswith("Right.")
     assert "Yellow on the film: the known place." in said
-    yellow = """() => {
-      const canvas = document.querySelector('.film canvas');
-      const {data} = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
-      let many = 0;
-      for (let k = 0; k < data.length; k += 4) many += data[k] > data[k + 2] + 120;
-      return many;
-    }"""
-    assert page.evaluate(yellow) > 50
+    assert page.evaluate(YELLOW) > 50
+
+
+def test_a_planted_finding_is_outlined_while_it_is_chosen_but_not_while_one_guesses(visitor):
+    page = visitor.page
+    page.click(".chip[data-phantom=nodule]")
+    page.wait_for_function(f"() => ({YELLOW})() > 50")
+    assert "Dashed yellow" in page.inner_text(".film .notes")
+    visitor.pick("Effusion")
+    page.wait_for_function(f"() => ({YELLOW})() === 0")
+    visitor.pick("Nodule")
+    page.wait_for_function(f"() => ({YELLOW})() > 50")
+    page.click("#cxr-quiz")
+    page.wait_for_function(f"() => ({YELLOW})() === 0")

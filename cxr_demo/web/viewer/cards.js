@@ -13,9 +13,7 @@ import {savePicture} from './picturefile.js';
 import {pace, words} from './progress.js';
 import {askEstimate, askRun, complete, stop} from './requests.js';
 import {current, entryOf, isBusy, on, publish, setSetting, setSettings, shown, state, switchMethod, takesFilms} from './store.js';
-
-/** First part of a measured map's line, by verdict. @type {Readonly<Record<string, string>>} */
-const MARKS = {supported: '\u2713', anatomy: '\u2248', random: '\u2715', undefined: '?'};
+import {reliabilityOf} from './reliability.js';
 
 /** @typedef {Map<string, HTMLInputElement | HTMLSelectElement>} Fields by the setting's name */
 /** @typedef {ReturnType<typeof createParts> & {method: Method, fields: Fields}} Card */
@@ -196,15 +194,11 @@ function readOut(card) {
 /** Shows how far the map can be trusted. @param {Card} card */
 function trustLine({method, trust}) {
   const result = current();
-  const found = result?.trust?.methods?.[method.key];
-  const i = state.chosen;
-  const fits = found && result?.trust?.about.split(' ').includes(`${method.key}:${entryOf(method)?.run}`);
-  trust.hidden = !fits;
-  if (!fits) return;
-  trust.dataset.verdict = found.verdict[i];
-  const kept = result.scramble?.maps.get(method.key)?.kept?.[i] ?? NaN;
-  const stays = kept >= state.page.stays ? tr('ui.cards.stays') : '';
-  setText(trust, [MARKS[found.verdict[i]], say(found.says[i]), stays].filter(Boolean).join(' '));
+  const verdict = result && reliabilityOf(method, result, state.chosen);
+  trust.hidden = !verdict;
+  if (!verdict) return;
+  trust.dataset.verdict = verdict.key;
+  setText(trust, verdict.words);
 }
 
 /** @param {Method} method */

@@ -1,4 +1,4 @@
-// Made by `make viewer`; sources sha256:e013795e4a8f19b450101fd721a498375af8eb19c0c06f8b826222c059cec035
+// Made by `make viewer`; sources sha256:dde46150f93b94e763f538f80f89654fac5c653b3ba1706dbfa696e7b22f1952
 "use strict";
 var viewer = (() => {
   var __defProp = Object.defineProperty;
@@ -931,6 +931,10 @@ var viewer = (() => {
   // cxr_demo/web/viewer/truth.js
   var plantedIn = (film) => film.source?.kind === "phantom" ? state.page.phantoms.find((item) => item.key === film.source?.key) ?? null : null;
   var lessonOf = (film) => film.source?.kind === "lesson" ? state.page.lessons.find((item) => item.key === film.source?.key) ?? null : null;
+  function plantedEdges(film, label) {
+    const planted = plantedIn(film);
+    return planted?.edges && planted.finding === label ? [planted.edges] : [];
+  }
   var givenBoxes = (film) => film.boxes.filter((box) => box.given);
   var boxesOf = (label) => state.film?.boxes.filter((box) => box.label === label) ?? [];
   function knownFindings(film) {
@@ -1107,19 +1111,23 @@ var viewer = (() => {
     if (!film) return;
     const place = frame(canvas, view);
     const marked = guessing() ? [film.guess?.edges] : boxesOf(label).map((box) => box.edges);
-    const known = state.quiz.on && film.guess?.revealed ? truthEdges(film) : [];
-    const draw = (ink, [left, top, right, bottom]) => {
+    const known = guessing() ? [] : state.quiz.on ? truthEdges(film) : plantedEdges(film, label);
+    const unit = canvas.width / 500;
+    const draw = (ink, [left, top, right, bottom], dash) => {
+      pen.save();
+      pen.setLineDash(dash);
       for (
         const [colour, thick] of
         /** @type {const} */
         [["rgb(0 0 0 / .8)", 4], [ink, 2]]
       ) {
-        Object.assign(pen, { strokeStyle: colour, lineWidth: Math.max(1, thick * canvas.width / 500) });
+        Object.assign(pen, { strokeStyle: colour, lineWidth: Math.max(1, thick * unit) });
         pen.strokeRect(place.left + left * place.width, place.top + top * place.height, (right - left) * place.width, (bottom - top) * place.height);
       }
+      pen.restore();
     };
-    for (const edges of known) draw(KNOWN, edges);
-    for (const edges of [...marked, state.pulled].filter(present)) draw(MARKED, edges);
+    for (const edges of known) draw(KNOWN, edges, [10 * unit, 6 * unit]);
+    for (const edges of [...marked, state.pulled].filter(present)) draw(MARKED, edges, []);
   }
 
   // cxr_demo/web/viewer/predictions.js
@@ -1834,24 +1842,24 @@ var viewer = (() => {
     )));
     requestAnimationFrame(drawAll);
   }
-  function figureOf(result, key, found) {
-    const kept3 = found.kept?.[state.chosen] ?? null;
-    const canvas = make("canvas", { role: "img", "aria-label": tr("ui.scramble.map_of", { method: titleOf(key) }) });
-    const { maps } = found;
+  function figureOf(result, key, { kept: similarities, error, maps }) {
+    const kept3 = similarities?.[state.chosen] ?? null;
     const method = methodOf(key);
-    if (maps && method) {
-      draws.push(() => {
-        if (!canvas.isConnected || result !== current()) return;
-        fit(canvas, result.image);
-        picture(canvas, result, { maps, limit: maps.limit[state.chosen], stops: stopsOf(method) });
-      });
-    }
     return make(
       "figure",
       { class: kept3 !== null && kept3 >= state.page.stays ? "stays" : null },
-      make("div", { class: "stage small" }, canvas),
-      make("figcaption", {}, make("b", {}, titleOf(key)), ` ${found.error ? say(found.error) : verdictOf(kept3)}`)
+      maps && method && stageOf(result, method, maps),
+      make("figcaption", {}, make("b", {}, titleOf(key)), ` ${error ? say(error) : verdictOf(kept3)}`)
     );
+  }
+  function stageOf(result, method, maps) {
+    const canvas = make("canvas", { role: "img", "aria-label": tr("ui.scramble.map_of", { method: method.title }) });
+    draws.push(() => {
+      if (!canvas.isConnected || result !== current()) return;
+      fit(canvas, result.image);
+      picture(canvas, result, { maps, limit: maps.limit[state.chosen], stops: stopsOf(method) });
+    });
+    return make("div", { class: "stage small" }, canvas);
   }
   function verdictOf(kept3) {
     if (kept3 === null) return tr("ui.scramble.empty");
@@ -2408,6 +2416,16 @@ var viewer = (() => {
     return [button(tr("ui.boxes.measure"), { class: "quiet", id: "cxr-measure-boxes" }, () => askTrust(true))];
   }
 
+  // cxr_demo/web/viewer/reliability.js
+  var MARKS = { supported: "\u2713", anatomy: "\u2248", random: "\u2715", undefined: "?" };
+  function reliabilityOf({ key }, { entries, scramble, trust }, i) {
+    const found = trust?.methods?.[key];
+    if (!found || !trust.about.split(" ").includes(`${key}:${entries.get(key)?.run}`)) return null;
+    const kept3 = scramble?.maps.get(key)?.kept?.[i] ?? NaN;
+    const stays = kept3 >= state.page.stays ? tr("ui.cards.stays") : "";
+    return { key: found.verdict[i], words: [MARKS[found.verdict[i]], say(found.says[i]), stays].filter(Boolean).join(" ") };
+  }
+
   // cxr_demo/web/viewer/wrapping.js
   function wrapped(text, most, widthOf) {
     let last = "";
@@ -2449,7 +2467,8 @@ var viewer = (() => {
       if (blob) download(blob, name);
     });
   }
-  function captionOf(method, { seen }, maps, i, label, limit, stops2) {
+  function captionOf(method, result, maps, i, label, limit, stops2) {
+    const { film, seen } = result;
     const { levels: levels2, page, spec } = state;
     const percents = levels2.map((share2) => Math.round(100 * share2)).join(", ");
     return {
@@ -2459,7 +2478,9 @@ var viewer = (() => {
         tr("ui.picture.colours", { unit: method.unit.title }),
         anyUnsure(maps, i) ? tr("ui.picture.unsure") : "",
         boxesOf(label).length ? tr("ui.picture.boxes") : "",
+        plantedEdges(film, label).length ? tr("ui.picture.planted") : "",
         levels2.length ? tr("ui.picture.contours", { levels: percents }) : "",
+        reliabilityOf(method, result, i)?.words ?? "",
         ...seen.warnings.map((warning) => `\u26A0 ${say(warning)}`),
         tr("ui.picture.model", { name: spec.revision }),
         tr("ui.picture.file", { name: seen.film.name }),
@@ -2532,7 +2553,6 @@ var viewer = (() => {
   }
 
   // cxr_demo/web/viewer/cards.js
-  var MARKS = { supported: "\u2713", anatomy: "\u2248", random: "\u2715", undefined: "?" };
   function createCards(readAloud) {
     const cards = state.page.methods.map((method) => createCard(method, readAloud));
     const of = (method) => cards.filter((card) => card.method === method);
@@ -2688,15 +2708,11 @@ var viewer = (() => {
   }
   function trustLine({ method, trust }) {
     const result = current();
-    const found = result?.trust?.methods?.[method.key];
-    const i = state.chosen;
-    const fits = found && result?.trust?.about.split(" ").includes(`${method.key}:${entryOf(method)?.run}`);
-    trust.hidden = !fits;
-    if (!fits) return;
-    trust.dataset.verdict = found.verdict[i];
-    const kept3 = result.scramble?.maps.get(method.key)?.kept?.[i] ?? NaN;
-    const stays = kept3 >= state.page.stays ? tr("ui.cards.stays") : "";
-    setText(trust, [MARKS[found.verdict[i]], say(found.says[i]), stays].filter(Boolean).join(" "));
+    const verdict = result && reliabilityOf(method, result, state.chosen);
+    trust.hidden = !verdict;
+    if (!verdict) return;
+    trust.dataset.verdict = verdict.key;
+    setText(trust, verdict.words);
   }
   function saveMap(method) {
     const maps = entryOf(method)?.maps;
@@ -2880,7 +2896,7 @@ var viewer = (() => {
       make("b", { title: film.name }, film.name),
       make("span", {}, size ? tr("ui.films.size", { size: `${size.width} \xD7 ${size.height}` }) : "")
     ]);
-    const said = film?.error ? [film.error] : (result?.seen.warnings ?? []).map(say);
+    const said = film?.error ? [film.error] : [...(result?.seen.warnings ?? []).map(say), ...film && result && plantedIn(film)?.edges ? [tr("ui.films.planted_place")] : []];
     notes.replaceChildren(...state.failures.map((text) => make("p", { class: "failure" }, text)), ...said.map((text) => make("p", {}, text)), ...corrections(film, result?.seen));
     notes.classList.toggle("bad", Boolean(film?.error));
   }
