@@ -59,7 +59,9 @@ def test_a_guess_is_compared_with_the_model_its_maps_and_the_truth(visitor):
     assert page.is_visible(".bench")
     assert page.input_value("#cxr-finding") == str(i)
     said = page.inner_text(".quiz .said")
-
+    guessed = prediction.labels[i].replace("_", " ")
+    assert re.fullmatch(f"You: {guessed} · Model: .+ · Truth: Effusion", page.inner_text(".said p"))
+    assert page.inner_text(".said h3") == ("Right" if guessed == "Effusion" else "Not the known answer")
     assert f"number {prediction.ranked().index(i) + 1} of 14" in said
     assert "Fluid hides the base of the right lung" in said
     spoken = gradcam.values[i].clip(0)
@@ -90,9 +92,10 @@ def test_the_next_film_is_hidden_again_and_the_count_goes_on(visitor):
         page.select_option("#cxr-guess", label="none of these")
         page.click("#cxr-reveal")
         said = page.inner_text(".quiz .said")
-        assert "You saw none of these findings" in said
         # right is what is true, not what the model says
-        assert said.startswith("Right." if key == "normal" else "That is not the known answer.")
+        assert page.inner_text(".said h3") == ("Right" if key == "normal" else "Not the known answer")
+        truth = "none of these" if key == "normal" else "Nodule"
+        assert re.fullmatch(f"You: none of these · Model: .+ · Truth: {truth}", page.inner_text(".said p"))
         assert f"So far: {n - 1} of {n} guess" in said
     page.click("#cxr-quiz")
     assert not page.is_visible(".quiz")
@@ -111,7 +114,7 @@ def test_a_drawn_film_by_chance_does_not_say_what_it_is(visitor):
         page.select_option("#cxr-guess", label="none of these")
         page.click("#cxr-reveal")
         titles.add(page.inner_text(".filmname b"))
-        assert "Known answer" in page.inner_text(".quiz .said")
+        assert "Truth: " in page.inner_text(".quiz .said")
     assert titles == {item.title for item in phantom.PHANTOMS.values()}, "each once before one comes again"
 
 
@@ -171,7 +174,7 @@ def test_the_film_is_seen_and_can_be_marked_at_every_width(visitor, width):
     mark(visitor, *MARK)
     page.click("#cxr-reveal")
     said = page.inner_text(".quiz .said")
-    assert said.startswith("Right.")
+    assert said.startswith("Right\n")
     assert "Yellow on the film: the known place." in said
     assert page.evaluate(YELLOW) > 50
 

@@ -1,4 +1,4 @@
-// Made by `make viewer`; sources sha256:dde46150f93b94e763f538f80f89654fac5c653b3ba1706dbfa696e7b22f1952
+// Made by `make viewer`; sources sha256:06b445af3f2f5d55b74a0f33df7880e5db289c2448751a176994ecd5ac100541
 "use strict";
 var viewer = (() => {
   var __defProp = Object.defineProperty;
@@ -3670,7 +3670,7 @@ var viewer = (() => {
     reveal.disabled = own2.finding === null;
     mark2.setAttribute("aria-pressed", String(state.drawing));
     setText(mark2, own2.edges ? tr("ui.quiz.mark_again") : tr("ui.quiz.mark"));
-    said.replaceChildren(...(own2.revealed ? compared(result, own2) : []).map((text) => make("p", {}, text)));
+    said.replaceChildren(...own2.revealed ? answerTo(result, own2) : []);
   }
   function optionsOf(labels) {
     const findings = labels.map((label, i) => (
@@ -3702,13 +3702,29 @@ var viewer = (() => {
     const known = knownEdges(result, finding);
     if (edges && known.length) changeQuiz({ marked: marked + 1, met: met + Number(known.some((one) => overlapOf(one, edges) > 0)) });
   }
-  function compared(result, { finding, edges }) {
+  function answerTo(result, { finding, edges }) {
+    const { film, seen } = result;
     const guessed = finding ?? NONE;
-    const { judged, right, named, said, marked, met } = state.quiz;
+    const known = knownFindings(film);
+    const names = (labels) => labels.length ? labels.map(readable).join(", ") : tr("ui.quiz.none_of_these");
+    const [first] = foundBy(result);
     return [
-      knownFindings(result.film) && (isRight(result, guessed) ? tr("ui.quiz.right") : tr("ui.quiz.wrong")),
+      make("h3", {}, !known ? tr("ui.quiz.unknown") : isRight(result, guessed) ? tr("ui.quiz.right") : tr("ui.quiz.wrong")),
+      make("p", {}, tr("ui.quiz.line", {
+        you: names(guessed === NONE ? [] : [seen.labels[guessed]]),
+        model: first === void 0 ? tr("ui.quiz.model_none") : `${readable(seen.labels[first])} ${percent(seen.probabilities[first])}`,
+        truth: known ? names(known) : tr("ui.quiz.not_known")
+      })),
+      make("ul", { class: "soft" }, ...detailsOf(result, guessed, edges).map((text) => make("li", {}, text)))
+    ];
+  }
+  var foundBy = ({ seen }) => seen.ranked.filter((i) => isAbove(seen, i));
+  function detailsOf(result, guessed, edges) {
+    const { judged, right, named, said, marked, met } = state.quiz;
+    const planted = plantedIn(result.film);
+    return [
       guessed === NONE ? sawNone(result) : sawOne(result, guessed),
-      truthWords(result),
+      planted ? `${planted.planted} ${tr("ui.quiz.drawn")}` : "",
       truthEdges(result.film).length ? tr("ui.quiz.yellow") : "",
       edges && overlapWords(knownEdges(result, guessed), edges),
       edges && guessed !== NONE ? evidenceWords(result, guessed, edges) : "",
@@ -3717,27 +3733,13 @@ var viewer = (() => {
       marked ? tr("ui.quiz.marks_met", { met, n: marked }) : ""
     ].filter((text) => text);
   }
-  function sawNone({ seen }) {
-    const above = seen.ranked.filter((i) => isAbove(seen, i));
-    if (!above.length) return tr("ui.quiz.saw_none_both");
-    return tr(
-      "ui.quiz.saw_none",
-      { n: above.length, finding: readable(seen.labels[above[0]]), p: percent(seen.probabilities[above[0]]) }
-    );
+  function sawNone(result) {
+    const n = foundBy(result).length;
+    return n ? tr("ui.quiz.model_above", { n }) : "";
   }
   function sawOne({ seen }, finding) {
     const given = { finding: readable(seen.labels[finding]), p: percent(seen.probabilities[finding]), place: seen.ranked.indexOf(finding) + 1, n: seen.ranked.length };
     return isAbove(seen, finding) ? tr("ui.quiz.saw_above", given) : tr("ui.quiz.saw", given);
-  }
-  function truthWords({ film }) {
-    const planted = plantedIn(film);
-    const known = knownFindings(film);
-    if (!planted) return known && tr("ui.quiz.true_boxes", { findings: known.map(readable).join(", ") });
-    return [
-      tr("ui.quiz.true_planted", { truth: planted.planted }),
-      planted.finding ? tr("ui.quiz.that_is", { finding: readable(planted.finding) }) : "",
-      tr("ui.quiz.drawn")
-    ].filter(Boolean).join(" ");
   }
   function overlapWords(places, edges) {
     if (!places.length) return "";
