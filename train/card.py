@@ -53,8 +53,8 @@ finding is among these films, which is more frequent than in a hospital.
 """
 
 CUTOFFS = """
-A finding counts as present from its cut-off on. It is chosen so that {specificity:.0f} % of the films without the finding
-stay below; a film without any finding then has few above their cut-offs.{measured}
+A finding counts as present from its cut-off on. It is chosen so that {specificity:.0f} % of the films without the
+finding stay below; a film without any finding then has few above their cut-offs.{measured}
 
 {table}
 """

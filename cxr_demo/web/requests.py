@@ -175,11 +175,14 @@ def sentence(error: Exception) -> str:
 def refusal(error: Exception) -> dict[str, Any]:
     """The record of an error for the browser: `error` as a sentence record, and `field` for a refused setting.
 
-    `model` is there, and true, if the model is at fault, so that the browser can return to the one before.
+    `model` is there, and true, if the model is at fault, so that the browser can return to the one before; so is
+    `unreadable` if the film is, so that the browser drops an uploaded file.
     """
     answer: dict[str, Any] = {"error": messages.record(sentence(error))}
     if isinstance(error, ModelError):
         answer["model"] = True
+    if isinstance(error, UnreadableImage):
+        answer["unreadable"] = True
     if isinstance(error, BadSetting) and error.field:
         answer["field"] = error.field
     return answer

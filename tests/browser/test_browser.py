@@ -19,6 +19,7 @@ import pytest
 from benchmarks.visitor import Visitor as Other
 from cxr_demo.case import Case
 from cxr_demo.films import image, phantom
+from cxr_demo.messages import message, record
 from cxr_demo.methods import GradCAM
 from cxr_demo.models import hub, registry
 from cxr_demo.output import render
@@ -291,11 +292,12 @@ class TestFilms:
         fresh.wait("gradcam")
         assert fresh.page.inner_text(".filmname b") == film_file.name
 
-    def test_a_film_is_removed_and_the_next_one_shown(self, fresh, film_file, tmp_path):
-        letter = tmp_path / "letter.png"
-        letter.write_text("Dear doctor, ...")
-        fresh.page.set_input_files(".cxr input.picker", [letter, film_file])
-        fresh.page.wait_for_selector(".notes.bad")
+    def test_a_film_is_removed_and_the_next_one_shown(self, fresh, film_file):
+        fresh.page.click(".chip[data-phantom=normal]")
+        fresh.wait("gradcam")
+        fresh.drop(film_file)
+        fresh.page.wait_for_selector(f".filmname b:text-is('{film_file.name}')")
+        fresh.page.click(".strip .thumb >> nth=0")
         fresh.page.click("#cxr-remove")
         fresh.wait(*DEFAULTS)
         assert fresh.page.inner_text(".filmname b") == film_file.name
@@ -326,10 +328,40 @@ class TestFilms:
         path = tmp_path / "<img src=x onerror=alert(1)>.txt"
         path.write_text("Dear doctor, ...")
         fresh.drop(path)
-        fresh.page.wait_for_selector(".film .notes.bad p")
-        assert "not an image that can be read" in fresh.page.inner_text(".film .notes")
+        fresh.page.wait_for_selector(".film .notes .failure")
+        said = fresh.page.inner_text(".film .notes .failure")
+        assert said.startswith(f"{path.name}: ")
+        assert "not an image that can be read" in said
         assert fresh.page.query_selector_all(".cxr img:not(.picture img)") == []
         assert fresh.page.get_attribute(".card[data-method=lime]", "data-state") == "idle"
+        assert fresh.page.is_visible(".invite")
+        assert fresh.texts(".filmname b") == []
+
+    def test_files_that_are_no_films_leave_the_film_in_view(self, fresh, film_file, tmp_path):
+        letters = [tmp_path / name for name in ("one.png", "two.png")]
+        for letter in letters:
+            letter.write_text("Dear doctor, ...")
+        fresh.example("phantom", "nodule").wait("gradcam")
+        fresh.example("phantom", "normal")
+        fresh.page.wait_for_selector(".filmname b:text-is('Normal')")
+        fresh.page.click(".strip .thumb >> nth=0")
+        fresh.page.set_input_files(".cxr input.picker", letters)
+        fresh.page.wait_for_selector(".film .failure >> nth=1")
+        said = fresh.texts(".film .failure")
+        assert [text.split()[0] for text in said] == ["one.png", "two.png"]
+        assert fresh.page.inner_text(".filmname b") == "Nodule", "not the last of the list"
+        assert fresh.texts(".strip .name") == ["Nodule", "Normal"]
+        fresh.page.set_input_files(".cxr input.picker", [letters[0], film_file])
+        fresh.page.wait_for_selector(f".filmname b:text-is('{film_file.name}')")
+        fresh.wait("gradcam")
+        assert len(fresh.texts(".film .failure")) == 1, "those of the files before are gone"
+        assert fresh.texts(".strip .name") == ["Nodule", "Normal", film_file.name]
+        fresh.page.route("**/upload*", lambda route: route.abort())
+        fresh.page.set_input_files(".cxr input.picker", letters[:1])
+        fresh.page.wait_for_selector(".film .failure:has-text('one.png could not be uploaded')")
+        assert fresh.page.inner_text(".filmname b") == film_file.name
+        fresh.page.click(".strip .thumb >> nth=0")
+        assert fresh.texts(".film .failure") == []
 
     def test_a_film_that_lies_on_its_side_is_marked_and_offered_upright(self, fresh, tmp_path):
         path = tmp_path / "left.png"
@@ -363,8 +395,8 @@ class TestFilms:
             assert page.get_attribute(f".card[data-method={key}]", "data-state") == "idle"
             assert "on request" in page.evaluate(blank, key)
         fresh.turn_on("corners")
-        page.click(".card[data-method=gradcam] >> text=Run again")
-        fresh.wait("gradcam")
+        fresh.open("more-gradcam").page.click(".card[data-method=gradcam] >> text=Run again")
+        fresh.close().wait("gradcam")
         assert page.evaluate(blank, "gradcam") == "none"
         assert [page.get_attribute(f".card[data-method={key}]", "data-state") for key in DEFAULTS[1:]] == ["idle"] * 2
         fresh.explain_anyway().wait(*DEFAULTS)
@@ -377,14 +409,33 @@ class TestFilms:
         assert page.is_visible(".doubt")
 
     def test_a_phantom_is_first_seen_with_the_finding_that_it_shows(self, fresh):
-        """What the visitor then chooses stays chosen."""
+        """Later with the one that it was last shown with; a pinned one is shown on all films."""
+
+        def opened(key):
+            fresh.example("phantom", key)
+            fresh.page.wait_for_selector(f".filmname b:text-is('{phantom.PHANTOMS[key].title}')")
+            fresh.page.wait_for_selector(".list [aria-selected=true]")
+            return fresh.page.inner_text(".list [aria-selected=true] .label")
+
         for key, one in phantom.PHANTOMS.items():
-            fresh.example("phantom", key).wait("gradcam")
-            if one.finding:
-                assert fresh.page.inner_text(".list [aria-selected=true] .label") == one.finding, key
+            first = opened(key)
+            assert first == one.finding or not one.finding, key
+        assert opened("nodule") == "Nodule"
         fresh.pick("Edema")
-        fresh.example("phantom", "nodule").wait("gradcam")
-        assert fresh.page.inner_text(".list [aria-selected=true] .label") == "Edema"
+        assert opened("effusion") == "Effusion", "a choice is the film's own"
+        assert opened("nodule") == "Edema"
+        fresh.page.click("#cxr-pin")
+        assert opened("effusion") == "Edema"
+        fresh.pick("Mass")  # the pin follows
+        assert fresh.page.get_attribute("#cxr-pin", "aria-pressed") == "true"
+        assert opened("nodule") == "Mass"
+        fresh.reload().page.wait_for_selector("#cxr-pin[aria-pressed=true]:enabled")
+        assert opened("normal") == "Mass"
+        fresh.page.click("#cxr-pin")
+        fresh.pick("Hernia")
+        fresh.reload().page.wait_for_selector("#cxr-pin[aria-pressed=false]:enabled")
+        assert opened("effusion") == "Mass", "what it was last shown with outlives a reload"
+        assert opened("normal") == "Hernia"
 
     def test_phantoms_are_examples_and_marked(self, fresh):
         fresh.example("phantom", "normal").wait("gradcam")
@@ -718,7 +769,7 @@ class TestBelieving:
         measured.page.wait_for_selector(".card[data-method=lime] .boxed >> text=in the box", timeout=60_000)
         measured.show("box").page.wait_for_selector("text=best IoU of its pieces", timeout=60_000)
         assert measured.page.get_attribute("#cxr-draw-box", "aria-pressed") == "false"
-        rows = measured.page.query_selector_all("table:has-text('peak inside') tbody tr")
+        rows = measured.page.query_selector_all("table:has-text('peak inside (centre of its cell') tbody tr")
         assert len(rows) == 3
         measured.page.click("text=Remove boxes")
         measured.page.wait_for_selector("text=best IoU of its pieces", state="detached", timeout=60_000)
@@ -859,6 +910,24 @@ class TestBelieving:
         )
         far = f"1 box of {film_file.name} lies outside the film: coordinates must be in pixels of this file."
         assert said(table(box(x=5000))) == far
+
+    def test_a_scrambled_map_that_ran_out_of_time_is_words_alone(self, browser, address):
+        fresh = Visitor(browser, f"{address}?example=normal&methods=gradcam").wait("gradcam").measured()
+        asked = []
+        fresh.page.route(
+            "**/queue/join*", lambda route: asked.append(json.loads(route.request.post_data)["event_data"])
+        )
+        fresh.show("randomise")
+        with fresh.page.expect_request("**/queue/join*"):
+            fresh.page.click("#cxr-scramble")
+        late = record(message("error.stopped.deadline", seconds="60"))
+        fresh.page.evaluate(
+            "told => document.dispatchEvent(new CustomEvent('cxr-answer', {detail: told}))",
+            {"event": "scramble", "run": asked[-1]["run"], "method": "gradcam", "error": late},
+        )
+        fresh.page.wait_for_selector(".smalls figure:has-text('Stopped at the limit of 60 seconds.')")
+        assert fresh.page.query_selector(".smalls .stage") is None
+        fresh.page.close()
 
     def test_the_scrambled_model_is_explained(self, measured):
         measured.show("randomise").page.select_option("#cxr-depth", "classifier")

@@ -81,6 +81,16 @@ def test_the_picture_is_the_film_at_its_own_size_above_what_it_shows(visitor, tm
     assert any(one.startswith("Model ") for one in said)
 
 
+def test_its_caption_says_how_far_the_map_can_be_trusted(browser, address):
+    one = Visitor(browser, f"{address}?example=effusion&finding=Effusion&methods=gradcam").wait("gradcam").measured()
+    one.page.evaluate(WRITTEN)
+    saved(one, "gradcam")
+    said = " ".join(text for text, *_ in one.page.evaluate("window.written"))
+    assert one.page.inner_text(".card[data-method=gradcam] .trust") in said
+    assert "Dashed yellow: where the finding is planted" in said
+    one.page.close()
+
+
 def test_its_bar_has_the_colours_of_the_picture(visitor, tmp_path):
     visitor.drop(film_of_size(tmp_path, 900, 900)).turn_on("corners")
     visitor.pick("Hernia")
@@ -123,7 +133,7 @@ def test_all_films_come_in_one_zip_whether_looked_at_or_not(visitor, tmp_path):
     page, paths = visitor.page, several(tmp_path)
     page.set_input_files(".cxr input.picker", paths)
     visitor.wait(*DEFAULTS).measured()
-    page.wait_for_function("() => /3 of 4, 1 could/.test(document.querySelector('details.table summary').textContent)")
+    page.wait_for_function("() => /3 of 3/.test(document.querySelector('details.table summary').textContent)")
     page.click("details.table:not(.grid) summary")
     with page.expect_download(timeout=120_000) as waiting:
         page.click("#cxr-save-films")

@@ -12,7 +12,7 @@ from cxr_demo.case import Case
 from cxr_demo.films import image, phantom
 from cxr_demo.models import registry
 from cxr_demo.output import viewer_data
-from tests.support.browsing import DEFAULTS, GREEN, Visitor
+from tests.support.browsing import DEFAULTS, GREEN, YELLOW, Visitor
 
 #: Left, top, right, bottom of what the student marks, in shares of the film.
 MARK = (0.1, 0.5, 0.45, 0.8)
@@ -59,7 +59,9 @@ def test_a_guess_is_compared_with_the_model_its_maps_and_the_truth(visitor):
     assert page.is_visible(".bench")
     assert page.input_value("#cxr-finding") == str(i)
     said = page.inner_text(".quiz .said")
-
+    guessed = prediction.labels[i].replace("_", " ")
+    assert re.fullmatch(f"You: {guessed} · Model: .+ · Truth: Effusion", page.inner_text(".said p"))
+    assert page.inner_text(".said h3") == ("Right" if guessed == "Effusion" else "Not the known answer")
     assert f"number {prediction.ranked().index(i) + 1} of 14" in said
     assert "Fluid hides the base of the right lung" in said
     spoken = gradcam.values[i].clip(0)
@@ -90,9 +92,10 @@ def test_the_next_film_is_hidden_again_and_the_count_goes_on(visitor):
         page.select_option("#cxr-guess", label="none of these")
         page.click("#cxr-reveal")
         said = page.inner_text(".quiz .said")
-        assert "You saw none of these findings" in said
         # right is what is true, not what the model says
-        assert said.startswith("Right." if key == "normal" else "That is not the known answer.")
+        assert page.inner_text(".said h3") == ("Right" if key == "normal" else "Not the known answer")
+        truth = "none of these" if key == "normal" else "Nodule"
+        assert re.fullmatch(f"You: none of these · Model: .+ · Truth: {truth}", page.inner_text(".said p"))
         assert f"So far: {n - 1} of {n} guess" in said
     page.click("#cxr-quiz")
     assert not page.is_visible(".quiz")
@@ -111,7 +114,7 @@ def test_a_drawn_film_by_chance_does_not_say_what_it_is(visitor):
         page.select_option("#cxr-guess", label="none of these")
         page.click("#cxr-reveal")
         titles.add(page.inner_text(".filmname b"))
-        assert "Known answer" in page.inner_text(".quiz .said")
+        assert "Truth: " in page.inner_text(".quiz .said")
     assert titles == {item.title for item in phantom.PHANTOMS.values()}, "each once before one comes again"
 
 
@@ -171,13 +174,19 @@ def test_the_film_is_seen_and_can_be_marked_at_every_width(visitor, width):
     mark(visitor, *MARK)
     page.click("#cxr-reveal")
     said = page.inner_text(".quiz .said")
-    assert said.startswith("Right.")
+    assert said.startswith("Right\n")
     assert "Yellow on the film: the known place." in said
-    yellow = """() => {
-      const canvas = document.querySelector('.film canvas');
-      const {data} = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
-      let many = 0;
-      for (let k = 0; k < data.length; k += 4) many += data[k] > data[k + 2] + 120;
-      return many;
-    }"""
-    assert page.evaluate(yellow) > 50
+    assert page.evaluate(YELLOW) > 50
+
+
+def test_a_planted_finding_is_outlined_while_it_is_chosen_but_not_while_one_guesses(visitor):
+    page = visitor.page
+    page.click(".chip[data-phantom=nodule]")
+    page.wait_for_function(f"() => ({YELLOW})() > 50")
+    assert "Dashed yellow" in page.inner_text(".film .notes")
+    visitor.pick("Effusion")
+    page.wait_for_function(f"() => ({YELLOW})() === 0")
+    visitor.pick("Nodule")
+    page.wait_for_function(f"() => ({YELLOW})() > 50")
+    page.click("#cxr-quiz")
+    page.wait_for_function(f"() => ({YELLOW})() === 0")

@@ -485,3 +485,35 @@ def test_two_fingers_enlarge_and_one_moves(browser, address, tmp_path):
     assert after != before
     page.screenshot(path=tmp_path / "telephone.png")
     context.close()
+
+
+def test_methods_and_looks_outlive_a_reload(browser, address):
+    one = Visitor(browser, address)
+    page = one.page
+    last = list(render.PALETTES)[-1]
+    page.uncheck(".controls [data-method=lime]")
+    page.check(".controls [data-method=corners]")
+    one.opacity(0.35)
+    page.check("input[name=cxr-scale][value=same]")
+    page.select_option("#cxr-palette", last)
+    page.select_option("#cxr-side", "for")
+    page.select_option("#cxr-surface", "smooth")
+    one.reload().page.wait_for_selector(".controls [data-method=corners]")
+    ticked = page.eval_on_selector_all(
+        ".controls [data-method]:checked", "boxes => boxes.map(box => box.dataset.method)"
+    )
+    assert ticked == ["gradcam", "occlusion", "corners"]
+    assert page.eval_on_selector_all(".card:not([hidden])", "cards => cards.map(card => card.dataset.method)") == ticked
+    assert "35 %" in page.inner_text(".controls output")
+    assert page.is_checked("input[name=cxr-scale][value=same]")
+    assert [page.input_value(f"#cxr-{name}") for name in ("opacity", "palette", "side", "surface")] == [
+        "0.35",
+        last,
+        "for",
+        "smooth",
+    ]
+    page.click(".chip[data-phantom]")
+    one.wait("gradcam")
+    assert page.get_attribute(".card[data-method=lime]", "data-state") == "idle"
+    assert one.complaints == []
+    page.close()

@@ -39,6 +39,14 @@ GREEN = """() => {
   for (let k = 0; k < data.length; k += 4) many += data[k + 1] > data[k] + 60;
   return many;
 }"""
+#: Script that counts the film's pixels in the colour of a known place.
+YELLOW = """() => {
+  const canvas = document.querySelector('.film canvas');
+  const {data} = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+  let many = 0;
+  for (let k = 0; k < data.length; k += 4) many += data[k] > data[k + 2] + 120;
+  return many;
+}"""
 
 
 def opened():

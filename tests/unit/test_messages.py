@@ -289,6 +289,16 @@ def test_refusals_of_films_name_the_film(tmp_path):
     assert refused_by(requests.film_of, {"kind": "file"}) == ("error.film.gone", {})
 
 
+def test_a_refusal_says_whether_model_or_film_is_at_fault():
+    said = message("error.film.gone")
+    for error, fault in (
+        (errors.UnreadableImage(said), {"unreadable": True}),
+        (errors.ModelUnavailable(said), {"model": True}),
+        (errors.TooBusy(said), {}),
+    ):
+        assert requests.refusal(error) == {"error": record(said), **fault}
+
+
 @pytest.mark.parametrize(
     ("method", "values", "identity", "parameters"),
     [

@@ -84,10 +84,10 @@ test('the example is answered from its record, and is no film of the list', asyn
   assert.deepEqual(replayed.map(answer => answer.method), [undefined, 'gradcam', 'lime']);
   assert.equal(replayed[0].turn, 1);
   assert.deepEqual(replayed.slice(1).map(answer => answer.run), [...store.current().entries.values()].map(entry => entry.run));
-  pick(1, true);
-  assert.deepEqual([store.state.chosen, store.state.picked, film.source.stored], [1, false, true]);
+  pick(1);
+  assert.deepEqual([store.state.chosen, store.state.pinned, film.source.stored], [1, null, true]);
   keepFilms();
-  assert.deepEqual([globalThis.kept.films, globalThis.kept.label], [[], null]);
+  assert.deepEqual([globalThis.kept.films, globalThis.kept.pinned], [[], null]);
 });
 
 test('an export of it, and a comparison, go to the server', async t => {

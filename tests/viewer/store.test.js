@@ -76,6 +76,16 @@ test('leaving drops runs that did not end, and measurements under way', () => {
   assert.equal(result.trust, null);
 });
 
+test('a film keeps the finding that it was shown with, for each model; a correction forgets it', () => {
+  const {film} = withFilm();
+  store.chooseFinding(1, 'Nodule');
+  store.setModel('other');
+  store.chooseFinding(0, 'Mass');
+  assert.deepEqual([...film.findings], [['m', 'Nodule'], ['other', 'Mass']]);
+  store.correctFilm(film, 'turn left', []);
+  assert.deepEqual([...film.findings], []);
+});
+
 test('a film keeps its guess, and hides the answer until it is revealed', () => {
   const {film} = withFilm();
   store.changeQuiz({on: true});

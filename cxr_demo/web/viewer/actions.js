@@ -9,7 +9,7 @@ import {askPixels, forgetPixels} from './pixels.js';
 import {foremost} from './predictions.js';
 import {askFilm, askTrust, complete, leave, sendFile} from './requests.js';
 import {keepFilms} from './session.js';
-import {NONE, addBox, addFilm, adoptExample, awaitTable, chooseFinding, chooseNoFinding, chosenModel, correctFilm, current, filmFailed, filmMet, filmRests, filmSent, filmWaits, forgetError, guess, guessing, isExample, keepFinding, keepModel, lookAtFilm, modelAnswered, note, publish, pullBox, removeFilms, requestMaps, setBoxes, setDrawing, setModel, setNaming, setPointer, setSpec, setTable, state, turnsOf, wantModel} from './store.js';
+import {addBox, addFilm, adoptExample, awaitTable, chooseFinding, chooseNoFinding, chosenModel, correctFilm, current, filmRests, filmSent, filmWaits, forgetError, guess, guessing, keepModel, lookAtFilm, modelAnswered, note, openWith, pinFinding, publish, pullBox, removeFilms, requestMaps, setBoxes, setDrawing, setFailures, setModel, setNaming, setPointer, setSpec, setTable, state, turnsOf, wantModel} from './store.js';
 import {knownFindings, lessonOf} from './truth.js';
 import {lookAfresh} from './viewport.js';
 
@@ -46,16 +46,19 @@ function forget(film) {
 
 /** Chooses the finding with which a film opens, once its prediction has arrived. @param {Result} result */
 export function settle(result) {
-  const {film, seen} = result;
+  const {seen} = result;
   setSpec(seen.spec);
-  const known = knownFindings(film) ?? [];
-  const planted = seen.ranked.find(i => known.includes(seen.labels[i])) ?? NONE;
-  const kept = seen.labels.indexOf(state.label);
-  const i = planted !== NONE && !film.met ? planted : state.picked && kept >= 0 ? kept : foremost(seen);
-  filmMet(film);
+  const i = firstFinding(result);
   chooseFinding(i, seen.labels[i]);
   publish('findings');
   askPixels();  // at once if the view is already enlarged
+}
+
+/** The pinned finding, else the one that the film was last shown with, else a known one, else the foremost. @param {Result} result */
+function firstFinding({film, seen}) {
+  const known = knownFindings(film) ?? [];
+  const wanted = [state.pinned, film.findings.get(state.model), seen.ranked.map(i => seen.labels[i]).find(label => known.includes(label))];
+  return wanted.map(label => seen.labels.indexOf(label ?? '')).find(i => i >= 0) ?? foremost(seen);
 }
 
 /** @param {readonly File[]} files films, and tables of boxes */
@@ -77,16 +80,23 @@ async function sendOne(file, film) {
   try {
     filmSent(film, {kind: 'file', path: await sendFile(file), name: file.name});
   } catch {
-    filmFailed(film, file.size > state.page.megabytes * 2 ** 20
+    dropFilm(film, file.size > state.page.megabytes * 2 ** 20
       ? tr('ui.films.too_large', {name: file.name, n: state.page.megabytes})
       : tr('ui.films.could_not_send', {name: file.name}));
   }
 }
 
-/** @param {Source['kind']} kind @param {Pick<BuiltIn, 'key' | 'title' | 'boxes'>} item */
-export function addBuiltIn(kind, item) {
+/** @param {Source['kind']} kind @param {BuiltIn} item @param {string | null} [finding] with which it opens */
+export function addBuiltIn(kind, item, finding = null) {
   const known = state.films.find(film => film.source?.kind === kind && film.source.key === item.key);
-  choose(known ?? addFilm(item.title, {kind, key: item.key}, {boxes: [...(item.boxes ?? [])]}), true);
+  const film = known ?? addFilm(item.title, {kind, key: item.key}, {boxes: [...(item.boxes ?? [])]});
+  if (finding !== null) openWith(film, item.model?.name ?? chosenModel(), finding);
+  choose(film, true);
+}
+
+/** @param {BuiltIn} item a failure case @param {string | null} [finding] with which it opens */
+export function addLesson(item, finding = null) {
+  addBuiltIn('lesson', {...item, title: tr('ui.films.failure_case', {method: item.title})}, finding);
 }
 
 /** Removes the current film from the list. */
@@ -96,8 +106,26 @@ export function removeFilm() {
   leave();
   const at = state.films.indexOf(film);
   removeFilms(one => one === film);
-  const next = state.films[Math.min(at, state.films.length - 1)];
-  if (next) return choose(next);
+  chooseOrNone(state.films[Math.min(at, state.films.length - 1)]);
+}
+
+/**
+ * Removes a file that cannot be sent or read; its successor, or the film that was in view before it, takes its place.
+ * @param {Film} film @param {string} reason
+ */
+export function dropFilm(film, reason) {
+  const at = state.films.indexOf(film);
+  if (at < 0) return;  // the visitor removed it meanwhile
+  const failures = [...state.failures, reason.includes(film.name) ? reason : `${film.name}: ${reason}`];
+  removeFilms(one => one === film);
+  if (film === state.film) chooseOrNone([state.films[at], state.filmBefore, state.films[at - 1]].find(one => one && state.films.includes(one)));
+  setFailures(failures);
+  publish('film');
+}
+
+/** @param {Film | null} [film] none for the page without a film */
+function chooseOrNone(film) {
+  if (film) return choose(film);
   lookAtFilm(null);
   publish('findings');
   publish('film');
@@ -160,15 +188,13 @@ function forgetFinding() {
 
 // ------------------------------------------------------------------ findings
 
-/** @param {number} i @param {boolean} byHand chosen by the visitor: other films open with it too */
-export function pick(i, byHand) {
+/** @param {number} i the finding that the visitor chose; a pin follows it */
+export function pick(i) {
   const seen = current()?.seen;
   if (!seen) return;
   chooseFinding(i, seen.labels[i]);
-  if (byHand && !isExample()) {
-    keepFinding(seen.labels[i]);
-    keepFilms();
-  }
+  if (state.pinned !== null) pinFinding(seen.labels[i]);
+  keepFilms();
   for (const topic of /** @type {const} */ (['mark', 'draw', 'trust', 'grid'])) publish(topic);
 }
 

@@ -8,7 +8,7 @@ import {greys} from './greylevels.js';
 import {isoline, plane, smoothed, unsureAt} from './maps.js';
 import {levelsOf} from './pixels.js';
 import {current, guessing, state} from './store.js';
-import {boxesOf, truthEdges} from './truth.js';
+import {boxesOf, plantedEdges, truthEdges} from './truth.js';
 
 /** @type {View} The whole film. */
 export const WHOLE = {x: 0, y: 0, zoom: 1};
@@ -196,7 +196,7 @@ export function hatch(pen, canvas, crop, view) {
 const [KNOWN, MARKED] = ['rgb(255 214 70)', 'rgb(120 255 160)'];
 
 /**
- * Draws a finding's boxes or a student's mark, and the true places once the answer is shown.
+ * Draws a finding's boxes or a student's mark; dashed, where it is planted, and all true places once the answer is shown.
  * @param {CanvasRenderingContext2D} pen @param {HTMLCanvasElement} canvas @param {View} view @param {string} label
  */
 function outline(pen, canvas, view, label) {
@@ -204,14 +204,18 @@ function outline(pen, canvas, view, label) {
   if (!film) return;
   const place = frame(canvas, view);
   const marked = guessing() ? [film.guess?.edges] : boxesOf(label).map(box => box.edges);
-  const known = state.quiz.on && film.guess?.revealed ? truthEdges(film) : [];
-  /** @type {(ink: string, edges: Edges) => void} */
-  const draw = (ink, [left, top, right, bottom]) => {
+  const known = guessing() ? [] : state.quiz.on ? truthEdges(film) : plantedEdges(film, label);
+  const unit = canvas.width / 500;
+  /** @type {(ink: string, edges: Edges, dash: number[]) => void} */
+  const draw = (ink, [left, top, right, bottom], dash) => {
+    pen.save();
+    pen.setLineDash(dash);
     for (const [colour, thick] of /** @type {const} */ ([['rgb(0 0 0 / .8)', 4], [ink, 2]])) {
-      Object.assign(pen, {strokeStyle: colour, lineWidth: Math.max(1, thick * canvas.width / 500)});
+      Object.assign(pen, {strokeStyle: colour, lineWidth: Math.max(1, thick * unit)});
       pen.strokeRect(place.left + left * place.width, place.top + top * place.height, (right - left) * place.width, (bottom - top) * place.height);
     }
+    pen.restore();
   };
-  for (const edges of known) draw(KNOWN, edges);
-  for (const edges of [...marked, state.pulled].filter(present)) draw(MARKED, edges);
+  for (const edges of known) draw(KNOWN, edges, [10 * unit, 6 * unit]);
+  for (const edges of [...marked, state.pulled].filter(present)) draw(MARKED, edges, []);
 }

@@ -15,6 +15,7 @@ import {createPopover} from './popovers.js';
 import {pace, words} from './progress.js';
 import {askEstimate, askRun, stop} from './requests.js';
 import {current, entryOf, isBusy, on, publish, setSetting, setSettings, shown, state, switchMethod, takesFilms, waitsForRequest} from './store.js';
+import {reliabilityOf} from './reliability.js';
 
 /** @typedef {Map<string, HTMLInputElement | HTMLSelectElement>} Fields by the setting's name */
 /** @typedef {ReturnType<typeof createParts> & {method: Method, fields: Fields}} Card */
@@ -201,18 +202,14 @@ function readOut(card) {
 /** Shows how far the map can be trusted, and what lies in the finding's boxes. @param {Card} card */
 function showFacts({method, trust, boxed}) {
   const result = current();
-  const found = result?.trust?.methods?.[method.key];
-  const i = state.chosen;
-  const fits = found && result?.trust?.about.split(' ').includes(`${method.key}:${entryOf(method)?.run}`);
-  trust.hidden = !fits;
-  const measured = fits ? measuredBoxes()?.[method.key] : null;
+  const verdict = result && reliabilityOf(method, result, state.chosen);
+  trust.hidden = !verdict;
+  const measured = verdict ? measuredBoxes()?.[method.key] : null;
   setText(boxed, measured ? tr('ui.cards.in_box', {energy: share(measured.energy), peak: inside(measured.pointing)}) : '');
-  if (!fits) return;
-  trust.dataset.verdict = found.verdict[i];
-  const kept = result.scramble?.maps.get(method.key)?.kept?.[i] ?? NaN;
-  const stays = kept >= state.page.stays ? tr('ui.cards.stays') : '';
-  setText(trust, [say(found.says[i]), stays].filter(Boolean).join(' '));
-  trust.title = trust.textContent ?? '';
+  if (!verdict) return;
+  trust.dataset.verdict = verdict.key;
+  setText(trust, verdict.words);
+  trust.title = verdict.words;
 }
 
 /** @param {Method} method */
@@ -268,7 +265,7 @@ function estimateOf(method, copies) {
 
 /** @param {Method} method @returns a checkbox that shows or hides the method's card */
 export function createToggle(method) {
-  const box = make('input', {type: 'checkbox', checked: method.on, 'data-method': method.key, onchange: () => {
+  const box = make('input', {type: 'checkbox', checked: state.on.has(method.key), 'data-method': method.key, onchange: () => {
     switchMethod(method, box.checked);
     if (!box.checked) stop(method);
     else if (!entryOf(method)) askRun(method);

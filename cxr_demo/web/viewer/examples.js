@@ -1,7 +1,7 @@
 // Ways to add films: the file chooser, and the examples that come with the page.
 
-/** @import {BuiltIn, Phantom, Source} from './types.d.ts' */
-import {addBuiltIn} from './actions.js';
+/** @import {BuiltIn, Phantom} from './types.d.ts' */
+import {addBuiltIn, addLesson} from './actions.js';
 import {button, make} from './dom.js';
 import {tr} from './i18n.js';
 import {createPopover} from './popovers.js';
@@ -27,8 +27,8 @@ export function createExamples() {
 function exampleLists() {
   const {examples, lessons} = state.page;
   return [...phantomList(),
-    ...listOf(tr('ui.films.public'), examples.map(item => chip('example', item, item))),
-    ...listOf(tr('ui.films.failures'), lessons.map(item => chip('lesson', item, {...item, title: tr('ui.films.failure_case', {method: item.title})})))];
+    ...listOf(tr('ui.films.public'), examples.map(item => chip('example', item, () => addBuiltIn('example', item)))),
+    ...listOf(tr('ui.films.failures'), lessons.map(item => chip('lesson', item, () => addLesson(item))))];
 }
 
 const phantomList = () => listOf(tr('ui.films.phantoms'), state.page.phantoms.map(pictureOf));
@@ -40,6 +40,5 @@ const listOf = (words, items) => items.length ? [make('h3', {}, words), make('di
 const pictureOf = item => make('button', {type: 'button', class: 'picture', 'data-phantom': item.key, onclick: () => addBuiltIn('phantom', item)},
   make('img', {src: item.picture, alt: '', width: 64, height: 64}), item.title);
 
-/** @param {Source['kind']} kind @param {BuiltIn} item as listed @param {BuiltIn} opened */
-const chip = (kind, item, opened) =>
-  button(item.title, {class: 'chip', [`data-${kind}`]: item.key, title: item.credit}, () => addBuiltIn(kind, opened));
+/** @param {string} kind @param {BuiltIn} item @param {() => void} open */
+const chip = (kind, item, open) => button(item.title, {class: 'chip', [`data-${kind}`]: item.key, title: item.credit}, open);

@@ -8,6 +8,7 @@ import {say, tr} from './i18n.js';
 import {distinct, sentenceCase} from './numbers.js';
 import {pixelState} from './pixels.js';
 import {current, isExample, on, publish, state, takesFilms, waitsForRequest} from './store.js';
+import {plantedIn} from './truth.js';
 
 /** @typedef {ReturnType<typeof createParts>} Parts */
 
@@ -78,8 +79,10 @@ function showFilm({veil, veilWords, invite, remove, name, notes}) {
   const size = result?.seen.film;
   name.replaceChildren(...(!film ? [] : [make('b', {title: film.name}, film.name),
     make('span', {}, size ? tr('ui.films.size', {size: `${size.width} \u00d7 ${size.height}`}) : '')]));
-  const said = film?.error ? [film.error] : (result?.seen.warnings ?? []).map(say);
-  notes.replaceChildren(...said.map(text => make('p', {}, text)), ...corrections(film, result?.seen), ...unexplained(film));
+  const planted = film && result && plantedIn(film)?.edges ? [tr('ui.films.planted_place')] : [];
+  const said = film?.error ? [film.error] : [...(result?.seen.warnings ?? []).map(say), ...planted];
+  notes.replaceChildren(...state.failures.map(text => make('p', {class: 'failure'}, text)), ...said.map(text => make('p', {}, text)),
+    ...corrections(film, result?.seen), ...unexplained(film));
   notes.classList.toggle('bad', Boolean(film?.error));
 }
 

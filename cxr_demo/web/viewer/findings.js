@@ -7,6 +7,7 @@ import {rounded} from './facts.js';
 import {clamp} from './geometry.js';
 import {readable, say, tr} from './i18n.js';
 import {percent} from './numbers.js';
+import {createPin} from './pin.js';
 import {alongAxis, isAbove} from './predictions.js';
 import {NONE, current, on, state} from './store.js';
 import {boxesOf} from './truth.js';
@@ -14,7 +15,7 @@ import {boxesOf} from './truth.js';
 export function createFindings() {
   const list = make('div', {class: 'list', role: 'listbox', tabindex: 0, 'aria-label': tr('ui.findings.list'), onkeydown: stepInList});
   const pane = make('section', {class: 'findings', 'aria-label': tr('ui.findings.title')},
-    make('div', {class: 'heads'}, make('h2', {}, tr('ui.findings.title')), make('span', {class: 'soft', title: tr('ui.findings.axis_hint')}, tr('ui.findings.axis'))),
+    make('div', {class: 'heads'}, make('h2', {}, tr('ui.findings.title')), createPin(), make('span', {class: 'soft', title: tr('ui.findings.axis_hint')}, tr('ui.findings.axis'))),
     make('p', {class: 'doubt'}, tr('ui.findings.doubted')),
     list);
   on('findings', () => showFindings(list, pane));
@@ -59,7 +60,7 @@ function stepInList(event) {
   const to = steps[event.key];
   if (to === undefined) return;
   event.preventDefault();
-  pick(ranked[clamp(to, 0, ranked.length - 1)], true);
+  pick(ranked[clamp(to, 0, ranked.length - 1)]);
 }
 
 /** @param {number} i @param {Prediction | null} seen */
@@ -72,7 +73,7 @@ function row(i, seen) {
   const words = p === null ? name : rowWords(name, p, threshold);
   return make('div', {class: `row${above ? ' above' : ''}`, role: 'option', id: `cxr-row-${i}`, 'data-finding': i,
     'aria-selected': String(i === state.chosen), 'aria-label': words, title: [words, aurocWords(labels[i])].filter(Boolean).join('\n'),
-    onclick: () => pick(i, true)},
+    onclick: () => pick(i)},
   make('span', {class: 'label'}, name, make('i', {class: 'has-box', title: tr('ui.findings.has_box')}, '\u25a1')),
   make('span', {class: 'track'},
     p === null ? null : make('span', {class: 'fill', style: `width:${100 * alongAxis(p)}%`}),

@@ -81,7 +81,7 @@ function stepFilm(by) {
 /** @param {number} by */
 function stepFinding(by) {
   const ranked = current()?.seen.ranked;
-  if (ranked) pick(ranked[clamp(ranked.indexOf(state.chosen) + by, 0, ranked.length - 1)], true);
+  if (ranked) pick(ranked[clamp(ranked.indexOf(state.chosen) + by, 0, ranked.length - 1)]);
 }
 
 /** @param {() => HTMLElement} bench the element shown in full screen */

@@ -52,7 +52,7 @@ function createMapLooks() {
   const palettes = choice('cxr-palette', page.palettes.map(({key, title}) => [key, title]), palette, key => setLook({palette: key}));
   const sides = choice('cxr-side', [['both', tr('ui.looks.both_sides')], ['for', tr('ui.looks.for_only')], ['against', tr('ui.looks.against_only')]], state.side,
     side => setLook({side: /** @type {State['side']} */ (side)}));
-  const surface = choice('cxr-surface', [['cells', tr('ui.looks.cells')], ['smooth', tr('ui.looks.smooth')]], 'cells', value => setLook({smooth: value === 'smooth'}));
+  const surface = choice('cxr-surface', [['cells', tr('ui.looks.cells')], ['smooth', tr('ui.looks.smooth')]], state.smooth ? 'smooth' : 'cells', value => setLook({smooth: value === 'smooth'}));
   const levels = make('input', {type: 'text', id: 'cxr-levels', size: 8, placeholder: tr('ui.looks.no_contours'), inputmode: 'decimal',
     title: tr('ui.looks.contours_hint'), oninput: () => takeContours(levels)});
   return {surface, levels, groups: [

@@ -1,7 +1,7 @@
 // Puts the viewer together: film, findings and maps. Python sends numbers and the viewer draws them; changing the finding,
 // opacity, scale or colours needs no request.
 
-/** @import {Host, Names} from './types.d.ts' */
+/** @import {About, Host, Names} from './types.d.ts' */
 import {addBuiltIn, choose} from './actions.js';
 import {listen} from './answers.js';
 import {createBeside} from './beside.js';
@@ -20,16 +20,17 @@ import {createGrid} from './grid.js';
 import {createHead} from './header.js';
 import {Translator, locale, speak, tr, translated, understood} from './i18n.js';
 import {createFullScreen, createKeys, keysOf} from './keys.js';
+import {createCopyLink, openLink, readLink} from './links.js';
 import {createLooks} from './looks.js';
 import {askAgain, createModels} from './models.js';
-import {remembered} from './preferences.js';
+import {remember, remembered} from './preferences.js';
 import {createQuiz} from './quiz.js';
 import {readRecorded} from './recorded.js';
 import {askNext, connect} from './requests.js';
 import {createScramble} from './scramble.js';
-import {keepFilms, keptFilms} from './session.js';
+import {keepDisplay, keepFilms, keptDisplay, keptFilms} from './session.js';
 import {createFirstFindings, createStages} from './stages.js';
-import {addFilm, current, entryOf, filmWaits, guessing, keepFinding, lookAtFilm, on, openStore, publish, setModel, shown, state, takesFilms} from './store.js';
+import {addFilm, current, entryOf, filmWaits, guessing, lookAtFilm, on, openStore, pinFinding, publish, setLook, setModel, showMethods, shown, state, takesFilms} from './store.js';
 import {createTable} from './table.js';
 import {createTour} from './tour.js';
 import {createTrust} from './trust.js';
@@ -38,13 +39,25 @@ import {createWipe} from './wipe.js';
 /** Starts the viewer in a page that Gradio serves. @param {Host} host @param {Names} names */
 export function start(host, names) {
   const {languages} = host.props.about;
-  const wished = remembered('language') ?? '';
+  const search = wasReloaded() ? '' : location.search;  // a reload keeps what the visitor has changed since the link
+  const {language} = readLink(search, /** @type {About} */ (host.props.about));
+  if (language) remember('language', language);
+  const wished = language ?? remembered('language') ?? '';
   const code = languages[wished] ? wished : understood(languages, navigator.languages);
   speak(new Translator(code, languages[code].texts));
   openStore(translated(host.props.about));
+  const display = keptDisplay();
+  if (display) {
+    showMethods(display.methods);
+    setLook(display.look);
+  }
+  const link = readLink(search, state.page);
+  if (link.methods) showMethods(link.methods);
   connect(host, names);
   const root = make('div', {class: 'cxr'});
   on('films', keepFilms);
+  on('look', keepDisplay);
+  on('cards-shown', keepDisplay);
   on('view', () => root.classList.toggle('closer', state.view.zoom > 1));
   on('point', () => placeCrosses(root));
   const form = build(root);
@@ -54,7 +67,8 @@ export function start(host, names) {
   listen(names.channel, form);
   publish('spec');
   publish('cards-shown');
-  restoreFilms(form);
+  restoreFilms(form, link.film !== null);
+  openLink(link);
   new ResizeObserver(() => publish('draw')).observe(/** @type {HTMLElement} */ (root.querySelector('.cards')));
   setInterval(() => {
     for (const method of shown()) if (entryOf(method)?.state === 'running') publish('card', method);
@@ -68,8 +82,7 @@ export function startRecorded(names) {
   start(host, names);
   const summary = document.querySelector('.record summary');
   if (summary) summary.textContent = tr('ui.page.how_to_repeat');
-  keepFinding(label);
-  addBuiltIn('recorded', film);
+  addBuiltIn('recorded', film, label);
 }
 
 /** @param {HTMLElement} root @returns the form for models of the Hub */
@@ -102,7 +115,7 @@ function build(root) {
   });
   root.append(
     createHead(models, {adding: createAdding(film.openPicker), teaching: takesFilms() ? [quiz.opener] : [],
-      menu: [...(takesFilms() ? [tour.opener] : []), keys.opener], openTable: () => drawer.open('films')}),
+      menu: [...(takesFilms() ? [tour.opener, createCopyLink()] : []), keys.opener], openTable: () => drawer.open('films')}),
     createStages(root, film.pane, cards.nodes),
     make('div', {class: 'desk'}, make('aside', {class: 'rail', 'aria-label': tr('ui.page.film_and_findings')}, film.pane, createFirstFindings(), createFindings(), film.strip), bench),
     tour.pane);
@@ -123,15 +136,24 @@ function drawersOf(boxes) {
   ];
 }
 
-/** Reopens the films after a reload of the page; without any, shows the example. @param {import('./models.js').Form} form */
-function restoreFilms(form) {
+function wasReloaded() {
+  const [entry] = performance.getEntriesByType('navigation');
+  return /** @type {PerformanceNavigationTiming | undefined} */ (entry)?.type === 'reload';
+}
+
+/**
+ * Reopens the tab's films, and shows the one that was in view unless a link opens another.
+ * @param {import('./models.js').Form} form @param {boolean} linked
+ */
+function restoreFilms(form, linked) {
   const kept = keptFilms();
-  if (!kept) return openExample();
+  if (!kept) { if (!linked) openExample(); return; }
+  for (const {findings, name, source, boxes} of kept.films) addFilm(name, source, {boxes, findings: new Map(findings), busy: false});
+  if (linked) return;
   const known = state.page.models.some(model => model.name === kept.model);
   if (known) setModel(kept.model);
   publish('model');
-  if (kept.label) keepFinding(kept.label);
-  for (const {name, source, boxes} of kept.films) addFilm(name, source, {boxes: boxes ?? [], met: Boolean(kept.label), busy: false});
+  pinFinding(kept.pinned);
   const film = state.films[kept.at] ?? state.films[0];
   if (known || !state.page.guests) return choose(film);
   // a model of the Hub, which is not in the list yet

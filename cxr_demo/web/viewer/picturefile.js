@@ -10,7 +10,8 @@ import {anyUnsure} from './maps.js';
 import {percent, signed} from './numbers.js';
 import {levelsOf, wholeFilm} from './pixels.js';
 import {current, state} from './store.js';
-import {boxesOf} from './truth.js';
+import {boxesOf, plantedEdges} from './truth.js';
+import {reliabilityOf} from './reliability.js';
 import {wrapped} from './wrapping.js';
 
 /** @typedef {{title: string, ticks: string[], notes: string[]}} Caption */
@@ -35,7 +36,8 @@ export async function savePicture(method, maps, limit) {
  * @param {Method} method @param {Result} result @param {Maps} maps @param {number} i @param {string} label
  * @param {number} limit @param {Stops} stops @returns {Caption}
  */
-function captionOf(method, {seen}, maps, i, label, limit, stops) {
+function captionOf(method, result, maps, i, label, limit, stops) {
+  const {film, seen} = result;
   const {levels, page, spec} = state;
   const percents = levels.map(share => Math.round(100 * share)).join(', ');
   return {
@@ -44,7 +46,9 @@ function captionOf(method, {seen}, maps, i, label, limit, stops) {
       : ['0', signed(limit / 2, limit), signed(limit)],
     notes: [tr('ui.picture.colours', {unit: method.unit.title}), anyUnsure(maps, i) ? tr('ui.picture.unsure') : '',
       boxesOf(label).length ? tr('ui.picture.boxes') : '',
+      plantedEdges(film, label).length ? tr('ui.picture.planted') : '',
       levels.length ? tr('ui.picture.contours', {levels: percents}) : '',
+      reliabilityOf(method, result, i)?.words ?? '',
       ...seen.warnings.map(warning => `\u26a0 ${say(warning)}`), tr('ui.picture.model', {name: spec.revision}), tr('ui.picture.file', {name: seen.film.name}),
       page.notice].filter(Boolean)};
 }

@@ -86,7 +86,7 @@ function showQuiz({pane, form, finding, mark, reveal, said}) {
   reveal.disabled = own.finding === null;
   mark.setAttribute('aria-pressed', String(state.drawing));
   setText(mark, own.edges ? tr('ui.quiz.mark_again') : tr('ui.quiz.mark'));
-  said.replaceChildren(...(own.revealed ? compared(result, own) : []).map(text => make('p', {}, text)));
+  said.replaceChildren(...(own.revealed ? answerTo(result, own) : []));
 }
 
 /** @param {readonly string[]} labels @returns {[string, string][]} values with words */
@@ -106,7 +106,7 @@ function revealGuess() {
   count(result, own.finding, own.edges);
   if (own.finding !== NONE) {
     if (own.edges) addBox(film, {label: seen.labels[own.finding], edges: own.edges});
-    pick(own.finding, true);
+    pick(own.finding);
     if (own.edges) askTrust(true);
   }
   publish('quiz');
@@ -123,14 +123,33 @@ function count(result, finding, edges) {
   if (edges && known.length) changeQuiz({marked: marked + 1, met: met + Number(known.some(one => overlapOf(one, edges) > 0))});
 }
 
-/** Sentences on the guess, the model's answer, the truth if known, and the maps within the mark. @param {Result} result @param {Guess} own */
-function compared(result, {finding, edges}) {
+/** Whether the guess is right; the guess, the model's answer and the truth in a line; and the details. @param {Result} result @param {Guess} own */
+function answerTo(result, {finding, edges}) {
+  const {film, seen} = result;
   const guessed = finding ?? NONE;
-  const {judged, right, named, said, marked, met} = state.quiz;
+  const known = knownFindings(film);
+  /** @param {string[]} labels */
+  const names = labels => labels.length ? labels.map(readable).join(', ') : tr('ui.quiz.none_of_these');
+  const [first] = foundBy(result);
   return [
-    knownFindings(result.film) && (isRight(result, guessed) ? tr('ui.quiz.right') : tr('ui.quiz.wrong')),
+    make('h3', {}, !known ? tr('ui.quiz.unknown') : isRight(result, guessed) ? tr('ui.quiz.right') : tr('ui.quiz.wrong')),
+    make('p', {}, tr('ui.quiz.line', {
+      you: names(guessed === NONE ? [] : [seen.labels[guessed]]),
+      model: first === undefined ? tr('ui.quiz.model_none') : `${readable(seen.labels[first])} ${percent(seen.probabilities[first])}`,
+      truth: known ? names(known) : tr('ui.quiz.not_known')})),
+    make('ul', {class: 'soft'}, ...detailsOf(result, guessed, edges).map(text => make('li', {}, text)))];
+}
+
+/** @param {Result} result @returns the findings above the cut-off, the most probable first */
+const foundBy = ({seen}) => seen.ranked.filter(i => isAbove(seen, i));
+
+/** Sentences on the model's answer to the guess, the truth, the maps within the mark, and the count. @param {Result} result @param {number} guessed @param {Edges | null} edges */
+function detailsOf(result, guessed, edges) {
+  const {judged, right, named, said, marked, met} = state.quiz;
+  const planted = plantedIn(result.film);
+  return [
     guessed === NONE ? sawNone(result) : sawOne(result, guessed),
-    truthWords(result),
+    planted ? `${planted.planted} ${tr('ui.quiz.drawn')}` : '',
     truthEdges(result.film).length ? tr('ui.quiz.yellow') : '',
     edges && overlapWords(knownEdges(result, guessed), edges),
     edges && guessed !== NONE ? evidenceWords(result, guessed, edges) : '',
@@ -141,11 +160,9 @@ function compared(result, {finding, edges}) {
 }
 
 /** @param {Result} result */
-function sawNone({seen}) {
-  const above = seen.ranked.filter(i => isAbove(seen, i));
-  if (!above.length) return tr('ui.quiz.saw_none_both');
-  return tr('ui.quiz.saw_none',
-    {n: above.length, finding: readable(seen.labels[above[0]]), p: percent(seen.probabilities[above[0]])});
+function sawNone(result) {
+  const n = foundBy(result).length;
+  return n ? tr('ui.quiz.model_above', {n}) : '';
 }
 
 /** @param {Result} result @param {number} finding */
@@ -153,15 +170,6 @@ function sawOne({seen}, finding) {
   const given = {finding: readable(seen.labels[finding]), p: percent(seen.probabilities[finding]), place: seen.ranked.indexOf(finding) + 1, n: seen.ranked.length};
   return isAbove(seen, finding) ? tr('ui.quiz.saw_above', given)
     : tr('ui.quiz.saw', given);
-}
-
-/** @param {Result} result */
-function truthWords({film}) {
-  const planted = plantedIn(film);
-  const known = knownFindings(film);
-  if (!planted) return known && tr('ui.quiz.true_boxes', {findings: known.map(readable).join(', ')});
-  return [tr('ui.quiz.true_planted', {truth: planted.planted}), planted.finding ? tr('ui.quiz.that_is', {finding: readable(planted.finding)}) : '',
-    tr('ui.quiz.drawn')].filter(Boolean).join(' ');
 }
 
 /** @param {Edges[]} places @param {Edges} edges */

@@ -1,6 +1,6 @@
 // Weight randomisation: maps of the model with permuted weights (Adebayo et al. 2018), beside the original ones.
 
-/** @import {Answer, Result, ScrambledMap} from './types.d.ts' */
+/** @import {Answer, Maps, Method, Result, ScrambledMap} from './types.d.ts' */
 import {fit, picture, stopsOf} from './canvas.js';
 import {button, make, setText} from './dom.js';
 import {say, tr} from './i18n.js';
@@ -67,20 +67,22 @@ function showMaps(place) {
 }
 
 /** @param {Result} result @param {string} key @param {ScrambledMap} found */
-function figureOf(result, key, found) {
-  const kept = found.kept?.[state.chosen] ?? null;
-  const canvas = make('canvas', {role: 'img', 'aria-label': tr('ui.scramble.map_of', {method: titleOf(key)})});
-  const {maps} = found;
+function figureOf(result, key, {kept: similarities, error, maps}) {
+  const kept = similarities?.[state.chosen] ?? null;
   const method = methodOf(key);
-  if (maps && method) {
-    draws.push(() => {
-      if (!canvas.isConnected || result !== current()) return;
-      fit(canvas, result.image);
-      picture(canvas, result, {maps, limit: maps.limit[state.chosen], stops: stopsOf(method)});
-    });
-  }
-  return make('figure', {class: kept !== null && kept >= state.page.stays ? 'stays' : null}, make('div', {class: 'stage small'}, canvas),
-    make('figcaption', {}, make('b', {}, titleOf(key)), ` ${found.error ? say(found.error) : verdictOf(kept)}`));
+  return make('figure', {class: kept !== null && kept >= state.page.stays ? 'stays' : null}, maps && method && stageOf(result, method, maps),
+    make('figcaption', {}, make('b', {}, titleOf(key)), ` ${error ? say(error) : verdictOf(kept)}`));
+}
+
+/** @param {Result} result @param {Method} method @param {Maps} maps */
+function stageOf(result, method, maps) {
+  const canvas = make('canvas', {role: 'img', 'aria-label': tr('ui.scramble.map_of', {method: method.title})});
+  draws.push(() => {
+    if (!canvas.isConnected || result !== current()) return;
+    fit(canvas, result.image);
+    picture(canvas, result, {maps, limit: maps.limit[state.chosen], stops: stopsOf(method)});
+  });
+  return make('div', {class: 'stage small'}, canvas);
 }
 
 /** @param {number | null} kept correlation with the original map */

@@ -1,28 +1,47 @@
-// Stores the open films over a reload, until the tab is closed.
+// Stores the open films, and how maps are displayed, over a reload, until the tab is closed.
 
-/** @import {Box, Source} from './types.d.ts' */
+/** @import {Box, Source, State} from './types.d.ts' */
 import {chosenModel, state, takesFilms} from './store.js';
 
-const KEY = 'cxr-films';
+const [FILMS, DISPLAY] = ['cxr-films', 'cxr-display'];
 
-/** @typedef {{name: string, source: Source, boxes?: Box[]}} KeptFilm */
-/** @typedef {{model: string, label: string | null, at: number, films: KeptFilm[]}} Kept */
+/** @typedef {{name: string, source: Source, boxes: Box[], findings: [string, string][]}} KeptFilm */
+/** @typedef {{model: string, pinned: string | null, at: number, films: KeptFilm[]}} KeptFilms */
+/** @typedef {{methods: string[], look: Pick<State, 'opacity' | 'scale' | 'side' | 'palette' | 'smooth'>}} KeptDisplay */
 
 export function keepFilms() {
-  if (!takesFilms()) return;
   const films = state.films.filter(film => film.source && (!film.error || film.results.size));
-  const kept = {model: state.wanted ?? chosenModel(), label: state.picked ? state.label : null,
-    at: films.findIndex(film => film === state.film), films: films.map(({name, source, boxes}) => ({name, source, boxes}))};
-  try { sessionStorage.setItem(KEY, JSON.stringify(kept)); } catch { /* a frame without storage */ }
+  keep(FILMS, {model: state.wanted ?? chosenModel(), pinned: state.pinned, at: films.findIndex(film => film === state.film),
+    films: films.map(({name, source, boxes, findings}) => ({name, source, boxes, findings: [...findings]}))});
 }
 
-/** @returns {Kept | null} */
+/** @returns {KeptFilms | null} null without films */
 export function keptFilms() {
+  /** @type {KeptFilms | null} */
+  const found = kept(FILMS);
+  return found?.films.length ? found : null;
+}
+
+/** Stores the visible methods and the look of their maps. */
+export function keepDisplay() {
+  const {on, opacity, scale, side, palette, smooth} = state;
+  keep(DISPLAY, {methods: [...on], look: {opacity, scale, side, palette, smooth}});
+}
+
+/** @returns {KeptDisplay | null} */
+export const keptDisplay = () => kept(DISPLAY);
+
+/** @param {string} key @param {object} value; a report stores none */
+function keep(key, value) {
+  if (!takesFilms()) return;
+  try { sessionStorage.setItem(key, JSON.stringify(value)); } catch { /* a frame without storage */ }
+}
+
+/** @param {string} key @returns {any} null if nothing is stored */
+function kept(key) {
   if (!takesFilms()) return null;
   try {
-    /** @type {Kept | null} */
-    const kept = JSON.parse(sessionStorage.getItem(KEY) ?? 'null');
-    return kept?.films.length ? kept : null;
+    return JSON.parse(sessionStorage.getItem(key) ?? 'null');
   } catch {
     return null;
   }

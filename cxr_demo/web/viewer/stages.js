@@ -71,7 +71,7 @@ export function createFirstFindings() {
   const show = () => {
     const seen = current()?.seen;
     chips.replaceChildren(...(seen?.ranked ?? []).slice(0, FIRST).map(i =>
-      button(`${readable(seen?.labels[i] ?? '')} ${percent(seen?.probabilities[i] ?? NaN)}`, {class: 'chip', 'aria-pressed': String(i === state.chosen)}, () => pick(i, true))));
+      button(`${readable(seen?.labels[i] ?? '')} ${percent(seen?.probabilities[i] ?? NaN)}`, {class: 'chip', 'aria-pressed': String(i === state.chosen)}, () => pick(i))));
   };
   on('findings', show);
   on('mark', show);

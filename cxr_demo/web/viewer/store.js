@@ -4,7 +4,7 @@
 /** @import {About, AwaitedTable, Box, Cell, Choice, Edges, Entry, Film, Grid, Guess, Job, Method, Packing, Place, Prediction, Question, Quiz, Result, Scramble, Settings, Source, Spec, State, Trust, View, Window} from './types.d.ts' */
 
 /** A type with writable fields, for actions. @template T @typedef {{-readonly [K in keyof T]: T[K]}} Open */
-/** @typedef {'draw' | 'cards' | 'card' | 'point' | 'film' | 'films' | 'findings' | 'mark' | 'spec' | 'model' | 'naming' | 'trust' | 'scramble' | 'grid' | 'grid-status' | 'quiz' | 'export' | 'packing' | 'view' | 'note' | 'cards-shown' | 'boxes' | 'estimate' | 'tables' | 'drawer'} Topic */
+/** @typedef {'draw' | 'cards' | 'card' | 'point' | 'film' | 'films' | 'findings' | 'mark' | 'spec' | 'model' | 'naming' | 'trust' | 'scramble' | 'grid' | 'grid-status' | 'quiz' | 'export' | 'packing' | 'view' | 'note' | 'cards-shown' | 'boxes' | 'estimate' | 'tables' | 'drawer' | 'look' | 'pin'} Topic */
 
 /** No finding is chosen. */
 export const NONE = -1;
@@ -26,8 +26,8 @@ export function openStore(page) {
     page, models: [...page.models], spec: page.spec,
     on: new Set(page.methods.filter(method => method.on).map(method => method.key)),
     settings: new Map(page.methods.map(method => [method.key, defaultsOf(method)])), estimating: new Map(),
-    films: [], film: null, model: page.model, modelBefore: page.model, modelThatAnswers: page.model, wanted: null, naming: 0, turn: 0, run: 0, asked: new Map(),
-    chosen: NONE, label: '', picked: false, pointer: null,
+    films: [], film: null, filmBefore: null, failures: [], model: page.model, modelBefore: page.model, modelThatAnswers: page.model, wanted: null, naming: 0, turn: 0, run: 0, asked: new Map(),
+    chosen: NONE, label: '', pinned: null, pointer: null,
     opacity: page.opacity, scale: 'own', side: 'both', palette: page.palettes[0].key, smooth: false, levels: [],
     view: {x: 0, y: 0, zoom: 1}, window: {low: 0, high: 1, inverted: false},
     drawing: false, corner: null, pulled: null, table: new Map(), awaited: null,
@@ -108,7 +108,7 @@ const PARTS = ['trust', 'scramble', 'exporting'];
 // ------------------------------------------------------------------ actions: films
 
 /** @param {string} name @param {Source | null} source @param {Partial<Film>} [more] @returns {Film} */
-export const newFilm = (name, source, more = {}) => ({name, source, results: new Map(), error: null, busy: true, boxes: [], met: false, explainAnyway: false, guess: null, ticked: false,
+export const newFilm = (name, source, more = {}) => ({name, source, results: new Map(), error: null, busy: true, boxes: [], findings: new Map(), explainAnyway: false, guess: null, ticked: false,
     compared: false, thumb: null, pixels: null, ...more});
 
 /** @param {string} name @param {Source | null} source @param {Partial<Film>} [more] @returns {Film} */
@@ -133,7 +133,14 @@ export function adoptExample() {
 /** @param {(film: Film) => boolean} unwanted */
 export function removeFilms(unwanted) { own.films = own.films.filter(film => !unwanted(film)); }
 /** @param {Film | null} film */
-export function lookAtFilm(film) { own.film = film; }
+export function lookAtFilm(film) {
+  if (film === own.film) return;
+  if (own.film && own.films.includes(own.film)) own.filmBefore = own.film;
+  own.film = film;
+  own.failures = [];
+}
+/** @param {readonly string[]} failures */
+export function setFailures(failures) { own.failures = failures; }
 /** @param {Film} film @param {Source} source of the uploaded file */
 export function filmSent(film, source) { changeFilm(film, {source}); }
 /** @param {Film} film whose prediction was requested */
@@ -144,8 +151,6 @@ export function filmRests(film) { changeFilm(film, {busy: false}); }
 export function filmFailed(film, error) { changeFilm(film, {busy: false, error}); }
 /** @param {Film} film */
 export function forgetError(film) { changeFilm(film, {error: null}); }
-/** @param {Film} film that has been shown, so that it opens with the chosen finding from now on */
-export function filmMet(film) { changeFilm(film, {met: true}); }
 /** @param {Film} film whose maps the visitor requested although it does not look like a chest film */
 export function requestMaps(film) { changeFilm(film, {explainAnyway: true}); }
 /** @param {Film} film @param {HTMLCanvasElement} thumb */
@@ -164,12 +169,12 @@ export function setPixels(film, pixels) { changeFilm(film, {pixels}); }
 export function guess(film, said) { changeFilm(film, {guess: {finding: null, edges: null, revealed: false, ...film.guess, ...said}}); }
 
 /**
- * Changes a film's correction, and drops its answers, which belong to the earlier one.
+ * Changes a film's correction, and drops its answers and findings, which belong to the earlier one.
  * @param {Film} film @param {string | null} correction @param {readonly Box[]} boxes on the corrected film
  */
 export function correctFilm(film, correction, boxes) {
   const source = film.source && {...film.source, correction: correction ?? undefined};
-  changeFilm(film, {source, boxes, thumb: null, results: new Map()});
+  changeFilm(film, {source, boxes, thumb: null, results: new Map(), findings: new Map()});
 }
 
 /** @param {Film} film @param {string} model @param {Prediction} seen @param {HTMLImageElement} image */
@@ -218,11 +223,17 @@ export function addModel(choice) { own.models = [...own.models, choice]; publish
 export function wantModel(name) { own.wanted = name; }
 /** @param {number} run of the request for a model of the Hub; 0 for none */
 export function setNaming(run) { own.naming = run; }
-/** @param {number} i @param {string} label */
-export function chooseFinding(i, label) { own.chosen = i; own.label = label; }
+/** The film keeps it for its next showing with this model. @param {number} i @param {string} label */
+export function chooseFinding(i, label) {
+  own.chosen = i;
+  own.label = label;
+  if (own.film) openWith(own.film, own.model, label);
+}
+/** @param {Film} film @param {string} model @param {string} label of the finding with which it opens */
+export function openWith(film, model, label) { changeFilm(film, {findings: new Map(film.findings).set(model, label)}); }
 export function chooseNoFinding() { own.chosen = NONE; }
-/** @param {string} label chosen by the visitor, so that other films open with it too */
-export function keepFinding(label) { own.label = label; own.picked = true; }
+/** @param {string | null} label of the finding with which all films open; null for each film's own */
+export function pinFinding(label) { own.pinned = label; publish('pin'); }
 
 // ------------------------------------------------------------------ actions: runs
 
@@ -234,6 +245,9 @@ export function switchMethod(method, is) {
   const others = [...own.on].filter(key => key !== method.key);
   own.on = new Set(is ? [...others, method.key] : others);
 }
+
+/** @param {readonly string[]} keys of the visible methods */
+export function showMethods(keys) { own.on = new Set(keys); }
 
 /** @param {Method} method @param {string} name @param {Settings[string]} value */
 export function setSetting(method, name, value) {
@@ -277,7 +291,7 @@ export function setLevels(window) { own.window = window; }
 /** @param {Place | null} place in shares of the film */
 export function setPointer(place) { own.pointer = place; }
 /** @param {Partial<Pick<State, 'opacity' | 'scale' | 'side' | 'palette' | 'smooth' | 'levels'>>} look */
-export function setLook(look) { Object.assign(own, look); publish('draw'); }
+export function setLook(look) { Object.assign(own, look); publish('look'); publish('draw'); }
 /** @param {Partial<State['wipe']>} wipe */
 export function setWipe(wipe) { own.wipe = {...own.wipe, ...wipe}; }
 /** @param {Film | null} film */

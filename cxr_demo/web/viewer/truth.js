@@ -12,6 +12,12 @@ export const plantedIn = film =>
 export const lessonOf = film =>
   film.source?.kind === 'lesson' ? state.page.lessons.find(item => item.key === film.source?.key) ?? null : null;
 
+/** @param {Film} film @param {string} label @returns {Edges[]} where this finding is planted, if it is */
+export function plantedEdges(film, label) {
+  const planted = plantedIn(film);
+  return planted?.edges && planted.finding === label ? [planted.edges] : [];
+}
+
 /** @param {Film} film */
 const givenBoxes = film => film.boxes.filter(box => box.given);
 

@@ -113,7 +113,7 @@ export interface Answer extends Progress {
   readonly methods?: Readonly<Record<string, MethodTrust>>; readonly agreement?: readonly Agreement[];
   readonly marker?: readonly number[]; readonly lungs?: Sentence;
   readonly boxes?: Readonly<Record<string, Readonly<Record<string, BoxMeasures>>>>;
-  readonly failed?: string; readonly model?: boolean;
+  readonly failed?: string; readonly model?: boolean; readonly unreadable?: boolean;
 }
 
 // ------------------------------------------------------------------ in the store
@@ -131,9 +131,10 @@ export interface Source {
 export interface Guess { readonly finding: number | null; readonly edges: Edges | null; readonly revealed: boolean }
 /** The fetch of a film's full pixels; `ended` resolves when it succeeds or fails. */
 export interface PixelFetch { readonly run: number; readonly done: boolean; readonly ended: Promise<void>; readonly end: () => void }
+/** A visitor's or built-in film; `findings` has the finding last shown, by model. */
 export interface Film {
   readonly name: string; readonly source: Source | null; readonly results: ReadonlyMap<string, Result>; readonly error: string | null;
-  readonly busy: boolean; readonly boxes: readonly Box[]; readonly met: boolean; readonly explainAnyway: boolean; readonly guess: Guess | null; readonly ticked: boolean;
+  readonly busy: boolean; readonly boxes: readonly Box[]; readonly findings: ReadonlyMap<string, string>; readonly explainAnyway: boolean; readonly guess: Guess | null; readonly ticked: boolean;
   readonly compared: boolean; readonly thumb: HTMLCanvasElement | null; readonly pixels: PixelFetch | null;
 }
 export interface Maps {
@@ -189,13 +190,14 @@ export interface Quiz {
 /** A table of boxes without any open film so far. */
 export interface AwaitedTable { readonly words: string; readonly stems: ReadonlySet<string> }
 
+/** `failures` says why files were not added, until another film is shown; `filmBefore` was in view before `film`. */
 export interface State {
   readonly page: About; readonly models: readonly Choice[]; readonly spec: Spec;
   readonly on: ReadonlySet<string>; readonly settings: ReadonlyMap<string, Settings>; readonly estimating: ReadonlyMap<string, number>;
-  readonly films: readonly Film[]; readonly film: Film | null;
+  readonly films: readonly Film[]; readonly film: Film | null; readonly filmBefore: Film | null; readonly failures: readonly string[];
   readonly model: string; readonly modelBefore: string; readonly modelThatAnswers: string; readonly wanted: string | null; readonly naming: number;
   readonly turn: number; readonly run: number; readonly asked: ReadonlyMap<number, Question>;
-  readonly chosen: number; readonly label: string; readonly picked: boolean; readonly pointer: Place | null;
+  readonly chosen: number; readonly label: string; readonly pinned: string | null; readonly pointer: Place | null;
   readonly opacity: number; readonly scale: 'own' | 'same'; readonly side: Sides; readonly palette: string; readonly smooth: boolean;
   readonly levels: readonly number[]; readonly view: View; readonly window: Window;
   readonly drawing: boolean; readonly corner: Place | null; readonly pulled: Edges | null;

@@ -1,4 +1,4 @@
-// Made by `make viewer`; sources sha256:3273beebb7c8a541d69175ab61a39b2bdc562788e3369f904a54f20611f0aeb8
+// Made by `make viewer`; sources sha256:8a1db99694fcfa1a56cfae64c8ea32854655a7876c76afbfd4e3bcd40845937a
 "use strict";
 var viewer = (() => {
   var __defProp = Object.defineProperty;
@@ -489,6 +489,8 @@ var viewer = (() => {
         estimating: /* @__PURE__ */ new Map(),
         films: [],
         film: null,
+        filmBefore: null,
+        failures: [],
         model: page.model,
         modelBefore: page.model,
         modelThatAnswers: page.model,
@@ -499,7 +501,7 @@ var viewer = (() => {
         asked: /* @__PURE__ */ new Map(),
         chosen: NONE,
         label: "",
-        picked: false,
+        pinned: null,
         pointer: null,
         opacity: page.opacity,
         scale: "own",
@@ -568,7 +570,7 @@ var viewer = (() => {
     error: null,
     busy: true,
     boxes: [],
-    met: false,
+    findings: /* @__PURE__ */ new Map(),
     explainAnyway: false,
     guess: null,
     ticked: false,
@@ -597,7 +599,13 @@ var viewer = (() => {
     own.films = own.films.filter((film) => !unwanted(film));
   }
   function lookAtFilm(film) {
+    if (film === own.film) return;
+    if (own.film && own.films.includes(own.film)) own.filmBefore = own.film;
     own.film = film;
+    own.failures = [];
+  }
+  function setFailures(failures) {
+    own.failures = failures;
   }
   function filmSent(film, source) {
     changeFilm(film, { source });
@@ -613,9 +621,6 @@ var viewer = (() => {
   }
   function forgetError(film) {
     changeFilm(film, { error: null });
-  }
-  function filmMet(film) {
-    changeFilm(film, { met: true });
   }
   function requestMaps(film) {
     changeFilm(film, { explainAnyway: true });
@@ -643,7 +648,7 @@ var viewer = (() => {
   }
   function correctFilm(film, correction, boxes) {
     const source = film.source && { ...film.source, correction: correction ?? void 0 };
-    changeFilm(film, { source, boxes, thumb: null, results: /* @__PURE__ */ new Map() });
+    changeFilm(film, { source, boxes, thumb: null, results: /* @__PURE__ */ new Map(), findings: /* @__PURE__ */ new Map() });
   }
   function addResult(film, model, seen, image) {
     const result = { film, seen, image, entries: /* @__PURE__ */ new Map(), trust: null, scramble: null, exporting: null };
@@ -690,13 +695,17 @@ var viewer = (() => {
   function chooseFinding(i, label) {
     own.chosen = i;
     own.label = label;
+    if (own.film) openWith(own.film, own.model, label);
+  }
+  function openWith(film, model, label) {
+    changeFilm(film, { findings: new Map(film.findings).set(model, label) });
   }
   function chooseNoFinding() {
     own.chosen = NONE;
   }
-  function keepFinding(label) {
-    own.label = label;
-    own.picked = true;
+  function pinFinding(label) {
+    own.pinned = label;
+    publish("pin");
   }
   function nextRun() {
     own.run += 1;
@@ -705,6 +714,9 @@ var viewer = (() => {
   function switchMethod(method, is) {
     const others = [...own.on].filter((key) => key !== method.key);
     own.on = new Set(is ? [...others, method.key] : others);
+  }
+  function showMethods(keys) {
+    own.on = new Set(keys);
   }
   function setSetting(method, name, value) {
     own.settings = new Map(own.settings).set(method.key, { ...settingsOf(method), [name]: value });
@@ -748,6 +760,7 @@ var viewer = (() => {
   }
   function setLook(look) {
     Object.assign(own, look);
+    publish("look");
     publish("draw");
   }
   function setWipe(wipe) {
@@ -971,6 +984,10 @@ var viewer = (() => {
   // cxr_demo/web/viewer/truth.js
   var plantedIn = (film) => film.source?.kind === "phantom" ? state.page.phantoms.find((item) => item.key === film.source?.key) ?? null : null;
   var lessonOf = (film) => film.source?.kind === "lesson" ? state.page.lessons.find((item) => item.key === film.source?.key) ?? null : null;
+  function plantedEdges(film, label) {
+    const planted = plantedIn(film);
+    return planted?.edges && planted.finding === label ? [planted.edges] : [];
+  }
   var givenBoxes = (film) => film.boxes.filter((box) => box.given);
   var boxesOf = (label) => state.film?.boxes.filter((box) => box.label === label) ?? [];
   function knownFindings(film) {
@@ -1030,22 +1047,22 @@ var viewer = (() => {
   }
   function filmAt(result, width, height, view) {
     const levels2 = levelsOf(result);
-    const kept2 = drawnOf(result.film, levels2);
-    const about2 = [width, height, view.x, view.y, view.zoom, kept2.window].join(" ");
-    const known = kept2.pictures.get(about2);
+    const kept3 = drawnOf(result.film, levels2);
+    const about2 = [width, height, view.x, view.y, view.zoom, kept3.window].join(" ");
+    const known = kept3.pictures.get(about2);
     if (known) return known;
     const level = levels2.findLast((one) => one.width >= view.zoom * width) ?? levels2[0];
     const [left, right] = [view.x, view.x + 1 / view.zoom].map((x) => x * level.width);
     const [top, bottom] = [view.y, view.y + 1 / view.zoom].map((y) => y * level.height);
     const [x0, y0] = [Math.max(0, Math.floor(left) - 1), Math.max(0, Math.floor(top) - 1)];
     const [w, h] = [Math.min(level.width, Math.ceil(right) + 1) - x0, Math.min(level.height, Math.ceil(bottom) + 1) - y0];
-    const source = pictureOf(level, kept2.greys, x0, y0, w, h);
+    const source = pictureOf(level, kept3.greys, x0, y0, w, h);
     const made = make("canvas", { width, height });
     const pen = penOf(made);
     pen.imageSmoothingQuality = "high";
     pen.drawImage(source, left - x0, top - y0, right - left, bottom - top, 0, 0, width, height);
-    if (kept2.pictures.size > 3) kept2.pictures.clear();
-    kept2.pictures.set(about2, made);
+    if (kept3.pictures.size > 3) kept3.pictures.clear();
+    kept3.pictures.set(about2, made);
     return made;
   }
   function drawnOf(film, levels2) {
@@ -1147,19 +1164,23 @@ var viewer = (() => {
     if (!film) return;
     const place = frame(canvas, view);
     const marked = guessing() ? [film.guess?.edges] : boxesOf(label).map((box) => box.edges);
-    const known = state.quiz.on && film.guess?.revealed ? truthEdges(film) : [];
-    const draw = (ink, [left, top, right, bottom]) => {
+    const known = guessing() ? [] : state.quiz.on ? truthEdges(film) : plantedEdges(film, label);
+    const unit = canvas.width / 500;
+    const draw = (ink, [left, top, right, bottom], dash) => {
+      pen.save();
+      pen.setLineDash(dash);
       for (
         const [colour, thick] of
         /** @type {const} */
         [["rgb(0 0 0 / .8)", 4], [ink, 2]]
       ) {
-        Object.assign(pen, { strokeStyle: colour, lineWidth: Math.max(1, thick * canvas.width / 500) });
+        Object.assign(pen, { strokeStyle: colour, lineWidth: Math.max(1, thick * unit) });
         pen.strokeRect(place.left + left * place.width, place.top + top * place.height, (right - left) * place.width, (bottom - top) * place.height);
       }
+      pen.restore();
     };
-    for (const edges of known) draw(KNOWN, edges);
-    for (const edges of [...marked, state.pulled].filter(present)) draw(MARKED, edges);
+    for (const edges of known) draw(KNOWN, edges, [10 * unit, 6 * unit]);
+    for (const edges of [...marked, state.pulled].filter(present)) draw(MARKED, edges, []);
   }
 
   // cxr_demo/web/viewer/predictions.js
@@ -1190,26 +1211,36 @@ var viewer = (() => {
   }
 
   // cxr_demo/web/viewer/session.js
-  var KEY = "cxr-films";
+  var [FILMS, DISPLAY] = ["cxr-films", "cxr-display"];
   function keepFilms() {
-    if (!takesFilms()) return;
     const films = state.films.filter((film) => film.source && (!film.error || film.results.size));
-    const kept2 = {
+    keep(FILMS, {
       model: state.wanted ?? chosenModel(),
-      label: state.picked ? state.label : null,
+      pinned: state.pinned,
       at: films.findIndex((film) => film === state.film),
-      films: films.map(({ name, source, boxes }) => ({ name, source, boxes }))
-    };
+      films: films.map(({ name, source, boxes, findings }) => ({ name, source, boxes, findings: [...findings] }))
+    });
+  }
+  function keptFilms() {
+    const found = kept2(FILMS);
+    return found?.films.length ? found : null;
+  }
+  function keepDisplay() {
+    const { on: on2, opacity, scale, side, palette, smooth } = state;
+    keep(DISPLAY, { methods: [...on2], look: { opacity, scale, side, palette, smooth } });
+  }
+  var keptDisplay = () => kept2(DISPLAY);
+  function keep(key, value) {
+    if (!takesFilms()) return;
     try {
-      sessionStorage.setItem(KEY, JSON.stringify(kept2));
+      sessionStorage.setItem(key, JSON.stringify(value));
     } catch {
     }
   }
-  function keptFilms() {
+  function kept2(key) {
     if (!takesFilms()) return null;
     try {
-      const kept2 = JSON.parse(sessionStorage.getItem(KEY) ?? "null");
-      return kept2?.films.length ? kept2 : null;
+      return JSON.parse(sessionStorage.getItem(key) ?? "null");
     } catch {
       return null;
     }
@@ -1296,16 +1327,17 @@ var viewer = (() => {
     forgetPictures(film);
   }
   function settle(result) {
-    const { film, seen } = result;
+    const { seen } = result;
     setSpec(seen.spec);
-    const known = knownFindings(film) ?? [];
-    const planted = seen.ranked.find((i2) => known.includes(seen.labels[i2])) ?? NONE;
-    const kept2 = seen.labels.indexOf(state.label);
-    const i = planted !== NONE && !film.met ? planted : state.picked && kept2 >= 0 ? kept2 : foremost(seen);
-    filmMet(film);
+    const i = firstFinding(result);
     chooseFinding(i, seen.labels[i]);
     publish("findings");
     askPixels();
+  }
+  function firstFinding({ film, seen }) {
+    const known = knownFindings(film) ?? [];
+    const wanted = [state.pinned, film.findings.get(state.model), seen.ranked.map((i) => seen.labels[i]).find((label) => known.includes(label))];
+    return wanted.map((label) => seen.labels.indexOf(label ?? "")).find((i) => i >= 0) ?? foremost(seen);
   }
   async function addFiles(files) {
     const tables = files.filter((file) => /\.csv$/i.test(file.name));
@@ -1324,12 +1356,17 @@ var viewer = (() => {
     try {
       filmSent(film, { kind: "file", path: await sendFile(file), name: file.name });
     } catch {
-      filmFailed(film, file.size > state.page.megabytes * 2 ** 20 ? tr("ui.films.too_large", { name: file.name, n: state.page.megabytes }) : tr("ui.films.could_not_send", { name: file.name }));
+      dropFilm(film, file.size > state.page.megabytes * 2 ** 20 ? tr("ui.films.too_large", { name: file.name, n: state.page.megabytes }) : tr("ui.films.could_not_send", { name: file.name }));
     }
   }
-  function addBuiltIn(kind, item) {
-    const known = state.films.find((film) => film.source?.kind === kind && film.source.key === item.key);
-    choose(known ?? addFilm(item.title, { kind, key: item.key }, { boxes: [...item.boxes ?? []] }), true);
+  function addBuiltIn(kind, item, finding = null) {
+    const known = state.films.find((film2) => film2.source?.kind === kind && film2.source.key === item.key);
+    const film = known ?? addFilm(item.title, { kind, key: item.key }, { boxes: [...item.boxes ?? []] });
+    if (finding !== null) openWith(film, item.model?.name ?? chosenModel(), finding);
+    choose(film, true);
+  }
+  function addLesson(item, finding = null) {
+    addBuiltIn("lesson", { ...item, title: tr("ui.films.failure_case", { method: item.title }) }, finding);
   }
   function removeFilm() {
     const film = state.film;
@@ -1337,8 +1374,19 @@ var viewer = (() => {
     leave();
     const at = state.films.indexOf(film);
     removeFilms((one) => one === film);
-    const next = state.films[Math.min(at, state.films.length - 1)];
-    if (next) return choose(next);
+    chooseOrNone(state.films[Math.min(at, state.films.length - 1)]);
+  }
+  function dropFilm(film, reason) {
+    const at = state.films.indexOf(film);
+    if (at < 0) return;
+    const failures = [...state.failures, reason.includes(film.name) ? reason : `${film.name}: ${reason}`];
+    removeFilms((one) => one === film);
+    if (film === state.film) chooseOrNone([state.films[at], state.filmBefore, state.films[at - 1]].find((one) => one && state.films.includes(one)));
+    setFailures(failures);
+    publish("film");
+  }
+  function chooseOrNone(film) {
+    if (film) return choose(film);
     lookAtFilm(null);
     publish("findings");
     publish("film");
@@ -1386,14 +1434,12 @@ var viewer = (() => {
     chooseNoFinding();
     publish("findings");
   }
-  function pick(i, byHand) {
+  function pick(i) {
     const seen = current()?.seen;
     if (!seen) return;
     chooseFinding(i, seen.labels[i]);
-    if (byHand && !isExample()) {
-      keepFinding(seen.labels[i]);
-      keepFilms();
-    }
+    if (state.pinned !== null) pinFinding(seen.labels[i]);
+    keepFilms();
     for (
       const topic of
       /** @type {const} */
@@ -1918,28 +1964,28 @@ var viewer = (() => {
     )));
     requestAnimationFrame(drawAll);
   }
-  function figureOf(result, key, found) {
-    const kept2 = found.kept?.[state.chosen] ?? null;
-    const canvas = make("canvas", { role: "img", "aria-label": tr("ui.scramble.map_of", { method: titleOf(key) }) });
-    const { maps } = found;
+  function figureOf(result, key, { kept: similarities, error, maps }) {
+    const kept3 = similarities?.[state.chosen] ?? null;
     const method = methodOf(key);
-    if (maps && method) {
-      draws.push(() => {
-        if (!canvas.isConnected || result !== current()) return;
-        fit(canvas, result.image);
-        picture(canvas, result, { maps, limit: maps.limit[state.chosen], stops: stopsOf(method) });
-      });
-    }
     return make(
       "figure",
-      { class: kept2 !== null && kept2 >= state.page.stays ? "stays" : null },
-      make("div", { class: "stage small" }, canvas),
-      make("figcaption", {}, make("b", {}, titleOf(key)), ` ${found.error ? say(found.error) : verdictOf(kept2)}`)
+      { class: kept3 !== null && kept3 >= state.page.stays ? "stays" : null },
+      maps && method && stageOf(result, method, maps),
+      make("figcaption", {}, make("b", {}, titleOf(key)), ` ${error ? say(error) : verdictOf(kept3)}`)
     );
   }
-  function verdictOf(kept2) {
-    if (kept2 === null) return tr("ui.scramble.empty");
-    return kept2 >= state.page.stays ? tr("ui.scramble.stays", { value: figure(kept2) }) : tr("ui.scramble.changes", { value: figure(kept2) });
+  function stageOf(result, method, maps) {
+    const canvas = make("canvas", { role: "img", "aria-label": tr("ui.scramble.map_of", { method: method.title }) });
+    draws.push(() => {
+      if (!canvas.isConnected || result !== current()) return;
+      fit(canvas, result.image);
+      picture(canvas, result, { maps, limit: maps.limit[state.chosen], stops: stopsOf(method) });
+    });
+    return make("div", { class: "stage small" }, canvas);
+  }
+  function verdictOf(kept3) {
+    if (kept3 === null) return tr("ui.scramble.empty");
+    return kept3 >= state.page.stays ? tr("ui.scramble.stays", { value: figure(kept3) }) : tr("ui.scramble.changes", { value: figure(kept3) });
   }
 
   // cxr_demo/web/viewer/curves.js
@@ -2065,12 +2111,12 @@ var viewer = (() => {
     publish("trust");
   }
   async function takeMeasured(result, trust, i, curves, packed) {
-    const keep = (to, own3) => changePart(to, { measured: new Map(to.measured).set(i, own3) });
+    const keep2 = (to, own3) => changePart(to, { measured: new Map(to.measured).set(i, own3) });
     const own2 = { curves, overlay: null };
-    keep(trust, own2);
+    keep2(trust, own2);
     if (!packed) return;
     const planes = new Int8Array(await inflate(packed.data));
-    if (result.trust?.measured.get(i) === own2) keep(result.trust, { curves, overlay: { side: packed.side, planes } });
+    if (result.trust?.measured.get(i) === own2) keep2(result.trust, { curves, overlay: { side: packed.side, planes } });
     publish("trust");
   }
   function trustWords(found) {
@@ -2192,6 +2238,7 @@ var viewer = (() => {
     if (!answer.error) modelAnswered(model);
     if (answer.spec && film === state.film) setSpec(answer.spec);
     if (!film) return;
+    if (answer.error && answer.unreadable && source?.kind === "file") return dropFilm(film, say(answer.error));
     if (answer.error) filmFailed(film, say(answer.error));
     else {
       filmRests(film);
@@ -2493,6 +2540,15 @@ var viewer = (() => {
     return [button(tr("ui.boxes.measure"), { class: "quiet", id: "cxr-measure-boxes" }, () => askTrust(true))];
   }
 
+  // cxr_demo/web/viewer/reliability.js
+  function reliabilityOf({ key }, { entries, scramble, trust }, i) {
+    const found = trust?.methods?.[key];
+    if (!found || !trust.about.split(" ").includes(`${key}:${entries.get(key)?.run}`)) return null;
+    const kept3 = scramble?.maps.get(key)?.kept?.[i] ?? NaN;
+    const stays = kept3 >= state.page.stays ? tr("ui.cards.stays") : "";
+    return { key: found.verdict[i], words: [say(found.says[i]), stays].filter(Boolean).join(" ") };
+  }
+
   // cxr_demo/web/viewer/wrapping.js
   function wrapped(text, most, widthOf) {
     let last = "";
@@ -2534,7 +2590,8 @@ var viewer = (() => {
       if (blob) download(blob, name);
     });
   }
-  function captionOf(method, { seen }, maps, i, label, limit, stops2) {
+  function captionOf(method, result, maps, i, label, limit, stops2) {
+    const { film, seen } = result;
     const { levels: levels2, page, spec } = state;
     const percents = levels2.map((share2) => Math.round(100 * share2)).join(", ");
     return {
@@ -2544,7 +2601,9 @@ var viewer = (() => {
         tr("ui.picture.colours", { unit: method.unit.title }),
         anyUnsure(maps, i) ? tr("ui.picture.unsure") : "",
         boxesOf(label).length ? tr("ui.picture.boxes") : "",
+        plantedEdges(film, label).length ? tr("ui.picture.planted") : "",
         levels2.length ? tr("ui.picture.contours", { levels: percents }) : "",
+        reliabilityOf(method, result, i)?.words ?? "",
         ...seen.warnings.map((warning) => `\u26A0 ${say(warning)}`),
         tr("ui.picture.model", { name: spec.revision }),
         tr("ui.picture.file", { name: seen.film.name }),
@@ -2782,18 +2841,14 @@ var viewer = (() => {
   }
   function showFacts({ method, trust, boxed }) {
     const result = current();
-    const found = result?.trust?.methods?.[method.key];
-    const i = state.chosen;
-    const fits = found && result?.trust?.about.split(" ").includes(`${method.key}:${entryOf(method)?.run}`);
-    trust.hidden = !fits;
-    const measured = fits ? measuredBoxes()?.[method.key] : null;
+    const verdict = result && reliabilityOf(method, result, state.chosen);
+    trust.hidden = !verdict;
+    const measured = verdict ? measuredBoxes()?.[method.key] : null;
     setText(boxed, measured ? tr("ui.cards.in_box", { energy: share(measured.energy), peak: inside(measured.pointing) }) : "");
-    if (!fits) return;
-    trust.dataset.verdict = found.verdict[i];
-    const kept2 = result.scramble?.maps.get(method.key)?.kept?.[i] ?? NaN;
-    const stays = kept2 >= state.page.stays ? tr("ui.cards.stays") : "";
-    setText(trust, [say(found.says[i]), stays].filter(Boolean).join(" "));
-    trust.title = trust.textContent ?? "";
+    if (!verdict) return;
+    trust.dataset.verdict = verdict.key;
+    setText(trust, verdict.words);
+    trust.title = verdict.words;
   }
   function saveMap(method) {
     const maps = entryOf(method)?.maps;
@@ -2837,7 +2892,7 @@ var viewer = (() => {
     return each ? tr("ui.cards.copies_and_time", { n: copies, time: lasting(copies * each) }) : tr("ui.cards.copies", { n: copies });
   }
   function createToggle(method) {
-    const box = make("input", { type: "checkbox", checked: method.on, "data-method": method.key, onchange: () => {
+    const box = make("input", { type: "checkbox", checked: state.on.has(method.key), "data-method": method.key, onchange: () => {
       switchMethod(method, box.checked);
       if (!box.checked) stop(method);
       else if (!entryOf(method)) askRun(method);
@@ -2992,8 +3047,8 @@ var viewer = (() => {
     const { examples, lessons } = state.page;
     return [
       ...phantomList(),
-      ...listOf(tr("ui.films.public"), examples.map((item) => chip("example", item, item))),
-      ...listOf(tr("ui.films.failures"), lessons.map((item) => chip("lesson", item, { ...item, title: tr("ui.films.failure_case", { method: item.title }) })))
+      ...listOf(tr("ui.films.public"), examples.map((item) => chip("example", item, () => addBuiltIn("example", item)))),
+      ...listOf(tr("ui.films.failures"), lessons.map((item) => chip("lesson", item, () => addLesson(item))))
     ];
   }
   var phantomList = () => listOf(tr("ui.films.phantoms"), state.page.phantoms.map(pictureOf2));
@@ -3004,7 +3059,7 @@ var viewer = (() => {
     make("img", { src: item.picture, alt: "", width: 64, height: 64 }),
     item.title
   );
-  var chip = (kind, item, opened) => button(item.title, { class: "chip", [`data-${kind}`]: item.key, title: item.credit }, () => addBuiltIn(kind, opened));
+  var chip = (kind, item, open) => button(item.title, { class: "chip", [`data-${kind}`]: item.key, title: item.credit }, open);
 
   // cxr_demo/web/viewer/film.js
   function createFilmPane() {
@@ -3093,8 +3148,14 @@ var viewer = (() => {
       make("b", { title: film.name }, film.name),
       make("span", {}, size ? tr("ui.films.size", { size: `${size.width} \xD7 ${size.height}` }) : "")
     ]);
-    const said = film?.error ? [film.error] : (result?.seen.warnings ?? []).map(say);
-    notes.replaceChildren(...said.map((text) => make("p", {}, text)), ...corrections(film, result?.seen), ...unexplained(film));
+    const planted = film && result && plantedIn(film)?.edges ? [tr("ui.films.planted_place")] : [];
+    const said = film?.error ? [film.error] : [...(result?.seen.warnings ?? []).map(say), ...planted];
+    notes.replaceChildren(
+      ...state.failures.map((text) => make("p", { class: "failure" }, text)),
+      ...said.map((text) => make("p", {}, text)),
+      ...corrections(film, result?.seen),
+      ...unexplained(film)
+    );
     notes.classList.toggle("bad", Boolean(film?.error));
   }
   function corrections(film, seen) {
@@ -3133,13 +3194,34 @@ var viewer = (() => {
     stage.dataset.pixels = pixelState(result);
   }
 
+  // cxr_demo/web/viewer/pin.js
+  function createPin() {
+    if (!takesFilms()) return null;
+    const isPinned = () => state.pinned === state.label;
+    const pin = button(tr("ui.findings.pin"), { class: "quiet", id: "cxr-pin", title: tr("ui.findings.pin_hint") }, () => {
+      pinFinding(isPinned() ? null : state.label);
+      keepFilms();
+    });
+    const show2 = () => {
+      pin.disabled = state.chosen === NONE;
+      pin.setAttribute("aria-pressed", String(isPinned()));
+    };
+    for (
+      const topic of
+      /** @type {const} */
+      ["pin", "mark", "findings"]
+    ) on(topic, show2);
+    show2();
+    return pin;
+  }
+
   // cxr_demo/web/viewer/findings.js
   function createFindings() {
     const list = make("div", { class: "list", role: "listbox", tabindex: 0, "aria-label": tr("ui.findings.list"), onkeydown: stepInList });
     const pane = make(
       "section",
       { class: "findings", "aria-label": tr("ui.findings.title") },
-      make("div", { class: "heads" }, make("h2", {}, tr("ui.findings.title")), make("span", { class: "soft", title: tr("ui.findings.axis_hint") }, tr("ui.findings.axis"))),
+      make("div", { class: "heads" }, make("h2", {}, tr("ui.findings.title")), createPin(), make("span", { class: "soft", title: tr("ui.findings.axis_hint") }, tr("ui.findings.axis"))),
       make("p", { class: "doubt" }, tr("ui.findings.doubted")),
       list
     );
@@ -3177,7 +3259,7 @@ var viewer = (() => {
     const to = steps[event.key];
     if (to === void 0) return;
     event.preventDefault();
-    pick(ranked[clamp(to, 0, ranked.length - 1)], true);
+    pick(ranked[clamp(to, 0, ranked.length - 1)]);
   }
   function row(i, seen) {
     const { labels } = seen ?? state.spec;
@@ -3196,7 +3278,7 @@ var viewer = (() => {
         "aria-selected": String(i === state.chosen),
         "aria-label": words2,
         title: [words2, aurocWords(labels[i])].filter(Boolean).join("\n"),
-        onclick: () => pick(i, true)
+        onclick: () => pick(i)
       },
       make("span", { class: "label" }, name, make("i", { class: "has-box", title: tr("ui.findings.has_box") }, "\u25A1")),
       make(
@@ -3493,7 +3575,7 @@ var viewer = (() => {
     const chips = make("div", { class: "chips leading", role: "group", "aria-label": tr("ui.findings.leading") });
     const show2 = () => {
       const seen = current()?.seen;
-      chips.replaceChildren(...(seen?.ranked ?? []).slice(0, FIRST).map((i) => button(`${readable(seen?.labels[i] ?? "")} ${percent(seen?.probabilities[i] ?? NaN)}`, { class: "chip", "aria-pressed": String(i === state.chosen) }, () => pick(i, true))));
+      chips.replaceChildren(...(seen?.ranked ?? []).slice(0, FIRST).map((i) => button(`${readable(seen?.labels[i] ?? "")} ${percent(seen?.probabilities[i] ?? NaN)}`, { class: "chip", "aria-pressed": String(i === state.chosen) }, () => pick(i))));
     };
     on("findings", show2);
     on("mark", show2);
@@ -3650,7 +3732,7 @@ var viewer = (() => {
   }
   function stepFinding(by) {
     const ranked = current()?.seen.ranked;
-    if (ranked) pick(ranked[clamp(ranked.indexOf(state.chosen) + by, 0, ranked.length - 1)], true);
+    if (ranked) pick(ranked[clamp(ranked.indexOf(state.chosen) + by, 0, ranked.length - 1)]);
   }
   function createFullScreen(bench) {
     const words2 = () => document.fullscreenElement ? tr("ui.page.leave_full_screen") : tr("ui.page.full_screen");
@@ -3663,6 +3745,91 @@ var viewer = (() => {
       drawSoon();
     });
     return opener;
+  }
+
+  // cxr_demo/web/viewer/links.js
+  var PARAMETERS = { phantom: "example", example: "example", lesson: "lesson" };
+  var CONFIRMED = 2500;
+  function readLink(search, page) {
+    const query = new URLSearchParams(search);
+    const film = filmsOf(page).find(({ kind, item }) => query.get(PARAMETERS[kind] ?? "") === item.key) ?? null;
+    const [finding, language] = [query.get("finding"), query.get("lang")];
+    const keys = query.get("methods")?.split(",").filter(Boolean) ?? null;
+    const methods = page.methods.map((method) => method.key).filter((key) => keys?.includes(key));
+    const strange = keys?.filter((key) => !methods.includes(key)) ?? [];
+    const used = {
+      example: film?.item.key,
+      lesson: film?.item.key,
+      finding: film?.labels.find((label) => label === finding),
+      lang: Object.keys(page.languages).find((code) => code === language)
+    };
+    return {
+      film,
+      finding: used.finding ?? null,
+      language: used.lang ?? null,
+      methods: keys && (methods.length || !strange.length) ? methods : null,
+      unknown: [
+        ...Object.entries(used).filter(([name, value]) => query.has(name) && query.get(name) !== value).map(([name]) => `${name}=${query.get(name)}`),
+        ...strange.length ? [`methods=${strange.join()}`] : []
+      ]
+    };
+  }
+  function filmsOf({ phantoms, examples, lessons, spec: { labels } }) {
+    return [
+      ...phantoms.map((item) => (
+        /** @type {Linked} */
+        { kind: "phantom", item, labels }
+      )),
+      ...examples.map((item) => (
+        /** @type {Linked} */
+        { kind: "example", item, labels }
+      )),
+      ...lessons.map((item) => (
+        /** @type {Linked} */
+        { kind: "lesson", item, labels: item.boxes.map((box) => box.label) }
+      ))
+    ];
+  }
+  function linkOf({ page, film, chosen, label, on: visible }, language) {
+    const parameter = film?.source && PARAMETERS[film.source.kind];
+    if (film && !parameter) return null;
+    const query = new URLSearchParams();
+    if (parameter) query.set(parameter, film?.source?.key ?? "");
+    if (parameter && chosen !== NONE) query.set("finding", label);
+    query.set("methods", page.methods.map((method) => method.key).filter((key) => visible.has(key)).join());
+    query.set("lang", language);
+    return `?${query}`.replaceAll("%2C", ",");
+  }
+  function openLink({ film, finding, unknown }) {
+    if (film?.kind === "lesson") addLesson(film.item, finding);
+    else if (film) addBuiltIn(film.kind, film.item, finding);
+    if (unknown.length) note("box", tr("ui.links.unknown", { parts: unknown.join(", ") }));
+  }
+  function createCopyLink() {
+    const copy = button(tr("ui.links.copy"), { class: "quiet", id: "cxr-copy-link", "aria-live": "polite" }, () => copyAddress(copy));
+    const show2 = () => {
+      copy.disabled = linkOf(state, locale()) === null;
+      copy.title = copy.disabled ? tr("ui.links.own_film") : tr("ui.links.copy_hint");
+    };
+    on("film", show2);
+    show2();
+    return copy;
+  }
+  async function copyAddress(copy) {
+    const address = `${location.origin}${location.pathname}${linkOf(state, locale()) ?? ""}`;
+    try {
+      await navigator.clipboard.writeText(address);
+    } catch {
+      return showAddress(copy, address);
+    }
+    setText(copy, tr("ui.links.copied"));
+    setTimeout(() => setText(copy, tr("ui.links.copy")), CONFIRMED);
+  }
+  function showAddress(copy, address) {
+    const field = make("input", { type: "text", readonly: true, value: address, onblur: () => label.remove() });
+    const label = make("label", { class: "group" }, tr("ui.links.copy_yourself"), field);
+    copy.after(label);
+    field.select();
   }
 
   // cxr_demo/web/viewer/looks.js
@@ -3720,7 +3887,7 @@ var viewer = (() => {
         side
       ) })
     );
-    const surface = choice("cxr-surface", [["cells", tr("ui.looks.cells")], ["smooth", tr("ui.looks.smooth")]], "cells", (value) => setLook({ smooth: value === "smooth" }));
+    const surface = choice("cxr-surface", [["cells", tr("ui.looks.cells")], ["smooth", tr("ui.looks.smooth")]], state.smooth ? "smooth" : "cells", (value) => setLook({ smooth: value === "smooth" }));
     const levels2 = make("input", {
       type: "text",
       id: "cxr-levels",
@@ -3823,7 +3990,7 @@ var viewer = (() => {
     reveal.disabled = own2.finding === null;
     mark2.setAttribute("aria-pressed", String(state.drawing));
     setText(mark2, own2.edges ? tr("ui.quiz.mark_again") : tr("ui.quiz.mark"));
-    said.replaceChildren(...(own2.revealed ? compared(result, own2) : []).map((text) => make("p", {}, text)));
+    said.replaceChildren(...own2.revealed ? answerTo(result, own2) : []);
   }
   function optionsOf(labels) {
     const findings = labels.map((label, i) => (
@@ -3841,7 +4008,7 @@ var viewer = (() => {
     count(result, own2.finding, own2.edges);
     if (own2.finding !== NONE) {
       if (own2.edges) addBox(film, { label: seen.labels[own2.finding], edges: own2.edges });
-      pick(own2.finding, true);
+      pick(own2.finding);
       if (own2.edges) askTrust(true);
     }
     publish("quiz");
@@ -3855,13 +4022,29 @@ var viewer = (() => {
     const known = knownEdges(result, finding);
     if (edges && known.length) changeQuiz({ marked: marked + 1, met: met + Number(known.some((one) => overlapOf(one, edges) > 0)) });
   }
-  function compared(result, { finding, edges }) {
+  function answerTo(result, { finding, edges }) {
+    const { film, seen } = result;
     const guessed = finding ?? NONE;
-    const { judged, right, named, said, marked, met } = state.quiz;
+    const known = knownFindings(film);
+    const names = (labels) => labels.length ? labels.map(readable).join(", ") : tr("ui.quiz.none_of_these");
+    const [first] = foundBy(result);
     return [
-      knownFindings(result.film) && (isRight(result, guessed) ? tr("ui.quiz.right") : tr("ui.quiz.wrong")),
+      make("h3", {}, !known ? tr("ui.quiz.unknown") : isRight(result, guessed) ? tr("ui.quiz.right") : tr("ui.quiz.wrong")),
+      make("p", {}, tr("ui.quiz.line", {
+        you: names(guessed === NONE ? [] : [seen.labels[guessed]]),
+        model: first === void 0 ? tr("ui.quiz.model_none") : `${readable(seen.labels[first])} ${percent(seen.probabilities[first])}`,
+        truth: known ? names(known) : tr("ui.quiz.not_known")
+      })),
+      make("ul", { class: "soft" }, ...detailsOf(result, guessed, edges).map((text) => make("li", {}, text)))
+    ];
+  }
+  var foundBy = ({ seen }) => seen.ranked.filter((i) => isAbove(seen, i));
+  function detailsOf(result, guessed, edges) {
+    const { judged, right, named, said, marked, met } = state.quiz;
+    const planted = plantedIn(result.film);
+    return [
       guessed === NONE ? sawNone(result) : sawOne(result, guessed),
-      truthWords(result),
+      planted ? `${planted.planted} ${tr("ui.quiz.drawn")}` : "",
       truthEdges(result.film).length ? tr("ui.quiz.yellow") : "",
       edges && overlapWords(knownEdges(result, guessed), edges),
       edges && guessed !== NONE ? evidenceWords(result, guessed, edges) : "",
@@ -3870,27 +4053,13 @@ var viewer = (() => {
       marked ? tr("ui.quiz.marks_met", { met, n: marked }) : ""
     ].filter((text) => text);
   }
-  function sawNone({ seen }) {
-    const above = seen.ranked.filter((i) => isAbove(seen, i));
-    if (!above.length) return tr("ui.quiz.saw_none_both");
-    return tr(
-      "ui.quiz.saw_none",
-      { n: above.length, finding: readable(seen.labels[above[0]]), p: percent(seen.probabilities[above[0]]) }
-    );
+  function sawNone(result) {
+    const n = foundBy(result).length;
+    return n ? tr("ui.quiz.model_above", { n }) : "";
   }
   function sawOne({ seen }, finding) {
     const given = { finding: readable(seen.labels[finding]), p: percent(seen.probabilities[finding]), place: seen.ranked.indexOf(finding) + 1, n: seen.ranked.length };
     return isAbove(seen, finding) ? tr("ui.quiz.saw_above", given) : tr("ui.quiz.saw", given);
-  }
-  function truthWords({ film }) {
-    const planted = plantedIn(film);
-    const known = knownFindings(film);
-    if (!planted) return known && tr("ui.quiz.true_boxes", { findings: known.map(readable).join(", ") });
-    return [
-      tr("ui.quiz.true_planted", { truth: planted.planted }),
-      planted.finding ? tr("ui.quiz.that_is", { finding: readable(planted.finding) }) : "",
-      tr("ui.quiz.drawn")
-    ].filter(Boolean).join(" ");
   }
   function overlapWords(places, edges) {
     if (!places.length) return "";
@@ -4186,13 +4355,29 @@ var viewer = (() => {
   // cxr_demo/web/viewer/main.js
   function start2(host, names) {
     const { languages } = host.props.about;
-    const wished = remembered("language") ?? "";
+    const search = wasReloaded() ? "" : location.search;
+    const { language } = readLink(
+      search,
+      /** @type {About} */
+      host.props.about
+    );
+    if (language) remember("language", language);
+    const wished = language ?? remembered("language") ?? "";
     const code = languages[wished] ? wished : understood(languages, navigator.languages);
     speak(new Translator(code, languages[code].texts));
     openStore(translated(host.props.about));
+    const display = keptDisplay();
+    if (display) {
+      showMethods(display.methods);
+      setLook(display.look);
+    }
+    const link = readLink(search, state.page);
+    if (link.methods) showMethods(link.methods);
     connect(host, names);
     const root = make("div", { class: "cxr" });
     on("films", keepFilms);
+    on("look", keepDisplay);
+    on("cards-shown", keepDisplay);
     on("view", () => root.classList.toggle("closer", state.view.zoom > 1));
     on("point", () => placeCrosses(root));
     const form = build(root);
@@ -4204,7 +4389,8 @@ var viewer = (() => {
     listen(names.channel, form);
     publish("spec");
     publish("cards-shown");
-    restoreFilms(form);
+    restoreFilms(form, link.film !== null);
+    openLink(link);
     new ResizeObserver(() => publish("draw")).observe(
       /** @type {HTMLElement} */
       root.querySelector(".cards")
@@ -4219,8 +4405,7 @@ var viewer = (() => {
     start2(host, names);
     const summary = document.querySelector(".record summary");
     if (summary) summary.textContent = tr("ui.page.how_to_repeat");
-    keepFinding(label);
-    addBuiltIn("recorded", film);
+    addBuiltIn("recorded", film, label);
   }
   function build(root) {
     const spoken2 = make("span", { class: "sr", role: "status" });
@@ -4265,7 +4450,7 @@ var viewer = (() => {
       createHead(models, {
         adding: createAdding(film.openPicker),
         teaching: takesFilms() ? [quiz.opener] : [],
-        menu: [...takesFilms() ? [tour.opener] : [], keys.opener],
+        menu: [...takesFilms() ? [tour.opener, createCopyLink()] : [], keys.opener],
         openTable: () => drawer.open("films")
       }),
       createStages(root, film.pane, cards.nodes),
@@ -4286,19 +4471,30 @@ var viewer = (() => {
       { key: "films", title: tr("ui.drawer.films"), panel: createTable(createPacking()), offered: () => state.films.length > 1 && !guessing() }
     ];
   }
-  function restoreFilms(form) {
-    const kept2 = keptFilms();
-    if (!kept2) return openExample();
-    const known = state.page.models.some((model) => model.name === kept2.model);
-    if (known) setModel(kept2.model);
+  function wasReloaded() {
+    const [entry] = performance.getEntriesByType("navigation");
+    return (
+      /** @type {PerformanceNavigationTiming | undefined} */
+      entry?.type === "reload"
+    );
+  }
+  function restoreFilms(form, linked) {
+    const kept3 = keptFilms();
+    if (!kept3) {
+      if (!linked) openExample();
+      return;
+    }
+    for (const { findings, name, source, boxes } of kept3.films) addFilm(name, source, { boxes, findings: new Map(findings), busy: false });
+    if (linked) return;
+    const known = state.page.models.some((model) => model.name === kept3.model);
+    if (known) setModel(kept3.model);
     publish("model");
-    if (kept2.label) keepFinding(kept2.label);
-    for (const { name, source, boxes } of kept2.films) addFilm(name, source, { boxes: boxes ?? [], met: Boolean(kept2.label), busy: false });
-    const film = state.films[kept2.at] ?? state.films[0];
+    pinFinding(kept3.pinned);
+    const film = state.films[kept3.at] ?? state.films[0];
     if (known || !state.page.guests) return choose(film);
     filmWaits(film);
     lookAtFilm(film);
-    askAgain(form, kept2.model);
+    askAgain(form, kept3.model);
   }
   return __toCommonJS(main_exports);
 })();
