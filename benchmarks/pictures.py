@@ -35,7 +35,7 @@ def main() -> None:
 def maps(film: Radiograph, explanations: list[Explanation], i: int, verdicts: list[str]) -> None:
     """Draw the film and each method's map, every map on its own colour scale, as explanations-maps.png.
 
-    `i` is the index of the finding, `verdicts` has one caption per explanation. Hatching marks the pixels that
+    `i` is the index of the finding, `verdicts` has one caption per explanation. Dots mark the pixels that
     `render.unsteady` reports.
     """
     picture = Figure(figsize=(12, 3.7), layout="constrained")
@@ -45,9 +45,9 @@ def maps(film: Radiograph, explanations: list[Explanation], i: int, verdicts: li
     for axis, e, verdict in zip(others, explanations, verdicts, strict=True):
         limit = render.limit_of([e.values[i]])
         unsure = render.unsteady(e.values, e.sure)
-        hatched = None if unsure is None else image.place(unsure[i], film, smooth=False) == 1
+        dotted = None if unsure is None else image.place(unsure[i], film, smooth=False) == 1
         placed = image.place(e.values[i], film, smooth=False)
-        axis.imshow(render.overlay(film.pixels, placed, limit=limit, unit=e.unit, unsure=hatched))
+        axis.imshow(render.overlay(film.pixels, placed, limit=limit, unit=e.unit, unsure=dotted))
         axis.set_title(f"{methods.method(e.method, {}).title}, ±{limit:.2f}: {verdict}")
     for axis in (first, *others):
         axis.axis("off")

@@ -181,7 +181,7 @@ def _map(film: Radiograph, explanation: Explanation, i: int, limit: float) -> st
         words.append(f"R² {explanation.fidelity[i]:.2f}")
     unsure = report.unsure_at(explanation, i)
     if unsure is not None and unsure.any():
-        words.append("hatched: the sign is uncertain")
+        words.append("dotted: the sign is uncertain")
     picture = report.picture(film, explanation, i, limit)
     caption = " · ".join(words)
     name = f"{report.title_of(explanation)}, {report.readable(explanation.labels[i])}"

@@ -74,7 +74,7 @@ PALETTES: dict[str, dict[Unit, tuple[tuple[float, int, int, int], ...]]] = {
 }
 STOPS = next(iter(PALETTES.values()))
 
-#: A pixel is hatched as unsure if its sign holds in less than UNSURE of the refits and its absolute value exceeds
+#: A pixel is dotted as unsure if its sign holds in less than UNSURE of the refits and its absolute value exceeds
 #: VISIBLE times the map's largest: weaker pixels are nearly colourless.
 UNSURE, VISIBLE = 0.8, 0.05
 
@@ -112,12 +112,12 @@ def empty(values: np.ndarray, limit: float) -> bool:
 
 
 def unsteady(values: np.ndarray, sure: np.ndarray | None) -> np.ndarray | None:
-    """The pixels of maps (L, S, S) to hatch as unsure, bool (L, S, S); None for a method without sign stability."""
+    """The pixels of maps (L, S, S) to dot as unsure, bool (L, S, S); None for a method without sign stability."""
     if sure is None:
         return None
     largest = np.abs(values).max((1, 2), keepdims=True)
-    hatched: np.ndarray = (sure < UNSURE) & (np.abs(values) > VISIBLE * largest)
-    return hatched
+    dotted: np.ndarray = (sure < UNSURE) & (np.abs(values) > VISIBLE * largest)
+    return dotted
 
 
 def rgba(values: np.ndarray, *, limit: float, unit: Unit) -> np.ndarray:
@@ -145,7 +145,7 @@ def overlay(
 ) -> np.ndarray:
     """A map (H, W) over a film (H, W) in [0, 1]: a picture (H, W, 3) uint8.
 
-    `placed` is nan outside the model input, where the film is dimmed and hatched. The map is hatched where `unsure`
+    `placed` is nan outside the model input, where the film is dimmed and hatched. The map is dotted where `unsure`
     (H, W) bool is True. `smooth` blurs the map for display by a third of a cell.
     """
     seen = np.isfinite(placed)
@@ -154,7 +154,7 @@ def overlay(
     grey = 255 * np.where(seen, film_pixels, _hatched(film_pixels))[..., None]
     mixed: np.ndarray = np.rint(grey * (1 - alpha) + colour[..., :3] * alpha).clip(0, 255).astype(np.uint8)
     if unsure is not None:
-        mixed[unsure & _lines(*film_pixels.shape)] //= 3
+        mixed[unsure & _dots(*film_pixels.shape)] //= 3
     return mixed
 
 
@@ -304,6 +304,13 @@ def _lines(height: int, width: int) -> np.ndarray:
     """A mask (height, width) bool of diagonal lines."""
     period = max(6, max(height, width) // 64)
     return np.asarray((np.arange(height)[:, None] + np.arange(width)) % period < max(1, period // 6))
+
+
+def _dots(height: int, width: int) -> np.ndarray:
+    """A mask (height, width) bool of dots, which cannot be mistaken for the hatching outside the model's view."""
+    period = max(6, max(height, width) // 64)
+    row, column = (np.arange(side) % period < max(2, period // 3) for side in (height, width))
+    return row[:, None] & column
 
 
 def _blurred(placed: np.ndarray, seen: np.ndarray) -> np.ndarray:

@@ -117,14 +117,14 @@ def write_maps(path: Path, explanations: Sequence[Explanation]) -> None:
 
 
 def picture(film: Radiograph, explanation: Explanation, i: int, limit: float) -> np.ndarray:
-    """The map of finding `i` over the film, hatched where its sign is unsure: (H, W, 3) uint8.
+    """The map of finding `i` over the film, dotted where its sign is unsure: (H, W, 3) uint8.
 
     `limit` is the value with full colour, in the map's unit.
     """
     placed = image.place(explanation.values[i], film)
     unsure = unsure_at(explanation, i)
-    hatched = None if unsure is None else image.place(unsure, film, smooth=False) == 1
-    return render.overlay(film.pixels, placed, limit=limit, unit=explanation.unit, unsure=hatched)
+    dotted = None if unsure is None else image.place(unsure, film, smooth=False) == 1
+    return render.overlay(film.pixels, placed, limit=limit, unit=explanation.unit, unsure=dotted)
 
 
 def legend(film: Radiograph, prediction: Prediction, explanation: Explanation, i: int, limit: float) -> render.Legend:
@@ -134,7 +134,7 @@ def legend(film: Radiograph, prediction: Prediction, explanation: Explanation, i
     unsure = unsure_at(explanation, i)
     notes = (
         f"Colours: {explanation.unit.value}",
-        *(["Dark lines: the sign is uncertain"] if unsure is not None and unsure.any() else []),
+        *(["Dark dots: the sign is uncertain"] if unsure is not None and unsure.any() else []),
         *(f"⚠ {warning}" for warning in (*prediction.warnings, *film.warnings)),
         f"Model {_short(model)}",
         f"File {_short(film.name)}",
@@ -169,7 +169,7 @@ def _short(name: str, most: int = 64) -> str:
 
 
 def unsure_at(explanation: Explanation, i: int) -> np.ndarray | None:
-    """The pixels of finding `i`'s map to hatch, bool (S, S); None for a method without sign stability."""
+    """The pixels of finding `i`'s map to dot, bool (S, S); None for a method without sign stability."""
     this = slice(i, i + 1)
     unsure = render.unsteady(explanation.values[this], None if explanation.sure is None else explanation.sure[this])
     return None if unsure is None else unsure[0]

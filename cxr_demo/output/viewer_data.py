@@ -290,7 +290,7 @@ def progress_fields(explanation: Explanation) -> dict[str, Any]:
 def map_fields(explanation: Explanation) -> dict[str, Any]:
     """The maps of all findings as int8 planes, zlib-compressed in base64: value = byte * scale.
 
-    `limit` is each map's value with full colour. `unsure` has one bit per cell, set for cells to hatch, and is None
+    `limit` is each map's value with full colour. `unsure` has one bit per cell, set for cells to dot, and is None
     for a method without sign stability.
     """
     unsure = render.unsteady(explanation.values, explanation.sure)

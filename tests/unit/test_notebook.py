@@ -86,8 +86,8 @@ def test_unsure_places_are_hatched_and_said(explained):
         for s in (sure, 0 * sure)
     )
     plain, hatched = (Seen(e._repr_html_()) for e in (steady, unsteady))
-    assert "hatched" not in plain.text
-    assert "hatched: the sign is uncertain" in hatched.text
+    assert "dotted" not in plain.text
+    assert "dotted: the sign is uncertain" in hatched.text
     darker = hatched.maps[1].astype(int).sum(2) < plain.maps[1].astype(int).sum(2)
     assert 0.005 < darker.mean() < 0.2
 

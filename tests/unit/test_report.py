@@ -87,7 +87,7 @@ def test_a_legend_says_what_the_folder_would(made):
 
 
 def test_a_legend_explains_hatching_where_there_is_some(made):
-    says = "Dark lines: the sign is uncertain"
+    says = "Dark dots: the sign is uncertain"
     assert says not in legend(made, "gradcam").notes
     prediction, explanations = made
     for sure, said in ((0.1, True), (1, False)):

@@ -136,12 +136,12 @@ function paint(maps, i, limit, stops) {
   return canvas;
 }
 
-/** Draws dark lines over cells whose sign is uncertain. @param {Maps} maps @param {number} i @param {Uint32Array} pixels */
+/** Draws dark dots over cells whose sign is uncertain. @param {Maps} maps @param {number} i @param {Uint32Array} pixels */
 function markUnsure(maps, i, pixels) {
   const values = plane(maps, i);
   for (let k = 0; k < pixels.length; k++) {
-    const line = (k % maps.side + Math.floor(k / maps.side)) % 8 < 2;
-    if (line && unsureAt(maps, i, k) && !isHidden(values[k], state.side)) pixels[k] = 0xb0000000;
+    const dot = k % maps.side % 6 < 2 && Math.floor(k / maps.side) % 6 < 2;
+    if (dot && unsureAt(maps, i, k) && !isHidden(values[k], state.side)) pixels[k] = 0xb0000000;
   }
 }
 

@@ -1,4 +1,4 @@
-// Made by `make viewer`; sources sha256:8a1db99694fcfa1a56cfae64c8ea32854655a7876c76afbfd4e3bcd40845937a
+// Made by `make viewer`; sources sha256:abf44b748fff934fd2b94288c380464ba710d5745dbe681c487e5aae343be5ad
 "use strict";
 var viewer = (() => {
   var __defProp = Object.defineProperty;
@@ -1102,8 +1102,8 @@ var viewer = (() => {
   function markUnsure(maps, i, pixels) {
     const values = plane(maps, i);
     for (let k = 0; k < pixels.length; k++) {
-      const line = (k % maps.side + Math.floor(k / maps.side)) % 8 < 2;
-      if (line && unsureAt(maps, i, k) && !isHidden(values[k], state.side)) pixels[k] = 2952790016;
+      const dot = k % maps.side % 6 < 2 && Math.floor(k / maps.side) % 6 < 2;
+      if (dot && unsureAt(maps, i, k) && !isHidden(values[k], state.side)) pixels[k] = 2952790016;
     }
   }
   function contours(pen, maps, i, limit, { left, top, width, height }, size) {
