@@ -300,7 +300,6 @@ def test_what_is_refused_is_said_and_asked_again(browser, address, films_here):
 def test_back_from_another_model_the_table_has_its_own_names(browser, address, films_here):
     one = Visitor(browser, address)
     one.page.set_input_files(".cxr input.picker", films_here[:2])
-    one.wait(*DEFAULTS)
     one.page.wait_for_function(SAYS, arg="2 of 2")
     one.show("films")
     assert names(one) == ["normal.png", "effusion.png"], "in the order in which they were sent"
@@ -332,7 +331,6 @@ def test_a_reload_brings_the_films_back(browser, address, films_here, tmp_path):
     page.mouse.down()
     page.mouse.move(box["x"] + 90, box["y"] + 90, steps=3)
     page.mouse.up()
-    one.wait(*DEFAULTS).measured()
     one.pick("Hernia")
     drawn = one.pixels("gradcam").shape
     one.open("menu").page.click("#cxr-dark")
@@ -359,7 +357,7 @@ def test_after_a_reload_a_film_that_is_gone_is_asked_for_again(browser, address,
     one = Visitor(browser, address)
     film = tmp_path / "gone.png"
     cv2.imwrite(str(film), phantom.draw("normal"))
-    one.drop(film).wait(*DEFAULTS).measured()
+    one.drop(film).wait("gradcam")
     [kept] = [path for path in (folder / "cache").rglob("gone.png") if path.is_file()]
     kept.unlink()
     one.reload()  # the server forgets with the session what it had read
