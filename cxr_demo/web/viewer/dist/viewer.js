@@ -1,4 +1,4 @@
-// Made by `make viewer`; sources sha256:7c14ae790a90d8924acfa4028f8ec47282d26a80a91e4abc3f7583ff2a824fed
+// Made by `make viewer`; sources sha256:93f1f9b7d3ecc68019664ab88af33f1adf773226119b52f3a1402b0c520ac9fe
 "use strict";
 var viewer = (() => {
   var __defProp = Object.defineProperty;
@@ -3406,7 +3406,7 @@ var viewer = (() => {
         /** @type {Element} */
         event.target.closest(".entries button")
       ) pane.hidePopover();
-    });
+    }, { capture: true });
     return [opener, pane];
   }
   function createDark() {
@@ -3939,7 +3939,10 @@ var viewer = (() => {
       root.querySelector(".toured")?.classList.remove("toured");
       at = to < way.length ? to : -1;
       pane.hidden = at < 0;
-      if (pane.hidden) return opener.focus();
+      if (pane.hidden) return (
+        /** @type {HTMLElement | null} */
+        root.querySelector("#cxr-menu")?.focus()
+      );
       const [where, text] = way[at];
       setText(words2, `${tr("ui.tour.place", { at: at + 1, n: way.length })} ${text}`);
       setText(next, at + 1 < way.length ? tr("ui.tour.next") : tr("ui.tour.done"));
