@@ -26,6 +26,11 @@ def visitor(browser, address):
     one.page.close()
 
 
+def phantom_film(visitor, key):
+    """Open one of the drawn films that the page offers."""
+    visitor.open("add").page.click(f"#cxr-add-pane [data-phantom={key}]")
+
+
 def mark(visitor, left, top, right, bottom):
     visitor.page.click("#cxr-guess-mark")
     box = visitor.page.query_selector(".film canvas").bounding_box()
@@ -43,9 +48,9 @@ def test_a_guess_is_compared_with_the_model_its_maps_and_the_truth(visitor):
     *_, gradcam = case.explain(methods.method("gradcam", {}))
     i = int(gradcam.values.max((1, 2)).argmax())  # one that has evidence
     page.click("#cxr-quiz")
-    page.click(".chip[data-phantom=effusion]")
+    phantom_film(visitor, "effusion")
     page.wait_for_selector("#cxr-reveal:visible")
-    for hidden in (".findings", ".bench", ".believe", ".grid"):
+    for hidden in (".findings", ".controls", ".cards", ".drawer", ".believe", ".grid"):
         assert not page.is_visible(hidden), hidden
     assert "%" not in page.inner_text(".quiz")
     page.select_option("#cxr-guess", str(i))
@@ -56,8 +61,8 @@ def test_a_guess_is_compared_with_the_model_its_maps_and_the_truth(visitor):
     assert not page.is_visible(".findings")
     page.click("#cxr-reveal")
     assert page.is_visible(".findings")
-    assert page.is_visible(".bench")
-    assert page.input_value("#cxr-finding") == str(i)
+    assert page.is_visible(".cards")
+    assert page.get_attribute(".list [aria-selected=true]", "data-finding") == str(i)
     said = page.inner_text(".quiz .said")
     guessed = prediction.labels[i].replace("_", " ")
     assert re.fullmatch(f"You: {guessed} · Model: .+ · Truth: Effusion", page.inner_text(".said p"))
@@ -75,14 +80,26 @@ def test_a_guess_is_compared_with_the_model_its_maps_and_the_truth(visitor):
     iou = shared / (np.prod(a[2:] - a[:2]) + np.prod(b[2:] - b[:2]) - shared)
     assert float(re.search(r"overlap by ([\d.]+)", said)[1]) == pytest.approx(iou, abs=0.03)
     assert "1 of 1 mark overlapped the known place" in said
+    visitor.show("box")
     page.wait_for_selector("text=best IoU of its pieces", timeout=60_000)
+
+
+def test_the_keys_can_be_read_before_one_has_guessed(visitor):
+    page = visitor.page
+    page.click("#cxr-quiz")
+    phantom_film(visitor, "nodule")
+    page.wait_for_selector("#cxr-reveal:visible")
+    page.keyboard.press("?")
+    assert page.is_visible("dialog.keys")
+    page.keyboard.press("Escape")
+    assert not page.is_visible("dialog.keys")
 
 
 def test_the_next_film_is_hidden_again_and_the_count_goes_on(visitor):
     page = visitor.page
     page.click("#cxr-quiz")
     for n, key in enumerate(("nodule", "normal"), 1):
-        page.click(f".chip[data-phantom={key}]")
+        phantom_film(visitor, key)
         page.wait_for_function(
             "name => document.querySelector('.filmname b')?.textContent === name", arg=phantom.PHANTOMS[key].title
         )
@@ -140,7 +157,7 @@ def test_boxes_of_a_table_stay_hidden_until_then(visitor, tmp_path):
 
 def test_the_tour_goes_round_the_page_on_a_drawn_film(visitor):
     page = visitor.page
-    page.click("#cxr-tour")
+    visitor.open("menu").page.click("#cxr-tour")
     visitor.wait(*DEFAULTS).measured()
     seen = []
     while page.is_visible(".tour"):
@@ -152,8 +169,9 @@ def test_the_tour_goes_round_the_page_on_a_drawn_film(visitor):
         page.keyboard.press("Enter")  # the next step has the focus
     assert [text.split(".")[0] for text in seen] == [f"{n} of {len(seen)}" for n in range(1, len(seen) + 1)]
     assert len(seen) == 6
+    assert page.evaluate("document.activeElement.id") == "cxr-menu"
     assert page.inner_text(".filmname b") == "Effusion"
-    page.click("#cxr-tour")
+    visitor.open("menu").page.click("#cxr-tour")
     page.keyboard.press("Escape")
     assert not page.is_visible(".tour")
     assert page.query_selector(".toured") is None
@@ -164,14 +182,14 @@ def test_the_film_is_seen_and_can_be_marked_at_every_width(visitor, width):
     page = visitor.page
     page.set_viewport_size({"width": width, "height": 844})
     page.click("#cxr-quiz")
-    page.click(".chip[data-phantom=effusion]")
+    phantom_film(visitor, "effusion")
     page.wait_for_selector("#cxr-reveal:visible")
     film = page.query_selector(".film canvas").bounding_box()
     assert film["width"] > 250
     assert film["x"] >= 0
     assert film["x"] + film["width"] <= width
     page.select_option("#cxr-guess", label="Effusion")
-    mark(visitor, *MARK)
+    mark(visitor, 0.15, 0.55, 0.4, 0.75)  # within the known place, whose outline stays free
     page.click("#cxr-reveal")
     said = page.inner_text(".quiz .said")
     assert said.startswith("Right\n")

@@ -13,6 +13,7 @@ from tests.support.browsing import Visitor
 #: Sides of the film that most tests look at; wide, and not a multiple of anything.
 WIDTH, HEIGHT = 2401, 1801
 STRENGTH = 0.5 * NIH_FINDINGS.index("Pneumothorax")  # of the planted corners
+FIT = "#cxr-view-pane button:text-is('Fit')"
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +35,7 @@ def visit(browser, address, deep):
     """One visit that most tests share: a deep film with its maps and the planted fourth."""
     one = Visitor(browser, address).drop(deep[0]).explain_anyway()
     one.wait("gradcam", "lime", "occlusion").turn_on("corners").measured()
-    one.page.click("[aria-label='Zoom in']")
+    one.open("view").page.click("[aria-label='Zoom in']")
     one.page.wait_for_selector(".film .stage[data-pixels=done]")
     yield one
     assert one.complaints == []
@@ -47,7 +48,8 @@ def visitor(visit):
     """Looks at the whole film again, with all its greys, whatever the test before has done."""
     page = visit.page
     page.keyboard.press("Escape")
-    for button in ("#cxr-full", "text=Fit"):
+    visit.open("view")
+    for button in ("#cxr-full", FIT):
         if page.is_enabled(button):
             page.click(button)
     if page.get_attribute("#cxr-invert", "aria-pressed") == "true":
@@ -55,7 +57,7 @@ def visitor(visit):
     page.select_option("#cxr-surface", "cells")
     page.select_option("#cxr-palette", next(iter(render.PALETTES)))
     page.fill("#cxr-levels", "")
-    visit.opacity(0.6)
+    visit.close().opacity(0.6)
     visit.pick("Pneumothorax")
     page.evaluate("document.activeElement.blur()")
     drawn(page)
@@ -65,6 +67,11 @@ def visitor(visit):
 def drawn(page):
     """Wait until what was asked for is on the screen."""
     page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
+
+def chosen_in(page):
+    """Number of the finding that is chosen in the list."""
+    return page.get_attribute(".list [aria-selected=true]", "data-finding")
 
 
 def box_of(visitor, key):
@@ -151,7 +158,7 @@ class TestZoom:
         corner = visitor.pixels("occlusion")[..., 0].astype(int)
         edge = round((WIDTH - HEIGHT) / 2 / WIDTH * 4 * corner.shape[1]) + 3  # left of it the model saw nothing
         assert np.abs(corner - of_film(deep[1], 0, 0, 0.25, 0.25, corner.shape))[:, edge:].mean() < 2
-        visitor.page.click("text=Fit")
+        visitor.open("view").page.click(FIT)
         assert visitor.page.inner_text("#cxr-zoom") == "100 %"
 
     def test_the_value_under_the_pointer_is_that_of_the_enlarged_place(self, visitor):
@@ -195,7 +202,7 @@ class TestZoom:
     def test_what_arrow_keys_read_is_spoken(self, visitor):
         visitor.page.focus(".card[data-method=corners] canvas")
         visitor.page.keyboard.press("ArrowLeft")
-        spoken = visitor.page.text_content(".looks .sr[role=status]")
+        spoken = visitor.page.text_content(".bench .sr[role=status]")
         assert re.search(r"Grad-CAM here .*; LIME here .*; Occlusion here .*; Planted corners here ", spoken)
 
 
@@ -221,7 +228,7 @@ class TestWindow:
 
     def test_auto_is_from_the_darkest_to_the_brightest_hundredth(self, visitor, deep):
         visitor.opacity(0)
-        visitor.page.click("#cxr-auto")
+        visitor.open("view").page.click("#cxr-auto")
         drawn(visitor.page)
         shown = visitor.pixels("gradcam")[..., 0]
         side = HEIGHT
@@ -234,7 +241,7 @@ class TestWindow:
     def test_inverted_is_white_for_black(self, visitor):
         visitor.opacity(0)
         before = visitor.pixels("gradcam")[..., 0].astype(int)
-        visitor.page.click("#cxr-invert")
+        visitor.open("view").page.click("#cxr-invert")
         drawn(visitor.page)
         after = visitor.pixels("gradcam")[..., 0].astype(int)
         edge = (after.shape[1] - after.shape[0]) // 2 + 3
@@ -257,7 +264,7 @@ class TestColours:
     @pytest.mark.parametrize("name", render.PALETTES)
     def test_a_palette_is_that_of_render(self, visitor, monkeypatch, name):
         monkeypatch.setattr(render, "STOPS", render.PALETTES[name])
-        visitor.page.select_option("#cxr-palette", name)
+        visitor.open("view").page.select_option("#cxr-palette", name)
         visitor.opacity(0)
         film = visitor.pixels("corners")
         visitor.opacity(0.8)
@@ -275,7 +282,7 @@ class TestColours:
         film = visitor.pixels("corners")
         visitor.opacity(0.6)
         cells = visitor.pixels("corners")
-        visitor.page.select_option("#cxr-surface", "smooth")
+        visitor.open("view").page.select_option("#cxr-surface", "smooth")
         smooth = visitor.pixels("corners")
         height, width = smooth.shape[:2]
         side, left = height, (width - height) // 2
@@ -297,7 +304,7 @@ class TestColours:
         assert steepest[0] > 4 * steepest[1]
 
     def test_contours_stand_where_the_value_is_crossed(self, visitor):
-        visitor.page.select_option("#cxr-surface", "smooth")
+        visitor.open("view").page.select_option("#cxr-surface", "smooth")
         plain = visitor.pixels("corners").astype(int)
         visitor.page.fill("#cxr-levels", "50")
         lined = visitor.pixels("corners").astype(int)
@@ -340,6 +347,30 @@ class TestWipe:
         assert not page.is_visible(".wipe")
 
 
+class TestPopovers:
+    @pytest.fixture
+    def small(self, visitor):
+        """The page in the window of a small laptop."""
+        usual = visitor.page.viewport_size
+        visitor.page.set_viewport_size({"width": 1280, "height": 720})
+        yield visitor
+        visitor.page.set_viewport_size(usual)
+
+    @pytest.mark.parametrize("name", ["view", "menu", "more-occlusion"])
+    def test_one_lies_inside_the_window_and_escape_gives_the_focus_back(self, small, name):
+        page, pane = small.page, f"#cxr-{name}-pane"
+        small.open(name)
+        box = page.query_selector(pane).bounding_box()
+        assert min(box["x"], box["y"]) >= 0
+        assert box["x"] + box["width"] <= 1280
+        assert box["y"] + box["height"] <= 720
+        page.keyboard.press("Tab")
+        assert page.evaluate(f"document.activeElement.closest('{pane}') !== null"), "the next key is its own"
+        page.keyboard.press("Escape")
+        assert not page.is_visible(pane)
+        assert page.evaluate("document.activeElement.id") == f"cxr-{name}"
+
+
 class TestFullScreen:
     def test_maps_and_their_controls_fill_it(self, visitor):
         page = visitor.page
@@ -348,7 +379,7 @@ class TestFullScreen:
         drawn(page)
         for box in page.eval_on_selector_all(
             ".bench .card:not([hidden]) .stage canvas",
-            "nodes => nodes.map(n => [n.getBoundingClientRect().bottom, innerHeight])",
+            "nodes => nodes.map(n => [n, n.closest('.cards')].map(one => one.getBoundingClientRect().bottom))",
         ):
             assert box[0] <= box[1], "every map is seen whole"
         assert page.is_visible("#cxr-opacity")
@@ -388,12 +419,12 @@ class TestKeys:
         press("c")
         assert page.input_value("#cxr-levels") == "50"
         press("]")
-        assert page.inner_text(".controls output") == "70 %"
-        chosen = page.input_value("#cxr-finding")
+        assert page.inner_text("output[for=cxr-opacity]") == "70 %"
+        chosen = chosen_in(page)
         press("j")
-        assert page.input_value("#cxr-finding") != chosen
+        assert chosen_in(page) != chosen
         press("k")
-        assert page.input_value("#cxr-finding") == chosen
+        assert chosen_in(page) == chosen
         press("m")
         assert page.is_visible(".wipe")
         press("m")
@@ -402,18 +433,19 @@ class TestKeys:
         press("b")
 
     def test_who_writes_is_left_alone(self, visitor):
-        visitor.page.focus("#cxr-levels")
+        visitor.open("view").page.focus("#cxr-levels")
         visitor.page.keyboard.type("i0")
         assert visitor.page.get_attribute("#cxr-invert", "aria-pressed") == "false"
         assert visitor.page.input_value("#cxr-levels") == "i0"
 
     def test_they_can_be_switched_off(self, visitor):
-        visitor.page.click("#cxr-keys")
+        visitor.open("menu").page.click("#cxr-keys")
         visitor.page.uncheck("#cxr-keys-on")
         visitor.page.click("dialog.keys >> text=Close")
+        assert visitor.page.evaluate("document.activeElement.id") == "cxr-menu"
         visitor.page.keyboard.press("i")
         assert visitor.page.get_attribute("#cxr-invert", "aria-pressed") == "false"
-        visitor.page.click("#cxr-keys")
+        visitor.open("menu").page.click("#cxr-keys")
         visitor.page.check("#cxr-keys-on")
         visitor.page.click("dialog.keys >> text=Close")
 
@@ -421,9 +453,10 @@ class TestKeys:
 def test_looking_asks_for_pixels_once_and_for_nothing_else(visitor):
     before = len(visitor.requests)
     zoom(visitor, "gradcam", 0.5, 0.5)
-    visitor.page.click("#cxr-auto")
+    visitor.open("view").page.click("#cxr-auto")
     visitor.page.select_option("#cxr-surface", "smooth")
     visitor.page.fill("#cxr-levels", "25 50 75")
+    visitor.close()
     visitor.page.click("#cxr-wipe")
     visitor.page.click("#cxr-wipe")
     drawn(visitor.page)
@@ -433,7 +466,7 @@ def test_looking_asks_for_pixels_once_and_for_nothing_else(visitor):
 @pytest.mark.alone
 def test_a_finding_is_chosen_in_a_blink_however_it_is_looked_at(visitor):
     zoom(visitor, "gradcam", 0.5, 0.5)
-    visitor.page.select_option("#cxr-surface", "smooth")
+    visitor.open("view").page.select_option("#cxr-surface", "smooth")
     visitor.page.fill("#cxr-levels", "50")
     times = [
         visitor.page.evaluate(
@@ -452,7 +485,8 @@ def test_two_fingers_enlarge_and_one_moves(browser, address, tmp_path):
     page = context.new_page()
     page.goto(address)
     page.wait_for_selector(".cxr .list .row")
-    page.tap(".chip[data-phantom]")
+    page.tap("#cxr-add")
+    page.tap("#cxr-add-pane [data-phantom]")
     page.wait_for_selector(".card[data-method=gradcam][data-state=done]", timeout=60_000)
     canvas = page.query_selector(".card[data-method=gradcam] canvas")
     canvas.scroll_into_view_if_needed()

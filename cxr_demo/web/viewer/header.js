@@ -52,7 +52,8 @@ function createMenu(more) {
   const {opener, pane} = createPopover('cxr-menu', '\u22ef', tr('ui.page.menu'),
     make('div', {class: 'entries'}, ...more, createDark()), chapters, createLanguages());
   pane.addEventListener('beforetoggle', () => chapters.replaceChildren(...chapterEntries()));
-  pane.addEventListener('click', event => { if (/** @type {Element} */ (event.target).closest('.entries button')) pane.hidePopover(); });
+  // before the entry's own action, so that the focus returns to the menu's button when a dialog of it ends
+  pane.addEventListener('click', event => { if (/** @type {Element} */ (event.target).closest('.entries button')) pane.hidePopover(); }, {capture: true});
   return [opener, pane];
 }
 

@@ -33,7 +33,7 @@ export function createTour(root) {
     root.querySelector('.toured')?.classList.remove('toured');
     at = to < way.length ? to : -1;
     pane.hidden = at < 0;
-    if (pane.hidden) return opener.focus();
+    if (pane.hidden) return /** @type {HTMLElement | null} */ (root.querySelector('#cxr-menu'))?.focus();  // its own button waits in there
     const [where, text] = way[at];
     setText(words, `${tr('ui.tour.place', {at: at + 1, n: way.length})} ${text}`);
     setText(next, at + 1 < way.length ? tr('ui.tour.next') : tr('ui.tour.done'));

@@ -1,4 +1,4 @@
-// Made by `make viewer`; sources sha256:abf44b748fff934fd2b94288c380464ba710d5745dbe681c487e5aae343be5ad
+// Made by `make viewer`; sources sha256:a0c24ee37485d719983cb2b9a237476145364cd2ee3a54ccfaae7a535498af2d
 "use strict";
 var viewer = (() => {
   var __defProp = Object.defineProperty;
@@ -3627,7 +3627,7 @@ var viewer = (() => {
         /** @type {Element} */
         event.target.closest(".entries button")
       ) pane.hidePopover();
-    });
+    }, { capture: true });
     return [opener, pane];
   }
   function createDark() {
@@ -4229,7 +4229,10 @@ var viewer = (() => {
       root.querySelector(".toured")?.classList.remove("toured");
       at = to < way.length ? to : -1;
       pane.hidden = at < 0;
-      if (pane.hidden) return opener.focus();
+      if (pane.hidden) return (
+        /** @type {HTMLElement | null} */
+        root.querySelector("#cxr-menu")?.focus()
+      );
       const [where, text] = way[at];
       setText(words2, `${tr("ui.tour.place", { at: at + 1, n: way.length })} ${text}`);
       setText(next, at + 1 < way.length ? tr("ui.tour.next") : tr("ui.tour.done"));
