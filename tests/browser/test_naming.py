@@ -120,10 +120,11 @@ class TestForm:
         assert titles[-2:] == [full[: len(REPO) + 8], "Another model from the Hub…"]
         shown = [float(row.split("%")[0].split()[-1]) for row in visitor.texts(".list .row")]
         np.testing.assert_allclose(shown, np.sort(100 * said(model, film_file))[::-1], atol=0.51)
-        if not page.is_visible("h1 >> text=A stranger"):  # another test may have opened the chapter
-            page.click("text=/^About this model$/")
+        visitor.open("menu").page.click("text=/^About this model$/")
         page.wait_for_selector("h1 >> text=A stranger")
         page.wait_for_selector("pre >> text=flowchart TD")
+        page.keyboard.press("Escape")
+        page.wait_for_selector("h1 >> text=A stranger", state="hidden")
         assert page.query_selector("[src*=nobody], [href*='nobody.example/b']") is None
         name(page, f"{REPO}@main")
         page.wait_for_selector("#cxr-named", state="hidden")
@@ -132,7 +133,7 @@ class TestForm:
     def test_it_is_compared_in_the_grid(self, named, published, film_file):
         full, model = published
         visitor, page = named, named.page
-        page.click(".grid summary")
+        visitor.show("grid")
         page.select_option("#cxr-grid-kind", "models")
         choices = page.query_selector_all("[aria-label='Models to compare'] input")
         boxes = [box.get_attribute("value") for box in choices]

@@ -23,7 +23,7 @@ from cxr_demo.types import NIH_FINDINGS, Unit
 from tests.support.browsing import DEFAULTS, GREEN, Visitor
 
 #: How the maps lie to the boxes of the finding that is shown, a row for each method.
-FIGURES = ".believe table:has-text('peak inside') tbody tr"
+FIGURES = ".drawer table:has-text('peak inside') tbody tr"
 
 #: Where a canvas wrote, and how wide.
 WRITTEN = """() => {
@@ -48,8 +48,9 @@ def visitor(browser, address):
 
 
 def saved(visitor, key):
-    with visitor.page.expect_download() as waiting:
+    with visitor.open(f"more-{key}").page.expect_download() as waiting:
         visitor.page.click(f".card[data-method={key}] >> text=Save PNG")
+    visitor.close()
     picture = Image.open(io.BytesIO(waiting.value.path().read_bytes())).convert("RGB")
     return waiting.value.suggested_filename, np.array(picture)
 
@@ -73,7 +74,7 @@ def test_the_picture_is_the_film_at_its_own_size_above_what_it_shows(visitor, tm
     np.testing.assert_array_equal(picture[:1300][quiet], np.repeat(film[quiet][..., None], 3, axis=2))
     assert np.ptp(picture[300, 300].astype(int)) > 40, "the planted corner is coloured"
     said = [one[0] for one in visitor.page.evaluate("window.written")]
-    probability = visitor.page.inner_text(".list [aria-selected=true] .number")
+    probability = visitor.page.inner_text(".list [aria-selected=true] .number").removeprefix("\u25b2 ")
     assert said[0] == f"Planted corners \u00b7 Hernia \u00b7 probability {probability}"
     strength = 0.5 * NIH_FINDINGS.index("Hernia")
     assert said[1:4] == [f"\u2212{strength:.2f} against", "0", f"for +{strength:.2f}"]
@@ -133,12 +134,12 @@ def test_all_films_come_in_one_zip_whether_looked_at_or_not(visitor, tmp_path):
     page, paths = visitor.page, several(tmp_path)
     page.set_input_files(".cxr input.picker", paths)
     visitor.wait(*DEFAULTS).measured()
-    page.wait_for_function("() => /3 of 3/.test(document.querySelector('details.table summary').textContent)")
-    page.click("details.table:not(.grid) summary")
+    page.wait_for_function("() => /3 of 3/.test(document.querySelector('.table.films h3').textContent)")
+    visitor.show("films")
     with page.expect_download(timeout=120_000) as waiting:
         page.click("#cxr-save-films")
         assert page.is_disabled("#cxr-save-all"), "one zip after another"
-        page.wait_for_function("() => /1 of 3/.test(document.querySelector('.table [role=status]').textContent)")
+        page.wait_for_function("() => /1 of 3/.test(document.querySelector('.table.films [role=status]').textContent)")
         page.click(".strip .thumb >> nth=2")
     assert waiting.value.suggested_filename == "films.zip"
     with zipfile.ZipFile(waiting.value.path()) as packed:
@@ -177,10 +178,11 @@ def test_boxes_go_with_the_film_into_zip_and_report(visitor, tmp_path, browser):
     visitor.drop(table)
     visitor.drop(film_of_size(tmp_path, 240, 300, "film.png")).wait(*DEFAULTS).measured()
     shown = {}
+    visitor.show("box")
     for label in ("Effusion", "Mass"):
         visitor.pick(label)
         shown[label] = visitor.texts(FIGURES)
-    with page.expect_download() as waiting:
+    with visitor.open("saving").page.expect_download() as waiting:
         page.click("#cxr-save-all")
     with zipfile.ZipFile(waiting.value.path()) as packed:
         packed.extractall(tmp_path)
@@ -211,14 +213,15 @@ def test_boxes_go_with_the_film_into_zip_and_report(visitor, tmp_path, browser):
                 known = metrics.energy(values, mask), metrics.iou(metrics.found_box(values), mask)
                 assert told == pytest.approx([*known, metrics.ceiling(values, mask)], abs=0.006, nan_ok=True)
 
-    report = browser.new_page(viewport={"width": 1440, "height": 1000})
-    report.goto((folder / "report.html").as_uri())
-    report.wait_for_selector(".believe[data-state=done]")
+    taken = Visitor(browser, (folder / "report.html").as_uri()).measured()
+    report = taken.page
     assert "Mass" in report.inner_text(".list .row[aria-selected=true]"), "it opens with what was looked at"
+    taken.show("reliable")
     assert "Mass" in report.inner_text(".curves h4")
+    taken.show("box")
     drawn = {}
     for label in ("Effusion", "Mass", "Hernia"):
-        report.click(f".list .row[data-finding='{NIH_FINDINGS.index(label)}']")
+        taken.pick(label)
         assert [row.inner_text() for row in report.query_selector_all(FIGURES) if row.is_visible()] == shown.get(
             label, []
         )
@@ -237,8 +240,8 @@ def held(visitor, tmp_path):
     page, asked = visitor.page, []
     page.set_input_files(".cxr input.picker", several(tmp_path)[:3])
     visitor.wait(*DEFAULTS).measured()
-    page.wait_for_function("() => /3 of 3/.test(document.querySelector('details.table summary').textContent)")
-    page.click("details.table:not(.grid) summary")
+    page.wait_for_function("() => /3 of 3/.test(document.querySelector('.table.films h3').textContent)")
+    visitor.show("films")
 
     def hold(route):
         asked.append(json.loads(route.request.post_data)["event_data"])  # and let it wait
@@ -265,7 +268,7 @@ def until(page, asked, many):
 
 
 def status(page):
-    return page.inner_text("details.table:not(.grid) .group [role=status]")
+    return page.inner_text(".table.films .group [role=status]")
 
 
 def test_what_fails_is_counted_and_what_is_interrupted_asked_again(visitor, held):

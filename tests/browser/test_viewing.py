@@ -347,6 +347,13 @@ class TestWipe:
         assert not page.is_visible(".wipe")
 
 
+def test_a_second_row_of_cards_begins_below_the_first(visitor):
+    edges = "nodes => nodes.map(n => n.getBoundingClientRect()).map(({top, bottom}) => [top, bottom])"
+    *first, (top, _) = visitor.page.eval_on_selector_all(".card:not([hidden])", edges)
+    assert len(first) == 3
+    assert top > max(bottom for _, bottom in first)
+
+
 class TestPopovers:
     @pytest.fixture
     def small(self, visitor):
