@@ -293,8 +293,7 @@ class TestFilms:
         assert fresh.page.inner_text(".filmname b") == film_file.name
 
     def test_a_film_is_removed_and_the_next_one_shown(self, fresh, film_file):
-        fresh.page.click(".chip[data-phantom=normal]")
-        fresh.wait("gradcam")
+        fresh.example("phantom", "normal").wait("gradcam")
         fresh.drop(film_file)
         fresh.page.wait_for_selector(f".filmname b:text-is('{film_file.name}')")
         fresh.page.click(".strip .thumb >> nth=0")

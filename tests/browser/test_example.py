@@ -42,9 +42,11 @@ def kept(visitor):
 
 def only(visitor, key):
     """Switch the other methods off, so that the server has less to do."""
+    visitor.open("methods")
     for other in DEFAULTS:
         if other != key:
             visitor.page.uncheck(f".controls [data-method={other}]")
+    visitor.close()
 
 
 def test_an_untouched_page_shows_three_maps_without_asking_the_server(visitor, tmp_path):
@@ -91,6 +93,7 @@ def test_a_dropped_film_takes_its_place(visitor, tmp_path):
 def test_what_the_record_lacks_is_computed_on_the_phantom(visitor):
     """Here the measures of a drawn box."""
     page = visitor.page
+    visitor.show("randomise")
     assert page.is_disabled("#cxr-scramble")
     assert "stored example" in page.inner_text(".scrambling")
     only(visitor, "gradcam")
@@ -104,7 +107,8 @@ def test_what_the_record_lacks_is_computed_on_the_phantom(visitor):
     assert [(film["source"], len(film["boxes"])) for film in kept(visitor)] == [
         ({"kind": "phantom", "key": "effusion"}, 1)
     ]
-    page.wait_for_selector("table:has-text('peak inside')", timeout=60_000)
+    visitor.show("box").page.wait_for_selector("table:has-text('peak inside')", timeout=60_000)
+    visitor.show("randomise")
     assert page.is_visible("#cxr-remove")
     assert page.is_enabled("#cxr-scramble")
     assert joined(visitor)
@@ -134,15 +138,15 @@ def test_another_model_answers_for_the_phantom(visitor):
 
 def test_it_is_enlarged_compared_and_exported_as_it_stands(visitor):
     page = visitor.page
-    page.click("[aria-label='Zoom in']")
+    visitor.open("view").page.click("[aria-label='Zoom in']")
     page.wait_for_selector(".film .stage[data-pixels=done]")
     only(visitor, "gradcam")
     visitor.pick("Pneumothorax")  # which both models predict
-    page.click(".grid summary")
+    visitor.show("grid")
     page.select_option("#cxr-grid-kind", "models")
     page.click("#cxr-grid-run")
     page.wait_for_function("document.querySelectorAll('.grid td .stage:not(.blank)').length >= 2", timeout=60_000)
     with page.expect_download(timeout=60_000) as waiting:
-        page.click("#cxr-save-all")
+        visitor.open("saving").page.click("#cxr-save-all")
     assert waiting.value.suggested_filename.endswith(".zip")
     assert page.is_visible(".film .badge")

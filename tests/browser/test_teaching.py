@@ -199,7 +199,7 @@ def test_the_film_is_seen_and_can_be_marked_at_every_width(visitor, width):
 
 def test_a_planted_finding_is_outlined_while_it_is_chosen_but_not_while_one_guesses(visitor):
     page = visitor.page
-    page.click(".chip[data-phantom=nodule]")
+    visitor.example("phantom", "nodule")
     page.wait_for_function(f"() => ({YELLOW})() > 50")
     assert "Dashed yellow" in page.inner_text(".film .notes")
     visitor.pick("Effusion")

@@ -553,8 +553,7 @@ def test_methods_and_looks_outlive_a_reload(browser, address):
         "for",
         "smooth",
     ]
-    page.click(".chip[data-phantom]")
-    one.wait("gradcam")
+    one.example("phantom", "normal").wait("gradcam")
     assert page.get_attribute(".card[data-method=lime]", "data-state") == "idle"
     assert one.complaints == []
     page.close()

@@ -1,4 +1,4 @@
-// Made by `make viewer`; sources sha256:a0c24ee37485d719983cb2b9a237476145364cd2ee3a54ccfaae7a535498af2d
+// Made by `make viewer`; sources sha256:5de91d2077e31f73c07b166acd172bb4c004ee657908bf1a309c5a82c9120e03
 "use strict";
 var viewer = (() => {
   var __defProp = Object.defineProperty;
@@ -3625,7 +3625,7 @@ var viewer = (() => {
     pane.addEventListener("click", (event) => {
       if (
         /** @type {Element} */
-        event.target.closest(".entries button")
+        event.target.closest(".entries button:not(#cxr-copy-link)")
       ) pane.hidePopover();
     }, { capture: true });
     return [opener, pane];
