@@ -353,6 +353,23 @@ def test_a_second_row_of_cards_begins_below_the_first(visitor):
     assert top > max(bottom for _, bottom in first)
 
 
+@pytest.mark.parametrize(("width", "height", "opens"), [(1280, 720, False), (1440, 1000, True)])
+def test_reliability_opens_by_itself_only_where_maps_leave_room(browser, address, width, height, opens):
+    one = Visitor(browser, address)
+    one.page.set_viewport_size({"width": width, "height": height})
+    one.open("add").page.click("#cxr-add-pane [data-phantom=effusion]")
+    one.wait("gradcam")
+    assert one.page.get_attribute("#cxr-tab-reliable", "aria-selected") == str(opens).lower()
+    one.page.close()
+
+
+@pytest.mark.parametrize("one", ["#cxr-draw-box", ".drawer p.soft", ".popover .reading"])
+def test_base_rules_leave_a_part_its_own_colour(visitor, one):
+    colours = "n => [n, n.parentElement].map(each => getComputedStyle(each).color)"
+    own, around = visitor.page.eval_on_selector(one, colours)
+    assert own != around
+
+
 class TestPopovers:
     @pytest.fixture
     def small(self, visitor):
