@@ -1,4 +1,4 @@
-// Made by `make viewer`; sources sha256:93f1f9b7d3ecc68019664ab88af33f1adf773226119b52f3a1402b0c520ac9fe
+// Made by `make viewer`; sources sha256:d19b7a79d05f3cb48e9be760681075da94c9171ff4d32c8a871b37412af20487
 "use strict";
 var viewer = (() => {
   var __defProp = Object.defineProperty;
@@ -2863,6 +2863,7 @@ var viewer = (() => {
       on(topic, () => {
         const first = !met && drawers[0].offered();
         met ||= first;
+        if (first) node.hidden = false;
         show2(first && window.innerHeight - bar.getBoundingClientRect().top > ROOM ? drawers[0].key : open);
       });
     }
