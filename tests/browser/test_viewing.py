@@ -354,6 +354,23 @@ def test_a_second_row_of_cards_begins_below_the_first(visitor):
     assert top > max(bottom for _, bottom in first)
 
 
+@pytest.mark.parametrize(("width", "height", "opens"), [(1280, 720, False), (1440, 1000, True)])
+def test_reliability_opens_by_itself_only_where_maps_leave_room(browser, address, width, height, opens):
+    one = Visitor(browser, address)
+    one.page.set_viewport_size({"width": width, "height": height})
+    one.open("add").page.click("#cxr-add-pane [data-phantom=effusion]")
+    one.wait("gradcam")
+    assert one.page.get_attribute("#cxr-tab-reliable", "aria-selected") == str(opens).lower()
+    one.page.close()
+
+
+@pytest.mark.parametrize("one", ["#cxr-draw-box", ".drawer p.soft", ".popover .reading"])
+def test_base_rules_leave_a_part_its_own_colour(visitor, one):
+    colours = "n => [n, n.parentElement].map(each => getComputedStyle(each).color)"
+    own, around = visitor.page.eval_on_selector(one, colours)
+    assert own != around
+
+
 class TestPopovers:
     @pytest.fixture
     def small(self, visitor):
@@ -532,14 +549,14 @@ def test_methods_and_looks_outlive_a_reload(browser, address):
     one = Visitor(browser, address)
     page = one.page
     last = list(render.PALETTES)[-1]
-    page.uncheck(".controls [data-method=lime]")
+    one.open("methods").page.uncheck(".controls [data-method=lime]")
     page.check(".controls [data-method=corners]")
-    one.opacity(0.35)
+    one.close().opacity(0.35)
     page.check("input[name=cxr-scale][value=same]")
-    page.select_option("#cxr-palette", last)
+    one.open("view").page.select_option("#cxr-palette", last)
     page.select_option("#cxr-side", "for")
     page.select_option("#cxr-surface", "smooth")
-    one.reload().page.wait_for_selector(".controls [data-method=corners]")
+    one.reload().page.wait_for_selector(".controls [data-method=corners]", state="attached")
     ticked = page.eval_on_selector_all(
         ".controls [data-method]:checked", "boxes => boxes.map(box => box.dataset.method)"
     )

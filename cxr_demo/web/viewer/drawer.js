@@ -41,6 +41,7 @@ export function createDrawer(drawers) {
     on(topic, () => {
       const first = !met && drawers[0].offered() && !isExample();
       met ||= first;
+      if (first) node.hidden = false;  // a hidden bar has no place to measure
       // the first panel opens by itself where it takes no room from the maps
       show(first && window.innerHeight - bar.getBoundingClientRect().top > ROOM ? drawers[0].key : open);
     });

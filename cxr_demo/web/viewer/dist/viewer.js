@@ -1,4 +1,4 @@
-// Made by `make viewer`; sources sha256:5de91d2077e31f73c07b166acd172bb4c004ee657908bf1a309c5a82c9120e03
+// Made by `make viewer`; sources sha256:b0286fd20d2f5de8df114e9b7a3e61c4d822267864e29ab46d2395fefb33e78c
 "use strict";
 var viewer = (() => {
   var __defProp = Object.defineProperty;
@@ -2983,6 +2983,7 @@ var viewer = (() => {
       on(topic, () => {
         const first = !met && drawers[0].offered() && !isExample();
         met ||= first;
+        if (first) node.hidden = false;
         show2(first && window.innerHeight - bar.getBoundingClientRect().top > ROOM ? drawers[0].key : open);
       });
     }
