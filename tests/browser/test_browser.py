@@ -320,7 +320,7 @@ class TestFilms:
         assert fresh.page.inner_text(".filmname b") == "pasted.png"
 
     def test_dicom(self, fresh, films):
-        fresh.drop(films / "xrays" / "Fake_MONOHR1.dcm").wait("gradcam")
+        fresh.drop(films / "xrays" / "Fake_MONOHR1.dcm").explain_anyway().wait("gradcam")
         assert len(fresh.texts(".list .row")) == 14
 
     def test_a_file_that_is_no_film_is_refused_in_words(self, fresh, tmp_path):

@@ -200,11 +200,11 @@ def test_the_film_is_seen_and_can_be_marked_at_every_width(visitor, width):
 def test_a_planted_finding_is_outlined_while_it_is_chosen_but_not_while_one_guesses(visitor):
     page = visitor.page
     visitor.example("phantom", "nodule")
-    page.wait_for_function(f"() => ({YELLOW})() > 50")
+    page.wait_for_function(f"() => ({YELLOW})() > 20")  # the nodule is small
     assert "Dashed yellow" in page.inner_text(".film .notes")
     visitor.pick("Effusion")
     page.wait_for_function(f"() => ({YELLOW})() === 0")
     visitor.pick("Nodule")
-    page.wait_for_function(f"() => ({YELLOW})() > 50")
+    page.wait_for_function(f"() => ({YELLOW})() > 20")
     page.click("#cxr-quiz")
     page.wait_for_function(f"() => ({YELLOW})() === 0")
