@@ -875,7 +875,7 @@ class TestBelieving:
                 fresh.pick("Atelectasis")
                 fresh.pick("Effusion")
             fresh.show("box").page.wait_for_selector("table:has-text('peak inside')", timeout=60_000)
-            assert fresh.page.query_selector_all(".row.boxed[aria-selected=true] .has-box:visible")
+            assert fresh.page.get_attribute(".row.boxed[aria-selected=true]", "aria-description")
             assert fresh.page.inner_text(NOTE) == "1 box read from boxes.csv."
 
     def test_what_is_wrong_with_a_table_of_boxes_is_said_beside_the_film(self, fresh, film_file, tmp_path):
@@ -912,17 +912,19 @@ class TestBelieving:
 
     def test_a_scrambled_map_that_ran_out_of_time_is_words_alone(self, browser, address):
         fresh = Visitor(browser, f"{address}?example=normal&methods=gradcam").wait("gradcam").measured()
-        asked = []
-        fresh.page.route(
-            "**/queue/join*", lambda route: asked.append(json.loads(route.request.post_data)["event_data"])
-        )
+        fresh.page.route("**/queue/join*", lambda route: None)  # nothing is answered
         fresh.show("randomise")
-        with fresh.page.expect_request("**/queue/join*"):
+        with fresh.page.expect_request("**/queue/join*") as asked:
             fresh.page.click("#cxr-scramble")
         late = record(message("error.stopped.deadline", seconds="60"))
         fresh.page.evaluate(
             "told => document.dispatchEvent(new CustomEvent('cxr-answer', {detail: told}))",
-            {"event": "scramble", "run": asked[-1]["run"], "method": "gradcam", "error": late},
+            {
+                "event": "scramble",
+                "run": asked.value.post_data_json["event_data"]["run"],
+                "method": "gradcam",
+                "error": late,
+            },
         )
         fresh.page.wait_for_selector(".smalls figure:has-text('Stopped at the limit of 60 seconds.')")
         assert fresh.page.query_selector(".smalls .stage") is None

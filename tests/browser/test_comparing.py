@@ -147,10 +147,10 @@ def test_another_film_stands_beside_and_is_enlarged_in_step(visitor, known):
     assert (f"{abs(points)} points" in words) or points == 0
     shown = "() => document.querySelector('.beside-card canvas').toDataURL()"
     before = page.evaluate(shown)
-    page.click("[aria-label='Zoom in']")
+    visitor.open("view").page.click("[aria-label='Zoom in']")
     page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
     assert page.evaluate(shown) != before
-    page.click("text=Fit")
+    visitor.open("view").page.click("text=Fit")
     page.select_option("#cxr-beside", index=0)
     assert not page.is_visible(".beside-card")
 

@@ -47,7 +47,11 @@ function mark(list) {
 /** Marks the findings with a box on the film. @param {HTMLElement} list */
 function markBoxes(list) {
   const {labels} = current()?.seen ?? state.spec;
-  for (const node of rowsOf(list)) node.classList.toggle('boxed', boxesOf(labels[Number(node.dataset.finding)]).length > 0);
+  for (const node of rowsOf(list)) {
+    const boxed = boxesOf(labels[Number(node.dataset.finding)]).length > 0;
+    node.classList.toggle('boxed', boxed);
+    if (boxed) node.setAttribute('aria-description', tr('ui.findings.has_box')); else node.removeAttribute('aria-description');
+  }
 }
 
 /** @param {KeyboardEvent} event */
@@ -74,7 +78,7 @@ function row(i, seen) {
   return make('div', {class: `row${above ? ' above' : ''}`, role: 'option', id: `cxr-row-${i}`, 'data-finding': i,
     'aria-selected': String(i === state.chosen), 'aria-label': words, title: [words, aurocWords(labels[i])].filter(Boolean).join('\n'),
     onclick: () => pick(i)},
-  make('span', {class: 'label'}, name, make('i', {class: 'has-box', title: tr('ui.findings.has_box')}, '\u25a1')),
+  make('span', {class: 'label'}, name),
   make('span', {class: 'track'},
     p === null ? null : make('span', {class: 'fill', style: `width:${100 * alongAxis(p)}%`}),
     threshold === null ? null : make('span', {class: 'mark', style: `left:${100 * alongAxis(threshold)}%`})),

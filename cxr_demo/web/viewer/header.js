@@ -53,7 +53,7 @@ function createMenu(more) {
     make('div', {class: 'entries'}, ...more, createDark()), chapters, createLanguages());
   pane.addEventListener('beforetoggle', () => chapters.replaceChildren(...chapterEntries()));
   // before the entry's own action, so that the focus returns to the menu's button when a dialog of it ends
-  pane.addEventListener('click', event => { if (/** @type {Element} */ (event.target).closest('.entries button:not(#cxr-copy-link)')) pane.hidePopover(); }, {capture: true});
+  pane.addEventListener('click', event => { if (/** @type {Element} */ (event.target).closest('#cxr-quiz, .entries button:not(#cxr-copy-link)')) pane.hidePopover(); }, {capture: true});
   return [opener, pane];
 }
 

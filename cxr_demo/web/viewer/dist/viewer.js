@@ -1,4 +1,4 @@
-// Made by `make viewer`; sources sha256:b0286fd20d2f5de8df114e9b7a3e61c4d822267864e29ab46d2395fefb33e78c
+// Made by `make viewer`; sources sha256:7c6eb0bd1428440cddc3fc3aa02ed89461de5c96eac6d74e53c219d95bd0ce43
 "use strict";
 var viewer = (() => {
   var __defProp = Object.defineProperty;
@@ -3250,7 +3250,12 @@ var viewer = (() => {
   }
   function markBoxes(list) {
     const { labels } = current()?.seen ?? state.spec;
-    for (const node of rowsOf(list)) node.classList.toggle("boxed", boxesOf(labels[Number(node.dataset.finding)]).length > 0);
+    for (const node of rowsOf(list)) {
+      const boxed = boxesOf(labels[Number(node.dataset.finding)]).length > 0;
+      node.classList.toggle("boxed", boxed);
+      if (boxed) node.setAttribute("aria-description", tr("ui.findings.has_box"));
+      else node.removeAttribute("aria-description");
+    }
   }
   function stepInList(event) {
     const ranked = current()?.seen.ranked;
@@ -3281,7 +3286,7 @@ var viewer = (() => {
         title: [words2, aurocWords(labels[i])].filter(Boolean).join("\n"),
         onclick: () => pick(i)
       },
-      make("span", { class: "label" }, name, make("i", { class: "has-box", title: tr("ui.findings.has_box") }, "\u25A1")),
+      make("span", { class: "label" }, name),
       make(
         "span",
         { class: "track" },
@@ -3626,7 +3631,7 @@ var viewer = (() => {
     pane.addEventListener("click", (event) => {
       if (
         /** @type {Element} */
-        event.target.closest(".entries button:not(#cxr-copy-link)")
+        event.target.closest("#cxr-quiz, .entries button:not(#cxr-copy-link)")
       ) pane.hidePopover();
     }, { capture: true });
     return [opener, pane];
