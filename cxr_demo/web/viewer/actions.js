@@ -9,7 +9,7 @@ import {askPixels, forgetPixels} from './pixels.js';
 import {foremost} from './predictions.js';
 import {askFilm, askTrust, complete, leave, sendFile} from './requests.js';
 import {keepFilms} from './session.js';
-import {addBox, addFilm, adoptExample, awaitTable, chooseFinding, chooseNoFinding, chosenModel, correctFilm, current, filmRests, filmSent, filmWaits, forgetError, guess, guessing, keepModel, lookAtFilm, modelAnswered, note, openWith, pinFinding, publish, pullBox, removeFilms, requestMaps, setBoxes, setDrawing, setFailures, setModel, setNaming, setPointer, setSpec, setTable, state, turnsOf, wantModel} from './store.js';
+import {addBox, addFilm, adoptExample, awaitTable, chooseFinding, chooseNoFinding, chosenModel, correctFilm, current, filmRests, filmSent, filmWaits, forgetError, guess, guessing, isExample, keepModel, lookAtFilm, modelAnswered, note, openWith, pinFinding, publish, pullBox, removeFilms, requestMaps, setBoxes, setDrawing, setFailures, setModel, setNaming, setPointer, setSpec, setTable, state, turnsOf, wantModel} from './store.js';
 import {knownFindings, lessonOf} from './truth.js';
 import {lookAfresh} from './viewport.js';
 
@@ -253,7 +253,7 @@ export function readBoxes(name, text) {
   awaitTable(waits ? {words, stems: new Set(read.keys())} : null);
   note('box', waits ? `${words} ${tr('ui.films.boxes_no_film')}` : words);
   for (const film of state.films) for (const result of film.results.values()) giveBoxes(result);
-  if (current()) { publish('draw'); askTrust(true); }
+  if (current() && !isExample()) { publish('draw'); askTrust(true); }
 }
 
 /** Adds a table's boxes to a film once its size is known; the visitor's own boxes stay. @param {Result} result */

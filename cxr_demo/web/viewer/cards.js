@@ -59,7 +59,7 @@ function createParts(method, fields) {
   const trust = make('span', {class: 'trust', hidden: true});
   const scale = make('div', {class: 'ramp'});
   const end = button(tr('ui.common.stop'), {class: 'stop', 'aria-label': tr('ui.cards.stop_method', about), hidden: true}, () => stop(method));
-  const again = button(tr('ui.cards.run_again'), {class: 'quiet', 'aria-label': tr('ui.cards.run_method', about), disabled: true}, () => askRun(method));
+  const again = button(tr('ui.cards.run_again'), {class: 'quiet again', 'aria-label': tr('ui.cards.run_method', about), disabled: true}, () => askRun(method));
   const save = button(tr('ui.cards.save'), {class: 'quiet', 'aria-label': tr('ui.cards.save_method', about), disabled: true}, () => saveMap(method));
   const more = createPopover(`cxr-more-${method.key}`, '\u22ef', tr('ui.cards.more', about),
     make('h4', {}, method.title), make('p', {class: 'reading'}, method.reading),

@@ -42,10 +42,12 @@ export function createDrawer(drawers) {
       const first = !met && drawers[0].offered() && !isExample();
       met ||= first;
       if (first) node.hidden = false;  // a hidden bar has no place to measure
-      // the first panel opens by itself where it takes no room from the maps
-      show(first && window.innerHeight - bar.getBoundingClientRect().top > ROOM ? drawers[0].key : open);
+      // the first panel opens by itself where it takes no room from the maps; a telephone shows no bar
+      const roomy = bar.checkVisibility() && window.innerHeight - bar.getBoundingClientRect().top > ROOM;
+      show(first && roomy ? drawers[0].key : open);
     });
   }
+  on('mark', () => { if (drawers.some((drawer, i) => drawer.offered() === tabs[i].hidden)) show(open); });
   show(null);
   return {node, open: show, toggle: () => show(open === null ? drawers[0].key : null)};
 }

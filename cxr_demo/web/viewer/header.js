@@ -51,7 +51,9 @@ function createMenu(more) {
   const chapters = make('div', {class: 'entries'});
   const {opener, pane} = createPopover('cxr-menu', '\u22ef', tr('ui.page.menu'),
     make('div', {class: 'entries'}, ...more, createDark()), chapters, createLanguages());
-  pane.addEventListener('beforetoggle', () => chapters.replaceChildren(...chapterEntries()));
+  pane.addEventListener('beforetoggle', event => {
+    if (/** @type {ToggleEvent} */ (event).newState === 'open') chapters.replaceChildren(...chapterEntries());
+  });
   // before the entry's own action, so that the focus returns to the menu's button when a dialog of it ends
   pane.addEventListener('click', event => { if (/** @type {Element} */ (event.target).closest('#cxr-quiz, .entries button:not(#cxr-copy-link)')) pane.hidePopover(); }, {capture: true});
   return [opener, pane];

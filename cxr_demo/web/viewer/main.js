@@ -34,6 +34,7 @@ import {addFilm, current, entryOf, filmWaits, guessing, lookAtFilm, on, openStor
 import {createTable} from './table.js';
 import {createTour} from './tour.js';
 import {createTrust} from './trust.js';
+import {boxesOf} from './truth.js';
 import {createWipe} from './wipe.js';
 
 /** Starts the viewer in a page that Gradio serves. @param {Host} host @param {Names} names */
@@ -129,7 +130,7 @@ function drawersOf(boxes) {
   return [
     {key: 'reliable', title: tr('ui.drawer.reliable'), panel: reliable, offered: shows},
     {key: 'agree', title: tr('ui.drawer.agree'), panel: agree, offered: shows},
-    {key: 'box', title: tr('ui.drawer.box'), panel: boxes, offered: shows},
+    {key: 'box', title: tr('ui.drawer.box'), panel: boxes, offered: () => shows() && (takesFilms() || boxesOf(state.label).length > 0)},
     {key: 'randomise', title: tr('ui.drawer.randomise'), panel: createScramble(), offered: () => shows() && takesFilms()},
     {key: 'grid', title: tr('ui.drawer.grid'), panel: createGrid(), offered: shows},
     {key: 'films', title: tr('ui.drawer.films'), panel: createTable(createPacking()), offered: () => state.films.length > 1 && !guessing()},

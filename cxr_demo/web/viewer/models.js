@@ -64,6 +64,7 @@ function createForm(list) {
 
 /** @param {Form} form */
 function openForm({node, field}) {
+  /** @type {HTMLElement | null} */ (document.querySelector('.popover:popover-open'))?.hidePopover();  // on a telephone the list is in the menu
   node.hidden = false;
   field.focus();
 }
@@ -72,7 +73,7 @@ function openForm({node, field}) {
 function closeForm(form) {
   setNaming(0);
   showStatus(form, '');
-  if (form.node.contains(document.activeElement)) form.list.focus();
+  if (form.node.contains(document.activeElement)) (form.list.checkVisibility() ? form.list : document.getElementById('cxr-menu'))?.focus();
   form.node.hidden = true;
 }
 

@@ -5,7 +5,7 @@ import {pick} from './actions.js';
 import {button, make} from './dom.js';
 import {readable, tr} from './i18n.js';
 import {percent} from './numbers.js';
-import {current, on, publish, shown, state} from './store.js';
+import {current, on, publish, shown, state, waitsForRequest} from './store.js';
 
 /** A finger moves at least this far sideways to swipe, pixels. */
 const SWIPE = 60;
@@ -33,7 +33,7 @@ export function createStages(root, film, cards) {
       met = true;
       front = offered[1]?.key ?? front;
     }
-    if (!offered.some(({key}) => key === front)) front = 'film';
+    if (!offered.some(({key}) => key === front) || asks()) front = 'film';
     for (const node of [film, ...cards.values()]) node.classList.toggle('front', offered.some(one => one.key === front && one.node === node));
     root.classList.toggle('film-front', front === 'film');
     bar.replaceChildren(...offered.map(({key, title}) => button(title, {'aria-pressed': String(key === front)}, () => { front = key; show(); })));
@@ -44,10 +44,16 @@ export function createStages(root, film, cards) {
     front = keys[keys.indexOf(front) + by] ?? front;
     show();
   });
-  on('film', show);
+  on('film', () => {
+    if (state.failures.length) front = 'film';
+    show();
+  });
   on('cards-shown', show);
   return bar;
 }
+
+/** Whether the film's pane has words that the visitor must see first. */
+const asks = () => Boolean(state.film?.error) || waitsForRequest();
 
 /** Calls back with 1 after a swipe to the left over a picture, and with -1 after one to the right. @param {HTMLElement} root @param {(by: number) => void} heard */
 function swiped(root, heard) {

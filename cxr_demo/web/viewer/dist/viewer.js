@@ -1,4 +1,4 @@
-// Made by `make viewer`; sources sha256:7c6eb0bd1428440cddc3fc3aa02ed89461de5c96eac6d74e53c219d95bd0ce43
+// Made by `make viewer`; sources sha256:b2ea70b03c0cfd5d4b810469bd2137c3b51805565cf8e0e114922db1b70895fb
 "use strict";
 var viewer = (() => {
   var __defProp = Object.defineProperty;
@@ -1493,7 +1493,7 @@ var viewer = (() => {
     awaitTable(waits ? { words: words2, stems: new Set(read.keys()) } : null);
     note("box", waits ? `${words2} ${tr("ui.films.boxes_no_film")}` : words2);
     for (const film of state.films) for (const result of film.results.values()) giveBoxes(result);
-    if (current()) {
+    if (current() && !isExample()) {
       publish("draw");
       askTrust(true);
     }
@@ -1867,13 +1867,14 @@ var viewer = (() => {
     return form;
   }
   function openForm({ node, field }) {
+    document.querySelector(".popover:popover-open")?.hidePopover();
     node.hidden = false;
     field.focus();
   }
   function closeForm(form) {
     setNaming(0);
     showStatus(form, "");
-    if (form.node.contains(document.activeElement)) form.list.focus();
+    if (form.node.contains(document.activeElement)) (form.list.checkVisibility() ? form.list : document.getElementById("cxr-menu"))?.focus();
     form.node.hidden = true;
   }
   function showStatus({ status, field }, words2, wrong = false) {
@@ -2714,7 +2715,7 @@ var viewer = (() => {
     const trust = make("span", { class: "trust", hidden: true });
     const scale = make("div", { class: "ramp" });
     const end = button(tr("ui.common.stop"), { class: "stop", "aria-label": tr("ui.cards.stop_method", about2), hidden: true }, () => stop(method));
-    const again = button(tr("ui.cards.run_again"), { class: "quiet", "aria-label": tr("ui.cards.run_method", about2), disabled: true }, () => askRun(method));
+    const again = button(tr("ui.cards.run_again"), { class: "quiet again", "aria-label": tr("ui.cards.run_method", about2), disabled: true }, () => askRun(method));
     const save = button(tr("ui.cards.save"), { class: "quiet", "aria-label": tr("ui.cards.save_method", about2), disabled: true }, () => saveMap(method));
     const more = createPopover(
       `cxr-more-${method.key}`,
@@ -2984,9 +2985,13 @@ var viewer = (() => {
         const first = !met && drawers[0].offered() && !isExample();
         met ||= first;
         if (first) node.hidden = false;
-        show2(first && window.innerHeight - bar.getBoundingClientRect().top > ROOM ? drawers[0].key : open);
+        const roomy = bar.checkVisibility() && window.innerHeight - bar.getBoundingClientRect().top > ROOM;
+        show2(first && roomy ? drawers[0].key : open);
       });
     }
+    on("mark", () => {
+      if (drawers.some((drawer, i) => drawer.offered() === tabs[i].hidden)) show2(open);
+    });
     show2(null);
     return { node, open: show2, toggle: () => show2(open === null ? drawers[0].key : null) };
   }
@@ -3017,7 +3022,11 @@ var viewer = (() => {
   function openExample() {
     const { example, phantoms } = state.page;
     const item = phantoms.find(({ key }) => key === example?.key);
-    if (item) choose(newFilm(item.title, { kind: "phantom", key: item.key, stored: true }));
+    const recorded = Object.values(example?.answers ?? {}).map((answer) => (
+      /** @type {Answer} */
+      answer.method
+    ));
+    if (item && shown().every(({ key }) => recorded.includes(key))) choose(newFilm(item.title, { kind: "phantom", key: item.key, stored: true }));
   }
 
   // cxr_demo/web/viewer/examples.js
@@ -3543,7 +3552,7 @@ var viewer = (() => {
         met = true;
         front = offered2[1]?.key ?? front;
       }
-      if (!offered2.some(({ key }) => key === front)) front = "film";
+      if (!offered2.some(({ key }) => key === front) || asks()) front = "film";
       for (const node of [film, ...cards.values()]) node.classList.toggle("front", offered2.some((one) => one.key === front && one.node === node));
       root.classList.toggle("film-front", front === "film");
       bar.replaceChildren(...offered2.map(({ key, title }) => button(title, { "aria-pressed": String(key === front) }, () => {
@@ -3557,10 +3566,14 @@ var viewer = (() => {
       front = keys[keys.indexOf(front) + by] ?? front;
       show2();
     });
-    on("film", show2);
+    on("film", () => {
+      if (state.failures.length) front = "film";
+      show2();
+    });
     on("cards-shown", show2);
     return bar;
   }
+  var asks = () => Boolean(state.film?.error) || waitsForRequest();
   function swiped(root, heard) {
     let began = null;
     root.addEventListener("touchstart", (event) => {
@@ -3627,7 +3640,12 @@ var viewer = (() => {
       chapters,
       createLanguages()
     );
-    pane.addEventListener("beforetoggle", () => chapters.replaceChildren(...chapterEntries()));
+    pane.addEventListener("beforetoggle", (event) => {
+      if (
+        /** @type {ToggleEvent} */
+        event.newState === "open"
+      ) chapters.replaceChildren(...chapterEntries());
+    });
     pane.addEventListener("click", (event) => {
       if (
         /** @type {Element} */
@@ -4474,7 +4492,7 @@ var viewer = (() => {
     return [
       { key: "reliable", title: tr("ui.drawer.reliable"), panel: reliable, offered: shows },
       { key: "agree", title: tr("ui.drawer.agree"), panel: agree, offered: shows },
-      { key: "box", title: tr("ui.drawer.box"), panel: boxes, offered: shows },
+      { key: "box", title: tr("ui.drawer.box"), panel: boxes, offered: () => shows() && (takesFilms() || boxesOf(state.label).length > 0) },
       { key: "randomise", title: tr("ui.drawer.randomise"), panel: createScramble(), offered: () => shows() && takesFilms() },
       { key: "grid", title: tr("ui.drawer.grid"), panel: createGrid(), offered: shows },
       { key: "films", title: tr("ui.drawer.films"), panel: createTable(createPacking()), offered: () => state.films.length > 1 && !guessing() }
