@@ -25,6 +25,8 @@ def test_it_works_without_a_server(made, browser, tmp_path):
     assert page.get_attribute(".list .row[aria-selected=true]", "data-finding") == str(FIRST)
     assert prediction.labels[FIRST] in page.inner_text(".curves h4")
     assert page.input_value("#cxr-occlusion-window") == "24"
+    if page.get_attribute("#cxr-tab-reliable", "aria-selected") != "true":
+        page.click("#cxr-tab-reliable")
     page.wait_for_selector(".believe[data-state=done] .charts svg")
     drawn = "() => document.querySelector('.card[data-method=occlusion] canvas').toDataURL()"
     before = page.evaluate(drawn)

@@ -66,7 +66,9 @@ def test_the_bundled_models_are_here_and_small(name, labels):
     assert model.labels == labels
     assert model.spec.calibration is not None
     assert model.spec.thresholds is not None
-    assert {score.metric for score in model.spec.scores} == {"AUROC", "average precision", "Grad-CAM pointing"}
+    at_cutoff = {f"{name} at the cut-off" for name in ("sensitivity", "specificity", "precision")}
+    metrics = {"AUROC", "average precision", "Grad-CAM pointing"} | at_cutoff
+    assert {score.metric for score in model.spec.scores} == metrics
     assert (registry.BUNDLED / name / "model.safetensors").stat().st_size <= 8_000_000
     assert registry.card(model.name).startswith("# ")
 
