@@ -65,7 +65,7 @@ def test_an_error_is_the_answer_to_its_event():
     caller = SimpleNamespace(session_hash="me")
     asked = SimpleNamespace(_data={"run": 2, "model": "no such model", "method": "lime", "settings": {"samples": 9}})
     for answer, more in (
-        (handlers.pixels(asked, caller), {"event": "pixels"}),
+        (handlers.pixels(asked, caller), {"event": "pixels", "unreadable": True}),
         (handlers.estimate(asked), {"event": "estimate", "method": "lime", "field": "samples"}),
         (handlers.named(asked), {"event": "named", "model": True}),
     ):
