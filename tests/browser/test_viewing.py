@@ -8,7 +8,7 @@ import pytest
 
 from cxr_demo.output import render
 from cxr_demo.types import NIH_FINDINGS, Unit
-from tests.support.browsing import Visitor
+from tests.support.browsing import PATIENCE, Visitor
 
 #: Sides of the film that most tests look at; wide, and not a multiple of anything.
 WIDTH, HEIGHT = 2401, 1801
@@ -511,7 +511,7 @@ def test_two_fingers_enlarge_and_one_moves(browser, address, tmp_path):
     page.wait_for_selector(".cxr .list .row")
     page.tap("#cxr-add")
     page.tap("#cxr-add-pane [data-phantom]")
-    page.wait_for_selector(".card[data-method=gradcam][data-state=done]", timeout=60_000)
+    page.wait_for_selector(".card[data-method=gradcam][data-state=done]", timeout=PATIENCE)
     canvas = page.query_selector(".card[data-method=gradcam] canvas")
     canvas.scroll_into_view_if_needed()
     box = canvas.bounding_box()

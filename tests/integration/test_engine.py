@@ -53,6 +53,7 @@ def test_reduced_precision_keeps_the_maps():
         assert max(found["occlusion tops apart"]) <= Occlusion().stride
 
 
+@pytest.mark.alone
 def test_the_pages_settings_keep_the_maps_of_real_films(films):
     """What is interpolated and rounded together, against all windows in float32."""
     model = registry.load("bundled:nih14")

@@ -17,6 +17,9 @@ else:
 QUIET = ["--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 QUIET += ["--no-sandbox", "--disable-component-update", "--disable-sync"]
 DEFAULTS = ("gradcam", "lime", "occlusion")
+#: Longest wait for a computed answer in milliseconds: several times what the slowest takes on two busy cores, since a
+#: wait ends when the answer is there, and only a page that hangs lets it run out.
+PATIENCE = 240_000
 
 DROP = """([name, data]) => {
   const bytes = Uint8Array.from(atob(data), c => c.charCodeAt(0));
@@ -97,13 +100,13 @@ class Visitor:
     def wait(self, *keys, state="done"):
         for key in keys:
             self.page.wait_for_selector(
-                f".card[data-method={key}][data-state={state}]", state="attached", timeout=60_000
+                f".card[data-method={key}][data-state={state}]", state="attached", timeout=PATIENCE
             )
         return self
 
     def measured(self):
         """Wait until the measures of trust, which start by themselves, are complete."""
-        self.page.wait_for_selector(".believe[data-state=done]", state="attached", timeout=60_000)
+        self.page.wait_for_selector(".believe[data-state=done]", state="attached", timeout=PATIENCE)
         return self
 
     def pixels(self, key):

@@ -130,6 +130,7 @@ def test_wrong_words_get_a_sentence(words, said, capsys, tmp_path, monkeypatch):
     assert said in capsys.readouterr().err
 
 
+@pytest.mark.alone
 def test_the_demonstration_ends_with_a_model_that_learnt_and_opens(tmp_path, monkeypatch, capsys):
     monkeypatch.delenv("CXR_FILMS", raising=False)
     monkeypatch.setattr(demo, "DRAWN", 220)  # as many as it needs to learn
