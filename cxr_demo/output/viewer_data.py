@@ -149,19 +149,21 @@ def score_fields(score: Score) -> dict[str, Any]:
     return vars(score) | {"metric": record(metric), "subset": record(subset)}
 
 
-def phantom_fields(one: phantom.Phantom) -> dict[str, Any]:
-    """A phantom as an example, with its planted finding and a small picture as a data URL.
+def phantom_fields(one: phantom.Phantom, drawing: Mapping[str, Any]) -> dict[str, Any]:
+    """A phantom as an example, with its planted finding; `drawing` as `drawing_fields` returns it."""
+    named = {"key": one.key, "title": record(one.title), "planted": record(one.planted), "finding": one.finding}
+    return {**named, **drawing}
+
+
+def drawing_fields(key: str) -> dict[str, Any]:
+    """A phantom's small picture as a data URL, and the place of its finding; drawing the first one takes seconds.
 
     `edges` are left, top, right, bottom in shares, or None.
     """
-    there = np.argwhere(phantom.truth(one.key))
+    there = np.argwhere(phantom.truth(key))
     edges = [*there.min(0)[::-1], *(there.max(0)[::-1] + 1)] if len(there) else None
     return {
-        "key": one.key,
-        "title": record(one.title),
-        "planted": record(one.planted),
-        "finding": one.finding,
-        "picture": render.data_uri(phantom.draw(one.key, PICTURE_SIDE)),
+        "picture": render.data_uri(phantom.draw(key, PICTURE_SIDE)),
         "edges": None if edges is None else [float(edge / phantom.SIZE) for edge in edges],
     }
 

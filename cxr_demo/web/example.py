@@ -1,4 +1,4 @@
-"""The example on the empty page: a phantom with recorded answers, which cost the server nothing.
+"""The example on the empty page, and the phantoms' pictures: recorded answers, which cost the server nothing.
 
 `make example` records them again, after a change of the bundled model, its calibration or its cut-offs, of the default
 methods, of the phantom, or of the fields in `viewer_data` and `trust_data`.
@@ -16,7 +16,7 @@ from cxr_demo.case import Case
 from cxr_demo.files import write_whole
 from cxr_demo.films import phantom
 from cxr_demo.models import model_folder, registry
-from cxr_demo.output import html_report
+from cxr_demo.output import html_report, viewer_data
 from cxr_demo.output.result import complete
 
 if TYPE_CHECKING:
@@ -33,19 +33,31 @@ FILM_SIDE = 384
 
 def fields(model: Classifier) -> dict[str, Any] | None:
     """The phantom's key and the recorded answers by event; None for another model than the recorded one."""
+    found = _recorded()
+    return {"key": PHANTOM, "answers": found["answers"]} if found["model"] == _identity(model) else None
+
+
+def phantoms() -> list[dict[str, Any]]:
+    """All phantoms as examples, with their recorded pictures."""
+    drawings = _recorded()["drawings"]
+    return [viewer_data.phantom_fields(one, drawings[key]) for key, one in phantom.PHANTOMS.items()]
+
+
+def _recorded() -> dict[str, Any]:
     found: dict[str, Any] = json.loads(FILE.read_text(encoding="utf-8"))
-    return found if found.pop("model") == _identity(model) else None
+    return found
 
 
 def record() -> None:
-    """Explain the phantom with the bundled model and the default methods, and write the answers to FILE."""
+    """Explain the phantom with the bundled model and the default methods; write answers and pictures to FILE."""
     model = registry.load(MODEL)
     drawn = phantom.PHANTOMS[PHANTOM]
     case = Case(model, drawn.film())
     explanations = [case.last_explanation(kind()) for kind in methods.DEFAULTS]
     planted = model.labels.index(drawn.finding) if drawn.finding else None
     answers = html_report.answers(complete(case, explanations, finding=planted), FILM_SIDE)
-    found = {"model": _identity(model), "key": PHANTOM, "answers": answers}
+    drawings = {key: viewer_data.drawing_fields(key) for key in phantom.PHANTOMS}
+    found = {"model": _identity(model), "answers": answers, "drawings": drawings}
     write_whole(FILE, json.dumps(html_report.plain(found), allow_nan=False, separators=(",", ":")) + "\n")
 
 

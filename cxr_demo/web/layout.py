@@ -16,7 +16,6 @@ import gradio as gr
 from starlette.middleware import Middleware
 
 from cxr_demo import messages, methods
-from cxr_demo.films import phantom
 from cxr_demo.inference import memory
 from cxr_demo.inference.engine import engine_of
 from cxr_demo.models import failure_cases, hub, registry
@@ -131,7 +130,7 @@ def _about(own: Classifier) -> dict[str, Any]:
         **viewer_data.about_fields(viewer_data.spec_fields(own.spec, own.name), registry.choices()[0].name, shown),
         "models": [viewer_data.model_fields(choice.name, choice.title) for choice in registry.choices()],
         "guests": registry.takes_guests(),
-        "phantoms": [viewer_data.phantom_fields(item) for item in phantom.PHANTOMS.values()],
+        "phantoms": example.phantoms(),
         "lessons": [viewer_data.lesson_fields(kind) for kind in methods.METHODS if kind.key in failure_cases.LESSONS],
         "examples": [viewer_data.example_fields(film) for film in hub.example_films()],
         "example": example.fields(own),

@@ -75,7 +75,7 @@ def test_a_guess_is_compared_with_the_model_its_maps_and_the_truth(visitor):
     share = spoken[top:bottom, left:right].sum() / spoken.sum()
     assert int(re.search(r"Grad-CAM (\d+) %", said)[1]) == pytest.approx(100 * share, abs=3)
     assert int(re.search(r"The mark covers (\d+) %", said)[1]) == pytest.approx(100 * 0.35 * 0.3, abs=1.5)
-    a, b = np.array(MARK), np.array(viewer_data.phantom_fields(phantom.PHANTOMS["effusion"])["edges"])
+    a, b = np.array(MARK), np.array(viewer_data.drawing_fields("effusion")["edges"])
     shared = np.prod(np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2]))
     iou = shared / (np.prod(a[2:] - a[:2]) + np.prod(b[2:] - b[:2]) - shared)
     assert float(re.search(r"overlap by ([\d.]+)", said)[1]) == pytest.approx(iou, abs=0.03)

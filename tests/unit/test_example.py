@@ -1,12 +1,15 @@
 """The example on the empty page is what the bundled model answers."""
 
 import base64
+import json
 import zlib
 from dataclasses import replace
 from types import SimpleNamespace
+from urllib.request import urlopen
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from cxr_demo import methods
 from cxr_demo.case import Case
@@ -70,8 +73,17 @@ def test_its_measures_are_of_the_planted_finding(answers):
     assert list(trust["methods"]) == [kind.key for kind in methods.DEFAULTS]
 
 
-def test_it_is_small():
-    assert example.FILE.stat().st_size < 250_000
+def test_it_is_small(model):
+    assert len(json.dumps(example.fields(model))) < 250_000
+
+
+def test_the_phantoms_are_shown_as_they_are_drawn():
+    assert [one["key"] for one in example.phantoms()] == list(phantom.PHANTOMS), AGAIN
+    for recorded in example.phantoms():
+        drawn = viewer_data.drawing_fields(recorded["key"])
+        assert recorded["edges"] == drawn["edges"], AGAIN
+        kept, made = (np.int16(Image.open(urlopen(one["picture"]))) for one in (recorded, drawn))
+        np.testing.assert_allclose(kept, made, atol=2, err_msg=AGAIN)
 
 
 def test_another_model_or_description_has_none(model):

@@ -20,7 +20,7 @@ from cxr_demo.messages import Message, message, record
 from cxr_demo.models import classifier, failure_cases, model_folder, registry, visitor_models, xrv_weights
 from cxr_demo.output import report, viewer_data
 from cxr_demo.types import NIH_FINDINGS, Score
-from cxr_demo.web import queue, requests
+from cxr_demo.web import example, queue, requests
 from train.evaluate import AT_CUTOFF, DECISIONS
 
 ROOT = Path(cxr_demo.__file__).parent
@@ -80,7 +80,7 @@ def offered() -> list:
     published = {label for name in xrv_weights.ZOO for label in classifier.published_models()[name]["labels"] if label}
     return [
         viewer_data.palettes(),
-        [viewer_data.phantom_fields(one) for one in phantom.PHANTOMS.values()],
+        example.phantoms(),
         [record(said) for one in failure_cases.LESSONS.values() for said in (one.name, one.truth, one.see)],
         [record(randomisation.depth_title(depth)) for depth in randomisation.DEPTHS],
         [record(said) for way in image.CORRECTIONS for said in (image.correction_title(way), gate.LOOKS[way])],

@@ -96,7 +96,20 @@ export function addBuiltIn(kind, item, finding = null) {
 
 /** @param {BuiltIn} item a failure case @param {string | null} [finding] with which it opens */
 export function addLesson(item, finding = null) {
-  addBuiltIn('lesson', {...item, title: tr('ui.films.failure_case', {method: item.title})}, finding);
+  addBuiltIn('lesson', {...item, title: nameOfLesson(item)}, finding);
+}
+
+/** @param {BuiltIn} item */
+const nameOfLesson = item => tr('ui.films.failure_case', {method: item.title});
+
+/** @param {Source} source @returns the name of a film that comes with the page, in the visitor's language; null for a file */
+export function builtInName({kind, key}) {
+  const {phantoms, examples, lessons} = state.page;
+  /** @type {Partial<Record<Source['kind'], readonly BuiltIn[]>>} */
+  const lists = {phantom: phantoms, example: examples, lesson: lessons};
+  const item = lists[kind]?.find(one => one.key === key);
+  if (!item) return null;
+  return kind === 'lesson' ? nameOfLesson(item) : item.title;
 }
 
 /** Removes the current film from the list. */

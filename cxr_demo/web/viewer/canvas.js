@@ -216,6 +216,6 @@ function outline(pen, canvas, view, label) {
     }
     pen.restore();
   };
-  for (const edges of known) draw(KNOWN, edges, [10 * unit, 6 * unit]);
   for (const edges of [...marked, state.pulled].filter(present)) draw(MARKED, edges, []);
+  for (const edges of known) draw(KNOWN, edges, [10 * unit, 6 * unit]);  // last, since a good mark covers it
 }

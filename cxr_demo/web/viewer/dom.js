@@ -1,4 +1,5 @@
 // Builds DOM nodes. Text from outside (file names, errors, model cards) enters the page only as textContent.
+import {clamp} from './geometry.js';
 
 /** @typedef {Node | string | null | undefined} Child */
 
@@ -63,6 +64,19 @@ export function makeStage(label, ...more) {
 /** @param {HTMLCanvasElement} canvas @param {CanvasRenderingContext2DSettings} [settings] */
 export function penOf(canvas, settings) {
   return /** @type {CanvasRenderingContext2D} */ (canvas.getContext('2d', settings));
+}
+
+/**
+ * The place in a list to which an arrow key, Home or End leads; null for any other key, which is left to the browser.
+ * @param {KeyboardEvent} event @param {number} at @param {number} count @param {readonly [string, string]} arrows back and forth
+ */
+export function stepped(event, at, count, [back, forth]) {
+  /** @type {Readonly<Record<string, number>>} */
+  const places = {[back]: at - 1, [forth]: at + 1, Home: 0, End: count - 1};
+  const to = places[event.key];
+  if (to === undefined) return null;
+  event.preventDefault();
+  return clamp(to, 0, count - 1);
 }
 
 /** @param {string} path of a visitor's file on the server */

@@ -1,7 +1,6 @@
 // The drawer under the maps: measures, boxes, grid and films, one at a time behind tabs.
 
-import {make} from './dom.js';
-import {clamp} from './geometry.js';
+import {make, stepped} from './dom.js';
 import {tr} from './i18n.js';
 import {isExample, on, publish} from './store.js';
 
@@ -64,10 +63,6 @@ function tabOf({key, title, panel}, onclick) {
 /** Moves the focus by arrow keys. @param {KeyboardEvent} event @param {HTMLElement[]} tabs */
 function step(event, tabs) {
   const at = tabs.indexOf(/** @type {HTMLElement} */ (event.target));
-  /** @type {Readonly<Record<string, number>>} */
-  const steps = {ArrowRight: at + 1, ArrowLeft: at - 1, Home: 0, End: tabs.length - 1};
-  const to = steps[event.key];
-  if (at < 0 || to === undefined) return;
-  event.preventDefault();
-  tabs[clamp(to, 0, tabs.length - 1)].focus();
+  const to = stepped(event, at, tabs.length, ['ArrowLeft', 'ArrowRight']);
+  if (to !== null) tabs[to].focus();
 }

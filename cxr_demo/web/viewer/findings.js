@@ -2,27 +2,51 @@
 
 /** @import {Prediction, Score} from './types.d.ts' */
 import {pick} from './actions.js';
-import {make} from './dom.js';
+import {button, make, stepped} from './dom.js';
 import {rounded} from './facts.js';
-import {clamp} from './geometry.js';
 import {readable, say, tr} from './i18n.js';
 import {percent} from './numbers.js';
 import {createPin} from './pin.js';
 import {alongAxis, isAbove} from './predictions.js';
+import {narrow} from './stages.js';
 import {NONE, current, on, state} from './store.js';
 import {boxesOf} from './truth.js';
 
+/** Findings among the chips above a narrow screen's list. */
+const FIRST = 3;
+
+/** @returns the list of findings, and the first of them as chips, which stay while the list scrolls on a narrow screen */
 export function createFindings() {
   const list = make('div', {class: 'list', role: 'listbox', tabindex: 0, 'aria-label': tr('ui.findings.list'), onkeydown: stepInList});
+  const axis = make('span', {class: 'soft', title: tr('ui.findings.axis_hint')}, tr('ui.findings.axis'));
   const pane = make('section', {class: 'findings', 'aria-label': tr('ui.findings.title')},
-    make('div', {class: 'heads'}, make('h2', {}, tr('ui.findings.title')), createPin(), make('span', {class: 'soft', title: tr('ui.findings.axis_hint')}, tr('ui.findings.axis'))),
+    make('div', {class: 'heads'}, make('h2', {}, tr('ui.findings.title')), axis),
     make('p', {class: 'doubt'}, tr('ui.findings.doubted')),
     list);
-  on('findings', () => showFindings(list, pane));
-  on('mark', () => mark(list));
+  const chips = make('div', {class: 'chips'});
+  const leading = make('div', {class: 'leading', role: 'group', 'aria-label': tr('ui.findings.leading')}, chips);
+  const pin = createPin();
+  const place = () => { if (pin) narrow.matches ? leading.append(pin) : axis.before(pin); };
+  place();
+  narrow.addEventListener('change', place);
+  on('findings', () => {
+    showFindings(list, pane);
+    chips.replaceChildren(...chipsOf(current()?.seen ?? null));
+  });
+  on('mark', () => {
+    mark(list);
+    for (const chip of /** @type {Iterable<HTMLElement>} */ (chips.children)) chip.setAttribute('aria-pressed', isChosen(Number(chip.dataset.chip)));
+  });
   on('tables', () => markBoxes(list));
-  return pane;
+  return {pane, leading};
 }
+
+/** @param {number} i */
+const isChosen = i => String(i === state.chosen);
+
+/** @param {Prediction | null} seen */
+const chipsOf = seen => (seen?.ranked ?? []).slice(0, FIRST).map(i =>
+  button(`${readable(seen?.labels[i] ?? '')} ${percent(seen?.probabilities[i] ?? NaN)}`, {class: 'chip', 'data-chip': i, 'aria-pressed': isChosen(i)}, () => pick(i)));
 
 /** @param {HTMLElement} list @param {HTMLElement} pane */
 function showFindings(list, pane) {
@@ -58,13 +82,8 @@ function markBoxes(list) {
 function stepInList(event) {
   const ranked = current()?.seen.ranked;
   if (!ranked) return;
-  const at = ranked.indexOf(state.chosen);
-  /** @type {Readonly<Record<string, number>>} */
-  const steps = {ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: ranked.length - 1};
-  const to = steps[event.key];
-  if (to === undefined) return;
-  event.preventDefault();
-  pick(ranked[clamp(to, 0, ranked.length - 1)]);
+  const to = stepped(event, ranked.indexOf(state.chosen), ranked.length, ['ArrowUp', 'ArrowDown']);
+  if (to !== null) pick(ranked[to]);
 }
 
 /** @param {number} i @param {Prediction | null} seen */
@@ -76,7 +95,7 @@ function row(i, seen) {
   const name = readable(labels[i]);
   const words = p === null ? name : rowWords(name, p, threshold);
   return make('div', {class: `row${above ? ' above' : ''}`, role: 'option', id: `cxr-row-${i}`, 'data-finding': i,
-    'aria-selected': String(i === state.chosen), 'aria-label': words, title: [words, aurocWords(labels[i])].filter(Boolean).join('\n'),
+    'aria-selected': isChosen(i), 'aria-label': words, title: [words, aurocWords(labels[i])].filter(Boolean).join('\n'),
     onclick: () => pick(i)},
   make('span', {class: 'label'}, name),
   make('span', {class: 'track'},

@@ -2,7 +2,7 @@
 // opacity, scale or colours needs no request.
 
 /** @import {About, Host, Names} from './types.d.ts' */
-import {addBuiltIn, choose} from './actions.js';
+import {addBuiltIn, builtInName, choose} from './actions.js';
 import {listen} from './answers.js';
 import {createBeside} from './beside.js';
 import {createBoxes} from './boxes.js';
@@ -29,7 +29,7 @@ import {readRecorded} from './recorded.js';
 import {askNext, connect} from './requests.js';
 import {createScramble} from './scramble.js';
 import {keepDisplay, keepFilms, keptDisplay, keptFilms} from './session.js';
-import {createFirstFindings, createStages} from './stages.js';
+import {createStages} from './stages.js';
 import {addFilm, current, entryOf, filmWaits, guessing, lookAtFilm, on, openStore, pinFinding, publish, setLook, setModel, showMethods, shown, state, takesFilms} from './store.js';
 import {createTable} from './table.js';
 import {createTour} from './tour.js';
@@ -103,6 +103,7 @@ function build(root) {
   const boxes = createBoxes(film);
   const drawer = createDrawer(drawersOf(boxes.panel));
   const quiz = createQuiz(root, film.pane, boxes.toggle);
+  const findings = createFindings();
   const models = createModels();
   const tour = createTour(root);
   const keys = createKeys(keysOf(controls.opacity, looks, wipe.opener, fullScreen, boxes.toggle));
@@ -118,7 +119,7 @@ function build(root) {
     createHead(models, {adding: createAdding(film.openPicker), teaching: takesFilms() ? [quiz.opener] : [],
       menu: [...(takesFilms() ? [tour.opener, createCopyLink()] : []), keys.opener], openTable: () => drawer.open('films')}),
     createStages(root, film.pane, cards.nodes),
-    make('div', {class: 'desk'}, make('aside', {class: 'rail', 'aria-label': tr('ui.page.film_and_findings')}, film.pane, createFirstFindings(), createFindings(), film.strip), bench),
+    make('div', {class: 'desk'}, make('aside', {class: 'rail', 'aria-label': tr('ui.page.film_and_findings')}, film.pane, findings.leading, findings.pane, film.strip), bench),
     tour.pane);
   return models.form;
 }
@@ -149,7 +150,7 @@ function wasReloaded() {
 function restoreFilms(form, linked) {
   const kept = keptFilms();
   if (!kept) { if (!linked) openExample(); return; }
-  for (const {findings, name, source, boxes} of kept.films) addFilm(name, source, {boxes, findings: new Map(findings), busy: false});
+  for (const {findings, name, source, boxes} of kept.films) addFilm(builtInName(source) ?? name, source, {boxes, findings: new Map(findings), busy: false});
   if (linked) return;
   const known = state.page.models.some(model => model.name === kept.model);
   if (known) setModel(kept.model);

@@ -1,16 +1,12 @@
 // Narrow screens show one picture at a time: the film or a method's map, behind tabs and by swipes.
 
 /** @import {Method} from './types.d.ts' */
-import {pick} from './actions.js';
 import {button, make} from './dom.js';
-import {readable, tr} from './i18n.js';
-import {percent} from './numbers.js';
+import {tr} from './i18n.js';
 import {current, on, publish, shown, state, waitsForRequest} from './store.js';
 
 /** A finger moves at least this far sideways to swipe, pixels. */
 const SWIPE = 60;
-/** Findings among the chips above the list. */
-const FIRST = 3;
 
 export const narrow = matchMedia('(max-width: 620px)');
 
@@ -21,31 +17,45 @@ export const narrow = matchMedia('(max-width: 620px)');
  * @param {HTMLElement} film @param {ReadonlyMap<Method, HTMLElement>} cards
  */
 export function createStages(root, film, cards) {
+  /** @type {string | null} */
+  let chosen = null;  // the picture that the visitor chose
   let front = 'film';
-  let met = false;  // whether a film has been shown
+  /** @type {Map<string, HTMLButtonElement>} */
+  let tabs = new Map();
   const bar = make('div', {class: 'stages', role: 'group', 'aria-label': tr('ui.page.pictures')});
   /** @returns {Picture[]} */
   const pictures = () => [{key: 'film', title: tr('ui.common.film'), node: film},
     ...shown().map(method => ({key: method.key, title: method.title, node: /** @type {HTMLElement} */ (cards.get(method))}))];
+  /** @param {Picture[]} offered @returns the chosen one's key, or else the first map's */
+  const foremost = offered => {
+    if (asks() || !current()) return 'film';
+    return offered.find(({key}) => key === chosen)?.key ?? offered[1]?.key ?? 'film';
+  };
   const show = () => {
     const offered = pictures();
-    if (!met && current()) {
-      met = true;
-      front = offered[1]?.key ?? front;
-    }
-    if (!offered.some(({key}) => key === front) || asks()) front = 'film';
+    const before = front;
+    front = foremost(offered);
     for (const node of [film, ...cards.values()]) node.classList.toggle('front', offered.some(one => one.key === front && one.node === node));
     root.classList.toggle('film-front', front === 'film');
-    bar.replaceChildren(...offered.map(({key, title}) => button(title, {'aria-pressed': String(key === front)}, () => { front = key; show(); })));
-    publish('draw');
+    if ([...tabs.keys()].join() !== offered.map(({key}) => key).join()) {
+      tabs = new Map(offered.map(({key, title}) => [key, button(title, {}, () => turnTo(key))]));
+      bar.replaceChildren(...tabs.values());
+    }
+    for (const [key, tab] of tabs) tab.setAttribute('aria-pressed', String(key === front));
+    if (front !== before && narrow.matches) publish('draw');  // a hidden canvas has no size to draw in
+  };
+  /** @param {string} key */
+  const turnTo = key => {
+    chosen = key;
+    show();
   };
   swiped(root, by => {
-    const keys = pictures().map(({key}) => key);
-    front = keys[keys.indexOf(front) + by] ?? front;
-    show();
+    const keys = [...tabs.keys()];
+    const next = keys[keys.indexOf(front) + by];
+    if (next) turnTo(next);
   });
   on('film', () => {
-    if (state.failures.length) front = 'film';
+    if (state.failures.length) chosen = 'film';
     show();
   });
   on('cards-shown', show);
@@ -69,17 +79,4 @@ function swiped(root, heard) {
     const [across, along] = [clientX - began.clientX, clientY - began.clientY];
     if (Math.abs(across) > SWIPE && Math.abs(across) > 2 * Math.abs(along)) heard(across < 0 ? 1 : -1);
   });
-}
-
-/** The first findings as chips, which stay while the list of all scrolls. */
-export function createFirstFindings() {
-  const chips = make('div', {class: 'chips leading', role: 'group', 'aria-label': tr('ui.findings.leading')});
-  const show = () => {
-    const seen = current()?.seen;
-    chips.replaceChildren(...(seen?.ranked ?? []).slice(0, FIRST).map(i =>
-      button(`${readable(seen?.labels[i] ?? '')} ${percent(seen?.probabilities[i] ?? NaN)}`, {class: 'chip', 'aria-pressed': String(i === state.chosen)}, () => pick(i))));
-  };
-  on('findings', show);
-  on('mark', show);
-  return chips;
 }

@@ -5,14 +5,14 @@ import {button, make, setText} from './dom.js';
 import {tr} from './i18n.js';
 import {state} from './store.js';
 
-/** @returns {[string, string][]} selector and text of each stop */
+/** @returns {[string, string][]} selectors and text of each stop, which points at the first place that the screen has room for */
 const stops = () => [
-  ['.film', tr('ui.tour.films')],
+  ['.film, .stages', tr('ui.tour.films')],
   ['.findings', tr('ui.tour.findings')],
-  ['.cards', tr('ui.tour.maps')],
+  ['.cards, .stages', tr('ui.tour.maps')],
   ['#cxr-view', tr('ui.tour.looks')],
-  ['.drawer', tr('ui.tour.trust')],
-  ['#cxr-quiz', tr('ui.tour.quiz')],
+  ['.drawer, #cxr-check', tr('ui.tour.trust')],
+  ['#cxr-quiz, #cxr-menu', tr('ui.tour.quiz')],
 ];
 
 /** @param {HTMLElement} root @returns the dialog, and the button that begins the tour */
@@ -37,7 +37,7 @@ export function createTour(root) {
     const [where, text] = way[at];
     setText(words, `${tr('ui.tour.place', {at: at + 1, n: way.length})} ${text}`);
     setText(next, at + 1 < way.length ? tr('ui.tour.next') : tr('ui.tour.done'));
-    const place = root.querySelector(where);
+    const place = [...root.querySelectorAll(where)].find(node => node.checkVisibility());
     place?.classList.add('toured');
     place?.scrollIntoView({block: 'center'});
     next.focus({preventScroll: true});

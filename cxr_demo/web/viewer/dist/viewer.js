@@ -1,4 +1,4 @@
-// Made by `make viewer`; sources sha256:b2ea70b03c0cfd5d4b810469bd2137c3b51805565cf8e0e114922db1b70895fb
+// Made by `make viewer`; sources sha256:2cf491a49c09cfe7e9fc3dbf265d62ca4db26689c628f68068b6060beb231f81
 "use strict";
 var viewer = (() => {
   var __defProp = Object.defineProperty;
@@ -197,6 +197,13 @@ var viewer = (() => {
       /** @type {CanvasRenderingContext2D} */
       canvas.getContext("2d", settings)
     );
+  }
+  function stepped(event, at, count2, [back, forth]) {
+    const places = { [back]: at - 1, [forth]: at + 1, Home: 0, End: count2 - 1 };
+    const to = places[event.key];
+    if (to === void 0) return null;
+    event.preventDefault();
+    return clamp(to, 0, count2 - 1);
   }
   function addressOf(path) {
     return `${/** @type {any} */
@@ -1179,8 +1186,8 @@ var viewer = (() => {
       }
       pen.restore();
     };
-    for (const edges of known) draw(KNOWN, edges, [10 * unit, 6 * unit]);
     for (const edges of [...marked, state.pulled].filter(present)) draw(MARKED, edges, []);
+    for (const edges of known) draw(KNOWN, edges, [10 * unit, 6 * unit]);
   }
 
   // cxr_demo/web/viewer/predictions.js
@@ -1366,7 +1373,15 @@ var viewer = (() => {
     choose(film, true);
   }
   function addLesson(item, finding = null) {
-    addBuiltIn("lesson", { ...item, title: tr("ui.films.failure_case", { method: item.title }) }, finding);
+    addBuiltIn("lesson", { ...item, title: nameOfLesson(item) }, finding);
+  }
+  var nameOfLesson = (item) => tr("ui.films.failure_case", { method: item.title });
+  function builtInName({ kind, key }) {
+    const { phantoms, examples, lessons } = state.page;
+    const lists = { phantom: phantoms, example: examples, lesson: lessons };
+    const item = lists[kind]?.find((one) => one.key === key);
+    if (!item) return null;
+    return kind === "lesson" ? nameOfLesson(item) : item.title;
   }
   function removeFilm() {
     const film = state.film;
@@ -3007,11 +3022,8 @@ var viewer = (() => {
       /** @type {HTMLElement} */
       event.target
     );
-    const steps = { ArrowRight: at + 1, ArrowLeft: at - 1, Home: 0, End: tabs.length - 1 };
-    const to = steps[event.key];
-    if (at < 0 || to === void 0) return;
-    event.preventDefault();
-    tabs[clamp(to, 0, tabs.length - 1)].focus();
+    const to = stepped(event, at, tabs.length, ["ArrowLeft", "ArrowRight"]);
+    if (to !== null) tabs[to].focus();
   }
 
   // cxr_demo/web/viewer/example.js
@@ -3225,21 +3237,109 @@ var viewer = (() => {
     return pin;
   }
 
+  // cxr_demo/web/viewer/stages.js
+  var SWIPE = 60;
+  var narrow = matchMedia("(max-width: 620px)");
+  function createStages(root, film, cards) {
+    let chosen = null;
+    let front = "film";
+    let tabs = /* @__PURE__ */ new Map();
+    const bar = make("div", { class: "stages", role: "group", "aria-label": tr("ui.page.pictures") });
+    const pictures = () => [
+      { key: "film", title: tr("ui.common.film"), node: film },
+      ...shown().map((method) => ({ key: method.key, title: method.title, node: (
+        /** @type {HTMLElement} */
+        cards.get(method)
+      ) }))
+    ];
+    const foremost2 = (offered2) => {
+      if (asks() || !current()) return "film";
+      return offered2.find(({ key }) => key === chosen)?.key ?? offered2[1]?.key ?? "film";
+    };
+    const show2 = () => {
+      const offered2 = pictures();
+      const before = front;
+      front = foremost2(offered2);
+      for (const node of [film, ...cards.values()]) node.classList.toggle("front", offered2.some((one) => one.key === front && one.node === node));
+      root.classList.toggle("film-front", front === "film");
+      if ([...tabs.keys()].join() !== offered2.map(({ key }) => key).join()) {
+        tabs = new Map(offered2.map(({ key, title }) => [key, button(title, {}, () => turnTo(key))]));
+        bar.replaceChildren(...tabs.values());
+      }
+      for (const [key, tab] of tabs) tab.setAttribute("aria-pressed", String(key === front));
+      if (front !== before && narrow.matches) publish("draw");
+    };
+    const turnTo = (key) => {
+      chosen = key;
+      show2();
+    };
+    swiped(root, (by) => {
+      const keys = [...tabs.keys()];
+      const next = keys[keys.indexOf(front) + by];
+      if (next) turnTo(next);
+    });
+    on("film", () => {
+      if (state.failures.length) chosen = "film";
+      show2();
+    });
+    on("cards-shown", show2);
+    return bar;
+  }
+  var asks = () => Boolean(state.film?.error) || waitsForRequest();
+  function swiped(root, heard) {
+    let began = null;
+    root.addEventListener("touchstart", (event) => {
+      const picture2 = (
+        /** @type {Element} */
+        event.target.closest(".film .stage, .card .stage")
+      );
+      began = picture2 && event.touches.length === 1 && state.view.zoom === 1 && !state.drawing ? event.touches[0] : null;
+    }, { passive: true });
+    root.addEventListener("touchend", (event) => {
+      if (!began || !narrow.matches) return;
+      const { clientX, clientY } = event.changedTouches[0];
+      const [across, along] = [clientX - began.clientX, clientY - began.clientY];
+      if (Math.abs(across) > SWIPE && Math.abs(across) > 2 * Math.abs(along)) heard(across < 0 ? 1 : -1);
+    });
+  }
+
   // cxr_demo/web/viewer/findings.js
+  var FIRST = 3;
   function createFindings() {
     const list = make("div", { class: "list", role: "listbox", tabindex: 0, "aria-label": tr("ui.findings.list"), onkeydown: stepInList });
+    const axis = make("span", { class: "soft", title: tr("ui.findings.axis_hint") }, tr("ui.findings.axis"));
     const pane = make(
       "section",
       { class: "findings", "aria-label": tr("ui.findings.title") },
-      make("div", { class: "heads" }, make("h2", {}, tr("ui.findings.title")), createPin(), make("span", { class: "soft", title: tr("ui.findings.axis_hint") }, tr("ui.findings.axis"))),
+      make("div", { class: "heads" }, make("h2", {}, tr("ui.findings.title")), axis),
       make("p", { class: "doubt" }, tr("ui.findings.doubted")),
       list
     );
-    on("findings", () => showFindings(list, pane));
-    on("mark", () => mark(list));
+    const chips = make("div", { class: "chips" });
+    const leading = make("div", { class: "leading", role: "group", "aria-label": tr("ui.findings.leading") }, chips);
+    const pin = createPin();
+    const place = () => {
+      if (pin) narrow.matches ? leading.append(pin) : axis.before(pin);
+    };
+    place();
+    narrow.addEventListener("change", place);
+    on("findings", () => {
+      showFindings(list, pane);
+      chips.replaceChildren(...chipsOf(current()?.seen ?? null));
+    });
+    on("mark", () => {
+      mark(list);
+      for (
+        const chip2 of
+        /** @type {Iterable<HTMLElement>} */
+        chips.children
+      ) chip2.setAttribute("aria-pressed", isChosen(Number(chip2.dataset.chip)));
+    });
     on("tables", () => markBoxes(list));
-    return pane;
+    return { pane, leading };
   }
+  var isChosen = (i) => String(i === state.chosen);
+  var chipsOf = (seen) => (seen?.ranked ?? []).slice(0, FIRST).map((i) => button(`${readable(seen?.labels[i] ?? "")} ${percent(seen?.probabilities[i] ?? NaN)}`, { class: "chip", "data-chip": i, "aria-pressed": isChosen(i) }, () => pick(i)));
   function showFindings(list, pane) {
     const seen = current()?.seen ?? null;
     const { labels } = seen ?? state.spec;
@@ -3269,12 +3369,8 @@ var viewer = (() => {
   function stepInList(event) {
     const ranked = current()?.seen.ranked;
     if (!ranked) return;
-    const at = ranked.indexOf(state.chosen);
-    const steps = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: ranked.length - 1 };
-    const to = steps[event.key];
-    if (to === void 0) return;
-    event.preventDefault();
-    pick(ranked[clamp(to, 0, ranked.length - 1)]);
+    const to = stepped(event, ranked.indexOf(state.chosen), ranked.length, ["ArrowUp", "ArrowDown"]);
+    if (to !== null) pick(ranked[to]);
   }
   function row(i, seen) {
     const { labels } = seen ?? state.spec;
@@ -3290,7 +3386,7 @@ var viewer = (() => {
         role: "option",
         id: `cxr-row-${i}`,
         "data-finding": i,
-        "aria-selected": String(i === state.chosen),
+        "aria-selected": isChosen(i),
         "aria-label": words2,
         title: [words2, aurocWords(labels[i])].filter(Boolean).join("\n"),
         onclick: () => pick(i)
@@ -3529,76 +3625,6 @@ var viewer = (() => {
       localStorage.setItem(`cxr-${name}`, String(value));
     } catch {
     }
-  }
-
-  // cxr_demo/web/viewer/stages.js
-  var SWIPE = 60;
-  var FIRST = 3;
-  var narrow = matchMedia("(max-width: 620px)");
-  function createStages(root, film, cards) {
-    let front = "film";
-    let met = false;
-    const bar = make("div", { class: "stages", role: "group", "aria-label": tr("ui.page.pictures") });
-    const pictures = () => [
-      { key: "film", title: tr("ui.common.film"), node: film },
-      ...shown().map((method) => ({ key: method.key, title: method.title, node: (
-        /** @type {HTMLElement} */
-        cards.get(method)
-      ) }))
-    ];
-    const show2 = () => {
-      const offered2 = pictures();
-      if (!met && current()) {
-        met = true;
-        front = offered2[1]?.key ?? front;
-      }
-      if (!offered2.some(({ key }) => key === front) || asks()) front = "film";
-      for (const node of [film, ...cards.values()]) node.classList.toggle("front", offered2.some((one) => one.key === front && one.node === node));
-      root.classList.toggle("film-front", front === "film");
-      bar.replaceChildren(...offered2.map(({ key, title }) => button(title, { "aria-pressed": String(key === front) }, () => {
-        front = key;
-        show2();
-      })));
-      publish("draw");
-    };
-    swiped(root, (by) => {
-      const keys = pictures().map(({ key }) => key);
-      front = keys[keys.indexOf(front) + by] ?? front;
-      show2();
-    });
-    on("film", () => {
-      if (state.failures.length) front = "film";
-      show2();
-    });
-    on("cards-shown", show2);
-    return bar;
-  }
-  var asks = () => Boolean(state.film?.error) || waitsForRequest();
-  function swiped(root, heard) {
-    let began = null;
-    root.addEventListener("touchstart", (event) => {
-      const picture2 = (
-        /** @type {Element} */
-        event.target.closest(".film .stage, .card .stage")
-      );
-      began = picture2 && event.touches.length === 1 && state.view.zoom === 1 && !state.drawing ? event.touches[0] : null;
-    }, { passive: true });
-    root.addEventListener("touchend", (event) => {
-      if (!began || !narrow.matches) return;
-      const { clientX, clientY } = event.changedTouches[0];
-      const [across, along] = [clientX - began.clientX, clientY - began.clientY];
-      if (Math.abs(across) > SWIPE && Math.abs(across) > 2 * Math.abs(along)) heard(across < 0 ? 1 : -1);
-    });
-  }
-  function createFirstFindings() {
-    const chips = make("div", { class: "chips leading", role: "group", "aria-label": tr("ui.findings.leading") });
-    const show2 = () => {
-      const seen = current()?.seen;
-      chips.replaceChildren(...(seen?.ranked ?? []).slice(0, FIRST).map((i) => button(`${readable(seen?.labels[i] ?? "")} ${percent(seen?.probabilities[i] ?? NaN)}`, { class: "chip", "aria-pressed": String(i === state.chosen) }, () => pick(i))));
-    };
-    on("findings", show2);
-    on("mark", show2);
-    return chips;
   }
 
   // cxr_demo/web/viewer/header.js
@@ -4221,12 +4247,12 @@ var viewer = (() => {
 
   // cxr_demo/web/viewer/tour.js
   var stops = () => [
-    [".film", tr("ui.tour.films")],
+    [".film, .stages", tr("ui.tour.films")],
     [".findings", tr("ui.tour.findings")],
-    [".cards", tr("ui.tour.maps")],
+    [".cards, .stages", tr("ui.tour.maps")],
     ["#cxr-view", tr("ui.tour.looks")],
-    [".drawer", tr("ui.tour.trust")],
-    ["#cxr-quiz", tr("ui.tour.quiz")]
+    [".drawer, #cxr-check", tr("ui.tour.trust")],
+    ["#cxr-quiz, #cxr-menu", tr("ui.tour.quiz")]
   ];
   function createTour(root) {
     const way = stops();
@@ -4260,7 +4286,7 @@ var viewer = (() => {
       const [where, text] = way[at];
       setText(words2, `${tr("ui.tour.place", { at: at + 1, n: way.length })} ${text}`);
       setText(next, at + 1 < way.length ? tr("ui.tour.next") : tr("ui.tour.done"));
-      const place = root.querySelector(where);
+      const place = [...root.querySelectorAll(where)].find((node) => node.checkVisibility());
       place?.classList.add("toured");
       place?.scrollIntoView({ block: "center" });
       next.focus({ preventScroll: true });
@@ -4452,6 +4478,7 @@ var viewer = (() => {
     const boxes = createBoxes(film);
     const drawer = createDrawer(drawersOf(boxes.panel));
     const quiz = createQuiz(root, film.pane, boxes.toggle);
+    const findings = createFindings();
     const models = createModels();
     const tour = createTour(root);
     const keys = createKeys(keysOf(controls.opacity, looks, wipe.opener, fullScreen, boxes.toggle));
@@ -4481,7 +4508,7 @@ var viewer = (() => {
         openTable: () => drawer.open("films")
       }),
       createStages(root, film.pane, cards.nodes),
-      make("div", { class: "desk" }, make("aside", { class: "rail", "aria-label": tr("ui.page.film_and_findings") }, film.pane, createFirstFindings(), createFindings(), film.strip), bench),
+      make("div", { class: "desk" }, make("aside", { class: "rail", "aria-label": tr("ui.page.film_and_findings") }, film.pane, findings.leading, findings.pane, film.strip), bench),
       tour.pane
     );
     return models.form;
@@ -4511,7 +4538,7 @@ var viewer = (() => {
       if (!linked) openExample();
       return;
     }
-    for (const { findings, name, source, boxes } of kept3.films) addFilm(name, source, { boxes, findings: new Map(findings), busy: false });
+    for (const { findings, name, source, boxes } of kept3.films) addFilm(builtInName(source) ?? name, source, { boxes, findings: new Map(findings), busy: false });
     if (linked) return;
     const known = state.page.models.some((model) => model.name === kept3.model);
     if (known) setModel(kept3.model);
