@@ -98,6 +98,7 @@ def test_on_a_telephone_tabs_and_swipes_change_the_picture(visit):
         page.click(f".stages button >> nth={k}")
         assert page.is_visible(selector)
         assert len(page.query_selector_all(":is(.film, .card) .stage:visible")) == 1
+        assert page.evaluate("document.activeElement.matches('.stages [aria-pressed=true]')"), "for the next key"
     swipe = """([selector, by]) => {
       const node = document.querySelector(selector);
       const at = x => new Touch({identifier: 1, target: node, clientX: x, clientY: 300});
@@ -110,6 +111,21 @@ def test_on_a_telephone_tabs_and_swipes_change_the_picture(visit):
     assert page.is_visible(".card[data-method=occlusion] .stage")
     page.evaluate(swipe, [".card[data-method=occlusion] canvas", 20])
     assert page.is_visible(".card[data-method=occlusion] .stage"), "too short for a swipe"
+
+
+def test_on_a_telephone_the_first_findings_are_chosen_and_pinned_above_the_list(visit):
+    shown(visit, PHONE)
+    page = visit.page
+    first = page.get_attribute(".leading .chip >> nth=0", "data-chip")
+    for k in (1, 0):
+        page.click(f".leading .chip >> nth={k}")
+        assert page.evaluate("document.activeElement.matches('.leading .chip[aria-pressed=true]')"), "for the next key"
+    assert page.get_attribute(".list [aria-selected=true]", "data-finding") == first
+    page.click(".leading #cxr-pin")
+    assert page.get_attribute("#cxr-pin", "aria-pressed") == "true"
+    page.click(".leading #cxr-pin")
+    shown(visit, (1440, 900))
+    assert page.is_visible(".heads #cxr-pin")
 
 
 def test_with_one_method_no_map_is_larger_than_the_screen(visit):

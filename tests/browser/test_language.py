@@ -71,6 +71,15 @@ def test_a_browser_in_norwegian_gets_norwegian_and_may_choose_english(browser, a
     page.context.close()
 
 
+def test_a_film_of_the_page_is_named_in_the_language_chosen_later(browser, address):
+    visitor = Visitor(browser, address)
+    visitor.example("phantom", "effusion").wait("gradcam")
+    assert visitor.page.inner_text(".filmname b") == "Effusion"
+    visitor.open("menu").page.select_option("#cxr-language", "nb")
+    visitor.page.wait_for_selector(".filmname b:text-is('Pleuravæske')")
+    visitor.page.close()
+
+
 @pytest.mark.parametrize("code", OTHERS)
 def test_everything_on_the_page_is_said_through_the_catalogue(browser, address, tmp_path, code):
     films = [phantom.save(key, tmp_path) for key in ("normal", "effusion")]

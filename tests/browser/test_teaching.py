@@ -155,8 +155,10 @@ def test_boxes_of_a_table_stay_hidden_until_then(visitor, tmp_path):
     assert image.read(path).pixels.shape == (512, 512)
 
 
-def test_the_tour_goes_round_the_page_on_a_drawn_film(visitor):
+@pytest.mark.parametrize("width", [390, 1440])
+def test_the_tour_goes_round_the_page_on_a_drawn_film(visitor, width):
     page = visitor.page
+    page.set_viewport_size({"width": width, "height": 844})
     visitor.open("menu").page.click("#cxr-tour")
     visitor.wait(*DEFAULTS).measured()
     seen = []
@@ -164,7 +166,7 @@ def test_the_tour_goes_round_the_page_on_a_drawn_film(visitor):
         seen.append(page.inner_text(".tour [role=status]"))
         page.wait_for_function(
             "() => { const {top, bottom} = document.querySelector('.toured').getBoundingClientRect();"
-            " return top < innerHeight && bottom > 0; }"
+            " return top < innerHeight && bottom > top && bottom > 0; }"
         )  # what is spoken of is on the screen
         page.keyboard.press("Enter")  # the next step has the focus
     assert [text.split(".")[0] for text in seen] == [f"{n} of {len(seen)}" for n in range(1, len(seen) + 1)]
@@ -191,7 +193,7 @@ def test_the_film_is_seen_and_can_be_marked_at_every_width(visitor, width):
     assert film["x"] >= 0
     assert film["x"] + film["width"] <= width
     page.select_option("#cxr-guess", label="Effusion")
-    mark(visitor, 0.15, 0.55, 0.4, 0.75)  # within the known place, whose outline stays free
+    mark(visitor, *viewer_data.drawing_fields("effusion")["edges"])  # as well as can be, and the truth is still seen
     page.click("#cxr-reveal")
     said = page.inner_text(".quiz .said")
     assert said.startswith("Right\n")
