@@ -155,7 +155,7 @@ def test_they_are_had_by_name_and_are_in_no_list():
     assert registry.load("lesson:occlusion").name == registry.load("lesson:occlusion@1").name == "lesson:occlusion@1"
     assert not any(choice.name.startswith("lesson:") for choice in registry.choices())
     assert "Either of two coins" in registry.card("lesson:occlusion")
-    with pytest.raises(UnknownModel, match=r"no lesson 'shap'; choose one of gradcam, lime, occlusion\."):
+    with pytest.raises(UnknownModel, match=r"no failure case 'shap'; choose one of gradcam, lime, occlusion\."):
         registry.load("lesson:shap")
 
 

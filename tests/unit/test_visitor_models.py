@@ -167,7 +167,7 @@ NESTED = config(arguments="here").replace(b'"here"', b'{"a":' * 900 + b"1" + b"}
         (config(arguments={"block_config": [10**9]}), "numbers in its arguments add up to more than 512"),
         (config(arguments={"block_config": {"a": [-513]}}), "numbers in its arguments add up to more than 512"),
         (config(arguments={**ARGUMENTS, "depth": 3}), "does not take these arguments"),
-        (config(arguments={"growth_rate": 100, "block_config": [100]}, size=224), "thousand million operations"),
+        (config(arguments={"growth_rate": 100, "block_config": [100]}, size=224), "billion operations"),
         (config(arguments={**ARGUMENTS, "num_init_features": 128}, size=1024), "34 million values; the limits"),
         (NESTED, ""),
     ],
