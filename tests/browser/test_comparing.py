@@ -265,7 +265,7 @@ class TestGrid:
         page.click("#cxr-grid-run")
         page.wait_for_selector(".grid .stop:not([disabled])")
         page.click(".grid .stop")
-        page.wait_for_selector("#cxr-grid-run:not([disabled])")
+        page.wait_for_selector("#cxr-grid-run:not([disabled], [aria-disabled=true])")
         assert all("up to" not in text for text in cells(grid)[:2])
 
 

@@ -34,7 +34,7 @@ def test_it_works_without_a_server(made, browser, tmp_path):
     page.click(f".list .row[data-finding='{last}']")
     assert page.evaluate(drawn) != before
     page.click("#cxr-more-occlusion")
-    for hidden in ("Run again", "Stop", "Scramble the model"):
+    for hidden in ("Run again", "Stop", "Randomise the weights"):
         there = [node.is_visible() for node in page.query_selector_all(f"button:text-is('{hidden}')")]
         assert there, f"{hidden} is what no button says"
         assert not any(there), hidden

@@ -66,8 +66,8 @@ def test_a_guess_is_compared_with_the_model_its_maps_and_the_truth(visitor):
     said = page.inner_text(".quiz .said")
     guessed = prediction.labels[i].replace("_", " ")
     assert re.fullmatch(f"You: {guessed} · Model: .+ · Truth: Effusion", page.inner_text(".said p"))
-    assert page.inner_text(".said h3") == ("Right" if guessed == "Effusion" else "Not the known answer")
-    assert f"number {prediction.ranked().index(i) + 1} of 14" in said
+    assert page.inner_text(".said h3") == ("Right" if guessed == "Effusion" else "Not the known finding")
+    assert f"rank {prediction.ranked().index(i) + 1} of 14" in said
     assert "Fluid hides the base of the right lung" in said
     spoken = gradcam.values[i].clip(0)
     side = len(spoken)
@@ -110,7 +110,7 @@ def test_the_next_film_is_hidden_again_and_the_count_goes_on(visitor):
         page.click("#cxr-reveal")
         said = page.inner_text(".quiz .said")
         # right is what is true, not what the model says
-        assert page.inner_text(".said h3") == ("Right" if key == "normal" else "Not the known answer")
+        assert page.inner_text(".said h3") == ("Right" if key == "normal" else "Not the known finding")
         truth = "none of these" if key == "normal" else "Nodule"
         assert re.fullmatch(f"You: none of these · Model: .+ · Truth: {truth}", page.inner_text(".said p"))
         assert f"So far: {n - 1} of {n} guess" in said

@@ -2,12 +2,13 @@
 
 /** @import {Parts} from './film.js' */
 import {clearBoxes, drawing, finishBox} from './actions.js';
-import {button, make, makeTable} from './dom.js';
+import {button, make, makeTable, setDisabled} from './dom.js';
 import {edgesOf} from './geometry.js';
 import {tr} from './i18n.js';
 import {figure} from './numbers.js';
 import {askTrust, boxesTold} from './requests.js';
 import {current, on, publish, pullBox, state, takesFilms, titleOf} from './store.js';
+import {trustWords} from './trust.js';
 import {boxesOf} from './truth.js';
 import {middle, placeOn, point} from './viewport.js';
 
@@ -26,12 +27,15 @@ export function createBoxes(film) {
     draw.setAttribute('aria-pressed', String(state.drawing));
     film.stage.classList.toggle('drawing', state.drawing);
     if (!state.drawing) return;
+    const byKeys = draw.matches(':focus-visible');
     film.canvas.focus({preventScroll: true});
+    if (byKeys) point(state.pointer ?? middle());  // where the arrow keys begin
   });
   on('film', () => { draw.hidden = !current() || !takesFilms(); });
   on('tables', () => {
+    if (place.contains(document.activeElement)) panel.focus();  // its button goes
     place.replaceChildren(...measuresOrButton());
-    clear.disabled = !boxesOf(state.label).length;
+    setDisabled(clear, !boxesOf(state.label).length);
   });
   drawByPointer(film.canvas);
   drawByKeys(film.stage);
@@ -85,6 +89,8 @@ function measuresOrButton() {
     return [makeTable([tr('ui.boxes.peak_inside'), tr('ui.boxes.energy'), tr('ui.boxes.iou'), tr('ui.boxes.best_iou')], measured.map(([key, m]) => [titleOf(key),
       [inside(m.pointing), figure(m.energy), figure(m.iou), figure(m.ceiling)].map(text => make('td', {}, text))]))];
   }
-  if (!boxesOf(state.label).length || !current()?.trust?.methods) return [];
+  if (!boxesOf(state.label).length) return [];
+  const trust = current()?.trust ?? null;
+  if (!trust?.methods || trust.state === 'running') return [make('p', {class: 'soft'}, trustWords(trust))];
   return [button(tr('ui.boxes.measure'), {class: 'quiet', id: 'cxr-measure-boxes'}, () => askTrust(true))];
 }

@@ -4,7 +4,7 @@
 import {inside, measuredBoxes} from './boxes.js';
 import {fit, picture, planeShown, stopsOf} from './canvas.js';
 import {ramp} from './colours.js';
-import {button, make, setText, makeStage} from './dom.js';
+import {button, make, makeStage, setDisabled, setText} from './dom.js';
 import {placeIn} from './geometry.js';
 import {followPointers} from './gestures.js';
 import {readable, say, tr} from './i18n.js';
@@ -75,7 +75,7 @@ function createParts(method, fields) {
     make('div', {class: 'scale', title: method.unit.title}, scale, make('div', {class: 'ticks'}, low, middle, high)),
     make('p', {class: 'said'}, status, trust),
     make('div', {class: 'line'}, readout, boxed, fidelity));
-  return {node, canvas, stage: place, low, middle, high, readout, fidelity, boxed, status, figures, estimate, trust, scale, bar, end, again, save};
+  return {node, canvas, stage: place, low, middle, high, readout, fidelity, boxed, status, figures, estimate, trust, scale, bar, end, again, save, opener: more.opener};
 }
 
 /** @param {Method} method @param {Setting} setting */
@@ -227,9 +227,10 @@ function refresh(card) {
   const [done, total] = entry?.steps ?? [0, 0];
   card.node.dataset.state = entry?.state ?? 'idle';
   showStage(card);
+  if (card.end === document.activeElement && entry?.state !== 'running') card.opener.focus();
   card.end.hidden = entry?.state !== 'running';
   card.bar.hidden = !busy;
-  card.again.disabled = busy || !current();
+  setDisabled(card.again, busy || !current());
   card.save.disabled = !entry?.maps;
   if (total) card.bar.value = done / total; else card.bar.removeAttribute('value');
   setText(card.status, entry ? words(entry) : '');

@@ -27,14 +27,14 @@ export function curvesBlock(found) {
   const labels = current()?.seen.labels ?? [];
   if (!curves) return null;
   return make('div', {class: 'block curves'},
+    stale ? button(tr('ui.curves.measure', {finding: readable(labels[state.chosen])}), {class: 'quiet measure'}, () => askTrust(true)) : null,
     make('h4', {}, tr('ui.curves.title', {finding: readable(labels[i])})),
     make('p', {class: 'soft'}, tr('ui.curves.what_it_is'), ' ',
       tr('ui.curves.gap_is')),
     make('div', {class: 'charts'},
       chart(tr('ui.curves.deletion'), tr('ui.curves.deletion_hint'), curves, 'deletion'),
       chart(tr('ui.curves.insertion'), tr('ui.curves.insertion_hint'), curves, 'insertion')),
-    legend(curves),
-    stale ? button(tr('ui.curves.measure', {finding: readable(labels[state.chosen])}), {class: 'quiet measure'}, () => askTrust(true)) : null);
+    legend(curves));
 }
 
 const [WIDTH, HEIGHT, LEFT, RIGHT, BOTTOM, ABOVE] = [330, 190, 40, 14, 24, 8];

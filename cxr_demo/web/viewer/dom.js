@@ -39,7 +39,21 @@ export function setText(node, text) { if (node.textContent !== text) node.textCo
 
 /** @param {string} text @param {Record<string, any>} attributes @param {(event: Event) => void} onclick */
 export function button(text, attributes, onclick) {
-  return make('button', {type: 'button', ...attributes, onclick}, text);
+  const isOff = () => node.ariaDisabled === 'true';
+  const node = make('button', {type: 'button', ...attributes, onclick: (/** @type {Event} */ event) => { if (!isOff()) onclick(event); },
+    onblur: () => { if (isOff()) setDisabled(node, true); }}, text);
+  return node;
+}
+
+/**
+ * Disables or enables a button. One that has the focus keeps it, since the keyboard would lose its place: until the focus
+ * moves on, it ignores presses and says that it is disabled.
+ * @param {HTMLButtonElement} node as `button` makes it @param {boolean} is
+ */
+export function setDisabled(node, is) {
+  const keeps = is && node === document.activeElement;
+  node.disabled = is && !keeps;
+  node.ariaDisabled = keeps ? 'true' : null;
 }
 
 /** @param {string | Node} name as text, or as the label of a single field @param {Child[]} members */

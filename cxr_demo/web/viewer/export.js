@@ -1,7 +1,7 @@
 // Exports all results of one film, or of all films in turn, as a zip.
 
 /** @import {Answer} from './types.d.ts' */
-import {addressOf, button, follow, make, setText} from './dom.js';
+import {addressOf, button, follow, make, setDisabled, setText} from './dom.js';
 import {say, tr} from './i18n.js';
 import {waiting} from './progress.js';
 import {about, ask, boxesTold} from './requests.js';
@@ -15,7 +15,7 @@ export function createExport() {
     title: tr('ui.export.save_hint')}, askExport);
   const status = make('span', {class: 'soft', role: 'status'});
   on('export', () => {
-    save.disabled = state.packing.run !== null || current()?.exporting?.state === 'running' || !finished().length;
+    setDisabled(save, state.packing.run !== null || current()?.exporting?.state === 'running' || !finished().length);
     setText(status, exportWords());
   });
   return {save, status};
@@ -67,8 +67,8 @@ export function createPacking() {
   });
   const status = make('span', {class: 'soft', role: 'status'});
   on('packing', words => {
-    save.disabled = state.packing.run !== null;
-    stop.disabled = state.packing.run === null;
+    setDisabled(save, state.packing.run !== null);
+    setDisabled(stop, state.packing.run === null);
     setText(status, words);
     publish('export');
   });

@@ -23,9 +23,11 @@ function showModel(facts) {
   const measured = spec.means.map(s => make('p', {class: 'measured'},
     make('b', {}, `${say(s.metric)} ${fixed(s.value, 2)}`),
     make('span', {class: 'soft'}, tr('ui.findings.mean_measured', {...rounded(s), subset: say(s.subset)}))));
+  const several = spec.labels.length > 1 && spec.means.length;
   facts.replaceChildren(...[
     make('h2', {}, say(spec.title)),
     make('p', {class: 'soft'}, make('code', {}, spec.revision)),
+    several ? make('p', {class: 'soft'}, tr('ui.findings.means')) : null,
     ...measured,
     spec.means.length ? null : make('p', {class: 'soft'}, tr('ui.findings.not_measured')),
     spec.scored_on ? make('p', {class: 'soft', lang: 'en'}, spec.scored_on) : null,

@@ -2,7 +2,7 @@
 
 /** @import {Cell, Column, GridKind, Maps, Method, Result} from './types.d.ts' */
 import {fit, picture, stopsOf} from './canvas.js';
-import {button, make, setText, makeTable} from './dom.js';
+import {button, make, makeTable, setDisabled, setText} from './dom.js';
 import {cellOf, filmsToCompare, runGrid, settingOf, stopGrid} from './gridruns.js';
 import {readable, say, tr} from './i18n.js';
 import {lessOf} from './maps.js';
@@ -91,8 +91,8 @@ function showGrid(parts) {
   parts.models.hidden = kind !== 'models';
   parts.films.hidden = kind !== 'films';
   parts.run.hidden = parts.stop.hidden = own;
-  parts.run.disabled = Boolean(job);
-  parts.stop.disabled = !job;
+  setDisabled(parts.run, Boolean(job));
+  setDisabled(parts.stop, !job);
   if (!job) setText(parts.status, '');
   offerChoices(parts, result);
   parts.draws.length = 0;

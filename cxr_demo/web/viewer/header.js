@@ -2,7 +2,7 @@
 
 /** @import {createModels} from './models.js' */
 import {choose} from './actions.js';
-import {button, make, setText} from './dom.js';
+import {button, make, setDisabled, setText} from './dom.js';
 import {locale, tr} from './i18n.js';
 import {createPopover} from './popovers.js';
 import {remember, remembered} from './preferences.js';
@@ -40,8 +40,8 @@ function createSteps(openTable) {
   on('films', () => {
     node.hidden = state.films.length < 2;
     setText(place, tr('ui.page.film_of', {at: at() + 1, n: state.films.length}));
-    before.disabled = at() <= 0;
-    next.disabled = at() === state.films.length - 1;
+    setDisabled(before, at() <= 0);
+    setDisabled(next, at() === state.films.length - 1);
   });
   return node;
 }
@@ -88,5 +88,6 @@ function chapterEntries() {
   return [...heads.map(head => button(head.textContent?.replace('\u25bc', '').trim() ?? '', {class: 'quiet'}, () => {
     for (const one of heads) if (one.classList.contains('open') !== (one === head)) one.click();
     sheet.showPopover();
+    head.focus();
   })), make('a', {href: '?view=api', target: '_blank'}, tr('ui.page.programs'))];
 }

@@ -1,7 +1,7 @@
 // The view of film and maps: zoom, window, colours, contours; rows of a popover.
 
 /** @import {State} from './types.d.ts' */
-import {button, group, make, setText} from './dom.js';
+import {button, group, make, setDisabled, setText} from './dom.js';
 import {NARROWEST} from './greylevels.js';
 import {tr} from './i18n.js';
 import {note, on, setLook, state} from './store.js';
@@ -24,8 +24,8 @@ function createZoom() {
   on('view', () => {
     const {zoom} = state.view;
     setText(number, `${Math.round(100 * zoom)} %`);
-    out.disabled = all.disabled = zoom === 1;
-    closer.disabled = zoom === LARGEST;
+    for (const node of [out, all]) setDisabled(node, zoom === 1);
+    setDisabled(closer, zoom === LARGEST);
   });
   return group(tr('ui.looks.zoom'), out, number, closer, all);
 }

@@ -23,7 +23,7 @@ export const figure = (value, digits = 2) => value === null || value === undefin
   : fixed(Number(value.toFixed(digits)) || 0, digits).replace('-', '\u2212');
 
 /** @param {number | null | undefined} value @returns a share in percent */
-export const share = value => value === null || value === undefined ? '\u2013' : `${Math.round(100 * value)} %`;
+export const share = value => value === null || value === undefined ? '\u2013' : `${figure(100 * value, 0)} %`;
 
 /** @param {number} seconds */
 export const lasting = seconds =>

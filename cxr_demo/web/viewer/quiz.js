@@ -48,7 +48,7 @@ function createParts(onMark) {
   }});
   const mark = button(tr('ui.quiz.mark'), {class: 'quiet', id: 'cxr-guess-mark'}, onMark);
   const reveal = button(tr('ui.quiz.reveal'), {class: 'quiet', id: 'cxr-reveal'}, revealGuess);
-  const said = make('div', {class: 'said', role: 'status'});
+  const said = make('div', {class: 'said', role: 'status', tabindex: -1});
   const any = button(tr('ui.quiz.any'), {class: 'quiet', id: 'cxr-guess-any', hidden: !state.page.phantoms.length}, openAny);
   const form = make('div', {class: 'group'}, make('label', {for: 'cxr-guess'}, tr('ui.quiz.what_do_you_see')), finding, mark, reveal);
   const pane = make('section', {class: 'quiz', 'aria-label': tr('ui.quiz.title'), hidden: true},
@@ -77,6 +77,7 @@ function showQuiz({pane, form, finding, mark, reveal, said}) {
   said.replaceChildren();
   if (pane.hidden || !result) return;
   const own = result.film.guess ?? NO_GUESS;
+  const left = own.revealed && form.contains(document.activeElement);
   form.hidden = own.revealed;
   const options = optionsOf(result.seen.labels);
   if ([...finding.options].map(option => option.value).join() !== options.map(([value]) => value).join()) {
@@ -87,6 +88,7 @@ function showQuiz({pane, form, finding, mark, reveal, said}) {
   mark.setAttribute('aria-pressed', String(state.drawing));
   setText(mark, own.edges ? tr('ui.quiz.mark_again') : tr('ui.quiz.mark'));
   said.replaceChildren(...(own.revealed ? answerTo(result, own) : []));
+  if (left) said.focus();  // the button that revealed it is hidden
 }
 
 /** @param {readonly string[]} labels @returns {[string, string][]} values with words */

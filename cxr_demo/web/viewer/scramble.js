@@ -2,7 +2,7 @@
 
 /** @import {Answer, Maps, Method, Result, ScrambledMap} from './types.d.ts' */
 import {fit, picture, stopsOf} from './canvas.js';
-import {button, make, setText} from './dom.js';
+import {button, make, setDisabled, setText} from './dom.js';
 import {say, tr} from './i18n.js';
 import {unpacked} from './maps.js';
 import {figure} from './numbers.js';
@@ -25,7 +25,7 @@ export function createScramble() {
     make('div', {class: 'group'}, make('label', {for: 'cxr-depth'}, tr('ui.scramble.permute')), depth, run, status), maps);
   on('scramble', () => {
     const scramble = current()?.scramble;
-    run.disabled = scramble?.state === 'running' || !finished().length || isExample();
+    setDisabled(run, scramble?.state === 'running' || !finished().length || isExample());
     block.dataset.state = scramble?.state ?? 'idle';
     setText(status, statusOf());
     showMaps(maps);

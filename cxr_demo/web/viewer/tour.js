@@ -21,9 +21,10 @@ export function createTour(root) {
   let at = -1;
   const words = make('p', {});
   const next = button(tr('ui.tour.next'), {class: 'quiet', id: 'cxr-tour-next'}, () => step(at + 1));
+  const back = button(tr('ui.tour.back'), {class: 'quiet'}, () => step(at - 1));
+  const end = button(tr('ui.tour.end'), {class: 'quiet', id: 'cxr-tour-end'}, () => step(-1));
   const pane = make('div', {class: 'tour', role: 'dialog', 'aria-label': tr('ui.tour.opener'), hidden: true}, make('div', {role: 'status'}, words),
-    make('div', {class: 'group'}, button(tr('ui.tour.back'), {class: 'quiet'}, () => step(Math.max(0, at - 1))), next,
-      button(tr('ui.tour.end'), {class: 'quiet', id: 'cxr-tour-end'}, () => step(-1))));
+    make('div', {class: 'group'}, back, next, end));
   const opener = button(tr('ui.tour.opener'), {class: 'quiet', id: 'cxr-tour'}, () => {
     openPhantom();
     step(0);
@@ -37,6 +38,8 @@ export function createTour(root) {
     const [where, text] = way[at];
     setText(words, `${tr('ui.tour.place', {at: at + 1, n: way.length})} ${text}`);
     setText(next, at + 1 < way.length ? tr('ui.tour.next') : tr('ui.tour.done'));
+    back.hidden = at === 0;
+    end.hidden = at + 1 === way.length;
     const place = [...root.querySelectorAll(where)].find(node => node.checkVisibility());
     place?.classList.add('toured');
     place?.scrollIntoView({block: 'center'});

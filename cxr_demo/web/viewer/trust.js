@@ -22,6 +22,7 @@ export function createTrust() {
       setText(status, trustWords(found));
     }
     overlay = null;
+    for (const {node, measures} of [reliable, agree]) if (measures.contains(document.activeElement)) node.focus();  // its button goes
     reliable.measures.replaceChildren(...(found?.methods ? [curvesBlock(found), placesBlock(found)] : []).filter(present));
     agree.measures.replaceChildren(...(found?.methods ? [agreementBlock(found)] : []).filter(present));
     requestAnimationFrame(drawOverlay);
@@ -74,8 +75,8 @@ async function takeMeasured(result, trust, i, curves, packed) {
   publish('trust');
 }
 
-/** @param {Trust | null} found */
-function trustWords(found) {
+/** @param {Trust | null} found @returns the measures' progress */
+export function trustWords(found) {
   if (found?.error) return say(found.error);
   if (found?.state === 'running') return waiting(found) ?? tr('ui.trust.measuring');
   return found?.state === 'done' ? tr('ui.trust.measured_in', {seconds: figure(found.seconds, 1)}) : tr('ui.trust.not_yet');

@@ -1,4 +1,4 @@
-// Made by `make viewer`; sources sha256:2cf491a49c09cfe7e9fc3dbf265d62ca4db26689c628f68068b6060beb231f81
+// Made by `make viewer`; sources sha256:e67307f48eb6408c2406a7fcd595d9ee0b0ca539b0d32e71045e3284e569ca02
 "use strict";
 var viewer = (() => {
   var __defProp = Object.defineProperty;
@@ -169,7 +169,23 @@ var viewer = (() => {
     if (node.textContent !== text) node.textContent = text;
   }
   function button(text, attributes, onclick) {
-    return make("button", { type: "button", ...attributes, onclick }, text);
+    const isOff = () => node.ariaDisabled === "true";
+    const node = make("button", {
+      type: "button",
+      ...attributes,
+      onclick: (event) => {
+        if (!isOff()) onclick(event);
+      },
+      onblur: () => {
+        if (isOff()) setDisabled(node, true);
+      }
+    }, text);
+    return node;
+  }
+  function setDisabled(node, is) {
+    const keeps = is && node === document.activeElement;
+    node.disabled = is && !keeps;
+    node.ariaDisabled = keeps ? "true" : null;
   }
   function group(name, ...members) {
     const several = typeof name === "string";
@@ -1536,7 +1552,7 @@ var viewer = (() => {
   }
   var signedWhole = (points) => points === 0 ? "0" : `${points > 0 ? "+" : "\u2212"}${Math.abs(points).toFixed(0)}`;
   var figure = (value, digits = 2) => value === null || value === void 0 ? "\u2013" : fixed(Number(value.toFixed(digits)) || 0, digits).replace("-", "\u2212");
-  var share = (value) => value === null || value === void 0 ? "\u2013" : `${Math.round(100 * value)} %`;
+  var share = (value) => value === null || value === void 0 ? "\u2013" : `${figure(100 * value, 0)} %`;
   var lasting = (seconds) => seconds >= 90 ? tr("ui.common.minutes", { n: Math.round(seconds / 60) }) : `${Math.max(1, Math.round(seconds))} s`;
   var sentenceCase = (text) => text[0].toUpperCase() + text.slice(1);
   function distinct(names) {
@@ -1579,7 +1595,7 @@ var viewer = (() => {
     }, askExport);
     const status = make("span", { class: "soft", role: "status" });
     on("export", () => {
-      save.disabled = state.packing.run !== null || current()?.exporting?.state === "running" || !finished().length;
+      setDisabled(save, state.packing.run !== null || current()?.exporting?.state === "running" || !finished().length);
       setText(status, exportWords());
     });
     return { save, status };
@@ -1630,8 +1646,8 @@ var viewer = (() => {
     });
     const status = make("span", { class: "soft", role: "status" });
     on("packing", (words2) => {
-      save.disabled = state.packing.run !== null;
-      stop2.disabled = state.packing.run === null;
+      setDisabled(save, state.packing.run !== null);
+      setDisabled(stop2, state.packing.run === null);
       setText(status, words2);
       publish("export");
     });
@@ -1799,9 +1815,11 @@ var viewer = (() => {
       make("b", {}, `${say(s.metric)} ${fixed(s.value, 2)}`),
       make("span", { class: "soft" }, tr("ui.findings.mean_measured", { ...rounded(s), subset: say(s.subset) }))
     ));
+    const several = spec.labels.length > 1 && spec.means.length;
     facts.replaceChildren(...[
       make("h2", {}, say(spec.title)),
       make("p", { class: "soft" }, make("code", {}, spec.revision)),
+      several ? make("p", { class: "soft" }, tr("ui.findings.means")) : null,
       ...measured,
       spec.means.length ? null : make("p", { class: "soft" }, tr("ui.findings.not_measured")),
       spec.scored_on ? make("p", { class: "soft", lang: "en" }, spec.scored_on) : null,
@@ -1940,7 +1958,7 @@ var viewer = (() => {
     );
     on("scramble", () => {
       const scramble = current()?.scramble;
-      run.disabled = scramble?.state === "running" || !finished().length || isExample();
+      setDisabled(run, scramble?.state === "running" || !finished().length || isExample());
       block.dataset.state = scramble?.state ?? "idle";
       setText(status, statusOf());
       showMaps(maps);
@@ -2020,6 +2038,7 @@ var viewer = (() => {
     return make(
       "div",
       { class: "block curves" },
+      stale ? button(tr("ui.curves.measure", { finding: readable(labels[state.chosen]) }), { class: "quiet measure" }, () => askTrust(true)) : null,
       make("h4", {}, tr("ui.curves.title", { finding: readable(labels[i]) })),
       make(
         "p",
@@ -2034,8 +2053,7 @@ var viewer = (() => {
         chart(tr("ui.curves.deletion"), tr("ui.curves.deletion_hint"), curves, "deletion"),
         chart(tr("ui.curves.insertion"), tr("ui.curves.insertion_hint"), curves, "insertion")
       ),
-      legend(curves),
-      stale ? button(tr("ui.curves.measure", { finding: readable(labels[state.chosen]) }), { class: "quiet measure" }, () => askTrust(true)) : null
+      legend(curves)
     );
   }
   var [WIDTH, HEIGHT, LEFT, RIGHT, BOTTOM, ABOVE] = [330, 190, 40, 14, 24, 8];
@@ -2095,6 +2113,7 @@ var viewer = (() => {
         setText(status, trustWords(found));
       }
       overlay = null;
+      for (const { node, measures } of [reliable, agree]) if (measures.contains(document.activeElement)) node.focus();
       reliable.measures.replaceChildren(...(found?.methods ? [curvesBlock(found), placesBlock(found)] : []).filter(present));
       agree.measures.replaceChildren(...(found?.methods ? [agreementBlock(found)] : []).filter(present));
       requestAnimationFrame(drawOverlay);
@@ -2494,14 +2513,17 @@ var viewer = (() => {
       draw.setAttribute("aria-pressed", String(state.drawing));
       film.stage.classList.toggle("drawing", state.drawing);
       if (!state.drawing) return;
+      const byKeys = draw.matches(":focus-visible");
       film.canvas.focus({ preventScroll: true });
+      if (byKeys) point2(state.pointer ?? middle());
     });
     on("film", () => {
       draw.hidden = !current() || !takesFilms();
     });
     on("tables", () => {
+      if (place.contains(document.activeElement)) panel2.focus();
       place.replaceChildren(...measuresOrButton());
-      clear.disabled = !boxesOf(state.label).length;
+      setDisabled(clear, !boxesOf(state.label).length);
     });
     drawByPointer(film.canvas);
     drawByKeys(film.stage);
@@ -2552,7 +2574,9 @@ var viewer = (() => {
         [inside(m.pointing), figure(m.energy), figure(m.iou), figure(m.ceiling)].map((text) => make("td", {}, text))
       ]))];
     }
-    if (!boxesOf(state.label).length || !current()?.trust?.methods) return [];
+    if (!boxesOf(state.label).length) return [];
+    const trust = current()?.trust ?? null;
+    if (!trust?.methods || trust.state === "running") return [make("p", { class: "soft" }, trustWords(trust))];
     return [button(tr("ui.boxes.measure"), { class: "quiet", id: "cxr-measure-boxes" }, () => askTrust(true))];
   }
 
@@ -2758,7 +2782,7 @@ var viewer = (() => {
       make("p", { class: "said" }, status, trust),
       make("div", { class: "line" }, readout, boxed, fidelity)
     );
-    return { node, canvas, stage: place, low, middle: middle2, high, readout, fidelity, boxed, status, figures, estimate, trust, scale, bar, end, again, save };
+    return { node, canvas, stage: place, low, middle: middle2, high, readout, fidelity, boxed, status, figures, estimate, trust, scale, bar, end, again, save, opener: more.opener };
   }
   var idOf = (method, setting) => `cxr-${method.key}-${setting.name}`;
   function labelled(method, setting, fields) {
@@ -2876,9 +2900,10 @@ var viewer = (() => {
     const [done, total] = entry?.steps ?? [0, 0];
     card.node.dataset.state = entry?.state ?? "idle";
     showStage(card);
+    if (card.end === document.activeElement && entry?.state !== "running") card.opener.focus();
     card.end.hidden = entry?.state !== "running";
     card.bar.hidden = !busy;
-    card.again.disabled = busy || !current();
+    setDisabled(card.again, busy || !current());
     card.save.disabled = !entry?.maps;
     if (total) card.bar.value = done / total;
     else card.bar.removeAttribute("value");
@@ -3492,8 +3517,8 @@ var viewer = (() => {
     parts.models.hidden = kind !== "models";
     parts.films.hidden = kind !== "films";
     parts.run.hidden = parts.stop.hidden = own2;
-    parts.run.disabled = Boolean(job);
-    parts.stop.disabled = !job;
+    setDisabled(parts.run, Boolean(job));
+    setDisabled(parts.stop, !job);
     if (!job) setText(parts.status, "");
     offerChoices(parts, result);
     parts.draws.length = 0;
@@ -3651,8 +3676,8 @@ var viewer = (() => {
     on("films", () => {
       node.hidden = state.films.length < 2;
       setText(place, tr("ui.page.film_of", { at: at() + 1, n: state.films.length }));
-      before.disabled = at() <= 0;
-      next.disabled = at() === state.films.length - 1;
+      setDisabled(before, at() <= 0);
+      setDisabled(next, at() === state.films.length - 1);
     });
     return node;
   }
@@ -3708,6 +3733,7 @@ var viewer = (() => {
     return [...heads.map((head) => button(head.textContent?.replace("\u25BC", "").trim() ?? "", { class: "quiet" }, () => {
       for (const one of heads) if (one.classList.contains("open") !== (one === head)) one.click();
       sheet.showPopover();
+      head.focus();
     })), make("a", { href: "?view=api", target: "_blank" }, tr("ui.page.programs"))];
   }
 
@@ -3901,8 +3927,8 @@ var viewer = (() => {
     on("view", () => {
       const { zoom } = state.view;
       setText(number, `${Math.round(100 * zoom)} %`);
-      out.disabled = all.disabled = zoom === 1;
-      closer.disabled = zoom === LARGEST;
+      for (const node of [out, all]) setDisabled(node, zoom === 1);
+      setDisabled(closer, zoom === LARGEST);
     });
     return group(tr("ui.looks.zoom"), out, number, closer, all);
   }
@@ -4002,7 +4028,7 @@ var viewer = (() => {
     } });
     const mark2 = button(tr("ui.quiz.mark"), { class: "quiet", id: "cxr-guess-mark" }, onMark);
     const reveal = button(tr("ui.quiz.reveal"), { class: "quiet", id: "cxr-reveal" }, revealGuess);
-    const said = make("div", { class: "said", role: "status" });
+    const said = make("div", { class: "said", role: "status", tabindex: -1 });
     const any = button(tr("ui.quiz.any"), { class: "quiet", id: "cxr-guess-any", hidden: !state.page.phantoms.length }, openAny);
     const form = make("div", { class: "group" }, make("label", { for: "cxr-guess" }, tr("ui.quiz.what_do_you_see")), finding, mark2, reveal);
     const pane = make(
@@ -4031,6 +4057,7 @@ var viewer = (() => {
     said.replaceChildren();
     if (pane.hidden || !result) return;
     const own2 = result.film.guess ?? NO_GUESS;
+    const left = own2.revealed && form.contains(document.activeElement);
     form.hidden = own2.revealed;
     const options = optionsOf(result.seen.labels);
     if ([...finding.options].map((option) => option.value).join() !== options.map(([value]) => value).join()) {
@@ -4041,6 +4068,7 @@ var viewer = (() => {
     mark2.setAttribute("aria-pressed", String(state.drawing));
     setText(mark2, own2.edges ? tr("ui.quiz.mark_again") : tr("ui.quiz.mark"));
     said.replaceChildren(...own2.revealed ? answerTo(result, own2) : []);
+    if (left) said.focus();
   }
   function optionsOf(labels) {
     const findings = labels.map((label, i) => (
@@ -4259,17 +4287,13 @@ var viewer = (() => {
     let at = -1;
     const words2 = make("p", {});
     const next = button(tr("ui.tour.next"), { class: "quiet", id: "cxr-tour-next" }, () => step2(at + 1));
+    const back = button(tr("ui.tour.back"), { class: "quiet" }, () => step2(at - 1));
+    const end = button(tr("ui.tour.end"), { class: "quiet", id: "cxr-tour-end" }, () => step2(-1));
     const pane = make(
       "div",
       { class: "tour", role: "dialog", "aria-label": tr("ui.tour.opener"), hidden: true },
       make("div", { role: "status" }, words2),
-      make(
-        "div",
-        { class: "group" },
-        button(tr("ui.tour.back"), { class: "quiet" }, () => step2(Math.max(0, at - 1))),
-        next,
-        button(tr("ui.tour.end"), { class: "quiet", id: "cxr-tour-end" }, () => step2(-1))
-      )
+      make("div", { class: "group" }, back, next, end)
     );
     const opener = button(tr("ui.tour.opener"), { class: "quiet", id: "cxr-tour" }, () => {
       openPhantom();
@@ -4286,6 +4310,8 @@ var viewer = (() => {
       const [where, text] = way[at];
       setText(words2, `${tr("ui.tour.place", { at: at + 1, n: way.length })} ${text}`);
       setText(next, at + 1 < way.length ? tr("ui.tour.next") : tr("ui.tour.done"));
+      back.hidden = at === 0;
+      end.hidden = at + 1 === way.length;
       const place = [...root.querySelectorAll(where)].find((node) => node.checkVisibility());
       place?.classList.add("toured");
       place?.scrollIntoView({ block: "center" });
