@@ -6,10 +6,11 @@ from tests.support.browsing import DEFAULTS, PATIENCE, Visitor
 
 #: Whether the focused node matches a selector.
 AT = "selector => document.activeElement.matches(selector)"
-#: Whether the focused node is visible with a ring, which a picture's stage draws; body comes after the page's last stop.
+#: Whether the focused node is visible with a ring, which a picture's stage draws; body follows the page's last stop.
 RINGED = """() => {
   const node = document.activeElement;
-  const ringed = getComputedStyle(node).outlineStyle !== 'none' || getComputedStyle(node.parentElement, '::after').borderStyle !== 'none';
+  const around = getComputedStyle(node.parentElement, '::after');
+  const ringed = getComputedStyle(node).outlineStyle !== 'none' || around.borderStyle !== 'none';
   return node === document.body || node.checkVisibility() && ringed;
 }"""
 
