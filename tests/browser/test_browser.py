@@ -765,7 +765,7 @@ class TestBelieving:
 
     def test_a_box_is_drawn_and_measured(self, measured):
         draw_a_box(measured)
-        measured.page.wait_for_selector(".card[data-method=lime] .boxed >> text=in the box", timeout=PATIENCE)
+        measured.page.wait_for_selector(".card[data-method=lime] .boxed >> text=energy in box", timeout=PATIENCE)
         measured.show("box").page.wait_for_selector("text=best IoU of its pieces", timeout=PATIENCE)
         assert measured.page.get_attribute("#cxr-draw-box", "aria-pressed") == "false"
         rows = measured.page.query_selector_all("table:has-text('peak inside (centre of its cell') tbody tr")

@@ -9,7 +9,7 @@ import {placeIn} from './geometry.js';
 import {followPointers} from './gestures.js';
 import {readable, say, tr} from './i18n.js';
 import {extremes, valueIn} from './maps.js';
-import {fixed, lasting, share, signed} from './numbers.js';
+import {figure, fixed, lasting, signed} from './numbers.js';
 import {savePicture} from './picturefile.js';
 import {createPopover} from './popovers.js';
 import {pace, words} from './progress.js';
@@ -205,7 +205,7 @@ function showFacts({method, trust, boxed}) {
   const verdict = result && reliabilityOf(method, result, state.chosen);
   trust.hidden = !verdict;
   const measured = verdict ? measuredBoxes()?.[method.key] : null;
-  setText(boxed, measured ? tr('ui.cards.in_box', {energy: share(measured.energy), peak: inside(measured.pointing)}) : '');
+  setText(boxed, measured ? tr('ui.cards.in_box', {energy: figure(measured.energy), peak: inside(measured.pointing)}) : '');
   if (!verdict) return;
   trust.dataset.verdict = verdict.key;
   setText(trust, verdict.words);

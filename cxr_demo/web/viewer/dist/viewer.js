@@ -1,4 +1,4 @@
-// Made by `make viewer`; sources sha256:e67307f48eb6408c2406a7fcd595d9ee0b0ca539b0d32e71045e3284e569ca02
+// Made by `make viewer`; sources sha256:e96210da24f96f0e80fe98d059370bada9a2fb249b65c1a01047f6bb6a103b92
 "use strict";
 var viewer = (() => {
   var __defProp = Object.defineProperty;
@@ -2884,7 +2884,7 @@ var viewer = (() => {
     const verdict = result && reliabilityOf(method, result, state.chosen);
     trust.hidden = !verdict;
     const measured = verdict ? measuredBoxes()?.[method.key] : null;
-    setText(boxed, measured ? tr("ui.cards.in_box", { energy: share(measured.energy), peak: inside(measured.pointing) }) : "");
+    setText(boxed, measured ? tr("ui.cards.in_box", { energy: figure(measured.energy), peak: inside(measured.pointing) }) : "");
     if (!verdict) return;
     trust.dataset.verdict = verdict.key;
     setText(trust, verdict.words);
