@@ -66,7 +66,7 @@ def test_a_guess_is_compared_with_the_model_its_maps_and_the_truth(visitor):
     said = page.inner_text(".quiz .said")
     guessed = prediction.labels[i].replace("_", " ")
     assert re.fullmatch(f"You: {guessed} · Model: .+ · Truth: Effusion", page.inner_text(".said p"))
-    assert page.inner_text(".said h3") == ("Right" if guessed == "Effusion" else "Not the known finding")
+    assert page.inner_text(".said h3") == ("Right" if guessed == "Effusion" else "Wrong")
     assert f"rank {prediction.ranked().index(i) + 1} of 14" in said
     assert "Fluid hides the base of the right lung" in said
     spoken = gradcam.values[i].clip(0)
@@ -110,7 +110,7 @@ def test_the_next_film_is_hidden_again_and_the_count_goes_on(visitor):
         page.click("#cxr-reveal")
         said = page.inner_text(".quiz .said")
         # right is what is true, not what the model says
-        assert page.inner_text(".said h3") == ("Right" if key == "normal" else "Not the known finding")
+        assert page.inner_text(".said h3") == ("Right" if key == "normal" else "Wrong")
         truth = "none of these" if key == "normal" else "Nodule"
         assert re.fullmatch(f"You: none of these · Model: .+ · Truth: {truth}", page.inner_text(".said p"))
         assert f"So far: {n - 1} of {n} guess" in said
@@ -168,6 +168,11 @@ def test_the_tour_goes_round_the_page_on_a_drawn_film(visitor, width):
             "() => { const {top, bottom} = document.querySelector('.toured').getBoundingClientRect();"
             " return top < innerHeight && bottom > top && bottom > 0; }"
         )  # what is spoken of is on the screen
+        covering = """() => {
+          const {top, left, right} = document.querySelector('.toured').getBoundingClientRect();
+          return document.elementFromPoint((left + right) / 2, top + 12).closest('.tour') !== null;
+        }"""
+        assert not page.evaluate(covering), "its own words leave the place free"
         page.keyboard.press("Enter")  # the next step has the focus
     assert [text.split(".")[0] for text in seen] == [f"{n} of {len(seen)}" for n in range(1, len(seen) + 1)]
     assert len(seen) == 6
@@ -198,6 +203,7 @@ def test_the_film_is_seen_and_can_be_marked_at_every_width(visitor, width):
     said = page.inner_text(".quiz .said")
     assert said.startswith("Right\n")
     assert "Yellow on the film: the known place." in said
+    assert page.is_visible(".film canvas")
     assert page.evaluate(YELLOW) > 50
 
 

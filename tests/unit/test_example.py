@@ -78,7 +78,7 @@ def test_it_is_small(model):
 
 
 def test_the_phantoms_are_shown_as_they_are_drawn():
-    assert [one["key"] for one in example.phantoms()] == list(phantom.PHANTOMS), AGAIN
+    assert list(json.loads(example.FILE.read_text(encoding="utf-8"))["drawings"]) == list(phantom.PHANTOMS), AGAIN
     for recorded in example.phantoms():
         drawn = viewer_data.drawing_fields(recorded["key"])
         assert recorded["edges"] == drawn["edges"], AGAIN

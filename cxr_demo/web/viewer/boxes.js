@@ -2,7 +2,7 @@
 
 /** @import {Parts} from './film.js' */
 import {clearBoxes, drawing, finishBox} from './actions.js';
-import {button, make, makeTable, setDisabled} from './dom.js';
+import {button, make, makeTable, refill, setDisabled} from './dom.js';
 import {edgesOf} from './geometry.js';
 import {tr} from './i18n.js';
 import {figure} from './numbers.js';
@@ -15,6 +15,9 @@ import {middle, placeOn, point} from './viewport.js';
 /** @param {Parts} film the pane on which boxes are drawn @returns the panel, a pencil on the film, and a function that begins a box */
 export function createBoxes(film) {
   const toggle = () => drawing(!state.drawing);
+  let byKeys = false;  // whether a key begins the box, here or in another pane
+  document.addEventListener('keydown', () => { byKeys = true; }, {capture: true});
+  document.addEventListener('pointerdown', () => { byKeys = false; }, {capture: true});
   const draw = button('\u270e', {class: 'pencil', id: 'cxr-draw-box', 'aria-pressed': 'false', 'aria-label': tr('ui.boxes.draw'), title: tr('ui.boxes.draw_key'), hidden: true}, toggle);
   film.stage.append(draw);
   const clear = button(tr('ui.boxes.remove'), {class: 'quiet'}, clearBoxes);
@@ -27,14 +30,12 @@ export function createBoxes(film) {
     draw.setAttribute('aria-pressed', String(state.drawing));
     film.stage.classList.toggle('drawing', state.drawing);
     if (!state.drawing) return;
-    const byKeys = draw.matches(':focus-visible');
     film.canvas.focus({preventScroll: true});
     if (byKeys) point(state.pointer ?? middle());  // where the arrow keys begin
   });
   on('film', () => { draw.hidden = !current() || !takesFilms(); });
   on('tables', () => {
-    if (place.contains(document.activeElement)) panel.focus();  // its button goes
-    place.replaceChildren(...measuresOrButton());
+    refill(place, measuresOrButton(), panel);
     setDisabled(clear, !boxesOf(state.label).length);
   });
   drawByPointer(film.canvas);

@@ -93,6 +93,21 @@ export function stepped(event, at, count, [back, forth]) {
   return clamp(to, 0, count - 1);
 }
 
+const CONTROLS = 'button, a[href], input, select, [tabindex]';
+
+/**
+ * Replaces a node's children. If a control among them has the focus, the one at its place gets it, or else `next`, since
+ * the keyboard would lose its place.
+ * @param {HTMLElement} node @param {Child[]} children @param {HTMLElement} [next] not among the children
+ */
+export function refill(node, children, next) {
+  /** @returns {HTMLElement[]} */
+  const controls = () => [...node.querySelectorAll(CONTROLS)].filter(one => one instanceof HTMLElement);
+  const at = controls().findIndex(one => one === document.activeElement);
+  node.replaceChildren(...children.filter(present));
+  if (at >= 0) (controls()[at] ?? controls().at(-1) ?? next)?.focus({preventScroll: true});
+}
+
 /** @param {string} path of a visitor's file on the server */
 export function addressOf(path) {
   return `${/** @type {any} */ (window).gradio_config?.root ?? ''}/gradio_api/file=${path}`;

@@ -3,12 +3,12 @@
 /** @import {Film, Prediction} from './types.d.ts' */
 import {addFiles, choose, correct, explainAnyway, removeFilm} from './actions.js';
 import {fit, picture} from './canvas.js';
-import {button, make, setText, makeStage} from './dom.js';
+import {button, make, refill, setText, makeStage} from './dom.js';
 import {say, tr} from './i18n.js';
 import {distinct, sentenceCase} from './numbers.js';
 import {pixelState} from './pixels.js';
 import {current, isExample, on, publish, state, takesFilms, waitsForRequest} from './store.js';
-import {plantedIn} from './truth.js';
+import {plantedEdges, plantedIn, truthEdges} from './truth.js';
 
 /** @typedef {ReturnType<typeof createParts>} Parts */
 
@@ -21,6 +21,7 @@ export function createFilmPane() {
     publish('films');
     publish('draw');
   });
+  on('mark', () => markPlanted(parts));
   on('films', () => showStrip(parts.strip));
   on('draw', () => drawFilm(parts));
   on('note', name => { if (name === 'box') setText(parts.boxNote, state.notes.box); });
@@ -69,21 +70,31 @@ function acceptFiles(place) {
 }
 
 /** @param {Parts} parts */
-function showFilm({veil, veilWords, invite, remove, name, notes}) {
+function showFilm(parts) {
+  const {canvas, veil, veilWords, invite, remove, name, notes} = parts;
   const {film} = state;
   const result = current();
   veil.hidden = !film?.busy;
   setText(veilWords, !film?.busy ? '' : film.source ? tr('ui.films.reading') : tr('ui.films.sending'));
   invite.hidden = Boolean(film?.busy || result) && !isExample();
+  const left = remove === document.activeElement;
   remove.hidden = !film || !takesFilms() || isExample();
+  if (left && remove.hidden) invite.focus();
   const size = result?.seen.film;
   name.replaceChildren(...(!film ? [] : [make('b', {title: film.name}, film.name),
     make('span', {}, size ? tr('ui.films.size', {size: `${size.width} \u00d7 ${size.height}`}) : '')]));
-  const planted = film && result && plantedIn(film)?.edges ? [tr('ui.films.planted_place')] : [];
-  const said = film?.error ? [film.error] : [...(result?.seen.warnings ?? []).map(say), ...planted];
-  notes.replaceChildren(...state.failures.map(text => make('p', {class: 'failure'}, text)), ...said.map(text => make('p', {}, text)),
-    ...corrections(film, result?.seen), ...unexplained(film));
+  const said = film?.error ? [film.error] : (result?.seen.warnings ?? []).map(say);
+  refill(notes, [...state.failures.map(text => make('p', {class: 'failure'}, text)), ...said.map(text => make('p', {}, text)),
+    make('p', {class: 'planted'}, tr('ui.films.planted_place')), ...corrections(film, result?.seen), ...unexplained(film)], canvas);
+  markPlanted(parts);
   notes.classList.toggle('bad', Boolean(film?.error));
+}
+
+/** Explains the dashed outline while it is drawn. @param {Parts} parts */
+function markPlanted({notes}) {
+  const {film} = state;
+  const drawn = film && plantedIn(film) && current() && (state.quiz.on ? truthEdges(film) : plantedEdges(film, state.label)).length;
+  notes.querySelector('.planted')?.toggleAttribute('hidden', !drawn);
 }
 
 /** Offers corrections of the film, or the film as uploaded; the visitor decides. @param {Film | null} film @param {Prediction} [seen] */
@@ -105,7 +116,7 @@ const unexplained = film => film && waitsForRequest()
 function showStrip(strip) {
   strip.hidden = state.films.length < 2;
   const names = distinct(state.films.map(film => film.name));
-  strip.replaceChildren(...state.films.map((film, k) => make('button', {
+  refill(strip, state.films.map((film, k) => make('button', {
     type: 'button', class: `thumb${film.error ? ' bad' : ''}`, title: film.name, 'aria-label': film.name,
     'aria-pressed': String(film === state.film), onclick: () => choose(film)},
   film.thumb ?? make('span', {class: 'empty'}, film.error ? '!' : '\u2026'), make('span', {class: 'name'}, names[k]))));

@@ -2,7 +2,7 @@
 
 /** @import {Prediction, Score} from './types.d.ts' */
 import {pick} from './actions.js';
-import {button, make, stepped} from './dom.js';
+import {button, make, refill, stepped} from './dom.js';
 import {rounded} from './facts.js';
 import {readable, say, tr} from './i18n.js';
 import {percent} from './numbers.js';
@@ -31,7 +31,7 @@ export function createFindings() {
   narrow.addEventListener('change', place);
   on('findings', () => {
     showFindings(list, pane);
-    chips.replaceChildren(...chipsOf(current()?.seen ?? null));
+    refill(chips, chipsOf(current()?.seen ?? null), list);
   });
   on('mark', () => {
     mark(list);

@@ -1,6 +1,6 @@
 // The button that pins the chosen finding, so that other films open with it.
 
-import {button} from './dom.js';
+import {button, setDisabled} from './dom.js';
 import {tr} from './i18n.js';
 import {keepFilms} from './session.js';
 import {NONE, on, pinFinding, state, takesFilms} from './store.js';
@@ -14,7 +14,7 @@ export function createPin() {
     keepFilms();
   });
   const show = () => {
-    pin.disabled = state.chosen === NONE;
+    setDisabled(pin, state.chosen === NONE);
     pin.setAttribute('aria-pressed', String(isPinned()));
   };
   for (const topic of /** @type {const} */ (['pin', 'mark', 'findings'])) on(topic, show);

@@ -2,7 +2,7 @@
 
 /** @import {Edges, Guess, Phantom, Result} from './types.d.ts' */
 import {addBuiltIn, pick} from './actions.js';
-import {button, make, setText} from './dom.js';
+import {button, make, setDisabled, setText} from './dom.js';
 import {areaOf, overlapOf} from './geometry.js';
 import {readable, tr} from './i18n.js';
 import {evidenceIn} from './maps.js';
@@ -84,7 +84,7 @@ function showQuiz({pane, form, finding, mark, reveal, said}) {
     finding.replaceChildren(...options.map(([value, words]) => make('option', {value}, words)));
   }
   finding.value = String(own.finding ?? '');
-  reveal.disabled = own.finding === null;
+  setDisabled(reveal, own.finding === null);
   mark.setAttribute('aria-pressed', String(state.drawing));
   setText(mark, own.edges ? tr('ui.quiz.mark_again') : tr('ui.quiz.mark'));
   said.replaceChildren(...(own.revealed ? answerTo(result, own) : []));

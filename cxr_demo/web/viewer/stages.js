@@ -3,7 +3,7 @@
 /** @import {Method} from './types.d.ts' */
 import {button, make} from './dom.js';
 import {tr} from './i18n.js';
-import {current, on, publish, shown, state, waitsForRequest} from './store.js';
+import {current, guessing, on, publish, shown, state, waitsForRequest} from './store.js';
 
 /** A finger moves at least this far sideways to swipe, pixels. */
 const SWIPE = 60;
@@ -20,6 +20,7 @@ export function createStages(root, film, cards) {
   /** @type {string | null} */
   let chosen = null;  // the picture that the visitor chose
   let front = 'film';
+  let hid = false;  // whether the visitor was guessing
   /** @type {Map<string, HTMLButtonElement>} */
   let tabs = new Map();
   const bar = make('div', {class: 'stages', role: 'group', 'aria-label': tr('ui.page.pictures')});
@@ -34,6 +35,8 @@ export function createStages(root, film, cards) {
   const show = () => {
     const offered = pictures();
     const before = front;
+    if (hid && !guessing()) chosen = 'film';  // the answer is drawn on it
+    hid = guessing();
     front = foremost(offered);
     for (const node of [film, ...cards.values()]) node.classList.toggle('front', offered.some(one => one.key === front && one.node === node));
     root.classList.toggle('film-front', front === 'film');
@@ -59,6 +62,7 @@ export function createStages(root, film, cards) {
     show();
   });
   on('cards-shown', show);
+  on('quiz', show);
   return bar;
 }
 

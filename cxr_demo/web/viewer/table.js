@@ -3,7 +3,7 @@
 /** @import {Film} from './types.d.ts' */
 import {choose} from './actions.js';
 import {csvOf, quoted} from './csv.js';
-import {button, download, make, setText} from './dom.js';
+import {button, download, make, refill, setText} from './dom.js';
 import {readable, say, tr} from './i18n.js';
 import {percent} from './numbers.js';
 import {combined} from './predictions.js';
@@ -51,7 +51,7 @@ function showTable(name, place) {
     showTable(name, place);
     /** @type {HTMLElement | null} */ (place.querySelector(selector))?.focus();
   };
-  place.replaceChildren(make('table', {}, headOf(films, again), make('tbody', {}, ...films.map(film => rowOf(film, films, again))), footOf(films)));
+  refill(place, [make('table', {}, headOf(films, again), make('tbody', {}, ...films.map(film => rowOf(film, films, again))), footOf(films))]);
 }
 
 /** @param {Film[]} films @param {(selector: string) => void} again */

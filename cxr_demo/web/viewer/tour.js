@@ -5,14 +5,14 @@ import {button, make, setText} from './dom.js';
 import {tr} from './i18n.js';
 import {state} from './store.js';
 
-/** @returns {[string, string][]} selectors and text of each stop, which points at the first place that the screen has room for */
+/** @returns {[string[], string][]} selectors and text of each stop, which points at the first place that is visible */
 const stops = () => [
-  ['.film, .stages', tr('ui.tour.films')],
-  ['.findings', tr('ui.tour.findings')],
-  ['.cards, .stages', tr('ui.tour.maps')],
-  ['#cxr-view', tr('ui.tour.looks')],
-  ['.drawer, #cxr-check', tr('ui.tour.trust')],
-  ['#cxr-quiz, #cxr-menu', tr('ui.tour.quiz')],
+  [['.stages', '.film'], tr('ui.tour.films')],
+  [['.findings', '.quiz'], tr('ui.tour.findings')],
+  [['.stages', '.cards'], tr('ui.tour.maps')],
+  [['#cxr-view'], tr('ui.tour.looks')],
+  [['#cxr-check', '.drawer'], tr('ui.tour.trust')],
+  [['#cxr-quiz', '#cxr-menu'], tr('ui.tour.quiz')],
 ];
 
 /** @param {HTMLElement} root @returns the dialog, and the button that begins the tour */
@@ -40,7 +40,7 @@ export function createTour(root) {
     setText(next, at + 1 < way.length ? tr('ui.tour.next') : tr('ui.tour.done'));
     back.hidden = at === 0;
     end.hidden = at + 1 === way.length;
-    const place = [...root.querySelectorAll(where)].find(node => node.checkVisibility());
+    const place = where.map(selector => root.querySelector(selector)).find(node => node?.checkVisibility());
     place?.classList.add('toured');
     place?.scrollIntoView({block: 'center'});
     next.focus({preventScroll: true});

@@ -4,7 +4,7 @@
 import {coloursNow, filmAt, fit, hatch} from './canvas.js';
 import {shade} from './colours.js';
 import {curvesBlock} from './curves.js';
-import {make, penOf, present, setText, makeTable} from './dom.js';
+import {make, penOf, present, refill, setText, makeTable} from './dom.js';
 import {frame, within} from './geometry.js';
 import {readable, say, tr} from './i18n.js';
 import {inflate} from './maps.js';
@@ -22,8 +22,7 @@ export function createTrust() {
       setText(status, trustWords(found));
     }
     overlay = null;
-    for (const {node, measures} of [reliable, agree]) if (measures.contains(document.activeElement)) node.focus();  // its button goes
-    reliable.measures.replaceChildren(...(found?.methods ? [curvesBlock(found), placesBlock(found)] : []).filter(present));
+    refill(reliable.measures, found?.methods ? [curvesBlock(found), placesBlock(found)] : [], reliable.node);
     agree.measures.replaceChildren(...(found?.methods ? [agreementBlock(found)] : []).filter(present));
     requestAnimationFrame(drawOverlay);
     publish('tables');

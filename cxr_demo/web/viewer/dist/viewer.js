@@ -1,4 +1,4 @@
-// Made by `make viewer`; sources sha256:e96210da24f96f0e80fe98d059370bada9a2fb249b65c1a01047f6bb6a103b92
+// Made by `make viewer`; sources sha256:4367821451c7f8a2b623532463e1a793950bb5d33939f96a1610430d25d54b16
 "use strict";
 var viewer = (() => {
   var __defProp = Object.defineProperty;
@@ -220,6 +220,13 @@ var viewer = (() => {
     if (to === void 0) return null;
     event.preventDefault();
     return clamp(to, 0, count2 - 1);
+  }
+  var CONTROLS = "button, a[href], input, select, [tabindex]";
+  function refill(node, children, next) {
+    const controls = () => [...node.querySelectorAll(CONTROLS)].filter((one) => one instanceof HTMLElement);
+    const at = controls().findIndex((one) => one === document.activeElement);
+    node.replaceChildren(...children.filter(present));
+    if (at >= 0) (controls()[at] ?? controls().at(-1) ?? next)?.focus({ preventScroll: true });
   }
   function addressOf(path) {
     return `${/** @type {any} */
@@ -2023,12 +2030,12 @@ var viewer = (() => {
   }
 
   // cxr_demo/web/viewer/curves.js
-  var CONTROLS = {
+  var CONTROLS2 = {
     random: { title: () => tr("ui.curves.random_map"), dash: "2 3", border: "dotted" },
     lungs: { title: () => tr("ui.curves.lungs_alone"), dash: "7 3", border: "dashed" }
   };
   var colourOf = (key) => LINES[Math.max(0, state.page.methods.findIndex((method) => method.key === key)) % LINES.length];
-  var nameOf = (name) => CONTROLS[name]?.title() ?? titleOf(name);
+  var nameOf = (name) => CONTROLS2[name]?.title() ?? titleOf(name);
   function curvesBlock(found) {
     const stale = !found.measured.has(state.chosen);
     const i = stale ? found.finding ?? 0 : state.chosen;
@@ -2083,7 +2090,7 @@ var viewer = (() => {
     return make("figure", {}, make("figcaption", {}, make("b", {}, title), ` ${hint}`), plot);
   }
   function lineOf({ name }, points) {
-    const control = CONTROLS[name];
+    const control = CONTROLS2[name];
     return shape("polyline", {
       points,
       "data-line": name,
@@ -2094,7 +2101,7 @@ var viewer = (() => {
     });
   }
   function legend(curves) {
-    const border = (name) => CONTROLS[name] ? `2px ${CONTROLS[name].border} currentColor` : `3px solid ${colourOf(name)}`;
+    const border = (name) => CONTROLS2[name] ? `2px ${CONTROLS2[name].border} currentColor` : `3px solid ${colourOf(name)}`;
     return make("ul", { class: "legend" }, ...curves.lines.map((line) => make(
       "li",
       {},
@@ -2113,8 +2120,7 @@ var viewer = (() => {
         setText(status, trustWords(found));
       }
       overlay = null;
-      for (const { node, measures } of [reliable, agree]) if (measures.contains(document.activeElement)) node.focus();
-      reliable.measures.replaceChildren(...(found?.methods ? [curvesBlock(found), placesBlock(found)] : []).filter(present));
+      refill(reliable.measures, found?.methods ? [curvesBlock(found), placesBlock(found)] : [], reliable.node);
       agree.measures.replaceChildren(...(found?.methods ? [agreementBlock(found)] : []).filter(present));
       requestAnimationFrame(drawOverlay);
       publish("tables");
@@ -2497,6 +2503,13 @@ var viewer = (() => {
   // cxr_demo/web/viewer/boxes.js
   function createBoxes(film) {
     const toggle = () => drawing(!state.drawing);
+    let byKeys = false;
+    document.addEventListener("keydown", () => {
+      byKeys = true;
+    }, { capture: true });
+    document.addEventListener("pointerdown", () => {
+      byKeys = false;
+    }, { capture: true });
     const draw = button("\u270E", { class: "pencil", id: "cxr-draw-box", "aria-pressed": "false", "aria-label": tr("ui.boxes.draw"), title: tr("ui.boxes.draw_key"), hidden: true }, toggle);
     film.stage.append(draw);
     const clear = button(tr("ui.boxes.remove"), { class: "quiet" }, clearBoxes);
@@ -2513,7 +2526,6 @@ var viewer = (() => {
       draw.setAttribute("aria-pressed", String(state.drawing));
       film.stage.classList.toggle("drawing", state.drawing);
       if (!state.drawing) return;
-      const byKeys = draw.matches(":focus-visible");
       film.canvas.focus({ preventScroll: true });
       if (byKeys) point2(state.pointer ?? middle());
     });
@@ -2521,8 +2533,7 @@ var viewer = (() => {
       draw.hidden = !current() || !takesFilms();
     });
     on("tables", () => {
-      if (place.contains(document.activeElement)) panel2.focus();
-      place.replaceChildren(...measuresOrButton());
+      refill(place, measuresOrButton(), panel2);
       setDisabled(clear, !boxesOf(state.label).length);
     });
     drawByPointer(film.canvas);
@@ -3117,6 +3128,7 @@ var viewer = (() => {
       publish("films");
       publish("draw");
     });
+    on("mark", () => markPlanted(parts));
     on("films", () => showStrip(parts.strip));
     on("draw", () => drawFilm(parts));
     on("note", (name) => {
@@ -3183,27 +3195,36 @@ var viewer = (() => {
       }
     });
   }
-  function showFilm({ veil, veilWords, invite, remove, name, notes }) {
+  function showFilm(parts) {
+    const { canvas, veil, veilWords, invite, remove, name, notes } = parts;
     const { film } = state;
     const result = current();
     veil.hidden = !film?.busy;
     setText(veilWords, !film?.busy ? "" : film.source ? tr("ui.films.reading") : tr("ui.films.sending"));
     invite.hidden = Boolean(film?.busy || result) && !isExample();
+    const left = remove === document.activeElement;
     remove.hidden = !film || !takesFilms() || isExample();
+    if (left && remove.hidden) invite.focus();
     const size = result?.seen.film;
     name.replaceChildren(...!film ? [] : [
       make("b", { title: film.name }, film.name),
       make("span", {}, size ? tr("ui.films.size", { size: `${size.width} \xD7 ${size.height}` }) : "")
     ]);
-    const planted = film && result && plantedIn(film)?.edges ? [tr("ui.films.planted_place")] : [];
-    const said = film?.error ? [film.error] : [...(result?.seen.warnings ?? []).map(say), ...planted];
-    notes.replaceChildren(
+    const said = film?.error ? [film.error] : (result?.seen.warnings ?? []).map(say);
+    refill(notes, [
       ...state.failures.map((text) => make("p", { class: "failure" }, text)),
       ...said.map((text) => make("p", {}, text)),
+      make("p", { class: "planted" }, tr("ui.films.planted_place")),
       ...corrections(film, result?.seen),
       ...unexplained(film)
-    );
+    ], canvas);
+    markPlanted(parts);
     notes.classList.toggle("bad", Boolean(film?.error));
+  }
+  function markPlanted({ notes }) {
+    const { film } = state;
+    const drawn2 = film && plantedIn(film) && current() && (state.quiz.on ? truthEdges(film) : plantedEdges(film, state.label)).length;
+    notes.querySelector(".planted")?.toggleAttribute("hidden", !drawn2);
   }
   function corrections(film, seen) {
     if (!film || film.error) return [];
@@ -3216,7 +3237,7 @@ var viewer = (() => {
   function showStrip(strip) {
     strip.hidden = state.films.length < 2;
     const names = distinct(state.films.map((film) => film.name));
-    strip.replaceChildren(...state.films.map((film, k) => make(
+    refill(strip, state.films.map((film, k) => make(
       "button",
       {
         type: "button",
@@ -3250,7 +3271,7 @@ var viewer = (() => {
       keepFilms();
     });
     const show2 = () => {
-      pin.disabled = state.chosen === NONE;
+      setDisabled(pin, state.chosen === NONE);
       pin.setAttribute("aria-pressed", String(isPinned()));
     };
     for (
@@ -3268,6 +3289,7 @@ var viewer = (() => {
   function createStages(root, film, cards) {
     let chosen = null;
     let front = "film";
+    let hid = false;
     let tabs = /* @__PURE__ */ new Map();
     const bar = make("div", { class: "stages", role: "group", "aria-label": tr("ui.page.pictures") });
     const pictures = () => [
@@ -3284,6 +3306,8 @@ var viewer = (() => {
     const show2 = () => {
       const offered2 = pictures();
       const before = front;
+      if (hid && !guessing()) chosen = "film";
+      hid = guessing();
       front = foremost2(offered2);
       for (const node of [film, ...cards.values()]) node.classList.toggle("front", offered2.some((one) => one.key === front && one.node === node));
       root.classList.toggle("film-front", front === "film");
@@ -3308,6 +3332,7 @@ var viewer = (() => {
       show2();
     });
     on("cards-shown", show2);
+    on("quiz", show2);
     return bar;
   }
   var asks = () => Boolean(state.film?.error) || waitsForRequest();
@@ -3350,7 +3375,7 @@ var viewer = (() => {
     narrow.addEventListener("change", place);
     on("findings", () => {
       showFindings(list, pane);
-      chips.replaceChildren(...chipsOf(current()?.seen ?? null));
+      refill(chips, chipsOf(current()?.seen ?? null), list);
     });
     on("mark", () => {
       mark(list);
@@ -4064,7 +4089,7 @@ var viewer = (() => {
       finding.replaceChildren(...options.map(([value, words2]) => make("option", { value }, words2)));
     }
     finding.value = String(own2.finding ?? "");
-    reveal.disabled = own2.finding === null;
+    setDisabled(reveal, own2.finding === null);
     mark2.setAttribute("aria-pressed", String(state.drawing));
     setText(mark2, own2.edges ? tr("ui.quiz.mark_again") : tr("ui.quiz.mark"));
     said.replaceChildren(...own2.revealed ? answerTo(result, own2) : []);
@@ -4202,7 +4227,7 @@ var viewer = (() => {
       showTable(name, place);
       place.querySelector(selector)?.focus();
     };
-    place.replaceChildren(make("table", {}, headOf2(films, again), make("tbody", {}, ...films.map((film) => rowOf(film, films, again))), footOf(films)));
+    refill(place, [make("table", {}, headOf2(films, again), make("tbody", {}, ...films.map((film) => rowOf(film, films, again))), footOf(films))]);
   }
   function headOf2(films, again) {
     const head = (by, words2) => {
@@ -4275,12 +4300,12 @@ var viewer = (() => {
 
   // cxr_demo/web/viewer/tour.js
   var stops = () => [
-    [".film, .stages", tr("ui.tour.films")],
-    [".findings", tr("ui.tour.findings")],
-    [".cards, .stages", tr("ui.tour.maps")],
-    ["#cxr-view", tr("ui.tour.looks")],
-    [".drawer, #cxr-check", tr("ui.tour.trust")],
-    ["#cxr-quiz, #cxr-menu", tr("ui.tour.quiz")]
+    [[".stages", ".film"], tr("ui.tour.films")],
+    [[".findings", ".quiz"], tr("ui.tour.findings")],
+    [[".stages", ".cards"], tr("ui.tour.maps")],
+    [["#cxr-view"], tr("ui.tour.looks")],
+    [["#cxr-check", ".drawer"], tr("ui.tour.trust")],
+    [["#cxr-quiz", "#cxr-menu"], tr("ui.tour.quiz")]
   ];
   function createTour(root) {
     const way = stops();
@@ -4312,7 +4337,7 @@ var viewer = (() => {
       setText(next, at + 1 < way.length ? tr("ui.tour.next") : tr("ui.tour.done"));
       back.hidden = at === 0;
       end.hidden = at + 1 === way.length;
-      const place = [...root.querySelectorAll(where)].find((node) => node.checkVisibility());
+      const place = where.map((selector) => root.querySelector(selector)).find((node) => node?.checkVisibility());
       place?.classList.add("toured");
       place?.scrollIntoView({ block: "center" });
       next.focus({ preventScroll: true });
