@@ -85,7 +85,7 @@ function showFilm(parts) {
     make('span', {}, size ? tr('ui.films.size', {size: `${size.width} \u00d7 ${size.height}`}) : '')]));
   const said = film?.error ? [film.error] : (result?.seen.warnings ?? []).map(say);
   refill(notes, [...state.failures.map(text => make('p', {class: 'failure'}, text)), ...said.map(text => make('p', {}, text)),
-    make('p', {class: 'planted'}, tr('ui.films.planted_place')), ...corrections(film, result?.seen), ...unexplained(film)], canvas);
+    film && plantedIn(film)?.edges ? make('p', {class: 'planted'}, tr('ui.films.planted_place')) : null, ...corrections(film, result?.seen), ...unexplained(film)], canvas);
   markPlanted(parts);
   notes.classList.toggle('bad', Boolean(film?.error));
 }

@@ -1,4 +1,4 @@
-// Made by `make viewer`; sources sha256:4367821451c7f8a2b623532463e1a793950bb5d33939f96a1610430d25d54b16
+// Made by `make viewer`; sources sha256:64bd4fe42c2a027d55b2df721adaedead4837fc45e97de48529aa3ee00ebf49b
 "use strict";
 var viewer = (() => {
   var __defProp = Object.defineProperty;
@@ -3214,7 +3214,7 @@ var viewer = (() => {
     refill(notes, [
       ...state.failures.map((text) => make("p", { class: "failure" }, text)),
       ...said.map((text) => make("p", {}, text)),
-      make("p", { class: "planted" }, tr("ui.films.planted_place")),
+      film && plantedIn(film)?.edges ? make("p", { class: "planted" }, tr("ui.films.planted_place")) : null,
       ...corrections(film, result?.seen),
       ...unexplained(film)
     ], canvas);
