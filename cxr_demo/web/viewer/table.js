@@ -46,15 +46,11 @@ function showTable(name, place) {
   setText(name, [tr('ui.table.title', {done: films.length, n: state.films.length}), waits && tr('ui.table.to_come', {n: waits}),
     missing && tr('ui.table.unreadable', {n: missing})].filter(Boolean).join(', '));
   if (!films.length) return place.replaceChildren();
-  /** Draws the table again; the changed field keeps the focus. @param {string} selector */
-  const again = selector => {
-    showTable(name, place);
-    /** @type {HTMLElement | null} */ (place.querySelector(selector))?.focus();
-  };
+  const again = () => showTable(name, place);
   refill(place, [make('table', {}, headOf(films, again), make('tbody', {}, ...films.map(film => rowOf(film, films, again))), footOf(films))]);
 }
 
-/** @param {Film[]} films @param {(selector: string) => void} again */
+/** @param {Film[]} films @param {() => void} again draws the table anew */
 function headOf(films, again) {
   /** @type {(by: string, words: string) => HTMLElement} */
   const head = (by, words) => {
@@ -63,7 +59,7 @@ function headOf(films, again) {
     return make('th', {scope: 'col', 'data-by': by, 'aria-sort': !sorts ? 'none' : falling ? 'descending' : 'ascending'},
       button(`${words}${!sorts ? '' : falling ? ' \u25be' : ' \u25b4'}`, {class: 'plain'}, () => {
         sortBy(by);
-        again(`th[data-by="${by}"] button`);
+        again();
       }));
   };
   return make('thead', {}, make('tr', {}, make('td', {}), head('name', tr('ui.common.film')), ...labelsOf(films).map(label => head(label, readable(label)))));
@@ -79,13 +75,13 @@ function cellOf(films) {
   };
 }
 
-/** @param {Film} film @param {Film[]} films @param {(selector: string) => void} again */
+/** @param {Film} film @param {Film[]} films @param {() => void} again draws the table anew */
 function rowOf(film, films, again) {
   const seen = resultOf(film)?.seen;
-  const tick = make('input', {type: 'checkbox', checked: film.ticked, 'aria-label': tr('ui.table.combine', {name: film.name}), 'data-name': film.name,
+  const tick = make('input', {type: 'checkbox', checked: film.ticked, 'aria-label': tr('ui.table.combine', {name: film.name}),
     onchange: () => {
       tickFilm(film, tick.checked);
-      again(`[data-name="${CSS.escape(film.name)}"]`);
+      again();
     }});
   return make('tr', {'aria-current': film === state.film ? 'true' : null, class: seen?.doubted ? 'doubted' : null},
     make('td', {}, tick),

@@ -1,4 +1,4 @@
-// Made by `make viewer`; sources sha256:64bd4fe42c2a027d55b2df721adaedead4837fc45e97de48529aa3ee00ebf49b
+// Made by `make viewer`; sources sha256:d8336a4ab9934cc8d6780079dce3b5a1fb9ab06a6b9d28334382496b3ca7cedc
 "use strict";
 var viewer = (() => {
   var __defProp = Object.defineProperty;
@@ -4223,10 +4223,7 @@ var viewer = (() => {
       missing && tr("ui.table.unreadable", { n: missing })
     ].filter(Boolean).join(", "));
     if (!films.length) return place.replaceChildren();
-    const again = (selector) => {
-      showTable(name, place);
-      place.querySelector(selector)?.focus();
-    };
+    const again = () => showTable(name, place);
     refill(place, [make("table", {}, headOf2(films, again), make("tbody", {}, ...films.map((film) => rowOf(film, films, again))), footOf(films))]);
   }
   function headOf2(films, again) {
@@ -4238,7 +4235,7 @@ var viewer = (() => {
         { scope: "col", "data-by": by, "aria-sort": !sorts ? "none" : falling ? "descending" : "ascending" },
         button(`${words2}${!sorts ? "" : falling ? " \u25BE" : " \u25B4"}`, { class: "plain" }, () => {
           sortBy(by);
-          again(`th[data-by="${by}"] button`);
+          again();
         })
       );
     };
@@ -4258,10 +4255,9 @@ var viewer = (() => {
       type: "checkbox",
       checked: film.ticked,
       "aria-label": tr("ui.table.combine", { name: film.name }),
-      "data-name": film.name,
       onchange: () => {
         tickFilm(film, tick.checked);
-        again(`[data-name="${CSS.escape(film.name)}"]`);
+        again();
       }
     });
     return make(
