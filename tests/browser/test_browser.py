@@ -25,7 +25,7 @@ from cxr_demo.models import hub, registry
 from cxr_demo.output import render
 from cxr_demo.types import NIH_FINDINGS, Unit
 from cxr_demo.web.queue import WORKERS
-from tests.support.browsing import DEFAULTS, PATIENCE, Visitor
+from tests.support.browsing import DEFAULTS, Visitor
 
 #: Times what happens in the page's own thread until everything is drawn.
 TIMED = "action => { const began = performance.now(); eval(action); return performance.now() - began; }"
@@ -765,13 +765,13 @@ class TestBelieving:
 
     def test_a_box_is_drawn_and_measured(self, measured):
         draw_a_box(measured)
-        measured.page.wait_for_selector(".card[data-method=lime] .boxed >> text=energy in box", timeout=PATIENCE)
-        measured.show("box").page.wait_for_selector("text=best IoU of its pieces", timeout=PATIENCE)
+        measured.page.wait_for_selector(".card[data-method=lime] .boxed >> text=energy in box")
+        measured.show("box").page.wait_for_selector("text=best IoU of its pieces")
         assert measured.page.get_attribute("#cxr-draw-box", "aria-pressed") == "false"
         rows = measured.page.query_selector_all("table:has-text('peak inside (centre of its cell') tbody tr")
         assert len(rows) == 3
         measured.page.click("text=Remove boxes")
-        measured.page.wait_for_selector("text=best IoU of its pieces", state="detached", timeout=PATIENCE)
+        measured.page.wait_for_selector("text=best IoU of its pieces", state="detached")
 
     def test_a_box_is_drawn_by_keys_alone(self, fresh, film_file):
         page = fresh.page
@@ -797,7 +797,7 @@ class TestBelieving:
         page.keyboard.press("Enter")
         assert page.evaluate("document.querySelector('.film canvas').toDataURL()") == pulled, "it followed the arrows"
         fresh.show("box")
-        page.wait_for_selector("table:has-text('peak inside')", timeout=PATIENCE)
+        page.wait_for_selector("table:has-text('peak inside')")
         assert page.get_attribute("#cxr-draw-box", "aria-pressed") == "false"
         # a step is 1/56 of the film, from its middle: 1/2 - 7/56 to 1/2 + 14/56, 1/2 - 14/56 to 1/2 - 7/56
         [kept] = json.loads(page.evaluate("sessionStorage.getItem('cxr-films')"))["films"]
@@ -850,13 +850,13 @@ class TestBelieving:
         fresh.page.wait_for_function("document.querySelectorAll('.list .row').length === 1")
         fresh.wait(*DEFAULTS).measured()
         draw_a_box(fresh)
-        fresh.show("box").page.wait_for_selector(figures, timeout=PATIENCE)
+        fresh.show("box").page.wait_for_selector(figures)
         fresh.page.select_option("#cxr-model", index=0)
         fresh.page.wait_for_function("document.querySelectorAll('.list .row').length === 14")
         fresh.pick("Pneumothorax")
         assert fresh.page.query_selector(figures) is None
         fresh.page.click(ask)
-        fresh.page.wait_for_selector(figures, timeout=PATIENCE)
+        fresh.page.wait_for_selector(figures)
         assert fresh.page.query_selector(ask) is None
 
     def test_boxes_of_a_table_are_shown_on_their_film(self, fresh, film_file, tmp_path):
@@ -874,7 +874,7 @@ class TestBelieving:
                 fresh.measured()
                 fresh.pick("Atelectasis")
                 fresh.pick("Effusion")
-            fresh.show("box").page.wait_for_selector("table:has-text('peak inside')", timeout=PATIENCE)
+            fresh.show("box").page.wait_for_selector("table:has-text('peak inside')")
             assert fresh.page.get_attribute(".row.boxed[aria-selected=true]", "aria-description")
             assert fresh.page.inner_text(NOTE) == "1 box read from boxes.csv."
 
@@ -933,6 +933,6 @@ class TestBelieving:
     def test_the_scrambled_model_is_explained(self, measured):
         measured.show("randomise").page.select_option("#cxr-depth", "classifier")
         measured.page.click("#cxr-scramble")
-        measured.page.wait_for_function("document.querySelectorAll('.smalls figure').length === 3", timeout=PATIENCE)
+        measured.page.wait_for_function("document.querySelectorAll('.smalls figure').length === 3")
         words = measured.texts(".smalls figcaption")
         assert all(re.search(r"correlation|empty", text) for text in words)

@@ -12,7 +12,7 @@ from cxr_demo.case import Case
 from cxr_demo.films import image, phantom
 from cxr_demo.models import registry
 from cxr_demo.types import NIH_FINDINGS
-from tests.support.browsing import DEFAULTS, PATIENCE, Visitor
+from tests.support.browsing import DEFAULTS, Visitor
 
 KINDS = ("normal", "effusion", "nodule")
 HOSTILE = "=1+1,<b>.png"
@@ -168,7 +168,6 @@ def settled(page, many):
           return words.length === many && !words.some(text => /running|waits/.test(text));
         }""",
         arg=many,
-        timeout=PATIENCE,
     )
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from cxr_demo.films import phantom
-from tests.support.browsing import DEFAULTS, PATIENCE, Visitor
+from tests.support.browsing import DEFAULTS, Visitor
 from tests.support.serving import served
 
 JOIN = "/gradio_api/queue/join"
@@ -107,7 +107,7 @@ def test_what_the_record_lacks_is_computed_on_the_phantom(visitor):
     assert [(film["source"], len(film["boxes"])) for film in kept(visitor)] == [
         ({"kind": "phantom", "key": "effusion"}, 1)
     ]
-    visitor.show("box").page.wait_for_selector("table:has-text('peak inside')", timeout=PATIENCE)
+    visitor.show("box").page.wait_for_selector("table:has-text('peak inside')")
     visitor.show("randomise")
     assert page.is_visible("#cxr-remove")
     assert page.is_enabled("#cxr-scramble")
@@ -145,8 +145,8 @@ def test_it_is_enlarged_compared_and_exported_as_it_stands(visitor):
     visitor.show("grid")
     page.select_option("#cxr-grid-kind", "models")
     page.click("#cxr-grid-run")
-    page.wait_for_function("document.querySelectorAll('.grid td .stage:not(.blank)').length >= 2", timeout=PATIENCE)
-    with page.expect_download(timeout=PATIENCE) as waiting:
+    page.wait_for_function("document.querySelectorAll('.grid td .stage:not(.blank)').length >= 2")
+    with page.expect_download() as waiting:
         visitor.open("saving").page.click("#cxr-save-all")
     assert waiting.value.suggested_filename.endswith(".zip")
     assert page.is_visible(".film .badge")

@@ -3,6 +3,7 @@
 import pytest
 
 from tests.support import html_report
+from tests.support.browsing import new_page
 from tests.support.html_report import FIRST, HOSTILE
 
 
@@ -13,13 +14,13 @@ def made(tmp_path_factory):
 
 def test_it_works_without_a_server(made, browser, tmp_path):
     path, prediction, _ = made
-    page, asked, complaints = browser.new_page(viewport={"width": 1440, "height": 1000}), [], []
+    page, asked, complaints = new_page(browser, viewport={"width": 1440, "height": 1000}), [], []
     page.on("request", lambda r: asked.append(r.url))
     page.on("pageerror", lambda e: complaints.append(str(e)))
     page.on("console", lambda m: m.type == "error" and complaints.append(m.text))
     page.goto(path.as_uri())
     for key in ("gradcam", "occlusion"):
-        page.wait_for_selector(f".card[data-method={key}][data-state=done]", timeout=20_000)
+        page.wait_for_selector(f".card[data-method={key}][data-state=done]")
         assert page.inner_text(f".card[data-method={key}] .trust")
     assert page.inner_text(".filmname b") == HOSTILE
     assert page.get_attribute(".list .row[aria-selected=true]", "data-finding") == str(FIRST)

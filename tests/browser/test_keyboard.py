@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tests.support.browsing import DEFAULTS, PATIENCE, Visitor
+from tests.support.browsing import DEFAULTS, Visitor
 
 #: Whether the focused node matches a selector.
 AT = "selector => document.activeElement.matches(selector)"
@@ -80,7 +80,7 @@ def test_a_visit(typist):
             typist.press("Enter").is_at(f"#cxr-tab-{key}")
         assert page.is_visible(f"#cxr-panel-{key}")
         if key == "box":
-            page.wait_for_selector("table:has-text('peak inside')", timeout=PATIENCE)
+            page.wait_for_selector("table:has-text('peak inside')")
         typist.press("ArrowRight")
     typist.press("End", "Enter")
 
@@ -93,7 +93,7 @@ def test_a_visit(typist):
 
     # a report
     typist.reach("#cxr-saving").press("Enter").reach("#cxr-save-all")
-    with page.expect_download(timeout=PATIENCE) as waiting:
+    with page.expect_download() as waiting:
         typist.press("Enter")
     assert waiting.value.suggested_filename.endswith(".zip")
     typist.press("Escape").is_at("#cxr-saving")
@@ -103,7 +103,7 @@ def test_a_visit(typist):
     assert page.is_visible(".card.wipe")
     typist.press("Enter")
     typist.reach("#cxr-add").press("Enter").reach("#cxr-add-pane [data-phantom=normal]").press("Enter")
-    page.wait_for_selector(".filmname b:text-is('Normal')", timeout=PATIENCE)
+    page.wait_for_selector(".filmname b:text-is('Normal')")
     typist.reach(".steps button:not([disabled])").press("Enter").is_at(".steps button")
     page.wait_for_selector(".filmname b:text-is('Effusion')")
     typist.reach(".strip .thumb:last-child").press("Enter").is_at(".strip .thumb[aria-pressed=true]")
@@ -113,7 +113,7 @@ def test_a_visit(typist):
     # a guess before the answer
     typist.reach("#cxr-quiz").press("Enter").is_at("#cxr-quiz")
     typist.reach("#cxr-guess-any").press("Enter")
-    page.wait_for_selector("#cxr-reveal:visible", timeout=PATIENCE)
+    page.wait_for_selector("#cxr-reveal:visible")
     typist.reach("#cxr-guess").press("ArrowDown")
     typist.reach("#cxr-reveal").press("Enter")
     assert page.inner_text(".said h3")

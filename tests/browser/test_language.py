@@ -6,7 +6,7 @@ import pytest
 
 from cxr_demo import messages
 from cxr_demo.films import phantom
-from tests.support.browsing import DEFAULTS, Visitor
+from tests.support.browsing import DEFAULTS, Visitor, new_page
 
 OTHERS = sorted(code for code in messages.languages() if code != "en")
 
@@ -51,7 +51,7 @@ ENGLISH, NORWEGIAN = "Save all with a report (zip)", "Lagre alt med rapport (zip
 
 def test_a_browser_in_norwegian_gets_norwegian_and_may_choose_english(browser, address):
     for locale, name in (("nb-NO", NORWEGIAN), ("nn-NO", NORWEGIAN), ("de-DE", ENGLISH), ("en-GB", ENGLISH)):
-        page = browser.new_context(locale=locale).new_page()
+        page = new_page(browser, locale=locale)
         page.goto(address)
         page.wait_for_selector(".cxr .list .row")
         assert page.inner_text("#cxr-save-all") == name
@@ -64,7 +64,7 @@ def test_a_browser_in_norwegian_gets_norwegian_and_may_choose_english(browser, a
         visible = [node.inner_text() for node in page.query_selector_all(".label-wrap span:first-child:visible")]
         assert visible == headings, "those of one language"
         page.context.close()
-    page = browser.new_context(locale="nb-NO").new_page()
+    page = new_page(browser, locale="nb-NO")
     page.goto(address)
     page.click("#cxr-menu")
     page.select_option("#cxr-language", "en")

@@ -5,6 +5,7 @@ import dataclasses
 import pytest
 
 from tests.support import notebook
+from tests.support.browsing import new_page
 from tests.support.notebook import hostile
 
 #: What JupyterLab says of the text and the tables in an output; other notebooks say less.
@@ -56,7 +57,7 @@ def test_it_is_readable_in_light_and_dark(explained, browser, tmp_path, theme):
     around = f"<!doctype html><meta charset=utf-8><style>{NOTEBOOK.format(**THEMES[theme])}</style>"
     cells = "".join(e._repr_html_() for e in (shown, hostile(explained)))
     path.write_text(f"{around}<div class='jp-RenderedHTMLCommon'>{cells}</div>", encoding="utf-8")
-    page, asked, complaints = browser.new_page(viewport={"width": 1100, "height": 900}, color_scheme=theme), [], []
+    page, asked, complaints = new_page(browser, viewport={"width": 1100, "height": 900}, color_scheme=theme), [], []
     page.on("request", lambda r: r.url.startswith("data:") or asked.append(r.url))
     page.on("pageerror", lambda e: complaints.append(str(e)))
     page.on("dialog", lambda d: (complaints.append(d.message), d.dismiss()))

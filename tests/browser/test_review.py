@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.support.audits import EVIL, TARGETS, films_of, lines, opened
-from tests.support.browsing import PATIENCE
+from tests.support.browsing import new_page
 from train.audit import corrections, review
 
 
@@ -30,8 +30,7 @@ class Reader:
     """Somebody at the page."""
 
     def __init__(self, browser, address):
-        self.page = browser.new_page(viewport={"width": 1300, "height": 900})
-        self.page.set_default_timeout(PATIENCE)
+        self.page = new_page(browser, viewport={"width": 1300, "height": 900})
         self.requests, self.complaints = [], []
         self.page.on("request", lambda r: r.url.startswith("data:") or self.requests.append(r.url))
         self.page.on("pageerror", lambda e: self.complaints.append(str(e)))

@@ -20,7 +20,7 @@ from cxr_demo.messages import NOT_PACKED, message, record
 from cxr_demo.models import registry
 from cxr_demo.output import render
 from cxr_demo.types import NIH_FINDINGS, Unit
-from tests.support.browsing import DEFAULTS, GREEN, PATIENCE, Visitor
+from tests.support.browsing import DEFAULTS, GREEN, Visitor
 
 #: How the maps lie to the boxes of the finding that is shown, a row for each method.
 FIGURES = ".drawer table:has-text('peak inside') tbody tr"
@@ -136,7 +136,7 @@ def test_all_films_come_in_one_zip_whether_looked_at_or_not(visitor, tmp_path):
     visitor.wait(*DEFAULTS).measured()
     page.wait_for_function("() => /3 of 3/.test(document.querySelector('.table.films h3').textContent)")
     visitor.show("films")
-    with page.expect_download(timeout=PATIENCE) as waiting:
+    with page.expect_download() as waiting:
         page.click("#cxr-save-films")
         assert page.is_disabled("#cxr-save-all"), "one zip after another"
         page.wait_for_function("() => /1 of 3/.test(document.querySelector('.table.films [role=status]').textContent)")

@@ -12,7 +12,7 @@ from cxr_demo.case import Case
 from cxr_demo.films import image, phantom
 from cxr_demo.models import registry
 from cxr_demo.output import viewer_data
-from tests.support.browsing import DEFAULTS, GREEN, PATIENCE, YELLOW, Visitor
+from tests.support.browsing import DEFAULTS, GREEN, YELLOW, Visitor
 
 #: Left, top, right, bottom of what the student marks, in shares of the film.
 MARK = (0.1, 0.5, 0.45, 0.8)
@@ -56,7 +56,7 @@ def test_a_guess_is_compared_with_the_model_its_maps_and_the_truth(visitor):
     page.select_option("#cxr-guess", str(i))
     mark(visitor, *MARK)
     for key in DEFAULTS:  # they are made meanwhile, unseen
-        page.wait_for_selector(f".card[data-method={key}][data-state=done]", state="attached", timeout=PATIENCE)
+        page.wait_for_selector(f".card[data-method={key}][data-state=done]", state="attached")
     assert page.input_value("#cxr-guess") == str(i), "still what was chosen"
     assert not page.is_visible(".findings")
     page.click("#cxr-reveal")
@@ -81,7 +81,7 @@ def test_a_guess_is_compared_with_the_model_its_maps_and_the_truth(visitor):
     assert float(re.search(r"overlap by ([\d.]+)", said)[1]) == pytest.approx(iou, abs=0.03)
     assert "1 of 1 mark overlapped the known place" in said
     visitor.show("box")
-    page.wait_for_selector("text=best IoU of its pieces", timeout=PATIENCE)
+    page.wait_for_selector("text=best IoU of its pieces")
 
 
 def test_the_keys_can_be_read_before_one_has_guessed(visitor):

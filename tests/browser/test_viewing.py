@@ -8,7 +8,7 @@ import pytest
 
 from cxr_demo.output import render
 from cxr_demo.types import NIH_FINDINGS, Unit
-from tests.support.browsing import PATIENCE, Visitor
+from tests.support.browsing import Visitor, new_page
 
 #: Sides of the film that most tests look at; wide, and not a multiple of anything.
 WIDTH, HEIGHT = 2401, 1801
@@ -505,18 +505,17 @@ def test_a_finding_is_chosen_in_a_blink_however_it_is_looked_at(visitor):
 
 def test_two_fingers_enlarge_and_one_moves(browser, address, tmp_path):
     """On a telephone, with its own events."""
-    context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
-    page = context.new_page()
+    page = new_page(browser, viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
     page.goto(address)
     page.wait_for_selector(".cxr .list .row")
     page.tap("#cxr-add")
     page.tap("#cxr-add-pane [data-phantom]")
-    page.wait_for_selector(".card[data-method=gradcam][data-state=done]", timeout=PATIENCE)
+    page.wait_for_selector(".card[data-method=gradcam][data-state=done]")
     canvas = page.query_selector(".card[data-method=gradcam] canvas")
     canvas.scroll_into_view_if_needed()
     box = canvas.bounding_box()
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-    session = context.new_cdp_session(page)
+    session = page.context.new_cdp_session(page)
 
     def touch(kind, *points):
         session.send(
@@ -542,7 +541,7 @@ def test_two_fingers_enlarge_and_one_moves(browser, address, tmp_path):
     after = page.evaluate("key => document.querySelector(`.card[data-method=${key}] canvas`).toDataURL()", "gradcam")
     assert after != before
     page.screenshot(path=tmp_path / "telephone.png")
-    context.close()
+    page.context.close()
 
 
 def test_methods_and_looks_outlive_a_reload(browser, address):

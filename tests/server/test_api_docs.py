@@ -13,6 +13,7 @@ import pytest
 from cxr_demo.films import formats, phantom
 from cxr_demo.types import Unit
 from cxr_demo.web import api, uploads
+from tests.support.serving import PATIENCE
 
 TEXT = (Path(__file__).parents[2] / "docs" / "api.md").read_text()
 #: What the examples take for granted, here under another name.
@@ -65,7 +66,7 @@ def test_python(blocks, capsys, folder):
 @pytest.mark.skipif(not shutil.which("curl"), reason="curl is not there")
 def test_curl(blocks, tmp_path):
     code = "set -euo pipefail\n" + "\n".join(blocks("curl", "sh"))
-    done = subprocess.run(["bash", "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(["bash", "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("event: complete") == 2
     assert done.stdout.count("event: error") == 1

@@ -5,7 +5,6 @@ import sys
 from contextlib import closing
 
 import gradio_client
-import httpx
 import pytest
 import yaml
 
@@ -15,7 +14,7 @@ from cxr_demo import deploy
 from cxr_demo.films import phantom
 from cxr_demo.models import hub as client
 from tests.support import hub_server, proxy
-from tests.support.serving import save_model
+from tests.support.serving import patient, save_model
 
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
 hub = hub_server.hub
@@ -43,7 +42,7 @@ def test_the_prepared_folder_serves_by_itself(hub, published, tmp_path):
     environment = {**os.environ, **variables, **settings}
     with running([sys.executable, "-u", "app.py"], environment, tmp_path / "log", folder) as page:
         address = address_of(page)
-        assert httpx.get(address).status_code == 200
+        assert patient.get(address).status_code == 200
         film = tmp_path / "film.png"
         film.write_bytes(phantom.png("normal", 256))
         asked = gradio_client.Client(address, verbose=False, analytics_enabled=False)

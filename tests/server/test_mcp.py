@@ -13,7 +13,7 @@ from cxr_demo import messages
 from cxr_demo.films import phantom
 from cxr_demo.types import Unit
 from cxr_demo.web import uploads
-from tests.support.serving import OUTSIDE, client_of, listening, served
+from tests.support.serving import OUTSIDE, PATIENCE, client_of, listening, patient, served
 
 pytest.importorskip("mcp", reason="gradio[mcp] is not installed")
 from tests.support.assistants import FILM, as_data, call, refused, session
@@ -52,7 +52,7 @@ def log(folder):
 @pytest.fixture(scope="module")
 def sent(address):
     """What the page answers when a film is sent to it."""
-    answer = httpx.post(f"{address}gradio_api/upload", files={"files": ("film.png", FILM)})
+    answer = patient.post(f"{address}gradio_api/upload", files={"files": ("film.png", FILM)})
     return answer.json()[0]
 
 
@@ -71,7 +71,7 @@ def test_the_tools_are_the_two_endpoints(address):
     assert taken["required"] == ["file"]
     assert taken["properties"]["file"] == {"type": "string", "description": messages.TOOL_FILM}
     assert "maps.npz" in tools["explain"].description
-    told = httpx.get(f"{address}gradio_api/mcp/schema").json()
+    told = patient.get(f"{address}gradio_api/mcp/schema").json()
     assert [each["name"] for each in told] == ["predict", "explain"]
 
 
@@ -117,7 +117,7 @@ def test_maps_can_be_had_from_the_address_that_is_given(address, sent, tmp_path,
     )
     fields, where = (each.text for each in answer.content)
     assert json.loads(fields)["methods"]["gradcam"]["unit"] == Unit.LOGIT.value
-    (tmp_path / "maps.npz").write_bytes(httpx.get(where).content)
+    (tmp_path / "maps.npz").write_bytes(patient.get(where).content)
     with np.load(tmp_path / "maps.npz") as maps:
         assert set(maps) == {"gradcam", "corners", "labels"}
         assert maps["corners"][4, 0, 0] == pytest.approx(1.0)
@@ -132,7 +132,7 @@ def test_behind_a_proxy_the_address_is_the_visitors(address, sent):
         "params": {"name": "explain", "arguments": {"file": sent, "method_keys": ["corners"]}},
     }
     headers = {"Accept": "application/json, text/event-stream", "X-Forwarded-Host": "films.example"}
-    answer = httpx.post(f"{address}gradio_api/mcp/", json=body, headers={**headers, "X-Forwarded-Proto": "https"})
+    answer = patient.post(f"{address}gradio_api/mcp/", json=body, headers={**headers, "X-Forwarded-Proto": "https"})
     told = next(line.removeprefix("data:") for line in answer.text.splitlines() if line.startswith("data:"))
     assert json.loads(told)["result"]["content"][1]["text"].startswith("https://films.example/gradio_api/file=")
 
@@ -161,7 +161,7 @@ def test_no_address_is_fetched_or_looked_up(address, listener, log, sent):
         assert "send the file again" in refused(address, file=given)
     body = {"jsonrpc": "2.0", "id": 1, "method": "tools/call"}
     for place in ({"file": {"path": url}}, {"file": sent, "settings": {"a": {"path": url, **FILE_DATA}}}):
-        answer = httpx.post(
+        answer = patient.post(
             f"{address}gradio_api/mcp/", json={**body, "params": {"name": "explain", "arguments": place}}
         )
         assert (answer.status_code, answer.text) == (400, messages.NOT_FETCHED)
@@ -213,7 +213,7 @@ def test_films_lie_in_the_folder_that_is_swept_and_never_in_the_log(address, fol
 def test_larger_films_are_sent_first(address):
     body = {"jsonrpc": "2.0", "id": 1, "method": "tools/call"}
     params = {"name": "predict", "arguments": {"file": as_data(bytes(uploads.AROUND))}}
-    assert httpx.post(f"{address}gradio_api/mcp/", json={**body, "params": params}).status_code == 413
+    assert patient.post(f"{address}gradio_api/mcp/", json={**body, "params": params}).status_code == 413
 
 
 @pytest.mark.parametrize("route", ["", "http", "sse", "messages/", "messages/?session_id=1", "other"])
@@ -221,7 +221,7 @@ def test_larger_films_are_sent_first(address):
 def test_nonsense_gets_a_plain_answer(address, log, route, body):
     before = len(log.read_text())
     headers = {"Accept": "application/json, text/event-stream", "Content-Type": "application/json"}
-    answer = httpx.post(f"{address}gradio_api/mcp/{route}", content=body, headers=headers)
+    answer = patient.post(f"{address}gradio_api/mcp/{route}", content=body, headers=headers)
     if route.startswith(("sse", "mess")):
         assert answer.status_code == 404
     assert 400 <= answer.status_code < 500
@@ -235,8 +235,8 @@ def test_calls_that_wait_do_not_keep_the_page_from_others(address, sent):
     async def many(opened):
         calls = [asyncio.create_task(opened.call_tool("explain", arguments)) for _ in range(48)]
         await asyncio.sleep(3)
-        async with httpx.AsyncClient() as other:
-            answer = await other.get(f"{address}gradio_api/file={sent}", timeout=5)
+        async with httpx.AsyncClient(timeout=PATIENCE) as other:
+            answer = await other.get(f"{address}gradio_api/file={sent}")
         assert sum(not each.done() for each in calls) > 40
         for each in calls:
             each.cancel()

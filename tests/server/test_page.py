@@ -5,7 +5,6 @@ import zlib
 from contextlib import closing
 
 import gradio_client
-import httpx
 import numpy as np
 import pytest
 from gradio_client.exceptions import AppError
@@ -16,7 +15,7 @@ from cxr_demo.case import Case
 from cxr_demo.films import image
 from cxr_demo.models import registry
 from cxr_demo.output import report
-from tests.support.serving import served
+from tests.support.serving import patient, served
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +44,7 @@ def test_a_films_pixels_are_all_there_in_one_file_however_often_they_are_asked_f
         told = {"model": "", "source": source, "run": 1}
         where = [one.answer("pixels", told | {"run": run})["path"] for run in (1, 2)]
         turned = one.answer("pixels", told | {"run": 3, "source": {**source, "correction": "turn left"}})["path"]
-        packed = httpx.get(f"{address.rstrip('/')}/gradio_api/file={where[0]}").content
+        packed = patient.get(f"{address.rstrip('/')}/gradio_api/file={where[0]}").content
         gone = one.answer("pixels", told | {"run": 4, "source": {"kind": "phantom", "key": "none"}})
     assert where[0] == where[1] != turned
     high, low = np.frombuffer(zlib.decompress(packed), np.uint8).reshape(2, *levels.shape)
@@ -82,8 +81,8 @@ class TestPredict:
     def test_paths_of_the_machine_are_not_read(self, address, film_file):
         """Past gradio_client, which would send the file, and in both forms that a path can take."""
         for given in ({"path": str(film_file)}, {"path": str(film_file), "meta": {"_type": "gradio.FileData"}}):
-            call = httpx.post(f"{address}gradio_api/call/predict", json={"data": [given, None]})
-            with httpx.stream("GET", f"{address}gradio_api/call/predict/{call.json()['event_id']}") as answer:
+            call = patient.post(f"{address}gradio_api/call/predict", json={"data": [given, None]})
+            with patient.stream("GET", f"{address}gradio_api/call/predict/{call.json()['event_id']}") as answer:
                 told = answer.read().decode()
             assert "event: error" in told
             assert "sha256" not in told
@@ -131,15 +130,15 @@ def test_programs_see_two_endpoints_with_their_docs(client):
     told = client.view_api(return_format="dict", print_info=False)
     assert set(told["named_endpoints"]) == {"/predict", "/explain"}
     assert not told["unnamed_endpoints"]
-    described = httpx.get(f"{client.src}gradio_api/info").json()["named_endpoints"]["/explain"]
+    described = patient.get(f"{client.src}gradio_api/info").json()["named_endpoints"]["/explain"]
     assert "maps.npz" in described["description"]
     assert [p["parameter_name"] for p in described["parameters"]] == ["file", "method_keys", "settings", "model"]
 
 
 def test_the_page_serves_no_tools_where_they_are_switched_off(tmp_path):
     with served(tmp_path, GRADIO_MCP_SERVER="False") as address:
-        assert httpx.post(f"{address}gradio_api/mcp/", json={}).status_code in (404, 405)
-        assert "mcp/" not in httpx.get(f"{address}config").text
+        assert patient.post(f"{address}gradio_api/mcp/", json={}).status_code in (404, 405)
+        assert "mcp/" not in patient.get(f"{address}config").text
         render_noise(tmp_path / "noise.png")
         client = gradio_client.Client(address, verbose=False, analytics_enabled=False)
         assert client.predict(gradio_client.handle_file(tmp_path / "noise.png"), api_name="/predict")["labels"]

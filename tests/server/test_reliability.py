@@ -11,7 +11,6 @@ import time
 from contextlib import closing
 from pathlib import Path
 
-import httpx
 import numpy as np
 import pytest
 
@@ -22,7 +21,7 @@ from cxr_demo.films import image, phantom
 from cxr_demo.models import registry
 from cxr_demo.web import uploads
 from tests.support.disks import on_disk
-from tests.support.serving import called, save_model, served, started
+from tests.support.serving import called, patient, save_model, served, started
 
 ROOT = Path(__file__).parents[2]
 FILM = phantom.png("effusion", 256)
@@ -65,7 +64,7 @@ def test_a_page_on_a_full_disk_says_so_and_serves_what_it_can(tmp_path):
 
         def send(size):
             files = {"files": ("noise.png", noise.bytes(size))}
-            return httpx.post(f"{address}gradio_api/upload", files=files, timeout=60)
+            return patient.post(f"{address}gradio_api/upload", files=files)
 
         big = send(5_000_000)
         assert big.status_code == 507

@@ -20,7 +20,7 @@ from benchmarks.visitor import Refused, Visitor
 from cxr_demo.films import phantom
 from cxr_demo.web import uploads
 from tests.support import corpus
-from tests.support.serving import OUTSIDE, called
+from tests.support.serving import OUTSIDE, called, patient
 
 ROOT = Path(__file__).parents[2]
 
@@ -46,7 +46,7 @@ def film_png(tmp_path):
 
 
 def upload(address, data, name):
-    return httpx.post(f"{address}gradio_api/upload", files={"files": (name, data)}, timeout=60)
+    return patient.post(f"{address}gradio_api/upload", files={"files": (name, data)})
 
 
 def event(address, name, told):
@@ -67,7 +67,7 @@ def event(address, name, told):
 @pytest.mark.parametrize("route", ["file=", "file/", "stream/", "custom_component/", ""])
 def test_no_file_of_the_machine_is_given_out(address, route, path):
     for wanted in (path, str(ROOT / path)):
-        answer = httpx.get(f"{address}gradio_api/{route}{wanted}")
+        answer = patient.get(f"{address}gradio_api/{route}{wanted}")
         assert answer.status_code >= 400
         assert "root:" not in answer.text
         assert "import" not in answer.text
@@ -76,12 +76,12 @@ def test_no_file_of_the_machine_is_given_out(address, route, path):
 def test_the_models_files_and_the_log_are_not_given_out(address, folder):
     for path in (folder / "server.log", folder / "one" / "config.json"):
         assert path.exists()
-        assert httpx.get(f"{address}gradio_api/file={path}").status_code >= 400
+        assert patient.get(f"{address}gradio_api/file={path}").status_code >= 400
 
 
 def test_the_folder_of_films_is_not_listed(address, folder):
     for path in (folder / "cache", *(folder / "cache").iterdir()):
-        assert httpx.get(f"{address}gradio_api/file={path}").status_code >= 400
+        assert patient.get(f"{address}gradio_api/file={path}").status_code >= 400
 
 
 @pytest.mark.parametrize("name", corpus.NAMES, ids=range(len(corpus.NAMES)))
@@ -114,7 +114,7 @@ def test_what_is_taken_away_is_of_ones_own_film_whatever_it_is_called(address, f
 
 def test_a_page_that_somebody_sent_is_not_shown_as_one(address):
     (path,) = upload(address, b"<script>alert(1)</script>", "page.html").json()
-    answer = httpx.get(f"{address}gradio_api/file={path}")
+    answer = patient.get(f"{address}gradio_api/file={path}")
     assert "html" not in answer.headers.get("content-type", "") or "attachment" in answer.headers["content-disposition"]
 
 
@@ -136,7 +136,7 @@ def test_nobody_else_is_asked_for_a_film(address, folder, listener, shape):
 def test_no_address_is_even_looked_up(address, log, path):
     """Gradio would ask a name server, and fetch the file where it is not on a private network."""
     for data in ([{"path": path, "meta": {"_type": "gradio.FileData"}}, None], [[{"a": {"path": path}}], None]):
-        answer = httpx.post(f"{address}gradio_api/call/predict", json={"data": data})
+        answer = patient.post(f"{address}gradio_api/call/predict", json={"data": data})
         assert (answer.status_code, "send the file itself" in answer.text) == (400, True)
     assert OUTSIDE not in log.read_text()
 
@@ -144,7 +144,7 @@ def test_no_address_is_even_looked_up(address, log, path):
 def test_the_page_fetches_nothing_for_others(address, listener):
     url, asked = listener
     for route in (f"proxy={url}", f"file={url}"):
-        answer = httpx.get(f"{address}gradio_api/{route}", follow_redirects=False)
+        answer = patient.get(f"{address}gradio_api/{route}", follow_redirects=False)
         assert b"PNG" not in answer.content
     assert asked == []
 
@@ -175,7 +175,7 @@ def test_many_files_in_one_request_are_no_way_around(address, uploaded, told):
     if told:
         headers["Content-Length"] = str(sum(map(len, body)))
     try:
-        answer = httpx.post(f"{address}gradio_api/upload", content=iter(body), headers=headers, timeout=60)
+        answer = patient.post(f"{address}gradio_api/upload", content=iter(body), headers=headers)
         assert answer.status_code == 413
     except httpx.HTTPError:
         pass  # the server hung up while it was still being sent to
@@ -186,24 +186,26 @@ def test_many_files_in_one_request_are_no_way_around(address, uploaded, told):
 @pytest.mark.parametrize("query", ["", "?upload_id=x"])
 def test_a_part_that_is_no_file_is_refused(address, uploaded, no_traceback, sent, query):
     before = uploaded()
-    answer = httpx.post(f"{address}gradio_api/upload{query}", **sent)
+    answer = patient.post(f"{address}gradio_api/upload{query}", **sent)
     assert answer.status_code in (400, 422)
     assert uploaded() == before
 
 
 @pytest.mark.parametrize("route", ["component_server", "component_server/", "process_recording"])
 def test_no_other_route_takes_files(address, route):
-    assert httpx.post(f"{address}gradio_api/{route}", files={"files": ("a.png", b"a")}).status_code == 404
+    assert patient.post(f"{address}gradio_api/{route}", files={"files": ("a.png", b"a")}).status_code == 404
 
 
 def test_a_request_that_is_no_upload_is_small(address):
-    answer = httpx.post(f"{address}gradio_api/queue/join", json={"data": ["x" * (2 << 20)]})
+    answer = patient.post(f"{address}gradio_api/queue/join", json={"data": ["x" * (2 << 20)]})
     assert answer.status_code == 413
 
 
 @pytest.mark.parametrize("body", [b"[" * 100_000, b'{"data":' * 100_000, b'{"data": [', b"\xff"])
 def test_a_body_that_cannot_be_read_is_refused(address, no_traceback, body):
-    answer = httpx.post(f"{address}gradio_api/call/predict", content=body, headers={"Content-Type": "application/json"})
+    answer = patient.post(
+        f"{address}gradio_api/call/predict", content=body, headers={"Content-Type": "application/json"}
+    )
     assert 400 <= answer.status_code < 500
 
 
@@ -277,7 +279,7 @@ def test_settings_are_held_to_their_range_on_the_server(client, tmp_path, settin
 @pytest.mark.parametrize("route", ["vibe-code", "vibe-edit", "undo-vibe-edit", "process_recording"])
 def test_the_page_cannot_be_edited_by_its_visitors(address, route):
     before = (ROOT / "app.py").read_bytes()
-    answer = httpx.post(f"{address}gradio_api/{route}", json={"code": "import os", "prompt": "x", "hash": "x"})
+    answer = patient.post(f"{address}gradio_api/{route}", json={"code": "import os", "prompt": "x", "hash": "x"})
     assert answer.status_code >= 400
     assert (ROOT / "app.py").read_bytes() == before
 
@@ -334,4 +336,4 @@ for ask in (
 
 
 def test_the_browser_keeps_no_history_of_runs(address):
-    assert httpx.get(f"{address}config").json().get("run_history") is False
+    assert patient.get(f"{address}config").json().get("run_history") is False

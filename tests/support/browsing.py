@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from cxr_demo.types import NIH_FINDINGS
+from tests.support.serving import PATIENCE
 
 if os.environ.get("CXR_BROWSER") == "required":
     import playwright.sync_api as playwright
@@ -17,9 +18,6 @@ else:
 QUIET = ["--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 QUIET += ["--no-sandbox", "--disable-component-update", "--disable-sync"]
 DEFAULTS = ("gradcam", "lime", "occlusion")
-#: Longest wait for a computed answer in milliseconds: several times what the slowest takes on two busy cores, since a
-#: wait ends when the answer is there, and only a page that hangs lets it run out.
-PATIENCE = 240_000
 
 DROP = """([name, data]) => {
   const bytes = Uint8Array.from(atob(data), c => c.charCodeAt(0));
@@ -64,11 +62,18 @@ def opened():
         browser.close()
 
 
+def new_page(browser, **options):
+    """An open page of its own context, that waits at most PATIENCE seconds for anything."""
+    page = browser.new_page(**options)
+    page.set_default_timeout(1000 * PATIENCE)
+    return page
+
+
 class Visitor:
     """An open page with its recorded requests and console errors; the script `first` runs before the page's own."""
 
     def __init__(self, browser, address, first=""):
-        self.page = browser.new_page(viewport={"width": 1440, "height": 1000})
+        self.page = new_page(browser, viewport={"width": 1440, "height": 1000})
         self.page.add_init_script(first)
         self.address, self.requests, self.complaints = address, [], []
         self.page.on("request", lambda r: r.url.startswith("data:") or self.requests.append(r.url))
@@ -99,14 +104,12 @@ class Visitor:
 
     def wait(self, *keys, state="done"):
         for key in keys:
-            self.page.wait_for_selector(
-                f".card[data-method={key}][data-state={state}]", state="attached", timeout=PATIENCE
-            )
+            self.page.wait_for_selector(f".card[data-method={key}][data-state={state}]", state="attached")
         return self
 
     def measured(self):
         """Wait until the measures of trust, which start by themselves, are complete."""
-        self.page.wait_for_selector(".believe[data-state=done]", state="attached", timeout=PATIENCE)
+        self.page.wait_for_selector(".believe[data-state=done]", state="attached")
         return self
 
     def pixels(self, key):

@@ -6,9 +6,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
-
-from tests.support.serving import served
+from tests.support.serving import patient, served
 
 
 @contextlib.contextmanager
@@ -24,9 +22,7 @@ def proxied(folder: Path) -> Iterator[str]:
                 self.end_headers()
                 return
             headers = {k: v for k, v in self.headers.items() if k.lower() not in ("connection", "accept-encoding")}
-            with httpx.stream(
-                self.command, page.rstrip("/") + path, content=body, headers=headers, timeout=60
-            ) as answer:
+            with patient.stream(self.command, page.rstrip("/") + path, content=body, headers=headers) as answer:
                 self.send_response(answer.status_code)
                 for name in ("content-type", "location", "content-length", "content-encoding"):
                     if name in answer.headers:

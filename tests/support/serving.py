@@ -24,6 +24,11 @@ from cxr_demo.types import NIH_FINDINGS, Cost, ModelSpec, Score, Unit
 
 #: Environment variables that switch off the libraries' analytics.
 REPORTING = ("GRADIO_ANALYTICS_ENABLED", "HF_HUB_DISABLE_TELEMETRY")
+#: Longest wait of a test for an answer in seconds: several times what the slowest takes on two busy cores, since a wait
+#: ends when the answer is there, and only a page that hangs lets it run out.
+PATIENCE = 240
+#: Client that waits so long; without kept connections, since the pages of tests end.
+patient = httpx.Client(timeout=PATIENCE, limits=httpx.Limits(max_keepalive_connections=0))
 #: Mark in a served page's log for connections to other hosts, and the names of this host.
 OUTSIDE = "OUTSIDE"
 HERE = ("127.0.0.1", "localhost", "::1", "0.0.0.0", "None")
@@ -110,10 +115,10 @@ def started(folder: Path, *before: str, **settings: str) -> Iterator[subprocess.
 
 def called(address, name, *data):
     """The raw answer of an endpoint to these values, sent without the checks of a client."""
-    call = httpx.post(f"{address}gradio_api/call/{name}", json={"data": data}, timeout=60)
+    call = patient.post(f"{address}gradio_api/call/{name}", json={"data": data})
     if call.status_code != httpx.codes.OK:
         return f"event: error {call.text}"
-    with httpx.stream("GET", f"{address}gradio_api/call/{name}/{call.json()['event_id']}", timeout=60) as answer:
+    with patient.stream("GET", f"{address}gradio_api/call/{name}/{call.json()['event_id']}") as answer:
         return answer.read().decode()
 
 
