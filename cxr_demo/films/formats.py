@@ -25,8 +25,14 @@ from cxr_demo.messages import Message, message
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-FORMATS = ("PNG", "JPEG", "BMP", "WEBP")
+FORMATS = ("PNG", "JPEG", "JPEG2000", "BMP", "WEBP", "AVIF")
 TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # the last two are BigTIFF, for files above 4 GB
+
+#: First bytes of archives, and of the types of picture that are known but not read.
+ARCHIVES = (b"PK\3\4", b"PK\5\6", b"\x1f\x8b", b"BZh", b"7z\xbc\xaf", b"Rar!", b"\xfd7zXZ")
+HEIF = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1")
+JPEG_XL = (b"\xff\x0a", b"\0\0\0\x0cJXL ")
+
 ACCEPTED = message("error.film.accepted")
 MOST_PIXELS = 50_000_000
 
@@ -77,6 +83,7 @@ def decode(data: bytes, name: str) -> tuple[np.ndarray, Notes]:
     try:
         if dicom.looks_like(data):
             return dicom.decode(data, name, MOST_PIXELS)
+        _refuse_by_name(data, name)
         return _tiff(data, name) if data[:4] in TIFF else _picture(data, name)
     except UnreadableImage:
         raise
@@ -89,17 +96,34 @@ def decode(data: bytes, name: str) -> tuple[np.ndarray, Notes]:
         raise UnreadableImage(message("error.film.damaged", name=name)) from None
 
 
+def _refuse_by_name(data: bytes, name: str) -> None:
+    """Raise UnreadableImage for archives and for pictures of a known type that no decoder here reads."""
+    if data.startswith(ARCHIVES) or data[257:262] == b"ustar":
+        raise UnreadableImage(message("error.film.archive", name=name))
+    other = "JPEG XL" if data.startswith(JPEG_XL) else "HEIC" if data[4:8] == b"ftyp" and data[8:12] in HEIF else None
+    if other:
+        raise UnreadableImage(message("error.film.photo_format", name=name, format=other))
+
+
 def _too_large(name: str) -> UnreadableImage:
     return UnreadableImage(message("error.film.too_many_pixels", name=name, megapixels=MOST_PIXELS // 10**6))
 
 
 def _picture(data: bytes, name: str, formats: tuple[str, ...] = FORMATS) -> tuple[np.ndarray, Notes]:
     """Decode a single-frame image of these Pillow formats into upright grey values (H, W) in [0, 1]."""
+    if (deep := _twelve_bit_size(data)) is not None:
+        if deep[0] * deep[1] > MOST_PIXELS:
+            raise _too_large(name)
+        import imagecodecs  # loads when needed
+
+        if not data.rstrip(b"\0").endswith(b"\xff\xd9"):  # without which the decoder leaves the missing part grey
+            raise ValueError("cut off")
+        return (_grey(imagecodecs.jpeg8_decode(data)) / np.float32(4095)).clip(0, 1), ()
     with Image.open(io.BytesIO(data), formats=formats) as picture:
         if picture.width * picture.height > MOST_PIXELS:
             raise _too_large(name)
         frames: int = getattr(picture, "n_frames", 1)
-        if frames > 1:
+        if frames > 1 and picture.format != "MPO":  # a photograph, whose other pictures are previews and depths
             raise UnreadableImage(message("error.film.frames", name=name, count=frames))
         if picture.format == "PNG" and _deep_colour(data):
             upright = UPRIGHT.get(picture.getexif().get(ORIENTATION, 1), np.asarray)
@@ -108,6 +132,18 @@ def _picture(data: bytes, name: str, formats: tuple[str, ...] = FORMATS) -> tupl
     if turned.mode.startswith(("I", "F")):  # more than 8 bits: conversion would clip them
         return _levels(np.asarray(turned), name)
     return _levels(np.asarray(_eight_bit_grey(turned)), name)
+
+
+def _twelve_bit_size(data: bytes) -> tuple[int, int] | None:
+    """Height and width of a JPEG of 12 bits, which Pillow cannot decode; None for any other file."""
+    at = 2
+    while data[:2] == b"\xff\xd8" and data[at : at + 1] == b"\xff" and at + 9 <= len(data):
+        marker, length = data[at + 1], int.from_bytes(data[at + 2 : at + 4], "big")
+        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):  # a start of frame
+            height, width = (int.from_bytes(data[at + k : at + k + 2], "big") for k in (5, 7))
+            return (height, width) if data[at + 4] == 12 else None
+        at += 2 + length if marker != 0xFF else 1
+    return None
 
 
 def _deep_colour(png: bytes) -> bool:
@@ -199,8 +235,8 @@ def _levels(pixels: np.ndarray, name: str) -> tuple[np.ndarray, Notes]:
     if pixels.dtype in (np.bool_, np.uint8):
         return pixels.astype(np.float32) / (255 if pixels.dtype == np.uint8 else 1), ()
     if pixels.dtype == np.uint16:
-        top, notes = dicom.full_scale(int(pixels.max()), 16)
-        return pixels / np.float32(top), notes
+        top, notes = dicom.full_scale(pixels, 16)
+        return (pixels / np.float32(top)).clip(0, 1), notes
     values = pixels.astype(np.float64)
     if not np.isfinite(values).all():
         raise UnreadableImage(message("error.film.not_finite", name=name))

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from cxr_demo.models.classifier import Classifier
 
 #: File name endings that the file chooser offers; the reader goes by content.
-ACCEPTED = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".dcm", ".dicom")
+ACCEPTED = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".avif", ".jp2", ".dcm", ".dicom")
 
 
 def build() -> gr.Blocks:

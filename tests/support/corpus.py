@@ -1,5 +1,6 @@
 """Generated files for the reader's tests: films in every supported format, and files that the reader must refuse."""
 
+import gzip
 import io
 import random
 import zipfile
@@ -14,12 +15,15 @@ import tifffile
 from PIL import Image
 from pydicom.encaps import encapsulate
 from pydicom.uid import (
+    HTJ2K,
     DeflatedExplicitVRLittleEndian,
     ExplicitVRLittleEndian,
+    HTJ2KLossless,
     ImplicitVRLittleEndian,
     JPEG2000Lossless,
     JPEGBaseline8Bit,
     JPEGExtended12Bit,
+    JPEGLossless,
     JPEGLosslessSV1,
     JPEGLSLossless,
     RLELossless,
@@ -37,6 +41,7 @@ def scene(height: int = 60, width: int = 80) -> np.ndarray:
 
 EIGHT = np.rint(scene() * 255).astype(np.uint8)
 SIXTEEN = np.rint(scene() * 65535).astype(np.uint16)
+COLOURED = np.dstack([EIGHT] * 3)  # of equal red, green and blue
 
 
 def saved(pixels: np.ndarray | Image.Image, form: str, **options: object) -> bytes:
@@ -83,14 +88,15 @@ def as_dicom(pixels: np.ndarray, syntax: str = ExplicitVRLittleEndian, **tags: o
     for name, value in tags.items():
         if value is not None:
             setattr(ds, name, value)
-    ds.HighBit = ds.BitsStored - 1
+    ds.HighBit = tags.get("HighBit") or ds.BitsStored - 1
     encoded = tags.get("PixelData") or pixels.tobytes()
     ds.PixelData = encoded + b"\0" * (len(encoded) % 2)
     if syntax == RLELossless:
         ds.compress(RLELossless, pixels)
     for name, value in tags.items():
         if value is None:
-            delattr(ds, name)
+            ds.pop(pydicom.tag.Tag(name), None)
+    ds["PixelData"].VR = "OB" if pixels.dtype.itemsize == 1 else "OW"  # pydicom would look at a tag that may be absent
     file = io.BytesIO()
     ds.save_as(file, enforce_file_format=True)
     return file.getvalue()
@@ -100,14 +106,20 @@ def encapsulated(frame: bytes) -> bytes:
     return encapsulate([frame])
 
 
+def with_smaller_picture(pixels: np.ndarray) -> bytes:
+    """A JPEG as phones write it, with a second picture inside."""
+    small = Image.fromarray(pixels[::4, ::4].copy())
+    return saved(pixels, "MPO", quality=100, save_all=True, append_images=[small])
+
+
 TWELVE = np.rint(scene() * 4095).astype(np.uint16)
 
 #: Files that all show the scene, each with the largest allowed difference from it.
 SAME = {
     "png": (saved(EIGHT, "PNG"), 0.5 / 255),
     "png 16": (saved(SIXTEEN, "PNG"), 0.5 / 65535),
-    "png rgb": (saved(np.dstack([EIGHT] * 3), "PNG"), 1 / 255),
-    "png rgba": (saved(np.dstack([EIGHT] * 3 + [np.full_like(EIGHT, 255)]), "PNG"), 1 / 255),
+    "png rgb": (saved(COLOURED, "PNG"), 1 / 255),
+    "png rgba": (saved(np.dstack([COLOURED, np.full_like(EIGHT, 255)]), "PNG"), 1 / 255),
     "png grey alpha": (saved(Image.fromarray(EIGHT).convert("LA"), "PNG"), 1 / 255),
     "png palette": (saved(Image.fromarray(EIGHT).convert("P"), "PNG"), 4 / 255),
     "png rgb 16": (by_opencv(np.dstack([SIXTEEN] * 3), ".png"), 2 / 65535),
@@ -137,6 +149,11 @@ SAME = {
     "tiff with a preview": (with_preview(), 0.5 / 255),
     "tiff palette": (saved(Image.fromarray(EIGHT).convert("P"), "TIFF"), 4 / 255),
     "tiff jpeg": (saved(EIGHT, "TIFF", compression="jpeg", quality=100), 8 / 255),
+    "jpeg 12": (imagecodecs.jpeg8_encode(TWELVE, level=100, bitspersample=12), 8 / 255),
+    "jpeg with a second picture": (with_smaller_picture(EIGHT), 8 / 255),
+    "jpeg 2000": (saved(EIGHT, "JPEG2000"), 0.5 / 255),
+    "jpeg 2000 16": (saved(SIXTEEN, "JPEG2000"), 0.5 / 65535),
+    "avif": (saved(EIGHT, "AVIF", quality=100), 8 / 255),
     "bmp": (saved(EIGHT, "BMP"), 0.5 / 255),
     "webp": (saved(EIGHT, "WEBP", lossless=True), 1 / 255),
     "dicom": (as_dicom(EIGHT), 0.5 / 255),
@@ -145,7 +162,7 @@ SAME = {
     "dicom 12 of 16": (as_dicom(TWELVE, BitsStored=12), 0.5 / 4095),
     "dicom monochrome1": (as_dicom(255 - EIGHT, PhotometricInterpretation="MONOCHROME1"), 0.5 / 255),
     "dicom signed": (as_dicom((TWELVE.astype(np.int16) - 2048), BitsStored=12), 0.5 / 4095),
-    "dicom rgb": (as_dicom(np.dstack([EIGHT] * 3)), 1 / 255),
+    "dicom rgb": (as_dicom(COLOURED), 1 / 255),
     "dicom rle": (as_dicom(SIXTEEN, RLELossless), 0.5 / 65535),
     "dicom jpeg": (
         as_dicom(EIGHT, JPEGBaseline8Bit, PixelData=encapsulated(saved(EIGHT, "JPEG", quality=100))), 8 / 255,
@@ -164,6 +181,32 @@ SAME = {
             PixelData=encapsulated(imagecodecs.jpeg8_encode(TWELVE, level=100, bitspersample=12)),
         ),
         8 / 255,
+    ),
+    "dicom deflated": (as_dicom(EIGHT, DeflatedExplicitVRLittleEndian), 0.5 / 255),
+    "dicom high bits": (as_dicom(TWELVE << 4, BitsStored=12, HighBit=15), 0.5 / 4095),
+    "dicom bits in the middle": (as_dicom(TWELVE << 2 | 0xC003, BitsStored=12, HighBit=13), 0.5 / 4095),
+    "dicom bits above": (as_dicom(TWELVE | 0xA000, BitsStored=12), 0.5 / 4095),
+    "dicom jpeg-ls signed": (
+        as_dicom(
+            TWELVE.astype(np.int16) - 2048, JPEGLSLossless, BitsStored=12,
+            PixelData=encapsulated(imagecodecs.jpegls_encode((TWELVE - 2048) & 0xFFF)),
+        ),
+        0.5 / 4095,
+    ),
+    "dicom jpeg-ls rgb": (
+        as_dicom(COLOURED, JPEGLSLossless, PixelData=encapsulated(imagecodecs.jpegls_encode(COLOURED))),
+        1 / 255,
+    ),
+    "dicom jpeg lossless rgb": (
+        as_dicom(COLOURED, JPEGLossless, PixelData=encapsulated(imagecodecs.jpeg8_encode(COLOURED, lossless=True))),
+        1 / 255,
+    ),
+    "dicom htj2k": (
+        as_dicom(TWELVE, HTJ2KLossless, BitsStored=12, PixelData=encapsulated(imagecodecs.htj2k_encode(TWELVE))),
+        0.5 / 4095,
+    ),
+    "dicom htj2k rgb": (
+        as_dicom(COLOURED, HTJ2K, PixelData=encapsulated(imagecodecs.htj2k_encode(COLOURED))), 1 / 255,
     ),
     "dicom jpeg 2000": (
         as_dicom(SIXTEEN, JPEG2000Lossless, PixelData=encapsulated(saved(SIXTEEN, "JPEG2000", no_jp2=True))),
@@ -205,6 +248,22 @@ def many_pixels() -> bytes:
     return bytes(data)
 
 
+def zipped() -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("film.dcm", as_dicom(EIGHT))
+    return file.getvalue()
+
+
+def deflated_bomb() -> bytes:
+    """A DICOM file of a megabyte that would inflate to a gigabyte."""
+    whole = as_dicom(EIGHT, DeflatedExplicitVRLittleEndian)
+    head = pydicom.dcmread(io.BytesIO(whole), stop_before_pixels=True)
+    start = 144 + head.file_meta.FileMetaInformationGroupLength
+    packer = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    return whole[:start] + b"".join(packer.compress(bytes(2**20)) for _ in range(1024)) + packer.flush()
+
+
 #: Files that the reader must refuse, each with words that its error must contain.
 REFUSED = {
     "empty": (b"", "is empty"),
@@ -217,7 +276,7 @@ REFUSED = {
     "cut 16-bit colour": (SAME["png rgb 16"][0][:-60], "damaged"),
     "cut tiff": (SAME["tiff lzw 16"][0][:-60], "damaged"),
     "strip without bytes": (without_a_strip(), "damaged"),
-    "lab": (saved(Image.fromarray(np.dstack([EIGHT] * 3)).convert("LAB"), "TIFF"), "rare format"),
+    "lab": (saved(Image.fromarray(COLOURED).convert("LAB"), "TIFF"), "rare format"),
     "five channels": (by_tifffile(np.zeros((60, 60, 5), np.uint8), planarconfig="contig"), "layers or channels"),
     "rare": (by_tifffile(SIXTEEN.astype(np.uint32), compression="lzma"), "only uncompressed"),
     "rgb 16 lzw": (by_opencv(np.dstack([SIXTEEN] * 3), ".tiff"), "only uncompressed"),
@@ -235,10 +294,17 @@ REFUSED = {
     "frames": (as_dicom(EIGHT, NumberOfFrames=2, PixelData=EIGHT.tobytes() * 2), "several frames"),
     "no pixels": (as_dicom(EIGHT, Rows=None), "without an image"),
     "palette": (as_dicom(EIGHT, PhotometricInterpretation="PALETTE COLOR"), "palette"),
-    "unknown syntax": (as_dicom(EIGHT, "1.2.840.10008.1.2.4.201", PixelData=encapsulated(b"xx")), "cannot be decoded"),
+    "unknown syntax": (as_dicom(EIGHT, "1.2.840.10008.1.2.4.100", PixelData=encapsulated(b"xx")), "cannot be decoded"),
+    "no bits": (as_dicom(EIGHT, BitsAllocated=None), "without the tag BitsAllocated"),
+    "zip": (zipped(), "is an archive"),
+    "gzip": (gzip.compress(as_dicom(EIGHT)), "is an archive"),
+    "heic": (b"\0\0\0\x18ftypheic" + bytes(200), "HEIC"),
+    "jpeg xl": (imagecodecs.jpegxl_encode(EIGHT), "JPEG XL"),
     "many pixels": (as_dicom(EIGHT, Rows=10000, Columns=6000), "megapixels"),
     "many pixels in tiff": (many_pixels(), "megapixels"),
-    "deflated": (as_dicom(EIGHT, DeflatedExplicitVRLittleEndian), "deflated DICOM"),
+    "cut deflated": (as_dicom(EIGHT, DeflatedExplicitVRLittleEndian)[:-40], "damaged"),
+    "many deflated pixels": (as_dicom(EIGHT, DeflatedExplicitVRLittleEndian, Rows=10000, Columns=6000), "megapixels"),
+    "deflated bomb": (deflated_bomb(), "MiB"),
 }  # fmt: skip
 
 

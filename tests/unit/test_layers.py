@@ -16,7 +16,8 @@ ROOMS: dict[str, list[str]] = {
     "errors": [],
     "files": [],
     "single_flight": [],
-    "films": ["dicom", "formats", "image", "phantom", "gate", "lungs", "label_tables"],
+    "films/dicom": ["tags", "frames", "display"],
+    "films": ["formats", "image", "phantom", "gate", "lungs", "label_tables"],
     "models": [
         *("efficientnet", "classifier", "model_folder", "hub", "folds", "xrv_weights"),
         *("failure_cases", "registry", "visitor_models"),

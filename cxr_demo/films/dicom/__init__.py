@@ -1,0 +1,145 @@
+"""Decode DICOM into grey values in [0, 1] as a viewer displays them; tag values stay inside this package."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from cxr_demo.errors import UnreadableImage
+from cxr_demo.films.dicom import frames, tags
+from cxr_demo.films.dicom.display import Notes, full_scale, shown
+from cxr_demo.messages import message
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
+
+__all__ = ["decode", "full_scale", "looks_like"]
+
+# pydicom's warnings quote tag values, which may name a patient
+logging.getLogger("pydicom").addHandler(logging.NullHandler())
+logging.getLogger("pydicom").propagate = False
+warnings.filterwarnings("ignore", module=r"pydicom\.")
+
+#: First bytes of files without the preamble: the group of their first element.
+BARE = (b"\x02\x00", b"\x08\x00")
+
+
+def looks_like(data: bytes) -> bool:
+    """Whether a file's first bytes are those of DICOM, with or without the preamble."""
+    return data[128:132] == b"DICM" or data[:2] in BARE
+
+
+def decode(data: bytes, name: str, most_pixels: int) -> tuple[np.ndarray, Notes]:
+    """Return grey values (H, W) float32 in [0, 1], where 0 is air, and notes for the reader.
+
+    RGB and YBR images become luma. Raises UnreadableImage, which mentions `name`, if the file has no pixels, several
+    frames, a palette, more than `most_pixels` pixels, a compression without a decoder, or lacks a tag without a
+    usual value.
+    """
+    dataset = frames.parse(data, name, most_pixels)
+    _check(dataset, name, most_pixels)
+    frames.complete(dataset, name)
+    words = frames.words_of(dataset, name)
+    if words.ndim == 3:
+        luma = words @ np.array([0.299, 0.587, 0.114])
+        return (luma / (2 ** int(dataset.BitsStored) - 1)).clip(0, 1).astype(np.float32), ()
+    stored = frames.samples(words, dataset)
+    hidden = _padding(words, stored, dataset) | _shuttered(stored.shape, dataset)
+    if hidden.all():
+        hidden[:] = False
+    values, notes = shown(stored, dataset, ~hidden)
+    if dataset.PhotometricInterpretation == "MONOCHROME1":
+        values = 1 - values
+    values = np.where(hidden, 0, values.clip(0, 1))
+    return values.astype(np.float32), notes
+
+
+def _check(dataset: Dataset, name: str, most_pixels: int) -> None:
+    """Raise UnreadableImage unless the data set has one decodable frame."""
+    rows, columns = (tags.whole(dataset, keyword, 0) for keyword in ("Rows", "Columns"))
+    if "PixelData" not in dataset or rows <= 0 or columns <= 0:
+        raise UnreadableImage(message("error.film.dicom_no_picture", name=name))
+    if tags.whole(dataset, "NumberOfFrames", 1) > 1:
+        raise UnreadableImage(message("error.film.dicom_frames", name=name))
+    if rows * columns > most_pixels:
+        raise UnreadableImage(message("error.film.too_many_pixels", name=name, megapixels=most_pixels // 10**6))
+    kind = tags.words(dataset, "PhotometricInterpretation")
+    if kind and not kind[0].startswith(tuple(frames.SAMPLES)):
+        raise UnreadableImage(message("error.film.dicom_palette", name=name))
+
+
+def _padding(words: np.ndarray, stored: np.ndarray, dataset: Dataset) -> np.ndarray:
+    """Mask (H, W) bool of the padding outside the film, from PixelPaddingValue and PixelPaddingRangeLimit.
+
+    Values that no sample can have count as whole words, of whatever sign.
+    """
+    found = [tags.numbers(dataset, keyword)[:1] for keyword in ("PixelPaddingValue", "PixelPaddingRangeLimit")]
+    ends = [round(end[0]) for end in found if end and end[0] is not None]
+    if not found[0] or found[0][0] is None:
+        return np.zeros(stored.shape, bool)
+    bits, signed = int(dataset.BitsStored), int(dataset.PixelRepresentation)
+    least, most = -(2 ** (bits - 1)) * signed, 2 ** (bits - signed) - 1
+    if not all(least <= end <= most for end in ends):
+        size = 2 ** (8 * words.dtype.itemsize)
+        stored, ends = words.astype(np.int64) % size, [end % size for end in ends]
+    padding: np.ndarray = (stored >= min(ends)) & (stored <= max(ends))
+    return padding
+
+
+def _shuttered(shape: tuple[int, ...], dataset: Dataset) -> np.ndarray:
+    """Mask (H, W) bool of the pixels outside the display shutters (PS3.3, C.7.6.11), where the film is inside all.
+
+    A shutter without usable edges is ignored.
+    """
+    hidden = np.zeros(shape, bool)
+    for kind in tags.words(dataset, "ShutterShape"):
+        inside = SHUTTERS[kind](shape, dataset) if kind in SHUTTERS else None
+        if inside is not None:
+            hidden |= ~inside
+    return hidden
+
+
+def _places(shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Rows (H, 1) and columns (1, W), which the standard counts from 1."""
+    row, column = np.ogrid[1 : shape[0] + 1, 1 : shape[1] + 1]
+    return row, column
+
+
+def _rectangle(shape: tuple[int, ...], dataset: Dataset) -> np.ndarray | None:
+    sides = ("LeftVertical", "RightVertical", "UpperHorizontal", "LowerHorizontal")
+    edges = [tags.number(dataset, f"Shutter{side}Edge", np.nan) for side in sides]
+    if not np.isfinite(edges).all():
+        return None
+    (row, column), (left, right, upper, lower) = _places(shape), edges
+    inside: np.ndarray = (column >= left) & (column <= right) & (row >= upper) & (row <= lower)
+    return inside
+
+
+def _circle(shape: tuple[int, ...], dataset: Dataset) -> np.ndarray | None:
+    centre, radius = (
+        tags.numbers(dataset, "CenterOfCircularShutter"),
+        tags.number(dataset, "RadiusOfCircularShutter", 0),
+    )
+    if len(centre) != 2 or centre[0] is None or centre[1] is None or radius <= 0:
+        return None
+    row, column = _places(shape)
+    inside: np.ndarray = (row - centre[0]) ** 2 + (column - centre[1]) ** 2 <= radius**2
+    return inside
+
+
+def _polygon(shape: tuple[int, ...], dataset: Dataset) -> np.ndarray | None:
+    ends = tags.numbers(dataset, "VerticesOfThePolygonalShutter")  # rows and columns in turn
+    if len(ends) < 6 or len(ends) % 2 or None in ends:
+        return None
+    corners = np.array(ends, np.float64).reshape(-1, 2)[:, ::-1] - 1
+    inside = np.zeros(shape, np.uint8)
+    cv2.fillPoly(inside, [np.rint(corners.clip(-1e6, 1e6)).astype(np.int32)], 1)
+    return inside > 0
+
+
+#: Functions that return the mask (H, W) bool inside a shutter, or None without usable edges.
+SHUTTERS = {"RECTANGULAR": _rectangle, "CIRCULAR": _circle, "POLYGONAL": _polygon}

@@ -1,0 +1,157 @@
+"""The grey values that a viewer displays: rescaling, lookup tables, windows, full range (DICOM PS3.3, C.11)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cxr_demo.films.dicom import tags
+from cxr_demo.messages import Message, message
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pydicom import Dataset
+
+Notes = tuple[Message, ...]
+
+#: A mark burnt into a film covers at most this share of it, and has at most so many values.
+MARK_SHARE, MARK_VALUES = 0.02, 8
+
+
+class Table:
+    """A lookup table: the first value that it maps, its entries (N,), and the value of white.
+
+    Raises ValueError if it has no entries or all are equal. The entries decide where the descriptor says otherwise:
+    their number, and the number of bits.
+    """
+
+    def __init__(self, item: Dataset, signed: bool):
+        described = [value or 0 for value in (*tags.numbers(item, "LUTDescriptor"), 0, 0, 0)][:3]
+        said, first, bits = (round(value) for value in described)
+        entries = tags.entries_in(item.get("LUTData", b""), said or 65536, bits or 16)
+        if said in range(1, len(entries)):
+            entries = entries[:said]
+        if not len(entries) or np.ptp(entries) == 0:
+            raise ValueError("no usable entries")
+        used = int(entries.max()).bit_length()
+        self.entries = entries
+        self.first = first - 65536 if signed and first > 32767 else first
+        self.white = 2 ** (bits if bits == used else used) - 1
+
+    def __call__(self, values: np.ndarray) -> np.ndarray:
+        """Map values of any shape to entries."""
+        places = np.clip(np.rint(values) - self.first, 0, len(self.entries) - 1).astype(np.intp)
+        found: np.ndarray = self.entries[places]
+        return found
+
+
+def shown(stored: np.ndarray, dataset: Dataset, film: np.ndarray) -> tuple[np.ndarray, Notes]:
+    """Displayed values (H, W) in [0, 1] of stored samples (H, W), and notes; `film` (H, W) bool is without padding.
+
+    The first usable of the file's lookup tables, then of its windows, and otherwise the full range. A note names the
+    tables and windows that cannot be used.
+    """
+    values, modality = _rescaled(stored, dataset)
+    notes: Notes = ()
+    for table in _tables(dataset, "VOILUTSequence", signed=bool((values < 0).any())):
+        found = table(values) / table.white
+        if np.ptp(found[film]) > 0:
+            return found, ()
+    if len(dataset.get("VOILUTSequence") or ()):
+        notes = (message("warning.film.table"),)
+    windows = list(_windows(dataset))
+    for centre, width in windows:
+        found = _windowed(values, centre, width, _function(dataset))
+        if np.ptp(found[film]) > 0:
+            return found, notes
+    if windows:
+        notes = (*notes, message("warning.film.window"))
+    elif tags.values(dataset, "WindowCenter") or tags.values(dataset, "WindowWidth"):
+        notes = (*notes, message("warning.film.window_unusable"))
+    plain, more = _whole_range(values, stored, dataset, film, modality)
+    return plain, (*more, *notes)
+
+
+def _tables(dataset: Dataset, keyword: str, *, signed: bool) -> Iterator[Table]:
+    """The usable tables of a sequence."""
+    for item in dataset.get(keyword) or ():
+        try:
+            yield Table(item, signed)
+        except tags.MALFORMED:
+            continue
+
+
+def _rescaled(stored: np.ndarray, dataset: Dataset) -> tuple[np.ndarray, bool]:
+    """Samples in the units of the modality, float64, and whether a lookup table made them."""
+    for table in _tables(dataset, "ModalityLUTSequence", signed=bool(dataset.PixelRepresentation)):
+        return table(stored).astype(np.float64), True
+    slope, intercept = _slope(dataset)
+    return stored * slope + intercept, False
+
+
+def _slope(dataset: Dataset) -> tuple[float, float]:
+    """Slope and intercept of the rescaling; 1 and 0 where the file has no usable ones."""
+    return tags.number(dataset, "RescaleSlope", 1) or 1.0, tags.number(dataset, "RescaleIntercept", 0)
+
+
+def _function(dataset: Dataset) -> str:
+    return next(iter(tags.words(dataset, "VOILUTFunction")), "LINEAR")
+
+
+def _windows(dataset: Dataset) -> Iterator[tuple[float, float]]:
+    """Centres and widths of the display windows that are numbers with a positive width."""
+    centres, widths = (tags.numbers(dataset, keyword) for keyword in ("WindowCenter", "WindowWidth"))
+    for centre, width in zip(centres, widths, strict=False):
+        if centre is not None and width is not None and width > 0:
+            yield centre, width
+
+
+def _windowed(values: np.ndarray, centre: float, width: float, function: str) -> np.ndarray:
+    """Apply a display window (PS3.3, C.11.2.1.2); a width below 1, too small for LINEAR, counts as LINEAR_EXACT.
+
+    Replaces pydicom's `apply_windowing`, which swaps black and white if the rescale slope is negative.
+    """
+    if function == "SIGMOID":
+        sigmoid: np.ndarray = 1 / (1 + np.exp((-4 * (values - centre) / width).clip(-500, 500)))
+        return sigmoid
+    if function != "LINEAR_EXACT" and width >= 1:
+        centre, width = centre - 0.5, max(width - 1, np.finfo(float).tiny)
+    with np.errstate(over="ignore"):  # a width of 1 makes the window a step function
+        return ((values - centre) / width + 0.5).clip(0, 1)
+
+
+def _whole_range(
+    values: np.ndarray, stored: np.ndarray, dataset: Dataset, film: np.ndarray, modality: bool
+) -> tuple[np.ndarray, Notes]:
+    """Scale values without a display window: by the range of their bits, or by their own range if they are signed."""
+    notes: Notes = ()
+    if dataset.PixelRepresentation or modality:
+        low, high = float(values[film].min()), float(values[film].max())
+    else:
+        top, notes = full_scale(stored[film], int(dataset.BitsStored))
+        slope, intercept = _slope(dataset)
+        low, high = sorted(slope * end + intercept for end in (0, top))
+    return ((values - low) / max(high - low, np.finfo(float).tiny)).clip(0, 1), notes
+
+
+def full_scale(stored: np.ndarray, bits: int) -> tuple[int, Notes]:
+    """The stored value shown as white, given all values of an unsigned film and its bit depth, and notes.
+
+    White is 2 ** bits - 1, or lower if the upper bits are all unused, as in 12-bit values stored as 16-bit. A mark
+    burnt into the film far above its values does not count: few pixels of few values.
+    """
+    largest = int(stored.max())
+    used = max(8, largest.bit_length())
+    # a mark leaves at least one bit empty between the film and itself
+    above = stored[stored >= 2 ** (used - 1)] if used > 9 else stored
+    if above.size <= MARK_SHARE * stored.size and len(np.unique(above)) <= MARK_VALUES:
+        least = max(8, int(stored[stored < 2 ** (used - 1)].max()).bit_length())
+        if used - least >= 2:
+            white = 2**least - 1
+            return white, (message("warning.film.mark", white=white, value=largest),)
+    if used >= bits:
+        return 2**bits - 1, ()
+    white = 2**used - 1
+    return white, (message("warning.film.unused_bits", bits=bits, used=used, white=white),)

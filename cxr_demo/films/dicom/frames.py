@@ -1,0 +1,175 @@
+"""The stored samples of a DICOM file: its transfer syntax, and the bits of each word that belong to the film."""
+
+from __future__ import annotations
+
+import io
+import math
+import zlib
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pydicom
+from pydicom import uid
+from pydicom.filereader import _read_file_meta_info, read_dataset, read_preamble
+from pydicom.pixels import get_decoder, pixel_array
+from pydicom.tag import Tag
+
+from cxr_demo.errors import UnreadableImage
+from cxr_demo.films.dicom import tags
+from cxr_demo.messages import message
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
+    from pydicom.pixels.decoders.base import DecodeRunner
+
+#: Transfer syntaxes that Pillow cannot decode. GDCM can, but crashes the whole process on damaged files.
+DECODER_DEPENDENCIES = {
+    uid.JPEGExtended12Bit: ("imagecodecs",),
+    uid.JPEGLossless: ("imagecodecs",),
+    uid.JPEGLosslessSV1: ("imagecodecs",),
+    uid.JPEGLSLossless: ("imagecodecs",),
+    uid.JPEGLSNearLossless: ("imagecodecs",),
+    uid.HTJ2KLossless: ("imagecodecs",),
+    uid.HTJ2KLosslessRPCL: ("imagecodecs",),
+    uid.HTJ2K: ("imagecodecs",),
+}
+
+PIXELS = Tag("PixelData")
+
+#: Number of samples per pixel by the first letters of the photometric interpretation.
+SAMPLES = {"MONOCHROME": 1, "RGB": 3, "YBR": 3}
+
+
+def is_available(syntax: str) -> bool:
+    """Tell pydicom whether this plugin decodes a transfer syntax, given as its UID."""
+    return syntax in DECODER_DEPENDENCIES
+
+
+def decode_frame(source: bytes, runner: DecodeRunner) -> bytes:
+    """Decode one frame for pydicom: the bytes of (rows, columns[, 3]) uint8 or uint16, sized by the file's header.
+
+    Raises imagecodecs' errors if the stream is damaged, and ValueError if it has another size than the header.
+    """
+    import imagecodecs
+
+    shape = (runner.rows, runner.columns, runner.samples_per_pixel)[: 2 if runner.samples_per_pixel == 1 else 3]
+    keyword = runner.transfer_syntax.keyword
+    if "HTJ2K" in keyword:
+        if _size_of(source) != shape[:2]:
+            raise ValueError("another size than the header")
+        frame = imagecodecs.jpeg2k_decode(source)
+        if frame.shape != shape or frame.dtype.itemsize > 2:
+            raise ValueError("other samples than the header")
+    else:
+        frame = np.empty(shape, np.uint8 if runner.bits_stored <= 8 else np.uint16)
+        (imagecodecs.jpegls_decode if "JPEGLS" in keyword else imagecodecs.jpeg8_decode)(source, out=frame)
+    runner.set_option("bits_allocated", frame.itemsize * 8)
+    if len(shape) == 3:
+        runner.set_option("planar_configuration", 0)
+    return frame.tobytes()
+
+
+def _size_of(codestream: bytes) -> tuple[int, int]:
+    """Height and width in the header of a JPEG 2000 codestream, whose second marker is SIZ."""
+    right, lower, left, upper = (int.from_bytes(codestream[at : at + 4], "big") for at in (8, 12, 16, 20))
+    return lower - upper, right - left
+
+
+for _syntax in DECODER_DEPENDENCIES:
+    get_decoder(_syntax).add_plugin("imagecodecs", (f"{__name__}", decode_frame.__name__))
+
+
+#: Bytes of a deflated file that hold the tags before its pixels, and that it may have besides its pixels.
+HEAD, REST = 2**20, 2**26
+
+
+def parse(data: bytes, name: str, most_pixels: int) -> Dataset:
+    """Parse a file, with or without the preamble, deflated or not; a missing transfer syntax is set.
+
+    Raises UnreadableImage if a deflated file has more pixels or other bytes than it may, and ValueError or zlib.error
+    if it is damaged.
+    """
+    file = io.BytesIO(data)
+    with_preamble = read_preamble(file, force=True) is not None
+    meta = _read_file_meta_info(file)
+    if meta.get("TransferSyntaxUID") == uid.DeflatedExplicitVRLittleEndian:
+        plain = _inflated(data[file.tell() :], name, most_pixels)
+        dataset: Dataset = read_dataset(io.BytesIO(plain), is_implicit_VR=False, is_little_endian=True)
+        dataset.file_meta = meta
+        dataset.file_meta.TransferSyntaxUID = uid.ExplicitVRLittleEndian
+        return dataset
+    dataset = pydicom.dcmread(io.BytesIO(data), force=not with_preamble)
+    if "TransferSyntaxUID" not in getattr(dataset, "file_meta", {}):
+        # pydicom parsed the file without a header, so it is little endian
+        dataset.file_meta = pydicom.dataset.FileMetaDataset()
+        implicit = dataset.original_encoding[0]
+        syntax = uid.ImplicitVRLittleEndian if implicit else uid.ExplicitVRLittleEndian
+        dataset.file_meta.TransferSyntaxUID = syntax
+    return dataset
+
+
+def _inflated(data: bytes, name: str, most_pixels: int) -> bytes:
+    """Inflate a data set; pydicom would do so before its size can be checked."""
+    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    head = inflater.decompress(data, HEAD)
+    known = read_dataset(io.BytesIO(head), False, True, stop_when=lambda tag, *_: tag == PIXELS)
+    sizes = [tags.whole(known, keyword, 1) for keyword in ("Rows", "Columns", "SamplesPerPixel", "BitsAllocated")]
+    if sizes[0] * sizes[1] > most_pixels:
+        raise UnreadableImage(message("error.film.too_many_pixels", name=name, megapixels=most_pixels // 10**6))
+    most = REST + math.prod(max(size, 1) for size in sizes) // 8
+    rest = inflater.decompress(inflater.unconsumed_tail, most)
+    if inflater.unconsumed_tail:
+        raise UnreadableImage(message("error.film.too_many_bytes", name=name, mebibytes=most >> 20))
+    if not inflater.eof:
+        raise ValueError("cut off")
+    return head + rest
+
+
+def complete(dataset: Dataset, name: str) -> None:
+    """Set required tags of the pixels that are absent or empty to their usual values.
+
+    Raises UnreadableImage, which names the tag, if a value cannot be known.
+    """
+    kind = next(iter(tags.words(dataset, "PhotometricInterpretation")), "")
+    usual = next((count for start, count in SAMPLES.items() if kind.startswith(start)), 1)
+    dataset.SamplesPerPixel = tags.whole(dataset, "SamplesPerPixel", usual)
+    dataset.PhotometricInterpretation = kind or ("MONOCHROME2" if dataset.SamplesPerPixel == 1 else "RGB")
+    allocated = tags.whole(dataset, "BitsAllocated", 0)
+    if not allocated:
+        raise UnreadableImage(message("error.film.dicom_tag", name=name, tag="BitsAllocated"))
+    dataset.BitsAllocated = allocated
+    stored = tags.whole(dataset, "BitsStored", allocated)
+    dataset.BitsStored = stored if 0 < stored <= allocated else allocated
+    top = tags.whole(dataset, "HighBit", dataset.BitsStored - 1)
+    dataset.HighBit = top if dataset.BitsStored - 1 <= top < allocated else dataset.BitsStored - 1
+    dataset.PixelRepresentation = int(tags.whole(dataset, "PixelRepresentation", 0) == 1)
+    if dataset.SamplesPerPixel > 1:
+        dataset.PlanarConfiguration = tags.whole(dataset, "PlanarConfiguration", 0)
+
+
+def words_of(dataset: Dataset, name: str) -> np.ndarray:
+    """The decoded words (H, W) or (H, W, 3) of a file, with all their bits.
+
+    Raises UnreadableImage if the compression has no decoder here, and the decoder's errors for damaged files.
+    """
+    try:
+        words: np.ndarray = pixel_array(dataset, correct_unused_bits=False)
+    except (NotImplementedError, RuntimeError, AttributeError):
+        raise UnreadableImage(message("error.film.dicom_compressed", name=name)) from None
+    return words
+
+
+def samples(words: np.ndarray, dataset: Dataset) -> np.ndarray:
+    """The samples (H, W) in words of any type, without the bits around them (PS3.5, 8.1.1)."""
+    syntax = dataset.file_meta.TransferSyntaxUID
+    # a compressed sample lies in the lowest bits; run lengths compress whole words
+    shift = 0 if syntax.is_encapsulated and syntax != uid.RLELossless else dataset.HighBit + 1 - dataset.BitsStored
+    bits, signed = int(dataset.BitsStored), bool(dataset.PixelRepresentation)
+    if not shift and bits == words.dtype.itemsize * 8 and (words.dtype.kind == "i") == signed:
+        return words
+    wide: np.ndarray = words.astype(np.int32 if words.dtype.itemsize < 4 else np.int64)
+    found: np.ndarray = (wide >> int(shift)) & (2**bits - 1)
+    if signed:
+        sign = 1 << (bits - 1)
+        found = (found ^ sign) - sign
+    return found
