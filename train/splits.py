@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cxr_demo import tables
 from cxr_demo.errors import DataError
 from cxr_demo.files import sha256_of
 
@@ -113,16 +114,13 @@ def parts(films: Films, name: str) -> np.ndarray:
 
 def _rows(path: Path) -> list[tuple[str, str, str]]:
     """File, patient and part of each line of a split; DataError names the first line that lacks one."""
-    try:
-        reader = csv.DictReader(path.read_text(encoding="utf-8-sig").splitlines())
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} cannot be read as a split: {error}.") from None
-    missing = [column for column in COLUMNS if column not in (reader.fieldnames or ())]
+    names, lines = tables.read(path)
+    missing = [column for column in COLUMNS if column not in names]
     if missing:
         raise DataError(f"{path} lacks the column{'s' * (len(missing) > 1)} {', '.join(missing)}.")
     rows = []
-    for line, row in enumerate(reader, start=2):
-        file, patient, split = (row[column] or "" for column in COLUMNS)
+    for line, row in lines:
+        file, patient, split = (row[column] for column in COLUMNS)
         if not (file and patient and split):
             raise DataError(f"{path} line {line}: file, patient and split must all be given.")
         rows.append((file, patient, split))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import math
 from dataclasses import dataclass, fields, replace
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cxr_demo import tables
 from cxr_demo.errors import DataError
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ class Films:
 
 
 def read_tables(
-    tables: Sequence[Path], labels: Sequence[str], policy: Policy | None = None, images: Path | None = None
+    paths: Sequence[Path], labels: Sequence[str], policy: Policy | None = None, images: Path | None = None
 ) -> Films:
     """Read the films of CSV tables with the columns `file`, `patient_id` and one per label.
 
@@ -127,11 +127,11 @@ def read_tables(
     `images`, by default the folder of that name beside each table. DataError names the table, line and column of the
     first invalid cell or missing file; no line is skipped.
     """
-    rows = [row for table in tables for row in _rows(Path(table), labels, images or Path(table).parent / "images")]
+    rows = [row for path in paths for row in _rows(Path(path), labels, images or Path(path).parent / "images")]
     if not rows:
-        raise DataError(f"No film in {', '.join(map(str, tables))}.")
-    paths = tuple(row["path"] for row in rows)
-    if len(set(paths)) < len(paths):
+        raise DataError(f"No film in {', '.join(map(str, paths))}.")
+    files = tuple(row["path"] for row in rows)
+    if len(set(files)) < len(files):
         raise DataError("A file is listed twice; each film needs one line.")
 
     def text(name: str) -> np.ndarray:
@@ -139,7 +139,7 @@ def read_tables(
 
     names = dict.fromkeys(name for row in rows for name in row if isinstance(name, str))
     return Films(
-        paths=paths,
+        paths=files,
         patients=text("patient_id"),
         labels=tuple(labels),
         targets=(policy or Policy()).apply(np.array([row["labels"] for row in rows], float)),
@@ -171,16 +171,7 @@ def join(parts: Sequence[Films]) -> Films:
 
 def columns(table: Path) -> list[str]:
     """Return a table's column names; DataError if the file cannot be read as a table."""
-    return list(_reader(table).fieldnames or ())
-
-
-def _reader(table: Path) -> csv.DictReader[str]:
-    """Open a table in UTF-8, with or without a byte order mark; DataError if it cannot be read."""
-    try:
-        text = table.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{table} cannot be read as a table: {error}.") from None
-    return csv.DictReader(text.splitlines())
+    return tables.read(table)[0]
 
 
 def _rows(table: Path, labels: Sequence[str], images: Path) -> list[dict[str, Any]]:
@@ -188,13 +179,13 @@ def _rows(table: Path, labels: Sequence[str], images: Path) -> list[dict[str, An
 
     `found` has the boxes. Raises DataError for a missing column, a missing image file or an invalid cell.
     """
-    reader = _reader(table)
-    missing = [c for c in ("file", "patient_id", *labels) if c not in (reader.fieldnames or ())]
+    names, lines = tables.read(table)
+    missing = [c for c in ("file", "patient_id", *labels) if c not in names]
     if missing:
         hint = " Name the findings that it has with --labels." if set(missing) & set(labels) else ""
         raise DataError(f"{table} lacks the column{'s' * (len(missing) > 1)} {', '.join(missing)}.{hint}")
     rows: list[dict[str, Any]] = []
-    for line, row in enumerate(reader, start=2):
+    for line, row in lines:
         where = f"{table} line {line}"
         path = images / row["file"]
         if not path.is_file():

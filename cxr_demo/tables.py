@@ -1,0 +1,85 @@
+"""Read CSV tables as spreadsheets and databases write them: any encoding, any separator, one line per row or more."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+from typing import TYPE_CHECKING
+
+from cxr_demo.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+#: Characters that may separate cells; the header decides.
+SEPARATORS = ",;\t|"
+#: Encodings by the byte order mark of a file's beginning; without one a table is UTF-8, or else Windows-1252.
+MARKED = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+
+Row = dict[str, str]
+
+
+def read(path: Path) -> tuple[list[str], Iterator[tuple[int, Row]]]:
+    """The names of a table's columns, and its rows in turn, each with the number of the line on which it begins.
+
+    Rows without any text are passed over. DataError, which names the line, for a file that cannot be read, a column
+    named twice, a row of another length than the header, and a quote that is never closed.
+    """
+    try:
+        text = _decoded(path.read_bytes())
+    except OSError as error:
+        raise DataError(f"{path} cannot be read as a table: {error}.") from None
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=_separator(text), strict=True)
+    lines = _lines(path, reader)
+    _, names = next(lines, (1, []))
+    names = [name.strip() for name in names]
+    while names and not names[-1]:
+        names.pop()  # a separator at the end of each line
+    for name in names:
+        if name and names.count(name) > 1:
+            raise DataError(f"{path} has {names.count(name)} columns named {name}; rename or remove all but one.")
+    return names, _rows(path, names, lines)
+
+
+def _rows(path: Path, names: list[str], lines: Iterator[tuple[int, list[str]]]) -> Iterator[tuple[int, Row]]:
+    for line, cells in lines:
+        if len(cells) < len(names) or any(cell.strip() for cell in cells[len(names) :]):
+            raise DataError(f"{path} line {line}: it has {len(cells)} cells, and the header has {len(names)}.")
+        yield line, dict(zip(names, cells, strict=False))
+
+
+def _lines(path: Path, reader: Iterator[list[str]]) -> Iterator[tuple[int, list[str]]]:
+    """Cells of each row with text, and the number of its first line."""
+    line = 1
+    while True:
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            raise DataError(f"{path} line {line}: it cannot be read ({error}); is a quote not closed?") from None
+        if any(cell.strip() for cell in cells):
+            yield line, cells
+        line = reader.line_num + 1  # type: ignore[attr-defined]
+
+
+def _decoded(data: bytes) -> str:
+    """A table's text; without a byte order mark, zeros between letters show UTF-16."""
+    for mark, encoding in MARKED.items():
+        if data.startswith(mark):
+            return data.decode(encoding, "replace")
+    if b"\0" in data[:200]:
+        return data.decode("utf-16-be" if data[:1] == b"\0" else "utf-16-le", "replace")
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return data.decode("cp1252", "replace")
+
+
+def _separator(text: str) -> str:
+    """The separator that divides the header into most cells, outside quotes."""
+    header = text.lstrip("\r\n").partition("\n")[0]
+    bare = "".join(header.split('"')[::2])
+    return max(SEPARATORS, key=bare.count)
