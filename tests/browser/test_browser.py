@@ -896,8 +896,11 @@ class TestBelieving:
         needs = "it needs label, x, y, w and h, in pixels of the file."
         assert said(table(box())) == "1 box read from some.csv. None of its films has been added yet."
         fresh.drop(film_file).wait("gradcam")
-        assert said("a,b\n1,2\n").startswith("some.csv contains no boxes: it needs the columns file and boxes")
-        assert said("").startswith("some.csv contains no boxes")
+        for other in ("a,b\n1,2\n", "", "{}"):
+            assert said(other).startswith(
+                "some.csv is no list of boxes that can be read here: it needs the columns file"
+            )
+        assert said("file;boxes\nnothing.png;[]\n") == "some.csv contains no boxes."
         assert said(f"file,boxes\n{film_file.name},[{{\n") == f"1 entry of some.csv is not a box: {needs}"
         assert said(f"file,boxes\n{film_file.name},5\n") == f"1 entry of some.csv is not a box: {needs}"
         wrong = (box(w=-5), box(h="abc"), box(label=""), None)

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import {readFileSync} from 'node:fs';
 import test from 'node:test';
 import {placed, readBoxTable, stem} from '../../cxr_demo/web/viewer/boxtables.js';
-import {csvOf, parseCsv, quoted} from '../../cxr_demo/web/viewer/csv.js';
+import {csvOf, decoded, parseCsv, quoted} from '../../cxr_demo/web/viewer/csv.js';
 import {Translator, readable, say, sentence, speak, spokenOut, tr, understood} from '../../cxr_demo/web/viewer/i18n.js';
 import {figure, fixed, lasting, percent, sentenceCase, share, signed, signedWhole} from '../../cxr_demo/web/viewer/numbers.js';
 import {combined} from '../../cxr_demo/web/viewer/predictions.js';
@@ -74,10 +74,53 @@ test('tables: quotes, commas and lines in cells; formulas are text', () => {
 });
 
 test('the NIH\u2019s list of boxes has its own columns and one name of its own', () => {
-  const {read, wrong, ours} = readBoxTable('list.csv', 'Image Index,Finding Label,x,y,w,h\na.png,Infiltrate,10,20,30,40\nb.png,Mass,x,1,1,1\n');
-  assert.deepEqual([ours, wrong, [...read.keys()]], [false, 1, ['a']]);
-  const {inside} = placed(read.get('a'), {width: 100, height: 100}, 0);
-  assert.deepEqual(inside, [{label: 'Infiltration', given: true, edges: [0.1, 0.2, 0.4, 0.6]}]);
+  for (const head of ['Image Index,Finding Label,x,y,w,h', 'Image Index,Finding Label,Bbox [x,y,w,h],,,']) {
+    const {read, wrong, known} = readBoxTable('list.csv', `${head}\na.png,Infiltrate,10,20,30,40,,,\nb.png,Mass,x,1,1,1,,,\n`);
+    assert.deepEqual([known, wrong, [...read.keys()]], [true, 1, ['a']], head);
+    assert.deepEqual(onFilm(read.get('a')), [{label: 'Infiltration', given: true, edges: [0.1, 0.2, 0.4, 0.6]}]);
+  }
+});
+
+const onFilm = (boxes, size = {width: 100, height: 100}) => placed(boxes, size, 0).inside;
+
+test('VinDr gives corners, of films whose size it may give', () => {
+  const head = 'image_id,class_name,x_min,y_min,x_max,y_max';
+  const bare = readBoxTable('v.csv', `${head}\nf,Pleural effusion,10,20,40,60\ng,No finding,,,,\nh,Mass,5,5,,9\n`);
+  assert.deepEqual([bare.wrong, [...bare.read.keys()]], [1, ['f']]);
+  assert.deepEqual(onFilm(bare.read.get('f')), [{label: 'Effusion', given: true, edges: [0.1, 0.2, 0.4, 0.6]}]);
+  const sized = readBoxTable('v.csv', `${head},width,height\nf,Mass,100,400,400,1200,1000,2000\n`);
+  assert.deepEqual(onFilm(sized.read.get('f'))[0].edges, [0.1, 0.2, 0.4, 0.6]);
+});
+
+test('RSNA gives opacities on films of 1,024 pixels', () => {
+  const {read, wrong} = readBoxTable('r.csv', 'patientId,x,y,width,height,Target\nf,256,512,256,128,1\ng,,,,,0\n');
+  assert.deepEqual([wrong, [...read.keys()]], [0, ['f']]);
+  assert.deepEqual(onFilm(read.get('f'), {width: 512, height: 512}), [{label: 'Pneumonia', given: true, edges: [0.25, 0.5, 0.5, 0.625]}]);
+});
+
+test('COCO gives boxes by numbers of films and findings', () => {
+  const coco = {images: [{id: 7, file_name: 'folder/f.png', width: 200, height: 100}], categories: [{id: 1, name: 'Mass'}],
+    annotations: [{image_id: 7, category_id: 1, bbox: [20, 10, 40, 30]}, {image_id: 8, category_id: 1, bbox: [1, 1, 1, 1]}, {image_id: 7, category_id: 2, bbox: [1, 1, 1, 1]}]};
+  const {read, wrong} = readBoxTable('c.json', JSON.stringify(coco));
+  assert.deepEqual([wrong, [...read.keys()]], [2, ['f']]);
+  assert.deepEqual(onFilm(read.get('f'), {width: 50, height: 50}), [{label: 'Mass', given: true, edges: [0.1, 0.1, 0.3, 0.4]}]);
+});
+
+test('other columns are unknown, not read by their place', () => {
+  for (const text of ['a,b,c,d,e,f\nf.png,Mass,1,2,3,4\n', 'file,label\nf.png,Mass\n', '{"boxes": []}', '[1, 2]', '{broken', '']) {
+    assert.deepEqual(readBoxTable('t', text), {read: new Map(), wrong: 0, known: false}, text);
+  }
+});
+
+test('tables in other encodings and with other separators', () => {
+  const text = 'file;boxes\r\nf\u00e9.png;""\r\n;\r\n';
+  const encoded = {utf8: Buffer.from(text), 'utf8 with a mark': Buffer.from(`\ufeff${text}`), 'utf16': Buffer.from(`\ufeff${text}`, 'utf16le'), latin1: Buffer.from(text, 'latin1')};
+  for (const [kind, bytes] of Object.entries(encoded)) {
+    for (const separator of [';', ',', '|', '\t']) {
+      const rows = parseCsv(decoded(new Uint8Array(bytes).buffer).replaceAll(';', separator));
+      assert.deepEqual(rows, [['file', 'boxes'], ['f\u00e9.png', '']], `${kind} ${separator}`);
+    }
+  }
 });
 
 test('boxes turn with a film and may lie beside it', () => {

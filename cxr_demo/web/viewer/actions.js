@@ -3,6 +3,7 @@
 /** @import {BuiltIn, Edges, Film, Result, Source} from './types.d.ts' */
 import {labelOf, placed, readBoxTable, stem} from './boxtables.js';
 import {forgetPictures} from './canvas.js';
+import {decoded} from './csv.js';
 import {turned} from './geometry.js';
 import {tr} from './i18n.js';
 import {askPixels, forgetPixels} from './pixels.js';
@@ -63,8 +64,8 @@ function firstFinding({film, seen}) {
 
 /** @param {readonly File[]} files films, and tables of boxes */
 export async function addFiles(files) {
-  const tables = files.filter(file => /\.csv$/i.test(file.name));
-  for (const table of tables) readBoxes(table.name, await table.text());
+  const tables = files.filter(file => /\.(csv|tsv|json)$/i.test(file.name));
+  for (const table of tables) readBoxes(table.name, decoded(await table.arrayBuffer()));
   const added = files.filter(file => !tables.includes(file)).map(file => ({file, film: addFilm(file.name, null)}));
   if (!added.length) return;
   choose(added[0].film);
@@ -250,7 +251,7 @@ export function clearBoxes() {
 
 /** @param {string} name of a table dropped with the films @param {string} text */
 export function readBoxes(name, text) {
-  const {read, wrong, ours} = readBoxTable(name, text);
+  const {read, wrong, known} = readBoxTable(name, text);
   const table = new Map(state.table);
   for (const [key, boxes] of read) table.set(key, [...(table.get(key) ?? []).filter(box => box.from !== name), ...boxes]);
   setTable(table);
@@ -259,8 +260,8 @@ export function readBoxes(name, text) {
   const others = found.filter(box => !state.spec.labels.includes(labelOf(box.label))).length;
   const words = [
     found.length ? tr('ui.films.boxes_read', {n: found.length, name}) : '',
-    wrong && (found.length || ours) ? tr('ui.films.boxes_wrong', {n: wrong, name}) : '',
-    !found.length && !(wrong && ours) ? tr('ui.films.boxes_none', {name}) : '',
+    wrong ? tr('ui.films.boxes_wrong', {n: wrong, name}) : '',
+    !known ? tr('ui.films.boxes_unknown', {name}) : !found.length && !wrong ? tr('ui.films.boxes_none', {name}) : '',
     others ? tr('ui.films.boxes_other_findings', {n: others}) : ''].filter(Boolean).join(' ');
   const waits = found.length > 0 && !here;
   awaitTable(waits ? {words, stems: new Set(read.keys())} : null);

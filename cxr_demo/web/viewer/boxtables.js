@@ -1,12 +1,13 @@
-// Reads tables of boxes dropped with the films: `file` and `boxes` (a JSON list of label, x, y, w, h), or the NIH's list
-// (file, finding, x, y, w, h). Both are in pixels of the uploaded file.
+// Reads lists of boxes dropped with the films: our own tables (`file`, and `boxes` as a JSON list of label, x, y, w, h), the
+// NIH's, VinDr's and RSNA's lists, and COCO's JSON. All are in pixels of the film, or of the size that the list gives for it.
 
 /** @import {Box, Edges, SeenFilm, TableBox} from './types.d.ts' */
 import {parseCsv} from './csv.js';
 import {turned} from './geometry.js';
 
-/** @type {Readonly<Record<string, string>>} Spellings in the NIH's list of boxes. */
-const OTHER_NAMES = {Infiltrate: 'Infiltration'};
+/** @type {Readonly<Record<string, string>>} Spellings of findings in public lists. */
+const OTHER_NAMES = {'Infiltrate': 'Infiltration', 'Pleural effusion': 'Effusion', 'Pleural thickening': 'Pleural_Thickening',
+  'Nodule/Mass': 'Nodule', 'Pulmonary fibrosis': 'Fibrosis'};
 
 /** @param {string} label in a table */
 export const labelOf = label => OTHER_NAMES[label] ?? label;
@@ -14,36 +15,22 @@ export const labelOf = label => OTHER_NAMES[label] ?? label;
 /** @param {string} name of a file */
 export const stem = name => name.replace(/\.[^.]*$/, '');
 
-/**
- * @param {string} name @param {string} text
- * @returns {{read: Map<string, TableBox[]>, wrong: number, ours: boolean}} boxes by stem of the file's name, the number
- * of invalid entries, and whether the table has a column `boxes`
- */
+/** @typedef {{file: string, listed: any[]}} Entry the boxes of a line, still unchecked */
+/** @typedef {{read: Map<string, TableBox[]>, wrong: number, known: boolean}} BoxTable boxes by stem of the file's name, the number of invalid entries, and whether its kind is known */
+
+/** @param {string} name @param {string} text @returns {BoxTable} */
 export function readBoxTable(name, text) {
-  const [head, ...rows] = parseCsv(text);
-  const [file, boxes] = ['file', 'boxes'].map(column => head?.indexOf(column) ?? -1);
+  const entries = /^\s*[{[]/.test(text) ? cocoEntries(text) : tableEntries(text);
   /** @type {Map<string, TableBox[]>} */
   const read = new Map();
   let wrong = 0;
-  for (const row of rows) {
-    const listed = entriesOf(row, boxes);
-    const good = listed.filter(isBox).map(({label, x, y, w, h}) => ({label, x, y, w, h, from: name}));
+  for (const {file, listed} of entries ?? []) {
+    const good = listed.filter(isBox).map(({label, x, y, w, h, of}) => ({label, x, y, w, h, ...(of ? {of} : {}), from: name}));
     wrong += listed.length - good.length;
-    const key = stem(row[file >= 0 ? file : 0]);
+    const key = stem(file);
     if (good.length) read.set(key, [...(read.get(key) ?? []), ...good]);
   }
-  return {read, wrong, ours: boxes >= 0};
-}
-
-/** @param {string[]} row @param {number} boxes the column, -1 in the NIH's list @returns {unknown[]} */
-function entriesOf(row, boxes) {
-  if (boxes < 0) return [{label: row[1], x: Number(row[2]), y: Number(row[3]), w: Number(row[4]), h: Number(row[5])}];
-  try {
-    const listed = JSON.parse(row[boxes] || '[]');
-    return Array.isArray(listed) ? listed : [null];
-  } catch {
-    return [null];
-  }
+  return {read, wrong, known: entries !== null};
 }
 
 /** @param {any} box @returns {box is TableBox} */
@@ -51,15 +38,90 @@ function isBox(box) {
   return Boolean(box?.label && [box.x, box.y, box.w, box.h].every(Number.isFinite) && box.w > 0 && box.h > 0);
 }
 
+// ------------------------------------------------------------------ CSV, by its header
+
+/** @param {string} text @returns {Entry[] | null} null if no known columns are there */
+function tableEntries(text) {
+  const [head = [], ...rows] = parseCsv(text);
+  const names = head.map(name => name.trim().toLowerCase());
+  /** @param {string[]} wanted @returns the columns' places, or null if one is missing */
+  const places = wanted => {
+    const found = wanted.map(name => names.indexOf(name));
+    return found.includes(-1) ? null : found;
+  };
+  const ours = places(['file', 'boxes']);
+  if (ours) return rows.map(row => ({file: row[ours[0]] ?? '', listed: listIn(row[ours[1]])}));
+  const nih = places(['image index', 'finding label', 'x', 'y', 'w', 'h']) ?? (names[2]?.startsWith('bbox [x') ? [0, 1, 2, 3, 4, 5] : null);
+  if (nih) return rows.map(row => entryOf(row, nih, sized));
+  const vindr = places(['image_id', 'class_name', 'x_min', 'y_min', 'x_max', 'y_max']);
+  const size = places(['width', 'height']);
+  if (vindr) {
+    return rows.filter(row => row[vindr[1]] !== 'No finding')
+      .map(row => entryOf(row, vindr, edges => ({...cornered(edges), ...(size ? {of: {width: Number(row[size[0]]), height: Number(row[size[1]])}} : {})})));
+  }
+  const rsna = places(['patientid', 'target', 'x', 'y', 'width', 'height']);
+  // the challenge's boxes are opacities that suggest pneumonia, in pixels of its films of 1,024
+  if (rsna) {
+    return rows.filter(row => Number(row[rsna[1]]) === 1).map(row =>
+      entryOf([row[rsna[0]], 'Pneumonia', ...rsna.slice(2).map(k => row[k])], [0, 1, 2, 3, 4, 5], edges => ({...sized(edges), of: {width: 1024, height: 1024}})));
+  }
+  return null;
+}
+
+/** @param {string[]} row @param {number[]} places of file, finding and four numbers @param {(edges: number[]) => object} shaped @returns {Entry} */
+const entryOf = (row, [file, label, ...edges], shaped) =>
+  ({file: row[file] ?? '', listed: [{label: row[label], ...shaped(edges.map(k => row[k]?.trim() ? Number(row[k]) : NaN))}]});
+
+/** @param {number[]} edges left, top, width, height */
+const sized = ([x, y, w, h]) => ({x, y, w, h});
+/** @param {number[]} edges left, top, right, bottom */
+const cornered = ([x, y, right, bottom]) => ({x, y, w: right - x, h: bottom - y});
+
+/** @param {string | undefined} cell @returns {unknown[]} */
+function listIn(cell) {
+  try {
+    const listed = JSON.parse(cell || '[]');
+    return Array.isArray(listed) ? listed : [null];
+  } catch {
+    return [null];
+  }
+}
+
+// ------------------------------------------------------------------ COCO
+
+/** @param {string} text @returns {Entry[] | null} null if it is no COCO file */
+function cocoEntries(text) {
+  const {images, annotations, categories} = objectIn(text);
+  if (![images, annotations, categories].every(Array.isArray)) return null;
+  const [films, names] = [images, categories].map(list => new Map(list.map((/** @type {any} */ item) => [item?.id, item])));
+  return annotations.map((/** @type {any} */ one) => {
+    const film = films.get(one?.image_id);
+    const [x, y, w, h] = Array.isArray(one?.bbox) ? one.bbox : [];
+    const of = film?.width > 0 && film?.height > 0 ? {width: film.width, height: film.height} : undefined;
+    return {file: String(film?.file_name ?? '').replace(/^.*\//, ''), listed: [film ? {label: names.get(one.category_id)?.name, x, y, w, h, of} : null]};
+  });
+}
+
+/** @param {string} text @returns {any} empty if it is no JSON object */
+function objectIn(text) {
+  try {
+    return JSON.parse(text) ?? {};
+  } catch {
+    return {};
+  }
+}
+
 /**
  * Converts a table's boxes to shares of the displayed film.
- * @param {readonly TableBox[]} boxes @param {SeenFilm} size @param {number} turns of the film to the left, in quarters
+ * @param {readonly TableBox[]} boxes @param {SeenFilm} shown @param {number} turns of the film to the left, in quarters
  * @returns {{inside: Box[], beside: number}} boxes on the film, and the number of boxes outside it
  */
-export function placed(boxes, size, turns) {
-  const [width, height] = turns % 2 ? [size.height, size.width] : [size.width, size.height];
-  const all = boxes.map(({label, x, y, w, h}) => ({label: labelOf(label), given: true,
-    edges: turned([x / width, y / height, (x + w) / width, (y + h) / height], turns)}));
+export function placed(boxes, shown, turns) {
+  const [width, height] = turns % 2 ? [shown.height, shown.width] : [shown.width, shown.height];
+  const all = boxes.map(({label, x, y, w, h, of}) => {
+    const size = of ?? {width, height};
+    return {label: labelOf(label), given: true, edges: turned([x / size.width, y / size.height, (x + w) / size.width, (y + h) / size.height], turns)};
+  });
   const inside = all.filter(({edges: [left, top, right, bottom]}) => left < 1 && top < 1 && right > 0 && bottom > 0);
   return {inside, beside: all.length - inside.length};
 }

@@ -29,7 +29,7 @@ export function createFilmPane() {
 }
 
 function createParts() {
-  const picker = make('input', {type: 'file', multiple: true, accept: [...state.page.accepts, '.csv'].join(','), class: 'picker', tabindex: -1,
+  const picker = make('input', {type: 'file', multiple: true, accept: [...state.page.accepts, '.csv', '.tsv', '.json'].join(','), class: 'picker', tabindex: -1,
     'aria-label': tr('ui.films.choose'), onchange: () => { addFiles([...(picker.files ?? [])]); picker.value = ''; }});
   const openPicker = () => picker.click();
   const invite = make('button', {type: 'button', class: 'invite', onclick: openPicker, hidden: !takesFilms()},

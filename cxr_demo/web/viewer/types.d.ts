@@ -119,9 +119,9 @@ export interface Answer extends Progress {
 // ------------------------------------------------------------------ in the store
 
 export interface Box { readonly label: string; readonly edges: Edges; readonly given?: boolean }
-/** A box of a table, in pixels of the file; `from` names the table. */
+/** A box of a table, in pixels of the file or of the size `of` it; `from` names the table. */
 export interface TableBox {
-  readonly label: string; readonly x: number; readonly y: number; readonly w: number; readonly h: number; readonly from: string;
+  readonly label: string; readonly x: number; readonly y: number; readonly w: number; readonly h: number; readonly of?: Size; readonly from: string;
 }
 export interface Source {
   readonly kind: 'file' | 'phantom' | 'example' | 'lesson' | 'recorded'; readonly path?: string; readonly name?: string;

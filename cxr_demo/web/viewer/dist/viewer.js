@@ -1,4 +1,4 @@
-// Made by `make viewer`; sources sha256:d8336a4ab9934cc8d6780079dce3b5a1fb9ab06a6b9d28334382496b3ca7cedc
+// Made by `make viewer`; sources sha256:f2c6cde14c07bee6e394a03a1f1bdc33b410535beb3195b1343ad0116083faf4
 "use strict";
 var viewer = (() => {
   var __defProp = Object.defineProperty;
@@ -27,14 +27,32 @@ var viewer = (() => {
   });
 
   // cxr_demo/web/viewer/csv.js
+  var SEPARATORS = [",", ";", "	", "|"];
+  function decoded(bytes) {
+    const [first, second] = new Uint8Array(bytes);
+    if (first === 255 && second === 254) return new TextDecoder("utf-16le").decode(bytes);
+    if (first === 254 && second === 255) return new TextDecoder("utf-16be").decode(bytes);
+    try {
+      return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+    } catch {
+      return new TextDecoder("windows-1252").decode(bytes);
+    }
+  }
+  function separatorIn(text) {
+    const bare = text.trimStart().split(/\r|\n/, 1)[0].replace(/"[^"]*"/g, "");
+    const counts = SEPARATORS.map((separator) => bare.split(separator).length);
+    return SEPARATORS[counts.indexOf(Math.max(...counts))];
+  }
   function parseCsv(text) {
+    const separator = separatorIn(text);
+    const between = separator === "|" ? "\\|" : separator;
     const rows = [[]];
-    for (const [, quoted2, plain, end] of text.replace(/^\ufeff/, "").matchAll(/(?:"((?:[^"]|"")*)"|([^,"\r\n]*))(,|\r?\n|$)/g)) {
+    for (const [, quoted2, plain, end] of text.replace(/^\ufeff/, "").matchAll(new RegExp(`(?:"((?:[^"]|"")*)"|([^${between}"\\r\\n]*))(${between}|\\r?\\n|\\r|$)`, "g"))) {
       rows[rows.length - 1].push(quoted2?.replaceAll('""', '"') ?? plain);
       if (end === "") break;
-      if (end !== ",") rows.push([]);
+      if (end !== separator) rows.push([]);
     }
-    return rows.filter((row2) => row2.length > 1);
+    return rows.filter((row2) => row2.length > 1 && row2.some((cell3) => cell3.trim()));
   }
   var quoted = (text) => `"${(/^[=+\-@\t\r]/.test(text) ? `'${text}` : text).replaceAll('"', '""')}"`;
   var csvOf = (rows) => rows.map((row2) => `${row2.join(",")}\r
@@ -74,42 +92,87 @@ var viewer = (() => {
   }
 
   // cxr_demo/web/viewer/boxtables.js
-  var OTHER_NAMES = { Infiltrate: "Infiltration" };
+  var OTHER_NAMES = {
+    "Infiltrate": "Infiltration",
+    "Pleural effusion": "Effusion",
+    "Pleural thickening": "Pleural_Thickening",
+    "Nodule/Mass": "Nodule",
+    "Pulmonary fibrosis": "Fibrosis"
+  };
   var labelOf = (label) => OTHER_NAMES[label] ?? label;
   var stem = (name) => name.replace(/\.[^.]*$/, "");
   function readBoxTable(name, text) {
-    const [head, ...rows] = parseCsv(text);
-    const [file, boxes] = ["file", "boxes"].map((column) => head?.indexOf(column) ?? -1);
+    const entries = /^\s*[{[]/.test(text) ? cocoEntries(text) : tableEntries(text);
     const read = /* @__PURE__ */ new Map();
     let wrong = 0;
-    for (const row2 of rows) {
-      const listed = entriesOf(row2, boxes);
-      const good = listed.filter(isBox).map(({ label, x, y, w, h }) => ({ label, x, y, w, h, from: name }));
+    for (const { file, listed } of entries ?? []) {
+      const good = listed.filter(isBox).map(({ label, x, y, w, h, of }) => ({ label, x, y, w, h, ...of ? { of } : {}, from: name }));
       wrong += listed.length - good.length;
-      const key = stem(row2[file >= 0 ? file : 0]);
+      const key = stem(file);
       if (good.length) read.set(key, [...read.get(key) ?? [], ...good]);
     }
-    return { read, wrong, ours: boxes >= 0 };
+    return { read, wrong, known: entries !== null };
   }
-  function entriesOf(row2, boxes) {
-    if (boxes < 0) return [{ label: row2[1], x: Number(row2[2]), y: Number(row2[3]), w: Number(row2[4]), h: Number(row2[5]) }];
+  function isBox(box) {
+    return Boolean(box?.label && [box.x, box.y, box.w, box.h].every(Number.isFinite) && box.w > 0 && box.h > 0);
+  }
+  function tableEntries(text) {
+    const [head = [], ...rows] = parseCsv(text);
+    const names = head.map((name) => name.trim().toLowerCase());
+    const places = (wanted) => {
+      const found = wanted.map((name) => names.indexOf(name));
+      return found.includes(-1) ? null : found;
+    };
+    const ours = places(["file", "boxes"]);
+    if (ours) return rows.map((row2) => ({ file: row2[ours[0]] ?? "", listed: listIn(row2[ours[1]]) }));
+    const nih = places(["image index", "finding label", "x", "y", "w", "h"]) ?? (names[2]?.startsWith("bbox [x") ? [0, 1, 2, 3, 4, 5] : null);
+    if (nih) return rows.map((row2) => entryOf(row2, nih, sized));
+    const vindr = places(["image_id", "class_name", "x_min", "y_min", "x_max", "y_max"]);
+    const size = places(["width", "height"]);
+    if (vindr) {
+      return rows.filter((row2) => row2[vindr[1]] !== "No finding").map((row2) => entryOf(row2, vindr, (edges) => ({ ...cornered(edges), ...size ? { of: { width: Number(row2[size[0]]), height: Number(row2[size[1]]) } } : {} })));
+    }
+    const rsna = places(["patientid", "target", "x", "y", "width", "height"]);
+    if (rsna) {
+      return rows.filter((row2) => Number(row2[rsna[1]]) === 1).map((row2) => entryOf([row2[rsna[0]], "Pneumonia", ...rsna.slice(2).map((k) => row2[k])], [0, 1, 2, 3, 4, 5], (edges) => ({ ...sized(edges), of: { width: 1024, height: 1024 } })));
+    }
+    return null;
+  }
+  var entryOf = (row2, [file, label, ...edges], shaped) => ({ file: row2[file] ?? "", listed: [{ label: row2[label], ...shaped(edges.map((k) => row2[k]?.trim() ? Number(row2[k]) : NaN)) }] });
+  var sized = ([x, y, w, h]) => ({ x, y, w, h });
+  var cornered = ([x, y, right, bottom]) => ({ x, y, w: right - x, h: bottom - y });
+  function listIn(cell3) {
     try {
-      const listed = JSON.parse(row2[boxes] || "[]");
+      const listed = JSON.parse(cell3 || "[]");
       return Array.isArray(listed) ? listed : [null];
     } catch {
       return [null];
     }
   }
-  function isBox(box) {
-    return Boolean(box?.label && [box.x, box.y, box.w, box.h].every(Number.isFinite) && box.w > 0 && box.h > 0);
+  function cocoEntries(text) {
+    const { images, annotations, categories } = objectIn(text);
+    if (![images, annotations, categories].every(Array.isArray)) return null;
+    const [films, names] = [images, categories].map((list) => new Map(list.map((item) => [item?.id, item])));
+    return annotations.map((one) => {
+      const film = films.get(one?.image_id);
+      const [x, y, w, h] = Array.isArray(one?.bbox) ? one.bbox : [];
+      const of = film?.width > 0 && film?.height > 0 ? { width: film.width, height: film.height } : void 0;
+      return { file: String(film?.file_name ?? "").replace(/^.*\//, ""), listed: [film ? { label: names.get(one.category_id)?.name, x, y, w, h, of } : null] };
+    });
   }
-  function placed(boxes, size, turns) {
-    const [width, height] = turns % 2 ? [size.height, size.width] : [size.width, size.height];
-    const all = boxes.map(({ label, x, y, w, h }) => ({
-      label: labelOf(label),
-      given: true,
-      edges: turned([x / width, y / height, (x + w) / width, (y + h) / height], turns)
-    }));
+  function objectIn(text) {
+    try {
+      return JSON.parse(text) ?? {};
+    } catch {
+      return {};
+    }
+  }
+  function placed(boxes, shown2, turns) {
+    const [width, height] = turns % 2 ? [shown2.height, shown2.width] : [shown2.width, shown2.height];
+    const all = boxes.map(({ label, x, y, w, h, of }) => {
+      const size = of ?? { width, height };
+      return { label: labelOf(label), given: true, edges: turned([x / size.width, y / size.height, (x + w) / size.width, (y + h) / size.height], turns) };
+    });
     const inside2 = all.filter(({ edges: [left, top, right, bottom] }) => left < 1 && top < 1 && right > 0 && bottom > 0);
     return { inside: inside2, beside: all.length - inside2.length };
   }
@@ -575,10 +638,10 @@ var viewer = (() => {
   }
   var resultOf = (film) => film.results.get(state.model) ?? null;
   var current = () => state.film && resultOf(state.film);
-  var entryOf = (method) => current()?.entries.get(method.key) ?? null;
+  var entryOf2 = (method) => current()?.entries.get(method.key) ?? null;
   var shown = () => state.page.methods.filter((method) => state.on.has(method.key));
   var isBusy = (entry) => entry?.state === "running" || entry?.state === "stopping";
-  var finished = () => shown().filter((method) => entryOf(method)?.state === "done");
+  var finished = () => shown().filter((method) => entryOf2(method)?.state === "done");
   var answered = () => state.films.filter(resultOf);
   var ticked = () => answered().filter((film) => film.ticked);
   var methodOf = (key) => state.page.methods.find((method) => method.key === key) ?? null;
@@ -865,7 +928,7 @@ var viewer = (() => {
   }
   function askNext() {
     const busy = state.asked.size || state.film?.busy || state.grid.job || measuring().length;
-    if (busy || shown().some((method) => entryOf(method)?.state === "running")) return;
+    if (busy || shown().some((method) => entryOf2(method)?.state === "running")) return;
     const next = state.films.find((film) => film.source && !film.error && !film.busy && !resultOf(film));
     if (next) askFilm(next, true);
   }
@@ -888,7 +951,7 @@ var viewer = (() => {
     if (!result) return;
     const run = nextRun();
     const settings = settingsOf(method);
-    const known = entryOf(method);
+    const known = entryOf2(method);
     const before = known?.state === "done" ? { ...known, error: null } : known?.before;
     setEntry(result, method, { run, state: "running", began: performance.now(), settings, before });
     publish("card", method);
@@ -896,7 +959,7 @@ var viewer = (() => {
   }
   function complete() {
     if (waitsForRequest()) return;
-    for (const method of shown()) if (!entryOf(method)) start(method);
+    for (const method of shown()) if (!entryOf2(method)) start(method);
   }
   function askEstimate(method) {
     const run = nextRun();
@@ -904,7 +967,7 @@ var viewer = (() => {
     ask("estimate", { run, model: state.model, method: method.key, settings: settingsOf(method) });
   }
   function stop(method) {
-    const entry = entryOf(method);
+    const entry = entryOf2(method);
     if (entry?.state !== "running") return;
     changeEntry(entry, { state: "stopping" });
     publish("card", method);
@@ -912,7 +975,7 @@ var viewer = (() => {
   }
   function leave() {
     const result = current();
-    if (!result || !measuring().length && !shown().some((method) => isBusy(entryOf(method)))) return;
+    if (!result || !measuring().length && !shown().some((method) => isBusy(entryOf2(method)))) return;
     dropUnfinished(result);
     ask("stop", { run: state.run });
   }
@@ -920,8 +983,8 @@ var viewer = (() => {
     if (again && isExample()) return adopt();
     const result = current();
     const done = finished();
-    if (!result || !done.length || shown().some((method) => isBusy(entryOf(method)))) return;
-    const of = done.map((method) => `${method.key}:${entryOf(method)?.run}`).join(" ");
+    if (!result || !done.length || shown().some((method) => isBusy(entryOf2(method)))) return;
+    const of = done.map((method) => `${method.key}:${entryOf2(method)?.run}`).join(" ");
     const known = result.trust?.about === of ? result.trust : null;
     if (!again && known) return;
     const run = nextRun();
@@ -1370,8 +1433,8 @@ var viewer = (() => {
     return wanted.map((label) => seen.labels.indexOf(label ?? "")).find((i) => i >= 0) ?? foremost(seen);
   }
   async function addFiles(files) {
-    const tables = files.filter((file) => /\.csv$/i.test(file.name));
-    for (const table of tables) readBoxes(table.name, await table.text());
+    const tables = files.filter((file) => /\.(csv|tsv|json)$/i.test(file.name));
+    for (const table of tables) readBoxes(table.name, decoded(await table.arrayBuffer()));
     const added = files.filter((file) => !tables.includes(file)).map((file) => ({ file, film: addFilm(file.name, null) }));
     if (!added.length) return;
     choose(added[0].film);
@@ -1514,7 +1577,7 @@ var viewer = (() => {
     askTrust(true);
   }
   function readBoxes(name, text) {
-    const { read, wrong, ours } = readBoxTable(name, text);
+    const { read, wrong, known } = readBoxTable(name, text);
     const table = new Map(state.table);
     for (const [key, boxes] of read) table.set(key, [...(table.get(key) ?? []).filter((box) => box.from !== name), ...boxes]);
     setTable(table);
@@ -1523,8 +1586,8 @@ var viewer = (() => {
     const others = found.filter((box) => !state.spec.labels.includes(labelOf(box.label))).length;
     const words2 = [
       found.length ? tr("ui.films.boxes_read", { n: found.length, name }) : "",
-      wrong && (found.length || ours) ? tr("ui.films.boxes_wrong", { n: wrong, name }) : "",
-      !found.length && !(wrong && ours) ? tr("ui.films.boxes_none", { name }) : "",
+      wrong ? tr("ui.films.boxes_wrong", { n: wrong, name }) : "",
+      !known ? tr("ui.films.boxes_unknown", { name }) : !found.length && !wrong ? tr("ui.films.boxes_none", { name }) : "",
       others ? tr("ui.films.boxes_other_findings", { n: others }) : ""
     ].filter(Boolean).join(" ");
     const waits = found.length > 0 && !here;
@@ -1588,7 +1651,7 @@ var viewer = (() => {
     return tr("ui.progress.copies_and_time", { done, n: total, time: lasting(each * (total - done)) });
   }
   function pace(method) {
-    const ran = [method, ...state.page.methods].map(entryOf).find((entry) => entry?.state === "done" && (entry.steps?.[1] ?? 0) > 20);
+    const ran = [method, ...state.page.methods].map(entryOf2).find((entry) => entry?.state === "done" && (entry.steps?.[1] ?? 0) > 20);
     return ran?.steps && ran.seconds !== void 0 ? ran.seconds / ran.steps[1] : null;
   }
 
@@ -1618,7 +1681,7 @@ var viewer = (() => {
       ...about(run),
       finding: state.chosen,
       methods: done.map((method) => method.key),
-      settings: Object.fromEntries(done.map((method) => [method.key, entryOf(method)?.settings])),
+      settings: Object.fromEntries(done.map((method) => [method.key, entryOf2(method)?.settings])),
       boxes: boxesTold(result.film)
     });
     publish("export");
@@ -2304,10 +2367,10 @@ var viewer = (() => {
     if (state.grid.job?.run === answer.run) return heardJob(answer);
     const method = methodOf(answer.method ?? "");
     const result = current();
-    const entry = method && entryOf(method);
+    const entry = method && entryOf2(method);
     if (!result || !entry || entry.run !== answer.run || entry.state === "done") return;
     const maps = answer.maps ? await unpacked(answer.maps) : null;
-    if (result !== current() || entryOf(method) !== entry || (entry.at ?? 0) > (answer.at ?? Infinity)) return;
+    if (result !== current() || entryOf2(method) !== entry || (entry.at ?? 0) > (answer.at ?? Infinity)) return;
     if (answer.error && entry.before) {
       setEntry(result, method, { ...entry.before, error: answer.error });
       publish("card", method);
@@ -2332,7 +2395,7 @@ var viewer = (() => {
   function heardFailure(failed, form) {
     const error = state.page.refused;
     const method = methodOf(failed);
-    const entry = method && entryOf(method);
+    const entry = method && entryOf2(method);
     const { job } = state.grid;
     const part = failed === "export" ? current()?.exporting : failed === "trust" || failed === "scramble" ? current()?.[failed] : null;
     if (job && job.method === method && !isBusy(entry)) heardJob({ run: job.run, error });
@@ -2818,7 +2881,7 @@ var viewer = (() => {
     return field;
   }
   function takeSettings(card) {
-    const used = entryOf(card.method)?.settings;
+    const used = entryOf2(card.method)?.settings;
     if (used) setSettings(card.method, used);
     for (const [name, value] of Object.entries(used ?? {})) {
       const field = card.fields.get(name);
@@ -2832,14 +2895,14 @@ var viewer = (() => {
     return Math.max(own2, ...comparable().map(limitIn));
   }
   var comparable = () => shown().filter((method) => method.comparable);
-  var limitIn = (method) => entryOf(method)?.maps?.limit[state.chosen] ?? 0;
+  var limitIn = (method) => entryOf2(method)?.maps?.limit[state.chosen] ?? 0;
   function drawCard(card) {
     const { method } = card;
     const result = current();
     showStage(card);
     if (!result) return;
     fit(card.canvas, result.image);
-    const entry = entryOf(method);
+    const entry = entryOf2(method);
     const maps = entry?.maps;
     const stops2 = stopsOf(method);
     const map = maps ? { maps, limit: limitOf(method, maps), stops: stops2 } : null;
@@ -2851,7 +2914,7 @@ var viewer = (() => {
     if (state.pointer) readOut(card);
   }
   function showStage({ stage, method }) {
-    const waits = waitsForRequest() && !entryOf(method);
+    const waits = waitsForRequest() && !entryOf2(method);
     stage.classList.toggle("blank", waits || !current());
     stage.dataset.blank = waits ? tr("ui.cards.on_request") : tr("ui.cards.appears_here");
   }
@@ -2884,7 +2947,7 @@ var viewer = (() => {
     return ratio >= 2 ? tr("ui.cards.fainter", { times: ratio.toFixed(0), method: strongest.title }) : "";
   }
   function readOut(card) {
-    const maps = entryOf(card.method)?.maps;
+    const maps = entryOf2(card.method)?.maps;
     const crop = current()?.seen.film.crop;
     if (!maps || !crop || !state.pointer) return setText(card.readout, "");
     const place = placeIn(state.pointer, crop);
@@ -2902,11 +2965,11 @@ var viewer = (() => {
     trust.title = verdict.words;
   }
   function saveMap(method) {
-    const maps = entryOf(method)?.maps;
+    const maps = entryOf2(method)?.maps;
     if (maps) savePicture(method, maps, limitOf(method, maps));
   }
   function refresh(card) {
-    const entry = entryOf(card.method);
+    const entry = entryOf2(card.method);
     const busy = isBusy(entry);
     const [done, total] = entry?.steps ?? [0, 0];
     card.node.dataset.state = entry?.state ?? "idle";
@@ -2947,7 +3010,7 @@ var viewer = (() => {
     const box = make("input", { type: "checkbox", checked: state.on.has(method.key), "data-method": method.key, onchange: () => {
       switchMethod(method, box.checked);
       if (!box.checked) stop(method);
-      else if (!entryOf(method)) askRun(method);
+      else if (!entryOf2(method)) askRun(method);
       publish("cards-shown");
       publish("grid");
     } });
@@ -3140,7 +3203,7 @@ var viewer = (() => {
     const picker = make("input", {
       type: "file",
       multiple: true,
-      accept: [...state.page.accepts, ".csv"].join(","),
+      accept: [...state.page.accepts, ".csv", ".tsv", ".json"].join(","),
       class: "picker",
       tabindex: -1,
       "aria-label": tr("ui.films.choose"),
@@ -3609,7 +3672,7 @@ var viewer = (() => {
     const { labels, ranked, probabilities } = result.seen;
     const picked = ranked.filter((i) => isCompared(labels[i]));
     const rows = shown().flatMap((method) => {
-      const maps = entryOf(method)?.maps;
+      const maps = entryOf2(method)?.maps;
       if (!maps) return [];
       const most = Math.max(...picked.map((i) => maps.limit[i]));
       return [[method.title, picked.map((i) => cell2(
@@ -4173,7 +4236,7 @@ var viewer = (() => {
   }
   function evidenceWords({ seen: { film: { crop } } }, finding, edges) {
     const found = shown().flatMap((method) => {
-      const maps = entryOf(method)?.maps;
+      const maps = entryOf2(method)?.maps;
       return maps ? [`${method.title} ${share(evidenceIn(maps, finding, edges, crop))}`] : [];
     });
     return found.length ? tr(
@@ -4416,7 +4479,7 @@ var viewer = (() => {
       [[state.wipe.a, 0, x], [state.wipe.b, x, width - x]]
     ) {
       const method = methodOf(key ?? "");
-      const maps = method && entryOf(method)?.maps;
+      const maps = method && entryOf2(method)?.maps;
       pen.save();
       pen.beginPath();
       pen.rect(left, 0, wide, height);
@@ -4496,7 +4559,7 @@ var viewer = (() => {
       root.querySelector(".cards")
     );
     setInterval(() => {
-      for (const method of shown()) if (entryOf(method)?.state === "running") publish("card", method);
+      for (const method of shown()) if (entryOf2(method)?.state === "running") publish("card", method);
       askNext();
     }, 200);
   }
