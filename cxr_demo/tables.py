@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+import itertools
 from typing import TYPE_CHECKING
 
 from cxr_demo.errors import DataError
@@ -25,7 +26,8 @@ def read(path: Path) -> tuple[list[str], Iterator[tuple[int, Row]]]:
     """The names of a table's columns, and its rows in turn, each with the number of the line on which it begins.
 
     Rows without any text are passed over. DataError, which names the line, for a file that cannot be read, a column
-    named twice, a row of another length than the header, and a quote that is never closed.
+    named twice, a row longer than the header, and a quote that is never closed. Cells that are missing at the end of a
+    row, where spreadsheets leave out separators, are empty.
     """
     try:
         text = _decoded(path.read_bytes())
@@ -45,9 +47,9 @@ def read(path: Path) -> tuple[list[str], Iterator[tuple[int, Row]]]:
 
 def _rows(path: Path, names: list[str], lines: Iterator[tuple[int, list[str]]]) -> Iterator[tuple[int, Row]]:
     for line, cells in lines:
-        if len(cells) < len(names) or any(cell.strip() for cell in cells[len(names) :]):
-            raise DataError(f"{path} line {line}: it has {len(cells)} cells, and the header has {len(names)}.")
-        yield line, dict(zip(names, cells, strict=False))
+        if any(cell.strip() for cell in cells[len(names) :]):
+            raise DataError(f"{path} line {line}: it has {len(cells)} cells, but the header has {len(names)}.")
+        yield line, dict(itertools.zip_longest(names, cells[: len(names)], fillvalue=""))
 
 
 def _lines(path: Path, reader: Iterator[list[str]]) -> Iterator[tuple[int, list[str]]]:
@@ -80,6 +82,6 @@ def _decoded(data: bytes) -> str:
 
 def _separator(text: str) -> str:
     """The separator that divides the header into most cells, outside quotes."""
-    header = text.lstrip("\r\n").partition("\n")[0]
+    header = text.lstrip("\r\n").replace("\r", "\n").partition("\n")[0]
     bare = "".join(header.split('"')[::2])
     return max(SEPARATORS, key=bare.count)

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 FORMATS = ("PNG", "JPEG", "JPEG2000", "BMP", "WEBP", "AVIF")
 TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # the last two are BigTIFF, for files above 4 GB
 
+#: Segments of a JPEG file before its picture, of which real files have dozens.
+MOST_SEGMENTS = 1000
+
 #: First bytes of archives, and of the types of picture that are known but not read.
 ARCHIVES = (b"PK\3\4", b"PK\5\6", b"\x1f\x8b", b"BZh", b"7z\xbc\xaf", b"Rar!", b"\xfd7zXZ")
 HEIF = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1")
@@ -83,7 +86,7 @@ def decode(data: bytes, name: str) -> tuple[np.ndarray, Notes]:
     try:
         if dicom.looks_like(data):
             return dicom.decode(data, name, MOST_PIXELS)
-        _refuse_by_name(data, name)
+        _refuse_known(data, name)
         return _tiff(data, name) if data[:4] in TIFF else _picture(data, name)
     except UnreadableImage:
         raise
@@ -96,11 +99,13 @@ def decode(data: bytes, name: str) -> tuple[np.ndarray, Notes]:
         raise UnreadableImage(message("error.film.damaged", name=name)) from None
 
 
-def _refuse_by_name(data: bytes, name: str) -> None:
+def _refuse_known(data: bytes, name: str) -> None:
     """Raise UnreadableImage for archives and for pictures of a known type that no decoder here reads."""
     if data.startswith(ARCHIVES) or data[257:262] == b"ustar":
         raise UnreadableImage(message("error.film.archive", name=name))
-    other = "JPEG XL" if data.startswith(JPEG_XL) else "HEIC" if data[4:8] == b"ftyp" and data[8:12] in HEIF else None
+    brands = data[8 : int.from_bytes(data[:4], "big")][:200] if data[4:8] == b"ftyp" else b""
+    heic = brands[:4] in HEIF and b"avif" not in brands
+    other = "JPEG XL" if data.startswith(JPEG_XL) else "HEIC" if heic else None
     if other:
         raise UnreadableImage(message("error.film.photo_format", name=name, format=other))
 
@@ -137,7 +142,9 @@ def _picture(data: bytes, name: str, formats: tuple[str, ...] = FORMATS) -> tupl
 def _twelve_bit_size(data: bytes) -> tuple[int, int] | None:
     """Height and width of a JPEG of 12 bits, which Pillow cannot decode; None for any other file."""
     at = 2
-    while data[:2] == b"\xff\xd8" and data[at : at + 1] == b"\xff" and at + 9 <= len(data):
+    for _ in range(MOST_SEGMENTS):
+        if data[:2] != b"\xff\xd8" or data[at : at + 1] != b"\xff" or at + 9 > len(data):
+            return None
         marker, length = data[at + 1], int.from_bytes(data[at + 2 : at + 4], "big")
         if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):  # a start of frame
             height, width = (int.from_bytes(data[at + k : at + k + 2], "big") for k in (5, 7))

@@ -187,6 +187,8 @@ def _rows(table: Path, labels: Sequence[str], images: Path) -> list[dict[str, An
     rows: list[dict[str, Any]] = []
     for line, row in lines:
         where = f"{table} line {line}"
+        if not row["file"]:
+            raise DataError(f"{where} names no file.")
         path = images / row["file"]
         if not path.is_file():
             raise DataError(f"{where}: {row['file']} is not in {path.parent}.")

@@ -898,7 +898,7 @@ class TestBelieving:
         fresh.drop(film_file).wait("gradcam")
         for other in ("a,b\n1,2\n", "", "{}"):
             assert said(other).startswith(
-                "some.csv is no list of boxes that can be read here: it needs the columns file"
+                "some.csv is not a list of boxes that can be read here: it needs the columns file"
             )
         assert said("file;boxes\nnothing.png;[]\n") == "some.csv contains no boxes."
         assert said(f"file,boxes\n{film_file.name},[{{\n") == f"1 entry of some.csv is not a box: {needs}"

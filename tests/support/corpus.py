@@ -304,7 +304,7 @@ REFUSED = {
     "many pixels in tiff": (many_pixels(), "megapixels"),
     "cut deflated": (as_dicom(EIGHT, DeflatedExplicitVRLittleEndian)[:-40], "damaged"),
     "many deflated pixels": (as_dicom(EIGHT, DeflatedExplicitVRLittleEndian, Rows=10000, Columns=6000), "megapixels"),
-    "deflated bomb": (deflated_bomb(), "MiB"),
+    "deflated bomb": (deflated_bomb(), "inflates"),
 }  # fmt: skip
 
 

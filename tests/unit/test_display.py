@@ -1,10 +1,14 @@
 """DICOM as devices write it: what a viewer displays, whatever is wrong with the tags."""
 
+import time
+import zlib
+
 import numpy as np
 import pydicom
 import pytest
 from pydicom.dataelem import RawDataElement
 from pydicom.tag import Tag
+from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from cxr_demo.errors import UnreadableImage
 from cxr_demo.films import dicom, image
@@ -19,11 +23,6 @@ WHOLE = RAMP / 4095.0
 
 def read(pixels=RAMP, **tags):
     return image.decode(as_dicom(pixels, **{"BitsStored": 12, **tags}), "film.dcm")
-
-
-def raw(value):
-    """A decimal string that pydicom does not check before it writes."""
-    return lambda keyword: RawDataElement(Tag(keyword), "DS", len(value), value, 0, False, True)
 
 
 def read_raw(**values):
@@ -116,6 +115,10 @@ class TestTables:
     def test_bits(self, bits):
         shows(read(VOILUTSequence=[table(np.arange(4096), bits=bits)]), WHOLE)
 
+    def test_a_table_that_leaves_the_top_of_its_range_empty_is_as_dark_as_it_says(self):
+        film = read(VOILUTSequence=[table(np.arange(4096) // 2 + np.arange(4096) % 2, bits=12)])
+        shows(film, (RAMP // 2 + RAMP % 2) / 4095)
+
     @pytest.mark.parametrize("scale", [1, 4, 16])
     def test_white_is_what_the_entries_need(self, scale):
         shows(read(VOILUTSequence=[table(np.arange(4096) * scale)]), RAMP * scale / (4096 * scale - 1), 1 / 4095)
@@ -155,19 +158,69 @@ class TestTables:
         shows(film, (RAMP // 2 / 2048.0).clip(0, 1))
 
 
+class TestHostileNumbers:
+    @pytest.mark.parametrize("slope", [b"1E308", b"1E-320", b"-1E99"])
+    def test_a_slope_beyond_reason_is_not_there(self, slope):
+        assert shows(read_raw(RescaleSlope=slope, RescaleIntercept=b"0"), WHOLE) == []
+
+    def test_thousands_of_windows_tables_and_shutters_take_no_longer(self):
+        empty = [table([0, 1], first=60_000)] * 3000
+        tags = {"ShutterShape": ["CIRCULAR"] * 500, "CenterOfCircularShutter": [32, 32], "RadiusOfCircularShutter": 90}
+        began = time.process_time()
+        read(VOILUTSequence=empty, WindowCenter=[9e6] * 1500, WindowWidth=[1] * 1500, **tags)
+        assert time.process_time() - began < 5
+
+    def test_a_deflated_file_may_not_give_its_own_limit(self):
+        packed = as_dicom(EIGHT, DeflatedExplicitVRLittleEndian, SamplesPerPixel=65535, BitsAllocated=65528)
+        start = (
+            144
+            + pydicom.dcmread(
+                pydicom.filebase.DicomBytesIO(packed), stop_before_pixels=True
+            ).file_meta.FileMetaInformationGroupLength
+        )
+        plain = zlib.decompress(packed[start:], -zlib.MAX_WBITS)
+        packer = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+        bomb = (
+            packed[:start]
+            + packer.compress(plain)
+            + b"".join(packer.compress(bytes(2**20)) for _ in range(300))
+            + packer.flush()
+        )
+        with pytest.raises(UnreadableImage, match="inflates"):
+            image.decode(bomb, "bomb.dcm")
+
+
+class TestContradictions:
+    """Where the pixels contradict the tags, the pixels decide."""
+
+    def test_samples_that_lie_low_although_the_highest_bit_is_said_to_be_used(self):
+        assert shows(read(HighBit=15), WHOLE) == []
+
+    @pytest.mark.parametrize(("keyword", "value"), [("NumberOfFrames", "1"), ("PlanarConfiguration", 2)])
+    def test_tags_that_pydicom_refuses(self, keyword, value):
+        pixels = np.dstack([EIGHT] * 3) if keyword == "PlanarConfiguration" else EIGHT
+        film = image.decode(as_dicom(pixels, **{keyword: value}), "film.dcm")
+        np.testing.assert_allclose(film.pixels, EIGHT / 255, atol=0.005)
+
+    def test_padding_whose_range_would_wrap_around_hides_nothing(self):
+        pixels = RAMP.astype(np.int16)
+        film = image.decode(padded(pixels, 64536, BitsStored=16, PixelPaddingRangeLimit=-2000), "film.dcm")
+        assert (film.pixels[30:] > 0).all()
+
+
 class TestRequiredTags:
     @pytest.mark.parametrize(
         "tag", ["PhotometricInterpretation", "PixelRepresentation", "SamplesPerPixel", "BitsStored", "HighBit"]
     )
-    @pytest.mark.parametrize("value", [None, ""])
-    def test_of_grey_films(self, tag, value):
+    def test_of_grey_films(self, tag):
         film = image.decode(as_dicom(EIGHT, **{tag: None}), "film.dcm")
         np.testing.assert_allclose(film.pixels, EIGHT / 255, atol=1e-6)
 
     @pytest.mark.parametrize("tag", ["PhotometricInterpretation", "PlanarConfiguration", "SamplesPerPixel"])
     def test_of_coloured_films(self, tag):
-        film = image.decode(as_dicom(np.dstack([EIGHT] * 3), **{tag: None}), "film.dcm")
-        np.testing.assert_allclose(film.pixels, EIGHT / 255, atol=0.005)
+        coloured = np.dstack([EIGHT, EIGHT // 2, 255 - EIGHT])
+        film = image.decode(as_dicom(coloured, **{tag: None}), "film.dcm")
+        np.testing.assert_allclose(film.pixels, coloured @ [0.299, 0.587, 0.114] / 255, atol=0.005)
 
     @pytest.mark.parametrize("tag", ["Rows", "Columns"])
     def test_of_the_size(self, tag):

@@ -250,7 +250,7 @@ def test_an_inflating_dicom_is_refused_without_inflating_it_all():
     assert len(data) < 2e6
     tracemalloc.start()
     try:
-        with pytest.raises(UnreadableImage, match="MiB"):
+        with pytest.raises(UnreadableImage, match="inflates"):
             image.decode(data, "bomb.dcm")
         assert tracemalloc.get_traced_memory()[1] < 2e8
     finally:

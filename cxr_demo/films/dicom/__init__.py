@@ -36,7 +36,9 @@ def looks_like(data: bytes) -> bool:
 def decode(data: bytes, name: str, most_pixels: int) -> tuple[np.ndarray, Notes]:
     """Return grey values (H, W) float32 in [0, 1], where 0 is air, and notes for the reader.
 
-    RGB and YBR images become luma. Raises UnreadableImage, which mentions `name`, if the file has no pixels, several
+    RGB and YBR images become luma, without padding, shutters and windows.
+
+    Raises UnreadableImage, which mentions `name`, if the file has no pixels, several
     frames, a palette, more than `most_pixels` pixels, a compression without a decoder, or lacks a tag without a
     usual value.
     """
@@ -77,15 +79,21 @@ def _padding(words: np.ndarray, stored: np.ndarray, dataset: Dataset) -> np.ndar
 
     Values that no sample can have count as whole words, of whatever sign.
     """
-    found = [tags.numbers(dataset, keyword)[:1] for keyword in ("PixelPaddingValue", "PixelPaddingRangeLimit")]
-    ends = [round(end[0]) for end in found if end and end[0] is not None]
-    if not found[0] or found[0][0] is None:
-        return np.zeros(stored.shape, bool)
+    nothing = np.zeros(stored.shape, bool)
+    first = tags.number(dataset, "PixelPaddingValue", np.nan)
+    if np.isnan(first):
+        return nothing
+    limit = tags.number(dataset, "PixelPaddingRangeLimit", first)
+    ends = [round(first), round(limit)]
     bits, signed = int(dataset.BitsStored), int(dataset.PixelRepresentation)
-    least, most = -(2 ** (bits - 1)) * signed, 2 ** (bits - signed) - 1
-    if not all(least <= end <= most for end in ends):
+    if not all(-(2 ** (bits - 1)) * signed <= end < 2 ** (bits - signed) for end in ends):
         size = 2 ** (8 * words.dtype.itemsize)
-        stored, ends = words.astype(np.int64) % size, [end % size for end in ends]
+        middle = size // 2 * signed
+        stored, ends = words, [(end + middle) % size - middle for end in ends]
+        if (ends[0] < ends[1]) != (first < tags.number(dataset, "PixelPaddingRangeLimit", first)) and ends[0] != ends[
+            1
+        ]:
+            return nothing  # the range would wrap around
     padding: np.ndarray = (stored >= min(ends)) & (stored <= max(ends))
     return padding
 
@@ -96,7 +104,7 @@ def _shuttered(shape: tuple[int, ...], dataset: Dataset) -> np.ndarray:
     A shutter without usable edges is ignored.
     """
     hidden = np.zeros(shape, bool)
-    for kind in tags.words(dataset, "ShutterShape"):
+    for kind in dict.fromkeys(tags.words(dataset, "ShutterShape")):
         inside = SHUTTERS[kind](shape, dataset) if kind in SHUTTERS else None
         if inside is not None:
             hidden |= ~inside
@@ -133,13 +141,16 @@ def _circle(shape: tuple[int, ...], dataset: Dataset) -> np.ndarray | None:
 
 def _polygon(shape: tuple[int, ...], dataset: Dataset) -> np.ndarray | None:
     ends = tags.numbers(dataset, "VerticesOfThePolygonalShutter")  # rows and columns in turn
-    if len(ends) < 6 or len(ends) % 2 or None in ends:
+    if not 6 <= len(ends) <= MOST_ENDS or len(ends) % 2 or None in ends:
         return None
     corners = np.array(ends, np.float64).reshape(-1, 2)[:, ::-1] - 1
     inside = np.zeros(shape, np.uint8)
     cv2.fillPoly(inside, [np.rint(corners.clip(-1e6, 1e6)).astype(np.int32)], 1)
     return inside > 0
 
+
+#: Coordinates of a polygonal shutter that is drawn.
+MOST_ENDS = 2000
 
 #: Functions that return the mask (H, W) bool inside a shutter, or None without usable edges.
 SHUTTERS = {"RECTANGULAR": _rectangle, "CIRCULAR": _circle, "POLYGONAL": _polygon}

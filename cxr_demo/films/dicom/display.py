@@ -16,6 +16,12 @@ if TYPE_CHECKING:
 
 Notes = tuple[Message, ...]
 
+#: Slopes and intercepts beyond these belong to no film, and would leave no finite values.
+LEAST, MOST = 1e-12, 1e12
+
+#: At most so many of a file's lookup tables and windows are tried.
+MOST_TRIED = 8
+
 #: A mark burnt into a film covers at most this share of it, and has at most so many values.
 MARK_SHARE, MARK_VALUES = 0.02, 8
 
@@ -38,7 +44,8 @@ class Table:
         used = int(entries.max()).bit_length()
         self.entries = entries
         self.first = first - 65536 if signed and first > 32767 else first
-        self.white = 2 ** (bits if bits == used else used) - 1
+        # a table may leave the upper part of its range empty, but hardly three quarters of it
+        self.white = 2 ** (bits if used <= bits < used + 2 else used) - 1
 
     def __call__(self, values: np.ndarray) -> np.ndarray:
         """Map values of any shape to entries."""
@@ -55,17 +62,18 @@ def shown(stored: np.ndarray, dataset: Dataset, film: np.ndarray) -> tuple[np.nd
     """
     values, modality = _rescaled(stored, dataset)
     notes: Notes = ()
-    for table in _tables(dataset, "VOILUTSequence", signed=bool((values < 0).any())):
+    low, high = _ends(values, film)
+    for table in _tables(dataset, "VOILUTSequence", signed=low < 0):
         found = table(values) / table.white
-        if np.ptp(found[film]) > 0:
+        if np.subtract(*_ends(found, film)) < 0:
             return found, ()
     if len(dataset.get("VOILUTSequence") or ()):
         notes = (message("warning.film.table"),)
     windows = list(_windows(dataset))
     for centre, width in windows:
-        found = _windowed(values, centre, width, _function(dataset))
-        if np.ptp(found[film]) > 0:
-            return found, notes
+        ends = _windowed(np.array([low, high]), centre, width, _function(dataset))
+        if ends[0] < ends[1]:  # a window is monotone
+            return _windowed(values, centre, width, _function(dataset)), notes
     if windows:
         notes = (*notes, message("warning.film.window"))
     elif tags.values(dataset, "WindowCenter") or tags.values(dataset, "WindowWidth"):
@@ -74,9 +82,14 @@ def shown(stored: np.ndarray, dataset: Dataset, film: np.ndarray) -> tuple[np.nd
     return plain, (*more, *notes)
 
 
+def _ends(values: np.ndarray, film: np.ndarray) -> tuple[float, float]:
+    """The least and the largest value of the film."""
+    return float(values.min(where=film, initial=values.max())), float(values.max(where=film, initial=values.min()))
+
+
 def _tables(dataset: Dataset, keyword: str, *, signed: bool) -> Iterator[Table]:
     """The usable tables of a sequence."""
-    for item in dataset.get(keyword) or ():
+    for item in list(dataset.get(keyword) or ())[:MOST_TRIED]:
         try:
             yield Table(item, signed)
         except tags.MALFORMED:
@@ -93,7 +106,8 @@ def _rescaled(stored: np.ndarray, dataset: Dataset) -> tuple[np.ndarray, bool]:
 
 def _slope(dataset: Dataset) -> tuple[float, float]:
     """Slope and intercept of the rescaling; 1 and 0 where the file has no usable ones."""
-    return tags.number(dataset, "RescaleSlope", 1) or 1.0, tags.number(dataset, "RescaleIntercept", 0)
+    slope, intercept = tags.number(dataset, "RescaleSlope", 1.0), tags.number(dataset, "RescaleIntercept", 0.0)
+    return slope if LEAST < abs(slope) < MOST else 1.0, intercept if abs(intercept) < MOST else 0.0
 
 
 def _function(dataset: Dataset) -> str:
@@ -103,7 +117,7 @@ def _function(dataset: Dataset) -> str:
 def _windows(dataset: Dataset) -> Iterator[tuple[float, float]]:
     """Centres and widths of the display windows that are numbers with a positive width."""
     centres, widths = (tags.numbers(dataset, keyword) for keyword in ("WindowCenter", "WindowWidth"))
-    for centre, width in zip(centres, widths, strict=False):
+    for centre, width in list(zip(centres, widths, strict=False))[:MOST_TRIED]:
         if centre is not None and width is not None and width > 0:
             yield centre, width
 
@@ -128,7 +142,7 @@ def _whole_range(
     """Scale values without a display window: by the range of their bits, or by their own range if they are signed."""
     notes: Notes = ()
     if dataset.PixelRepresentation or modality:
-        low, high = float(values[film].min()), float(values[film].max())
+        low, high = _ends(values, film)
     else:
         top, notes = full_scale(stored[film], int(dataset.BitsStored))
         slope, intercept = _slope(dataset)

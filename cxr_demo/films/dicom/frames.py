@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import math
 import zlib
 from typing import TYPE_CHECKING
 
@@ -79,8 +78,8 @@ for _syntax in DECODER_DEPENDENCIES:
     get_decoder(_syntax).add_plugin("imagecodecs", (f"{__name__}", decode_frame.__name__))
 
 
-#: Bytes of a deflated file that hold the tags before its pixels, and that it may have besides its pixels.
-HEAD, REST = 2**20, 2**26
+#: Bytes of a deflated file that hold the tags before its pixels, that it may have besides its pixels, and of a sample.
+HEAD, REST, DEEPEST = 2**20, 2**26, 4
 
 
 def parse(data: bytes, name: str, most_pixels: int) -> Dataset:
@@ -99,12 +98,11 @@ def parse(data: bytes, name: str, most_pixels: int) -> Dataset:
         dataset.file_meta.TransferSyntaxUID = uid.ExplicitVRLittleEndian
         return dataset
     dataset = pydicom.dcmread(io.BytesIO(data), force=not with_preamble)
-    if "TransferSyntaxUID" not in getattr(dataset, "file_meta", {}):
-        # pydicom parsed the file without a header, so it is little endian
+    if not getattr(dataset, "file_meta", {}).get("TransferSyntaxUID"):
+        implicit, little = dataset.original_encoding  # as pydicom found by trying
+        plain = uid.ImplicitVRLittleEndian if implicit else uid.ExplicitVRLittleEndian
         dataset.file_meta = pydicom.dataset.FileMetaDataset()
-        implicit = dataset.original_encoding[0]
-        syntax = uid.ImplicitVRLittleEndian if implicit else uid.ExplicitVRLittleEndian
-        dataset.file_meta.TransferSyntaxUID = syntax
+        dataset.file_meta.TransferSyntaxUID = plain if little else uid.ExplicitVRBigEndian
     return dataset
 
 
@@ -113,13 +111,13 @@ def _inflated(data: bytes, name: str, most_pixels: int) -> bytes:
     inflater = zlib.decompressobj(-zlib.MAX_WBITS)
     head = inflater.decompress(data, HEAD)
     known = read_dataset(io.BytesIO(head), False, True, stop_when=lambda tag, *_: tag == PIXELS)
-    sizes = [tags.whole(known, keyword, 1) for keyword in ("Rows", "Columns", "SamplesPerPixel", "BitsAllocated")]
-    if sizes[0] * sizes[1] > most_pixels:
+    rows, columns, samples = (tags.whole(known, keyword, 1) for keyword in ("Rows", "Columns", "SamplesPerPixel"))
+    if rows * columns > most_pixels:
         raise UnreadableImage(message("error.film.too_many_pixels", name=name, megapixels=most_pixels // 10**6))
-    most = REST + math.prod(max(size, 1) for size in sizes) // 8
+    most = REST + max(rows * columns, 1) * min(max(samples, 1), 3) * DEEPEST
     rest = inflater.decompress(inflater.unconsumed_tail, most)
     if inflater.unconsumed_tail:
-        raise UnreadableImage(message("error.film.too_many_bytes", name=name, mebibytes=most >> 20))
+        raise UnreadableImage(message("error.film.inflates", name=name))
     if not inflater.eof:
         raise ValueError("cut off")
     return head + rest
@@ -143,8 +141,10 @@ def complete(dataset: Dataset, name: str) -> None:
     top = tags.whole(dataset, "HighBit", dataset.BitsStored - 1)
     dataset.HighBit = top if dataset.BitsStored - 1 <= top < allocated else dataset.BitsStored - 1
     dataset.PixelRepresentation = int(tags.whole(dataset, "PixelRepresentation", 0) == 1)
+    dataset.Rows, dataset.Columns = (tags.whole(dataset, keyword, 0) for keyword in ("Rows", "Columns"))
+    dataset.NumberOfFrames = 1  # of which the caller has made sure
     if dataset.SamplesPerPixel > 1:
-        dataset.PlanarConfiguration = tags.whole(dataset, "PlanarConfiguration", 0)
+        dataset.PlanarConfiguration = int(tags.whole(dataset, "PlanarConfiguration", 0) == 1)
 
 
 def words_of(dataset: Dataset, name: str) -> np.ndarray:
@@ -164,6 +164,8 @@ def samples(words: np.ndarray, dataset: Dataset) -> np.ndarray:
     syntax = dataset.file_meta.TransferSyntaxUID
     # a compressed sample lies in the lowest bits; run lengths compress whole words
     shift = 0 if syntax.is_encapsulated and syntax != uid.RLELossless else dataset.HighBit + 1 - dataset.BitsStored
+    if shift and not dataset.PixelRepresentation and int(words.max()) < 2**dataset.BitsStored:
+        shift = 0  # the samples contradict the tag, which devices get wrong
     bits, signed = int(dataset.BitsStored), bool(dataset.PixelRepresentation)
     if not shift and bits == words.dtype.itemsize * 8 and (words.dtype.kind == "i") == signed:
         return words

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import struct
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,8 +11,8 @@ import numpy as np
 if TYPE_CHECKING:
     from pydicom import Dataset
 
-#: What pydicom raises on reading a malformed value.
-MALFORMED = (ValueError, TypeError, OverflowError, ArithmeticError, KeyError, AttributeError)
+#: Errors of pydicom on reading a malformed value.
+MALFORMED = (ValueError, TypeError, ArithmeticError, LookupError, AttributeError, NotImplementedError, struct.error)
 
 
 def numbers(dataset: Dataset, keyword: str) -> list[float | None]:

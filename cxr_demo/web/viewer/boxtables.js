@@ -13,7 +13,7 @@ const OTHER_NAMES = {'Infiltrate': 'Infiltration', 'Pleural effusion': 'Effusion
 export const labelOf = label => OTHER_NAMES[label] ?? label;
 
 /** @param {string} name of a file */
-export const stem = name => name.replace(/\.[^.]*$/, '');
+export const stem = name => name.replace(/\.(png|jpe?g|jp2|tiff?|bmp|webp|avif|dcm|dicom)$/i, '');
 
 /** @typedef {{file: string, listed: any[]}} Entry the boxes of a line, still unchecked */
 /** @typedef {{read: Map<string, TableBox[]>, wrong: number, known: boolean}} BoxTable boxes by stem of the file's name, the number of invalid entries, and whether its kind is known */
@@ -25,7 +25,7 @@ export function readBoxTable(name, text) {
   const read = new Map();
   let wrong = 0;
   for (const {file, listed} of entries ?? []) {
-    const good = listed.filter(isBox).map(({label, x, y, w, h, of}) => ({label, x, y, w, h, ...(of ? {of} : {}), from: name}));
+    const good = listed.filter(isBox).map(({label, x, y, w, h, of}) => ({label, x, y, w, h, ...(isSize(of) ? {of} : {}), from: name}));
     wrong += listed.length - good.length;
     const key = stem(file);
     if (good.length) read.set(key, [...(read.get(key) ?? []), ...good]);
@@ -37,6 +37,9 @@ export function readBoxTable(name, text) {
 function isBox(box) {
   return Boolean(box?.label && [box.x, box.y, box.w, box.h].every(Number.isFinite) && box.w > 0 && box.h > 0);
 }
+
+/** @param {any} size */
+const isSize = size => size?.width > 0 && size?.height > 0;
 
 // ------------------------------------------------------------------ CSV, by its header
 
@@ -70,7 +73,7 @@ function tableEntries(text) {
 
 /** @param {string[]} row @param {number[]} places of file, finding and four numbers @param {(edges: number[]) => object} shaped @returns {Entry} */
 const entryOf = (row, [file, label, ...edges], shaped) =>
-  ({file: row[file] ?? '', listed: [{label: row[label], ...shaped(edges.map(k => row[k]?.trim() ? Number(row[k]) : NaN))}]});
+  ({file: row[file] ?? '', listed: [{label: row[label], ...shaped(edges.map(k => row[k]?.trim() ? Number(row[k].replace(',', '.')) : NaN))}]});
 
 /** @param {number[]} edges left, top, width, height */
 const sized = ([x, y, w, h]) => ({x, y, w, h});
@@ -97,8 +100,7 @@ function cocoEntries(text) {
   return annotations.map((/** @type {any} */ one) => {
     const film = films.get(one?.image_id);
     const [x, y, w, h] = Array.isArray(one?.bbox) ? one.bbox : [];
-    const of = film?.width > 0 && film?.height > 0 ? {width: film.width, height: film.height} : undefined;
-    return {file: String(film?.file_name ?? '').replace(/^.*\//, ''), listed: [film ? {label: names.get(one.category_id)?.name, x, y, w, h, of} : null]};
+    return {file: String(film?.file_name ?? '').replace(/^.*\//, ''), listed: [film ? {label: names.get(one.category_id)?.name, x, y, w, h, of: film} : null]};
   });
 }
 

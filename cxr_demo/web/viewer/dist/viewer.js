@@ -1,4 +1,4 @@
-// Made by `make viewer`; sources sha256:f2c6cde14c07bee6e394a03a1f1bdc33b410535beb3195b1343ad0116083faf4
+// Made by `make viewer`; sources sha256:51873092d8bb15f250c4e0c7791dd61f0caf32fc4a862ff0d995e5c172d69756
 "use strict";
 var viewer = (() => {
   var __defProp = Object.defineProperty;
@@ -100,13 +100,13 @@ var viewer = (() => {
     "Pulmonary fibrosis": "Fibrosis"
   };
   var labelOf = (label) => OTHER_NAMES[label] ?? label;
-  var stem = (name) => name.replace(/\.[^.]*$/, "");
+  var stem = (name) => name.replace(/\.(png|jpe?g|jp2|tiff?|bmp|webp|avif|dcm|dicom)$/i, "");
   function readBoxTable(name, text) {
     const entries = /^\s*[{[]/.test(text) ? cocoEntries(text) : tableEntries(text);
     const read = /* @__PURE__ */ new Map();
     let wrong = 0;
     for (const { file, listed } of entries ?? []) {
-      const good = listed.filter(isBox).map(({ label, x, y, w, h, of }) => ({ label, x, y, w, h, ...of ? { of } : {}, from: name }));
+      const good = listed.filter(isBox).map(({ label, x, y, w, h, of }) => ({ label, x, y, w, h, ...isSize(of) ? { of } : {}, from: name }));
       wrong += listed.length - good.length;
       const key = stem(file);
       if (good.length) read.set(key, [...read.get(key) ?? [], ...good]);
@@ -116,6 +116,7 @@ var viewer = (() => {
   function isBox(box) {
     return Boolean(box?.label && [box.x, box.y, box.w, box.h].every(Number.isFinite) && box.w > 0 && box.h > 0);
   }
+  var isSize = (size) => size?.width > 0 && size?.height > 0;
   function tableEntries(text) {
     const [head = [], ...rows] = parseCsv(text);
     const names = head.map((name) => name.trim().toLowerCase());
@@ -138,7 +139,7 @@ var viewer = (() => {
     }
     return null;
   }
-  var entryOf = (row2, [file, label, ...edges], shaped) => ({ file: row2[file] ?? "", listed: [{ label: row2[label], ...shaped(edges.map((k) => row2[k]?.trim() ? Number(row2[k]) : NaN)) }] });
+  var entryOf = (row2, [file, label, ...edges], shaped) => ({ file: row2[file] ?? "", listed: [{ label: row2[label], ...shaped(edges.map((k) => row2[k]?.trim() ? Number(row2[k].replace(",", ".")) : NaN)) }] });
   var sized = ([x, y, w, h]) => ({ x, y, w, h });
   var cornered = ([x, y, right, bottom]) => ({ x, y, w: right - x, h: bottom - y });
   function listIn(cell3) {
@@ -156,8 +157,7 @@ var viewer = (() => {
     return annotations.map((one) => {
       const film = films.get(one?.image_id);
       const [x, y, w, h] = Array.isArray(one?.bbox) ? one.bbox : [];
-      const of = film?.width > 0 && film?.height > 0 ? { width: film.width, height: film.height } : void 0;
-      return { file: String(film?.file_name ?? "").replace(/^.*\//, ""), listed: [film ? { label: names.get(one.category_id)?.name, x, y, w, h, of } : null] };
+      return { file: String(film?.file_name ?? "").replace(/^.*\//, ""), listed: [film ? { label: names.get(one.category_id)?.name, x, y, w, h, of: film } : null] };
     });
   }
   function objectIn(text) {
