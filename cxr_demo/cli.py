@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 from cxr_demo.errors import BadSetting, CxrError, DataError, ModelError, UnknownLabel, UnreadableImage, remedy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
+    from cxr_demo.films.archives import FilmFile
     from cxr_demo.methods.base import Method
     from cxr_demo.types import Prediction, Radiograph
 
@@ -74,7 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     explain.add_argument("--label", action="append", metavar="NAME", help="pictures of it; default: the top three")
     explain.add_argument("--from", dest="source", type=Path, metavar="result.json", help="repeat what this says")
     for sub in (predict, explain):
-        sub.add_argument("files", nargs="+", type=Path, metavar="FILE", help="a film, or a folder of films")
+        sub.add_argument("files", nargs="+", type=Path, metavar="FILE", help="a film, or a folder or archive of films")
         sub.add_argument("--model", metavar="NAME", help="default: CXR_MODEL, or else bundled:nih14")
         sub.add_argument(
             "--correct", action="store_true", help="first turn or invert films that look as if they need it"
@@ -119,13 +120,23 @@ def _settings(rest: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def _films(given: Sequence[Path]) -> Iterator[Path]:
-    """The given files, with each folder replaced by its visible files in alphabetical order."""
+def _films(given: Sequence[Path]) -> tuple[list[FilmFile], dict[Path, int]]:
+    """The films in the given files, folders and archives, and how many other files each folder or archive holds.
+
+    An archive that cannot be opened stands among the films, so that reading it names the reason.
+    """
+    from cxr_demo.films import archives
+
+    films: list[FilmFile] = []
+    others: dict[Path, int] = {}
     for path in given:
-        if path.is_dir():
-            yield from sorted(p for p in path.iterdir() if p.is_file() and not p.name.startswith("."))
-        else:
-            yield path
+        try:
+            found = archives.search(path)
+        except UnreadableImage:
+            found = archives.Found((archives.FilmFile(path),))
+        films += found.films
+        others[path] = found.others
+    return films, others
 
 
 def _each(
@@ -133,18 +144,22 @@ def _each(
 ) -> int:
     """Read and correct each film and pass it to `work`; stderr names each file that failed.
 
-    Returns 0, 1 if any file failed, or 2 if there is no file.
+    Returns 0, 1 if any film failed, or 2 if there is none.
     """
     from cxr_demo.films import image
 
-    films = list(_films(paths))
+    films, others = _films(paths)
+    for folder, count in others.items():
+        if count:
+            _complain(f"{folder}: {count} other {'file was' if count == 1 else 'files were'} passed over.")
     if not films:
-        _complain(f"There is no file in {', '.join(map(str, paths))}.")
+        _complain(f"There is no film in {', '.join(map(str, paths))}.")
         return 2
     failed = 0
-    for path in films:
+    for file in films:
+        path = file.shown
         try:
-            work(path, put_right(image.read(path)))
+            work(path, put_right(image.read(file.path, file.member)))
         except CANNOT_START:
             raise
         except CxrError as error:

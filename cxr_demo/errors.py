@@ -2,6 +2,7 @@
 
 CxrError
 ├── UnreadableImage      the file is not a readable film
+│   └── SeveralFilms     it is an archive of several
 ├── ModelError           a model's name, folder or weights
 │   ├── UnknownModel     no model has this name
 │   ├── ModelUnavailable it exists, but cannot be downloaded now
@@ -18,8 +19,12 @@ CxrError
 from __future__ import annotations
 
 import errno
+from typing import TYPE_CHECKING
 
 from cxr_demo.messages import message
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 #: errno values of a full disk, and of a place without permission to read or write.
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -46,6 +51,14 @@ class CxrError(Exception):
 
 class UnreadableImage(CxrError):
     """The file is not a readable film."""
+
+
+class SeveralFilms(UnreadableImage):
+    """The file is an archive of several films: its `members` by path, beside `others` that are no films."""
+
+    def __init__(self, sentence: str, members: Sequence[str] = (), others: int = 0) -> None:  # defaults: to be pickled
+        super().__init__(sentence)
+        self.members, self.others = tuple(members), others
 
 
 class ModelError(CxrError):

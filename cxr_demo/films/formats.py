@@ -36,8 +36,21 @@ ARCHIVES = (b"PK\3\4", b"PK\5\6", b"\x1f\x8b", b"BZh", b"7z\xbc\xaf", b"Rar!", b
 HEIF = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1")
 JPEG_XL = (b"\xff\x0a", b"\0\0\0\x0cJXL ")
 
+#: Bytes by which films are known, with their place in the file; DICOM and old DICOM without its preamble last.
+SIGNATURES = (
+    *((0, head) for head in (b"\x89PNG", b"\xff\xd8\xff", b"BM", b"\xff\x4f\xff\x51", *TIFF, *JPEG_XL)),
+    *((4, head) for head in (b"jP  ", b"ftyp")),
+    (8, b"WEBP"),
+    (128, b"DICM"),
+    *((0, head) for head in dicom.BARE),
+)
+ENDINGS = (".png", ".jpg", ".jpeg", ".jp2", ".tif", ".tiff", ".bmp", ".webp", ".avif", ".dcm", ".dicom")
+#: Bytes that suffice for `may_be_film`.
+HEAD = 1024
+
 ACCEPTED = message("error.film.accepted")
 MOST_PIXELS = 50_000_000
+MOST_BYTES = 8 * MOST_PIXELS  # four 16-bit channels
 
 # Pillow checks the header's size before it decodes; larger images raise an error instead of a warning
 Image.MAX_IMAGE_PIXELS = MOST_PIXELS
@@ -74,6 +87,16 @@ def shown(name: str) -> str:
     """Return a file's name for messages: without folders or control characters, at most 80 characters."""
     bare = "".join(c for c in PurePath(name.replace("\\", "/")).name if c.isprintable())
     return (bare if len(bare) <= 80 else f"{bare[:60]}...{bare[-16:]}") or "The file"
+
+
+def may_be_film(head: bytes, name: str) -> bool:
+    """Whether a file of a folder, by its first HEAD bytes or its name's ending, claims to be a film.
+
+    DICOM's directories, reports and other objects without an image do not.
+    """
+    if dicom.looks_like(head) and (shown(name).upper() == "DICOMDIR" or not dicom.claims_image(head)):
+        return False
+    return name.lower().endswith(ENDINGS) or any(head.startswith(start, at) for at, start in SIGNATURES)
 
 
 def decode(data: bytes, name: str) -> tuple[np.ndarray, Notes]:

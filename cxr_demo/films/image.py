@@ -10,13 +10,13 @@ import cv2
 import numpy as np
 
 from cxr_demo.errors import BadSetting, UnreadableImage
+from cxr_demo.films import archives
 from cxr_demo.films import formats as decoders
 from cxr_demo.messages import Message, message, slug
 from cxr_demo.types import Crop, Radiograph
 
 #: Limits of pixels, bytes, shorter side and aspect ratio; images outside them are not radiographs.
-MOST_PIXELS = decoders.MOST_PIXELS
-MOST_BYTES = 8 * MOST_PIXELS  # four 16-bit channels
+MOST_PIXELS, MOST_BYTES = decoders.MOST_PIXELS, decoders.MOST_BYTES
 SHORTEST_SIDE = 32
 LONGEST_SHAPE = 4
 
@@ -24,14 +24,19 @@ LONGEST_SHAPE = 4
 DETAILED_SIDE = 224
 
 
-def read(path: str | Path) -> Radiograph:
-    """Read the film in a file; UnreadableImage names the file, the problem and the accepted formats."""
+def read(path: str | Path, member: str | None = None) -> Radiograph:
+    """Read the film in a file, in an archive's `member`, or the only film in an archive.
+
+    UnreadableImage names the file, the problem and the accepted formats; SeveralFilms lists the members of an archive.
+    """
     path = Path(path)
     name = decoders.shown(path.name)
     try:
         # reading a device or a pipe may never end
         if path.exists() and not path.is_file():
             raise UnreadableImage(message("error.film.no_file", name=name, accepted=decoders.ACCEPTED))
+        if path.is_file() and archives.is_archive(path):
+            return decode(*archives.extract(path, member))
         if path.stat().st_size > MOST_BYTES:
             raise UnreadableImage(message("error.film.too_many_bytes", name=name, mebibytes=MOST_BYTES >> 20))
         data = path.read_bytes()

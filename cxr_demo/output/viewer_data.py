@@ -85,7 +85,7 @@ def about_fields(spec: Mapping[str, Any], name: str, shown: Sequence[Mapping[str
         "lessons": [],
         "examples": [],
         "example": None,
-        "accepts": [],
+        "signatures": [],
         "megabytes": 0,
         "refused": record(messages.REFUSED),
         "turns": {key: turns for key, (turns, _) in image.CORRECTIONS.items()},

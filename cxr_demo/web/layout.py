@@ -16,6 +16,7 @@ import gradio as gr
 from starlette.middleware import Middleware
 
 from cxr_demo import messages, methods
+from cxr_demo.films import archives
 from cxr_demo.inference import memory
 from cxr_demo.inference.engine import engine_of
 from cxr_demo.models import failure_cases, hub, registry
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from cxr_demo.models.classifier import Classifier
 
 #: File name endings that the file chooser offers; the reader goes by content.
-ACCEPTED = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".avif", ".jp2", ".dcm", ".dicom")
 
 
 def build() -> gr.Blocks:
@@ -134,7 +134,7 @@ def _about(own: Classifier) -> dict[str, Any]:
         "lessons": [viewer_data.lesson_fields(kind) for kind in methods.METHODS if kind.key in failure_cases.LESSONS],
         "examples": [viewer_data.example_fields(film) for film in hub.example_films()],
         "example": example.fields(own),
-        "accepts": list(ACCEPTED),
+        "signatures": [[at, start.hex()] for at, start in archives.SIGNATURES],
         "megabytes": uploads.MEGABYTES,
     }
 

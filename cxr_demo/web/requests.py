@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from gradio.utils import get_upload_folder
 
 from cxr_demo import messages
-from cxr_demo.errors import BadSetting, CxrError, ModelError, UnknownModel, UnreadableImage, remedy, sentence_of
+from cxr_demo.errors import (
+    BadSetting,
+    CxrError,
+    ModelError,
+    SeveralFilms,
+    UnknownModel,
+    UnreadableImage,
+    remedy,
+    sentence_of,
+)
 from cxr_demo.films import image, phantom
 from cxr_demo.films.label_tables import Box
 from cxr_demo.messages import message
@@ -34,7 +43,7 @@ PATIENCE = 20.0
 FAR = 10
 
 #: Fields of the record that names the source of a film.
-SOURCE = ("kind", "key", "path", "correction")
+SOURCE = ("kind", "key", "path", "member", "correction")
 
 
 def offered(name: str | None = None) -> Classifier:
@@ -149,7 +158,7 @@ def _as_it_lies(source: Mapping[str, Any]) -> Radiograph:
         return failure_cases.LESSONS[key].film()
     if kind == "example":
         return image.read(hub.fetch_example(str(key), PATIENCE))
-    return image.read(_uploaded(source.get("path")))
+    return image.read(_uploaded(source.get("path")), source.get("member"))
 
 
 def _uploaded(path: Any) -> Path:
@@ -176,13 +185,16 @@ def refusal(error: Exception) -> dict[str, Any]:
     """The record of an error for the browser: `error` as a sentence record, and `field` for a refused setting.
 
     `model` is there, and true, if the model is at fault, so that the browser can return to the one before; so is
-    `unreadable` if the film is, so that the browser drops an uploaded file.
+    `unreadable` if the film is, so that the browser drops an uploaded file, or puts the films `members` in its place
+    if it is an archive.
     """
     answer: dict[str, Any] = {"error": messages.record(sentence(error))}
     if isinstance(error, ModelError):
         answer["model"] = True
     if isinstance(error, UnreadableImage):
         answer["unreadable"] = True
+    if isinstance(error, SeveralFilms):
+        answer |= {"members": list(error.members), "others": error.others}
     if isinstance(error, BadSetting) and error.field:
         answer["field"] = error.field
     return answer

@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import gzip
 import hashlib
 import io
 import itertools
@@ -27,6 +28,27 @@ from cxr_demo.types import NIH_FINDINGS, Unit
 from cxr_demo.web.queue import WORKERS
 from tests.support.browsing import DEFAULTS, Visitor
 
+#: The same box as public lists have it, in pixels of a film of 1,024: file, text, finding.
+LISTS = {
+    "NIH": ("boxes.csv", "Image Index,Finding Label,Bbox [x,y,w,h]\nfilm.png,Mass,128,256,256,512\n", "Mass"),
+    "VinDr": (
+        "boxes.csv",
+        "image_id,class_name,x_min,y_min,x_max,y_max,width,height\nfilm,Nodule/Mass,128,256,384,768,1024,1024\n",
+        "Nodule",
+    ),
+    "RSNA": ("boxes.csv", "patientId,x,y,width,height,Target\nfilm,128,256,256,512,1\n", "Pneumonia"),
+    "COCO": (
+        "boxes.json",
+        json.dumps(
+            {
+                "images": [{"id": 7, "file_name": "film.png", "width": 1024, "height": 1024}],
+                "categories": [{"id": 1, "name": "Mass"}],
+                "annotations": [{"image_id": 7, "category_id": 1, "bbox": [128, 256, 256, 512]}],
+            }
+        ),
+        "Mass",
+    ),
+}
 #: Times what happens in the page's own thread until everything is drawn.
 TIMED = "action => { const began = performance.now(); eval(action); return performance.now() - began; }"
 
@@ -291,6 +313,46 @@ class TestFilms:
         fresh.page.set_input_files(".cxr input.picker", [table, film_file])
         fresh.wait("gradcam")
         assert fresh.page.inner_text(".filmname b") == film_file.name
+
+    def test_a_zip_makes_way_for_its_films(self, fresh, film_file, tmp_path):
+        path = tmp_path / "study.zip"
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("DICOM/IM0001", film_file.read_bytes())
+            archive.writestr("DICOM/IM0002", noise(tmp_path).read_bytes())
+            archive.writestr("AUTORUN.INF", b"[autorun]")
+        fresh.page.set_input_files(".cxr input.picker", path)
+        fresh.wait("gradcam")
+        assert fresh.texts(".strip .thumb .name") == ["IM0001", "IM0002"]
+        assert fresh.page.inner_text(".filmname b") == "IM0001"
+        assert fresh.texts(".film .failure") == ["1 other file was passed over: it is no film."]
+        fresh.reload().wait("gradcam")
+        assert fresh.texts(".strip .thumb .name") == ["IM0001", "IM0002"]
+        alone = tmp_path / "film.png.gz"
+        alone.write_bytes(gzip.compress(film_file.read_bytes()))
+        fresh.page.set_input_files(".cxr input.picker", alone)
+        fresh.page.wait_for_selector(".filmname:has-text('film.png.gz'):has-text('pixels')")
+
+    @pytest.mark.parametrize("way", ["chosen", "dropped"])
+    def test_a_folder_is_walked(self, fresh, film_file, tmp_path, way):
+        """A CD's files have no ending."""
+        folder = tmp_path / "CD"
+        (folder / "DICOM" / "ST0").mkdir(parents=True)
+        (folder / "DICOM" / "ST0" / "IM0001").write_bytes(film_file.read_bytes())
+        (folder / "DICOMDIR").write_bytes(bytes(128) + b"DICM")
+        (folder / "AUTORUN.INF").write_text("[autorun]")
+        (folder / ".hidden").write_text("-")
+        if way == "chosen":
+            fresh.page.set_input_files(".cxr input.folder", folder)
+        else:
+            place = fresh.page.locator(".film .stage").bounding_box()
+            spot = {"x": place["x"] + place["width"] / 2, "y": place["y"] + place["height"] / 2}
+            carried = {"items": [], "files": [str(folder)], "dragOperationsMask": 1}
+            session = fresh.page.context.new_cdp_session(fresh.page)
+            for kind in ("dragEnter", "dragOver", "drop"):
+                session.send("Input.dispatchDragEvent", {"type": kind, **spot, "data": carried})
+        fresh.wait("gradcam")
+        assert fresh.page.inner_text(".filmname b") == "IM0001"
+        assert fresh.texts(".film .failure") == ["2 other files were passed over: they are no films."]
 
     def test_a_film_is_removed_and_the_next_one_shown(self, fresh, film_file):
         fresh.example("phantom", "normal").wait("gradcam")
@@ -802,6 +864,24 @@ class TestBelieving:
         # a step is 1/56 of the film, from its middle: 1/2 - 7/56 to 1/2 + 14/56, 1/2 - 14/56 to 1/2 - 7/56
         [kept] = json.loads(page.evaluate("sessionStorage.getItem('cxr-films')"))["films"]
         assert kept["boxes"][0]["edges"] == pytest.approx([0.375, 0.25, 0.75, 0.375])
+
+    @pytest.mark.parametrize("kind", LISTS)
+    def test_boxes_of_public_lists_lie_where_their_films_have_them(self, fresh, tmp_path, kind):
+        """A film of half the size that a list was made on."""
+        name, text, finding = LISTS[kind]
+        (tmp_path / "film.png").write_bytes(phantom.png("effusion", 512))
+        (tmp_path / name).write_text(text)
+        fresh.page.set_input_files(".cxr input.picker", [tmp_path / "film.png", tmp_path / name])
+        fresh.wait("gradcam").page.wait_for_selector(f"text=1 box read from {name}.")
+        [kept] = json.loads(fresh.page.evaluate("sessionStorage.getItem('cxr-films')"))["films"]
+        [box] = kept["boxes"]
+        assert box["label"] == finding
+        assert box["edges"] == pytest.approx([0.125, 0.25, 0.375, 0.75])
+
+    def test_a_list_with_an_unknown_header_is_refused_by_name(self, fresh, tmp_path):
+        (tmp_path / "marks.csv").write_text("film,left,top\nfilm.png,1,2\n")
+        fresh.page.set_input_files(".cxr input.picker", tmp_path / "marks.csv")
+        fresh.page.wait_for_selector("text=marks.csv is not a list of boxes that can be read here")
 
     @pytest.mark.parametrize(
         ("correction", "quarters"), [("invert", 0), ("turn left", 1), ("turn over", 2), ("turn right", 3)]

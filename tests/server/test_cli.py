@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -72,6 +73,26 @@ def test_a_bad_file_is_named_and_the_others_are_done(film, tmp_path, capsys):
     assert "notes.png" in said.err
     assert "Traceback" not in said.err
     assert "Effusion" in said.out
+
+
+def test_folders_and_archives_are_looked_through(tmp_path, capsys):
+    folder = tmp_path / "CD"
+    inner = folder / "DICOM" / "ST0"
+    inner.mkdir(parents=True)
+    (inner / "IM0001").write_bytes(phantom.png("effusion", 256))
+    (folder / "AUTORUN.INF").write_text("[autorun]")
+    packed = shutil.make_archive(str(tmp_path / "study"), "zip", folder)
+    assert status_of("predict", folder, packed, "--json") == 0
+    said = capsys.readouterr()
+    first, second = map(json.loads, said.out.splitlines())
+    assert first["file"] == str(inner / "IM0001")
+    assert second["file"] == str(Path(packed) / "DICOM" / "ST0" / "IM0001")
+    assert (first["logits"], first["sha256"]) == (second["logits"], second["sha256"])
+    assert [f"{where}: 1 other file was passed over." in said.err for where in (folder, packed)] == [True, True]
+    assert status_of("predict", folder / "AUTORUN.INF") == 1, "a file that was named is no other file"
+    (inner / "IM0001").unlink()
+    assert status_of("predict", folder) == 2
+    assert "There is no film" in capsys.readouterr().err
 
 
 def test_a_reader_who_has_seen_enough_is_no_error(film):
@@ -196,7 +217,7 @@ def test_a_method_that_is_added_is_on_the_command_line(film, model, tmp_path, mo
 
 def test_a_folder_without_files_is_said(tmp_path, capsys):
     assert cli.main(["predict", str(tmp_path)]) == 2
-    assert "no file" in capsys.readouterr().err
+    assert "no film" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -205,7 +226,7 @@ def test_a_folder_without_files_is_said(tmp_path, capsys):
 )
 def test_a_disk_that_cannot_be_used_comes_with_what_to_do(film, monkeypatch, capsys, number, step):
     error = OSError(number, os.strerror(number), "scans")
-    monkeypatch.setattr(Path, "iterdir", Mock(side_effect=error))
+    monkeypatch.setattr(os, "scandir", Mock(side_effect=error))
     assert cli.main(["predict", str(film.parent)]) == 1
     assert capsys.readouterr().err == f"{error}. {step}, or choose another folder.\n"
 

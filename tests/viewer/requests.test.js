@@ -9,7 +9,7 @@ import * as store from '../../cxr_demo/web/viewer/store.js';
 
 const METHODS = ['gradcam', 'lime'].map(key => ({key, title: key, on: true, settings: []}));
 const PAGE = {models: [], model: 'm', spec: {labels: ['Mass']}, methods: METHODS, opacity: 0.6,
-  palettes: [{key: 'warm', title: 'warm', colours: {}}], phantoms: [], lessons: [], accepts: ['.png'], turns: {}};
+  palettes: [{key: 'warm', title: 'warm', colours: {}}], phantoms: [], lessons: [], signatures: [[0, '89504e47']], turns: {}};
 const EVENTS = {gradcam: 'run_gradcam', lime: 'run_lime'};
 
 /** @returns the film, and the growing list of events that reach the server */
@@ -43,7 +43,7 @@ test('those of a picture that is no chest film wait for the visitor', () => {
 });
 
 test('in a report they are there', () => {
-  const {asked} = opened({doubted: true}, {accepts: []});
+  const {asked} = opened({doubted: true}, {signatures: []});
   complete();
   assert.deepEqual(asked, ['run_gradcam', 'run_lime']);
 });

@@ -7,7 +7,7 @@ import {isRight, knownEdges, knownFindings, truthEdges} from '../../cxr_demo/web
 const METHODS = ['gradcam', 'lime'].map(key => ({key, title: key, on: key === 'gradcam', settings: [{name: 'window', default: 24}]}));
 const PHANTOM = {key: 'nodule', title: 'Nodule', planted: 'A shadow.', finding: 'Nodule', edges: [0.1, 0.1, 0.2, 0.2]};
 const PAGE = {models: [{name: 'm', title: 'M'}], model: 'm', spec: {labels: ['Mass', 'Nodule']}, methods: METHODS, opacity: 0.6,
-  palettes: [{key: 'warm', title: 'warm', colours: {}}], phantoms: [PHANTOM], lessons: [], accepts: ['.png'], turns: {'turn left': 1}};
+  palettes: [{key: 'warm', title: 'warm', colours: {}}], phantoms: [PHANTOM], lessons: [], signatures: [[0, '89504e47']], turns: {'turn left': 1}};
 const SEEN = {labels: ['Mass', 'Nodule']};
 
 const opened = () => store.openStore(PAGE);

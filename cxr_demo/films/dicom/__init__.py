@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import warnings
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ from cxr_demo.messages import message
 if TYPE_CHECKING:
     from pydicom import Dataset
 
-__all__ = ["decode", "full_scale", "looks_like"]
+__all__ = ["BARE", "claims_image", "decode", "full_scale", "looks_like"]
 
 # pydicom's warnings quote tag values, which may name a patient
 logging.getLogger("pydicom").addHandler(logging.NullHandler())
@@ -26,11 +27,27 @@ warnings.filterwarnings("ignore", module=r"pydicom\.")
 
 #: First bytes of files without the preamble: the group of their first element.
 BARE = (b"\x02\x00", b"\x08\x00")
+#: Media Storage SOP Class UID (0002,0002) in a file's first bytes, and its values for objects without an image: media
+#: directories, and storage of waveforms, presentation states, references, reports, documents and other data.
+CLASS = re.compile(rb"\x02\0\x02\0UI..([0-9.]+)", re.DOTALL)
+WITHOUT_IMAGE = (
+    b"1.2.840.10008.1.3.10",
+    *(b"1.2.840.10008.5.1.4.1.1." + kind for kind in (b"9.", b"11.", b"66", b"88.", b"104.", b"481.3", b"481.5")),
+)
 
 
 def looks_like(data: bytes) -> bool:
     """Whether a file's first bytes are those of DICOM, with or without the preamble."""
     return data[128:132] == b"DICM" or data[:2] in BARE
+
+
+def claims_image(head: bytes) -> bool:
+    """Whether the first bytes of DICOM, by the class in its file meta information, may be those of an image.
+
+    Directories, reports, presentation states, encapsulated documents and the like hold none.
+    """
+    stated = CLASS.search(head)
+    return not stated or not stated[1].startswith(WITHOUT_IMAGE)
 
 
 def decode(data: bytes, name: str, most_pixels: int) -> tuple[np.ndarray, Notes]:

@@ -4,6 +4,7 @@
 import {labelOf, placed, readBoxTable, stem} from './boxtables.js';
 import {forgetPictures} from './canvas.js';
 import {decoded} from './csv.js';
+import {isTable} from './folders.js';
 import {turned} from './geometry.js';
 import {tr} from './i18n.js';
 import {askPixels, forgetPixels} from './pixels.js';
@@ -62,9 +63,35 @@ function firstFinding({film, seen}) {
   return wanted.map(label => seen.labels.indexOf(label ?? '')).find(i => i >= 0) ?? foremost(seen);
 }
 
+/** Adds files and tells of those that a folder holds besides. @param {import('./folders.js').Dropped} dropped */
+export async function addDropped({files, others}) {
+  await addFiles(files);
+  tellOthers(others);
+}
+
+/** @param {number} others files of a folder or archive that are no films */
+function tellOthers(others) {
+  if (!others) return;
+  setFailures([...state.failures, tr('ui.films.passed_over', {n: others})]);
+  publish('film');
+}
+
+/** Puts the films in an archive in its place. @param {Film} archive @param {readonly string[]} members their paths in it @param {number} others files in it */
+export function openArchive(archive, members, others) {
+  const shown = archive === state.film;
+  const films = members.map(member => addFilm(nameOf(member), {.../** @type {Source} */ (archive.source), member}));
+  removeFilms(film => film === archive);
+  if (shown) choose(films[0]);
+  tellOthers(others);
+  publish('films');
+}
+
+/** @param {string} path in an archive */
+const nameOf = path => path.slice(path.lastIndexOf('/') + 1);
+
 /** @param {readonly File[]} files films, and tables of boxes */
 export async function addFiles(files) {
-  const tables = files.filter(file => /\.(csv|tsv|json)$/i.test(file.name));
+  const tables = files.filter(isTable);
   for (const table of tables) readBoxes(table.name, decoded(await table.arrayBuffer()));
   const added = files.filter(file => !tables.includes(file)).map(file => ({file, film: addFilm(file.name, null)}));
   if (!added.length) return;

@@ -1,7 +1,7 @@
 // Handling of the server's answers. Answers to obsolete requests are ignored.
 
 /** @import {Answer, Entry, Film, Prediction} from './types.d.ts' */
-import {dropFilm, giveBoxes, returnToModel, settle} from './actions.js';
+import {dropFilm, giveBoxes, openArchive, returnToModel, settle} from './actions.js';
 import {thumbnail} from './canvas.js';
 import {endPacking, heardExport, heardPacked} from './export.js';
 import {heardJob} from './gridruns.js';
@@ -39,6 +39,7 @@ async function heardFilm(answer) {
   if (!answer.error) modelAnswered(model);
   if (answer.spec && film === state.film) setSpec(answer.spec);
   if (!film) return;
+  if (answer.members?.length) return openArchive(film, answer.members, answer.others ?? 0);
   if (answer.error && answer.unreadable && source?.kind === 'file') return dropFilm(film, say(answer.error));
   if (answer.error) filmFailed(film, say(answer.error));
   else {

@@ -7,11 +7,12 @@ import {tr} from './i18n.js';
 import {createPopover} from './popovers.js';
 import {on, state, takesFilms} from './store.js';
 
-/** @param {() => void} openPicker opens the file chooser @returns nodes for the header */
-export function createAdding(openPicker) {
+/** @param {() => void} openPicker opens the chooser of files @param {() => void} openFolder opens that of a folder @returns nodes for the header */
+export function createAdding(openPicker, openFolder) {
   if (!takesFilms()) return [];
   const choose = button(tr('ui.films.choose'), {class: 'quiet', id: 'cxr-choose'}, () => { pane.hidePopover(); openPicker(); });
-  const {opener, pane} = createPopover('cxr-add', `+ ${tr('ui.films.add')}`, tr('ui.films.add'), choose, ...exampleLists());
+  const folder = button(tr('ui.films.choose_folder'), {class: 'quiet', id: 'cxr-choose-folder'}, () => { pane.hidePopover(); openFolder(); });
+  const {opener, pane} = createPopover('cxr-add', `+ ${tr('ui.films.add')}`, tr('ui.films.add'), make('div', {class: 'chips'}, choose, folder), ...exampleLists());
   pane.classList.add('examples');
   pane.addEventListener('click', event => { if (/** @type {Element} */ (event.target).closest('.picture, .chip')) pane.hidePopover(); });
   return [opener, pane];

@@ -1,9 +1,10 @@
 // The pane of the film: upload by drop, paste or file chooser, name and warnings; and the strip of films.
 
 /** @import {Film, Prediction} from './types.d.ts' */
-import {addFiles, choose, correct, explainAnyway, removeFilm} from './actions.js';
+import {addDropped, addFiles, choose, correct, explainAnyway, removeFilm} from './actions.js';
 import {fit, picture} from './canvas.js';
 import {button, make, refill, setText, makeStage} from './dom.js';
+import {filesDropped, filmsAmong} from './folders.js';
 import {say, tr} from './i18n.js';
 import {distinct, sentenceCase} from './numbers.js';
 import {pixelState} from './pixels.js';
@@ -29,9 +30,11 @@ export function createFilmPane() {
 }
 
 function createParts() {
-  const picker = make('input', {type: 'file', multiple: true, accept: [...state.page.accepts, '.csv', '.tsv', '.json'].join(','), class: 'picker', tabindex: -1,
-    'aria-label': tr('ui.films.choose'), onchange: () => { addFiles([...(picker.files ?? [])]); picker.value = ''; }});
+  // without a list of endings: files of a DICOM CD have none
+  const picker = createPicker(tr('ui.films.choose'), {}, addFiles);
+  const folderPicker = createPicker(tr('ui.films.choose_folder'), {webkitdirectory: true}, async files => addDropped(await filmsAmong(files, state.page.signatures)));
   const openPicker = () => picker.click();
+  const openFolder = () => folderPicker.click();
   const invite = make('button', {type: 'button', class: 'invite', onclick: openPicker, hidden: !takesFilms()},
     make('strong', {}, tr('ui.films.drop')),
     make('span', {}, tr('ui.films.or_paste')));
@@ -41,12 +44,19 @@ function createParts() {
   node.classList.add('blank');
   const name = make('div', {class: 'filmname'});
   const remove = button('\u2715', {class: 'quiet', id: 'cxr-remove', hidden: true, 'aria-label': tr('ui.films.remove_hint'), title: tr('ui.films.remove_hint')}, removeFilm);
-  const bar = make('div', {class: 'filmbar'}, name, remove, picker);
+  const bar = make('div', {class: 'filmbar'}, name, remove, picker, folderPicker);
   const boxNote = make('p', {class: 'soft', role: 'status'});  // beside the film, to be seen while drawing
   const notes = make('div', {class: 'notes', role: 'alert'});
   const strip = make('div', {class: 'strip', role: 'group', 'aria-label': tr('ui.films.list'), hidden: true});
   const pane = make('section', {class: 'film', 'aria-label': tr('ui.common.film')}, node, bar, boxNote, notes);
-  return {pane, canvas, stage: node, invite, veil, veilWords, name, remove, boxNote, notes, strip, openPicker};
+  return {pane, canvas, stage: node, invite, veil, veilWords, name, remove, boxNote, notes, strip, openPicker, openFolder};
+}
+
+/** @param {string} words @param {Record<string, any>} more attributes @param {(files: File[]) => void} add @returns the hidden field of a file chooser */
+function createPicker(words, more, add) {
+  const field = make('input', {type: 'file', multiple: true, class: more.webkitdirectory ? 'picker folder' : 'picker', tabindex: -1, 'aria-label': words, ...more,
+    onchange: () => { add([...(field.files ?? [])]); field.value = ''; }});
+  return field;
 }
 
 /** Accepts files dropped or pasted anywhere on the page. @param {HTMLElement} place highlighted during a drag */
@@ -55,17 +65,20 @@ function acceptFiles(place) {
   const carries = event => [...(event.dataTransfer?.types ?? [])].includes('Files');
   /** @param {boolean} is */
   const dropping = is => place.classList.toggle('dropping', is);
+  /** @param {DataTransfer | null} carried */
+  const receive = async carried => { if (carried) addDropped(await filesDropped(carried, state.page.signatures)); };
   document.addEventListener('dragover', event => { if (carries(event)) { event.preventDefault(); dropping(true); } });
   document.addEventListener('dragleave', event => { if (!event.relatedTarget) dropping(false); });
   document.addEventListener('drop', event => {
     if (!carries(event)) return;
     event.preventDefault();
     dropping(false);
-    addFiles([...(event.dataTransfer?.files ?? [])]);
+    receive(event.dataTransfer);
   });
   document.addEventListener('paste', event => {
-    const files = [...(event.clipboardData?.files ?? [])];
-    if (files.length) { event.preventDefault(); addFiles(files); }
+    if (!event.clipboardData?.files.length) return;
+    event.preventDefault();
+    receive(event.clipboardData);
   });
 }
 

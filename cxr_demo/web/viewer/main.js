@@ -116,7 +116,7 @@ function build(root) {
     publish('draw');
   });
   root.append(
-    createHead(models, {adding: createAdding(film.openPicker), teaching: takesFilms() ? [quiz.opener] : [],
+    createHead(models, {adding: createAdding(film.openPicker, film.openFolder), teaching: takesFilms() ? [quiz.opener] : [],
       menu: [...(takesFilms() ? [tour.opener, createCopyLink()] : []), keys.opener], openTable: () => drawer.open('films')}),
     createStages(root, film.pane, cards.nodes),
     make('div', {class: 'desk'}, make('aside', {class: 'rail', 'aria-label': tr('ui.page.film_and_findings')}, film.pane, findings.leading, findings.pane, film.strip), bench),

@@ -89,7 +89,7 @@ export const settingsOf = method => state.settings.get(method.key) ?? {};
 export const probabilityOf = (film, i) => resultOf(film)?.seen.probabilities[i] ?? NaN;
 /** @param {string} name @returns the quarters by which a correction turns the film to the left */
 export const turnsOf = name => state.page.turns[name] ?? 0;
-export const takesFilms = () => state.page.accepts.length > 0;
+export const takesFilms = () => state.page.signatures.length > 0;
 /** Whether the current film's maps wait for the visitor's request, because it does not look like a chest film; those of a report exist already. */
 export const waitsForRequest = () => takesFilms() && Boolean(current()?.seen.doubted) && !state.film?.explainAnyway;
 /** Whether the current film is the page's example, which is in no list and answered from a record. */

@@ -64,7 +64,7 @@ export interface About {
   readonly palettes: readonly Palette[]; readonly opacity: number;
   readonly phantoms: readonly Phantom[]; readonly lessons: readonly Lesson[]; readonly examples: readonly BuiltIn[];
   readonly example: { readonly key: string; readonly answers: Answers } | null;
-  readonly accepts: readonly string[]; readonly megabytes: number; readonly refused: Sentence;
+  readonly signatures: readonly (readonly [number, string])[]; readonly megabytes: number; readonly refused: Sentence;
   readonly turns: Readonly<Record<string, number>>; readonly depths: readonly Named[]; readonly stays: number; readonly faintest: number;
   readonly languages: Readonly<Record<string, Catalogue>>;
 }
@@ -113,7 +113,7 @@ export interface Answer extends Progress {
   readonly methods?: Readonly<Record<string, MethodTrust>>; readonly agreement?: readonly Agreement[];
   readonly marker?: readonly number[]; readonly lungs?: Sentence;
   readonly boxes?: Readonly<Record<string, Readonly<Record<string, BoxMeasures>>>>;
-  readonly failed?: string; readonly model?: boolean; readonly unreadable?: boolean;
+  readonly failed?: string; readonly model?: boolean; readonly unreadable?: boolean; readonly members?: readonly string[]; readonly others?: number;
 }
 
 // ------------------------------------------------------------------ in the store
@@ -125,7 +125,7 @@ export interface TableBox {
 }
 export interface Source {
   readonly kind: 'file' | 'phantom' | 'example' | 'lesson' | 'recorded'; readonly path?: string; readonly name?: string;
-  readonly key?: string; readonly correction?: string;
+  readonly member?: string; readonly key?: string; readonly correction?: string;
   readonly stored?: true;  // answered from the page's record
 }
 export interface Guess { readonly finding: number | null; readonly edges: Edges | null; readonly revealed: boolean }

@@ -1,4 +1,4 @@
-// Made by `make viewer`; sources sha256:51873092d8bb15f250c4e0c7791dd61f0caf32fc4a862ff0d995e5c172d69756
+// Made by `make viewer`; sources sha256:fa3257f856949740b34ff6edb8f97651b4002e85458eb01ba38106597003adda
 "use strict";
 var viewer = (() => {
   var __defProp = Object.defineProperty;
@@ -649,7 +649,7 @@ var viewer = (() => {
   var settingsOf = (method) => state.settings.get(method.key) ?? {};
   var probabilityOf = (film, i) => resultOf(film)?.seen.probabilities[i] ?? NaN;
   var turnsOf = (name) => state.page.turns[name] ?? 0;
-  var takesFilms = () => state.page.accepts.length > 0;
+  var takesFilms = () => state.page.signatures.length > 0;
   var waitsForRequest = () => takesFilms() && Boolean(current()?.seen.doubted) && !state.film?.explainAnyway;
   var isExample = () => Boolean(state.film?.source?.stored);
   var measuring = () => PARTS.filter((part) => current()?.[part]?.state === "running");
@@ -1276,6 +1276,56 @@ var viewer = (() => {
     for (const edges of known) draw(KNOWN, edges, [10 * unit, 6 * unit]);
   }
 
+  // cxr_demo/web/viewer/folders.js
+  var TABLE = /\.(csv|tsv|json)$/i;
+  var isTable = (file) => TABLE.test(file.name);
+  async function filesDropped(carried, signatures) {
+    const items = [...carried.items].filter((item) => item.kind === "file").map((item) => ({ entry: item.webkitGetAsEntry?.() ?? null, file: item.getAsFile() }));
+    const single = items.filter(({ entry }) => !entry?.isDirectory).flatMap(({ file }) => file ?? []);
+    const inFolders = [];
+    for (const { entry } of items) if (entry?.isDirectory) inFolders.push(...await walked(entry));
+    const { files, others } = await filmsAmong(inFolders, signatures);
+    return { files: [...single, ...files], others };
+  }
+  async function filmsAmong(files, signatures) {
+    const visible = files.filter((file) => !file.name.startsWith("."));
+    const wanted = await Promise.all(visible.map(async (file) => isTable(file) || await claimsFilm(file, signatures)));
+    const found = visible.filter((_, i) => wanted[i]);
+    return { files: found, others: visible.length - found.length };
+  }
+  async function claimsFilm(file, signatures) {
+    if (file.name.toUpperCase() === "DICOMDIR") return false;
+    const last = Math.max(...signatures.map(([at, digits]) => at + digits.length / 2));
+    try {
+      const head = new Uint8Array(await file.slice(0, last).arrayBuffer());
+      const digits = Array.from(head, (byte) => byte.toString(16).padStart(2, "0")).join("");
+      return signatures.some(([at, start3]) => digits.startsWith(start3, 2 * at));
+    } catch {
+      return true;
+    }
+  }
+  async function walked(entry) {
+    if (entry.name.startsWith(".")) return [];
+    if (entry.isFile) return [await new Promise((done, failed) => (
+      /** @type {FileSystemFileEntry} */
+      entry.file(done, failed)
+    ))];
+    const reader = (
+      /** @type {FileSystemDirectoryEntry} */
+      entry.createReader()
+    );
+    const entries = [];
+    for (; ; ) {
+      const some = await new Promise((done, failed) => reader.readEntries(done, failed));
+      if (!some.length) break;
+      entries.push(...some);
+    }
+    entries.sort((a, b) => a.name < b.name ? -1 : 1);
+    const files = [];
+    for (const one of entries) files.push(...await walked(one));
+    return files;
+  }
+
   // cxr_demo/web/viewer/predictions.js
   function isAbove(seen, i) {
     const threshold = seen.thresholds[i];
@@ -1432,8 +1482,27 @@ var viewer = (() => {
     const wanted = [state.pinned, film.findings.get(state.model), seen.ranked.map((i) => seen.labels[i]).find((label) => known.includes(label))];
     return wanted.map((label) => seen.labels.indexOf(label ?? "")).find((i) => i >= 0) ?? foremost(seen);
   }
+  async function addDropped({ files, others }) {
+    await addFiles(files);
+    tellOthers(others);
+  }
+  function tellOthers(others) {
+    if (!others) return;
+    setFailures([...state.failures, tr("ui.films.passed_over", { n: others })]);
+    publish("film");
+  }
+  function openArchive(archive, members, others) {
+    const shown2 = archive === state.film;
+    const films = members.map((member) => addFilm(nameOf(member), { .../** @type {Source} */
+    archive.source, member }));
+    removeFilms((film) => film === archive);
+    if (shown2) choose(films[0]);
+    tellOthers(others);
+    publish("films");
+  }
+  var nameOf = (path) => path.slice(path.lastIndexOf("/") + 1);
   async function addFiles(files) {
-    const tables = files.filter((file) => /\.(csv|tsv|json)$/i.test(file.name));
+    const tables = files.filter(isTable);
     for (const table of tables) readBoxes(table.name, decoded(await table.arrayBuffer()));
     const added = files.filter((file) => !tables.includes(file)).map((file) => ({ file, film: addFilm(file.name, null) }));
     if (!added.length) return;
@@ -2098,7 +2167,7 @@ var viewer = (() => {
     lungs: { title: () => tr("ui.curves.lungs_alone"), dash: "7 3", border: "dashed" }
   };
   var colourOf = (key) => LINES[Math.max(0, state.page.methods.findIndex((method) => method.key === key)) % LINES.length];
-  var nameOf = (name) => CONTROLS2[name]?.title() ?? titleOf(name);
+  var nameOf2 = (name) => CONTROLS2[name]?.title() ?? titleOf(name);
   function curvesBlock(found) {
     const stale = !found.measured.has(state.chosen);
     const i = stale ? found.finding ?? 0 : state.chosen;
@@ -2134,7 +2203,7 @@ var viewer = (() => {
     const y = (v) => ABOVE + (1 - (v - low) / (high - low || 1)) * (HEIGHT - ABOVE - BOTTOM);
     const words2 = curves.lines.map((line) => tr(
       "ui.curves.from_to",
-      { name: nameOf(line.name), first: figure(line[kind][0]), last: figure(line[kind][line[kind].length - 1]) }
+      { name: nameOf2(line.name), first: figure(line[kind][0]), last: figure(line[kind][line[kind].length - 1]) }
     ));
     const plot = shape("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": `${title}: ${words2.join(", ")}` });
     for (const t of [0, 0.25, 0.5, 0.75, 1]) {
@@ -2169,7 +2238,7 @@ var viewer = (() => {
       "li",
       {},
       make("i", { style: `border-top: ${border(line.name)}` }),
-      tr("ui.curves.gap", { name: nameOf(line.name), value: figure(line.gap) })
+      tr("ui.curves.gap", { name: nameOf2(line.name), value: figure(line.gap) })
     )));
   }
 
@@ -2342,6 +2411,7 @@ var viewer = (() => {
     if (!answer.error) modelAnswered(model);
     if (answer.spec && film === state.film) setSpec(answer.spec);
     if (!film) return;
+    if (answer.members?.length) return openArchive(film, answer.members, answer.others ?? 0);
     if (answer.error && answer.unreadable && source?.kind === "file") return dropFilm(film, say(answer.error));
     if (answer.error) filmFailed(film, say(answer.error));
     else {
@@ -3141,13 +3211,17 @@ var viewer = (() => {
   }
 
   // cxr_demo/web/viewer/examples.js
-  function createAdding(openPicker) {
+  function createAdding(openPicker, openFolder) {
     if (!takesFilms()) return [];
     const choose2 = button(tr("ui.films.choose"), { class: "quiet", id: "cxr-choose" }, () => {
       pane.hidePopover();
       openPicker();
     });
-    const { opener, pane } = createPopover("cxr-add", `+ ${tr("ui.films.add")}`, tr("ui.films.add"), choose2, ...exampleLists());
+    const folder = button(tr("ui.films.choose_folder"), { class: "quiet", id: "cxr-choose-folder" }, () => {
+      pane.hidePopover();
+      openFolder();
+    });
+    const { opener, pane } = createPopover("cxr-add", `+ ${tr("ui.films.add")}`, tr("ui.films.add"), make("div", { class: "chips" }, choose2, folder), ...exampleLists());
     pane.classList.add("examples");
     pane.addEventListener("click", (event) => {
       if (
@@ -3200,19 +3274,10 @@ var viewer = (() => {
     return parts;
   }
   function createParts3() {
-    const picker = make("input", {
-      type: "file",
-      multiple: true,
-      accept: [...state.page.accepts, ".csv", ".tsv", ".json"].join(","),
-      class: "picker",
-      tabindex: -1,
-      "aria-label": tr("ui.films.choose"),
-      onchange: () => {
-        addFiles([...picker.files ?? []]);
-        picker.value = "";
-      }
-    });
+    const picker = createPicker(tr("ui.films.choose"), {}, addFiles);
+    const folderPicker = createPicker(tr("ui.films.choose_folder"), { webkitdirectory: true }, async (files) => addDropped(await filmsAmong(files, state.page.signatures)));
     const openPicker = () => picker.click();
+    const openFolder = () => folderPicker.click();
     const invite = make(
       "button",
       { type: "button", class: "invite", onclick: openPicker, hidden: !takesFilms() },
@@ -3225,16 +3290,34 @@ var viewer = (() => {
     node.classList.add("blank");
     const name = make("div", { class: "filmname" });
     const remove = button("\u2715", { class: "quiet", id: "cxr-remove", hidden: true, "aria-label": tr("ui.films.remove_hint"), title: tr("ui.films.remove_hint") }, removeFilm);
-    const bar = make("div", { class: "filmbar" }, name, remove, picker);
+    const bar = make("div", { class: "filmbar" }, name, remove, picker, folderPicker);
     const boxNote = make("p", { class: "soft", role: "status" });
     const notes = make("div", { class: "notes", role: "alert" });
     const strip = make("div", { class: "strip", role: "group", "aria-label": tr("ui.films.list"), hidden: true });
     const pane = make("section", { class: "film", "aria-label": tr("ui.common.film") }, node, bar, boxNote, notes);
-    return { pane, canvas, stage: node, invite, veil, veilWords, name, remove, boxNote, notes, strip, openPicker };
+    return { pane, canvas, stage: node, invite, veil, veilWords, name, remove, boxNote, notes, strip, openPicker, openFolder };
+  }
+  function createPicker(words2, more, add) {
+    const field = make("input", {
+      type: "file",
+      multiple: true,
+      class: more.webkitdirectory ? "picker folder" : "picker",
+      tabindex: -1,
+      "aria-label": words2,
+      ...more,
+      onchange: () => {
+        add([...field.files ?? []]);
+        field.value = "";
+      }
+    });
+    return field;
   }
   function acceptFiles(place) {
     const carries = (event) => [...event.dataTransfer?.types ?? []].includes("Files");
     const dropping = (is) => place.classList.toggle("dropping", is);
+    const receive = async (carried) => {
+      if (carried) addDropped(await filesDropped(carried, state.page.signatures));
+    };
     document.addEventListener("dragover", (event) => {
       if (carries(event)) {
         event.preventDefault();
@@ -3248,14 +3331,12 @@ var viewer = (() => {
       if (!carries(event)) return;
       event.preventDefault();
       dropping(false);
-      addFiles([...event.dataTransfer?.files ?? []]);
+      receive(event.dataTransfer);
     });
     document.addEventListener("paste", (event) => {
-      const files = [...event.clipboardData?.files ?? []];
-      if (files.length) {
-        event.preventDefault();
-        addFiles(files);
-      }
+      if (!event.clipboardData?.files.length) return;
+      event.preventDefault();
+      receive(event.clipboardData);
     });
   }
   function showFilm(parts) {
@@ -4462,7 +4543,7 @@ var viewer = (() => {
     const parts = { card, canvas, stage: node, a, b };
     return parts;
   }
-  var nameOf2 = (key) => methodOf(key ?? "")?.title ?? tr("ui.wipe.film_alone");
+  var nameOf3 = (key) => methodOf(key ?? "")?.title ?? tr("ui.wipe.film_alone");
   function drawWipe({ canvas, stage, a, b }) {
     const result = current();
     stage.classList.toggle("blank", !result);
@@ -4497,7 +4578,7 @@ var viewer = (() => {
     }
     canvas.setAttribute("aria-label", tr(
       "ui.wipe.caption",
-      { left: nameOf2(state.wipe.a), right: nameOf2(state.wipe.b), finding: readable(state.label) }
+      { left: nameOf3(state.wipe.a), right: nameOf3(state.wipe.b), finding: readable(state.label) }
     ));
   }
   function offer(keys, a, b) {
@@ -4509,7 +4590,7 @@ var viewer = (() => {
       [[a, state.wipe.a], [b, state.wipe.b]]
     ) {
       if ([...list.options].map((option) => option.value).join() !== keys.join()) {
-        list.replaceChildren(...keys.map((one) => make("option", { value: one }, nameOf2(one))));
+        list.replaceChildren(...keys.map((one) => make("option", { value: one }, nameOf3(one))));
       }
       list.value = key ?? "";
     }
@@ -4612,7 +4693,7 @@ var viewer = (() => {
     });
     root.append(
       createHead(models, {
-        adding: createAdding(film.openPicker),
+        adding: createAdding(film.openPicker, film.openFolder),
         teaching: takesFilms() ? [quiz.opener] : [],
         menu: [...takesFilms() ? [tour.opener, createCopyLink()] : [], keys.opener],
         openTable: () => drawer.open("films")

@@ -1,0 +1,253 @@
+"""The films in folders and archives, found by the first bytes of their files.
+
+Zips, tars and gzipped files are opened, also inside each other. They are read in memory, so that the paths of their
+members lead nowhere, and within limits, so that a small archive cannot grow without bound.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import os
+import tarfile
+import zipfile
+import zlib
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import IO, TYPE_CHECKING, Any
+
+from cxr_demo.errors import SeveralFilms, UnreadableImage
+from cxr_demo.films import formats
+from cxr_demo.messages import message
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ZIP, GZIP, TAR = (0, b"PK\3\4"), (0, b"\x1f\x8b"), (257, b"ustar")
+#: Bytes by which films and archives are known, with their place in the file.
+SIGNATURES = (*formats.SIGNATURES, ZIP, GZIP, TAR)
+ENCRYPTED = 1  # the bit of a zip's member
+
+#: Limits of an archive: members, archives inside each other, and bytes of all archives inside it.
+MOST_MEMBERS, DEEPEST, MOST_INSIDE = 10_000, 3, formats.MOST_BYTES
+
+#: File of `explain` that marks a folder as a result, whose pictures are no films.
+RESULT = "maps.npz"
+
+#: Failures of the decompressors on damaged data, and on compressions and passwords that they do not know.
+DAMAGED = (
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    zlib.error,
+    EOFError,
+    OSError,
+    ValueError,
+    NotImplementedError,
+    RuntimeError,
+)
+
+
+@dataclass(frozen=True)
+class FilmFile:
+    """A file that may hold a film: `path` on disk, or its `member` if it is an archive."""
+
+    path: Path
+    member: str | None = None
+
+    @property
+    def shown(self) -> Path:
+        """The path as messages and results show it: the member's follows the archive's."""
+        return self.path / self.member if self.member else self.path
+
+
+@dataclass(frozen=True)
+class Found:
+    """The files in a folder or archive that may hold a film, in order, and the number of other files."""
+
+    films: tuple[FilmFile, ...]
+    others: int = 0
+
+
+def is_archive(path: Path) -> bool:
+    """Whether a file's first bytes are those of a zip or of gzipped data; OSError if it cannot be read."""
+    with path.open("rb") as file:
+        return _opens(file.read(formats.HEAD))
+
+
+def search(path: Path) -> Found:
+    """The films in a folder with its subfolders, or in an archive; any other file is a film itself.
+
+    Hidden files are skipped without being counted, and so are results of `explain`. Raises UnreadableImage for an
+    archive that is damaged, locked or beyond the limits; inside a folder it stands among the films. OSError if a folder
+    cannot be read.
+    """
+    if not path.is_dir():
+        with suppress(OSError):  # raised again, with the file's name, when it is read
+            if path.is_file() and is_archive(path):
+                return _inside(path)
+        return Found((FilmFile(path),))
+    films: list[FilmFile] = []
+    others = 0
+    for file in _files(path):
+        try:
+            found = _kept(file)
+        except (OSError, UnreadableImage):  # raised again when it is read
+            found = Found((FilmFile(file),))
+        films += found.films
+        others += found.others
+    return Found(tuple(films), others)
+
+
+def extract(path: Path, member: str | None = None) -> tuple[bytes, str]:
+    """The bytes of a member of an archive, and its name without folders; without `member`, those of its only film.
+
+    Raises SeveralFilms if the archive holds more films than one, and UnreadableImage if it holds no film, has no such
+    member, or is damaged, locked or beyond the limits.
+    """
+    name = formats.shown(path.name)
+    if member is None:
+        found = _inside(path)
+        if not found.films:
+            raise UnreadableImage(
+                message("error.film.archive_without", name=name, n=found.others, accepted=formats.ACCEPTED)
+            )
+        members = [film.member or "" for film in found.films]
+        if len(members) > 1:
+            listed = ", ".join(members[:5]) + (", ..." if len(members) > 5 else "")
+            raise SeveralFilms(
+                message("error.film.several", name=name, count=len(members), films=listed), members, found.others
+            )
+        member = members[0]
+    archive = _Archive(path.name)
+    with path.open("rb") as file, archive.readable():
+        for inside, stream in archive.members(file):
+            if inside == member:
+                return _whole(stream, member), PurePosixPath(member).name
+    raise UnreadableImage(message("error.film.no_member", name=name, member=formats.shown(member)))
+
+
+def _opens(head: bytes) -> bool:
+    return any(head.startswith(start, at) for at, start in (ZIP, GZIP, TAR))
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """The visible files below a folder, in alphabetical order, without links to folders and results of `explain`."""
+
+    def failed(error: OSError) -> None:
+        raise error
+
+    for root, folders, names in os.walk(folder, onerror=failed):
+        if RESULT in names:
+            folders.clear()
+            continue
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(names):
+            file = Path(root, name)
+            if not name.startswith(".") and file.is_file():
+                yield file
+
+
+def _kept(file: Path) -> Found:
+    """A file of a folder: a film, an archive's films, or another file."""
+    with file.open("rb") as stream:
+        head = stream.read(formats.HEAD)
+    if _opens(head):
+        return _inside(file)
+    return Found((FilmFile(file),)) if formats.may_be_film(head, file.name) else Found((), 1)
+
+
+def _inside(path: Path) -> Found:
+    """The films in an archive."""
+    films, others = [], 0
+    archive = _Archive(path.name)
+    with path.open("rb") as file, archive.readable():
+        for member, stream in archive.members(file):
+            if formats.may_be_film(stream.read(formats.HEAD), member):
+                films.append(FilmFile(path, member))
+            else:
+                others += 1
+    return Found(tuple(films), others)
+
+
+class _Archive:
+    """One reading of an archive and of the archives in it, within the limits; `name` is the outermost one's."""
+
+    def __init__(self, name: str) -> None:
+        self.name = formats.shown(name)
+        self._members, self._bytes = 0, 0
+
+    def members(self, file: IO[bytes], within: str = "", depth: int = 1) -> Iterator[tuple[str, io.BufferedReader]]:
+        """The visible members that are no archives, each as its path and a stream from its start."""
+        for member, stream in self._opened(file, within):
+            if not _opens(stream.peek(formats.HEAD)):
+                yield member, stream
+                continue
+            if depth == DEEPEST:
+                raise self._too_much()
+            inner = stream.read(MOST_INSIDE - self._bytes + 1)
+            self._bytes += len(inner)
+            if self._bytes > MOST_INSIDE:
+                raise self._too_much()
+            yield from self.members(io.BytesIO(inner), f"{member}/", depth + 1)
+
+    def _opened(self, file: IO[bytes], within: str) -> Iterator[tuple[str, io.BufferedReader]]:
+        """The visible members of one zip or tar, or the one of gzipped data."""
+        head = file.read(formats.HEAD)
+        file.seek(0)
+        if head.startswith(GZIP[1]):
+            with gzip.GzipFile(fileobj=file) as stream:
+                yield within + _without_gz(within or self.name), _peekable(stream)
+        elif head.startswith(ZIP[1]):
+            yield from self._unzipped(file, within)
+        else:
+            with tarfile.open(fileobj=file, mode="r:") as archive:
+                for entry in archive:
+                    if self._counts(entry.name) and entry.isfile() and (member := archive.extractfile(entry)):
+                        yield within + entry.name, _peekable(member)
+
+    def _unzipped(self, file: IO[bytes], within: str) -> Iterator[tuple[str, io.BufferedReader]]:
+        with zipfile.ZipFile(file) as archive:
+            for entry in archive.infolist():
+                if not self._counts(entry.filename) or entry.is_dir():
+                    continue
+                if entry.flag_bits & ENCRYPTED:
+                    raise UnreadableImage(message("error.film.archive_locked", name=self.name))
+                with archive.open(entry) as stream:
+                    yield within + entry.filename, _peekable(stream)
+
+    def _counts(self, member: str) -> bool:
+        """Count a member, and whether it is visible; UnreadableImage beyond the limit."""
+        self._members += 1
+        if self._members > MOST_MEMBERS:
+            raise self._too_much()
+        parts = [part for part in PurePosixPath(member).parts if part != ".."]
+        return not any(part.startswith(".") or part == "__MACOSX" for part in parts)
+
+    @contextmanager
+    def readable(self) -> Iterator[None]:
+        """Turn the failures of the decompressors, which happen while a member is read, into UnreadableImage."""
+        try:
+            yield
+        except DAMAGED:
+            raise UnreadableImage(message("error.film.archive_damaged", name=self.name)) from None
+
+    def _too_much(self) -> UnreadableImage:
+        return UnreadableImage(message("error.film.archive_limits", name=self.name))
+
+
+def _peekable(stream: Any) -> io.BufferedReader:
+    return io.BufferedReader(stream)
+
+
+def _without_gz(name: str) -> str:
+    return PurePosixPath(name).name.removesuffix(".gz")
+
+
+def _whole(stream: io.BufferedReader, name: str) -> bytes:
+    data = stream.read(formats.MOST_BYTES + 1)
+    if len(data) > formats.MOST_BYTES:
+        raise UnreadableImage(
+            message("error.film.too_many_bytes", name=formats.shown(name), mebibytes=formats.MOST_BYTES >> 20)
+        )
+    return data

@@ -1,0 +1,71 @@
+// Files of a drop or of the folder chooser: folders are walked, and their files that claim to be no film are passed over.
+
+/** @typedef {{files: File[], others: number}} Dropped the files to add, and the number of others in folders */
+
+const TABLE = /\.(csv|tsv|json)$/i;
+
+/** @param {File} file @returns whether it is a table of boxes by its name */
+export const isTable = file => TABLE.test(file.name);
+
+/**
+ * The files of a drop or a paste, those of folders in alphabetical order. Call it before the event ends, since the browser
+ * then forgets its entries.
+ * @param {DataTransfer} carried @param {readonly (readonly [number, string])[]} signatures as in `claimsFilm` @returns {Promise<Dropped>}
+ */
+export async function filesDropped(carried, signatures) {
+  const items = [...carried.items].filter(item => item.kind === 'file')
+    .map(item => ({entry: item.webkitGetAsEntry?.() ?? null, file: item.getAsFile()}));
+  const single = items.filter(({entry}) => !entry?.isDirectory).flatMap(({file}) => file ?? []);
+  /** @type {File[]} */
+  const inFolders = [];
+  for (const {entry} of items) if (entry?.isDirectory) inFolders.push(...await walked(entry));
+  const {files, others} = await filmsAmong(inFolders, signatures);
+  return {files: [...single, ...files], others};
+}
+
+/**
+ * Those files of a folder that claim to be films, and its tables; hidden files are skipped without being counted.
+ * @param {readonly File[]} files @param {readonly (readonly [number, string])[]} signatures @returns {Promise<Dropped>}
+ */
+export async function filmsAmong(files, signatures) {
+  const visible = files.filter(file => !file.name.startsWith('.'));
+  const wanted = await Promise.all(visible.map(async file => isTable(file) || await claimsFilm(file, signatures)));
+  const found = visible.filter((_, i) => wanted[i]);
+  return {files: found, others: visible.length - found.length};
+}
+
+/**
+ * Whether a file begins as films and archives do; a CD's directory does too, which is known by its name.
+ * @param {File} file @param {readonly (readonly [number, string])[]} signatures bytes in hexadecimal digits, by their place
+ */
+async function claimsFilm(file, signatures) {
+  if (file.name.toUpperCase() === 'DICOMDIR') return false;
+  const last = Math.max(...signatures.map(([at, digits]) => at + digits.length / 2));
+  try {
+    const head = new Uint8Array(await file.slice(0, last).arrayBuffer());
+    const digits = Array.from(head, byte => byte.toString(16).padStart(2, '0')).join('');
+    return signatures.some(([at, start]) => digits.startsWith(start, 2 * at));
+  } catch {
+    return true;  // the upload fails too, and says so by the file's name
+  }
+}
+
+/** @param {FileSystemEntry} entry @returns {Promise<File[]>} the file, or the files below the folder */
+async function walked(entry) {
+  if (entry.name.startsWith('.')) return [];
+  if (entry.isFile) return [await new Promise((done, failed) => /** @type {FileSystemFileEntry} */ (entry).file(done, failed))];
+  const reader = /** @type {FileSystemDirectoryEntry} */ (entry).createReader();
+  /** @type {FileSystemEntry[]} */
+  const entries = [];
+  for (;;) {  // a reader gives some entries at a time
+    /** @type {FileSystemEntry[]} */
+    const some = await new Promise((done, failed) => reader.readEntries(done, failed));
+    if (!some.length) break;
+    entries.push(...some);
+  }
+  entries.sort((a, b) => a.name < b.name ? -1 : 1);
+  /** @type {File[]} */
+  const files = [];
+  for (const one of entries) files.push(...await walked(one));
+  return files;
+}
