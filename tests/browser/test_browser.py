@@ -944,7 +944,7 @@ class TestBelieving:
         nih = "Image Index,Finding Label,Bbox [x,y,w,h],,,\n"
         for text in (
             f'file,patient_id,boxes\n{film_file.name},1,"{box}"\n',
-            f"{nih}{film_file.stem}.png,Effusion,10,20,60,50,,\n",
+            f"{nih}{film_file.stem}.png,Effusion,100,200,600,500,,\n",
         ):
             path = tmp_path / "boxes.csv"
             path.write_text(text)
@@ -973,7 +973,7 @@ class TestBelieving:
             text = json.dumps(boxes).replace('"', '""')
             return f'file,boxes\n{file},"{text}"\n'
 
-        needs = "it needs label, x, y, w and h, in pixels of the file."
+        needs = "it needs a finding and four numbers, in pixels of the film."
         assert said(table(box())) == "1 box read from some.csv. None of its films has been added yet."
         fresh.drop(film_file).wait("gradcam")
         for other in ("a,b\n1,2\n", "", "{}"):
@@ -990,7 +990,7 @@ class TestBelieving:
         assert said(table(box(label="Unicorn"))).endswith(
             "1 of them is for a finding that this model does not predict."
         )
-        far = f"1 box of {film_file.name} lies outside the film: coordinates must be in pixels of this file."
+        far = f"1 box of {film_file.name} lies outside the film: coordinates must be in pixels of the film."
         assert said(table(box(x=5000))) == far
 
     def test_a_scrambled_map_that_ran_out_of_time_is_words_alone(self, browser, address):

@@ -75,9 +75,9 @@ test('tables: quotes, commas and lines in cells; formulas are text', () => {
 
 test('the NIH\u2019s list of boxes has its own columns and one name of its own', () => {
   for (const head of ['Image Index,Finding Label,x,y,w,h', 'Image Index,Finding Label,Bbox [x,y,w,h],,,']) {
-    const {read, wrong, known} = readBoxTable('list.csv', `${head}\na.png,Infiltrate,10,20,30,40,,,\nb.png,Mass,x,1,1,1,,,\n`);
+    const {read, wrong, known} = readBoxTable('list.csv', `${head}\na.png,Infiltrate,128,256,256,512,,,\nb.png,Mass,x,1,1,1,,,\n`);
     assert.deepEqual([known, wrong, [...read.keys()]], [true, 1, ['a']], head);
-    assert.deepEqual(onFilm(read.get('a')), [{label: 'Infiltration', given: true, edges: [0.1, 0.2, 0.4, 0.6]}]);
+    assert.deepEqual(onFilm(read.get('a')), [{label: 'Infiltration', given: true, edges: [0.125, 0.25, 0.375, 0.75]}]);
   }
 });
 

@@ -55,7 +55,7 @@ function tableEntries(text) {
   const ours = places(['file', 'boxes']);
   if (ours) return rows.map(row => ({file: row[ours[0]] ?? '', listed: listIn(row[ours[1]])}));
   const nih = places(['image index', 'finding label', 'x', 'y', 'w', 'h']) ?? (names[2]?.startsWith('bbox [x') ? [0, 1, 2, 3, 4, 5] : null);
-  if (nih) return rows.map(row => entryOf(row, nih, sized));
+  if (nih) return rows.map(row => entryOf(row, nih, on1024));
   const vindr = places(['image_id', 'class_name', 'x_min', 'y_min', 'x_max', 'y_max']);
   const size = places(['width', 'height']);
   if (vindr) {
@@ -63,10 +63,10 @@ function tableEntries(text) {
       .map(row => entryOf(row, vindr, edges => ({...cornered(edges), ...(size ? {of: {width: Number(row[size[0]]), height: Number(row[size[1]])}} : {})})));
   }
   const rsna = places(['patientid', 'target', 'x', 'y', 'width', 'height']);
-  // the challenge's boxes are opacities that suggest pneumonia, in pixels of its films of 1,024
+  // the challenge's boxes are opacities that suggest pneumonia
   if (rsna) {
     return rows.filter(row => Number(row[rsna[1]]) === 1).map(row =>
-      entryOf([row[rsna[0]], 'Pneumonia', ...rsna.slice(2).map(k => row[k])], [0, 1, 2, 3, 4, 5], edges => ({...sized(edges), of: {width: 1024, height: 1024}})));
+      entryOf([row[rsna[0]], 'Pneumonia', ...rsna.slice(2).map(k => row[k])], [0, 1, 2, 3, 4, 5], on1024));
   }
   return null;
 }
@@ -75,8 +75,8 @@ function tableEntries(text) {
 const entryOf = (row, [file, label, ...edges], shaped) =>
   ({file: row[file] ?? '', listed: [{label: row[label], ...shaped(edges.map(k => row[k]?.trim() ? Number(row[k].replace(',', '.')) : NaN))}]});
 
-/** @param {number[]} edges left, top, width, height */
-const sized = ([x, y, w, h]) => ({x, y, w, h});
+/** The NIH's and RSNA's boxes, in pixels of their films of 1,024. @param {number[]} edges left, top, width, height */
+const on1024 = ([x, y, w, h]) => ({x, y, w, h, of: {width: 1024, height: 1024}});
 /** @param {number[]} edges left, top, right, bottom */
 const cornered = ([x, y, right, bottom]) => ({x, y, w: right - x, h: bottom - y});
 

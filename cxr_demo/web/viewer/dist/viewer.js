@@ -1,4 +1,4 @@
-// Made by `make viewer`; sources sha256:fa3257f856949740b34ff6edb8f97651b4002e85458eb01ba38106597003adda
+// Made by `make viewer`; sources sha256:fccba93329f1fc284e1be057cbdab686d35fdd3828547c248f6bb79a13e5b849
 "use strict";
 var viewer = (() => {
   var __defProp = Object.defineProperty;
@@ -127,7 +127,7 @@ var viewer = (() => {
     const ours = places(["file", "boxes"]);
     if (ours) return rows.map((row2) => ({ file: row2[ours[0]] ?? "", listed: listIn(row2[ours[1]]) }));
     const nih = places(["image index", "finding label", "x", "y", "w", "h"]) ?? (names[2]?.startsWith("bbox [x") ? [0, 1, 2, 3, 4, 5] : null);
-    if (nih) return rows.map((row2) => entryOf(row2, nih, sized));
+    if (nih) return rows.map((row2) => entryOf(row2, nih, on1024));
     const vindr = places(["image_id", "class_name", "x_min", "y_min", "x_max", "y_max"]);
     const size = places(["width", "height"]);
     if (vindr) {
@@ -135,12 +135,12 @@ var viewer = (() => {
     }
     const rsna = places(["patientid", "target", "x", "y", "width", "height"]);
     if (rsna) {
-      return rows.filter((row2) => Number(row2[rsna[1]]) === 1).map((row2) => entryOf([row2[rsna[0]], "Pneumonia", ...rsna.slice(2).map((k) => row2[k])], [0, 1, 2, 3, 4, 5], (edges) => ({ ...sized(edges), of: { width: 1024, height: 1024 } })));
+      return rows.filter((row2) => Number(row2[rsna[1]]) === 1).map((row2) => entryOf([row2[rsna[0]], "Pneumonia", ...rsna.slice(2).map((k) => row2[k])], [0, 1, 2, 3, 4, 5], on1024));
     }
     return null;
   }
   var entryOf = (row2, [file, label, ...edges], shaped) => ({ file: row2[file] ?? "", listed: [{ label: row2[label], ...shaped(edges.map((k) => row2[k]?.trim() ? Number(row2[k].replace(",", ".")) : NaN)) }] });
-  var sized = ([x, y, w, h]) => ({ x, y, w, h });
+  var on1024 = ([x, y, w, h]) => ({ x, y, w, h, of: { width: 1024, height: 1024 } });
   var cornered = ([x, y, right, bottom]) => ({ x, y, w: right - x, h: bottom - y });
   function listIn(cell3) {
     try {
