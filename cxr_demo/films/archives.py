@@ -114,7 +114,7 @@ def extract(path: Path, member: str | None = None) -> tuple[bytes, str]:
             )
         members = [film.member or "" for film in found.films]
         if len(members) > 1:
-            listed = ", ".join(members[:5]) + (", ..." if len(members) > 5 else "")
+            listed = ", ".join(map(formats.shown, members[:5])) + (", ..." if len(members) > 5 else "")
             raise SeveralFilms(
                 message("error.film.several", name=name, count=len(members), films=listed), members, found.others
             )
@@ -181,7 +181,7 @@ class _Archive:
         """The visible members that are no archives, each as its path and a stream from its start."""
         for member, stream in self._opened(file, within):
             if not _opens(stream.peek(formats.HEAD)):
-                yield member, stream
+                yield "".join(c for c in member if c.isprintable()), stream  # since terminals obey control characters
                 continue
             if depth == DEEPEST:
                 raise self._too_much()

@@ -7,6 +7,7 @@ runs/fuzz/corpus, and says at the end how much of the reader all of that covers.
 from __future__ import annotations
 
 import argparse
+import gzip
 import os
 import re
 import resource
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
 #: Seconds that one file may take, and megabytes over what the program takes before the first one.
 MOST_SECONDS, MOST_MEGABYTES = 10, 1024
 #: What is watched for new code: the reader, and the decoders that are written in Python.
-WATCHED = ("cxr_demo.films.image", "cxr_demo.films.formats", "cxr_demo.films.dicom", "pydicom", "tifffile")
-READER = ("image", "formats", "dicom")
+READER = ("image", "formats", "archives", "dicom")
+WATCHED = (*(f"cxr_demo.films.{name}" for name in READER), "pydicom", "tifffile")
 LONGEST = 20_000
 
 
@@ -61,11 +62,21 @@ def write_seeds(corpus: Path) -> int:
     """The files of the reader's tests, those that are read and those that are refused."""
     from tests.support.corpus import MASKS, REFUSED, SAME
 
-    files = {name: data for kinds in (SAME, REFUSED, MASKS) for name, (data, _) in kinds.items()}
+    files = {name: data for kinds in (SAME, REFUSED, MASKS) for name, (data, _) in kinds.items()} | archived()
     for name, data in files.items():
         if len(data) <= LONGEST:
             (corpus / re.sub(r"\W+", "-", name)).write_bytes(data)
     return len(files)
+
+
+def archived() -> dict[str, bytes]:
+    """Archives with a film, and of one inside the other."""
+    from tests.support.corpus import SAME
+    from tests.unit.test_archives import tarred, zipped
+
+    film = SAME["dicom"][0]
+    inner = zipped({"IM1": film, "notes.txt": b"-"})
+    return {"gz": gzip.compress(film), "tar": tarred({"IM1": film}), "zip": inner, "zips": zipped({"a.zip": inner})}
 
 
 def _fuzz(out: Path, minutes: float) -> int:
@@ -74,8 +85,11 @@ def _fuzz(out: Path, minutes: float) -> int:
     with atheris.instrument_imports(include=list(WATCHED)):
         from cxr_demo.films import image
 
+    path = out / "fuzz"
+
     def one(data: bytes) -> None:
-        read(image, data)
+        path.write_bytes(data)
+        read(image, path)
 
     idle = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     flags = [
@@ -87,17 +101,17 @@ def _fuzz(out: Path, minutes: float) -> int:
     return 0
 
 
-def read(image: ModuleType, data: bytes) -> None:
+def read(image: ModuleType, path: Path) -> None:
     """Read one file; AssertionError where the film is none, any error but UnreadableImage as it is."""
     import numpy as np
 
-    film, sentence = None, "fuzz"
+    film, sentence = None, path.name
     try:
-        film = image.decode(data, "fuzz")
+        film = image.read(path)
     except image.UnreadableImage as error:
         sentence = str(error)
-    assert sentence.startswith("fuzz"), sentence
-    assert len(sentence) < 300, sentence
+    assert sentence.startswith(path.name) or image.archives.is_archive(path), sentence
+    assert len(sentence) < 500, sentence
     if film is None:
         return
     assert np.isfinite(film.pixels).all()
@@ -109,17 +123,17 @@ def covered(corpus: Path) -> dict[str, float]:
     """Share of the lines of each of the reader's modules that the files of a corpus run."""
     script = (
         "import sys; from pathlib import Path; from tests.programs.fuzz import read; from cxr_demo.films import image\n"
-        "for path in Path(sys.argv[1]).iterdir(): read(image, path.read_bytes())"
+        "for path in Path(sys.argv[1]).iterdir(): read(image, path)"
     )
     data = corpus.parent / "coverage"
     measure = [sys.executable, "-m", "coverage", "run", f"--data-file={data}"]
     one_script = corpus.parent / "replay.py"
     one_script.write_text(script, encoding="utf-8")
     subprocess.run([*measure, str(one_script), str(corpus)], check=True, env={**os.environ, "PYTHONPATH": "."})
-    places = ",".join(f"cxr_demo/films/{name}.py" for name in READER)
+    places = ",".join(f"cxr_demo/films/{name}{end}" for name in READER for end in (".py", "/*"))
     words = [sys.executable, "-m", "coverage", "report", f"--data-file={data}", f"--include={places}"]
     report = subprocess.run(words, capture_output=True, text=True, check=True).stdout
-    return {name: int(share) / 100 for name, share in re.findall(r"cxr_demo/films/(\w+)\.py .*?(\d+)%", report)}
+    return {name: int(share) / 100 for name, share in re.findall(r"cxr_demo/films/([\w/]+)\.py .*?(\d+)%", report)}
 
 
 if __name__ == "__main__":
