@@ -324,7 +324,7 @@ class TestFilms:
         fresh.wait("gradcam")
         assert fresh.texts(".strip .thumb .name") == ["IM0001", "IM0002"]
         assert fresh.page.inner_text(".filmname b") == "IM0001"
-        assert fresh.texts(".film .failure") == ["1 other file was passed over: it is no film."]
+        assert fresh.texts(".film .others") == ["1 other file was passed over: it is no film."]
         fresh.reload().wait("gradcam")
         assert fresh.texts(".strip .thumb .name") == ["IM0001", "IM0002"]
         alone = tmp_path / "film.png.gz"
@@ -352,7 +352,7 @@ class TestFilms:
                 session.send("Input.dispatchDragEvent", {"type": kind, **spot, "data": carried})
         fresh.wait("gradcam")
         assert fresh.page.inner_text(".filmname b") == "IM0001"
-        assert fresh.texts(".film .failure") == ["2 other files were passed over: they are no films."]
+        assert fresh.texts(".film .others") == ["2 other files were passed over: they are no films."]
 
     def test_a_film_is_removed_and_the_next_one_shown(self, fresh, film_file):
         fresh.example("phantom", "normal").wait("gradcam")

@@ -11,7 +11,7 @@ import {askPixels, forgetPixels} from './pixels.js';
 import {foremost} from './predictions.js';
 import {askFilm, askTrust, complete, leave, sendFile} from './requests.js';
 import {keepFilms} from './session.js';
-import {addBox, addFilm, adoptExample, awaitTable, chooseFinding, chooseNoFinding, chosenModel, correctFilm, current, filmRests, filmSent, filmWaits, forgetError, guess, guessing, isExample, keepModel, lookAtFilm, modelAnswered, note, openWith, pinFinding, publish, pullBox, removeFilms, requestMaps, setBoxes, setDrawing, setFailures, setModel, setNaming, setPointer, setSpec, setTable, state, turnsOf, wantModel} from './store.js';
+import {addBox, addFilm, adoptExample, awaitTable, chooseFinding, chooseNoFinding, chosenModel, correctFilm, current, filmRests, filmSent, filmWaits, forgetError, guess, guessing, isExample, keepModel, lookAtFilm, modelAnswered, note, openWith, pinFinding, publish, pullBox, removeFilms, requestMaps, setBoxes, setDrawing, setFailures, setModel, setNaming, setOthers, setPointer, setSpec, setTable, state, turnsOf, wantModel} from './store.js';
 import {knownFindings, lessonOf} from './truth.js';
 import {lookAfresh} from './viewport.js';
 
@@ -69,10 +69,10 @@ export async function addDropped({files, others}) {
   tellOthers(others);
 }
 
-/** @param {number} others files of a folder or archive that are no films */
+/** Tells of files that were passed over. @param {number} others */
 function tellOthers(others) {
   if (!others) return;
-  setFailures([...state.failures, tr('ui.films.passed_over', {n: others})]);
+  setOthers(others);
   publish('film');
 }
 

@@ -26,7 +26,7 @@ export function openStore(page) {
     page, models: [...page.models], spec: page.spec,
     on: new Set(page.methods.filter(method => method.on).map(method => method.key)),
     settings: new Map(page.methods.map(method => [method.key, defaultsOf(method)])), estimating: new Map(),
-    films: [], film: null, filmBefore: null, failures: [], model: page.model, modelBefore: page.model, modelThatAnswers: page.model, wanted: null, naming: 0, turn: 0, run: 0, asked: new Map(),
+    films: [], film: null, filmBefore: null, failures: [], others: 0, model: page.model, modelBefore: page.model, modelThatAnswers: page.model, wanted: null, naming: 0, turn: 0, run: 0, asked: new Map(),
     chosen: NONE, label: '', pinned: null, pointer: null,
     opacity: page.opacity, scale: 'own', side: 'both', palette: page.palettes[0].key, smooth: false, levels: [],
     view: {x: 0, y: 0, zoom: 1}, window: {low: 0, high: 1, inverted: false},
@@ -138,9 +138,12 @@ export function lookAtFilm(film) {
   if (own.film && own.films.includes(own.film)) own.filmBefore = own.film;
   own.film = film;
   own.failures = [];
+  own.others = 0;
 }
 /** @param {readonly string[]} failures */
 export function setFailures(failures) { own.failures = failures; }
+/** @param {number} others files passed over, which are no films */
+export function setOthers(others) { own.others = others; }
 /** @param {Film} film @param {Source} source of the uploaded file */
 export function filmSent(film, source) { changeFilm(film, {source}); }
 /** @param {Film} film whose prediction was requested */

@@ -190,11 +190,11 @@ export interface Quiz {
 /** A table of boxes without any open film so far. */
 export interface AwaitedTable { readonly words: string; readonly stems: ReadonlySet<string> }
 
-/** `failures` says why files were not added, until another film is shown; `filmBefore` was in view before `film`. */
+/** `failures` says why files were not added and `others` how many were passed over, until another film is shown; `filmBefore` was in view before `film`. */
 export interface State {
   readonly page: About; readonly models: readonly Choice[]; readonly spec: Spec;
   readonly on: ReadonlySet<string>; readonly settings: ReadonlyMap<string, Settings>; readonly estimating: ReadonlyMap<string, number>;
-  readonly films: readonly Film[]; readonly film: Film | null; readonly filmBefore: Film | null; readonly failures: readonly string[];
+  readonly films: readonly Film[]; readonly film: Film | null; readonly filmBefore: Film | null; readonly failures: readonly string[]; readonly others: number;
   readonly model: string; readonly modelBefore: string; readonly modelThatAnswers: string; readonly wanted: string | null; readonly naming: number;
   readonly turn: number; readonly run: number; readonly asked: ReadonlyMap<number, Question>;
   readonly chosen: number; readonly label: string; readonly pinned: string | null; readonly pointer: Place | null;

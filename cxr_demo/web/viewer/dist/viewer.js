@@ -1,4 +1,4 @@
-// Made by `make viewer`; sources sha256:fccba93329f1fc284e1be057cbdab686d35fdd3828547c248f6bb79a13e5b849
+// Made by `make viewer`; sources sha256:92f7be701456a333ea3eed4f1055589e3ab29dcdd1b1d7836ed848c3fb2fc9d0
 "use strict";
 var viewer = (() => {
   var __defProp = Object.defineProperty;
@@ -584,6 +584,7 @@ var viewer = (() => {
         film: null,
         filmBefore: null,
         failures: [],
+        others: 0,
         model: page.model,
         modelBefore: page.model,
         modelThatAnswers: page.model,
@@ -696,9 +697,13 @@ var viewer = (() => {
     if (own.film && own.films.includes(own.film)) own.filmBefore = own.film;
     own.film = film;
     own.failures = [];
+    own.others = 0;
   }
   function setFailures(failures) {
     own.failures = failures;
+  }
+  function setOthers(others) {
+    own.others = others;
   }
   function filmSent(film, source) {
     changeFilm(film, { source });
@@ -1488,7 +1493,7 @@ var viewer = (() => {
   }
   function tellOthers(others) {
     if (!others) return;
-    setFailures([...state.failures, tr("ui.films.passed_over", { n: others })]);
+    setOthers(others);
     publish("film");
   }
   function openArchive(archive, members, others) {
@@ -3357,6 +3362,7 @@ var viewer = (() => {
     const said = film?.error ? [film.error] : (result?.seen.warnings ?? []).map(say);
     refill(notes, [
       ...state.failures.map((text) => make("p", { class: "failure" }, text)),
+      state.others ? make("p", { class: "others" }, tr("ui.films.passed_over", { n: state.others })) : null,
       ...said.map((text) => make("p", {}, text)),
       film && plantedIn(film)?.edges ? make("p", { class: "planted" }, tr("ui.films.planted_place")) : null,
       ...corrections(film, result?.seen),
