@@ -30,7 +30,7 @@ SIGNATURES = (*formats.SIGNATURES, ZIP, GZIP, TAR)
 ENCRYPTED = 1  # the bit of a zip's member
 
 #: Limits of an archive: members, archives inside each other, and bytes of all archives inside it.
-MOST_MEMBERS, DEEPEST, MOST_INSIDE = 10_000, 3, formats.MOST_BYTES
+MOST_MEMBERS, DEEPEST, MOST_INSIDE = 10_000, 3, formats.MOST_BYTES // 2
 
 #: File of `explain` that marks a folder as a result, whose pictures are no films.
 RESULT = "maps.npz"
