@@ -348,6 +348,21 @@ def zipped() -> bytes:
     return file.getvalue()
 
 
+def grown_archives() -> Iterator[bytes]:
+    """Small archives of gigabytes: a film that never ends, and archives in an archive."""
+    packer = zlib.compressobj(1, wbits=16 + zlib.MAX_WBITS)  # gzip
+    start = packer.compress(SAME["png"][0])
+    yield start + b"".join(packer.compress(bytes(2**20)) for _ in range(2048)) + packer.flush()
+    for size in (90 << 20, 380 << 20):
+        inner, outer = io.BytesIO(), io.BytesIO()
+        with zipfile.ZipFile(inner, "w", zipfile.ZIP_STORED) as archive:
+            archive.writestr("film.png", SAME["png"][0] + bytes(size))
+        with zipfile.ZipFile(outer, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+            for k in range(10 if size < 100 << 20 else 1):
+                archive.writestr(f"{k}.zip", inner.getvalue())
+        yield outer.getvalue()
+
+
 def hidden_in_dicom(of: str) -> bytes:
     """A DICOM file whose preamble holds the first bytes of another format."""
     start = SAME[of][0][:128].ljust(128, b"\0")
