@@ -23,7 +23,7 @@ from cxr_demo.films import dicom
 from cxr_demo.messages import Message, message
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 FORMATS = ("PNG", "JPEG", "JPEG2000", "BMP", "WEBP", "AVIF")
 TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # the last two are BigTIFF, for files above 4 GB
@@ -121,9 +121,9 @@ def _picture(data: bytes, name: str, formats: tuple[str, ...] = FORMATS) -> tupl
             raise _too_large(name)
         import imagecodecs  # loads when needed
 
-        if not data.rstrip(b"\0").endswith(b"\xff\xd9"):  # without which the decoder leaves the missing part grey
-            raise ValueError("cut off")
-        return (_grey(imagecodecs.jpeg8_decode(data)) / np.float32(4095)).clip(0, 1), ()
+        dicom.refuse_cut(data)
+        upright = UPRIGHT.get(_jpeg_orientation(data), np.asarray)
+        return (_grey(upright(imagecodecs.jpeg8_decode(data))) / np.float32(4095)).clip(0, 1), ()
     with Image.open(io.BytesIO(data), formats=formats) as picture:
         if picture.width * picture.height > MOST_PIXELS:
             raise _too_large(name)
@@ -141,16 +141,30 @@ def _picture(data: bytes, name: str, formats: tuple[str, ...] = FORMATS) -> tupl
 
 def _twelve_bit_size(data: bytes) -> tuple[int, int] | None:
     """Height and width of a JPEG of 12 bits, which Pillow cannot decode; None for any other file."""
+    for marker, body in _segments(data):
+        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):  # a start of frame
+            height, width = (int.from_bytes(body[at : at + 2], "big") for at in (1, 3))
+            return (height, width) if body[:1] == b"\x0c" else None
+    return None
+
+
+def _jpeg_orientation(data: bytes) -> int:
+    """The EXIF orientation in a JPEG's first such segment, 1 without one."""
+    exif = Image.Exif()
+    exif.load(next((body for marker, body in _segments(data) if marker == 0xE1 and body[:6] == b"Exif\0\0"), b""))
+    return int(exif.get(ORIENTATION, 1))
+
+
+def _segments(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Marker and body of a JPEG's first segments; none for any other file."""
     at = 2
     for _ in range(MOST_SEGMENTS):
         if data[:2] != b"\xff\xd8" or data[at : at + 1] != b"\xff" or at + 9 > len(data):
-            return None
+            return
         marker, length = data[at + 1], int.from_bytes(data[at + 2 : at + 4], "big")
-        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):  # a start of frame
-            height, width = (int.from_bytes(data[at + k : at + k + 2], "big") for k in (5, 7))
-            return (height, width) if data[at + 4] == 12 else None
+        if marker != 0xFF:
+            yield marker, data[at + 4 : at + 2 + length]
         at += 2 + length if marker != 0xFF else 1
-    return None
 
 
 def _deep_colour(png: bytes) -> bool:

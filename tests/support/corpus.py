@@ -168,7 +168,10 @@ SAME = {
         as_dicom(EIGHT, JPEGBaseline8Bit, PixelData=encapsulated(saved(EIGHT, "JPEG", quality=100))), 8 / 255,
     ),
     "dicom jpeg lossless": (
-        as_dicom(SIXTEEN, JPEGLosslessSV1, PixelData=encapsulated(imagecodecs.jpeg8_encode(SIXTEEN, lossless=True))),
+        as_dicom(
+            SIXTEEN, JPEGLosslessSV1,
+            PixelData=encapsulated(imagecodecs.jpeg8_encode(SIXTEEN, lossless=True, bitspersample=16)),
+        ),
         0.5 / 65535,
     ),
     "dicom jpeg-ls": (
@@ -294,7 +297,8 @@ REFUSED = {
     "frames": (as_dicom(EIGHT, NumberOfFrames=2, PixelData=EIGHT.tobytes() * 2), "several frames"),
     "no pixels": (as_dicom(EIGHT, Rows=None), "without an image"),
     "palette": (as_dicom(EIGHT, PhotometricInterpretation="PALETTE COLOR"), "palette"),
-    "unknown syntax": (as_dicom(EIGHT, "1.2.840.10008.1.2.4.100", PixelData=encapsulated(b"xx")), "cannot be decoded"),
+    "unknown syntax": (as_dicom(EIGHT, "1.2.840.10008.1.2.4.100", PixelData=encapsulated(b"xx")), "a compression that"),
+    "more frames than said": (as_dicom(EIGHT, PixelData=EIGHT.tobytes() * 3), "several frames"),
     "no bits": (as_dicom(EIGHT, BitsAllocated=None), "without the tag BitsAllocated"),
     "zip": (zipped(), "is an archive"),
     "gzip": (gzip.compress(as_dicom(EIGHT)), "is an archive"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import zlib
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ import numpy as np
 import pydicom
 from pydicom import uid
 from pydicom.filereader import _read_file_meta_info, read_dataset, read_preamble
-from pydicom.pixels import get_decoder, pixel_array
+from pydicom.pixels import get_decoder
 from pydicom.tag import Tag
 
 from cxr_demo.errors import UnreadableImage
@@ -19,7 +20,7 @@ from cxr_demo.messages import message
 
 if TYPE_CHECKING:
     from pydicom import Dataset
-    from pydicom.pixels.decoders.base import DecodeRunner
+    from pydicom.pixels.decoders.base import Decoder, DecodeRunner
 
 #: Transfer syntaxes that Pillow cannot decode. GDCM can, but crashes the whole process on damaged files.
 DECODER_DEPENDENCIES = {
@@ -37,6 +38,9 @@ PIXELS = Tag("PixelData")
 
 #: Number of samples per pixel by the first letters of the photometric interpretation.
 SAMPLES = {"MONOCHROME": 1, "RGB": 3, "YBR": 3}
+
+#: Luma from 16 to 235 and chroma from 16 to 240 of 255, which old devices wrote.
+PARTIAL = "YBR_PARTIAL_422"
 
 
 def is_available(syntax: str) -> bool:
@@ -60,12 +64,22 @@ def decode_frame(source: bytes, runner: DecodeRunner) -> bytes:
         if frame.shape != shape or frame.dtype.itemsize > 2:
             raise ValueError("other samples than the header")
     else:
+        refuse_cut(source)
         frame = np.empty(shape, np.uint8 if runner.bits_stored <= 8 else np.uint16)
         (imagecodecs.jpegls_decode if "JPEGLS" in keyword else imagecodecs.jpeg8_decode)(source, out=frame)
     runner.set_option("bits_allocated", frame.itemsize * 8)
     if len(shape) == 3:
         runner.set_option("planar_configuration", 0)
     return frame.tobytes()
+
+
+def refuse_cut(jpeg: bytes) -> None:
+    """Raise ValueError if a JPEG or JPEG-LS has no end.
+
+    imagecodecs would leave the missing part of a JPEG grey, and look for that of a JPEG-LS for ten seconds.
+    """
+    if not jpeg.rstrip(b"\0\xff").endswith(b"\xff\xd9"):  # encoders pad with either
+        raise ValueError("cut off")
 
 
 def _size_of(codestream: bytes) -> tuple[int, int]:
@@ -147,20 +161,41 @@ def complete(dataset: Dataset, name: str) -> None:
         dataset.PlanarConfiguration = int(tags.whole(dataset, "PlanarConfiguration", 0) == 1)
 
 
-def words_of(dataset: Dataset, name: str) -> np.ndarray:
-    """The decoded words (H, W) or (H, W, 3) of a file, with all their bits.
+def words_of(dataset: Dataset, name: str) -> tuple[np.ndarray, str]:
+    """The decoded words (H, W) or (H, W, 3) of a file with all their bits, and their photometric interpretation.
 
-    Raises UnreadableImage if the compression has no decoder here, and the decoder's errors for damaged files.
+    Raises UnreadableImage if the compression has no decoder here, if the compressed image is damaged, or if there are
+    more frames than the tags say; ValueError if uncompressed pixels are incomplete.
     """
+    decoder, said = _decoder(dataset.file_meta.TransferSyntaxUID, name), dataset.PhotometricInterpretation
+    partial = said == PARTIAL and decoder.is_native
+    if partial:
+        dataset.PhotometricInterpretation = "YBR_FULL_422"  # of the same layout, which pydicom knows
     try:
-        words: np.ndarray = pixel_array(dataset, correct_unused_bits=False)
-    except (NotImplementedError, RuntimeError, AttributeError):
-        raise UnreadableImage(message("error.film.dicom_compressed", name=name)) from None
-    return words
+        words, found = decoder.as_array(dataset, raw=True, correct_unused_bits=False)
+    except Exception:  # decoders raise any exception on damaged data
+        if decoder.is_native:
+            raise
+        compression = re.split(r" Image| \(|,", decoder.UID.name)[0]
+        raise UnreadableImage(message("error.film.dicom_damaged", name=name, compression=compression)) from None
+    if words.shape[:2] != (dataset.Rows, dataset.Columns):
+        raise UnreadableImage(message("error.film.dicom_frames", name=name))
+    return words, PARTIAL if partial else str(found["photometric_interpretation"])
+
+
+def _decoder(syntax: uid.UID, name: str) -> Decoder:
+    """Return the decoder of a transfer syntax; UnreadableImage if there is none."""
+    try:
+        decoder = get_decoder(syntax)
+    except NotImplementedError:
+        decoder = None
+    if decoder is None or not decoder.is_available:
+        raise UnreadableImage(message("error.film.dicom_compressed", name=name))
+    return decoder
 
 
 def samples(words: np.ndarray, dataset: Dataset) -> np.ndarray:
-    """The samples (H, W) in words of any type, without the bits around them (PS3.5, 8.1.1)."""
+    """The samples in words of any type and shape, without the bits around them (PS3.5, 8.1.1)."""
     syntax = dataset.file_meta.TransferSyntaxUID
     # a compressed sample lies in the lowest bits; run lengths compress whole words
     shift = 0 if syntax.is_encapsulated and syntax != uid.RLELossless else dataset.HighBit + 1 - dataset.BitsStored
