@@ -133,6 +133,9 @@ def _picture(data: bytes, name: str, formats: tuple[str, ...] = FORMATS) -> tupl
         if picture.format == "PNG" and _deep_colour(data):
             upright = UPRIGHT.get(picture.getexif().get(ORIENTATION, 1), np.asarray)
             return _levels(_grey(upright(_deep_png(data))), name)
+        if picture.format == "JPEG2000" and picture.mode in ("RGB", "RGBA") and (bits := _jpeg2000_bits(data)) > 8:
+            picture.load()  # raises if the file is damaged
+            return (_grey(_deep_jpeg2000(data)) / np.float32(2**bits - 1)).clip(0, 1), ()
         turned = ImageOps.exif_transpose(picture)
     if turned.mode.startswith(("I", "F")):  # more than 8 bits: conversion would clip them
         return _levels(np.asarray(turned), name)
@@ -180,6 +183,20 @@ def _deep_png(data: bytes) -> np.ndarray:
     if pixels is None:
         raise ValueError("OpenCV cannot decode it")
     return pixels[..., [2, 1, 0, 3][: pixels.shape[2]]]
+
+
+def _jpeg2000_bits(data: bytes) -> int:
+    """The bits of a JPEG 2000 file's first channel, from its SIZ segment; 0 without one."""
+    at = data.find(b"\xff\x4f\xff\x51")
+    return (data[at + 42] & 0x7F) + 1 if 0 <= at < len(data) - 42 else 0
+
+
+def _deep_jpeg2000(data: bytes) -> np.ndarray:
+    """Decode a JPEG 2000 file of several channels into (H, W, 3 or 4) uint16, which Pillow would truncate to 8 bits."""
+    import imagecodecs  # loads when needed
+
+    pixels: np.ndarray = imagecodecs.jpeg2k_decode(data)
+    return pixels
 
 
 def _tiff(data: bytes, name: str) -> tuple[np.ndarray, Notes]:

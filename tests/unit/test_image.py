@@ -44,6 +44,7 @@ COMPRESSED = {
     "dicom jpeg lossless": "JPEG Lossless",
     "dicom jpeg-ls": "JPEG-LS Lossless",
     "dicom jpeg 2000": "JPEG 2000",
+    "dicom jpeg 2000 rgb 16": "JPEG 2000",
     "dicom htj2k": "High-Throughput JPEG 2000",
 }
 

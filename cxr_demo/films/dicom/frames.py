@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from pydicom import Dataset
     from pydicom.pixels.decoders.base import Decoder, DecodeRunner
 
-#: Transfer syntaxes that Pillow cannot decode. GDCM can, but crashes the whole process on damaged files.
+#: Transfer syntaxes that Pillow cannot decode, of JPEG 2000 only colours of more than 8 bits. GDCM can, but crashes the
+#: whole process on damaged files.
 DECODER_DEPENDENCIES = {
     uid.JPEGExtended12Bit: ("imagecodecs",),
     uid.JPEGLossless: ("imagecodecs",),
@@ -32,6 +33,8 @@ DECODER_DEPENDENCIES = {
     uid.HTJ2KLossless: ("imagecodecs",),
     uid.HTJ2KLosslessRPCL: ("imagecodecs",),
     uid.HTJ2K: ("imagecodecs",),
+    uid.JPEG2000Lossless: ("imagecodecs",),
+    uid.JPEG2000: ("imagecodecs",),
 }
 
 PIXELS = Tag("PixelData")
@@ -57,28 +60,42 @@ def decode_frame(source: bytes, runner: DecodeRunner) -> bytes:
 
     shape = (runner.rows, runner.columns, runner.samples_per_pixel)[: 2 if runner.samples_per_pixel == 1 else 3]
     keyword = runner.transfer_syntax.keyword
-    if "HTJ2K" in keyword:
-        if _size_of(source) != shape[:2]:
-            raise ValueError("another size than the header")
-        frame = imagecodecs.jpeg2k_decode(source)
-        if frame.shape != shape or frame.dtype.itemsize > 2:
-            raise ValueError("other samples than the header")
+    if "2K" in keyword or "2000" in keyword:
+        frame = _jpeg2000(source, shape)
     else:
         refuse_cut(source)
         frame = np.empty(shape, np.uint8 if runner.bits_stored <= 8 else np.uint16)
-        (imagecodecs.jpegls_decode if "JPEGLS" in keyword else imagecodecs.jpeg8_decode)(source, out=frame)
+        # lossless JPEG has no conversion of colours, whatever its markers say; the tags name its channels
+        unconverted = "RGB" if "Lossless" in keyword and len(shape) == 3 else None
+        if "JPEGLS" in keyword:
+            imagecodecs.jpegls_decode(source, out=frame)
+        else:
+            imagecodecs.jpeg8_decode(source, colorspace=unconverted, outcolorspace=unconverted, out=frame)
     runner.set_option("bits_allocated", frame.itemsize * 8)
     if len(shape) == 3:
         runner.set_option("planar_configuration", 0)
     return frame.tobytes()
 
 
-def refuse_cut(jpeg: bytes) -> None:
-    """Raise ValueError if a JPEG or JPEG-LS has no end.
+def _jpeg2000(codestream: bytes, shape: tuple[int, ...]) -> np.ndarray:
+    """Decode a JPEG 2000 codestream to samples of this shape; ValueError if it has others or no end."""
+    import imagecodecs
+
+    refuse_cut(codestream)
+    if _size_of(codestream) != shape[:2]:
+        raise ValueError("another size than the header")
+    frame: np.ndarray = imagecodecs.jpeg2k_decode(codestream)
+    if frame.shape != shape or frame.dtype.itemsize > 2:
+        raise ValueError("other samples than the header")
+    return frame
+
+
+def refuse_cut(stream: bytes) -> None:
+    """Raise ValueError if a JPEG, JPEG-LS or JPEG 2000 codestream has no end.
 
     imagecodecs would leave the missing part of a JPEG grey, and look for that of a JPEG-LS for ten seconds.
     """
-    if not jpeg.rstrip(b"\0\xff").endswith(b"\xff\xd9"):  # encoders pad with either
+    if not stream.rstrip(b"\0\xff").endswith(b"\xff\xd9"):  # encoders pad with either
         raise ValueError("cut off")
 
 
@@ -145,6 +162,8 @@ def complete(dataset: Dataset, name: str) -> None:
     kind = next(iter(tags.words(dataset, "PhotometricInterpretation")), "")
     usual = next((count for start, count in SAMPLES.items() if kind.startswith(start)), 1)
     dataset.SamplesPerPixel = tags.whole(dataset, "SamplesPerPixel", usual)
+    if kind.startswith("MONOCHROME") and kind != "MONOCHROME1":
+        kind = "MONOCHROME2"
     dataset.PhotometricInterpretation = kind or ("MONOCHROME2" if dataset.SamplesPerPixel == 1 else "RGB")
     allocated = tags.whole(dataset, "BitsAllocated", 0)
     if not allocated:
@@ -180,7 +199,8 @@ def words_of(dataset: Dataset, name: str) -> tuple[np.ndarray, str]:
         raise UnreadableImage(message("error.film.dicom_damaged", name=name, compression=compression)) from None
     if words.shape[:2] != (dataset.Rows, dataset.Columns):
         raise UnreadableImage(message("error.film.dicom_frames", name=name))
-    return words, PARTIAL if partial else str(found["photometric_interpretation"])
+    kept = partial or decoder.UID in (uid.JPEGLossless, uid.JPEGLosslessSV1)  # no decoder converts these
+    return words, said if kept else str(found["photometric_interpretation"])
 
 
 def _decoder(syntax: uid.UID, name: str) -> Decoder:
