@@ -23,7 +23,7 @@ from cxr_demo.films import dicom
 from cxr_demo.messages import Message, message
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 FORMATS = ("PNG", "JPEG", "JPEG2000", "BMP", "WEBP", "AVIF")
 TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # the last two are BigTIFF, for files above 4 GB
@@ -144,9 +144,9 @@ def _picture(data: bytes, name: str, formats: tuple[str, ...] = FORMATS) -> tupl
             raise _too_large(name)
         import imagecodecs  # loads when needed
 
-        if not data.rstrip(b"\0").endswith(b"\xff\xd9"):  # without which the decoder leaves the missing part grey
-            raise ValueError("cut off")
-        return (_grey(imagecodecs.jpeg8_decode(data)) / np.float32(4095)).clip(0, 1), ()
+        dicom.refuse_cut(data)
+        upright = UPRIGHT.get(_jpeg_orientation(data), np.asarray)
+        return (_grey(upright(imagecodecs.jpeg8_decode(data))) / np.float32(4095)).clip(0, 1), ()
     with Image.open(io.BytesIO(data), formats=formats) as picture:
         if picture.width * picture.height > MOST_PIXELS:
             raise _too_large(name)
@@ -156,6 +156,9 @@ def _picture(data: bytes, name: str, formats: tuple[str, ...] = FORMATS) -> tupl
         if picture.format == "PNG" and _deep_colour(data):
             upright = UPRIGHT.get(picture.getexif().get(ORIENTATION, 1), np.asarray)
             return _levels(_grey(upright(_deep_png(data))), name)
+        if picture.format == "JPEG2000" and picture.mode in ("RGB", "RGBA") and (bits := _jpeg2000_bits(data)) > 8:
+            picture.load()  # raises if the file is damaged
+            return (_grey(_deep_jpeg2000(data)) / np.float32(2**bits - 1)).clip(0, 1), ()
         turned = ImageOps.exif_transpose(picture)
     if turned.mode.startswith(("I", "F")):  # more than 8 bits: conversion would clip them
         return _levels(np.asarray(turned), name)
@@ -164,16 +167,30 @@ def _picture(data: bytes, name: str, formats: tuple[str, ...] = FORMATS) -> tupl
 
 def _twelve_bit_size(data: bytes) -> tuple[int, int] | None:
     """Height and width of a JPEG of 12 bits, which Pillow cannot decode; None for any other file."""
+    for marker, body in _segments(data):
+        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):  # a start of frame
+            height, width = (int.from_bytes(body[at : at + 2], "big") for at in (1, 3))
+            return (height, width) if body[:1] == b"\x0c" else None
+    return None
+
+
+def _jpeg_orientation(data: bytes) -> int:
+    """The EXIF orientation in a JPEG's first such segment, 1 without one."""
+    exif = Image.Exif()
+    exif.load(next((body for marker, body in _segments(data) if marker == 0xE1 and body[:6] == b"Exif\0\0"), b""))
+    return int(exif.get(ORIENTATION, 1))
+
+
+def _segments(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Marker and body of a JPEG's first segments; none for any other file."""
     at = 2
     for _ in range(MOST_SEGMENTS):
         if data[:2] != b"\xff\xd8" or data[at : at + 1] != b"\xff" or at + 9 > len(data):
-            return None
+            return
         marker, length = data[at + 1], int.from_bytes(data[at + 2 : at + 4], "big")
-        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):  # a start of frame
-            height, width = (int.from_bytes(data[at + k : at + k + 2], "big") for k in (5, 7))
-            return (height, width) if data[at + 4] == 12 else None
+        if marker != 0xFF:
+            yield marker, data[at + 4 : at + 2 + length]
         at += 2 + length if marker != 0xFF else 1
-    return None
 
 
 def _deep_colour(png: bytes) -> bool:
@@ -189,6 +206,20 @@ def _deep_png(data: bytes) -> np.ndarray:
     if pixels is None:
         raise ValueError("OpenCV cannot decode it")
     return pixels[..., [2, 1, 0, 3][: pixels.shape[2]]]
+
+
+def _jpeg2000_bits(data: bytes) -> int:
+    """The bits of a JPEG 2000 file's first channel, from its SIZ segment; 0 without one."""
+    at = data.find(b"\xff\x4f\xff\x51")
+    return (data[at + 42] & 0x7F) + 1 if 0 <= at < len(data) - 42 else 0
+
+
+def _deep_jpeg2000(data: bytes) -> np.ndarray:
+    """Decode a JPEG 2000 file of several channels into (H, W, 3 or 4) uint16, which Pillow would truncate to 8 bits."""
+    import imagecodecs  # loads when needed
+
+    pixels: np.ndarray = imagecodecs.jpeg2k_decode(data)
+    return pixels
 
 
 def _tiff(data: bytes, name: str) -> tuple[np.ndarray, Notes]:

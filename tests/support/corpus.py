@@ -105,6 +105,13 @@ def encapsulated(frame: bytes) -> bytes:
     return encapsulate([frame])
 
 
+def as_jfif(pixels: np.ndarray) -> bytes:
+    """A lossless JPEG of red, green and blue whose header, JFIF's, stands for luma and chroma."""
+    jpeg = imagecodecs.jpeg8_encode(pixels, lossless=True)
+    assert jpeg[2:4] == b"\xff\xee", "Adobe's header, which has 16 bytes"
+    return jpeg[:2] + bytes.fromhex("ffe000104a46494600010100000100010000") + jpeg[18:]
+
+
 def with_smaller_picture(pixels: np.ndarray) -> bytes:
     """A JPEG as phones write it, with a second picture inside."""
     small = Image.fromarray(pixels[::4, ::4].copy())
@@ -152,6 +159,15 @@ SAME = {
     "jpeg with a second picture": (with_smaller_picture(EIGHT), 8 / 255),
     "jpeg 2000": (saved(EIGHT, "JPEG2000"), 0.5 / 255),
     "jpeg 2000 16": (saved(SIXTEEN, "JPEG2000"), 0.5 / 65535),
+    "jpeg 2000 rgb 16": (
+        imagecodecs.jpeg2k_encode(np.dstack([SIXTEEN] * 3), codecformat="JP2", reversible=True, level=0), 2 / 65535,
+    ),
+    "jpeg 2000 rgb 12": (
+        imagecodecs.jpeg2k_encode(
+            np.dstack([TWELVE] * 3), codecformat="JP2", reversible=True, level=0, bitspersample=12
+        ),
+        2 / 4095,
+    ),
     "avif": (saved(EIGHT, "AVIF", quality=100), 8 / 255),
     "bmp": (saved(EIGHT, "BMP"), 0.5 / 255),
     "webp": (saved(EIGHT, "WEBP", lossless=True), 1 / 255),
@@ -167,7 +183,10 @@ SAME = {
         as_dicom(EIGHT, JPEGBaseline8Bit, PixelData=encapsulated(saved(EIGHT, "JPEG", quality=100))), 8 / 255,
     ),
     "dicom jpeg lossless": (
-        as_dicom(SIXTEEN, JPEGLosslessSV1, PixelData=encapsulated(imagecodecs.jpeg8_encode(SIXTEEN, lossless=True))),
+        as_dicom(
+            SIXTEEN, JPEGLosslessSV1,
+            PixelData=encapsulated(imagecodecs.jpeg8_encode(SIXTEEN, lossless=True, bitspersample=16)),
+        ),
         0.5 / 65535,
     ),
     "dicom jpeg-ls": (
@@ -199,6 +218,18 @@ SAME = {
     "dicom jpeg lossless rgb": (
         as_dicom(COLOURED, JPEGLossless, PixelData=encapsulated(imagecodecs.jpeg8_encode(COLOURED, lossless=True))),
         1 / 255,
+    ),
+    "dicom jpeg lossless rgb, header of luma and chroma": (
+        as_dicom(COLOURED, JPEGLossless, PixelData=encapsulated(as_jfif(COLOURED))), 1 / 255,
+    ),
+    "dicom jpeg 2000 rgb 16": (
+        as_dicom(
+            np.dstack([SIXTEEN] * 3), JPEG2000Lossless,
+            PixelData=encapsulated(
+                imagecodecs.jpeg2k_encode(np.dstack([SIXTEEN] * 3), codecformat="J2K", reversible=True, level=0)
+            ),
+        ),
+        2 / 65535,
     ),
     "dicom htj2k": (
         as_dicom(TWELVE, HTJ2KLossless, BitsStored=12, PixelData=encapsulated(imagecodecs.htj2k_encode(TWELVE))),
@@ -286,7 +317,8 @@ REFUSED = {
     "frames": (as_dicom(EIGHT, NumberOfFrames=2, PixelData=EIGHT.tobytes() * 2), "several frames"),
     "no pixels": (as_dicom(EIGHT, Rows=None), "without an image"),
     "palette": (as_dicom(EIGHT, PhotometricInterpretation="PALETTE COLOR"), "palette"),
-    "unknown syntax": (as_dicom(EIGHT, "1.2.840.10008.1.2.4.100", PixelData=encapsulated(b"xx")), "cannot be decoded"),
+    "unknown syntax": (as_dicom(EIGHT, "1.2.840.10008.1.2.4.100", PixelData=encapsulated(b"xx")), "a compression that"),
+    "more frames than said": (as_dicom(EIGHT, PixelData=EIGHT.tobytes() * 3), "several frames"),
     "no bits": (as_dicom(EIGHT, BitsAllocated=None), "without the tag BitsAllocated"),
     "7z": (b"7z\xbc\xaf\x27\x1c" + bytes(90), "is an archive"),
     "heic": (b"\0\0\0\x18ftypheic" + bytes(200), "HEIC"),

@@ -222,6 +222,9 @@ class TestRequiredTags:
         film = image.decode(as_dicom(coloured, **{tag: None}), "film.dcm")
         np.testing.assert_allclose(film.pixels, coloured @ [0.299, 0.587, 0.114] / 255, atol=0.005)
 
+    def test_an_unknown_kind_of_monochrome_is_black_at_0(self):
+        assert shows(read(PhotometricInterpretation="MONOCHROME"), WHOLE) == []
+
     @pytest.mark.parametrize("tag", ["Rows", "Columns"])
     def test_of_the_size(self, tag):
         with pytest.raises(UnreadableImage, match="without an image"):
@@ -309,6 +312,15 @@ class TestMarks:
             expected = np.where(marked == value, 1, WHOLE)
             np.testing.assert_allclose(film.pixels, expected, atol=0.5 / 4095)
             assert any(str(value) in warning for warning in film.warnings)
+
+    @pytest.mark.parametrize("slope", [1, -2])
+    def test_in_a_signed_film(self, slope):
+        marked = RAMP.astype(np.int16) - 2048
+        marked[1:5, 1:5] = 32767
+        film = image.decode(as_dicom(marked, RescaleSlope=slope, RescaleIntercept=7), "film.dcm")
+        expected = np.where(marked == 32767, 1, WHOLE)
+        np.testing.assert_allclose(film.pixels, expected if slope > 0 else 1 - expected, atol=0.5 / 4095)
+        assert any("32767" in warning and "2047 is shown" in warning for warning in film.warnings)
 
     def test_bright_anatomy_is_no_mark(self):
         bright = RAMP.copy()

@@ -6,11 +6,13 @@ import tracemalloc
 import zlib
 
 import cv2
+import imagecodecs
 import numpy as np
 import pydicom
 import pytest
 import tifffile
 from PIL import Image
+from pydicom.encaps import generate_frames
 
 from cxr_demo.errors import UnreadableImage
 from cxr_demo.films import dicom, image
@@ -29,9 +31,22 @@ from tests.support.corpus import (
     by_opencv,
     by_tifffile,
     damaged,
+    encapsulated,
     saved,
     scene,
 )
+
+#: The compression that the error of a damaged DICOM file names, by kind of file.
+COMPRESSED = {
+    "dicom rle": "RLE Lossless",
+    "dicom jpeg": "JPEG Baseline",
+    "dicom jpeg 12": "JPEG Extended",
+    "dicom jpeg lossless": "JPEG Lossless",
+    "dicom jpeg-ls": "JPEG-LS Lossless",
+    "dicom jpeg 2000": "JPEG 2000",
+    "dicom jpeg 2000 rgb 16": "JPEG 2000",
+    "dicom htj2k": "High-Throughput JPEG 2000",
+}
 
 
 @pytest.mark.parametrize("kind", SAME)
@@ -75,6 +90,16 @@ def test_every_exif_orientation_is_turned_upright(orientation, deep):
     else:
         data = saved(np.ascontiguousarray(stored_as(EIGHT)), "PNG", exif=exif)
     assert np.abs(image.decode(data, "turned.png").pixels - scene()).max() < 1 / 255
+
+
+def test_a_jpeg_of_twelve_bits_is_turned_upright():
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    body = b"Exif\0\0" + exif.tobytes().removeprefix(b"Exif\0\0")
+    plain, allowed = imagecodecs.jpeg8_encode(np.rot90(TWELVE).copy(), level=100, bitspersample=12), 8 / 255
+    turned = plain[:2] + b"\xff\xe1" + (len(body) + 2).to_bytes(2, "big") + body + plain[2:]
+    assert np.abs(image.decode(turned, "turned.jpg").pixels - scene()).max() <= allowed
+    np.testing.assert_array_equal(image.decode(plain, "plain.jpg").pixels, np.rot90(image.decode(turned, "").pixels))
 
 
 def test_what_is_transparent_is_black_and_colours_count_by_luma():
@@ -223,6 +248,23 @@ def test_files_cut_off_are_refused(kind):
     for share in (0.3 * first, 0.6 * first, 0.9 * first):
         with pytest.raises(UnreadableImage):
             image.decode(data[: int(share * len(data))], "cut")
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.97])
+@pytest.mark.parametrize(("kind", "compression"), COMPRESSED.items())
+def test_a_compressed_dicom_stream_cut_off_is_called_damaged(kind, compression, share):
+    dataset = pydicom.dcmread(io.BytesIO(SAME[kind][0]))
+    frame = next(generate_frames(dataset.PixelData, number_of_frames=1))
+    dataset.PixelData = encapsulated(frame[: int(share * len(frame))])
+    file = io.BytesIO()
+    dataset.save_as(file)
+    with pytest.raises(UnreadableImage, match=f"film.dcm is a DICOM file whose {compression} image is damaged"):
+        image.decode(file.getvalue(), "film.dcm")
+
+
+def test_a_compressed_dicom_file_cut_off_is_called_damaged():
+    with pytest.raises(UnreadableImage, match="damaged"):
+        image.decode(SAME["dicom jpeg-ls"][0][:-200], "film.dcm")
 
 
 def test_a_damaged_width_is_not_multiplied():

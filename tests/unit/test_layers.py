@@ -17,7 +17,7 @@ ROOMS: dict[str, list[str]] = {
     "files": [],
     "tables": [],
     "single_flight": [],
-    "films/dicom": ["tags", "frames", "display"],
+    "films/dicom": ["tags", "frames", "colour", "display"],
     "films": ["formats", "archives", "image", "phantom", "gate", "lungs", "label_tables"],
     "models": [
         *("efficientnet", "classifier", "model_folder", "hub", "folds", "xrv_weights"),

@@ -11,19 +11,23 @@ import cv2
 import numpy as np
 
 from cxr_demo.errors import UnreadableImage
-from cxr_demo.films.dicom import frames, tags
+from cxr_demo.films.dicom import colour, frames, tags
 from cxr_demo.films.dicom.display import Notes, full_scale, shown
+from cxr_demo.films.dicom.frames import refuse_cut
 from cxr_demo.messages import message
 
 if TYPE_CHECKING:
     from pydicom import Dataset
 
-__all__ = ["BARE", "claims_image", "decode", "full_scale", "looks_like"]
+__all__ = ["BARE", "claims_image", "decode", "full_scale", "looks_like", "refuse_cut"]
 
 # pydicom's warnings quote tag values, which may name a patient
 logging.getLogger("pydicom").addHandler(logging.NullHandler())
 logging.getLogger("pydicom").propagate = False
 warnings.filterwarnings("ignore", module=r"pydicom\.")
+
+#: Tags with pixels. Those of real numbers hold maps and doses, no films.
+PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 
 #: First bytes of files without the preamble: the group of their first element.
 BARE = (b"\x02\x00", b"\x08\x00")
@@ -53,20 +57,20 @@ def claims_image(head: bytes) -> bool:
 def decode(data: bytes, name: str, most_pixels: int) -> tuple[np.ndarray, Notes]:
     """Return grey values (H, W) float32 in [0, 1], where 0 is air, and notes for the reader.
 
-    RGB and YBR images become luma, without padding, shutters and windows.
+    RGB and YBR images become luma; padding and windows are those of grey images alone.
 
     Raises UnreadableImage, which mentions `name`, if the file has no pixels, several
-    frames, a palette, more than `most_pixels` pixels, a compression without a decoder, or lacks a tag without a
-    usual value.
+    frames, a palette, more than `most_pixels` pixels, a compression without a decoder, a damaged compressed image, or
+    lacks a tag without a usual value.
     """
     dataset = frames.parse(data, name, most_pixels)
     _check(dataset, name, most_pixels)
     frames.complete(dataset, name)
-    words = frames.words_of(dataset, name)
-    if words.ndim == 3:
-        luma = words @ np.array([0.299, 0.587, 0.114])
-        return (luma / (2 ** int(dataset.BitsStored) - 1)).clip(0, 1).astype(np.float32), ()
+    words, kind = frames.words_of(dataset, name)
     stored = frames.samples(words, dataset)
+    if words.ndim == 3:
+        luma = colour.luma(stored, kind, int(dataset.BitsStored))
+        return np.where(_shuttered(luma.shape, dataset), np.float32(0), luma), ()
     hidden = _padding(words, stored, dataset) | _shuttered(stored.shape, dataset)
     if hidden.all():
         hidden[:] = False
@@ -78,8 +82,11 @@ def decode(data: bytes, name: str, most_pixels: int) -> tuple[np.ndarray, Notes]
 
 
 def _check(dataset: Dataset, name: str, most_pixels: int) -> None:
-    """Raise UnreadableImage unless the data set has one decodable frame."""
+    """Raise UnreadableImage unless the data set has one decodable frame, ValueError if it ends before its pixels."""
     rows, columns = (tags.whole(dataset, keyword, 0) for keyword in ("Rows", "Columns"))
+    # pydicom drops all tags of a file that ends within its compressed image
+    if not len(dataset) or (rows > 0 and columns > 0 and not any(keyword in dataset for keyword in PIXELS)):
+        raise ValueError("cut off")
     if "PixelData" not in dataset or rows <= 0 or columns <= 0:
         raise UnreadableImage(message("error.film.dicom_no_picture", name=name))
     if tags.whole(dataset, "NumberOfFrames", 1) > 1:

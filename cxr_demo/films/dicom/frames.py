@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import zlib
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ import numpy as np
 import pydicom
 from pydicom import uid
 from pydicom.filereader import _read_file_meta_info, read_dataset, read_preamble
-from pydicom.pixels import get_decoder, pixel_array
+from pydicom.pixels import get_decoder
 from pydicom.tag import Tag
 
 from cxr_demo.errors import UnreadableImage
@@ -19,9 +20,10 @@ from cxr_demo.messages import message
 
 if TYPE_CHECKING:
     from pydicom import Dataset
-    from pydicom.pixels.decoders.base import DecodeRunner
+    from pydicom.pixels.decoders.base import Decoder, DecodeRunner
 
-#: Transfer syntaxes that Pillow cannot decode. GDCM can, but crashes the whole process on damaged files.
+#: Transfer syntaxes that Pillow cannot decode, of JPEG 2000 only colours of more than 8 bits. GDCM can, but crashes the
+#: whole process on damaged files.
 DECODER_DEPENDENCIES = {
     uid.JPEGExtended12Bit: ("imagecodecs",),
     uid.JPEGLossless: ("imagecodecs",),
@@ -31,12 +33,17 @@ DECODER_DEPENDENCIES = {
     uid.HTJ2KLossless: ("imagecodecs",),
     uid.HTJ2KLosslessRPCL: ("imagecodecs",),
     uid.HTJ2K: ("imagecodecs",),
+    uid.JPEG2000Lossless: ("imagecodecs",),
+    uid.JPEG2000: ("imagecodecs",),
 }
 
 PIXELS = Tag("PixelData")
 
 #: Number of samples per pixel by the first letters of the photometric interpretation.
 SAMPLES = {"MONOCHROME": 1, "RGB": 3, "YBR": 3}
+
+#: Luma from 16 to 235 and chroma from 16 to 240 of 255, which old devices wrote.
+PARTIAL = "YBR_PARTIAL_422"
 
 
 def is_available(syntax: str) -> bool:
@@ -53,19 +60,43 @@ def decode_frame(source: bytes, runner: DecodeRunner) -> bytes:
 
     shape = (runner.rows, runner.columns, runner.samples_per_pixel)[: 2 if runner.samples_per_pixel == 1 else 3]
     keyword = runner.transfer_syntax.keyword
-    if "HTJ2K" in keyword:
-        if _size_of(source) != shape[:2]:
-            raise ValueError("another size than the header")
-        frame = imagecodecs.jpeg2k_decode(source)
-        if frame.shape != shape or frame.dtype.itemsize > 2:
-            raise ValueError("other samples than the header")
+    if "2K" in keyword or "2000" in keyword:
+        frame = _jpeg2000(source, shape)
     else:
+        refuse_cut(source)
         frame = np.empty(shape, np.uint8 if runner.bits_stored <= 8 else np.uint16)
-        (imagecodecs.jpegls_decode if "JPEGLS" in keyword else imagecodecs.jpeg8_decode)(source, out=frame)
+        # lossless JPEG has no conversion of colours, whatever its markers say; the tags name its channels
+        unconverted = "RGB" if "Lossless" in keyword and len(shape) == 3 else None
+        if "JPEGLS" in keyword:
+            imagecodecs.jpegls_decode(source, out=frame)
+        else:
+            imagecodecs.jpeg8_decode(source, colorspace=unconverted, outcolorspace=unconverted, out=frame)
     runner.set_option("bits_allocated", frame.itemsize * 8)
     if len(shape) == 3:
         runner.set_option("planar_configuration", 0)
     return frame.tobytes()
+
+
+def _jpeg2000(codestream: bytes, shape: tuple[int, ...]) -> np.ndarray:
+    """Decode a JPEG 2000 codestream to samples of this shape; ValueError if it has others or no end."""
+    import imagecodecs
+
+    refuse_cut(codestream)
+    if _size_of(codestream) != shape[:2]:
+        raise ValueError("another size than the header")
+    frame: np.ndarray = imagecodecs.jpeg2k_decode(codestream)
+    if frame.shape != shape or frame.dtype.itemsize > 2:
+        raise ValueError("other samples than the header")
+    return frame
+
+
+def refuse_cut(stream: bytes) -> None:
+    """Raise ValueError if a JPEG, JPEG-LS or JPEG 2000 codestream has no end.
+
+    imagecodecs would leave the missing part of a JPEG grey, and look for that of a JPEG-LS for ten seconds.
+    """
+    if not stream.rstrip(b"\0\xff").endswith(b"\xff\xd9"):  # encoders pad with either
+        raise ValueError("cut off")
 
 
 def _size_of(codestream: bytes) -> tuple[int, int]:
@@ -131,6 +162,8 @@ def complete(dataset: Dataset, name: str) -> None:
     kind = next(iter(tags.words(dataset, "PhotometricInterpretation")), "")
     usual = next((count for start, count in SAMPLES.items() if kind.startswith(start)), 1)
     dataset.SamplesPerPixel = tags.whole(dataset, "SamplesPerPixel", usual)
+    if kind.startswith("MONOCHROME") and kind != "MONOCHROME1":
+        kind = "MONOCHROME2"
     dataset.PhotometricInterpretation = kind or ("MONOCHROME2" if dataset.SamplesPerPixel == 1 else "RGB")
     allocated = tags.whole(dataset, "BitsAllocated", 0)
     if not allocated:
@@ -147,20 +180,42 @@ def complete(dataset: Dataset, name: str) -> None:
         dataset.PlanarConfiguration = int(tags.whole(dataset, "PlanarConfiguration", 0) == 1)
 
 
-def words_of(dataset: Dataset, name: str) -> np.ndarray:
-    """The decoded words (H, W) or (H, W, 3) of a file, with all their bits.
+def words_of(dataset: Dataset, name: str) -> tuple[np.ndarray, str]:
+    """The decoded words (H, W) or (H, W, 3) of a file with all their bits, and their photometric interpretation.
 
-    Raises UnreadableImage if the compression has no decoder here, and the decoder's errors for damaged files.
+    Raises UnreadableImage if the compression has no decoder here, if the compressed image is damaged, or if there are
+    more frames than the tags say; ValueError if uncompressed pixels are incomplete.
     """
+    decoder, said = _decoder(dataset.file_meta.TransferSyntaxUID, name), dataset.PhotometricInterpretation
+    partial = said == PARTIAL and decoder.is_native
+    if partial:
+        dataset.PhotometricInterpretation = "YBR_FULL_422"  # of the same layout, which pydicom knows
     try:
-        words: np.ndarray = pixel_array(dataset, correct_unused_bits=False)
-    except (NotImplementedError, RuntimeError, AttributeError):
-        raise UnreadableImage(message("error.film.dicom_compressed", name=name)) from None
-    return words
+        words, found = decoder.as_array(dataset, raw=True, correct_unused_bits=False)
+    except Exception:  # decoders raise any exception on damaged data
+        if decoder.is_native:
+            raise
+        compression = re.split(r" Image| \(|,", decoder.UID.name)[0]
+        raise UnreadableImage(message("error.film.dicom_damaged", name=name, compression=compression)) from None
+    if words.shape[:2] != (dataset.Rows, dataset.Columns):
+        raise UnreadableImage(message("error.film.dicom_frames", name=name))
+    kept = partial or decoder.UID in (uid.JPEGLossless, uid.JPEGLosslessSV1)  # no decoder converts these
+    return words, said if kept else str(found["photometric_interpretation"])
+
+
+def _decoder(syntax: uid.UID, name: str) -> Decoder:
+    """Return the decoder of a transfer syntax; UnreadableImage if there is none."""
+    try:
+        decoder = get_decoder(syntax)
+    except NotImplementedError:
+        decoder = None
+    if decoder is None or not decoder.is_available:
+        raise UnreadableImage(message("error.film.dicom_compressed", name=name))
+    return decoder
 
 
 def samples(words: np.ndarray, dataset: Dataset) -> np.ndarray:
-    """The samples (H, W) in words of any type, without the bits around them (PS3.5, 8.1.1)."""
+    """The samples in words of any type and shape, without the bits around them (PS3.5, 8.1.1)."""
     syntax = dataset.file_meta.TransferSyntaxUID
     # a compressed sample lies in the lowest bits; run lengths compress whole words
     shift = 0 if syntax.is_encapsulated and syntax != uid.RLELossless else dataset.HighBit + 1 - dataset.BitsStored
