@@ -1,4 +1,4 @@
-// Made by `make viewer`; sources sha256:51873092d8bb15f250c4e0c7791dd61f0caf32fc4a862ff0d995e5c172d69756
+// Made by `make viewer`; sources sha256:e510abdcc26c1800743bb126b3e8b93841ed9b05de259872eee610a4ef437236
 "use strict";
 var viewer = (() => {
   var __defProp = Object.defineProperty;
@@ -1281,6 +1281,7 @@ var viewer = (() => {
     const threshold = seen.thresholds[i];
     return threshold !== null && seen.probabilities[i] >= threshold;
   }
+  var mayBeMisread = ({ warnings }) => warnings.some(({ id }) => id?.startsWith("warning.read."));
   var LEAST = 0.05;
   function foremost({ ranked, thresholds, probabilities }) {
     const margins = ranked.map((i) => {
@@ -4330,7 +4331,7 @@ var viewer = (() => {
       make(
         "th",
         { scope: "row", title: seen?.warnings.map(say).join(" ") || null },
-        seen?.doubted ? "\u26A0 " : null,
+        seen && (seen.doubted || mayBeMisread(seen)) ? "\u26A0 " : null,
         button(film.name, { class: "plain" }, () => choose(film))
       ),
       ...(seen?.probabilities ?? []).map(cellOf2(films))
