@@ -73,7 +73,8 @@ class Case:
             probabilities=_frozen(model.probabilities(logits)),
             thresholds=_frozen(model.thresholds),
             model=model.name,
-            warnings=look.says,
+            warnings=(*look.says, *film.warnings),
+            doubted=not look.passes,
             correction=look.correction,
         )
 

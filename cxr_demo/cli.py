@@ -195,20 +195,16 @@ def _predict(arguments: argparse.Namespace) -> int:
             print(json.dumps({**report.prediction_fields(film, prediction), "file": str(path)}), flush=True)
         else:
             print(_table(path, prediction), flush=True)
-            _warn(path, film, prediction)
 
     return _each(arguments.files, work, partial(_put_right, look=arguments.correct))
 
 
-def _warn(path: Path, film: Radiograph, prediction: Prediction) -> None:
-    """Print the warnings of a film and of its prediction on stderr."""
-    for warning in (*prediction.warnings, *film.warnings):
-        _complain(f"{path.name}: {warning}")
-
-
 def _table(path: Path, prediction: Prediction) -> str:
-    """A prediction as text, the most probable finding first; `*` marks those at or above their cut-off."""
-    lines = [f"{path}  ({prediction.model})"]
+    """A prediction as text, the most probable finding first; `*` marks those at or above their cut-off.
+
+    Warnings stand before the numbers, so that a saved table keeps them.
+    """
+    lines = [f"{path}  ({prediction.model})", *(f"  ! {warning}" for warning in prediction.warnings)]
     for i in prediction.ranked():
         probability, threshold = prediction.probabilities[i], prediction.thresholds[i]
         mark = "*" if probability >= threshold else " "
@@ -237,7 +233,8 @@ def _explain(arguments: argparse.Namespace) -> int:
             raise UnreadableImage(f"{path.name} is not the film that {arguments.source} was made from.")
         case = Case(model, film)
         prediction = case.predict()
-        _warn(path, film, prediction)
+        for warning in prediction.warnings:
+            _complain(f"{path.name}: {warning}")
         explanations = [case.last_explanation(method) for method in methods]
         wanted = arguments.label or (recipe["labels"] if recipe else None)
         labels = wanted or [prediction.labels[i] for i in prediction.ranked()[:3]]

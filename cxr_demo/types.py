@@ -127,7 +127,8 @@ class Prediction:
     probabilities: np.ndarray  # float32, calibrated where the model has a calibration
     thresholds: np.ndarray  # float32, nan for labels without a cut-off
     model: str  # name and revision
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()  # sentences for the reader: the gate's, then the film's
+    doubted: bool = False  # whether the gate refuses the film: it is no upright frontal chest film
     correction: str | None = None  # the suggested correction, a key of image.CORRECTIONS
 
     def ranked(self) -> list[int]:

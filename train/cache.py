@@ -29,7 +29,7 @@ from tqdm import tqdm
 
 from cxr_demo.errors import DataError, UnreadableImage
 from cxr_demo.files import sha256_of, to_disk, write_whole
-from cxr_demo.films import image
+from cxr_demo.films import gate, image
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from cxr_demo.films.label_tables import Films
     from cxr_demo.types import Radiograph
 
-FORMAT = 1
+FORMAT = 2
 #: Versions of the libraries whose changes may alter decoded or resized films.
 VERSIONS = {module.__name__: module.__version__ for module in (cv2, np, PIL, pydicom)}
 
@@ -62,6 +62,7 @@ class Entry:
     changed: int  # ns since 1970
     sha256: str  # of the file
     view: str  # sha256 of the row
+    warnings: list[str]  # sentences on why the grey values may be wrong
 
 
 def load(films: Films, size: int, folder: Path) -> np.ndarray:
@@ -87,6 +88,12 @@ def verify(films: Films, size: int, folder: Path) -> None:
         if not cache.is_whole():
             raise DataError(f"{cache.folder} is not whole or its films have changed; build it first.")
         cache.check(cache.entries().values())
+
+
+def warned(films: Films, size: int, folder: Path) -> dict[str, list[str]]:
+    """The warnings of films in a complete cache whose grey values may be wrong, by file."""
+    entries = _Cache(films, size, folder).entries()
+    return {entry.file: entry.warnings for _, entry in sorted(entries.items()) if entry.warnings}
 
 
 class _Cache:
@@ -271,7 +278,8 @@ class _Cache:
         except UnreadableImage as error:
             return error
         view = _view(film, self.size)
-        return Entry(row, path.name, size, changed, film.sha256, _sha256(view.data)), view
+        warnings = image.of_reading((*gate.look(film).says, *film.warnings))
+        return Entry(row, path.name, size, changed, film.sha256, _sha256(view.data), list(map(str, warnings))), view
 
     def _finish(self) -> None:
         """Write the manifest with the checksums of data and index."""

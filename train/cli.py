@@ -226,13 +226,18 @@ def _shares(words: Sequence[str]) -> dict[str, float]:
 
 
 def _cache(arguments: argparse.Namespace) -> int:
-    """Decode the films, verify all rows with --verify, and print the size."""
+    """Decode the films, verify all rows with --verify, and print the films that may be read wrongly and the size."""
     from train import cache
 
     films = _films(arguments)
     views = cache.load(films, arguments.size, arguments.out)
     if arguments.verify:
         cache.verify(films, arguments.size, arguments.out)
+    warned = cache.warned(films, arguments.size, arguments.out)
+    if warned:
+        print(f"Films that may have been read wrongly: {len(warned)}.")
+    for file, warnings in warned.items():
+        print(f"  {file}: {' '.join(warnings)}")
     print(f"{len(views):,} films at {arguments.size} px in {arguments.out} ({views.nbytes / 1e6:,.0f} MB).")
     return 0
 

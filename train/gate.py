@@ -23,6 +23,7 @@ from tqdm import tqdm
 from cxr_demo.errors import DataError, UnreadableImage
 from cxr_demo.evaluation import metrics
 from cxr_demo.films import gate, image
+from train import greys
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -86,15 +87,18 @@ def fit(films: Films, others: Path, out: Path, say: Callable[[str], None] = prin
     """
     taught = _pictures(films, others, say)
     held = _scores_by_fold(taught)
+    counts, rows = greys.histograms(films.paths)
     rates = {
         "films": len(films),
         "patients": len(set(films.patients)),
         "by_fold": _rates(taught, held),
         "never_taught": _never_taught(taught),
+        "greys": _grey_rates(counts, films.patients[rows], others),
     }
     network = _fitted(taught, np.arange(len(taught.kinds)))
     out.mkdir(parents=True, exist_ok=True)
-    (out / gate.WEIGHTS.name).write_bytes(safetensors.torch.save(network.state_dict()))
+    tensors = {**network.state_dict(), gate.GREYS: torch.from_numpy(greys.limits(counts))}
+    (out / gate.WEIGHTS.name).write_bytes(safetensors.torch.save(tensors))
     (out / "README.md").write_text(card(rates), encoding="utf-8")
     return rates
 
@@ -111,12 +115,9 @@ def _pictures(films: Films, others: Path, say: Callable[[str], None]) -> Picture
     parts = []
     thumbs, rows = _read(films.paths, say)
     parts.append((thumbs, np.repeat("film", len(rows)), films.patients[rows].astype(str), COPIES))
-    with (others / "labels.csv").open(newline="", encoding="utf-8") as file:
-        table = list(csv.DictReader(file))
-    if not table or not {"file", "kind"} <= set(table[0]):
-        raise DataError(f"{others / 'labels.csv'} needs the columns file and kind.")
-    thumbs, rows = _read([others / "images" / line["file"] for line in table], say)
-    kinds = np.array([table[row]["kind"] for row in rows])
+    paths, kinds = _listed(others)
+    thumbs, rows = _read(paths, say)
+    kinds = kinds[rows]
     parts.append((thumbs, kinds, np.array([f"other {row}" for row in rows]), COPIES_OF_OTHERS))
     drawn = np.stack([noise(rng) for _ in range(NOISE)])
     parts.append((drawn, np.repeat("noise", NOISE), np.array([f"noise {n}" for n in range(NOISE)]), COPIES))
@@ -125,6 +126,15 @@ def _pictures(films: Films, others: Path, say: Callable[[str], None]) -> Picture
     return Pictures(
         np.concatenate(found), np.concatenate([part[1] for part in parts]), np.concatenate([part[2] for part in parts])
     )
+
+
+def _listed(others: Path) -> tuple[list[Path], np.ndarray]:
+    """Paths of the other pictures and their kinds (n,) str; DataError if labels.csv is empty or lacks a column."""
+    with (others / "labels.csv").open(newline="", encoding="utf-8") as file:
+        table = list(csv.DictReader(file))
+    if not table or not {"file", "kind"} <= set(table[0]):
+        raise DataError(f"{others / 'labels.csv'} needs the columns file and kind.")
+    return [others / "images" / line["file"] for line in table], np.array([line["kind"] for line in table])
 
 
 def _read(paths: Sequence[Path], say: Callable[[str], None]) -> tuple[np.ndarray, list[int]]:
@@ -298,6 +308,18 @@ def _never_taught(taught: Pictures) -> dict[str, Any]:
     return found
 
 
+def _grey_rates(counts: np.ndarray, patients: np.ndarray, others: Path) -> dict[str, Any]:
+    """Counts with 95 % intervals of films with unusual grey values, by the keys of `greys.unusual`.
+
+    `counts` (N, LEVELS) are histograms of films of the `patients` (N,).
+    """
+    paths, kinds = _listed(others)
+    passing, rows = greys.histograms([path for path, kind in zip(paths, kinds, strict=True) if kind in PASSING])
+    found = greys.unusual(counts, patients, passing)
+    groups = {"other": rows}
+    return {name: _share(hits, groups.get(name, patients)) for name, hits in found.items() if len(hits)}
+
+
 def _share(hits: np.ndarray, groups: np.ndarray) -> dict[str, float]:
     low, high = metrics.interval(metrics.bootstrap(lambda rows: hits[rows].mean(), groups))
     return {"hits": int(hits.sum()), "of": len(hits), "low": round(float(low), 4), "high": round(float(high), 4)}
@@ -347,7 +369,29 @@ def card(rates: dict[str, Any]) -> str:
         "|---|---|---|",
         *(line(kind, found) for kind, found in never.items()),
         "",
+        *_grey_lines(rates["greys"], line),
         "What it cannot: tell a film from its mirror image, or a film of a chest from a drawing of one. It looks at a",
         "thumbnail of 64 pixels: small things do not count.",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _grey_lines(rates: dict[str, Any], line: Callable[[str, dict[str, float]], str]) -> list[str]:
+    """Lines of the card about grey values; `rates` are those of `_grey_rates`, `line` formats a row of a table."""
+    defects = {name: found for name, found in rates.items() if name not in ("film", "other")}
+    return [
+        "## Grey values",
+        "",
+        "A film that passes is warned of if its grey values are unusual (`cxr_demo/films/greys.py`): the file may have",
+        "been read wrongly. Limits of seven quantiles and of the number of grey levels come from the films; those that",
+        "judge a film come from other patients.",
+        "",
+        "| good films, warned of | | |",
+        "|---|---|---|",
+        *(line(kind, rates[name]) for name, kind in (("film", "film"), ("other", PASSING[0])) if name in rates),
+        "",
+        "| films altered on purpose, warned of | | |",
+        "|---|---|---|",
+        *(line(name, found) for name, found in defects.items()),
+        "",
+    ]

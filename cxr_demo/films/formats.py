@@ -304,4 +304,4 @@ def _levels(pixels: np.ndarray, name: str) -> tuple[np.ndarray, Notes]:
     low, high = values.min(), values.max()
     if not 0 < high - low < np.inf:
         raise UnreadableImage(message("error.film.no_range", name=name))
-    return ((values - low) / (high - low)).astype(np.float32), (message("warning.film.unknown_range"),)
+    return ((values - low) / (high - low)).astype(np.float32), (message("warning.read.unknown_range"),)

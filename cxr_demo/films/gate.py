@@ -1,6 +1,7 @@
 """Detect whether an image is an upright frontal chest film, in log-odds, from histograms of oriented gradients.
 
-`python -m train gate` trains the network; bundled/gate/README.md gives its training data and error rates.
+A film that is one is also checked for unusual grey values. `python -m train gate` trains the network and learns the
+usual values; bundled/gate/README.md gives its training data and error rates.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import safetensors.numpy
 
-from cxr_demo.films import image
+from cxr_demo.films import greys, image
 from cxr_demo.messages import Message, message, slug
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 WEIGHTS = Path(__file__).parents[1] / "bundled" / "gate" / "gate.safetensors"
 TENSORS = ("hidden.weight", "hidden.bias", "out.weight", "out.bias")
+#: The tensor of the limits of grey values, see `greys.warning`.
+GREYS = "greys"
 
 #: Side of the thumbnail in pixels; side of the histogram grid in cells, and direction bins per cell.
 SIDE = 64
@@ -38,6 +41,7 @@ class Look:
 
     as_is: float  # log-odds of the film as stored
     correction: str | None = None  # a key of image.CORRECTIONS that makes a failing film pass
+    greys: Message | None = None  # the warning about unusual grey values of a film that passes
 
     @property
     def passes(self) -> bool:
@@ -46,20 +50,24 @@ class Look:
 
     @property
     def says(self) -> tuple[Message, ...]:
-        """Warnings for the reader; empty if the film passes."""
+        """Warnings for the reader; empty if the film passes and its grey values are usual."""
         if self.passes:
-            return ()
+            return (self.greys,) if self.greys else ()
         if self.correction:
             return (message("warning.looks", looks=LOOKS[self.correction]),)
         return (NO_CHEST_FILM,)
 
 
 def look(film: Radiograph) -> Look:
-    """Score a film as stored; if its log-odds are negative, also find the correction that makes it pass."""
+    """Score a film as stored; if its log-odds are negative, also find the correction that makes it pass.
+
+    Grey values are compared on films that pass: another picture has no usual ones, and an inverted film is corrected
+    first.
+    """
     seen = thumb(film)
     as_is = float(scores(seen[None])[0])
     if as_is >= 0:
-        return Look(as_is)
+        return Look(as_is, greys=greys.warning(film, _limits()))
     ways = image.CORRECTIONS.values()
     corrected = scores(np.stack([np.rot90(255 - seen if inverted else seen, turns) for turns, inverted in ways]))
     best = int(corrected.argmax())
@@ -85,6 +93,13 @@ def _network() -> tuple[np.ndarray, ...]:
     """Weights and biases of both layers in the order of TENSORS, float32, read once."""
     found = safetensors.numpy.load_file(WEIGHTS)
     return tuple(found[name].astype(np.float32) for name in TENSORS)
+
+
+@functools.cache
+def _limits() -> np.ndarray:
+    """Limits of grey values (2, measures), read once."""
+    limits: np.ndarray = safetensors.numpy.load_file(WEIGHTS)[GREYS]
+    return limits
 
 
 def edges(thumbs: np.ndarray) -> np.ndarray:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -15,10 +16,16 @@ from cxr_demo.films import formats as decoders
 from cxr_demo.messages import Message, message, slug
 from cxr_demo.types import Crop, Radiograph
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 #: Limits of pixels, bytes, shorter side and aspect ratio; images outside them are not radiographs.
 MOST_PIXELS, MOST_BYTES = decoders.MOST_PIXELS, decoders.MOST_BYTES
 SHORTEST_SIDE = 32
 LONGEST_SHAPE = 4
+
+#: Beginning of the identities of warnings that the grey values may be wrong: the reader guessed, or they are unusual.
+READING = "warning.read."
 
 #: Side in pixels below which a film has less detail than the models' training films.
 DETAILED_SIDE = 224
@@ -67,6 +74,11 @@ def decode(data: bytes, name: str) -> Radiograph:
     crop = centre_square(height, width)
     warnings = (*notes, *_shortcomings(height, width, crop))
     return Radiograph(pixels, crop, name, hashlib.sha256(data).hexdigest(), warnings)
+
+
+def of_reading(warnings: Iterable[str]) -> list[str]:
+    """Those of a film's or a prediction's warnings that its grey values may be wrong."""
+    return [warning for warning in warnings if getattr(warning, "id", "").startswith(READING)]
 
 
 def _shortcomings(height: int, width: int, crop: Crop) -> list[Message]:

@@ -97,7 +97,7 @@ class Explained:
         rows = [[_said(film, prediction, i), *(_map(film, e, i, limit) for e, limit in mapped)] for i in findings]
         head = [_film_head(self.film), *(_head(e, limit) for e, limit in mapped)]
         foot = [f"{escape(prediction.model)}<br>{escape(report.NOTICE)}", *(_done(e) for e in self.explanations)]
-        warned = "".join(f"<div>⚠ {escape(w)}</div>" for w in (*prediction.warnings, *self.film.warnings))
+        warned = "".join(f"<div>⚠ {escape(w)}</div>" for w in prediction.warnings)
         # the ignore classes stop MathJax from reading a $ in a file name as a formula
         return f"""<div class="cxr-explained tex2jax_ignore mathjax_ignore"><style>{STYLE}</style>{warned}
 <table class="grid" style="max-width: {len(head) * (SIDE + 12)}px; min-width: {len(head) * 150}px">
@@ -156,7 +156,7 @@ def _head(explanation: Explanation, limit: float) -> str:
 
 
 def _said(film: Radiograph, prediction: Prediction, i: int) -> str:
-    """The film and a finding's probability, which is struck out if the gate warns about the film."""
+    """The film and a finding's probability, which is struck out if the gate refuses the film."""
     blank = image.place(np.zeros((1, 1)), film)
     shown = _image(render.overlay(film.pixels, blank, limit=1, unit=Unit.LOGIT)[..., 0], f"the film {film.name}")
     probability, threshold = float(prediction.probabilities[i]), float(prediction.thresholds[i])
@@ -164,7 +164,7 @@ def _said(film: Radiograph, prediction: Prediction, i: int) -> str:
     if not math.isnan(threshold):
         side = "above" if probability >= threshold else "below"
         number += f", {side} its cut-off of {report.percent(threshold)}"
-    mark = "s" if prediction.warnings else "span"
+    mark = "s" if prediction.doubted else "span"
     return f"{shown}<div><b>{escape(report.readable(prediction.labels[i]))}</b><br><{mark}>{number}</{mark}></div>"
 
 

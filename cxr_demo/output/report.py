@@ -49,7 +49,7 @@ def prediction_fields(film: Radiograph, prediction: Prediction) -> dict[str, Any
         "logits": numbers(prediction.logits),
         "probabilities": numbers(prediction.probabilities),
         "thresholds": numbers(prediction.thresholds),
-        "warnings": [*film.warnings, *prediction.warnings],
+        "warnings": list(prediction.warnings),
     }
 
 
@@ -135,7 +135,7 @@ def legend(film: Radiograph, prediction: Prediction, explanation: Explanation, i
     notes = (
         f"Colours: {explanation.unit.value}",
         *(["Dark dots: the sign is uncertain"] if unsure is not None and unsure.any() else []),
-        *(f"⚠ {warning}" for warning in (*prediction.warnings, *film.warnings)),
+        *(f"⚠ {warning}" for warning in prediction.warnings),
         f"Model {_short(model)}",
         f"File {_short(film.name)}",
         NOTICE,
@@ -154,6 +154,7 @@ def picture_fields(
         "model": prediction.model,
         "label": prediction.labels[i],
         "probability": float(prediction.probabilities[i]),
+        "warnings": list(prediction.warnings),
         "method": explanation.method,
         "settings": dict(explanation.settings),
         "unit": explanation.unit.value,

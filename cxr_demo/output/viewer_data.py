@@ -205,7 +205,7 @@ def _flatters(score: Score) -> tuple[bool, int]:
 def case_fields(film: Radiograph, prediction: Prediction, film_side: int = FILM_SIDE) -> dict[str, Any]:
     """A film and its prediction; unknown thresholds are None.
 
-    `doubted` is true if the gate warns that this is not an upright chest film; `correction` is its suggested fix.
+    `doubted` is true if the gate refuses the film as no upright chest film; `correction` is its suggested fix.
     """
     correction = prediction.correction
     return {
@@ -213,8 +213,8 @@ def case_fields(film: Radiograph, prediction: Prediction, film_side: int = FILM_
         "probabilities": prediction.probabilities.tolist(),
         "thresholds": [float(t) if np.isfinite(t) else None for t in prediction.thresholds],
         "ranked": prediction.ranked(),
-        "warnings": [record(warning) for warning in (*prediction.warnings, *film.warnings)],
-        "doubted": bool(prediction.warnings),
+        "warnings": [record(warning) for warning in prediction.warnings],
+        "doubted": prediction.doubted,
         "correction": correction and choice(correction, image.correction_title(correction)),
         "film": film_fields(film, film_side),
     }

@@ -6,10 +6,12 @@ import cv2
 import numpy as np
 
 from cxr_demo import cli
-from cxr_demo.films import gate, image, phantom
+from cxr_demo.films import gate, image, label_tables, phantom
+from cxr_demo.types import NIH_FINDINGS
 from tests.support.pictures import spoilt
 from tests.support.serving import save_model
 from train import gate as teaching
+from train import greys as teaching_greys
 
 # ------------------------------------------------------------------ real pictures
 
@@ -35,6 +37,23 @@ def test_a_real_inverted_film_is_found(films):
     assert found.correction == "invert"
 
 
+def test_few_good_films_are_warned_of_and_nearly_all_that_are_read_too_dark(films):
+    """By limits from films of other patients than those that are judged here."""
+    table = label_tables.read_tables([films / name / "labels.csv" for name in ("nih", "nih64")], NIH_FINDINGS)
+    counts, rows = teaching_greys.histograms(table.paths)
+    found = teaching_greys.unusual(counts, table.patients[rows], counts[:0])
+    assert len(rows) > 3000
+    assert found["film"].mean() <= 0.005
+    assert found["two times too dark"].mean() >= 0.98
+    assert found["in the upper quarter"].mean() == found["4 grey levels"].mean() == 1
+
+
+def test_grey_values_of_other_hospitals_films_are_usual(films):
+    """With the limits as they are shipped, which saw none of them."""
+    for path in (films / "xrays").iterdir():
+        assert image.of_reading(gate.look(image.read(path)).says) == [], path.name
+
+
 # ------------------------------------------------------------------ putting a film right
 
 
@@ -42,9 +61,9 @@ def test_the_command_line_corrects_when_asked_and_repeats_it(tmp_path, capsys):
     path = tmp_path / "left.png"
     cv2.imwrite(str(path), spoilt(phantom.draw("effusion"), "turn right"))
     assert cli.main(["predict", str(path)]) == 0
-    assert "turned to the left" in capsys.readouterr().err
+    assert "turned to the left" in capsys.readouterr().out
     assert cli.main(["predict", "--correct", str(path)]) == 0
-    assert "corrected here before it was read: turn right" in capsys.readouterr().err
+    assert "corrected here before it was read: turn right" in capsys.readouterr().out
     quick = ["--method", "gradcam", "--label", "Effusion", "--model", str(save_model(tmp_path / "model"))]
     assert cli.main(["explain", str(path), "--correct", "--out", str(tmp_path / "a"), *quick]) == 0
     result = tmp_path / "a" / "left" / "result.json"

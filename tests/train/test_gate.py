@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 from cxr_demo.errors import DataError
-from cxr_demo.films import gate, image, phantom
+from cxr_demo.films import gate, greys, image, phantom
 from cxr_demo.types import NIH_FINDINGS
 from tests.support.pictures import DRAWN
 from train import gate as teaching
+from train import greys as teaching_greys
 
 
 def film(pixels: np.ndarray, name: str = "film.png"):
@@ -56,14 +57,17 @@ def test_what_is_taught_is_what_the_gate_runs(lessons, monkeypatch):
     card = (out / "README.md").read_text()
     assert "of 40 |" in card
     assert "never" not in card.split("\n")[0]
+    assert "| four times too dark |" in card
     monkeypatch.setattr(gate, "WEIGHTS", out / gate.WEIGHTS.name)
     gate._network.cache_clear()
+    gate._limits.cache_clear()
     try:
         assert gate.look(phantom.PHANTOMS["effusion"].film()).passes
         assert not gate.look(film(DRAWN["page"])).passes
     finally:
         monkeypatch.undo()
         gate._network.cache_clear()
+        gate._limits.cache_clear()
 
 
 def test_a_table_of_other_pictures_without_kinds_is_refused(lessons):
@@ -76,3 +80,37 @@ def _films(folder):
     from cxr_demo.films import label_tables
 
     return label_tables.read_tables([folder / "films.csv"], NIH_FINDINGS)
+
+
+# ------------------------------------------------------------------ grey values
+
+
+def test_an_altered_histogram_is_that_of_the_altered_film():
+    pixels = np.random.default_rng(4).integers(0, 256, (128, 128), dtype=np.uint8)
+    counts = greys.histogram(film(pixels))[None]
+    for name, change in teaching_greys.ALTERED.items():
+        moved = np.rint(change(pixels / 255).clip(0, 1) * 255).astype(np.uint8)
+        found = teaching_greys.altered(counts, change)[0]
+        np.testing.assert_array_equal(found, np.bincount(moved.ravel(), minlength=256), name)
+
+
+def test_limits_are_outer_quantiles_widened_but_never_past_black_or_white():
+    counts = np.zeros((1001, 256), int)
+    counts[np.arange(1001), np.linspace(102, 204, 1001).astype(int)] = 100  # films of one grey from 0.4 to 0.8
+    low, high = teaching_greys.limits(counts)
+    assert low[:-1] == pytest.approx(0.4 - teaching_greys.MARGIN, abs=0.01)
+    assert high[:-1] == pytest.approx(0.8 + teaching_greys.MARGIN, abs=0.01)
+    dark = np.zeros((10, 256), int)
+    dark[:, 5] = 1
+    assert teaching_greys.limits(dark)[0, 0] == pytest.approx(5 / 255 / 2)
+
+
+def test_rates_come_from_limits_of_other_patients():
+    """Two patients whose films differ: each is unusual beside the other, neither beside itself."""
+    counts = np.zeros((40, 256), int)
+    counts[:20, 20:60] = counts[20:, 150:190] = 10
+    patients = np.repeat(["a", "b"], 20)
+    found = teaching_greys.unusual(counts, patients, counts[:5])
+    assert found["film"].all()
+    assert not found["other"].any()
+    assert set(found) == {"film", "other", *teaching_greys.ALTERED}

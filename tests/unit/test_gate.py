@@ -6,7 +6,7 @@ import pytest
 
 from cxr_demo.case import Case
 from cxr_demo.errors import BadSetting
-from cxr_demo.films import gate, image, phantom
+from cxr_demo.films import gate, greys, image, phantom
 from cxr_demo.models import registry
 from cxr_demo.output import report
 from tests.support.pictures import DRAWN, spoilt
@@ -86,6 +86,37 @@ def test_there_is_no_other_correction():
 def test_a_prediction_of_something_else_is_marked():
     model = registry.load("bundled:nih14")
     odd = film(DRAWN["page"])
-    assert Case(model, odd).predict().warnings == (gate.NO_CHEST_FILM,)
-    assert gate.NO_CHEST_FILM in report.prediction_fields(odd, Case(model, odd).predict())["warnings"]
-    assert Case(model, phantom.PHANTOMS["normal"].film()).predict().warnings == ()
+    found = Case(model, odd).predict()
+    assert found.doubted
+    assert found.warnings == (gate.NO_CHEST_FILM, *odd.warnings)
+    assert gate.NO_CHEST_FILM in report.prediction_fields(odd, found)["warnings"]
+    drawn = phantom.PHANTOMS["normal"].film()
+    assert not Case(model, drawn).predict().doubted
+    assert Case(model, drawn).predict().warnings == drawn.warnings
+
+
+# ------------------------------------------------------------------ grey values
+
+
+def test_a_dark_film_is_warned_of_and_not_doubted():
+    dark = film(phantom.draw("effusion") // 4)
+    found = gate.look(dark)
+    assert found.passes
+    assert found.says == (greys.warning(dark, gate._limits()),)
+    assert "unusually dark" in found.says[0]
+    prediction = Case(registry.load("bundled:nih14"), dark).predict()
+    assert (prediction.doubted, prediction.correction) == (False, None)
+    assert found.says[0] in prediction.warnings
+
+
+def test_an_inverted_dark_film_gets_one_warning_at_a_time():
+    wrong = film(255 - phantom.draw("effusion") // 4)
+    found = gate.look(wrong)
+    assert (found.correction, len(found.says)) == ("invert", 1)
+    assert image.of_reading(found.says) == []
+    (then,) = gate.look(image.corrected(wrong, "invert")).says
+    assert "unusually dark" in then
+
+
+def test_the_gate_says_no_grey_values_of_other_pictures():
+    assert image.of_reading(gate.look(film(DRAWN["page"] // 8)).says) == []

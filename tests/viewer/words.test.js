@@ -6,7 +6,7 @@ import {placed, readBoxTable, stem} from '../../cxr_demo/web/viewer/boxtables.js
 import {csvOf, decoded, parseCsv, quoted} from '../../cxr_demo/web/viewer/csv.js';
 import {Translator, readable, say, sentence, speak, spokenOut, tr, understood} from '../../cxr_demo/web/viewer/i18n.js';
 import {figure, fixed, lasting, percent, sentenceCase, share, signed, signedWhole} from '../../cxr_demo/web/viewer/numbers.js';
-import {combined} from '../../cxr_demo/web/viewer/predictions.js';
+import {combined, mayBeMisread} from '../../cxr_demo/web/viewer/predictions.js';
 
 const catalogue = code => JSON.parse(readFileSync(new URL(`../../cxr_demo/languages/${code}.json`, import.meta.url), 'utf8'));
 const speaking = (code, run) => {
@@ -14,6 +14,14 @@ const speaking = (code, run) => {
   try { run(catalogue(code).texts); } finally { speak(new Translator('en', {})); }
 };
 const plain = text => ({id: null, text, parameters: {}});
+
+test('a film may be misread where the server says that its grey values are guessed or unusual', () => {
+  const warned = (...ids) => mayBeMisread({warnings: ids.map(id => ({id, text: '', parameters: {}}))});
+  const known = Object.keys(catalogue('en').texts).filter(id => id.startsWith('warning.'));
+  assert.deepEqual(known.filter(id => warned(id)), known.filter(id => /^warning\.read\./.test(id)));
+  assert.ok(warned('warning.film.few_pixels', 'warning.read.window'));
+  assert.ok(!warned('warning.film.few_pixels', null) && !warned());
+});
 
 test('a sentence is said by its identity, with its values and its plural', () => {
   const own = new Translator('en', {'a.b': 'Hello {name}', 'a.n': {one: '{n} film', other: '{n} films'}});

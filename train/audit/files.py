@@ -1,4 +1,4 @@
-"""Files that are unreadable, nearly constant, or stored unlike the others."""
+"""Files that are unreadable, perhaps read wrongly, nearly constant, or stored unlike the others."""
 
 from __future__ import annotations
 
@@ -33,6 +33,24 @@ def unreadable(subject: Subject) -> Iterator[Finding]:
         title = f"{len(suspects)} of {len(faults)} files cannot be read, first: {suspects[0].reason}"
         advice = "Fetch these files again, or take their lines out of the table."
         yield Finding("unreadable-files", Severity.ERROR, title, advice, {"films": len(suspects)}, suspects)
+
+
+def doubtful(subject: Subject) -> Iterator[Finding]:
+    """Films whose grey values may be wrong: the reader had to guess them, or they are unusual.
+
+    A warning, with one suspect per film and the reader's warnings as its reason.
+    """
+    if not subject.has_files:
+        return
+    warnings = look(subject.films).warnings
+    suspects = tuple(Suspect(int(i), None, str(warnings[i])) for i in np.flatnonzero(warnings != ""))
+    if suspects:
+        names = subject.films.names
+        files = [{"file": str(names[suspect.film]), "warnings": suspect.reason} for suspect in suspects]
+        title = f"{len(suspects)} films may have been read wrongly, first {files[0]['file']}: {suspects[0].reason}"
+        advice = "Compare them with a viewer; save those that differ as PNG there, or leave them out."
+        figures = {"films": len(suspects), "files": files}
+        yield Finding("doubtful-films", Severity.WARNING, title, advice, figures, suspects)
 
 
 def flat(subject: Subject) -> Iterator[Finding]:
@@ -131,4 +149,4 @@ def unusual(subject: Subject) -> Iterator[Finding]:
         yield Finding("unusual-sizes", Severity.INFO, title, advice, {"films": len(suspects), "usual": usual}, suspects)
 
 
-CHECKS: tuple[Check, ...] = (unreadable, flat, kinds, small, unusual)
+CHECKS: tuple[Check, ...] = (unreadable, doubtful, flat, kinds, small, unusual)

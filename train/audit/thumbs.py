@@ -16,7 +16,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from cxr_demo.errors import UnreadableImage
-from cxr_demo.films import image
+from cxr_demo.films import gate, image
 from cxr_demo.films.gate import SIDE
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ class Looks:
     kinds: np.ndarray  # (N,) str: format and mode of the file, e.g. "PNG RGBA"; "" if unreadable
     sizes: np.ndarray  # (N, 2) int: height and width in pixels; 0 if unreadable
     digests: np.ndarray  # (N,) str: sha256 of the decoded pixels and their shape; "" if unreadable
+    warnings: np.ndarray  # (N,) str: sentences on why the grey values may be wrong; "" without any
     thumbs: np.ndarray  # (N, SIDE, SIDE) uint8: the whole film, resized to a square; 0 if unreadable
 
     @property
@@ -74,15 +75,17 @@ def look(films: Films) -> Looks:
     return _SEEN[films]
 
 
-def _look(path: Path) -> tuple[str, str, tuple[int, int], str, np.ndarray]:
+def _look(path: Path) -> tuple[str, str, tuple[int, int], str, str, np.ndarray]:
     """The properties of a file, in the order of the fields of Looks; empty or 0 if it is unreadable."""
     try:
-        pixels = image.read(path).pixels
+        film = image.read(path)
     except UnreadableImage as error:
-        return str(error), "", (0, 0), "", np.zeros((SIDE, SIDE), np.uint8)
+        return str(error), "", (0, 0), "", "", np.zeros((SIDE, SIDE), np.uint8)
+    pixels = film.pixels
     height, width = pixels.shape
+    warnings = " ".join(image.of_reading((*gate.look(film).says, *film.warnings)))
     digest = hashlib.sha256(f"{height} x {width} ".encode() + pixels.tobytes()).hexdigest()
-    return "", _kind(path), (height, width), digest, shrink(pixels)
+    return "", _kind(path), (height, width), digest, warnings, shrink(pixels)
 
 
 def _kind(path: Path) -> str:

@@ -32,6 +32,7 @@ def measure_film(
 ) -> dict[str, Any]:
     """The record of the film in `row` as JSON values: its identity and, under `results`, metrics by finding and method.
 
+    Its `warnings` are those that its grey values may be wrong.
     `findings` are indices of `films.labels`; `permuted` adds the metrics of weight randomisation. UnreadableImage for
     an unreadable film, other CxrErrors if a method fails.
     """
@@ -66,6 +67,7 @@ def measure_film(
         "patient": str(films.patients[row]),
         "sha256": film.sha256,
         "model": own.name,
+        "warnings": image.of_reading(case.predict().warnings),
         "results": [{k: rounded(v) for k, v in result.items()} for result in results],
     }
 

@@ -65,6 +65,8 @@ def measure_films(
         write_whole(
             path, json.dumps({"plan": plan.digest, "permuted": row in with_permuted, **record}, indent=1) + "\n"
         )
+        for warning in record["warnings"]:
+            say(f"{films.paths[row].name}: {warning}")
         done += 1
         left = (time.monotonic() - started) / done * (len(mine) - at - 1)
         say(f"{at + 1} of {len(mine)}: {films.paths[row].name}, {timedelta(seconds=round(left))} left")

@@ -36,6 +36,8 @@ def write_tables(out: Path, plan: Plan) -> None:
         "films": len(records),
         "patients": len({record["patient"] for record in records}),
         "models": sorted({record["model"] for record in records}),
+        # records of earlier versions have no warnings
+        "warned": {record["file"]: record["warnings"] for record in records if record.get("warnings")},
         "figures": figures,
         "less_centre": against(lines),
     }
@@ -45,7 +47,10 @@ def write_tables(out: Path, plan: Plan) -> None:
 
 
 def markdown(about: Mapping[str, Any]) -> str:
-    """Format the content of table.json as Markdown: means over findings, metrics by finding, gain over the centre."""
+    """Format the content of table.json as Markdown.
+
+    Films that may have been read wrongly, means over findings, metrics by finding, gain over the centre.
+    """
     figures = about["figures"]
     cell = {(f["finding"], f["method"], f["metric"]): f for f in figures}
     methods = list(dict.fromkeys(f["method"] for f in figures))
@@ -54,6 +59,7 @@ def markdown(about: Mapping[str, Any]) -> str:
     lines = [
         f"{about['films']} films of {about['patients']} patients; `{about['model']}`; intervals: 95 %, by patient.",
         "",
+        *_warned(about["warned"]),
         "Mean over findings:",
         "",
         *_rows(
@@ -68,6 +74,14 @@ def markdown(about: Mapping[str, Any]) -> str:
             ]
             lines += ["", f"{metric}, by finding (cases):", "", *_rows("finding", methods, rows)]
     return "\n".join([*lines, *_less_centre(about["less_centre"])]) + "\n"
+
+
+def _warned(warnings: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    """A Markdown list of the films that may have been read wrongly, by file, with the warnings."""
+    if warnings:
+        yield from (f"Films that may have been read wrongly: {len(warnings)}.", "")
+        yield from (f"- `{file}`: {' '.join(said)}" for file, said in warnings.items())
+        yield ""
 
 
 def _less_centre(figures: Sequence[Mapping[str, Any]]) -> Iterator[str]:

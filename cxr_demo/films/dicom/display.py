@@ -68,16 +68,16 @@ def shown(stored: np.ndarray, dataset: Dataset, film: np.ndarray) -> tuple[np.nd
         if np.subtract(*_ends(found, film)) < 0:
             return found, ()
     if len(dataset.get("VOILUTSequence") or ()):
-        notes = (message("warning.film.table"),)
+        notes = (message("warning.read.table"),)
     windows = list(_windows(dataset))
     for centre, width in windows:
         ends = _windowed(np.array([low, high]), centre, width, _function(dataset))
         if ends[0] < ends[1]:  # a window is monotone
             return _windowed(values, centre, width, _function(dataset)), notes
     if windows:
-        notes = (*notes, message("warning.film.window"))
+        notes = (*notes, message("warning.read.window"))
     elif tags.values(dataset, "WindowCenter") or tags.values(dataset, "WindowWidth"):
-        notes = (*notes, message("warning.film.window_unusable"))
+        notes = (*notes, message("warning.read.window_unusable"))
     plain, more = _whole_range(values, stored, dataset, film, modality)
     return plain, (*more, *notes)
 
@@ -179,8 +179,8 @@ def full_scale(stored: np.ndarray, bits: int) -> tuple[int, Notes]:
         least = max(8, int(stored[stored < 2 ** (used - 1)].max()).bit_length())
         if used - least >= 2:
             white = 2**least - 1
-            return white, (message("warning.film.mark", white=white, value=largest),)
+            return white, (message("warning.read.mark", white=white, value=largest),)
     if used >= bits:
         return 2**bits - 1, ()
     white = 2**used - 1
-    return white, (message("warning.film.unused_bits", bits=bits, used=used, white=white),)
+    return white, (message("warning.read.unused_bits", bits=bits, used=used, white=white),)

@@ -9,6 +9,9 @@ export function isAbove(seen, i) {
   return threshold !== null && seen.probabilities[i] >= threshold;
 }
 
+/** Whether the film's grey values may be wrong: the reader guessed them, or they are unusual. @param {Pick<Prediction, 'warnings'>} seen */
+export const mayBeMisread = ({warnings}) => warnings.some(({id}) => id?.startsWith('warning.read.'));
+
 /** A finding of a lower probability is not shown first, however far above its cut-off it is. */
 const LEAST = 0.05;
 

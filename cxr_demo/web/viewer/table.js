@@ -6,7 +6,7 @@ import {csvOf, quoted} from './csv.js';
 import {button, download, make, refill, setText} from './dom.js';
 import {readable, say, tr} from './i18n.js';
 import {percent} from './numbers.js';
-import {combined} from './predictions.js';
+import {combined, mayBeMisread} from './predictions.js';
 import {answered, on, probabilityOf, resultOf, sortBy, state, takesFilms, tickFilm, ticked} from './store.js';
 
 /** @param {HTMLElement[]} saving nodes that export all films */
@@ -86,7 +86,7 @@ function rowOf(film, films, again) {
   return make('tr', {'aria-current': film === state.film ? 'true' : null, class: seen?.doubted ? 'doubted' : null},
     make('td', {}, tick),
     make('th', {scope: 'row', title: seen?.warnings.map(say).join(' ') || null},
-      seen?.doubted ? '\u26a0 ' : null, button(film.name, {class: 'plain'}, () => choose(film))),
+      seen && (seen.doubted || mayBeMisread(seen)) ? '\u26a0 ' : null, button(film.name, {class: 'plain'}, () => choose(film))),
     ...(seen?.probabilities ?? []).map(cellOf(films)));
 }
 

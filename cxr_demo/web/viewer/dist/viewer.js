@@ -1,4 +1,4 @@
-// Made by `make viewer`; sources sha256:92f7be701456a333ea3eed4f1055589e3ab29dcdd1b1d7836ed848c3fb2fc9d0
+// Made by `make viewer`; sources sha256:6f04a0515ef2c44165d7b83e04f431a1069b49115bbf1681c3201f41cdd47f8e
 "use strict";
 var viewer = (() => {
   var __defProp = Object.defineProperty;
@@ -1336,6 +1336,7 @@ var viewer = (() => {
     const threshold = seen.thresholds[i];
     return threshold !== null && seen.probabilities[i] >= threshold;
   }
+  var mayBeMisread = ({ warnings }) => warnings.some(({ id }) => id?.startsWith("warning.read."));
   var LEAST = 0.05;
   function foremost({ ranked, thresholds, probabilities }) {
     const margins = ranked.map((i) => {
@@ -4417,7 +4418,7 @@ var viewer = (() => {
       make(
         "th",
         { scope: "row", title: seen?.warnings.map(say).join(" ") || null },
-        seen?.doubted ? "\u26A0 " : null,
+        seen && (seen.doubted || mayBeMisread(seen)) ? "\u26A0 " : null,
         button(film.name, { class: "plain" }, () => choose(film))
       ),
       ...(seen?.probabilities ?? []).map(cellOf2(films))
