@@ -75,6 +75,7 @@ class Case:
             model=model.name,
             warnings=look.says,
             correction=look.correction,
+            part=look.part.shares(film.pixels.shape) if look.part else None,
         )
 
     def explain(self, method: Method, *, budget: Budget | None = None) -> Generator[Explanation, None, None]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import safetensors.numpy
 
-from cxr_demo.films import image
+from cxr_demo.films import framing, image
 from cxr_demo.messages import Message, message, slug
 
 if TYPE_CHECKING:
@@ -37,12 +37,14 @@ class Look:
     """The gate's result for one film: it passes if its log-odds of being an upright frontal chest film are >= 0."""
 
     as_is: float  # log-odds of the film as stored
-    correction: str | None = None  # a key of image.CORRECTIONS that makes a failing film pass
+    correction: str | None = None  # the correction that makes a failing film pass, as image.corrected takes it
+    part: framing.Rectangle | None = None  # the film in a picture with margins, kept by the correction
+    lost: float = 0.0  # share of the view in the margins
 
     @property
     def passes(self) -> bool:
         """Whether the film passes without a correction."""
-        return self.as_is >= 0
+        return self.as_is >= 0 and self.part is None
 
     @property
     def says(self) -> tuple[Message, ...]:
@@ -50,20 +52,37 @@ class Look:
         if self.passes:
             return ()
         if self.correction:
-            return (message("warning.looks", looks=LOOKS[self.correction]),)
+            margins = (message("warning.margins", share=f"{100 * self.lost:.0f}"),) if self.part else ()
+            way = self.correction.removeprefix(image.CROP_AND)
+            return (*margins, *([message("warning.looks", looks=LOOKS[way])] if way in LOOKS else []))
         return (NO_CHEST_FILM,)
 
 
 def look(film: Radiograph) -> Look:
-    """Score a film as stored; if its log-odds are negative, also find the correction that makes it pass."""
-    seen = thumb(film)
+    """Score a film as stored; if its log-odds are negative or it has margins, find the correction that makes it pass.
+
+    Margins count only if the part within them passes in some orientation. Those of a corrected film stay.
+    """
+    as_is, way = _orientation(thumb(film))
+    part = framing.film_in(film.pixels) if film.correction is None else None
+    if part is not None:
+        inner = image.corrected(film, image.CROP)
+        passed, turned = _orientation(thumb(inner))
+        if passed >= 0 or turned:
+            lost = framing.lost_view(film.pixels.shape, part)
+            return Look(as_is, image.CROP_AND + turned if turned else image.CROP, part, lost)
+    return Look(as_is, way)
+
+
+def _orientation(seen: np.ndarray) -> tuple[float, str | None]:
+    """Log-odds of a thumbnail as it lies; if they are negative, also the key of image.CORRECTIONS that it needs."""
     as_is = float(scores(seen[None])[0])
     if as_is >= 0:
-        return Look(as_is)
+        return as_is, None
     ways = image.CORRECTIONS.values()
     corrected = scores(np.stack([np.rot90(255 - seen if inverted else seen, turns) for turns, inverted in ways]))
     best = int(corrected.argmax())
-    return Look(as_is, list(image.CORRECTIONS)[best] if corrected[best] >= 0 else None)
+    return as_is, list(image.CORRECTIONS)[best] if corrected[best] >= 0 else None
 
 
 def thumb(film: Radiograph) -> np.ndarray:

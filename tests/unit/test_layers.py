@@ -18,7 +18,7 @@ ROOMS: dict[str, list[str]] = {
     "tables": [],
     "single_flight": [],
     "films/dicom": ["tags", "frames", "display"],
-    "films": ["formats", "image", "phantom", "gate", "lungs", "label_tables"],
+    "films": ["formats", "framing", "image", "phantom", "gate", "lungs", "label_tables"],
     "models": [
         *("efficientnet", "classifier", "model_folder", "hub", "folds", "xrv_weights"),
         *("failure_cases", "registry", "visitor_models"),
