@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,6 +29,9 @@ CELLS, DIRECTIONS = 8, 8
 #: For each correction, the description of a film that needs it.
 LOOKS = {correction: message(f"correction.{slug(correction)}.looks") for correction in image.CORRECTIONS}
 
+#: Least width of two films side by side, in heights of the picture.
+PAIR = 1.4
+
 NO_CHEST_FILM = message("warning.no_chest_film")
 
 
@@ -40,6 +43,7 @@ class Look:
     correction: str | None = None  # the correction that makes a failing film pass, as image.corrected takes it
     part: framing.Rectangle | None = None  # the film in a picture with margins, kept by the correction
     lost: float = 0.0  # share of the view in the margins
+    pair: bool = False  # whether two films seem to lie side by side
 
     @property
     def passes(self) -> bool:
@@ -51,6 +55,8 @@ class Look:
         """Warnings for the reader; empty if the film passes."""
         if self.passes:
             return ()
+        if self.pair:
+            return (message("warning.two_films"),)
         if self.correction:
             margins = (message("warning.margins", share=f"{100 * self.lost:.0f}"),) if self.part else ()
             way = self.correction.removeprefix(image.CROP_AND)
@@ -71,7 +77,19 @@ def look(film: Radiograph) -> Look:
         if passed >= 0 or turned:
             lost = framing.lost_view(film.pixels.shape, part)
             return Look(as_is, image.CROP_AND + turned if turned else image.CROP, part, lost)
+    if as_is < 0 and _is_pair(film):
+        return Look(as_is, pair=True)
     return Look(as_is, way)
+
+
+def _is_pair(film: Radiograph) -> bool:
+    """Whether a wide picture has a chest film in its left or right half, whose neighbour may be a lateral one."""
+    height, width = film.pixels.shape
+    if width < PAIR * height:
+        return False
+    halves = film.pixels[:, : width // 2], film.pixels[:, -(width // 2) :]
+    alone = [replace(film, pixels=half, crop=image.centre_square(*half.shape)) for half in halves]
+    return bool((scores(np.stack([thumb(half) for half in alone])) >= 0).any())
 
 
 def _orientation(seen: np.ndarray) -> tuple[float, str | None]:

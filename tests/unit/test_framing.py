@@ -105,6 +105,19 @@ def test_a_cropped_film_knows_its_place_in_the_file():
     assert image.corrected(decoded(picture), "crop").part == truth.edges == (150, 100, 602, 580)
 
 
+@pytest.mark.parametrize("gutter", [0, 30])
+def test_two_films_side_by_side_are_named(gutter):
+    between = np.zeros((phantom.SIZE, gutter), np.uint8)
+    found = gate.look(decoded(np.hstack([phantom.draw("normal"), between, phantom.draw("effusion")])))
+    assert [said.id for said in found.says] == ["warning.two_films"]
+    assert found.correction is None
+
+
+def test_a_wide_picture_of_something_else_is_no_pair():
+    noise = np.random.default_rng(3).integers(0, 256, (300, 600), np.uint8)
+    assert not gate.look(decoded(noise)).pair
+
+
 def test_a_picture_of_something_else_in_margins_is_no_film_to_crop():
     noise = np.random.default_rng(2).integers(0, 256, (400, 400), np.uint8)
     picture, _ = framed((200, 200, 200, 200), 255, noise)
