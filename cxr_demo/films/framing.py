@@ -1,4 +1,4 @@
-"""Find the film in a picture that holds more: margins, blades of a collimator, a viewer's window, a second film.
+"""Find the film in a picture that holds more: margins, blades of a collimator, the window of a viewer.
 
 A side of the film is a straight line of steps in grey, with a flat surface outside it. The contour of a body is not
 straight, and tissue beside it is not flat, so that the air and the markers of a film stay part of it.
