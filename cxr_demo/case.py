@@ -76,6 +76,7 @@ class Case:
             warnings=(*look.says, *film.warnings),
             doubted=not look.passes,
             correction=look.correction,
+            part=look.part.shares(film.pixels.shape) if look.part else None,
         )
 
     def explain(self, method: Method, *, budget: Budget | None = None) -> Generator[Explanation, None, None]:

@@ -78,7 +78,7 @@ def _parser() -> argparse.ArgumentParser:
         sub.add_argument("files", nargs="+", type=Path, metavar="FILE", help="a film, or a folder or archive of films")
         sub.add_argument("--model", metavar="NAME", help="default: CXR_MODEL, or else bundled:nih14")
         sub.add_argument(
-            "--correct", action="store_true", help="first turn or invert films that look as if they need it"
+            "--correct", action="store_true", help="first crop, turn or invert films that look as if they need it"
         )
     bench = command("benchmark", _benchmark, "How reliable maps are, over labelled films; resumes an interrupted run.")
     bench.epilog = "`torchrun --nproc_per_node N -m cxr_demo benchmark ...` divides the films among processes."

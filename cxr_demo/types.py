@@ -78,7 +78,9 @@ class Radiograph:
     name: str  # the file's name, without folders
     sha256: str  # of the file's bytes
     warnings: tuple[str, ...] = ()  # sentences for the reader
-    correction: str | None = None  # the correction applied to it, a key of image.CORRECTIONS
+    correction: str | None = None  # the correction applied to it, as `image.corrected` takes it
+    # left, top, right and bottom of the part that it shows of the file's picture, in pixels; None for all of it
+    part: tuple[int, int, int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -129,7 +131,9 @@ class Prediction:
     model: str  # name and revision
     warnings: tuple[str, ...] = ()  # sentences for the reader: the gate's, then the film's
     doubted: bool = False  # whether the gate refuses the film: it is no upright frontal chest film
-    correction: str | None = None  # the suggested correction, a key of image.CORRECTIONS
+    correction: str | None = None  # the suggested correction, as `image.corrected` takes it
+    # left, top, right and bottom of the part that it keeps of the picture, in shares of its sides; None for all of it
+    part: tuple[float, float, float, float] | None = None
 
     def ranked(self) -> list[int]:
         """Indices of all findings, the most probable first."""

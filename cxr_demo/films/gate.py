@@ -7,14 +7,14 @@ usual values; bundled/gate/README.md gives its training data and error rates.
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import safetensors.numpy
 
-from cxr_demo.films import greys, image
+from cxr_demo.films import framing, greys, image
 from cxr_demo.messages import Message, message, slug
 
 if TYPE_CHECKING:
@@ -32,6 +32,9 @@ CELLS, DIRECTIONS = 8, 8
 #: For each correction, the description of a film that needs it.
 LOOKS = {correction: message(f"correction.{slug(correction)}.looks") for correction in image.CORRECTIONS}
 
+#: Least width of two films side by side, in heights of the picture.
+PAIR = 1.4
+
 NO_CHEST_FILM = message("warning.no_chest_film")
 
 
@@ -40,38 +43,69 @@ class Look:
     """The gate's result for one film: it passes if its log-odds of being an upright frontal chest film are >= 0."""
 
     as_is: float  # log-odds of the film as stored
-    correction: str | None = None  # a key of image.CORRECTIONS that makes a failing film pass
+    correction: str | None = None  # the correction that makes a failing film pass, as image.corrected takes it
+    part: framing.Rectangle | None = None  # the film in a picture with margins, kept by the correction
+    lost: float = 0.0  # share of the view in the margins
+    pair: bool = False  # whether two films seem to lie side by side
     greys: Message | None = None  # the warning about unusual grey values of a film that passes
 
     @property
     def passes(self) -> bool:
         """Whether the film passes without a correction."""
-        return self.as_is >= 0
+        return self.as_is >= 0 and self.part is None
 
     @property
     def says(self) -> tuple[Message, ...]:
         """Warnings for the reader; empty if the film passes and its grey values are usual."""
         if self.passes:
             return (self.greys,) if self.greys else ()
+        if self.pair:
+            return (message("warning.two_films"),)
         if self.correction:
-            return (message("warning.looks", looks=LOOKS[self.correction]),)
+            margins = (message("warning.margins", share=f"{100 * self.lost:.0f}"),) if self.part else ()
+            way = self.correction.removeprefix(image.CROP_AND)
+            return (*margins, *([message("warning.looks", looks=LOOKS[way])] if way in LOOKS else []))
         return (NO_CHEST_FILM,)
 
 
 def look(film: Radiograph) -> Look:
-    """Score a film as stored; if its log-odds are negative, also find the correction that makes it pass.
+    """Score a film as stored; if its log-odds are negative or it has margins, find the correction that makes it pass.
 
-    Grey values are compared on films that pass: another picture has no usual ones, and an inverted film is corrected
-    first.
+    Margins count only if the part within them passes in some orientation. Those of a corrected film stay. Grey values
+    are compared on films that pass: another picture has no usual ones, and a film is corrected first.
     """
-    seen = thumb(film)
-    as_is = float(scores(seen[None])[0])
+    as_is, way = _orientation(thumb(film))
+    part = framing.film_in(film.pixels) if film.correction is None else None
+    if part is not None:
+        inner = image.corrected(film, image.CROP)
+        passed, turned = _orientation(thumb(inner))
+        if passed >= 0 or turned:
+            lost = framing.lost_view(film.pixels.shape, part)
+            return Look(as_is, image.CROP_AND + turned if turned else image.CROP, part, lost)
     if as_is >= 0:
         return Look(as_is, greys=greys.warning(film, _limits()))
+    return Look(as_is, pair=True) if _is_pair(film) else Look(as_is, way)
+
+
+def _is_pair(film: Radiograph) -> bool:
+    """Whether a wide picture has a chest film in its left or right half, whose neighbour may be a lateral one."""
+    height, width = film.pixels.shape
+    if width < PAIR * height:
+        return False
+    halves = film.pixels[:, : width // 2], film.pixels[:, -(width // 2) :]
+    alone = [replace(film, pixels=half, crop=image.centre_square(*half.shape)) for half in halves]
+    return bool((scores(np.stack([thumb(half) for half in alone])) >= 0).any())
+
+
+def _orientation(seen: np.ndarray) -> tuple[float, str | None]:
+    """Log-odds of a thumbnail as it lies; if they are negative, also the key of image.CORRECTIONS that it needs."""
+    as_is = float(scores(seen[None])[0])
+    if as_is >= 0:
+        return as_is, None
     ways = image.CORRECTIONS.values()
     corrected = scores(np.stack([np.rot90(255 - seen if inverted else seen, turns) for turns, inverted in ways]))
     best = int(corrected.argmax())
-    return Look(as_is, list(image.CORRECTIONS)[best] if corrected[best] >= 0 else None)
+    return as_is, list(image.CORRECTIONS)[best] if corrected[best] >= 0 else None
 
 
 def thumb(film: Radiograph) -> np.ndarray:

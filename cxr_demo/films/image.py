@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from cxr_demo.errors import BadSetting, UnreadableImage
-from cxr_demo.films import archives
+from cxr_demo.films import archives, framing
 from cxr_demo.films import formats as decoders
 from cxr_demo.messages import Message, message, slug
 from cxr_demo.types import Crop, Radiograph
@@ -109,20 +109,35 @@ CORRECTIONS = {
 }
 
 
+#: The correction that leaves the film alone of a picture with margins; CROP_AND precedes a key of CORRECTIONS.
+CROP, CROP_AND = "crop", "crop and "
+
+
 def correction_title(correction: str) -> Message:
-    """Return the displayed name of a correction, a key of CORRECTIONS."""
+    """Return the displayed name of a correction, as `corrected` takes it."""
+    if correction == CROP:
+        return message("correction.crop.title")
+    if correction.startswith(CROP_AND):
+        return message("correction.crop_and.title", correction=correction_title(correction.removeprefix(CROP_AND)))
     return message(f"correction.{slug(correction)}.title")
 
 
 def corrected(film: Radiograph, correction: str) -> Radiograph:
-    """Return the film turned or inverted by a key of CORRECTIONS, with a warning that says so.
+    """Return the film cropped, turned or inverted, with a warning that says so.
 
-    The crop and the warnings about size are recomputed. Raises BadSetting for an unknown correction.
+    `correction` is CROP, a key of CORRECTIONS, or both joined by CROP_AND: first cropped, then turned. The crop and the
+    warnings about size are recomputed. Raises BadSetting for an unknown correction, and for a crop without margins.
     """
-    if correction not in CORRECTIONS:
-        raise BadSetting(message("error.film.no_correction", name=repr(correction), names=", ".join(CORRECTIONS)))
-    turns, inverted = CORRECTIONS[correction]
-    pixels = np.ascontiguousarray(np.rot90(1 - film.pixels if inverted else film.pixels, turns))
+    way = "" if correction == CROP else correction.removeprefix(CROP_AND)
+    if way and way not in CORRECTIONS:
+        names = ", ".join([CROP, *CORRECTIONS, *(CROP_AND + way for way in CORRECTIONS)])
+        raise BadSetting(message("error.film.no_correction", name=repr(correction), names=names))
+    part = None if correction == way else framing.film_in(film.pixels)
+    if correction != way and part is None:
+        raise BadSetting(message("error.film.no_margins", name=film.name))
+    turns, inverted = CORRECTIONS[way] if way else (0, False)
+    kept_pixels = film.pixels[part.slices] if part else film.pixels
+    pixels = np.ascontiguousarray(np.rot90(1 - kept_pixels if inverted else kept_pixels, turns))
     pixels.flags.writeable = False
     height, width = pixels.shape
     crop = centre_square(height, width)
@@ -130,7 +145,9 @@ def corrected(film: Radiograph, correction: str) -> Radiograph:
     kept = [warning for warning in film.warnings if warning not in before]
     said = message("warning.film.corrected", correction=correction_title(correction))
     warnings = (*kept, *_shortcomings(height, width, crop), said)
-    return replace(film, pixels=pixels, crop=crop, warnings=warnings, correction=correction)
+    return replace(
+        film, pixels=pixels, crop=crop, warnings=warnings, correction=correction, part=part.edges if part else None
+    )
 
 
 def resize(pixels: np.ndarray, size: int) -> np.ndarray:

@@ -98,8 +98,13 @@ def result_fields(
     done = {e.method: explanation_fields(e) for e in explanations}
     for key, found in (trusted or {}).items():
         done[key]["trust"] = trust_fields(found)
-    seen = {"correction": film.correction, "boxes": [box.fields() for box in boxes]}
+    seen = {"correction": film.correction, **_part(film), "boxes": [box.fields() for box in boxes]}
     return {**prediction_fields(film, prediction), **seen, "methods": done, "versions": versions()}
+
+
+def _part(film: Radiograph) -> dict[str, Any]:
+    """The `part` of the file's picture that a cropped film shows: left, top, right, bottom in pixels, before turns."""
+    return {"part": list(film.part)} if film.part else {}
 
 
 def versions() -> dict[str, str]:
@@ -151,6 +156,7 @@ def picture_fields(
         "file": film.name,
         "sha256": film.sha256,
         "correction": film.correction,
+        **_part(film),
         "model": prediction.model,
         "label": prediction.labels[i],
         "probability": float(prediction.probabilities[i]),

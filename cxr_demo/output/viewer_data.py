@@ -88,7 +88,7 @@ def about_fields(spec: Mapping[str, Any], name: str, shown: Sequence[Mapping[str
         "signatures": [],
         "megabytes": 0,
         "refused": record(messages.REFUSED),
-        "turns": {key: turns for key, (turns, _) in image.CORRECTIONS.items()},
+        "turns": {crop + key: turns for key, (turns, _) in image.CORRECTIONS.items() for crop in ("", image.CROP_AND)},
         "depths": [choice(depth, randomisation.depth_title(depth)) for depth in randomisation.DEPTHS],
         "stays": randomisation.STAYS,
         "faintest": render.FAINTEST,
@@ -205,7 +205,8 @@ def _flatters(score: Score) -> tuple[bool, int]:
 def case_fields(film: Radiograph, prediction: Prediction, film_side: int = FILM_SIDE) -> dict[str, Any]:
     """A film and its prediction; unknown thresholds are None.
 
-    `doubted` is true if the gate refuses the film as no upright chest film; `correction` is its suggested fix.
+    `doubted` is true if the gate refuses the film as no upright chest film, or one with margins; `correction` is its
+    suggested fix, with the `part` of the picture that a crop keeps.
     """
     correction = prediction.correction
     return {
@@ -215,9 +216,14 @@ def case_fields(film: Radiograph, prediction: Prediction, film_side: int = FILM_
         "ranked": prediction.ranked(),
         "warnings": [record(warning) for warning in prediction.warnings],
         "doubted": prediction.doubted,
-        "correction": correction and choice(correction, image.correction_title(correction)),
+        "correction": correction and _offer(correction, prediction.part),
         "film": film_fields(film, film_side),
     }
+
+
+def _offer(correction: str, part: tuple[float, ...] | None) -> dict[str, Any]:
+    """A correction as a choice; `part` is left, top, right, bottom in shares of the picture, None without a crop."""
+    return {**choice(correction, image.correction_title(correction)), "part": part and list(part)}
 
 
 def foremost(prediction: Prediction) -> int:

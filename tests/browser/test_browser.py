@@ -444,6 +444,43 @@ class TestFilms:
         fresh.page.wait_for_selector(".chip[data-correction='turn right']")
         assert fresh.page.is_visible(".doubt")
 
+    def test_a_film_in_margins_is_marked_and_offered_cropped_with_its_boxes(self, fresh, tmp_path):
+        """Drawn boxes and those of a table, there, back, and over a reload."""
+        page, path = fresh.page, tmp_path / "film.png"
+        upright = phantom.draw("effusion")
+        cv2.imwrite(str(path), np.pad(np.rot90(upright), ((150, 0), (200, 260)), constant_values=255))
+        # on the upright film 20 % to 40 % across and 10 % to 50 % down; the picture has it turned to the left
+        inner = {"x": 0.1, "y": 0.6, "w": 0.4, "h": 0.2}
+        box = {name: side * phantom.SIZE for name, side in inner.items()}
+        box = {**box, "label": "Mass", "x": 200 + box["x"], "y": 150 + box["y"]}
+        text = json.dumps([box]).replace('"', '""')
+        (tmp_path / "boxes.csv").write_text(f'file,boxes\nfilm.png,"{text}"\n')
+        page.set_input_files(".cxr input.picker", [path, tmp_path / "boxes.csv"])
+        page.wait_for_selector("#cxr-explain-anyway")
+        assert "is not film but margin" in page.inner_text(".film .notes")
+        assert page.is_visible(".doubt")
+
+        def edges():
+            [kept] = json.loads(page.evaluate("sessionStorage.getItem('cxr-films')"))["films"]
+            return kept["boxes"][0]["edges"]
+
+        before = edges()
+        crop = ".chip[data-correction='crop and turn right']"
+        page.click(crop)
+        page.wait_for_selector(".chip[data-correction=none]")
+        fresh.wait(*DEFAULTS)
+        assert edges() == pytest.approx([0.2, 0.1, 0.4, 0.5])
+        assert not page.is_visible(".doubt")
+        shown = fresh.texts(".list .row")
+        page.reload()
+        page.wait_for_selector(".chip[data-correction=none]")
+        fresh.wait("gradcam")
+        assert edges() == pytest.approx([0.2, 0.1, 0.4, 0.5])
+        assert fresh.texts(".list .row") == shown
+        page.click(".chip[data-correction=none]")
+        page.wait_for_selector(crop)
+        assert edges() == pytest.approx(before)
+
     def test_a_picture_that_is_no_chest_film_is_explained_on_request(self, fresh, tmp_path):
         """All methods by the button, one by its switch or its card; what was requested stays so."""
         page, other = fresh.page, tmp_path / "film.png"

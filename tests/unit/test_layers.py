@@ -18,7 +18,7 @@ ROOMS: dict[str, list[str]] = {
     "tables": [],
     "single_flight": [],
     "films/dicom": ["tags", "frames", "colour", "display"],
-    "films": ["formats", "archives", "image", "phantom", "greys", "gate", "lungs", "label_tables"],
+    "films": ["formats", "archives", "framing", "image", "phantom", "greys", "gate", "lungs", "label_tables"],
     "models": [
         *("efficientnet", "classifier", "model_folder", "hub", "folds", "xrv_weights"),
         *("failure_cases", "registry", "visitor_models"),

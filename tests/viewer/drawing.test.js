@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import {deflateSync} from 'node:zlib';
 import {coloured, cover, ramp, shade} from '../../cxr_demo/web/viewer/colours.js';
-import {areaOf, cellsOf, clamp, edgesOf, frame, overlapOf, placeIn, turned, within} from '../../cxr_demo/web/viewer/geometry.js';
+import {asSent, areaOf, cellsOf, clamp, corrected, edgesOf, frame, overlapOf, placeIn, turned, within} from '../../cxr_demo/web/viewer/geometry.js';
 import {greys, halves, hundredths, undone} from '../../cxr_demo/web/viewer/greylevels.js';
 import {anyUnsure, blurred, evidenceIn, extremes, isoline, lessOf, plane, smoothed, unpacked, valueIn} from '../../cxr_demo/web/viewer/maps.js';
 
@@ -50,6 +50,14 @@ test('four quarters bring a box back, and one turns it left', () => {
   close(turned(edges, 4), edges);
   close(turned(edges, 1), [0.2, 0.6, 0.8, 0.9]);
   close(turned(turned(edges, 1), -1), edges);
+});
+
+test('a box follows its film into a crop and a turn, and back', () => {
+  const edges = [0.4, 0.35, 0.5, 0.6], part = [0.25, 0.1, 0.75, 0.6];
+  close(corrected(edges, 0, part), [0.3, 0.5, 0.5, 1]);
+  close(corrected(edges, 1, part), [0.5, 0.5, 1, 0.7]);
+  for (const quarters of [0, 1, 2, 3]) close(asSent(corrected(edges, quarters, part), quarters, part), edges);
+  close(corrected(edges, 3), turned(edges, 3));
 });
 
 test('boxes: corners in any order, overlap, cells and area', () => {

@@ -47,7 +47,7 @@ test('the answer of the chosen model is the current one', () => {
   assert.equal(store.current(), null);
   assert.deepEqual(store.answered(), []);
   store.setModel('m');
-  store.correctFilm(film, 'turn left', []);
+  store.correctFilm(film, 'turn left', null, []);
   assert.equal(store.current(), null);
   assert.equal(film.source.correction, 'turn left');
 });
@@ -82,7 +82,7 @@ test('a film keeps the finding that it was shown with, for each model; a correct
   store.setModel('other');
   store.chooseFinding(0, 'Mass');
   assert.deepEqual([...film.findings], [['m', 'Nodule'], ['other', 'Mass']]);
-  store.correctFilm(film, 'turn left', []);
+  store.correctFilm(film, 'turn left', null, []);
   assert.deepEqual([...film.findings], []);
 });
 

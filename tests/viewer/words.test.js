@@ -135,6 +135,8 @@ test('boxes turn with a film and may lie beside it', () => {
   const box = {label: 'Mass', x: 0, y: 0, w: 50, h: 10, from: 't'};
   const {inside} = placed([box], {width: 100, height: 200}, 1);  // as shown; it was sent 200 wide
   assert.deepEqual(inside[0].edges.map(edge => Number(edge.toFixed(6))), [0, 0.75, 0.1, 1]);
+  const cropped = placed([{...box, x: 50, y: 30}], {width: 100, height: 200}, 1, [0.2, 0.2, 1, 0.8667]);
+  cropped.inside[0].edges.forEach((edge, k) => assert.ok(Math.abs(edge - inside[0].edges[k]) < 1e-3));
   const upsideDown = placed([box], {width: 100, height: 200}, 2).inside[0].edges;
   assert.deepEqual(upsideDown.map(edge => Number(edge.toFixed(6))), [0.5, 0.95, 1, 1]);
   assert.equal(placed([{...box, x: 900}], {width: 100, height: 200}, 0).beside, 1);

@@ -5,7 +5,7 @@ import {labelOf, placed, readBoxTable, stem} from './boxtables.js';
 import {forgetPictures} from './canvas.js';
 import {decoded} from './csv.js';
 import {isTable} from './folders.js';
-import {turned} from './geometry.js';
+import {asSent, corrected} from './geometry.js';
 import {tr} from './i18n.js';
 import {askPixels, forgetPixels} from './pixels.js';
 import {foremost} from './predictions.js';
@@ -172,11 +172,12 @@ function chooseOrNone(film) {
   publish('film');
 }
 
-/** @param {Film} film @param {string | null} correction to show it with; null for the film as uploaded */
-export function correct(film, correction) {
+/** @param {Film} film @param {string | null} correction to show it with; null for the film as uploaded @param {Edges | null} [part] that it keeps */
+export function correct(film, correction, part = null) {
   leave();
-  const turns = turnsOf(correction ?? '') - turnsOf(film.source?.correction ?? '');
-  correctFilm(film, correction, film.boxes.map(box => ({...box, edges: turned(box.edges, turns)})));
+  const {correction: before = '', part: kept} = film.source ?? {};
+  correctFilm(film, correction, part, film.boxes.map(box =>
+    ({...box, edges: corrected(asSent(box.edges, turnsOf(before), kept), turnsOf(correction ?? ''), part ?? undefined)})));
   forget(film);
   choose(film);
   lookAfresh();
@@ -301,7 +302,7 @@ export function readBoxes(name, text) {
 export function giveBoxes({film, seen}) {
   const key = stem(film.name);
   const known = state.table.get(key) ?? [];
-  const {inside, beside} = placed(known, seen.film, turnsOf(film.source?.correction ?? ''));
+  const {inside, beside} = placed(known, seen.film, turnsOf(film.source?.correction ?? ''), film.source?.part);
   if (state.awaited?.stems.has(key)) {
     note('box', state.awaited.words);
     awaitTable(null);

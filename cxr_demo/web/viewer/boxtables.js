@@ -3,7 +3,7 @@
 
 /** @import {Box, Edges, SeenFilm, TableBox} from './types.d.ts' */
 import {parseCsv} from './csv.js';
-import {turned} from './geometry.js';
+import {corrected} from './geometry.js';
 
 /** @type {Readonly<Record<string, string>>} Spellings of findings in public lists. */
 const OTHER_NAMES = {'Infiltrate': 'Infiltration', 'Pleural effusion': 'Effusion', 'Pleural thickening': 'Pleural_Thickening',
@@ -116,13 +116,15 @@ function objectIn(text) {
 /**
  * Converts a table's boxes to shares of the displayed film.
  * @param {readonly TableBox[]} boxes @param {SeenFilm} shown @param {number} turns of the film to the left, in quarters
+ * @param {Edges} [part] of the picture as sent that is shown
  * @returns {{inside: Box[], beside: number}} boxes on the film, and the number of boxes outside it
  */
-export function placed(boxes, shown, turns) {
-  const [width, height] = turns % 2 ? [shown.height, shown.width] : [shown.width, shown.height];
+export function placed(boxes, shown, turns, part = [0, 0, 1, 1]) {
+  const [wide, high] = turns % 2 ? [shown.height, shown.width] : [shown.width, shown.height];
+  const [width, height] = [wide / (part[2] - part[0]), high / (part[3] - part[1])];
   const all = boxes.map(({label, x, y, w, h, of}) => {
     const size = of ?? {width, height};
-    return {label: labelOf(label), given: true, edges: turned([x / size.width, y / size.height, (x + w) / size.width, (y + h) / size.height], turns)};
+    return {label: labelOf(label), given: true, edges: corrected([x / size.width, y / size.height, (x + w) / size.width, (y + h) / size.height], turns, part)};
   });
   const inside = all.filter(({edges: [left, top, right, bottom]}) => left < 1 && top < 1 && right > 0 && bottom > 0);
   return {inside, beside: all.length - inside.length};

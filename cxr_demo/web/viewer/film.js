@@ -1,6 +1,6 @@
 // The pane of the film: upload by drop, paste or file chooser, name and warnings; and the strip of films.
 
-/** @import {Film, Prediction} from './types.d.ts' */
+/** @import {Edges, Film, Prediction} from './types.d.ts' */
 import {addDropped, addFiles, choose, correct, explainAnyway, removeFilm} from './actions.js';
 import {fit, picture} from './canvas.js';
 import {button, make, refill, setText, makeStage} from './dom.js';
@@ -113,12 +113,12 @@ function markPlanted({notes}) {
 /** Offers corrections of the film, or the film as uploaded; the visitor decides. @param {Film | null} film @param {Prediction} [seen] */
 function corrections(film, seen) {
   if (!film || film.error) return [];
-  /** @type {[string, string | null][]} */
+  /** @type {[string, string | null, Edges | null][]} */
   const offered = [];
-  if (seen?.correction) offered.push([sentenceCase(say(seen.correction.title)), seen.correction.key]);
-  if (film.source?.correction) offered.push([tr('ui.films.as_it_was_sent'), null]);
-  return offered.map(([words, correction]) =>
-    button(words, {class: 'chip', 'data-correction': correction ?? 'none'}, () => correct(film, correction)));
+  if (seen?.correction) offered.push([sentenceCase(say(seen.correction.title)), seen.correction.key, seen.correction.part]);
+  if (film.source?.correction) offered.push([tr('ui.films.as_it_was_sent'), null, null]);
+  return offered.map(([words, correction, part]) =>
+    button(words, {class: 'chip', 'data-correction': correction ?? 'none'}, () => correct(film, correction, part)));
 }
 
 /** Offers the maps of a film that are not made unless the visitor requests them. @param {Film | null} film */

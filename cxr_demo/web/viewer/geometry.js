@@ -31,6 +31,21 @@ export function turned(edges, quarters) {
   return [left, top, right, bottom];
 }
 
+/** Places edges on the part of a film that a correction keeps, which it then turns. @param {Edges} edges on the film as sent @param {number} quarters @param {Edges} [part] @returns {Edges} */
+export function corrected(edges, quarters, part = [0, 0, 1, 1]) {
+  const [left, top, right, bottom] = part;
+  /** @type {(x: number) => number} */ const across = x => (x - left) / (right - left);
+  /** @type {(y: number) => number} */ const down = y => (y - top) / (bottom - top);
+  return turned([across(edges[0]), down(edges[1]), across(edges[2]), down(edges[3])], quarters);
+}
+
+/** The inverse of `corrected`. @param {Edges} edges on the corrected film @param {number} quarters @param {Edges} [part] @returns {Edges} on the film as sent */
+export function asSent(edges, quarters, part = [0, 0, 1, 1]) {
+  const [left, top, right, bottom] = part;
+  const [a, b, c, d] = turned(edges, -quarters);
+  return [left + a * (right - left), top + b * (bottom - top), left + c * (right - left), top + d * (bottom - top)];
+}
+
 /** @param {Place} a @param {Place} b two corners @returns {Edges} */
 export function edgesOf(a, b) {
   return [clamp(Math.min(a.x, b.x), 0, 1), clamp(Math.min(a.y, b.y), 0, 1), clamp(Math.max(a.x, b.x), 0, 1), clamp(Math.max(a.y, b.y), 0, 1)];

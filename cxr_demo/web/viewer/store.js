@@ -173,10 +173,10 @@ export function guess(film, said) { changeFilm(film, {guess: {finding: null, edg
 
 /**
  * Changes a film's correction, and drops its answers and findings, which belong to the earlier one.
- * @param {Film} film @param {string | null} correction @param {readonly Box[]} boxes on the corrected film
+ * @param {Film} film @param {string | null} correction @param {Edges | null} part that it keeps @param {readonly Box[]} boxes on the corrected film
  */
-export function correctFilm(film, correction, boxes) {
-  const source = film.source && {...film.source, correction: correction ?? undefined};
+export function correctFilm(film, correction, part, boxes) {
+  const source = film.source && {...film.source, correction: correction ?? undefined, part: part ?? undefined};
   changeFilm(film, {source, boxes, thumb: null, results: new Map(), findings: new Map()});
 }
 

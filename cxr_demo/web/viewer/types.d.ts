@@ -75,7 +75,7 @@ export interface Prediction {
   readonly labels: readonly string[]; readonly probabilities: readonly number[];
   readonly thresholds: readonly (number | null)[]; readonly ranked: readonly number[];
   readonly warnings: readonly Sentence[]; readonly doubted: boolean;
-  readonly correction: { readonly key: string; readonly title: Sentence } | null;
+  readonly correction: { readonly key: string; readonly title: Sentence; readonly part: Edges | null } | null;
   readonly film: SeenFilm; readonly spec: Spec;
 }
 /** Maps in transport: deflated int8 planes in base64. */
@@ -126,6 +126,7 @@ export interface TableBox {
 export interface Source {
   readonly kind: 'file' | 'phantom' | 'example' | 'lesson' | 'recorded'; readonly path?: string; readonly name?: string;
   readonly member?: string; readonly key?: string; readonly correction?: string;
+  readonly part?: Edges;  // of the picture as sent that the correction keeps, before it turns it
   readonly stored?: true;  // answered from the page's record
 }
 export interface Guess { readonly finding: number | null; readonly edges: Edges | null; readonly revealed: boolean }

@@ -1,4 +1,4 @@
-// Made by `make viewer`; sources sha256:6f04a0515ef2c44165d7b83e04f431a1069b49115bbf1681c3201f41cdd47f8e
+// Made by `make viewer`; sources sha256:42cd9607c6e125ea752737d93661889d3060e37a208c09520f7fe43196a8e02b
 "use strict";
 var viewer = (() => {
   var __defProp = Object.defineProperty;
@@ -74,6 +74,17 @@ var viewer = (() => {
     let [left, top, right, bottom] = edges;
     for (let k = 0; k < (quarters + 4) % 4; k++) [left, top, right, bottom] = [top, 1 - right, bottom, 1 - left];
     return [left, top, right, bottom];
+  }
+  function corrected(edges, quarters, part = [0, 0, 1, 1]) {
+    const [left, top, right, bottom] = part;
+    const across = (x) => (x - left) / (right - left);
+    const down = (y) => (y - top) / (bottom - top);
+    return turned([across(edges[0]), down(edges[1]), across(edges[2]), down(edges[3])], quarters);
+  }
+  function asSent(edges, quarters, part = [0, 0, 1, 1]) {
+    const [left, top, right, bottom] = part;
+    const [a, b, c, d] = turned(edges, -quarters);
+    return [left + a * (right - left), top + b * (bottom - top), left + c * (right - left), top + d * (bottom - top)];
   }
   function edgesOf(a, b) {
     return [clamp(Math.min(a.x, b.x), 0, 1), clamp(Math.min(a.y, b.y), 0, 1), clamp(Math.max(a.x, b.x), 0, 1), clamp(Math.max(a.y, b.y), 0, 1)];
@@ -167,11 +178,12 @@ var viewer = (() => {
       return {};
     }
   }
-  function placed(boxes, shown2, turns) {
-    const [width, height] = turns % 2 ? [shown2.height, shown2.width] : [shown2.width, shown2.height];
+  function placed(boxes, shown2, turns, part = [0, 0, 1, 1]) {
+    const [wide, high] = turns % 2 ? [shown2.height, shown2.width] : [shown2.width, shown2.height];
+    const [width, height] = [wide / (part[2] - part[0]), high / (part[3] - part[1])];
     const all = boxes.map(({ label, x, y, w, h, of }) => {
       const size = of ?? { width, height };
-      return { label: labelOf(label), given: true, edges: turned([x / size.width, y / size.height, (x + w) / size.width, (y + h) / size.height], turns) };
+      return { label: labelOf(label), given: true, edges: corrected([x / size.width, y / size.height, (x + w) / size.width, (y + h) / size.height], turns, part) };
     });
     const inside2 = all.filter(({ edges: [left, top, right, bottom] }) => left < 1 && top < 1 && right > 0 && bottom > 0);
     return { inside: inside2, beside: all.length - inside2.length };
@@ -744,8 +756,8 @@ var viewer = (() => {
   function guess(film, said) {
     changeFilm(film, { guess: { finding: null, edges: null, revealed: false, ...film.guess, ...said } });
   }
-  function correctFilm(film, correction, boxes) {
-    const source = film.source && { ...film.source, correction: correction ?? void 0 };
+  function correctFilm(film, correction, part, boxes) {
+    const source = film.source && { ...film.source, correction: correction ?? void 0, part: part ?? void 0 };
     changeFilm(film, { source, boxes, thumb: null, results: /* @__PURE__ */ new Map(), findings: /* @__PURE__ */ new Map() });
   }
   function addResult(film, model, seen, image) {
@@ -1567,10 +1579,10 @@ var viewer = (() => {
     publish("findings");
     publish("film");
   }
-  function correct(film, correction) {
+  function correct(film, correction, part = null) {
     leave();
-    const turns = turnsOf(correction ?? "") - turnsOf(film.source?.correction ?? "");
-    correctFilm(film, correction, film.boxes.map((box) => ({ ...box, edges: turned(box.edges, turns) })));
+    const { correction: before = "", part: kept3 } = film.source ?? {};
+    correctFilm(film, correction, part, film.boxes.map((box) => ({ ...box, edges: corrected(asSent(box.edges, turnsOf(before), kept3), turnsOf(correction ?? ""), part ?? void 0) })));
     forget(film);
     choose(film);
     lookAfresh();
@@ -1677,7 +1689,7 @@ var viewer = (() => {
   function giveBoxes({ film, seen }) {
     const key = stem(film.name);
     const known = state.table.get(key) ?? [];
-    const { inside: inside2, beside } = placed(known, seen.film, turnsOf(film.source?.correction ?? ""));
+    const { inside: inside2, beside } = placed(known, seen.film, turnsOf(film.source?.correction ?? ""), film.source?.part);
     if (state.awaited?.stems.has(key)) {
       note("box", state.awaited.words);
       awaitTable(null);
@@ -3380,9 +3392,9 @@ var viewer = (() => {
   function corrections(film, seen) {
     if (!film || film.error) return [];
     const offered2 = [];
-    if (seen?.correction) offered2.push([sentenceCase(say(seen.correction.title)), seen.correction.key]);
-    if (film.source?.correction) offered2.push([tr("ui.films.as_it_was_sent"), null]);
-    return offered2.map(([words2, correction]) => button(words2, { class: "chip", "data-correction": correction ?? "none" }, () => correct(film, correction)));
+    if (seen?.correction) offered2.push([sentenceCase(say(seen.correction.title)), seen.correction.key, seen.correction.part]);
+    if (film.source?.correction) offered2.push([tr("ui.films.as_it_was_sent"), null, null]);
+    return offered2.map(([words2, correction, part]) => button(words2, { class: "chip", "data-correction": correction ?? "none" }, () => correct(film, correction, part)));
   }
   var unexplained = (film) => film && waitsForRequest() ? [button(tr("ui.films.explain_anyway"), { class: "chip", id: "cxr-explain-anyway" }, () => explainAnyway(film))] : [];
   function showStrip(strip) {

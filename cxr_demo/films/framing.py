@@ -1,0 +1,189 @@
+"""Find the film in a picture that holds more: margins, blades of a collimator, the window of a viewer.
+
+A side of the film is a straight line of steps in grey, with a flat surface outside it. The contour of a body is not
+straight, and tissue beside it is not flat, so that the air and the markers of a film stay part of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+#: Longer side in pixels of the copy in which sides are sought.
+SIDE = 256
+#: Least difference of grey levels, of 255, across a side, between pixels REACH lines outside and inside it. The reach
+#: lets a side lean by a few degrees.
+STEP, REACH = 12, 2
+#: Largest range of grey levels in 3 x 3 pixels of a flat surface.
+FLAT = 6
+#: Share of a side's length that must have a step: in the first rounds, while the sides still include the margins'
+#: corners, and at last.
+ROUNDS, STRAIGHT = (0.25, 0.25, 0.3, 0.3), 0.45
+#: Share of flat pixels from which a line counts as one of a margin.
+MARGIN = 0.95
+#: Least share of flat pixels in the lines next to a side, and in all lines outside it; letters are not flat.
+GAP, OUTSIDE = 0.75, 0.6
+#: Share of the model's view, the centred square, from which margins are reported. Margins that take 0.2 change the
+#: probability of a finding by up to 0.06 (median of 60 NIH films), as much as a film taken 5 % closer does; margins of
+#: 0.36 change it by 0.09, of 0.64 by 0.23.
+LOST = 0.2
+#: Fewest lines of a film in the copy.
+SHORTEST = 16
+#: Largest share of the picture that may lie outside one side.
+DEEPEST = 0.8
+
+
+@dataclass(frozen=True)
+class Rectangle:
+    """A part of a picture in its pixels; `bottom` and `right` are the first lines beyond it."""
+
+    top: int
+    left: int
+    bottom: int
+    right: int
+
+    @property
+    def edges(self) -> tuple[int, int, int, int]:
+        """Left, top, right and bottom."""
+        return self.left, self.top, self.right, self.bottom
+
+    def shares(self, shape: tuple[int, ...]) -> tuple[float, float, float, float]:
+        """Left, top, right and bottom in shares of the sides of a picture (H, W)."""
+        height, width = shape
+        return self.left / width, self.top / height, self.right / width, self.bottom / height
+
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """Index of the part in an array (H, W)."""
+        return slice(self.top, self.bottom), slice(self.left, self.right)
+
+
+def film_in(pixels: np.ndarray) -> Rectangle | None:
+    """Return the rectangle of the film in a picture (H, W) in [0, 1]; None if margins take less than LOST of it."""
+    found = rectangle(pixels)
+    return found if lost_view(pixels.shape, found) >= LOST else None
+
+
+def rectangle(pixels: np.ndarray) -> Rectangle:
+    """Return the rectangle of the film in a picture (H, W) in [0, 1]: the whole picture if no margin is found."""
+    height, width = pixels.shape
+    scale = max(1.0, max(height, width) / SIDE)
+    size = max(1, round(width / scale)), max(1, round(height / scale))
+    small = np.rint(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA) * 255).astype(np.uint8)
+    top, left, bottom, right = _sides(small)
+    down, across = height / small.shape[0], width / small.shape[1]
+    rough = Rectangle(round(top * down), round(left * across), round(bottom * down), round(right * across))
+    return _refined(pixels, rough, round(2 * scale))
+
+
+def lost_view(shape: tuple[int, ...], film: Rectangle) -> float:
+    """Return the share of the centred square of a picture (H, W) that lies outside the film."""
+    side = min(shape)
+    top, left = ((length - side) / 2 for length in shape)
+    down = min(film.bottom, top + side) - max(film.top, top)
+    across = min(film.right, left + side) - max(film.left, left)
+    return 1 - max(0.0, down) * max(0.0, across) / side**2
+
+
+def _sides(small: np.ndarray) -> tuple[int, int, int, int]:
+    """Top, left, bottom and right of the film in a copy (h, w) uint8, moved inwards in rounds, then tested."""
+    near = np.ones((3, 3), np.uint8)
+    flat = cv2.dilate(small, near) - cv2.erode(small, near) <= FLAT
+    # quarter turns bring each side to the top: 0 top, 1 right, 2 bottom, 3 left
+    turned = [(_steps(np.rot90(small, turns)), np.rot90(flat, turns)) for turns in range(4)]
+    depths = [0, 0, 0, 0]
+    for least in ROUNDS:
+        before = list(depths)
+        for turns, (steps, smooth) in enumerate(turned):
+            inner = _inner(depths, turns, steps.shape)
+            stepped, still = _shares(steps[inner], smooth[inner])
+            depths[turns] += _depth(stepped, still, least)
+        if depths == before:
+            break
+    for turns, (steps, smooth) in enumerate(turned):
+        rows, columns = _inner(depths, turns, steps.shape)
+        if rows.start:
+            stepped, _ = _shares(steps[:, columns], smooth[:, columns], rows)
+            if stepped[rows.start - 1 : rows.start + 2].max() < STRAIGHT:
+                depths[turns] = 0
+    height, width = small.shape
+    top, right, bottom, left = depths
+    return top, left, height - bottom, width - right
+
+
+def _shares(steps: np.ndarray, flat: np.ndarray, film: slice = slice(None)) -> tuple[np.ndarray, np.ndarray]:
+    """Shares of steps and of flat pixels (n,) in the rows of a part (n, m), among its columns that are no margin.
+
+    A column is a margin if it is flat in the rows `film`.
+    """
+    columns = flat[film].mean(0) < MARGIN
+    if not columns.any():
+        columns[:] = True
+    stepped: np.ndarray = steps[:, columns].mean(1)
+    still: np.ndarray = flat[:, columns].mean(1)
+    return stepped, still
+
+
+def _inner(depths: list[int], turns: int, shape: tuple[int, ...]) -> tuple[slice, slice]:
+    """Rows and columns of the film in a picture (H, W) after quarter turns; `depths` lie outside each side."""
+    top, right, bottom, left = (depths[(turns + k) % 4] for k in range(4))
+    return slice(top, shape[0] - bottom), slice(left, shape[1] - right)
+
+
+def _steps(small: np.ndarray) -> np.ndarray:
+    """Whether each pixel (h, w) lies on a step between the rows above and below it."""
+    found = np.zeros(small.shape, bool)
+    levels = small.astype(np.int16)
+    found[REACH : 1 - REACH] = np.abs(levels[2 * REACH - 1 :] - levels[: 1 - 2 * REACH]) >= STEP
+    return found
+
+
+def _depth(steps: np.ndarray, flat: np.ndarray, least: float) -> int:
+    """Number of lines outside the outermost line that may be a side; 0 without one.
+
+    `steps` and `flat` are shares (n,) of pixels of each line, the outermost first. The lines next to a side are left
+    out of its surfaces, since its step reaches into them.
+    """
+    lines = len(steps)
+    if lines < SHORTEST:
+        return 0
+    at = np.arange(lines)
+
+    def mean_flat(first: np.ndarray, last: np.ndarray) -> np.ndarray:
+        """Mean over lines first to last, at least one, of each place."""
+        first, last = np.clip(first, 0, lines - 1), np.clip(last, 0, lines)
+        last = np.maximum(last, first + 1)
+        found: np.ndarray = (total[last] - total[first]) / (last - first)
+        return found
+
+    total = np.concatenate([[0], np.cumsum(flat)])
+    around = np.lib.stride_tricks.sliding_window_view(np.pad(steps, REACH), 2 * REACH + 1).max(1)
+    good = (steps >= least) & (steps >= around)
+    good &= (mean_flat(at - 6, at - 3) >= GAP) & (mean_flat(0 * at, at - 3) >= OUTSIDE)
+    good &= mean_flat(at + 2, at + 8) < MARGIN  # a film inside it, not another margin
+    good[:REACH] = False
+    good[int(DEEPEST * lines) :] = False
+    found = np.flatnonzero(good)
+    return int(found[0]) if len(found) else 0
+
+
+def _refined(pixels: np.ndarray, rough: Rectangle, within: int) -> Rectangle:
+    """Move each side of a rectangle, except at the picture's edge, to the largest step within some pixels of it."""
+    rows, columns = rough.slices
+
+    def refined(lines: np.ndarray, at: int) -> int:
+        if at in (0, len(lines)):
+            return at
+        low, high = max(0, at - within - 1), min(len(lines), at + within + 1)
+        # the median over a line ignores letters; where most of a side has no step, the mean decides
+        steps = np.abs(np.diff(lines[low:high], axis=0))
+        return low + 1 + int((np.median(steps, axis=1) + steps.mean(1)).argmax())
+
+    return Rectangle(
+        refined(pixels[:, columns], rough.top),
+        refined(pixels[rows].T, rough.left),
+        refined(pixels[:, columns], rough.bottom),
+        refined(pixels[rows].T, rough.right),
+    )
