@@ -80,9 +80,9 @@ def test_the_command_line_crops_a_film_in_margins(tmp_path, capsys):
     path = tmp_path / "wide.png"
     cv2.imwrite(str(path), np.pad(np.rot90(upright), ((150, 0), (200, 260)), constant_values=255))
     assert cli.main(["predict", str(path)]) == 0
-    assert "the model's view is not film but margin" in capsys.readouterr().err
+    assert "the model's view is not film but margin" in capsys.readouterr().out
     assert cli.main(["predict", "--correct", str(path)]) == 0
-    assert "corrected here before it was read: crop and turn right" in capsys.readouterr().err
+    assert "corrected here before it was read: crop and turn right" in capsys.readouterr().out
     quick = ["--method", "gradcam", "--label", "Effusion", "--model", str(save_model(tmp_path / "model"))]
     cv2.imwrite(str(tmp_path / "alone.png"), upright)
     both = [str(path), str(tmp_path / "alone.png")]

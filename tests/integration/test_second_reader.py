@@ -25,7 +25,7 @@ TOLERANCE = 1.1
 NOT_FILMS = {"error.film.dicom_frames", "error.film.dicom_palette", "error.film.dicom_no_picture"}
 
 #: Notes that tell which part of the file's display could not be used.
-WITHOUT_WINDOW = {"warning.film.window", "warning.film.window_unusable"}
+WITHOUT_WINDOW = {"warning.read.window", "warning.read.window_unusable"}
 
 JPEG_LS = (uid.JPEGLSLossless, uid.JPEGLSNearLossless)
 COLOURED = np.dstack([EIGHT, EIGHT[::-1] // 2, 255 - EIGHT[:, ::-1]])
@@ -113,7 +113,7 @@ def options(dataset: pydicom.Dataset, notes: tuple) -> list[str]:
     the full range, up to the white that a note names.
     """
     said = {note.id: note.parameters for note in notes}
-    if dataset.get("VOILUTSequence") and "warning.film.table" not in said:
+    if dataset.get("VOILUTSequence") and "warning.read.table" not in said:
         return ["+Wl", "1"]
     if dataset.get("WindowCenter") not in (None, "") and not WITHOUT_WINDOW & set(said):
         return ["+Wi", "1"]

@@ -146,7 +146,7 @@ def _whole_range(
     if dataset.PixelRepresentation or modality:
         low, high = _ends(values, film)
         if not modality and (white := _white_below_mark(stored[film])) is not None:
-            notes = (message("warning.film.mark", white=white, value=int(stored[film].max())),)
+            notes = (message("warning.read.mark", white=white, value=int(stored[film].max())),)
             slope, intercept = _slope(dataset)
             low, high = sorted(slope * end + intercept for end in (int(stored[film].min()), white))
     else:
@@ -160,7 +160,7 @@ def _white_below_mark(stored: np.ndarray) -> int | None:
     """The largest value of a signed film below a burnt-in mark; None without a mark, as `full_scale` knows it."""
     above = stored.astype(np.int64) - int(stored.min())
     white, notes = full_scale(above, 32)
-    if not notes or notes[0].id != "warning.film.mark":
+    if not notes or notes[0].id != "warning.read.mark":
         return None
     return int(stored[above <= white].max())
 
