@@ -69,10 +69,15 @@ class Found:
     others: int = 0
 
 
+def opens(head: bytes) -> bool:
+    """Whether a file's first HEAD bytes are those of a zip, a tar or gzipped data."""
+    return any(head.startswith(start, at) for at, start in (ZIP, GZIP, TAR))
+
+
 def is_archive(path: Path) -> bool:
-    """Whether a file's first bytes are those of a zip or of gzipped data; OSError if it cannot be read."""
+    """The same of a file; OSError if it cannot be read."""
     with path.open("rb") as file:
-        return _opens(file.read(formats.HEAD))
+        return opens(file.read(formats.HEAD))
 
 
 def search(path: Path) -> Found:
@@ -99,36 +104,32 @@ def search(path: Path) -> Found:
     return Found(tuple(films), others)
 
 
-def extract(path: Path, member: str | None = None) -> tuple[bytes, str]:
-    """The bytes of a member of an archive, and its name without folders; without `member`, those of its only film.
+def extract(file: IO[bytes], name: str, member: str | None = None) -> tuple[bytes, str]:
+    """The bytes of a member of the archive `name`, and its name without folders; by default those of its only film.
 
     Raises SeveralFilms if the archive holds more films than one, and UnreadableImage if it holds no film, has no such
     member, or is damaged, locked or beyond the limits.
     """
-    name = formats.shown(path.name)
-    if member is None:
-        found = _inside(path)
-        if not found.films:
-            raise UnreadableImage(
-                message("error.film.archive_without", name=name, n=found.others, accepted=formats.ACCEPTED)
-            )
-        members = [film.member or "" for film in found.films]
-        if len(members) > 1:
-            listed = ", ".join(map(formats.shown, members[:5])) + (", ..." if len(members) > 5 else "")
-            raise SeveralFilms(
-                message("error.film.several", name=name, count=len(members), films=listed), members, found.others
-            )
-        member = members[0]
-    archive = _Archive(path.name)
-    with path.open("rb") as file, archive.readable():
+    member = member or _only(file, name)
+    file.seek(0)
+    archive = _Archive(name)
+    with archive.readable():
         for inside, stream in archive.members(file):
             if inside == member:
                 return _whole(stream, member), PurePosixPath(member).name
-    raise UnreadableImage(message("error.film.no_member", name=name, member=formats.shown(member)))
+    raise UnreadableImage(message("error.film.no_member", name=archive.name, member=formats.shown(member)))
 
 
-def _opens(head: bytes) -> bool:
-    return any(head.startswith(start, at) for at, start in (ZIP, GZIP, TAR))
+def _only(file: IO[bytes], name: str) -> str:
+    """The only film in an archive; raises the errors of `extract`."""
+    members, others = _listed(file, name)
+    name = formats.shown(name)
+    if not members:
+        raise UnreadableImage(message("error.film.archive_without", name=name, n=others, accepted=formats.ACCEPTED))
+    if len(members) > 1:
+        films = ", ".join(member[-80:] for member in members[:5]) + (", ..." if len(members) > 5 else "")
+        raise SeveralFilms(message("error.film.several", name=name, count=len(members), films=films), members, others)
+    return members[0]
 
 
 def _files(folder: Path) -> Iterator[Path]:
@@ -152,22 +153,29 @@ def _kept(file: Path) -> Found:
     """A file of a folder: a film, an archive's films, or another file."""
     with file.open("rb") as stream:
         head = stream.read(formats.HEAD)
-    if _opens(head):
+    if opens(head):
         return _inside(file)
     return Found((FilmFile(file),)) if formats.may_be_film(head, file.name) else Found((), 1)
 
 
 def _inside(path: Path) -> Found:
-    """The films in an archive."""
+    """The films in an archive on disk."""
+    with path.open("rb") as file:
+        members, others = _listed(file, path.name)
+    return Found(tuple(FilmFile(path, member) for member in members), others)
+
+
+def _listed(file: IO[bytes], name: str) -> tuple[list[str], int]:
+    """The members of an archive that may be films, and the number of others."""
+    archive = _Archive(name)
     films, others = [], 0
-    archive = _Archive(path.name)
-    with path.open("rb") as file, archive.readable():
+    with archive.readable():
         for member, stream in archive.members(file):
             if formats.may_be_film(stream.read(formats.HEAD), member):
-                films.append(FilmFile(path, member))
+                films.append(member)
             else:
                 others += 1
-    return Found(tuple(films), others)
+    return films, others
 
 
 class _Archive:
@@ -180,7 +188,7 @@ class _Archive:
     def members(self, file: IO[bytes], within: str = "", depth: int = 1) -> Iterator[tuple[str, io.BufferedReader]]:
         """The visible members that are no archives, each as its path and a stream from its start."""
         for member, stream in self._opened(file, within):
-            if not _opens(stream.peek(formats.HEAD)):
+            if not opens(stream.peek(formats.HEAD)):
                 yield "".join(c for c in member if c.isprintable()), stream  # since terminals obey control characters
                 continue
             if depth == DEEPEST:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -43,7 +44,8 @@ def read(path: str | Path, member: str | None = None) -> Radiograph:
         if path.exists() and not path.is_file():
             raise UnreadableImage(message("error.film.no_file", name=name, accepted=decoders.ACCEPTED))
         if path.is_file() and archives.is_archive(path):
-            return decode(*archives.extract(path, member))
+            with path.open("rb") as file:
+                return decode(*archives.extract(file, path.name, member))
         if path.stat().st_size > MOST_BYTES:
             raise UnreadableImage(message("error.film.too_many_bytes", name=name, mebibytes=MOST_BYTES >> 20))
         data = path.read_bytes()
@@ -56,8 +58,11 @@ def read(path: str | Path, member: str | None = None) -> Radiograph:
 def decode(data: bytes, name: str) -> Radiograph:
     """Decode the film in a file's bytes, which decide its format; `name` only labels the result.
 
-    Raises only UnreadableImage: for damaged or unknown files, and for sizes and shapes outside the limits above.
+    Of an archive, its only film is decoded. Raises only UnreadableImage: for damaged or unknown files, and for sizes
+    and shapes outside the limits above.
     """
+    if archives.opens(data[: decoders.HEAD]):
+        data, name = archives.extract(io.BytesIO(data), name)
     name = decoders.shown(name)
     pixels, notes = decoders.decode(data, name)
     height, width = pixels.shape

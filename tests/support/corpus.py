@@ -408,7 +408,7 @@ MASKS = {
     "dicom that begins as png": (hidden_in_dicom("png"), True),
     "dicom that begins as tiff": (hidden_in_dicom("tiff"), True),
     "dicom with private tags": (with_private_tags(), True),
-    "zip": (zipped(), False),
+    "zip": (zipped(), True),
     "html": (b"<!doctype html><script>alert(1)</script>", False),
     "svg with an entity": (b'<!DOCTYPE svg [<!ENTITY e SYSTEM "file:///etc/passwd">]><svg>&e;</svg>', False),
     "python": (b"import os; os.system('true')", False),

@@ -43,6 +43,14 @@ def test_margins_are_found_to_the_pixel(margins, grey):
     assert found_in(picture) == truth
 
 
+@pytest.mark.parametrize("width", [60, 128, 200])
+@pytest.mark.parametrize("key", phantom.PHANTOMS)
+def test_black_margins_of_a_film_with_black_air_are_found(key, width):
+    """There is no straight step between them, but their lines show nothing at all."""
+    picture, truth = framed((width,) * 4, 0, phantom.draw(key))
+    assert_near(found_in(picture), truth, 1)
+
+
 def test_letters_and_noise_in_a_margin_change_nothing():
     picture, truth = framed(ROUND, 140)
     cv2.putText(picture, "PORTABLE AP 12:30", (170, 60), cv2.FONT_HERSHEY_SIMPLEX, 0.8, 255, 1)
