@@ -6,12 +6,12 @@ members lead nowhere, and within limits, so that a small archive cannot grow wit
 
 from __future__ import annotations
 
-import gzip
 import io
 import os
 import tarfile
 import zipfile
 import zlib
+from collections import Counter
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -35,17 +35,10 @@ MOST_MEMBERS, DEEPEST, MOST_INSIDE = 10_000, 3, formats.MOST_BYTES // 2
 #: File of `explain` that marks a folder as a result, whose pictures are no films.
 RESULT = "maps.npz"
 
-#: Failures of the decompressors on damaged data, and on compressions and passwords that they do not know.
-DAMAGED = (
-    zipfile.BadZipFile,
-    tarfile.TarError,
-    zlib.error,
-    EOFError,
-    OSError,
-    ValueError,
-    NotImplementedError,
-    RuntimeError,
-)
+#: Most bytes of a zip's directory. The record END in its last TAIL bytes has their number, and that of the members; 20
+#: bytes before it LARGE may announce another record, of zips of more than 65,535 members or 4 GiB.
+MOST_DIRECTORY = 200 * MOST_MEMBERS
+END, TAIL, LARGE = b"PK\5\6", 22 + 0xFFFF, b"PK\6\7"
 
 
 @dataclass(frozen=True)
@@ -184,12 +177,13 @@ class _Archive:
     def __init__(self, name: str) -> None:
         self.name = formats.shown(name)
         self._members, self._bytes = 0, 0
+        self._named: Counter[str] = Counter()
 
     def members(self, file: IO[bytes], within: str = "", depth: int = 1) -> Iterator[tuple[str, io.BufferedReader]]:
         """The visible members that are no archives, each as its path and a stream from its start."""
         for member, stream in self._opened(file, within):
             if not opens(stream.peek(formats.HEAD)):
-                yield "".join(c for c in member if c.isprintable()), stream  # since terminals obey control characters
+                yield self._distinct(member), stream
                 continue
             if depth == DEEPEST:
                 raise self._too_much()
@@ -204,8 +198,7 @@ class _Archive:
         head = file.read(formats.HEAD)
         file.seek(0)
         if head.startswith(GZIP[1]):
-            with gzip.GzipFile(fileobj=file) as stream:
-                yield within + _without_gz(within or self.name), _peekable(stream)
+            yield within + _without_gz(within or self.name), io.BufferedReader(_Inflated(file))
         elif head.startswith(ZIP[1]):
             yield from self._unzipped(file, within)
         else:
@@ -215,6 +208,7 @@ class _Archive:
                         yield within + entry.name, _peekable(member)
 
     def _unzipped(self, file: IO[bytes], within: str) -> Iterator[tuple[str, io.BufferedReader]]:
+        self._check_directory(file)
         with zipfile.ZipFile(file) as archive:
             for entry in archive.infolist():
                 if not self._counts(entry.filename) or entry.is_dir():
@@ -223,6 +217,21 @@ class _Archive:
                     raise UnreadableImage(message("error.film.archive_locked", name=self.name))
                 with archive.open(entry) as stream:
                     yield within + entry.filename, _peekable(stream)
+
+    def _check_directory(self, file: IO[bytes]) -> None:
+        """UnreadableImage for a zip with too large a directory, which zipfile would read whole."""
+        file.seek(max(0, file.seek(0, io.SEEK_END) - TAIL))
+        before, found, record = file.read().rpartition(END)
+        members, size = (int.from_bytes(record[at : at + length], "little") for at, length in ((6, 2), (8, 4)))
+        if found and (members > MOST_MEMBERS or size > MOST_DIRECTORY or before[-20:].startswith(LARGE)):
+            raise self._too_much()
+
+    def _distinct(self, member: str) -> str:
+        """A member's path inside the archive, printable since terminals obey control characters, and unique."""
+        parts = [part for part in PurePosixPath(member).parts if part not in ("/", "..")]
+        name = "".join(c for c in "/".join(parts) if c.isprintable())
+        self._named[name] += 1
+        return name if self._named[name] == 1 else f"{name} ({self._named[name]})"
 
     def _counts(self, member: str) -> bool:
         """Count a member, and whether it is visible; UnreadableImage beyond the limit."""
@@ -237,11 +246,45 @@ class _Archive:
         """Turn the failures of the decompressors, which happen while a member is read, into UnreadableImage."""
         try:
             yield
-        except DAMAGED:
+        except UnreadableImage:
+            raise
+        except Exception:  # they raise any exception on damaged data
             raise UnreadableImage(message("error.film.archive_damaged", name=self.name)) from None
 
     def _too_much(self) -> UnreadableImage:
         return UnreadableImage(message("error.film.archive_limits", name=self.name))
+
+
+class _Inflated(io.RawIOBase):
+    """The unpacked bytes of gzipped data, of few members; gzip's own reader takes seconds over a million empty ones."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file, self._packed, self._members = file, b"", 1
+        self._unpacker = zlib.decompressobj(16 + zlib.MAX_WBITS)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, into: Any) -> int:
+        """Unpack the next bytes; EOFError if they are cut off, ValueError beyond MOST_MEMBERS."""
+        while True:
+            self._packed = self._packed or self._file.read(1 << 16)
+            if self._unpacker.eof:
+                self._packed += self._file.read(1) if len(self._packed) == 1 else b""  # half of a member's start
+                if not self._packed.startswith(GZIP[1]):  # the end, or padding
+                    return 0
+                self._members += 1
+                if self._members > MOST_MEMBERS:
+                    raise ValueError("too many members")
+                self._unpacker = zlib.decompressobj(16 + zlib.MAX_WBITS)
+            ended = not self._packed
+            found = self._unpacker.decompress(self._packed, len(into))
+            self._packed = self._unpacker.unused_data if self._unpacker.eof else self._unpacker.unconsumed_tail
+            if found:
+                into[: len(found)] = found
+                return len(found)
+            if ended and not self._unpacker.eof:
+                raise EOFError("cut off")
 
 
 def _peekable(stream: Any) -> io.BufferedReader:

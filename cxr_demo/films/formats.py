@@ -158,7 +158,8 @@ def _picture(data: bytes, name: str, formats: tuple[str, ...] = FORMATS) -> tupl
             return _levels(_grey(upright(_deep_png(data))), name)
         if picture.format == "JPEG2000" and picture.mode in ("RGB", "RGBA") and (bits := _jpeg2000_bits(data)) > 8:
             picture.load()  # raises if the file is damaged
-            return (_grey(_deep_jpeg2000(data)) / np.float32(2**bits - 1)).clip(0, 1), ()
+            white = 2**bits - 1
+            return (_grey(_deep_jpeg2000(data), opaque=white) / np.float32(white)).clip(0, 1), ()
         turned = ImageOps.exif_transpose(picture)
     if turned.mode.startswith(("I", "F")):  # more than 8 bits: conversion would clip them
         return _levels(np.asarray(turned), name)
@@ -274,17 +275,18 @@ def _eight_bit_grey(picture: Image.Image) -> Image.Image:
     return picture.convert("RGB").convert("L") if picture.mode in ("P", "CMYK", "RGBA") else picture.convert("L")
 
 
-def _grey(pixels: np.ndarray, *, see_through: bool = True) -> np.ndarray:
+def _grey(pixels: np.ndarray, *, see_through: bool = True, opaque: int | None = None) -> np.ndarray:
     """Convert an array (H, W) or (H, W, 1 to 4) to luma (H, W) of the same type and range.
 
-    The last of 2 or 4 channels is alpha; if `see_through`, transparent pixels of unsigned types become black.
+    The last of 2 or 4 channels is alpha; if `see_through`, transparent pixels of unsigned types become black. The
+    value `opaque` of alpha is by default the largest of the type.
     """
     if pixels.ndim == 2:
         return pixels
     channels = pixels.shape[2]
     grey = pixels[..., :3] @ LUMA if channels > 2 else pixels[..., 0]
     if channels in (2, 4) and see_through and pixels.dtype.kind == "u":
-        grey = grey * (pixels[..., -1] / np.float32(np.iinfo(pixels.dtype).max))
+        grey = grey * (pixels[..., -1] / np.float32(opaque or np.iinfo(pixels.dtype).max))
     return grey.round().astype(pixels.dtype) if pixels.dtype.kind == "u" else grey
 
 

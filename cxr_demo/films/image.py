@@ -133,9 +133,10 @@ def corrected(film: Radiograph, correction: str) -> Radiograph:
     `correction` is CROP, a key of CORRECTIONS, or both joined by CROP_AND: first cropped, then turned. The crop and the
     warnings about size are recomputed. Raises BadSetting for an unknown correction, and for a crop without margins.
     """
+    known = (CROP, *CORRECTIONS, *(CROP_AND + way for way in CORRECTIONS))
     way = "" if correction == CROP else correction.removeprefix(CROP_AND)
-    if way and way not in CORRECTIONS:
-        names = ", ".join([CROP, *CORRECTIONS, *(CROP_AND + way for way in CORRECTIONS)])
+    if correction not in known:
+        names = ", ".join(known)
         raise BadSetting(message("error.film.no_correction", name=repr(correction), names=names))
     part = None if correction == way else framing.film_in(film.pixels)
     if correction != way and part is None:

@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from cxr_demo.methods.base import Method
     from cxr_demo.models.classifier import Classifier
 
-#: File name endings that the file chooser offers; the reader goes by content.
-
 
 def build() -> gr.Blocks:
     """Build the page with its queue, ready to launch; loads the default model and raises its errors."""

@@ -43,6 +43,24 @@ def zipped(files, **options):
     return packed.getvalue()
 
 
+def twice(name, first, second):
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr(name, first)
+        archive.writestr(name, second)
+    return packed.getvalue()
+
+
+def tampered_lzma():
+    """A zip whose LZMA properties are nonsense, which lzma refuses by an error of its own."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_LZMA) as archive:
+        archive.writestr("a.png", PNG)
+    data = bytearray(packed.getvalue())
+    data[30 + len("a.png") + 4] = 0xFF
+    return bytes(data)
+
+
 def tarred(files):
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as archive:
@@ -142,6 +160,19 @@ class TestReading:
         again = pickle.loads(pickle.dumps(SeveralFilms("two films", ["a", "b"], 3)))
         assert (str(again), again.members, again.others) == ("two films", ("a", "b"), 3)
 
+    def test_members_of_one_name_are_all_read(self, kept):
+        other = phantom.png("normal", 256)
+        with pytest.warns(UserWarning, match="Duplicate"):
+            path = kept(twice("a.png", PNG, other))
+        found = archives.search(path)
+        assert [film.member for film in found.films] == ["a.png", "a.png (2)"]
+        read = [image.read(film.path, film.member).sha256 for film in found.films]
+        assert read == [image.decode(data, "x").sha256 for data in (PNG, other)]
+
+    def test_unprintable_and_absolute_names_are_shown_plainly(self, kept):
+        path = kept(tarred({"/etc/\x1b[31mred.png": PNG}), "a.tar")
+        assert [film.shown for film in archives.search(path).films] == [path / "etc" / "[31mred.png"]
+
     def test_members_lead_nowhere(self, kept, tmp_path):
         path = kept(zipped({"../../outside.png": PNG}))
         before = sorted(tmp_path.parent.rglob("*"))
@@ -156,9 +187,10 @@ class TestReading:
             (gzip.compress(DICOM)[:-400], "damaged"),
             (zipped({"a.png": PNG}).replace(b"\x08\x00", b"\x63\x00"), "packed in an unknown way"),
             (zipped({"1.zip": zipped({"2.zip": zipped({"3.zip": zipped({"a.png": PNG})})})}), "too deeply nested"),
+            (tampered_lzma(), "damaged"),
             (b"7z\xbc\xaf\x27\x1c" + bytes(90), "cannot be opened here"),
         ],
-        ids=["without a film", "cut", "cut gzip", "unknown compression", "nested", "7z"],
+        ids=["without a film", "cut", "cut gzip", "unknown compression", "nested", "damaged lzma", "7z"],
     )
     def test_others_are_refused_by_a_sentence(self, kept, data, said):
         with pytest.raises(UnreadableImage, match=said) as refused:
@@ -179,6 +211,20 @@ class TestLimits:
         image.read(kept(zipped({"a.png": PNG, "b": b"-", "c": b"-"})))
         with pytest.raises(UnreadableImage, match="too many files"):
             image.read(kept(zipped({"a.png": PNG, "b": b"-", "c": b"-", "d": b"-"})))
+
+    def test_of_a_directory_before_it_is_read(self, kept, monkeypatch):
+        path = kept(zipped({f"{k}.txt": b"-" for k in range(20)}))
+        monkeypatch.setattr(archives, "MOST_DIRECTORY", 200)
+        monkeypatch.setattr(zipfile, "ZipFile", None)  # not even opened
+        with pytest.raises(UnreadableImage, match="too many files"):
+            image.read(path)
+
+    def test_of_gzip_members(self, kept, monkeypatch):
+        parts = [gzip.compress(PNG[:100]), gzip.compress(PNG[100:])]
+        assert image.read(kept(b"".join(parts), "a.png.gz")).sha256 == image.decode(PNG, "x").sha256
+        monkeypatch.setattr(archives, "MOST_MEMBERS", 1)
+        with pytest.raises(UnreadableImage, match="damaged"):
+            image.read(kept(b"".join(parts), "a.png.gz"))
 
     def test_of_a_member_whatever_it_declares(self, kept, monkeypatch):
         """A member that unpacks to more than a film may have."""

@@ -69,6 +69,43 @@ def test_blades_that_lean_by_a_degree_are_found():
     assert_near(found_in(picture), Rectangle(70, 60, height - 80, width - 90), 7)
 
 
+@pytest.mark.parametrize("mark", ["dot", "line", "letter"])
+def test_a_nearly_black_picture_is_no_film_in_margins(mark):
+    picture = np.zeros((2000, 2000), np.uint8)
+    if mark == "letter":
+        cv2.putText(picture, "L", (900, 900), cv2.FONT_HERSHEY_SIMPLEX, 2, 255, 4)
+    else:
+        picture[1000, 1000 : 1001 if mark == "dot" else 2000] = 255
+    assert found_in(picture) is None
+    gate.look(decoded(picture))
+
+
+@pytest.mark.parametrize("degrees", [-7, 4])
+@pytest.mark.parametrize("table", [20, 235])
+def test_a_photograph_at_an_angle_is_found(degrees, table):
+    """The truth is the rectangle round the film's turned corners."""
+    height, width = FILM.shape
+    place = cv2.getRotationMatrix2D((width / 2, height / 2), degrees, 0.7)
+    place[:, 2] += (300, 150)
+    size = (width + 600, height + 300)
+    lit = cv2.warpAffine(np.ones(FILM.shape, np.float32), place, size)
+    picture = cv2.warpAffine(FILM.astype(np.float32), place, size) + table * (1 - lit)
+    picture += np.random.default_rng(0).normal(0, 1, picture.shape)
+    corners = np.array([[0, 0, 1], [width, 0, 1], [width, height, 1], [0, height, 1]]) @ place.T
+    (left, top), (right, bottom) = corners.min(0), corners.max(0)
+    truth = Rectangle(*(round(edge) for edge in (top, left, bottom, right)))
+    found = found_in(np.clip(picture, 0, 255))
+    assert found is not None
+    both = framing.Rectangle(
+        max(found.top, truth.top),
+        max(found.left, truth.left),
+        min(found.bottom, truth.bottom),
+        min(found.right, truth.right),
+    )
+    areas = [(one.bottom - one.top) * (one.right - one.left) for one in (both, found, truth)]
+    assert areas[0] / (areas[1] + areas[2] - areas[0]) > 0.85
+
+
 @pytest.mark.parametrize("key", phantom.PHANTOMS)
 def test_a_film_by_itself_is_whole(key):
     assert found_in(phantom.draw(key)) is None
@@ -131,6 +168,12 @@ def test_a_picture_of_something_else_in_margins_is_no_film_to_crop():
     picture, _ = framed((200, 200, 200, 200), 255, noise)
     assert found_in(picture) is not None
     assert gate.look(decoded(picture)).part is None
+
+
+@pytest.mark.parametrize("correction", ["", "crop and ", "crop and crop", "crop and nothing"])
+def test_unknown_corrections_are_refused(correction):
+    with pytest.raises(BadSetting, match="There is no correction"):
+        image.corrected(decoded(framed(ROUND, 255)[0]), correction)
 
 
 def test_a_film_without_margins_cannot_be_cropped():

@@ -63,25 +63,22 @@ function firstFinding({film, seen}) {
   return wanted.map(label => seen.labels.indexOf(label ?? '')).find(i => i >= 0) ?? foremost(seen);
 }
 
-/** Adds files and tells of those that a folder holds besides. @param {import('./folders.js').Dropped} dropped */
-export async function addDropped({files, others}) {
-  await addFiles(files);
-  tellOthers(others);
-}
-
-/** Tells of files that were passed over. @param {number} others */
+/** Tells of files that were passed over, besides those told of before. @param {number} others */
 function tellOthers(others) {
   if (!others) return;
-  setOthers(others);
+  setOthers(state.others + others);
   publish('film');
 }
 
-/** Puts the films in an archive in its place. @param {Film} archive @param {readonly string[]} members their paths in it @param {number} others files in it */
+/** Adds the films in an archive instead of it. @param {Film} archive @param {readonly string[]} members their paths in it @param {number} others files in it */
 export function openArchive(archive, members, others) {
+  if (!state.films.includes(archive)) return;  // the visitor removed it meanwhile
   const shown = archive === state.film;
+  const told = state.others;
   const films = members.map(member => addFilm(nameOf(member), {.../** @type {Source} */ (archive.source), member}));
   removeFilms(film => film === archive);
   if (shown) choose(films[0]);
+  setOthers(told);  // of the folder that the archive lay in
   tellOthers(others);
   publish('films');
 }
@@ -89,13 +86,13 @@ export function openArchive(archive, members, others) {
 /** @param {string} path in an archive */
 const nameOf = path => path.slice(path.lastIndexOf('/') + 1);
 
-/** @param {readonly File[]} files films, and tables of boxes */
-export async function addFiles(files) {
+/** @param {import('./folders.js').Dropped} dropped films, archives and tables of boxes, and how many other files a folder holds */
+export async function addDropped({files, others}) {
   const tables = files.filter(isTable);
   for (const table of tables) readBoxes(table.name, decoded(await table.arrayBuffer()));
   const added = files.filter(file => !tables.includes(file)).map(file => ({file, film: addFilm(file.name, null)}));
-  if (!added.length) return;
-  choose(added[0].film);
+  if (added.length) choose(added[0].film);
+  tellOthers(others);
   for (const {file, film} of added) {
     await sendOne(file, film);
     if (film === state.film) choose(film); else filmRests(film);
@@ -308,6 +305,6 @@ export function giveBoxes({film, seen}) {
     awaitTable(null);
   }
   if (known.length) setBoxes(film, [...film.boxes.filter(box => !box.given), ...inside]);
-  if (beside) note('box', tr('ui.films.boxes_beside', {n: beside, name: film.name}));
+  if (beside && !film.source?.part) note('box', tr('ui.films.boxes_beside', {n: beside, name: film.name}));
   keepFilms();
 }

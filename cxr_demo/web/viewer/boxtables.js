@@ -13,7 +13,7 @@ const OTHER_NAMES = {'Infiltrate': 'Infiltration', 'Pleural effusion': 'Effusion
 export const labelOf = label => OTHER_NAMES[label] ?? label;
 
 /** @param {string} name of a file */
-export const stem = name => name.replace(/\.(png|jpe?g|jp2|tiff?|bmp|webp|avif|dcm|dicom)$/i, '');
+export const stem = name => name.replace(/\.(png|jpe?g|jp2|tiff?|bmp|webp|avif|dcm|dicom)(\.gz)?$/i, '');
 
 /** @typedef {{file: string, listed: any[]}} Entry the boxes of a line, still unchecked */
 /** @typedef {{read: Map<string, TableBox[]>, wrong: number, known: boolean}} BoxTable boxes by stem of the file's name, the number of invalid entries, and whether its kind is known */

@@ -1,7 +1,7 @@
 // The pane of the film: upload by drop, paste or file chooser, name and warnings; and the strip of films.
 
 /** @import {Edges, Film, Prediction} from './types.d.ts' */
-import {addDropped, addFiles, choose, correct, explainAnyway, removeFilm} from './actions.js';
+import {addDropped, choose, correct, explainAnyway, removeFilm} from './actions.js';
 import {fit, picture} from './canvas.js';
 import {button, make, refill, setText, makeStage} from './dom.js';
 import {filesDropped, filmsAmong} from './folders.js';
@@ -31,7 +31,7 @@ export function createFilmPane() {
 
 function createParts() {
   // without a list of endings: files of a DICOM CD have none
-  const picker = createPicker(tr('ui.films.choose'), {}, addFiles);
+  const picker = createPicker(tr('ui.films.choose'), {}, files => addDropped({files, others: 0}));
   const folderPicker = createPicker(tr('ui.films.choose_folder'), {webkitdirectory: true}, async files => addDropped(await filmsAmong(files, state.page.signatures)));
   const openPicker = () => picker.click();
   const openFolder = () => folderPicker.click();

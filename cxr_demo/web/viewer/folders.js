@@ -2,6 +2,8 @@
 
 /** @typedef {{files: File[], others: number}} Dropped the files to add, and the number of others in folders */
 
+/** File of `explain` that marks a folder as a result. */
+const RESULT = 'maps.npz';
 const TABLE = /\.(csv|tsv|json)$/i;
 
 /** @param {File} file @returns whether it is a table of boxes by its name */
@@ -24,15 +26,23 @@ export async function filesDropped(carried, signatures) {
 }
 
 /**
- * Those files of a folder that claim to be films, and its tables; hidden files are skipped without being counted.
+ * Those files of a folder that claim to be films. Hidden files are skipped without being counted, and results of `explain`,
+ * whose pictures are no films. Tables count as others: a folder may have many that list no boxes.
  * @param {readonly File[]} files @param {readonly (readonly [number, string])[]} signatures @returns {Promise<Dropped>}
  */
 export async function filmsAmong(files, signatures) {
-  const visible = files.filter(file => !file.name.startsWith('.'));
-  const wanted = await Promise.all(visible.map(async file => isTable(file) || await claimsFilm(file, signatures)));
+  const results = new Set(files.filter(file => file.name === RESULT).map(folderOf));
+  const visible = files.filter(file => !results.has(folderOf(file)) && !pathOf(file).split('/').some(part => part.startsWith('.') || part === '__MACOSX'));
+  const wanted = await Promise.all(visible.map(file => claimsFilm(file, signatures)));
   const found = visible.filter((_, i) => wanted[i]);
   return {files: found, others: visible.length - found.length};
 }
+
+/** @param {File} file @returns its path in a chosen folder; its name in a dropped one, whose hidden parts are not walked */
+const pathOf = file => file.webkitRelativePath || file.name;
+
+/** @param {File} file */
+const folderOf = file => pathOf(file).slice(0, -file.name.length);
 
 /**
  * Whether a file begins as films and archives do; a CD's directory does too, which is known by its name.
@@ -63,6 +73,7 @@ async function walked(entry) {
     if (!some.length) break;
     entries.push(...some);
   }
+  if (entries.some(one => one.name === RESULT)) return [];
   entries.sort((a, b) => a.name < b.name ? -1 : 1);
   /** @type {File[]} */
   const files = [];

@@ -1,4 +1,4 @@
-// Made by `make viewer`; sources sha256:42cd9607c6e125ea752737d93661889d3060e37a208c09520f7fe43196a8e02b
+// Made by `make viewer`; sources sha256:248348e631d7456059aee42c54c360d505ceb7c2c893e503338daab15cadb592
 "use strict";
 var viewer = (() => {
   var __defProp = Object.defineProperty;
@@ -111,7 +111,7 @@ var viewer = (() => {
     "Pulmonary fibrosis": "Fibrosis"
   };
   var labelOf = (label) => OTHER_NAMES[label] ?? label;
-  var stem = (name) => name.replace(/\.(png|jpe?g|jp2|tiff?|bmp|webp|avif|dcm|dicom)$/i, "");
+  var stem = (name) => name.replace(/\.(png|jpe?g|jp2|tiff?|bmp|webp|avif|dcm|dicom)(\.gz)?$/i, "");
   function readBoxTable(name, text) {
     const entries = /^\s*[{[]/.test(text) ? cocoEntries(text) : tableEntries(text);
     const read = /* @__PURE__ */ new Map();
@@ -1294,6 +1294,7 @@ var viewer = (() => {
   }
 
   // cxr_demo/web/viewer/folders.js
+  var RESULT = "maps.npz";
   var TABLE = /\.(csv|tsv|json)$/i;
   var isTable = (file) => TABLE.test(file.name);
   async function filesDropped(carried, signatures) {
@@ -1305,11 +1306,14 @@ var viewer = (() => {
     return { files: [...single, ...files], others };
   }
   async function filmsAmong(files, signatures) {
-    const visible = files.filter((file) => !file.name.startsWith("."));
-    const wanted = await Promise.all(visible.map(async (file) => isTable(file) || await claimsFilm(file, signatures)));
+    const results = new Set(files.filter((file) => file.name === RESULT).map(folderOf));
+    const visible = files.filter((file) => !results.has(folderOf(file)) && !pathOf(file).split("/").some((part) => part.startsWith(".") || part === "__MACOSX"));
+    const wanted = await Promise.all(visible.map((file) => claimsFilm(file, signatures)));
     const found = visible.filter((_, i) => wanted[i]);
     return { files: found, others: visible.length - found.length };
   }
+  var pathOf = (file) => file.webkitRelativePath || file.name;
+  var folderOf = (file) => pathOf(file).slice(0, -file.name.length);
   async function claimsFilm(file, signatures) {
     if (file.name.toUpperCase() === "DICOMDIR") return false;
     const last = Math.max(...signatures.map(([at, digits]) => at + digits.length / 2));
@@ -1337,6 +1341,7 @@ var viewer = (() => {
       if (!some.length) break;
       entries.push(...some);
     }
+    if (entries.some((one) => one.name === RESULT)) return [];
     entries.sort((a, b) => a.name < b.name ? -1 : 1);
     const files = [];
     for (const one of entries) files.push(...await walked(one));
@@ -1500,31 +1505,30 @@ var viewer = (() => {
     const wanted = [state.pinned, film.findings.get(state.model), seen.ranked.map((i) => seen.labels[i]).find((label) => known.includes(label))];
     return wanted.map((label) => seen.labels.indexOf(label ?? "")).find((i) => i >= 0) ?? foremost(seen);
   }
-  async function addDropped({ files, others }) {
-    await addFiles(files);
-    tellOthers(others);
-  }
   function tellOthers(others) {
     if (!others) return;
-    setOthers(others);
+    setOthers(state.others + others);
     publish("film");
   }
   function openArchive(archive, members, others) {
+    if (!state.films.includes(archive)) return;
     const shown2 = archive === state.film;
+    const told = state.others;
     const films = members.map((member) => addFilm(nameOf(member), { .../** @type {Source} */
     archive.source, member }));
     removeFilms((film) => film === archive);
     if (shown2) choose(films[0]);
+    setOthers(told);
     tellOthers(others);
     publish("films");
   }
   var nameOf = (path) => path.slice(path.lastIndexOf("/") + 1);
-  async function addFiles(files) {
+  async function addDropped({ files, others }) {
     const tables = files.filter(isTable);
     for (const table of tables) readBoxes(table.name, decoded(await table.arrayBuffer()));
     const added = files.filter((file) => !tables.includes(file)).map((file) => ({ file, film: addFilm(file.name, null) }));
-    if (!added.length) return;
-    choose(added[0].film);
+    if (added.length) choose(added[0].film);
+    tellOthers(others);
     for (const { file, film } of added) {
       await sendOne(file, film);
       if (film === state.film) choose(film);
@@ -1695,7 +1699,7 @@ var viewer = (() => {
       awaitTable(null);
     }
     if (known.length) setBoxes(film, [...film.boxes.filter((box) => !box.given), ...inside2]);
-    if (beside) note("box", tr("ui.films.boxes_beside", { n: beside, name: film.name }));
+    if (beside && !film.source?.part) note("box", tr("ui.films.boxes_beside", { n: beside, name: film.name }));
     keepFilms();
   }
 
@@ -3292,7 +3296,7 @@ var viewer = (() => {
     return parts;
   }
   function createParts3() {
-    const picker = createPicker(tr("ui.films.choose"), {}, addFiles);
+    const picker = createPicker(tr("ui.films.choose"), {}, (files) => addDropped({ files, others: 0 }));
     const folderPicker = createPicker(tr("ui.films.choose_folder"), { webkitdirectory: true }, async (files) => addDropped(await filmsAmong(files, state.page.signatures)));
     const openPicker = () => picker.click();
     const openFolder = () => folderPicker.click();
