@@ -61,14 +61,16 @@ def shown(stored: np.ndarray, dataset: Dataset, film: np.ndarray) -> tuple[np.nd
     tables and windows that cannot be used.
     """
     values, modality = _rescaled(stored, dataset)
-    notes: Notes = ()
+    # of a useless table too, since the windows are meant for its values
+    useless = message("warning.read.table")
+    notes: Notes = (useless,) if not modality and len(dataset.get("ModalityLUTSequence") or ()) else ()
     low, high = _ends(values, film)
     for table in _tables(dataset, "VOILUTSequence", signed=low < 0):
         found = table(values) / table.white
         if np.subtract(*_ends(found, film)) < 0:
-            return found, ()
+            return found, notes
     if len(dataset.get("VOILUTSequence") or ()):
-        notes = (message("warning.read.table"),)
+        notes = (useless,)
     windows = list(_windows(dataset))
     for centre, width in windows:
         ends = _windowed(np.array([low, high]), centre, width, _function(dataset))

@@ -16,11 +16,12 @@ MALFORMED = (ValueError, TypeError, ArithmeticError, LookupError, AttributeError
 
 
 def numbers(dataset: Dataset, keyword: str) -> list[float | None]:
-    """Values of a numeric tag, None for each that is no finite number; empty if the tag is absent or empty.
+    """Values of a numeric tag, None for each that is empty or no finite number; empty if all are.
 
     Text may have a decimal comma, which no decimal string of the standard contains.
     """
-    return [_number(value) for value in values(dataset, keyword)]
+    found = [_number(value) for value in _components(dataset, keyword)]
+    return [] if all(value is None for value in found) else found
 
 
 def number(dataset: Dataset, keyword: str, default: float) -> float:
@@ -40,7 +41,12 @@ def words(dataset: Dataset, keyword: str) -> list[str]:
 
 
 def values(dataset: Dataset, keyword: str) -> list[Any]:
-    """All values of a tag, of which none is empty text; text that pydicom cannot convert stays text."""
+    """The values of a tag that are not empty; text that pydicom cannot convert stays text."""
+    return [value for value in _components(dataset, keyword) if value is not None and str(value).strip(" \0")]
+
+
+def _components(dataset: Dataset, keyword: str) -> list[Any]:
+    """The values of a tag in their places, empty ones among them."""
     if keyword not in dataset:
         return []
     try:
@@ -50,7 +56,7 @@ def values(dataset: Dataset, keyword: str) -> list[Any]:
         found = raw.decode("latin-1").split("\\") if isinstance(raw, bytes) else None
     if found is None or isinstance(found, (str, bytes)) or not hasattr(found, "__iter__"):
         found = [found]
-    return [value for value in found if value is not None and str(value).strip(" \0")]
+    return list(found)
 
 
 def _number(value: Any) -> float | None:
