@@ -20,6 +20,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from cxr_demo.errors import UnreadableImage
 from cxr_demo.films import dicom
+from cxr_demo.films.dicom.colour import BLUE, GREEN, RED
 from cxr_demo.messages import Message, message
 
 if TYPE_CHECKING:
@@ -31,8 +32,8 @@ TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # the last two are BigTIFF, for
 #: Segments of a JPEG file before its picture, of which real files have dozens.
 MOST_SEGMENTS = 1000
 
-#: First bytes of archives, and of the types of picture that are known but not read.
-ARCHIVES = (b"PK\3\4", b"PK\5\6", b"\x1f\x8b", b"BZh", b"7z\xbc\xaf", b"Rar!", b"\xfd7zXZ")
+#: First bytes of archives that are not opened, and of the types of picture that are known but not read.
+ARCHIVES = (b"PK\5\6", b"BZh", b"7z\xbc\xaf", b"Rar!", b"\xfd7zXZ")
 HEIF = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1")
 JPEG_XL = (b"\xff\x0a", b"\0\0\0\x0cJXL ")
 
@@ -67,7 +68,7 @@ SOUND = (tifffile.COMPRESSION.NONE, tifffile.COMPRESSION.DEFLATE, tifffile.COMPR
 PLAIN = (tifffile.PHOTOMETRIC.MINISBLACK, tifffile.PHOTOMETRIC.MINISWHITE, tifffile.PHOTOMETRIC.RGB)
 
 ORIENTATION = 274  # the tag's number in EXIF and TIFF
-LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+LUMA = np.array([RED, GREEN, BLUE])
 
 Notes = tuple[Message, ...]
 
@@ -124,7 +125,7 @@ def decode(data: bytes, name: str) -> tuple[np.ndarray, Notes]:
 
 def _refuse_known(data: bytes, name: str) -> None:
     """Raise UnreadableImage for archives and for pictures of a known type that no decoder here reads."""
-    if data.startswith(ARCHIVES) or data[257:262] == b"ustar":
+    if data.startswith(ARCHIVES):
         raise UnreadableImage(message("error.film.archive", name=name))
     brands = data[8 : int.from_bytes(data[:4], "big")][:200] if data[4:8] == b"ftyp" else b""
     heic = brands[:4] in HEIF and b"avif" not in brands

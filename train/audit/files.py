@@ -28,7 +28,7 @@ def unreadable(subject: Subject) -> Iterator[Finding]:
     if not subject.has_files:
         return
     faults = look(subject.films).faults
-    suspects = tuple(Suspect(int(i), None, str(faults[i])) for i in np.flatnonzero(faults != ""))
+    suspects = _suspects(faults)
     if suspects:
         title = f"{len(suspects)} of {len(faults)} files cannot be read, first: {suspects[0].reason}"
         advice = "Fetch these files again, or take their lines out of the table."
@@ -42,8 +42,7 @@ def doubtful(subject: Subject) -> Iterator[Finding]:
     """
     if not subject.has_files:
         return
-    warnings = look(subject.films).warnings
-    suspects = tuple(Suspect(int(i), None, str(warnings[i])) for i in np.flatnonzero(warnings != ""))
+    suspects = _suspects(look(subject.films).warnings)
     if suspects:
         names = subject.films.names
         files = [{"file": str(names[suspect.film]), "warnings": suspect.reason} for suspect in suspects]
@@ -51,6 +50,11 @@ def doubtful(subject: Subject) -> Iterator[Finding]:
         advice = "Compare them with a viewer; save those that differ as PNG there, or leave them out."
         figures = {"films": len(suspects), "files": files}
         yield Finding("doubtful-films", Severity.WARNING, title, advice, figures, suspects)
+
+
+def _suspects(reasons: np.ndarray) -> tuple[Suspect, ...]:
+    """The films with a reason (N,) str that is not empty."""
+    return tuple(Suspect(int(i), None, str(reasons[i])) for i in np.flatnonzero(reasons != ""))
 
 
 def flat(subject: Subject) -> Iterator[Finding]:
