@@ -297,7 +297,7 @@ def _levels(pixels: np.ndarray, name: str) -> tuple[np.ndarray, Notes]:
     Raises UnreadableImage if values of another type are not finite or all equal.
     """
     if pixels.dtype in (np.bool_, np.uint8):
-        return pixels.astype(np.float32) / (255 if pixels.dtype == np.uint8 else 1), ()
+        return pixels / np.float32(255 if pixels.dtype == np.uint8 else 1), ()
     if pixels.dtype == np.uint16:
         top, notes = dicom.full_scale(pixels, 16)
         return (pixels / np.float32(top)).clip(0, 1), notes

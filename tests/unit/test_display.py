@@ -49,6 +49,12 @@ def table(entries, first=0, bits=16, said=None, kind="US"):
     return item
 
 
+def _start_of_data(data):
+    """Where the data set begins, after the file meta information."""
+    head = pydicom.dcmread(pydicom.filebase.DicomBytesIO(data), stop_before_pixels=True)
+    return 144 + head.file_meta.FileMetaInformationGroupLength
+
+
 class TestNumbers:
     """Rescaling and windows whose numbers are unusable count as absent."""
 
@@ -179,12 +185,7 @@ class TestHostileNumbers:
 
     def test_a_deflated_file_may_not_give_its_own_limit(self):
         packed = as_dicom(EIGHT, DeflatedExplicitVRLittleEndian, SamplesPerPixel=65535, BitsAllocated=65528)
-        start = (
-            144
-            + pydicom.dcmread(
-                pydicom.filebase.DicomBytesIO(packed), stop_before_pixels=True
-            ).file_meta.FileMetaInformationGroupLength
-        )
+        start = _start_of_data(packed)
         plain = zlib.decompress(packed[start:], -zlib.MAX_WBITS)
         packer = zlib.compressobj(wbits=-zlib.MAX_WBITS)
         bomb = (
@@ -195,6 +196,22 @@ class TestHostileNumbers:
         )
         with pytest.raises(UnreadableImage, match="inflates"):
             image.decode(bomb, "bomb.dcm")
+
+
+@pytest.mark.parametrize("padding", [b"", b"\0"])
+def test_a_deflated_film_of_more_than_a_megabyte(padding):
+    noise = np.random.default_rng(0).integers(0, 65536, (900, 900)).astype(np.uint16)
+    plain = as_dicom(noise, DeflatedExplicitVRLittleEndian)
+    # the writer pads to an even length, so that either case may be the natural one
+    whole = zlib.decompressobj(-zlib.MAX_WBITS)
+    whole.decompress(plain[_start_of_data(plain) :])
+    stream = plain[: len(plain) - len(whole.unused_data)]
+    np.testing.assert_array_equal(image.decode(stream + padding, "film.dcm").pixels, noise / np.float32(65535))
+
+
+def test_samples_of_32_bits_that_span_more_values_than_a_table_holds():
+    film = read(RAMP.astype(np.uint32) * 1000, BitsStored=32, WindowCenter=1024500, WindowWidth=2049000)
+    shows(film, HALVED, within=1e-3)
 
 
 class TestContradictions:

@@ -76,9 +76,9 @@ def decode(data: bytes, name: str, most_pixels: int) -> tuple[np.ndarray, Notes]
         hidden[:] = False
     values, notes = shown(stored, dataset, ~hidden)
     if dataset.PhotometricInterpretation == "MONOCHROME1":
-        values = 1 - values
-    values = np.where(hidden, 0, values.clip(0, 1))
-    return values.astype(np.float32), notes
+        np.subtract(1, values, out=values)
+    values[hidden] = 0
+    return values, notes
 
 
 def _check(dataset: Dataset, name: str, most_pixels: int) -> None:

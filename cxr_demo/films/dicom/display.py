@@ -22,6 +22,9 @@ LEAST, MOST = 1e-12, 1e12
 #: At most so many of a file's lookup tables and windows are tried.
 MOST_TRIED = 8
 
+#: A film whose values span fewer than so many is displayed by a table of them all.
+MOST_LEVELS = 2**16
+
 #: A mark burnt into a film covers at most this share of it, and has at most so many values.
 MARK_SHARE, MARK_VALUES = 0.02, 8
 
@@ -55,19 +58,38 @@ class Table:
 
 
 def shown(stored: np.ndarray, dataset: Dataset, film: np.ndarray) -> tuple[np.ndarray, Notes]:
-    """Displayed values (H, W) in [0, 1] of stored samples (H, W), and notes; `film` (H, W) bool is without padding.
+    """Displayed values (H, W) float32 in [0, 1] of stored samples (H, W), and notes; `film` (H, W) bool lacks padding.
 
     The first usable of the file's lookup tables, then of its windows, and otherwise the full range. A note names the
     tables and windows that cannot be used.
     """
-    values, modality = _rescaled(stored, dataset)
+    # equal samples are displayed alike, and a film has far fewer values than pixels
+    levels, places = _levels(stored)
+    present = np.zeros(len(levels), bool)
+    present[places if film.all() else places[film]] = True
+    displayed, notes = _displayed(levels, present, dataset, stored[film])
+    return displayed.astype(np.float32)[places], notes
+
+
+def _levels(stored: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """All values that samples (H, W) have, ascending, perhaps with others between them, and each sample's place."""
+    low, high = int(stored.min()), int(stored.max())
+    if high - low < MOST_LEVELS:
+        return np.arange(low, high + 1), stored.astype(np.int64) - low if low else stored
+    levels, places = np.unique(stored, return_inverse=True)
+    return levels, places.reshape(stored.shape)
+
+
+def _displayed(levels: np.ndarray, present: np.ndarray, dataset: Dataset, film: np.ndarray) -> tuple[np.ndarray, Notes]:
+    """Displayed values (N,) of stored values (N,), of which `present` (N,) bool are in the film's samples (M,)."""
+    values, modality = _rescaled(levels, dataset)
     # of a useless table too, since the windows are meant for its values
     useless = message("warning.read.table")
     notes: Notes = (useless,) if not modality and len(dataset.get("ModalityLUTSequence") or ()) else ()
-    low, high = _ends(values, film)
+    low, high = _ends(values[present])
     for table in _tables(dataset, "VOILUTSequence", signed=low < 0):
         found = table(values) / table.white
-        if np.subtract(*_ends(found, film)) < 0:
+        if np.ptp(found[present]) > 0:
             return found, notes
     if len(dataset.get("VOILUTSequence") or ()):
         notes = (useless,)
@@ -80,14 +102,13 @@ def shown(stored: np.ndarray, dataset: Dataset, film: np.ndarray) -> tuple[np.nd
         notes = (*notes, message("warning.read.window"))
     elif tags.values(dataset, "WindowCenter") or tags.values(dataset, "WindowWidth"):
         notes = (*notes, message("warning.read.window_unusable"))
-    plain, more = _whole_range(values, stored, dataset, film, modality)
-    return plain, (*more, *notes)
+    if not modality:
+        (low, high), more = _whole_range(film, dataset)
+        notes = (*more, *notes)
+    return ((values - low) / max(high - low, np.finfo(float).tiny)).clip(0, 1), notes
 
 
-def _ends(values: np.ndarray, film: np.ndarray) -> tuple[float, float]:
-    """The least and the largest value of the film."""
-    if not film.all():  # far faster than `where` of the reductions
-        values = values[film]
+def _ends(values: np.ndarray) -> tuple[float, float]:
     return float(values.min()), float(values.max())
 
 
@@ -140,22 +161,20 @@ def _windowed(values: np.ndarray, centre: float, width: float, function: str) ->
         return ((values - centre) / width + 0.5).clip(0, 1)
 
 
-def _whole_range(
-    values: np.ndarray, stored: np.ndarray, dataset: Dataset, film: np.ndarray, modality: bool
-) -> tuple[np.ndarray, Notes]:
-    """Scale values without a display window: by the range of their bits, or by their own range if they are signed."""
+def _whole_range(film: np.ndarray, dataset: Dataset) -> tuple[tuple[float, float], Notes]:
+    """Rescaled black and white of samples (M,) without a window: of their own range if signed, else of their bits."""
     notes: Notes = ()
-    if dataset.PixelRepresentation or modality:
-        low, high = _ends(values, film)
-        if not modality and (white := _white_below_mark(stored[film])) is not None:
-            notes = (message("warning.read.mark", white=white, value=int(stored[film].max())),)
-            slope, intercept = _slope(dataset)
-            low, high = sorted(slope * end + intercept for end in (int(stored[film].min()), white))
+    if dataset.PixelRepresentation:
+        black, white = int(film.min()), int(film.max())
+        if (below := _white_below_mark(film)) is not None:
+            notes = (message("warning.read.mark", white=below, value=white),)
+            white = below
     else:
-        top, notes = full_scale(stored[film], int(dataset.BitsStored))
-        slope, intercept = _slope(dataset)
-        low, high = sorted(slope * end + intercept for end in (0, top))
-    return ((values - low) / max(high - low, np.finfo(float).tiny)).clip(0, 1), notes
+        black = 0
+        white, notes = full_scale(film, int(dataset.BitsStored))
+    slope, intercept = _slope(dataset)
+    low, high = sorted(slope * end + intercept for end in (black, white))
+    return (low, high), notes
 
 
 def _white_below_mark(stored: np.ndarray) -> int | None:

@@ -147,9 +147,9 @@ def _inflated(data: bytes, name: str, most_pixels: int) -> bytes:
         raise UnreadableImage(message("error.film.too_many_pixels", name=name, megapixels=most_pixels // 10**6))
     most = REST + max(rows * columns, 1) * min(max(samples, 1), 3) * DEEPEST
     rest = inflater.decompress(inflater.unconsumed_tail, most)
-    if inflater.unconsumed_tail:
-        raise UnreadableImage(message("error.film.inflates", name=name))
-    if not inflater.eof:
+    if not inflater.eof:  # past the end, `unconsumed_tail` may hold the byte that pads to an even length
+        if inflater.unconsumed_tail:
+            raise UnreadableImage(message("error.film.inflates", name=name))
         raise ValueError("cut off")
     return head + rest
 
@@ -224,9 +224,10 @@ def samples(words: np.ndarray, dataset: Dataset) -> np.ndarray:
     bits, signed = int(dataset.BitsStored), bool(dataset.PixelRepresentation)
     if not shift and bits == words.dtype.itemsize * 8 and (words.dtype.kind == "i") == signed:
         return words
-    wide: np.ndarray = words.astype(np.int32 if words.dtype.itemsize < 4 else np.int64)
-    found: np.ndarray = (wide >> int(shift)) & (2**bits - 1)
-    if signed:
-        sign = 1 << (bits - 1)
-        found = (found ^ sign) - sign
-    return found
+    plain = words.astype(np.dtype(f"u{words.dtype.itemsize}"), copy=False)
+    found: np.ndarray = (plain >> shift if shift else plain) & plain.dtype.type(2**bits - 1)
+    if not signed:
+        return found
+    wide = found.astype(np.int64)
+    sign = 1 << (bits - 1)
+    return (wide ^ sign) - sign
