@@ -97,24 +97,26 @@ def search(path: Path) -> Found:
     return Found(tuple(films), others)
 
 
-def extract(file: IO[bytes], name: str, member: str | None = None) -> tuple[bytes, str]:
+def extract(file: IO[bytes], name: str, member: str | None = None) -> tuple[bytes, str, int]:
     """The bytes of a member of the archive `name`, and its name without folders; by default those of its only film.
+
+    The third value is the number of other files beside the only film, and 0 for a given member.
 
     Raises SeveralFilms if the archive holds more films than one, and UnreadableImage if it holds no film, has no such
     member, or is damaged, locked or beyond the limits.
     """
-    member = member or _only(file, name)
+    member, others = (member, 0) if member else _only(file, name)
     file.seek(0)
     archive = _Archive(name)
     with archive.readable():
         for inside, stream in archive.members(file):
             if inside == member:
-                return _whole(stream, member), PurePosixPath(member).name
+                return _whole(stream, member), PurePosixPath(member).name, others
     raise UnreadableImage(message("error.film.no_member", name=archive.name, member=formats.shown(member)))
 
 
-def _only(file: IO[bytes], name: str) -> str:
-    """The only film in an archive; raises the errors of `extract`."""
+def _only(file: IO[bytes], name: str) -> tuple[str, int]:
+    """The only film in an archive, and the number of other files; raises the errors of `extract`."""
     members, others = _listed(file, name)
     name = formats.shown(name)
     if not members:
@@ -122,7 +124,7 @@ def _only(file: IO[bytes], name: str) -> str:
     if len(members) > 1:
         films = ", ".join(member[-80:] for member in members[:5]) + (", ..." if len(members) > 5 else "")
         raise SeveralFilms(message("error.film.several", name=name, count=len(members), films=films), members, others)
-    return members[0]
+    return members[0], others
 
 
 def _files(folder: Path) -> Iterator[Path]:

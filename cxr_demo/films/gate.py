@@ -71,7 +71,8 @@ class Look:
 def look(film: Radiograph) -> Look:
     """Score a film as stored; if its log-odds are negative or it has margins, find the correction that makes it pass.
 
-    Margins count only if the part within them passes in some orientation. Those of a corrected film stay. Grey values
+    Margins count only if the part within them passes as it lies, or in another orientation while the whole does not.
+    Those of a corrected film stay. Grey values
     are compared on films that pass: another picture has no usual ones, and a film is corrected first.
     """
     as_is, way = _orientation(thumb(film))
@@ -79,7 +80,7 @@ def look(film: Radiograph) -> Look:
     if part is not None:
         inner = image.corrected(film, image.CROP)
         passed, turned = _orientation(thumb(inner))
-        if passed >= 0 or turned:
+        if passed >= 0 or (turned and as_is < 0):
             lost = framing.lost_view(film.pixels.shape, part)
             return Look(as_is, image.CROP_AND + turned if turned else image.CROP, part, lost)
     if as_is >= 0:

@@ -19,6 +19,7 @@ from cxr_demo.types import Crop, Radiograph
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from typing import IO
 
 #: Limits of pixels, bytes, shorter side and aspect ratio; images outside them are not radiographs.
 MOST_PIXELS, MOST_BYTES = decoders.MOST_PIXELS, decoders.MOST_BYTES
@@ -45,7 +46,7 @@ def read(path: str | Path, member: str | None = None) -> Radiograph:
             raise UnreadableImage(message("error.film.no_file", name=name, accepted=decoders.ACCEPTED))
         if path.is_file() and archives.is_archive(path):
             with path.open("rb") as file:
-                return decode(*archives.extract(file, path.name, member))
+                return _of_archive(file, path.name, member)
         if path.stat().st_size > MOST_BYTES:
             raise UnreadableImage(message("error.film.too_many_bytes", name=name, mebibytes=MOST_BYTES >> 20))
         data = path.read_bytes()
@@ -62,7 +63,7 @@ def decode(data: bytes, name: str) -> Radiograph:
     and shapes outside the limits above.
     """
     if archives.opens(data[: decoders.HEAD]):
-        data, name = archives.extract(io.BytesIO(data), name)
+        return _of_archive(io.BytesIO(data), name)
     name = decoders.shown(name)
     pixels, notes = decoders.decode(data, name)
     height, width = pixels.shape
@@ -79,6 +80,14 @@ def decode(data: bytes, name: str) -> Radiograph:
     crop = centre_square(height, width)
     warnings = (*notes, *_shortcomings(height, width, crop))
     return Radiograph(pixels, crop, name, hashlib.sha256(data).hexdigest(), warnings)
+
+
+def _of_archive(file: IO[bytes], name: str, member: str | None = None) -> Radiograph:
+    """The film in an archive, with a warning that counts the files beside its only one."""
+    data, name, others = archives.extract(file, name, member)
+    film = decode(data, name)
+    warnings = (message("warning.film.passed_over", n=others),) if others else ()
+    return replace(film, warnings=(*film.warnings, *warnings))
 
 
 def of_reading(warnings: Iterable[str]) -> list[str]:

@@ -86,6 +86,7 @@ def about_fields(spec: Mapping[str, Any], name: str, shown: Sequence[Mapping[str
         "examples": [],
         "example": None,
         "signatures": [],
+        "withoutImage": [],
         "megabytes": 0,
         "refused": record(messages.REFUSED),
         "turns": {crop + key: turns for key, (turns, _) in image.CORRECTIONS.items() for crop in ("", image.CROP_AND)},

@@ -16,7 +16,7 @@ import gradio as gr
 from starlette.middleware import Middleware
 
 from cxr_demo import messages, methods
-from cxr_demo.films import archives
+from cxr_demo.films import archives, dicom
 from cxr_demo.inference import memory
 from cxr_demo.inference.engine import engine_of
 from cxr_demo.models import failure_cases, hub, registry
@@ -133,6 +133,7 @@ def _about(own: Classifier) -> dict[str, Any]:
         "examples": [viewer_data.example_fields(film) for film in hub.example_films()],
         "example": example.fields(own),
         "signatures": [[at, start.hex()] for at, start in archives.SIGNATURES],
+        "withoutImage": [kind.decode() for kind in dicom.WITHOUT_IMAGE],
         "megabytes": uploads.MEGABYTES,
     }
 

@@ -27,6 +27,7 @@ from cxr_demo.output import render
 from cxr_demo.types import NIH_FINDINGS, Unit
 from cxr_demo.web.queue import WORKERS
 from tests.support.browsing import DEFAULTS, Visitor
+from tests.support.corpus import REPORT, without_image
 
 #: The same box as public lists have it, in pixels of a film of 1,024: file, text, finding.
 LISTS = {
@@ -339,6 +340,7 @@ class TestFilms:
         (folder / "DICOM" / "ST0").mkdir(parents=True)
         (folder / "DICOM" / "ST0" / "IM0001").write_bytes(film_file.read_bytes())
         (folder / "DICOMDIR").write_bytes(bytes(128) + b"DICM")
+        (folder / "DICOM" / "ST0" / "SR0001").write_bytes(without_image(REPORT))
         (folder / "AUTORUN.INF").write_text("[autorun]")
         (folder / ".hidden").write_text("-")
         if way == "chosen":
@@ -352,7 +354,7 @@ class TestFilms:
                 session.send("Input.dispatchDragEvent", {"type": kind, **spot, "data": carried})
         fresh.wait("gradcam")
         assert fresh.page.inner_text(".filmname b") == "IM0001"
-        assert fresh.texts(".film .others") == ["2 other files were passed over: they are no films."]
+        assert fresh.texts(".film .others") == ["3 other files were passed over: they are no films."]
 
     def test_a_film_is_removed_and_the_next_one_shown(self, fresh, film_file):
         fresh.example("phantom", "normal").wait("gradcam")

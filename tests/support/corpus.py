@@ -278,6 +278,16 @@ def many_pixels() -> bytes:
     return bytes(data)
 
 
+#: The class of DICOM's structured reports of text.
+REPORT = "1.2.840.10008.5.1.4.1.1.88.11"
+
+
+def without_image(sop_class: str) -> bytes:
+    """A DICOM file that begins by stating this class, and has no image."""
+    uid = sop_class.encode() + b"\0" * (len(sop_class) % 2)
+    return bytes(128) + b"DICM\2\0\0\0UL\4\0\x80\0\0\0\2\0\2\0UI" + len(uid).to_bytes(2, "little") + uid
+
+
 def deflated_bomb() -> bytes:
     """A DICOM file of a megabyte that would inflate to a gigabyte."""
     whole = as_dicom(EIGHT, DeflatedExplicitVRLittleEndian)

@@ -15,19 +15,10 @@ from tests.support import corpus
 
 PNG = phantom.png("effusion", 256)
 DICOM = corpus.as_dicom(corpus.EIGHT)
-#: Files of a DICOM CD besides its films, as their standard has them begin.
-DIRECTORY, REPORT = "1.2.840.10008.1.3.10", "1.2.840.10008.5.1.4.1.1.88.11"
-
-
-def stating(sop_class):
-    """A DICOM file that begins by stating this class, without an image."""
-    uid = sop_class.encode() + b"\0" * (len(sop_class) % 2)
-    return bytes(128) + b"DICM\2\0\0\0UL\4\0\x80\0\0\0\2\0\2\0UI" + len(uid).to_bytes(2, "little") + uid
-
-
+#: Files of a DICOM CD besides its films.
 OTHERS = {
-    "DICOMDIR": stating(DIRECTORY),
-    "DICOM/SR1": stating(REPORT),
+    "DICOMDIR": corpus.without_image("1.2.840.10008.1.3.10"),
+    "DICOM/SR1": corpus.without_image(corpus.REPORT),
     "AUTORUN.INF": b"[autorun]",
     "viewer/start.exe": b"MZ\x90\0",
     "index.html": b"<!doctype html>",
@@ -145,6 +136,12 @@ class TestReading:
         alone = image.decode(DICOM, "IM1")
         assert np.array_equal(film.pixels, alone.pixels)
         assert film.sha256 == alone.sha256
+
+    @pytest.mark.parametrize("others", [1, len(OTHERS)])
+    def test_files_beside_the_only_film_are_counted(self, kept, others):
+        packed = zipped({"DICOM/IM1": DICOM, **dict(list(OTHERS.items())[:others])})
+        for film in (image.read(kept(packed)), image.decode(packed, "study.zip")):
+            assert [warning for warning in film.warnings if f"{others} other file" in warning]
 
     def test_of_several_the_named_one_is_read(self, kept):
         path = kept(zipped(CD))

@@ -176,6 +176,13 @@ def test_unknown_corrections_are_refused(correction):
         image.corrected(decoded(framed(ROUND, 255)[0]), correction)
 
 
+def test_a_crop_that_would_turn_an_upright_film_is_not_offered(monkeypatch):
+    picture, _ = framed(ROUND, 255)
+    judged = iter([(1.0, None), (-1.0, "turn over")])
+    monkeypatch.setattr(gate, "_orientation", lambda _: next(judged))
+    assert gate.look(decoded(picture)).part is None
+
+
 def test_a_film_without_margins_cannot_be_cropped():
     with pytest.raises(BadSetting, match="no margins"):
         image.corrected(decoded(FILM), "crop")

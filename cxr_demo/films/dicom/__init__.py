@@ -19,7 +19,7 @@ from cxr_demo.messages import message
 if TYPE_CHECKING:
     from pydicom import Dataset
 
-__all__ = ["BARE", "claims_image", "decode", "full_scale", "looks_like", "refuse_cut"]
+__all__ = ["BARE", "WITHOUT_IMAGE", "claims_image", "decode", "full_scale", "looks_like", "refuse_cut"]
 
 # pydicom's warnings quote tag values, which may name a patient
 logging.getLogger("pydicom").addHandler(logging.NullHandler())
@@ -59,9 +59,9 @@ def decode(data: bytes, name: str, most_pixels: int) -> tuple[np.ndarray, Notes]
 
     RGB and YBR images become luma; padding and windows are those of grey images alone.
 
-    Raises UnreadableImage, which mentions `name`, if the file has no pixels, several
-    frames, a palette, more than `most_pixels` pixels, a compression without a decoder, a damaged compressed image, or
-    lacks a tag without a usual value.
+    Raises UnreadableImage, which mentions `name`, if the file has no pixels, several frames, colours other than RGB and
+    YBR, more than `most_pixels` pixels, a compression without a decoder, a damaged compressed image, or lacks a tag
+    without a usual value.
     """
     dataset = frames.parse(data, name, most_pixels)
     _check(dataset, name, most_pixels)

@@ -32,7 +32,7 @@ export function createFilmPane() {
 function createParts() {
   // without a list of endings: files of a DICOM CD have none
   const picker = createPicker(tr('ui.films.choose'), {}, files => addDropped({files, others: 0}));
-  const folderPicker = createPicker(tr('ui.films.choose_folder'), {webkitdirectory: true}, async files => addDropped(await filmsAmong(files, state.page.signatures)));
+  const folderPicker = createPicker(tr('ui.films.choose_folder'), {webkitdirectory: true}, async files => addDropped(await filmsAmong(files, state.page)));
   const openPicker = () => picker.click();
   const openFolder = () => folderPicker.click();
   const invite = make('button', {type: 'button', class: 'invite', onclick: openPicker, hidden: !takesFilms()},
@@ -66,7 +66,7 @@ function acceptFiles(place) {
   /** @param {boolean} is */
   const dropping = is => place.classList.toggle('dropping', is);
   /** @param {DataTransfer | null} carried */
-  const receive = async carried => { if (carried) addDropped(await filesDropped(carried, state.page.signatures)); };
+  const receive = async carried => { if (carried) addDropped(await filesDropped(carried, state.page)); };
   document.addEventListener('dragover', event => { if (carries(event)) { event.preventDefault(); dropping(true); } });
   document.addEventListener('dragleave', event => { if (!event.relatedTarget) dropping(false); });
   document.addEventListener('drop', event => {

@@ -64,7 +64,8 @@ export interface About {
   readonly palettes: readonly Palette[]; readonly opacity: number;
   readonly phantoms: readonly Phantom[]; readonly lessons: readonly Lesson[]; readonly examples: readonly BuiltIn[];
   readonly example: { readonly key: string; readonly answers: Answers } | null;
-  readonly signatures: readonly (readonly [number, string])[]; readonly megabytes: number; readonly refused: Sentence;
+  readonly signatures: readonly (readonly [number, string])[]; readonly withoutImage: readonly string[];
+  readonly megabytes: number; readonly refused: Sentence;
   readonly turns: Readonly<Record<string, number>>; readonly depths: readonly Named[]; readonly stays: number; readonly faintest: number;
   readonly languages: Readonly<Record<string, Catalogue>>;
 }

@@ -1,4 +1,4 @@
-// Made by `make viewer`; sources sha256:248348e631d7456059aee42c54c360d505ceb7c2c893e503338daab15cadb592
+// Made by `make viewer`; sources sha256:9c7ea4e34b008d7e03fe10ce53c89d4aec1ff492018b4159a4e7e37593f93f07
 "use strict";
 var viewer = (() => {
   var __defProp = Object.defineProperty;
@@ -1297,29 +1297,33 @@ var viewer = (() => {
   var RESULT = "maps.npz";
   var TABLE = /\.(csv|tsv|json)$/i;
   var isTable = (file) => TABLE.test(file.name);
-  async function filesDropped(carried, signatures) {
+  async function filesDropped(carried, known) {
     const items = [...carried.items].filter((item) => item.kind === "file").map((item) => ({ entry: item.webkitGetAsEntry?.() ?? null, file: item.getAsFile() }));
     const single = items.filter(({ entry }) => !entry?.isDirectory).flatMap(({ file }) => file ?? []);
     const inFolders = [];
     for (const { entry } of items) if (entry?.isDirectory) inFolders.push(...await walked(entry));
-    const { files, others } = await filmsAmong(inFolders, signatures);
+    const { files, others } = await filmsAmong(inFolders, known);
     return { files: [...single, ...files], others };
   }
-  async function filmsAmong(files, signatures) {
+  async function filmsAmong(files, known) {
     const results = new Set(files.filter((file) => file.name === RESULT).map(folderOf));
     const visible = files.filter((file) => !results.has(folderOf(file)) && !pathOf(file).split("/").some((part) => part.startsWith(".") || part === "__MACOSX"));
-    const wanted = await Promise.all(visible.map((file) => claimsFilm(file, signatures)));
+    const wanted = await Promise.all(visible.map((file) => claimsFilm(file, known)));
     const found = visible.filter((_, i) => wanted[i]);
     return { files: found, others: visible.length - found.length };
   }
   var pathOf = (file) => file.webkitRelativePath || file.name;
   var folderOf = (file) => pathOf(file).slice(0, -file.name.length);
-  async function claimsFilm(file, signatures) {
+  var HEAD = 1024;
+  var CLASS = "\0\0UI";
+  async function claimsFilm(file, { signatures, withoutImage }) {
     if (file.name.toUpperCase() === "DICOMDIR") return false;
-    const last = Math.max(...signatures.map(([at, digits]) => at + digits.length / 2));
     try {
-      const head = new Uint8Array(await file.slice(0, last).arrayBuffer());
-      const digits = Array.from(head, (byte) => byte.toString(16).padStart(2, "0")).join("");
+      const bytes = [...new Uint8Array(await file.slice(0, HEAD).arrayBuffer())];
+      const head = bytes.map((byte) => String.fromCharCode(byte)).join("");
+      const kind = head.startsWith("DICM", 128) ? head.split(CLASS)[1]?.slice(2) ?? "" : "";
+      if (withoutImage.some((start3) => kind.startsWith(start3))) return false;
+      const digits = bytes.map((byte) => byte.toString(16).padStart(2, "0")).join("");
       return signatures.some(([at, start3]) => digits.startsWith(start3, 2 * at));
     } catch {
       return true;
@@ -3297,7 +3301,7 @@ var viewer = (() => {
   }
   function createParts3() {
     const picker = createPicker(tr("ui.films.choose"), {}, (files) => addDropped({ files, others: 0 }));
-    const folderPicker = createPicker(tr("ui.films.choose_folder"), { webkitdirectory: true }, async (files) => addDropped(await filmsAmong(files, state.page.signatures)));
+    const folderPicker = createPicker(tr("ui.films.choose_folder"), { webkitdirectory: true }, async (files) => addDropped(await filmsAmong(files, state.page)));
     const openPicker = () => picker.click();
     const openFolder = () => folderPicker.click();
     const invite = make(
@@ -3338,7 +3342,7 @@ var viewer = (() => {
     const carries = (event) => [...event.dataTransfer?.types ?? []].includes("Files");
     const dropping = (is) => place.classList.toggle("dropping", is);
     const receive = async (carried) => {
-      if (carried) addDropped(await filesDropped(carried, state.page.signatures));
+      if (carried) addDropped(await filesDropped(carried, state.page));
     };
     document.addEventListener("dragover", (event) => {
       if (carries(event)) {
