@@ -1,8 +1,9 @@
 """Find the film in a picture that holds more: margins, blades of a collimator, the window of a viewer.
 
-A side of the film is a straight line of steps in grey, with a flat surface outside it. The contour of a body is not
-straight, and tissue beside it is not flat, so that the air and the markers of a film stay part of it. A film that lies
-at an angle, as in a photograph, is the largest part that flat surfaces from the picture's edge leave, if it is square.
+A side of the film is a straight line of steps in grey, with a flat surface or a toolbar outside it. The contour of a
+body is not straight, and tissue beside it is not flat, so that the air and the markers of a film stay part of it. A
+film that lies at an angle, as in a photograph, is the largest part that flat surfaces from the picture's edge leave, if
+it is square.
 """
 
 from __future__ import annotations
@@ -28,6 +29,9 @@ ROUNDS, STRAIGHT = (0.25, 0.25, 0.3, 0.3), 0.45
 MARGIN = 0.95
 #: Least share of flat pixels in the lines next to a side, and in all lines outside it; letters are not flat.
 GAP, OUTSIDE = 0.75, 0.6
+#: Least share of a toolbar that has one grey level, PAINT levels more or less, of at least LIT, since black air is even
+#: too; largest share of the picture's side that a toolbar takes; and share of its lower edge that must have a step.
+PAINTED, PAINT, LIT, TOOLBAR, BAR = 0.4, 2, 30, 0.25, 0.6
 #: Share of the model's view, the centred square, from which margins are reported. Margins that take 0.2 change the
 #: probability of a finding by up to 0.06 (median of 60 NIH films), as much as a film taken 5 % closer does; margins of
 #: 0.36 change it by 0.09, of 0.64 by 0.23. From 0.21 on, 49 of 5,193 films of the NIH and others are reported, nearly
@@ -149,7 +153,8 @@ def _sides(small: np.ndarray) -> Sides:
         for turns, (steps, smooth) in enumerate(turned):
             inner = _inner(depths, turns, steps.shape)
             stepped, still = _shares(steps[inner], smooth[inner])
-            depths[turns] += _depth(stepped, still, least)
+            bar = (steps[inner[0]].mean(1) >= BAR) & (_painted(np.rot90(small, turns)[inner[0]]) >= PAINTED)
+            depths[turns] += _depth(stepped, still, bar, least)
         if depths == before:
             break
     for turns, (steps, smooth) in enumerate(turned):
@@ -196,11 +201,25 @@ def _steps(small: np.ndarray) -> np.ndarray:
     return found
 
 
-def _depth(steps: np.ndarray, flat: np.ndarray, least: float) -> int:
+def _painted(small: np.ndarray) -> np.ndarray:
+    """Share (n,) of the most frequent grey in the rows of a copy (n, m) above each, except those next to it."""
+    most = round(TOOLBAR * len(small))
+    rows = small[: max(0, most - REACH)]
+    found = np.zeros(len(small))
+    if not len(rows):
+        return found
+    places = np.arange(len(rows))[:, None] * 256 + rows
+    counts = np.bincount(places.ravel(), minlength=256 * len(rows)).reshape(-1, 256).cumsum(0)
+    near = cv2.blur(counts.astype(np.float32), (2 * PAINT + 1, 1), borderType=cv2.BORDER_CONSTANT) * (2 * PAINT + 1)
+    found[1 + REACH : most + 1] = near[:, LIT:].max(1) / (np.arange(1, len(rows) + 1) * rows.shape[1])
+    return found
+
+
+def _depth(steps: np.ndarray, flat: np.ndarray, bar: np.ndarray, least: float) -> int:
     """Number of lines outside the outermost line that may be a side; 0 without one.
 
-    `steps` and `flat` are shares (n,) of pixels of each line, the outermost first. The lines next to a side are left
-    out of its surfaces, since its step reaches into them.
+    `steps` and `flat` are shares (n,) of pixels of each line, the outermost first; `bar` (n,) bool tells where
+    a toolbar may end. The lines next to a side are left out of its surfaces, since its step reaches into them.
     """
     lines = len(steps)
     if lines < SHORTEST:
@@ -217,7 +236,8 @@ def _depth(steps: np.ndarray, flat: np.ndarray, least: float) -> int:
     total = np.concatenate([[0], np.cumsum(flat)])
     around = np.lib.stride_tricks.sliding_window_view(np.pad(steps, REACH), 2 * REACH + 1).max(1)
     good = (steps >= least) & (steps >= around)
-    good &= (mean_flat(at - 6, at - 3) >= GAP) & (mean_flat(0 * at, at - 3) >= OUTSIDE)
+    flat_outside = (mean_flat(at - 6, at - 3) >= GAP) & (mean_flat(0 * at, at - 3) >= OUTSIDE)
+    good &= flat_outside | bar
     good &= mean_flat(at + 2, at + 8) < MARGIN  # a film inside it, not another margin
     good[:REACH] = False
     good[int(DEEPEST * lines) :] = False

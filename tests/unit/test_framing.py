@@ -58,6 +58,17 @@ def test_letters_and_noise_in_a_margin_change_nothing():
     assert_near(found_in(np.clip(picture + noise, 0, 255)), truth, 1)
 
 
+@pytest.mark.parametrize(("grey", "panel"), [(45, 0), (130, 0), (215, 0), (255, 0), (130, 120), (215, 120)])
+def test_a_viewer_s_toolbar_is_cut_off_with_its_window(grey, panel):
+    picture, truth = framed((90, panel + 20, 150, 300), 25)
+    picture[:70] = grey
+    for at in range(20, picture.shape[1] - 30, 60):
+        cv2.rectangle(picture, (at, 14), (at + 24, 54), 255 - grey, -1)
+    cv2.putText(picture, "Patient  View  Tools", (10, 11), cv2.FONT_HERSHEY_SIMPLEX, 0.4, 255 - grey)
+    picture[70:, :panel] = grey
+    assert_near(found_in(picture), truth, 1)
+
+
 def test_blades_that_lean_by_a_degree_are_found():
     height, width = FILM.shape
     lit = np.zeros(FILM.shape, np.float32)
