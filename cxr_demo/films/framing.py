@@ -34,8 +34,8 @@ GAP, OUTSIDE = 0.75, 0.6
 PAINTED, PAINT, LIT, TOOLBAR, BAR = 0.4, 2, 30, 0.25, 0.6
 #: Share of the model's view, the centred square, from which margins are reported. Margins that take 0.2 change the
 #: probability of a finding by up to 0.06 (median of 60 NIH films), as much as a film taken 5 % closer does; margins of
-#: 0.36 change it by 0.09, of 0.64 by 0.23. From 0.21 on, 49 of 5,193 films of the NIH and others are reported, nearly
-#: all of which have such margins.
+#: 0.36 change it by 0.09, of 0.64 by 0.23. From 0.21 on, 61 of 5,193 films of the NIH and others are reported, of which
+#: 58 have such margins.
 LOST = 0.21
 #: Least share of its smallest surrounding rectangle that the hull of a film at an angle covers, and of its hull that it
 #: covers itself. The hulls of bodies cover less, those of films with perspective a little more.
