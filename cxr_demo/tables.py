@@ -33,6 +33,8 @@ def read(path: Path) -> tuple[list[str], Iterator[tuple[int, Row]]]:
         text = _decoded(path.read_bytes())
     except OSError as error:
         raise DataError(f"{path} cannot be read as a table: {error}.") from None
+    if text.lstrip()[:1] in ("{", "["):
+        raise DataError(f"{path} is JSON; a table is needed, such as CSV with one row for each film.")
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=_separator(text), strict=True)
     lines = _lines(path, reader)
     _, names = next(lines, (1, []))

@@ -20,8 +20,9 @@ SIDE = 256
 STEP, REACH = 12, 2
 #: Largest range of grey levels in 3 x 3 pixels of a flat surface.
 FLAT = 6
-#: Largest range of grey levels in a line that shows nothing.
-EVEN = 2
+#: Largest range of grey levels in a line that shows nothing, and share of it that may be letters once other sides of
+#: the film are known.
+EVEN, LETTERED = 2, 0.1
 #: Share of a side's length that must have a step: in the first rounds, while the sides still include the margins'
 #: corners, and at last.
 ROUNDS, STRAIGHT = (0.25, 0.25, 0.3, 0.3), 0.45
@@ -152,8 +153,12 @@ def _sides(small: np.ndarray) -> Sides:
         before = list(depths)
         for turns, (steps, smooth) in enumerate(turned):
             inner = _inner(depths, turns, steps.shape)
+            upright = np.rot90(small, turns)
+            if empty := _blank(upright[inner], LETTERED):  # beside the film alone, where more of the window is not
+                depths[turns] = blank[turns] = depths[turns] + empty
+                continue
             stepped, still = _shares(steps[inner], smooth[inner])
-            bar = (steps[inner[0]].mean(1) >= BAR) & (_painted(np.rot90(small, turns)[inner[0]]) >= PAINTED)
+            bar = (steps[inner[0]].mean(1) >= BAR) & (_painted(upright[inner[0]]) >= PAINTED)
             depths[turns] += _depth(stepped, still, bar, least)
         if depths == before:
             break
@@ -162,16 +167,23 @@ def _sides(small: np.ndarray) -> Sides:
         if rows.start > blank[turns]:
             stepped, _ = _shares(steps[:, columns], smooth[:, columns], rows)
             if stepped[rows.start - 1 : rows.start + 2].max() < STRAIGHT:
-                depths[turns] = blank[turns]
+                within = slice(blank[turns], rows.stop), columns
+                depths[turns] = blank[turns] + _blank(np.rot90(small, turns)[within], LETTERED)
     height, width = small.shape
     top, right, bottom, left = depths
     return top, left, height - bottom, width - right
 
 
-def _blank(small: np.ndarray) -> int:
-    """Number of rows at the top of a copy (h, w) that show nothing, which no step need confirm; 0 of an even copy."""
-    shown = np.flatnonzero(np.ptp(small, axis=1) > EVEN)
-    return int(shown[0]) if len(shown) else 0
+def _blank(small: np.ndarray, lettered: float = 0) -> int:
+    """Number of rows at the top of a copy (h, w) that show nothing, which no step need confirm; 0 of an even copy.
+
+    A row shows nothing if at most the share `lettered` of its pixels differs from the others.
+    """
+    for at, row in enumerate(small.astype(np.int16)):
+        middle = np.partition(row, len(row) // 2)[len(row) // 2]
+        if (np.abs(row - middle) > EVEN / 2).mean() > lettered:
+            return at
+    return 0
 
 
 def _shares(steps: np.ndarray, flat: np.ndarray, film: slice = slice(None)) -> tuple[np.ndarray, np.ndarray]:

@@ -325,7 +325,7 @@ REFUSED = {
     "infinite": (saved(np.where(EIGHT > 200, np.inf, EIGHT).astype(np.float32), "TIFF"), "not finite"),
     "webp animation": (pages("WEBP"), "2 images"),
     "frames": (as_dicom(EIGHT, NumberOfFrames=2, PixelData=EIGHT.tobytes() * 2), "several frames"),
-    "no pixels": (as_dicom(EIGHT, Rows=None), "without an image"),
+    "no rows": (as_dicom(EIGHT, Rows=None), "without the tag Rows"),
     "palette": (as_dicom(EIGHT, PhotometricInterpretation="PALETTE COLOR"), "palette"),
     "unknown syntax": (as_dicom(EIGHT, "1.2.840.10008.1.2.4.100", PixelData=encapsulated(b"xx")), "a compression that"),
     "more frames than said": (as_dicom(EIGHT, PixelData=EIGHT.tobytes() * 3), "several frames"),

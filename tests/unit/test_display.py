@@ -214,6 +214,20 @@ def test_samples_of_32_bits_that_span_more_values_than_a_table_holds():
     shows(film, HALVED, within=1e-3)
 
 
+@pytest.mark.parametrize("keyword", ["PixelAspectRatio", "PixelSpacing", "ImagerPixelSpacing"])
+@pytest.mark.parametrize(("height", "width"), [(2, 1), (1, 3)])
+def test_pixels_that_are_not_square_are_shown_in_their_shape(keyword, height, width):
+    film = read(**{keyword: [height, width]})
+    assert film.pixels.shape == (64 * max(1, height // width), 64 * max(1, width // height))
+    ends = film.pixels[[0, 0, -1, -1], [0, -1, 0, -1]]
+    np.testing.assert_allclose(ends, WHOLE[[0, 0, -1, -1], [0, -1, 0, -1]], atol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [[1, 1], [0.139, 0.1391], [0, 2], [90, 1], [2]])
+def test_other_shapes_of_pixels_change_nothing(shape):
+    assert read(PixelSpacing=shape).pixels.shape == RAMP.shape
+
+
 class TestContradictions:
     """Where the pixels contradict the tags, the pixels decide."""
 
@@ -251,7 +265,7 @@ class TestRequiredTags:
 
     @pytest.mark.parametrize("tag", ["Rows", "Columns"])
     def test_of_the_size(self, tag):
-        with pytest.raises(UnreadableImage, match="without an image"):
+        with pytest.raises(UnreadableImage, match=f"without the tag {tag}"):
             image.decode(as_dicom(EIGHT, **{tag: None}), "film.dcm")
 
 

@@ -69,6 +69,24 @@ def test_a_viewer_s_toolbar_is_cut_off_with_its_window(grey, panel):
     assert_near(found_in(picture), truth, 1)
 
 
+def test_a_film_with_black_air_in_a_lettered_black_window_is_found():
+    picture, inner = framed((90, 120, 150, 300), 0, phantom.draw("normal"))
+    cv2.putText(picture, "W 2000", (inner.right + 60, 130), cv2.FONT_HERSHEY_SIMPLEX, 0.5, 255)
+    picture[:70] = 60
+    for at in range(20, picture.shape[1] - 30, 60):
+        cv2.rectangle(picture, (at, 14), (at + 24, 54), 200, 1)
+    found = found_in(picture)
+    # the film's own black air may go with the window's
+    assert found is not None
+    assert inner.left <= found.left + 2 < found.right - 2 <= inner.right
+    assert gate.look(decoded(picture)).correction == "crop"
+
+
+def test_black_margins_in_white_ones_are_both_cut_off():
+    picture, _ = framed((90,) * 4, 255, framed((100,) * 4, 0)[0])
+    assert_near(found_in(picture), Rectangle(190, 190, 190 + FILM.shape[0], 190 + FILM.shape[1]), 2)
+
+
 def test_blades_that_lean_by_a_degree_are_found():
     height, width = FILM.shape
     lit = np.zeros(FILM.shape, np.float32)

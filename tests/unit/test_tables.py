@@ -74,6 +74,7 @@ def test_a_cell_of_several_lines_counts_them(path):
     [
         ("file,Mass\nf.png,1,0\n", "line 2: it has 3 cells, but the header has 2"),
         ("file,Mass,Mass\nf.png,1,0\n", "has 2 columns named Mass"),
+        ('{"images": [{"width": 1024, "width": 1024}]}', "is JSON; a table is needed"),
         ('file,report\nf.png,"never ends\ng.png,x\n', "line 2: .* is a quote not closed"),
         ('file,report\nf.png,x\ng.png,"long ' + "x, g.png\n" * 20_000, "line 3: .* is a quote not closed"),
     ],

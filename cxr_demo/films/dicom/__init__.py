@@ -29,6 +29,10 @@ warnings.filterwarnings("ignore", module=r"pydicom\.")
 #: Tags with pixels. Those of real numbers hold maps and doses, no films.
 PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 
+#: Tags of the height and width of a pixel, the first of which counts; the logarithm of their ratio up to which pixels
+#: are square but for rounding; and the ratio from which the tag is wrong.
+SHAPES, SQUARE, MOST_STRETCHED = ("PixelAspectRatio", "PixelSpacing", "ImagerPixelSpacing"), 0.01, 4
+
 #: First bytes of files without the preamble: the group of their first element.
 BARE = (b"\x02\x00", b"\x08\x00")
 #: Media Storage SOP Class UID (0002,0002) in a file's first bytes, and its values for objects without an image: media
@@ -70,7 +74,7 @@ def decode(data: bytes, name: str, most_pixels: int) -> tuple[np.ndarray, Notes]
     stored = frames.samples(words, dataset)
     if words.ndim == 3:
         luma = colour.luma(stored, kind, int(dataset.BitsStored))
-        return np.where(_shuttered(luma.shape, dataset), np.float32(0), luma), ()
+        return _square(np.where(_shuttered(luma.shape, dataset), np.float32(0), luma), dataset), ()
     hidden = _padding(words, stored, dataset) | _shuttered(stored.shape, dataset)
     if hidden.all():
         hidden[:] = False
@@ -78,7 +82,21 @@ def decode(data: bytes, name: str, most_pixels: int) -> tuple[np.ndarray, Notes]
     if dataset.PhotometricInterpretation == "MONOCHROME1":
         np.subtract(1, values, out=values)
     values[hidden] = 0
-    return values, notes
+    return _square(values, dataset), notes
+
+
+def _square(values: np.ndarray, dataset: Dataset) -> np.ndarray:
+    """Enlarge an image (H, W) whose pixels are not square along their longer side (PS3.3, C.7.6.3.1.7)."""
+    for keyword in SHAPES:
+        sides = [side or 0 for side in tags.numbers(dataset, keyword)]
+        if len(sides) == 2 and min(sides) > 0:
+            ratio = sides[0] / sides[1]
+            if SQUARE < abs(np.log(ratio)) < np.log(MOST_STRETCHED):
+                height, width = values.shape
+                size = (width, round(height * ratio)) if ratio > 1 else (round(width / ratio), height)
+                values = cv2.resize(values, size, interpolation=cv2.INTER_LINEAR)
+            break
+    return values
 
 
 def _check(dataset: Dataset, name: str, most_pixels: int) -> None:
@@ -87,7 +105,10 @@ def _check(dataset: Dataset, name: str, most_pixels: int) -> None:
     # pydicom drops all tags of a file that ends within its compressed image
     if not len(dataset) or (rows > 0 and columns > 0 and not any(keyword in dataset for keyword in PIXELS)):
         raise ValueError("cut off")
-    if "PixelData" not in dataset or rows <= 0 or columns <= 0:
+    for keyword, length in (("Rows", rows), ("Columns", columns)):
+        if "PixelData" in dataset and length <= 0:
+            raise UnreadableImage(message("error.film.dicom_tag", name=name, tag=keyword))
+    if "PixelData" not in dataset:
         raise UnreadableImage(message("error.film.dicom_no_picture", name=name))
     if tags.whole(dataset, "NumberOfFrames", 1) > 1:
         raise UnreadableImage(message("error.film.dicom_frames", name=name))
