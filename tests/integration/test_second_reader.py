@@ -149,7 +149,8 @@ def differences(files: dict[str, bytes], folder: Path) -> tuple[dict[str, float]
         elif theirs is None:
             excluded.setdefault(name, "not read by dcmtk")
         else:
-            if header(data).get("PixelAspectRatio"):  # dcmtk leaves pixels that are not square as they are stored
+            if ours.size and any(header(data).get(keyword) for keyword in dicom.SHAPES):
+                # dcmtk leaves pixels that are not square as they are stored
                 theirs = cv2.resize(theirs, ours.shape[::-1], interpolation=cv2.INTER_LINEAR)
             steps[name] = 255 * np.abs(ours - theirs).max() if ours.shape == theirs.shape else np.inf
     return steps, excluded

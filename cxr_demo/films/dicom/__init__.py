@@ -19,7 +19,7 @@ from cxr_demo.messages import message
 if TYPE_CHECKING:
     from pydicom import Dataset
 
-__all__ = ["BARE", "WITHOUT_IMAGE", "claims_image", "decode", "full_scale", "looks_like", "refuse_cut"]
+__all__ = ["BARE", "SHAPES", "WITHOUT_IMAGE", "claims_image", "decode", "full_scale", "looks_like", "refuse_cut"]
 
 # pydicom's warnings quote tag values, which may name a patient
 logging.getLogger("pydicom").addHandler(logging.NullHandler())
