@@ -72,8 +72,8 @@ def look(film: Radiograph) -> Look:
     """Score a film as stored; if its log-odds are negative or it has margins, find the correction that makes it pass.
 
     Margins count only if the part within them passes as it lies, or in another orientation while the whole does not.
-    Those of a corrected film stay. Grey values
-    are compared on films that pass: another picture has no usual ones, and a film is corrected first.
+    Those of a corrected film stay. Grey values are compared on films that pass: another picture has no usual ones, and
+    a film is corrected first.
     """
     as_is, way = _orientation(thumb(film))
     part = framing.film_in(film.pixels) if film.correction is None else None

@@ -223,6 +223,12 @@ def test_pixels_that_are_not_square_are_shown_in_their_shape(keyword, height, wi
     np.testing.assert_allclose(ends, WHOLE[[0, 0, -1, -1], [0, -1, 0, -1]], atol=1e-6)
 
 
+def test_a_shape_that_would_make_too_many_pixels_makes_fewer():
+    data = as_dicom(RAMP, BitsStored=12, PixelAspectRatio=[2, 1])
+    assert dicom.decode(data, "film.dcm", 2 * RAMP.size)[0].shape == (128, 64)
+    assert dicom.decode(data, "film.dcm", 2 * RAMP.size - 1)[0].shape == (64, 32)
+
+
 @pytest.mark.parametrize("shape", [[1, 1], [0.139, 0.1391], [0, 2], [90, 1], [2]])
 def test_other_shapes_of_pixels_change_nothing(shape):
     assert read(PixelSpacing=shape).pixels.shape == RAMP.shape

@@ -74,7 +74,7 @@ def decode(data: bytes, name: str, most_pixels: int) -> tuple[np.ndarray, Notes]
     stored = frames.samples(words, dataset)
     if words.ndim == 3:
         luma = colour.luma(stored, kind, int(dataset.BitsStored))
-        return _square(np.where(_shuttered(luma.shape, dataset), np.float32(0), luma), dataset), ()
+        return _square(np.where(_shuttered(luma.shape, dataset), np.float32(0), luma), dataset, most_pixels), ()
     hidden = _padding(words, stored, dataset) | _shuttered(stored.shape, dataset)
     if hidden.all():
         hidden[:] = False
@@ -82,19 +82,26 @@ def decode(data: bytes, name: str, most_pixels: int) -> tuple[np.ndarray, Notes]
     if dataset.PhotometricInterpretation == "MONOCHROME1":
         np.subtract(1, values, out=values)
     values[hidden] = 0
-    return _square(values, dataset), notes
+    return _square(values, dataset, most_pixels), notes
 
 
-def _square(values: np.ndarray, dataset: Dataset) -> np.ndarray:
-    """Enlarge an image (H, W) whose pixels are not square along their longer side (PS3.3, C.7.6.3.1.7)."""
+def _square(values: np.ndarray, dataset: Dataset, most_pixels: int) -> np.ndarray:
+    """Resize an image (H, W) whose pixels are not square, along one side (PS3.3, C.7.6.3.1.7).
+
+    It is enlarged along their longer side or, if that gave more than `most_pixels`, reduced along the other.
+    """
     for keyword in SHAPES:
         sides = [side or 0 for side in tags.numbers(dataset, keyword)]
         if len(sides) == 2 and min(sides) > 0:
             ratio = sides[0] / sides[1]
             if SQUARE < abs(np.log(ratio)) < np.log(MOST_STRETCHED):
                 height, width = values.shape
-                size = (width, round(height * ratio)) if ratio > 1 else (round(width / ratio), height)
-                values = cv2.resize(values, size, interpolation=cv2.INTER_LINEAR)
+                taller, wider = (width, round(height * ratio)), (round(width / ratio), height)
+                larger, smaller = (taller, wider) if ratio > 1 else (wider, taller)
+                if larger[0] * larger[1] <= most_pixels:
+                    values = cv2.resize(values, larger, interpolation=cv2.INTER_LINEAR)
+                else:
+                    values = cv2.resize(values, smaller, interpolation=cv2.INTER_AREA)
             break
     return values
 
