@@ -97,8 +97,10 @@ function showFilm(parts) {
   name.replaceChildren(...(!film ? [] : [make('b', {title: film.name}, film.name),
     make('span', {}, size ? tr('ui.films.size', {size: `${size.width} \u00d7 ${size.height}`}) : '')]));
   const said = film?.error ? [film.error] : (result?.seen.warnings ?? []).map(say);
-  refill(notes, [...state.failures.map(text => make('p', {class: 'failure'}, text)), state.others ? make('p', {class: 'others'}, tr('ui.films.passed_over', {n: state.others})) : null, ...said.map(text => make('p', {}, text)),
-    film && plantedIn(film)?.edges ? make('p', {class: 'planted'}, tr('ui.films.planted_place')) : null, ...corrections(film, result?.seen), ...unexplained(film)], canvas);
+  refill(notes, [...state.failures.map(text => make('p', {class: 'failure'}, text)), state.others ? make('p', {class: 'others'}, tr('ui.films.passed_over', {n: state.others})) : null,
+    // above the sentences, which may have to be scrolled
+    ...corrections(film, result?.seen), ...unexplained(film), ...said.map(text => make('p', {}, text)),
+    film && plantedIn(film)?.edges ? make('p', {class: 'planted'}, tr('ui.films.planted_place')) : null], canvas);
   markPlanted(parts);
   notes.classList.toggle('bad', Boolean(film?.error));
 }

@@ -1,4 +1,4 @@
-// Made by `make viewer`; sources sha256:9c7ea4e34b008d7e03fe10ce53c89d4aec1ff492018b4159a4e7e37593f93f07
+// Made by `make viewer`; sources sha256:72aec09e7e12700f64ea058ae396efc5e4a10771ffe9ba0b2b918ac584eec622
 "use strict";
 var viewer = (() => {
   var __defProp = Object.defineProperty;
@@ -3384,10 +3384,11 @@ var viewer = (() => {
     refill(notes, [
       ...state.failures.map((text) => make("p", { class: "failure" }, text)),
       state.others ? make("p", { class: "others" }, tr("ui.films.passed_over", { n: state.others })) : null,
-      ...said.map((text) => make("p", {}, text)),
-      film && plantedIn(film)?.edges ? make("p", { class: "planted" }, tr("ui.films.planted_place")) : null,
+      // above the sentences, which may have to be scrolled
       ...corrections(film, result?.seen),
-      ...unexplained(film)
+      ...unexplained(film),
+      ...said.map((text) => make("p", {}, text)),
+      film && plantedIn(film)?.edges ? make("p", { class: "planted" }, tr("ui.films.planted_place")) : null
     ], canvas);
     markPlanted(parts);
     notes.classList.toggle("bad", Boolean(film?.error));
