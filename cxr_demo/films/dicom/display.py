@@ -10,7 +10,7 @@ from cxr_demo.films.dicom import tags
 from cxr_demo.messages import Message, message
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from pydicom import Dataset
 
@@ -67,7 +67,7 @@ def shown(stored: np.ndarray, dataset: Dataset, film: np.ndarray) -> tuple[np.nd
     levels, places = _levels(stored)
     present = np.zeros(len(levels), bool)
     present[places if film.all() else places[film]] = True
-    displayed, notes = _displayed(levels, present, dataset, stored[film])
+    displayed, notes = _displayed(levels, present, dataset, lambda: stored[film])
     return displayed.astype(np.float32)[places], notes
 
 
@@ -80,8 +80,13 @@ def _levels(stored: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return levels, places.reshape(stored.shape)
 
 
-def _displayed(levels: np.ndarray, present: np.ndarray, dataset: Dataset, film: np.ndarray) -> tuple[np.ndarray, Notes]:
-    """Displayed values (N,) of stored values (N,), of which `present` (N,) bool are in the film's samples (M,)."""
+def _displayed(
+    levels: np.ndarray, present: np.ndarray, dataset: Dataset, film: Callable[[], np.ndarray]
+) -> tuple[np.ndarray, Notes]:
+    """Displayed values (N,) of stored values (N,), of which `present` (N,) bool are in the film.
+
+    `film` copies the film's samples (M,), which only a file without tables and windows needs.
+    """
     values, modality = _rescaled(levels, dataset)
     # of a useless table too, since the windows are meant for its values
     useless = message("warning.read.table")
@@ -103,7 +108,7 @@ def _displayed(levels: np.ndarray, present: np.ndarray, dataset: Dataset, film: 
     elif tags.values(dataset, "WindowCenter") or tags.values(dataset, "WindowWidth"):
         notes = (*notes, message("warning.read.window_unusable"))
     if not modality:
-        (low, high), more = _whole_range(film, dataset)
+        (low, high), more = _whole_range(film(), dataset)
         notes = (*more, *notes)
     return ((values - low) / max(high - low, np.finfo(float).tiny)).clip(0, 1), notes
 
