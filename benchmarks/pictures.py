@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 from matplotlib.figure import Figure
 
 from cxr_demo import methods
 from cxr_demo.case import Case
 from cxr_demo.evaluation import trust
 from cxr_demo.films import image, phantom
+from cxr_demo.methods.occlusion import Occlusion
 from cxr_demo.models import failure_cases, registry
 from cxr_demo.output import render
 
@@ -23,12 +23,13 @@ PHANTOM = "effusion"
 
 
 def main() -> None:
-    """Write all three figures into docs/."""
+    """Write all figures into docs/."""
     case = Case(registry.load("bundled:nih14"), phantom.PHANTOMS[PHANTOM].film())
     i = case.model.labels.index(str(phantom.PHANTOMS[PHANTOM].finding))
     explanations = [case.last_explanation(kind()) for kind in methods.DEFAULTS]
     maps(case.film, explanations, i, [_verdict(case, e, i) for e in explanations])
     curves(case, explanations, i)
+    fills(case, i)
     failures()
 
 
@@ -76,6 +77,23 @@ def curves(case: Case, explanations: list[Explanation], i: int) -> None:
     picture.savefig(DOCS / "explanations-curves.png", dpi=90)
 
 
+def fills(case: Case, i: int) -> None:
+    """Draw occlusion of finding `i` with each content of the covers as explanations-fills.png, on one colour scale.
+
+    The last one, the normal phantom, has the effect of the planted finding itself.
+    """
+    (setting,) = (each for each in methods.settings_of(Occlusion) if each.name == "fill")
+    found = {fill: case.last_explanation(Occlusion(fill=fill)) for fill in setting.choices}
+    limit = render.limit_of([e.values[i] for e in found.values()])
+    picture = Figure(figsize=(12, 2.3), layout="constrained")
+    for axis, (fill, e) in zip(picture.subplots(1, len(found)), found.items(), strict=True):
+        axis.imshow(render.overlay(case.film.pixels, image.place(e.values[i], case.film), limit=limit, unit=e.unit))
+        removed = Occlusion(fill=fill).total(case.scorer())[i]
+        axis.set_title(f"{fill}: {removed:+.2f}")
+        axis.axis("off")
+    picture.savefig(DOCS / "explanations-fills.png", dpi=90)
+
+
 def failures() -> None:
     """Draw each failure case's film and its maps as explanations-lessons.png, one row per case.
 
@@ -100,10 +118,10 @@ def failures() -> None:
 
 
 def _verdict(case: Case, explanation: Explanation, i: int) -> str:
-    """Caption of a map of finding `i`: the trust verdict and the map's faithfulness r."""
+    """Caption of a map of finding `i`: the trust verdict and the map's score."""
     method = methods.method(explanation.method, explanation.settings)
     found = trust.measure(case, method, explanation)
-    return f"{found.verdict(i).value}, r {np.round(found.faithfulness[i], 2)}"
+    return f"{found.verdict(i).value}, score {found.best(i).score[i]:.2f}"
 
 
 if __name__ == "__main__":

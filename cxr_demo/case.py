@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from cxr_demo.errors import CxrError, ModelError, Stopped, sentence_of
-from cxr_demo.films import gate, image
+from cxr_demo.films import gate, image, phantom
 from cxr_demo.inference.scoring import Budget, FirstPass, Scorer, first_pass, logits_of
 from cxr_demo.messages import message
 from cxr_demo.methods.base import values_of
@@ -120,10 +120,12 @@ class Case:
         yield replace(last, seconds=time.perf_counter() - started, complete=True)
 
     def _first_pass(self) -> FirstPass:
+        x, unplanted = self._input(self.film), phantom.unplanted(self.film)
+        return FirstPass(x, first_pass(self.model, x), unplanted=None if unplanted is None else self._input(unplanted))
+
+    def _input(self, film: Radiograph) -> Tensor:
         weight, _ = self.model.head
-        pixels = image.model_input(self.film, self.model.size, self.model.spec.pixel_range)
-        x = torch.from_numpy(pixels).to(weight)
-        return FirstPass(x, first_pass(self.model, x))
+        return torch.from_numpy(image.model_input(film, self.model.size, self.model.spec.pixel_range)).to(weight)
 
 
 def maps_of_inputs(model: Classifier, inputs: Tensor, method: Method, budget: Budget | None = None) -> np.ndarray:

@@ -154,7 +154,7 @@ class Explanation:
     settings: Mapping[str, Any]
     model: str  # name and revision
     precision: str  # arithmetic of the forward passes, e.g. "float32"
-    fidelity: np.ndarray | None = None  # (L,) R2 of the surrogate on its samples, if the method has one
+    fidelity: np.ndarray | None = None  # (L,) out-of-sample R2 of the surrogate, if the method has one
     sure: np.ndarray | None = None  # (L, S, S) in [0, 1]: share of resamples that keep the sign of a pixel
     stopped: str | None = None  # the reason for an early end; None for a full run
     complete: bool = False  # True for the last map of a run that was not stopped

@@ -1,6 +1,6 @@
-"""Metrics of maps as functions of arrays: faithfulness, agreement, localisation, stability, bootstrap intervals.
+"""Metrics of maps as functions of arrays: order, curves, agreement, localisation, stability, bootstrap intervals.
 
-Letters in shapes: G cells on a side of a map, n masked copies, L findings. Undefined values are nan, never 0: a
+Letters in shapes: G cells on a side of a map, L findings. Undefined values are nan, never 0: a
 constant map has no order, and an empty box cannot be hit.
 """
 
@@ -55,7 +55,7 @@ def ranks(values: np.ndarray) -> np.ndarray:
     return np.reshape(found, np.shape(values))
 
 
-# ------------------------------------------------------------------ faithfulness
+# ------------------------------------------------------------------ curves
 
 
 def area_under(shares: np.ndarray, curve: np.ndarray) -> float:
@@ -71,52 +71,6 @@ def normalised(curve: np.ndarray, film: float, covered: float, least: float = 0.
     if film - covered < least:
         return np.full_like(np.asarray(curve, float), np.nan)
     return (np.asarray(curve, float) - covered) / (film - covered)
-
-
-def faithfulness(values: np.ndarray, signs: np.ndarray, moved: np.ndarray) -> float:
-    """How well a map (G, G) predicts the effect of masking: -1 to 1 (after Bhatt et al. 2020, arXiv:2005.00631).
-
-    `signs` (n, G, G) is 1 where a copy shows the film and -1 where it is masked; `moved` (n,) is that copy's logit
-    minus its complement's. Departs from the paper: pairs of complements instead of single subsets. They cancel the
-    constant and all terms of even order, so the correlation needs no centring. 1 if the model is additive and the map
-    is its evidence. nan for a map of zeros or a constant logit.
-    """
-    foretold = np.tensordot(signs, values, 2)
-    return _cosine(foretold, moved)
-
-
-def faithfulness_elsewhere(values: np.ndarray, signs: np.ndarray, moved: np.ndarray) -> np.ndarray:
-    """Faithfulness (G, G) of the map at every cyclic shift; [0, 0] is the map itself.
-
-    The shifted maps are the null distribution: random maps with the structure of this one. Parameters and nan as in
-    `faithfulness`.
-    """
-    spectrum = np.fft.rfft2(signs) * np.fft.rfft2(values).conj()
-    foretold = np.fft.irfft2(spectrum, s=values.shape)  # (n, G, G): prediction for each copy and shift of the map
-    size = np.sqrt(np.square(foretold).sum(0) * np.square(moved).sum())
-    found: np.ndarray = np.divide(
-        np.tensordot(moved, foretold, 1), size, out=np.full(values.shape, np.nan), where=size > 0
-    )
-    return found
-
-
-def chance(values: np.ndarray, signs: np.ndarray, moved: np.ndarray) -> float:
-    """p-value of a randomisation test: share of cyclic shifts at which a map is at least as faithful as unshifted.
-
-    Below 0.05 for 5 % of randomly placed maps. Parameters as in `faithfulness`; nan for a constant map or logit.
-    """
-    if constant(values):
-        return np.nan
-    elsewhere = faithfulness_elsewhere(values, signs, moved)
-    if np.isnan(elsewhere[0, 0]):
-        return np.nan
-    return float(np.mean(elsewhere >= elsewhere[0, 0] - 1e-9))
-
-
-def _cosine(a: np.ndarray, b: np.ndarray) -> float:
-    """The uncentred correlation of two vectors (n,); nan if one of them is zero."""
-    size = float(np.sqrt(np.square(a).sum() * np.square(b).sum()))
-    return float(a @ b) / size if size > 0 else np.nan
 
 
 # ------------------------------------------------------------------ agreement
@@ -187,8 +141,7 @@ def peak(values: np.ndarray) -> tuple[float, float]:
 
     Maps of large uniform pieces have no single highest cell, and the first cell of a piece would be its corner.
     """
-    highest = _piece(values == values.max(), np.unravel_index(int(np.argmax(values)), values.shape))
-    rows, columns = np.nonzero(highest)
+    rows, columns = np.nonzero(_highest(values))
     middle = rows.mean(), columns.mean()
     # the centroid of a concave piece may lie outside it
     nearest = int(np.argmin((rows - middle[0]) ** 2 + (columns - middle[1]) ** 2))
@@ -204,6 +157,21 @@ def pointing(values: np.ndarray, mask: np.ndarray) -> float:
         return np.nan
     row, column = peak(values)
     return float(mask[round(row), round(column)] >= 0.5)
+
+
+def peak_inside(values: np.ndarray, mask: np.ndarray) -> float:
+    """Share of a map's (G, G) highest piece that lies in a mask; nan for a constant map or an empty mask.
+
+    A coarse map says no more of its peak than the piece, of which a part may lie inside; `pointing` counts the centre.
+    """
+    if constant(values) or not mask.any():
+        return np.nan
+    return float(mask[_highest(values)].mean())
+
+
+def _highest(values: np.ndarray) -> np.ndarray:
+    """The cells (G, G) bool with a map's highest value that are connected to the first of them."""
+    return _piece(values == values.max(), np.unravel_index(int(np.argmax(values)), values.shape))
 
 
 def energy(values: np.ndarray, mask: np.ndarray) -> float:

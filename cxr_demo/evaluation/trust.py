@@ -1,7 +1,7 @@
 """Measures the trustworthiness of one film's maps with additional masked copies of that film.
 
-Faithfulness: the model scores random halves of the film, and the effects predicted by a map are correlated with the
-changes of the logit. Controls are the same map shifted across the film (chance) and the lungs alone (anatomy).
+Verdicts: a map is tested against the effects of random covers (`covering`), with two contents of the covers, and
+compared with the lungs and with the same method's maps of other findings.
 Deletion and insertion curves, in logits (Petsiuk et al. 2018, arXiv:1806.07421): the logit while the cells that a map
 ranks highest are masked, or while only these are shown.
 Copies that do not depend on a map are scored once per film, for all methods and findings.
@@ -22,11 +22,12 @@ from cxr_demo import methods
 from cxr_demo.case import maps_of_inputs
 from cxr_demo.errors import BadSetting
 from cxr_demo.evaluation import metrics
+from cxr_demo.evaluation.covering import CHANCE, GRID, CoverTest, covers
 from cxr_demo.films import image
 from cxr_demo.films.lungs import Lungs, lungs
-from cxr_demo.messages import Message, decimal, joined, message
-from cxr_demo.methods.fill import fill_of
-from cxr_demo.types import Cost
+from cxr_demo.messages import Message, joined, message
+from cxr_demo.methods.fill import fill_of, title
+from cxr_demo.types import REFERENCE_AREA, Cost
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -38,18 +39,20 @@ if TYPE_CHECKING:
     from cxr_demo.methods.base import Method
     from cxr_demo.types import Explanation
 
-#: Cells per side of the common grid for comparing, ranking and masking: 8 pixels each at 224.
-GRID = 28
-#: Pieces per side of random halves and random maps, each as large as a Grad-CAM cell at 224.
+#: Numbers of covers by the share of the film that each hides, for the first content of the covers and for the second.
+#: The second has no halves, the covers that are least like a film.
+FIRST: Mapping[float, int] = {0.05: 36, 0.10: 36, 0.25: 36, 0.50: 36}
+SECOND: Mapping[float, int] = {0.05: 36, 0.10: 36, 0.25: 36}
+#: Cells per side of random maps, each as large as a Grad-CAM cell at 224.
 PIECES = 7
-#: Number of random halves of the film, each scored with its complement.
-PAIRS = 32
 #: Shares of the film masked (deletion) or shown (insertion) along a curve.
 SHARES = np.array([0.0, 0.03, 0.08, 0.16, 0.3, 0.5, 0.75, 1.0])
 #: Number of random maps in the mean control curve.
 RANDOM = 2
-#: A map is no better than random if more than this share of its shifts are at least as faithful.
-CHANCE = 0.03
+#: Least logits that covering the whole film must take away; otherwise the cover leaves the finding there.
+LEAST = 0.1
+#: Number of maps of other findings that may foretell a finding's score better than its own map.
+RIVALS = 2
 #: Perturbations for stability: shift down and right as shares of the side, and gain.
 JITTER = ((1 / 64, 1 / 64, 1.0), (-1 / 64, -1 / 64, 1.0), (0.0, 0.0, 1.05), (0.0, 0.0, 0.95))
 #: Side of a laterality marker as a share of the model input's side.
@@ -57,11 +60,11 @@ MARKER = 0.08
 
 
 class Verdict(str, Enum):
-    """The conclusion that a map's measures support, from the weakest to the strongest."""
+    """The conclusion that covering parts of the film supports, from the weakest to the strongest."""
 
-    UNDEFINED = "undefined"
-    RANDOM = "random"
-    ANATOMY = "anatomy"
+    UNTESTABLE = "untestable"
+    INDISTINCT = "indistinct"
+    GENERAL = "general"
     SUPPORTED = "supported"
 
 
@@ -97,53 +100,144 @@ class Controls:
     """The controls of one film: scores that do not depend on any map."""
 
     logits: np.ndarray  # (L,) of the film itself
-    covered: np.ndarray  # (L,) logits of the fully masked film
-    signs: np.ndarray  # (PAIRS, GRID, GRID): 1 shown, -1 masked
-    moved: np.ndarray  # (PAIRS, L): logits of a half minus those of its complement
+    tests: Mapping[str, CoverTest]  # by the content of the covers, a `fill` choice
     random: tuple[tuple[Curve, ...], ...]  # per finding: curves of random maps
     anatomy: tuple[Curve, ...]  # per finding: the curve of the lungs
-    by_lungs: np.ndarray  # (L,) faithfulness of the lungs as a map
     lungs: Lungs
     marker: np.ndarray  # (4, L): change of the logits by a laterality marker in each corner
     forwards: int
+
+    def cover(self, i: int) -> str:
+        """The content of the covers that tests finding `i` best: the one that takes most of its logit away.
+
+        The choice does not depend on a map, so the test keeps its level.
+        """
+        return max(self.tests, key=lambda name: float(self.tests[name].removed[i]))
+
+    @property
+    def covered(self) -> np.ndarray:
+        """Logits (L,) of the film wholly covered by its blurred self, the end of the curves."""
+        covered: np.ndarray = self.logits - self.tests["blurred"].removed
+        return covered
+
+
+@dataclass(frozen=True, eq=False)
+class Foretold:
+    """How well maps foretell the effects of covers with one content; arrays (L,), nan if undefined.
+
+    See `covering.CoverTest` for scores and chances.
+    """
+
+    removed: np.ndarray  # the film's logit minus that of the film wholly covered
+    score: np.ndarray  # -1 to 1
+    lungs: np.ndarray  # the score of the lungs as a map
+    rivals: np.ndarray  # number of the method's maps of other findings with a higher score
+    chance: np.ndarray  # share of other places whose score is as high
+    in_place: np.ndarray  # the same without displacement
+    limit: np.ndarray  # the score that only CHANCE of the places reach
+
+    @classmethod
+    def of(cls, test: CoverTest, maps: np.ndarray, seen: Lungs) -> Foretold:
+        """Test maps (L, GRID, GRID), one of each finding."""
+        scores = test.scores(maps)
+        placed = [test.elsewhere(values, i) for i, values in enumerate(maps)]
+        return cls(
+            removed=test.removed,
+            score=np.diag(scores),
+            lungs=test.scores(prior(seen)[None])[0],
+            rivals=(scores > np.diag(scores)).sum(0),
+            chance=np.array([place.chance for place in placed]),
+            in_place=np.array([place.in_place for place in placed]),
+            limit=np.array([place.limit for place in placed]),
+        )
+
+    def verdict(self, i: int) -> Verdict:
+        """The verdict for finding `i`."""
+        if math.isnan(self.chance[i]) or self.removed[i] < LEAST:
+            return Verdict.UNTESTABLE
+        if self.chance[i] > CHANCE:
+            return Verdict.INDISTINCT
+        if self.score[i] <= self.lungs[i] or self.rivals[i] > RIVALS:
+            return Verdict.GENERAL
+        return Verdict.SUPPORTED
+
+    def says(self, i: int) -> Message:
+        """The verdict for finding `i` in a sentence."""
+        match self.verdict(i):
+            case Verdict.UNTESTABLE if math.isnan(self.lungs[i]):
+                return message("verdict.untestable.score")
+            case Verdict.UNTESTABLE if math.isnan(self.score[i]):
+                return message("verdict.untestable.map")
+            case Verdict.UNTESTABLE:
+                return message("verdict.untestable.cover")
+            case Verdict.INDISTINCT:
+                return message("verdict.indistinct")
+            case Verdict.GENERAL if self.score[i] <= self.lungs[i]:
+                return message("verdict.general.lungs")
+            case Verdict.GENERAL:
+                return message("verdict.general.findings", n=int(self.rivals[i]))
+        k = math.ceil(100 * self.chance[i])
+        if self.in_place[i] <= CHANCE:
+            return message("verdict.supported.there", k=k)
+        return message("verdict.supported.beside", k=k)
+
+    def short(self, i: int) -> Message:
+        """The verdict for finding `i` in a sentence that fits a card."""
+        match self.verdict(i):
+            case Verdict.UNTESTABLE:
+                return message("verdict.short.untestable")
+            case Verdict.INDISTINCT:
+                return message("verdict.short.indistinct")
+            case Verdict.GENERAL if self.score[i] <= self.lungs[i]:
+                return message("verdict.short.general.lungs")
+            case Verdict.GENERAL:
+                return message("verdict.short.general.findings")
+        return message("verdict.short.supported")
 
 
 @dataclass(frozen=True, eq=False)
 class Trust:
     """Measures of one method's maps; arrays (L,), nan if undefined."""
 
-    faithfulness: np.ndarray  # -1 to 1, see metrics.faithfulness
-    chance: np.ndarray  # share of shifts that are at least as faithful, see metrics.chance
-    anatomy: np.ndarray  # faithfulness of the lungs as a map
+    foretold: Mapping[str, Foretold]  # by the content of the covers
+    cover: Sequence[str]  # per finding: the content of the covers that tests it best, see `Controls.cover`
     stability: np.ndarray  # -1 to 1 under small changes of the film, or 0 to 1 under resampling
     outside: np.ndarray  # share of the absolute evidence outside the lungs
     border: np.ndarray  # share of the absolute evidence at the film's border
+    total: np.ndarray  # sum of the map in logits
+    expected: np.ndarray  # the sum that the method aims at, see `Method.total`
+
+    def best(self, i: int) -> Foretold:
+        """The measures with the covers that test finding `i` best."""
+        return self.foretold[self.cover[i]]
 
     def verdict(self, i: int) -> Verdict:
-        """The verdict for finding `i`."""
-        if math.isnan(self.faithfulness[i]) or math.isnan(self.chance[i]):
-            return Verdict.UNDEFINED
-        if self.chance[i] > CHANCE or self.faithfulness[i] <= 0:
-            return Verdict.RANDOM
-        return Verdict.ANATOMY if self.faithfulness[i] <= self.anatomy[i] else Verdict.SUPPORTED
+        """The verdict for finding `i`, with the covers that test it best."""
+        return self.best(i).verdict(i)
 
-    def says(self, i: int) -> Message:
-        """The verdict and the warnings for finding `i`, in sentences."""
-        r, lungs = _figure(self.faithfulness[i]), _figure(self.anatomy[i])
-        match self.verdict(i):
-            case Verdict.UNDEFINED:
-                return message("verdict.undefined")
-            case Verdict.RANDOM:
-                return message("verdict.random", r=r)
-            case Verdict.ANATOMY:
-                found = [message("verdict.anatomy", r=r, lungs=lungs)]
-            case Verdict.SUPPORTED:
-                found = [message("verdict.supported", r=r, lungs=lungs)]
+    def sentences(self, i: int) -> list[Message]:
+        """The verdict for finding `i` in sentences, and that of another cover if it differs."""
+        found = [self.best(i).says(i), message("verdict.cover", cover=title(self.cover[i]))]
+        for name, other in self.foretold.items():
+            verdict = other.verdict(i)
+            if Verdict.UNTESTABLE not in (verdict, self.verdict(i)) and verdict is not self.verdict(i):
+                found.append(_by_another(name, verdict))
         if self.stability[i] < 0.5:
             found.append(message("verdict.unstable"))
-        if self.outside[i] > 0.5:  # not an error by itself, as the heart lies outside the lungs
-            found.append(message("verdict.outside", share=f"{100 * self.outside[i]:.0f}"))
-        return joined(*found)
+        return found
+
+    def says(self, i: int) -> Message:
+        """The sentences as one message."""
+        return joined(*self.sentences(i))
+
+
+def _by_another(fill: str, verdict: Verdict) -> Message:
+    """The verdict of covers with another content, in a sentence; only for a finding that they can test."""
+    return {
+        Verdict.INDISTINCT: message("verdict.other.indistinct", cover=title(fill)),
+        Verdict.GENERAL: message("verdict.other.general", cover=title(fill)),
+        Verdict.SUPPORTED: message("verdict.other.supported", cover=title(fill)),
+    }[verdict]
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,10 +249,6 @@ class Assessment:
     curves: Mapping[str, Curve]
     controls: Controls
     seconds: float
-
-
-def _figure(value: float) -> str:
-    return decimal(f"{value:.2f}".replace("-", "\N{MINUS SIGN}"))
 
 
 def on_grid(values: np.ndarray, grid: int = GRID) -> np.ndarray:
@@ -176,46 +266,33 @@ def controls(case: Case, budget: Budget | None = None) -> Controls:
 
 def _controls(scorer: Scorer, view: np.ndarray) -> Controls:
     """Score the controls of a film; `view` (S, S) is its crop, from which the lungs are estimated."""
-    size, before = len(view), scorer.forwards
-    signs = halves()
+    before = scorer.forwards
+    second = "wide" if scorer.unplanted is None else "normal"
+    tests = {"blurred": _test(scorer, "blurred", FIRST), second: _test(scorer, second, SECOND)}
     seen = lungs(view, GRID)
-    shown = np.concatenate([np.full((1, GRID, GRID), -1.0), *(np.stack([s, -s]) for s in signs)])
     orders = [metrics.order(values, seed) for seed, values in enumerate([*random_maps(RANDOM), prior(seen)])]
     cuts = np.concatenate([_cuts(order) for order in orders])
-    masks = _Cells(np.concatenate([(1 - shown) / 2, cuts]), size)
-    logits = _all(scorer, masks, fill_of("blurred", scorer))
-    halved = logits[1 : len(shown)].reshape(PAIRS, 2, -1)
-    covered, moved = logits[0], halved[:, 0] - halved[:, 1]
-    points = logits[len(shown) :].reshape(len(orders), 2, len(SHARES) - 2, -1)
+    logits = _all(scorer, _Cells(cuts, len(view)), fill_of("blurred", scorer))
+    points = logits.reshape(len(orders), 2, len(SHARES) - 2, -1)
+    covered = scorer.base - tests["blurred"].removed
     curves = [[_curve(scorer.base[i], covered[i], one[..., i]) for one in points] for i in range(len(scorer.base))]
     return Controls(
         logits=scorer.base,
-        covered=covered,
-        signs=signs,
-        moved=moved,
+        tests=tests,
         random=tuple(tuple(each[:-1]) for each in curves),
         anatomy=tuple(each[-1] for each in curves),
-        by_lungs=np.array([metrics.faithfulness(prior(seen), signs, moved[:, i]) for i in range(moved.shape[1])]),
         lungs=seen,
         marker=_all(scorer, *_marked(scorer)) - scorer.base,
         forwards=scorer.forwards - before,
     )
 
 
-def halves(pairs: int = PAIRS, seed: int = 0) -> np.ndarray:
-    """Random halves of the grid: (pairs, GRID, GRID) of 1 and -1, in squares of GRID / PIECES cells per side.
-
-    Each half has a random offset of its squares, so that no method benefits from the alignment of its own cells.
-    """
-    random = np.random.default_rng(seed)
-    side = GRID // PIECES
-    found = np.empty((pairs, GRID, GRID))
-    for half in found:
-        down, across = random.integers(side, size=2)
-        cells = np.resize([1.0, -1.0], (PIECES + 1) ** 2)
-        pieces = random.permutation(cells).reshape(PIECES + 1, -1).repeat(side, 0).repeat(side, 1)
-        half[:] = pieces[down : down + GRID, across : across + GRID]
-    return found
+def _test(scorer: Scorer, fill: str, counts: Mapping[float, int]) -> CoverTest:
+    """Score covers of a film with one content."""
+    drawn, shares = covers(counts)
+    masks = np.concatenate([np.ones((1, GRID, GRID), bool), drawn])
+    effects = scorer.base - _all(scorer, _Cells(masks, scorer.x.shape[-1]), fill_of(fill, scorer))
+    return CoverTest(drawn, shares, effects[1:], effects[0])
 
 
 def random_maps(number: int, seed: int = 0) -> np.ndarray:
@@ -258,16 +335,18 @@ def measure(case: Case, method: Method, explanation: Explanation, budget: Budget
     """
     held = controls(case, budget)
     maps, pixels = on_grid(explanation.values), explanation.values
-    each = range(len(maps))
     inside = cv2.resize(held.lungs.mask.astype(np.float32), pixels.shape[1:], interpolation=cv2.INTER_LINEAR)
     edge = metrics.border(pixels.shape[-1])
+    expected = method.total(case.scorer(budget))
+    nothing = np.full(len(pixels), np.nan)
     return Trust(
-        faithfulness=np.array([metrics.faithfulness(maps[i], held.signs, held.moved[:, i]) for i in each]),
-        chance=np.array([metrics.chance(maps[i], held.signs, held.moved[:, i]) for i in each]),
-        anatomy=held.by_lungs,
+        foretold={name: Foretold.of(test, maps, held.lungs) for name, test in held.tests.items()},
+        cover=[held.cover(i) for i in range(len(pixels))],
         stability=_stability(case, method, explanation, budget),
         outside=np.array([1 - metrics.share_inside(values, inside) for values in pixels]),
         border=np.array([metrics.share_inside(values, edge) for values in pixels]),
+        total=nothing if expected is None else pixels.mean((1, 2)) / REFERENCE_AREA,
+        expected=nothing if expected is None else expected,
     )
 
 

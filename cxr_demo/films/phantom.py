@@ -91,6 +91,18 @@ def png(key: str, size: int = SIZE) -> bytes:
     return encoded(draw(key, size), _named(key).planted)
 
 
+def recognised(film: Radiograph) -> Phantom | None:
+    """The phantom that a film is, as drawn here and upright; None for any other film."""
+    phantom = PHANTOMS.get(film.name.removeprefix("phantom-").removesuffix(".png"))
+    return phantom if phantom and film.correction is None and film.sha256 == _film(phantom.key).sha256 else None
+
+
+def unplanted(film: Radiograph) -> Radiograph | None:
+    """The normal phantom, which is the same film without its finding, if a film is a phantom with one; else None."""
+    phantom = recognised(film)
+    return _film("normal") if phantom and phantom.finding else None
+
+
 def encoded(pixels: np.ndarray, planted: str) -> bytes:
     """Encode a drawn film (size, size) uint8 as PNG; its metadata call it synthetic and quote `planted`."""
     note = PngImagePlugin.PngInfo()

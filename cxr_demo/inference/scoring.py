@@ -59,13 +59,15 @@ class FirstPass:
     x: Tensor  # (1, 1, S, S), the image
     features: Tensor  # (1, C, h, w), in float32
     lacks: dict[str, np.ndarray] = field(default_factory=dict)  # (L,) float32 logits minus the engine's, by precision
+    unplanted: Tensor | None = None  # (1, 1, S, S), a phantom without its planted finding
 
 
 class Scorer:
     """Logits of one image and of its masked copies.
 
     `features` (1, C, h, w) and `base` (L,) come from one float32 pass of the unmasked image. `forwards` counts that
-    pass and all later ones. `precision` is the precision of the masked copies' logits.
+    pass and all later ones. `precision` is the precision of the masked copies' logits. `unplanted` (1, 1, S, S) is the
+    same image without its finding, which is known of phantoms alone.
     """
 
     def __init__(self, classifier: Classifier, x: Tensor, budget: Budget, first: FirstPass | None = None) -> None:
@@ -73,6 +75,7 @@ class Scorer:
         self.x = x
         self._first = first or FirstPass(x, first_pass(classifier, x))
         self.features = self._first.features
+        self.unplanted = self._first.unplanted
         self.base = logits_of(classifier, self.features)
         self.forwards = 1
         self.precision = "float32"

@@ -83,7 +83,7 @@ class Step:
     """
 
     values: np.ndarray  # (L, S, S)
-    fidelity: np.ndarray | None = None  # (L,) R2 of the surrogate on its samples
+    fidelity: np.ndarray | None = None  # (L,) R2 of the surrogate on samples that it was not fitted to
     sure: np.ndarray | None = None  # (L, S, S) in [0, 1]: share of resamples that keep the sign of a pixel
 
 
@@ -100,6 +100,13 @@ class Method(Protocol):
 
     def copies(self, side: int) -> int:
         """The number of masked copies that it scores for an input of `side` pixels; 0 for a method without copies."""
+        ...
+
+    def total(self, scorer: Scorer) -> np.ndarray | None:
+        """Logits (L,) to which the maps of an additive model sum; None for a method that only ranks.
+
+        Methods differ here: the logit without its constant, or the part of it that covering the whole film takes away.
+        """
         ...
 
     def attribute(self, scorer: Scorer, x: Tensor) -> Iterator[Step]:

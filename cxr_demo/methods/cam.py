@@ -26,6 +26,11 @@ def no_copies(method: object, side: int) -> int:
     return 0
 
 
+def no_total(method: object, scorer: Scorer) -> None:
+    """Return None: rankings do not add up."""
+    return
+
+
 @dataclass(frozen=True)
 class GradCAM:
     """Grad-CAM: each cell's exact contribution to the logit, `mean(map) / REFERENCE_AREA + bias == logit`.
@@ -42,6 +47,12 @@ class GradCAM:
     reading: ClassVar[str] = message("method.gradcam.reading")
 
     copies = no_copies
+
+    def total(self, scorer: Scorer) -> np.ndarray:
+        """The logits (L,) without the bias, to which the maps sum exactly."""
+        _, bias = scorer.classifier.head
+        logits: np.ndarray = scorer.base - bias.float().cpu().numpy()
+        return logits
 
     def attribute(self, scorer: Scorer, x: Tensor) -> Iterator[Step]:
         """Yield one step: maps (L, S, S) in logits per reference area."""
@@ -66,6 +77,7 @@ class GradCAMPlusPlus:
     reading: ClassVar[str] = message("method.gradcampp.reading")
 
     copies = no_copies
+    total = no_total
 
     def attribute(self, scorer: Scorer, x: Tensor) -> Iterator[Step]:
         """Yield one step: maps (L, S, S) in [0, 1]."""
@@ -86,6 +98,7 @@ class LayerCAM:
     reading: ClassVar[str] = message("method.layercam.reading")
 
     copies = no_copies
+    total = no_total
 
     def attribute(self, scorer: Scorer, x: Tensor) -> Iterator[Step]:
         """Yield one step: maps (L, S, S) in [0, 1]."""

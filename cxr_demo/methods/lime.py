@@ -10,11 +10,11 @@ import numpy as np
 
 from cxr_demo.messages import message
 from cxr_demo.methods.base import SHOWN, Step, setting
-from cxr_demo.methods.fill import fill_of, fill_setting
+from cxr_demo.methods.fill import fill_of, fill_setting, removed
 from cxr_demo.types import REFERENCE_AREA, Cost, Unit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from torch import Tensor
 
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 KERNEL_WIDTH = 0.25
 #: Number of bootstrap refits of the quadratic surrogate that measure sign stability.
 REFITS = 10
+#: Number of parts of the samples, each predicted by a fit to the others, that measure the fidelity.
+PARTS = 5
 #: Ridge of the quadratic surrogate, as a share of its kernel's diagonal. A factor of ten either way changes little.
 RIDGE = 0.05
 
@@ -61,6 +63,10 @@ class LIME:
         """One masked copy per sample."""
         return self.samples
 
+    def total(self, scorer: Scorer) -> np.ndarray:
+        """Logits (L,) that covering the whole film takes away."""
+        return removed(self.fill, scorer)
+
     def attribute(self, scorer: Scorer, x: Tensor) -> Iterator[Step]:
         """Yield maps (L, S, S) in logits per reference area, fitted to a growing number of samples.
 
@@ -79,10 +85,12 @@ class LIME:
             logits[done] = scores
             if done.stop >= shown[0]:
                 shown = [n for n in shown if n > done.stop]
-                weights, fidelity = fit(kept[: done.stop], logits[: done.stop])
-                sure = None
-                if self.surrogate == "quadratic" and not shown:
-                    sure = sign_stability(weights, kept, logits, random)[:, segments]
+                weights = fit(kept[: done.stop], logits[: done.stop])
+                fidelity = sure = None
+                if not shown:
+                    fidelity = out_of_sample(fit, kept, logits)
+                    if self.surrogate == "quadratic":
+                        sure = sign_stability(weights, kept, logits, random)[:, segments]
                 yield Step(per_area(weights, segments), fidelity, sure)
 
 
@@ -153,31 +161,29 @@ def balanced(samples: int, superpixels: int, random: np.random.RandomState) -> n
     return kept
 
 
-def fit_linear(kept: np.ndarray, logits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The package's surrogates of logits (n, L): weights (L, superpixels), and R2 (L,) on the same samples.
+def fit_linear(kept: np.ndarray, logits: np.ndarray) -> np.ndarray:
+    """The package's surrogates of logits (n, L): weights (L, superpixels).
 
-    The package's ridge of 1 shrinks the weights for few samples. A constant logit gives weights of 0 and an R2 of nan.
+    The package's ridge of 1 shrinks the weights for few samples. A constant logit gives weights of 0.
     """
     # imported here, as it loads matplotlib and scikit-learn and is rarely used
     from lime.lime_image import LimeImageExplainer
 
     base = LimeImageExplainer(kernel_width=KERNEL_WIDTH).base
     weights = np.zeros((logits.shape[1], kept.shape[1]))
-    fidelity = np.full(logits.shape[1], np.nan)
     for i in np.flatnonzero(np.ptp(logits, axis=0) > 0):
-        _, found, fidelity[i], _ = base.explain_instance_with_data(
+        _, found, *_ = base.explain_instance_with_data(
             kept, logits, _distance(kept.mean(1)), i, kept.shape[1], feature_selection="none"
         )
         for superpixel, weight in found:
             weights[i, superpixel] = weight
-    return weights, fidelity
+    return weights
 
 
-def fit_quadratic(kept: np.ndarray, logits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Linear fits, in the package's kernel and over all masks, to quadratic surrogates of logits (n, L).
+def fit_quadratic(kept: np.ndarray, logits: np.ndarray) -> np.ndarray:
+    """Weights (L, superpixels) of linear fits, in the package's kernel and over all masks, to quadratic surrogates.
 
-    Returns weights (L, superpixels), and the R2 (L,) of the linear fits on these samples, weighted by the package's
-    kernel; nan for a constant logit.
+    The surrogates are fitted to logits (n, L); a constant logit gives weights of 0.
     """
     n = kept.shape[1]
     z = 2.0 * kept - 1
@@ -190,8 +196,28 @@ def fit_quadratic(kept: np.ndarray, logits: np.ndarray) -> tuple[np.ndarray, np.
     pairs_of_each = 2 / n**2 * (z.T @ (dual * total) - dual.sum(0))  # sum of q_ij over j
     pairs = (dual * (total**2 - n)).sum(0) / n**2
     own, others = _line_through_a_pair(n)
-    weights = 2 * (linear + own * pairs_of_each + others * (pairs - pairs_of_each))
-    return weights.T, _fidelity(kept @ weights, logits, _weight(kept.mean(1)))
+    weights: np.ndarray = 2 * (linear + own * pairs_of_each + others * (pairs - pairs_of_each)).T
+    return weights
+
+
+def out_of_sample(
+    fit: Callable[[np.ndarray, np.ndarray], np.ndarray], kept: np.ndarray, logits: np.ndarray
+) -> np.ndarray:
+    """R2 (L,) of linear surrogates of logits (n, L) on samples that they were not fitted to, in the package's kernel.
+
+    Each of PARTS parts is predicted by a fit to the others; a sample and its complement stay in one part. Unlike the
+    R2 of a fit on its own samples, that of a surrogate that explains nothing is 0 or less. nan for a constant logit.
+    """
+    part, weight = np.arange(len(kept)) // 2 % PARTS, _weight(kept.mean(1))
+    predicted = np.zeros(logits.shape)
+    for held in range(PARTS):
+        own, others = part == held, part != held
+        slopes = fit(kept[others], logits[others]).T
+        predicted[own] = kept[own] @ slopes + np.average(logits[others] - kept[others] @ slopes, 0, weight[others])
+    spread = weight @ np.square(logits - np.average(logits, 0, weight))
+    missed = weight @ np.square(logits - predicted)
+    moving = np.ptp(logits, axis=0) > 0
+    return np.where(moving, 1 - missed / np.where(moving, spread, 1), np.nan)
 
 
 def sign_stability(
@@ -206,7 +232,7 @@ def sign_stability(
     for _ in range(REFITS):
         drawn = random.randint(pairs, size=pairs)
         rows = np.stack([2 * drawn, 2 * drawn + 1], 1).ravel()
-        same += np.sign(fit_quadratic(kept[rows], logits[rows])[0]) == np.sign(weights)
+        same += np.sign(fit_quadratic(kept[rows], logits[rows])) == np.sign(weights)
     return np.where(weights == 0, 0, same / REFITS)
 
 
@@ -243,13 +269,6 @@ def _weight(share: np.ndarray) -> np.ndarray:
     """Weight, in the package's kernel, of samples that keep this share of the superpixels."""
     weight: np.ndarray = np.exp(-((_distance(share) / KERNEL_WIDTH) ** 2) / 2)
     return weight
-
-
-def _fidelity(found: np.ndarray, logits: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Weighted R2 (L,) of predictions `found` (n, L), up to a constant offset; nan for constant logits (n, L)."""
-    spread, left = (weights @ np.square(values - np.average(values, 0, weights)) for values in (logits, logits - found))
-    moving = np.ptp(logits, axis=0) > 0
-    return np.where(moving, 1 - left / np.where(moving, spread, 1), np.nan)
 
 
 def per_area(weights: np.ndarray, segments: np.ndarray) -> np.ndarray:

@@ -10,7 +10,7 @@ import numpy as np
 from cxr_demo.errors import BadSetting
 from cxr_demo.messages import message
 from cxr_demo.methods.base import SHOWN, Step, setting, values_of
-from cxr_demo.methods.fill import fill_of, fill_setting
+from cxr_demo.methods.fill import fill_of, fill_setting, removed
 from cxr_demo.types import REFERENCE_AREA, Cost, Unit
 
 if TYPE_CHECKING:
@@ -51,6 +51,10 @@ class Occlusion:
     def copies(self, side: int) -> int:
         """One masked copy per scored window."""
         return len(self._windows(side))
+
+    def total(self, scorer: Scorer) -> np.ndarray:
+        """Logits (L,) that covering the whole film takes away."""
+        return removed(self.fill, scorer)
 
     def attribute(self, scorer: Scorer, x: Tensor) -> Iterator[Step]:
         """Yield maps (L, S, S) in logits per reference area: from adjacent windows, every second window, then more.

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from cxr_demo.evaluation.trust import Trust
+    from cxr_demo.evaluation.trust import Foretold, Trust
     from cxr_demo.films.label_tables import Box
     from cxr_demo.types import Explanation, Prediction, Radiograph
 
@@ -71,16 +71,31 @@ def explanation_fields(explanation: Explanation) -> dict[str, Any]:
 
 def trust_fields(found: Trust) -> dict[str, Any]:
     """The trust measures of a method's maps as JSON values; lists are in the order of `labels`."""
-    each = range(len(found.faithfulness))
+    each = range(len(found.cover))
     return {
         "verdict": [found.verdict(i).value for i in each],
         "says": [found.says(i) for i in each],
-        "faithfulness": numbers(found.faithfulness),
-        "chance": numbers(found.chance),
-        "faithfulness_of_lungs": numbers(found.anatomy),
-        "stability": numbers(found.stability),
-        "outside_lungs": numbers(found.outside),
-        "at_border": numbers(found.border),
+        "cover": list(found.cover),
+        "covers": {name: _foretold_fields(foretold) for name, foretold in found.foretold.items()},
+        "stability": measures(found.stability),
+        "outside_lungs": measures(found.outside),
+        "at_border": measures(found.border),
+        "sum": measures(found.total),
+        "expected_sum": measures(found.expected),
+    }
+
+
+def _foretold_fields(found: Foretold) -> dict[str, Any]:
+    """The measures of covers with one content; lists are in the order of `labels`."""
+    return {
+        "verdict": [found.verdict(i).value for i in range(len(found.score))],
+        "removed": measures(found.removed),
+        "faithfulness": measures(found.score),
+        "faithfulness_of_lungs": measures(found.lungs),
+        "rivals": [int(n) for n in found.rivals],
+        "chance": measures(found.chance),
+        "chance_in_place": measures(found.in_place),
+        "faithfulness_by_chance": measures(found.limit),
     }
 
 
@@ -204,6 +219,11 @@ def index_of(labels: Sequence[str], label: str) -> int:
         if known.lower().replace(" ", "_") == wanted:
             return i
     raise UnknownLabel(message("error.finding.unknown", name=repr(label), names=", ".join(labels)))
+
+
+def measures(values: np.ndarray) -> list[float | None]:
+    """Measures (n,) with four decimals, the most that they are worth; None for nan."""
+    return numbers(np.round(values.astype(float), 4))
 
 
 def numbers(values: np.ndarray) -> list[float | None]:

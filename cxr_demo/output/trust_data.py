@@ -12,8 +12,8 @@ import numpy as np
 from cxr_demo import methods
 from cxr_demo.case import Case
 from cxr_demo.evaluation import metrics, randomisation, trust
-from cxr_demo.films import image
-from cxr_demo.messages import record
+from cxr_demo.films import image, phantom
+from cxr_demo.messages import decimal, message, record
 from cxr_demo.output import report, viewer_data
 
 if TYPE_CHECKING:
@@ -41,6 +41,8 @@ def assessment_fields(
         "agreement": agreement_fields(explanations),
         "overlay": overlay_fields(explanations, finding),
         "lungs": record(held.lungs.said),
+        "lungs_area": float(held.lungs.mask.mean()),
+        "planted": _planted(held, film, next(iter(explanations.values())).labels),
         "marker": np.abs(held.marker).max(0).tolist(),
         "boxes": localisation_fields(explanations, film, boxes),
         "seconds": round(assessment.seconds, 2),
@@ -48,7 +50,21 @@ def assessment_fields(
 
 
 def _verdicts(found: trust.Trust) -> dict[str, Any]:
-    return report.trust_fields(found) | {"says": [record(found.says(i)) for i in range(len(found.faithfulness))]}
+    each = range(len(found.cover))
+    return report.trust_fields(found) | {
+        "says": [[record(sentence) for sentence in found.sentences(i)] for i in each],
+        "short": [record(found.best(i).short(i)) for i in each],
+    }
+
+
+def _planted(held: trust.Controls, film: Radiograph, labels: Sequence[str]) -> dict[str, Any] | None:
+    """A sentence on the effect of a phantom's planted finding on the model's score; None for other films."""
+    drawn = phantom.recognised(film)
+    if drawn is None or drawn.finding is None or drawn.finding not in labels:
+        return None
+    moved = held.tests["normal"].removed[labels.index(drawn.finding)]
+    value = decimal(f"{moved:+.2f}".replace("-", "\N{MINUS SIGN}"))
+    return record(message("verdict.planted", finding=report.readable(drawn.finding), value=value))
 
 
 def curve_fields(curves: Mapping[str, trust.Curve], held: trust.Controls, i: int) -> dict[str, Any]:
@@ -107,7 +123,7 @@ def _placed(values: np.ndarray, edges: Sequence[tuple[float, float, float, float
     values = values.astype(np.float16).astype(np.float32)
     mask = metrics.box_mask(edges, values.shape[-1])
     figures = {
-        "pointing": metrics.pointing(values, mask),
+        "peak": metrics.peak_inside(values, mask),
         "energy": metrics.energy(values, mask),
         "iou": metrics.iou(metrics.found_box(values), mask),
         "ceiling": metrics.ceiling(values, mask),

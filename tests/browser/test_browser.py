@@ -19,6 +19,7 @@ import pytest
 
 from benchmarks.visitor import Visitor as Other
 from cxr_demo.case import Case
+from cxr_demo.evaluation.trust import Verdict
 from cxr_demo.films import image, phantom
 from cxr_demo.messages import message, record
 from cxr_demo.methods import GradCAM
@@ -827,7 +828,7 @@ class TestBelieving:
     def test_every_card_has_its_verdict(self, measured):
         for key in DEFAULTS:
             line = measured.page.query_selector(f".card[data-method={key}] .trust")
-            assert line.get_attribute("data-verdict") in {"undefined", "random", "anatomy", "supported"}
+            assert line.get_attribute("data-verdict") in {verdict.value for verdict in Verdict}
             assert line.is_visible()
             assert len(line.inner_text()) > 20
 
@@ -866,10 +867,10 @@ class TestBelieving:
 
     def test_a_box_is_drawn_and_measured(self, measured):
         draw_a_box(measured)
-        measured.page.wait_for_selector(".card[data-method=lime] .boxed >> text=energy in box")
+        measured.page.wait_for_selector(".card[data-method=lime] .boxed >> text=In the box")
         measured.show("box").page.wait_for_selector("text=best IoU of its pieces")
         assert measured.page.get_attribute("#cxr-draw-box", "aria-pressed") == "false"
-        rows = measured.page.query_selector_all("table:has-text('peak inside (centre of its cell') tbody tr")
+        rows = measured.page.query_selector_all("table:has-text('peak inside (share of its cell') tbody tr")
         assert len(rows) == 3
         measured.page.click("text=Remove boxes")
         measured.page.wait_for_selector("text=best IoU of its pieces", state="detached")

@@ -80,6 +80,9 @@ class Corners:
     def copies(self, side):
         return 0
 
+    def total(self, scorer):
+        return None
+
     def attribute(self, scorer, x):
         findings, side = len(scorer.base), x.shape[-1]
         values = np.zeros((findings, side, side), np.float32)

@@ -240,11 +240,11 @@ def test_n_decides_about_the_plural():
 
 
 def test_sentences_are_joined_to_one_message():
-    first, second, third = message("verdict.undefined"), message("verdict.unstable"), message("verdict.undefined")
+    first, second, third = message("verdict.indistinct"), message("verdict.unstable"), message("verdict.indistinct")
     assert messages.joined(first) is first
     said = messages.joined(first, second, third)
     assert said == f"{first} {second} {third}"
-    assert identities(record(said)) == {"page.sentences", "verdict.undefined", "verdict.unstable"}
+    assert identities(record(said)) == {"page.sentences", "verdict.indistinct", "verdict.unstable"}
 
 
 def test_a_decimal_sign_is_left_to_the_language():
@@ -303,7 +303,12 @@ def test_a_refusal_says_whether_model_or_film_is_at_fault():
     ("method", "values", "identity", "parameters"),
     [
         ("lime", {"samples": 3}, "error.setting.whole_number", {"value": "3", "low": "100", "high": "5000"}),
-        ("lime", {"fill": "x"}, "error.setting.choice", {"value": "'x'", "names": "blurred, mean, black"}),
+        (
+            "lime",
+            {"fill": "x"},
+            "error.setting.choice",
+            {"value": "'x'", "names": "blurred, wide, mirror, mean, black, normal"},
+        ),
         ("lime", {"seed": "x"}, "error.setting.no_number", {"value": "'x'"}),
         ("occlusion", {"stride": 40}, "error.setting.gaps", {"stride": 40, "window": 32}),
     ],
@@ -371,21 +376,28 @@ def test_a_full_queue_says_about_how_long_it_takes(monkeypatch, seconds, identit
 
 
 def test_each_verdict_has_its_message_and_doubts_follow_it():
-    each = np.array([np.nan, 0.1, 0.5, 0.7, 0.7])
+    each = np.array([0.6, 0.6, 0.6, 0.6, 0.6])
+    measures = {
+        "removed": np.array([0, 2, 2, 2, 2]), "score": each, "lungs": np.array([0.2, 0.2, 0.6, 0.2, 0.2]),
+        "rivals": np.zeros(5, int), "chance": np.array([0, 0.9, 0, 0, 0]), "in_place": np.zeros(5), "limit": each,
+    }  # fmt: skip
+    other = measures | {"chance": np.full(5, 0.9)}
     found = trust.Trust(
-        faithfulness=each,
-        chance=np.array([0.0, 0.9, 0, 0, 0]),
-        anatomy=np.array([0, 0, 0.6, 0.2, 0.2]),
-        stability=np.array([1, 1, 1, 1, 0.2]),
-        outside=np.array([0, 0, 0, 0.3, 0.6]),
-        border=each,
-    )
-    said = [found.says(i) for i in range(5)]
-    assert [one.id for one in said[:4]] == [f"verdict.{found.verdict(i).value}" for i in range(4)]
-    assert {one.id for one in said[:4]} == {f"verdict.{verdict.value}" for verdict in trust.Verdict}
-    assert identities(record(said[3])) == {"verdict.supported", "number.decimal"}
-    doubts = {"page.sentences", "verdict.unstable", "verdict.outside"}
-    assert identities(record(said[4])) == {"verdict.supported", "number.decimal", *doubts}
+        {"blurred": trust.Foretold(**measures), "wide": trust.Foretold(**other)},
+        cover=["blurred"] * 5, stability=np.array([1, 1, 1, 1, 0.2]),
+        outside=each, border=each, total=each, expected=each,
+    )  # fmt: skip
+    short = [found.best(i).short(i) for i in range(4)]
+    ids = [f"verdict.short.{verdict.value}" for verdict in trust.Verdict]
+    assert [one.id for one in short] == [*ids[:2], "verdict.short.general.lungs", ids[3]]
+    said = [record(found.says(i)) for i in range(5)]
+    always = {"page.sentences", "verdict.cover", "choice.blurred"}
+    assert identities(said[0]) == {*always, "verdict.untestable.cover"}
+    assert identities(said[1]) == {*always, "verdict.indistinct"}
+    otherwise = {"verdict.other.indistinct", "choice.wide"}
+    assert identities(said[2]) == {*always, "verdict.general.lungs", *otherwise}
+    assert identities(said[3]) == {*always, "verdict.supported.there", *otherwise}
+    assert identities(said[4]) == {*always, "verdict.supported.there", *otherwise, "verdict.unstable"}
 
 
 # ------------------------------------------------------------------ answers to the browser

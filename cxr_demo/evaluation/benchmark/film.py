@@ -9,6 +9,7 @@ import numpy as np
 from cxr_demo.case import Case
 from cxr_demo.evaluation import metrics, randomisation, trust
 from cxr_demo.evaluation.benchmark.statistics import rounded
+from cxr_demo.evaluation.covering import CHANCE
 from cxr_demo.films import image
 
 if TYPE_CHECKING:
@@ -108,26 +109,25 @@ def _followed(curve: trust.Curve, held: trust.Controls, i: int) -> dict[str, flo
 
 
 def _trusted(found: trust.Trust, i: int) -> dict[str, float]:
-    """Trust measures of finding `i` by metric; the comparisons are 1 or 0, nan for an undefined verdict."""
+    """Trust measures of finding `i` by metric; comparisons are 1 or 0, nan if covering cannot test the finding."""
     verdict = found.verdict(i)
-    tested = verdict is not trust.Verdict.UNDEFINED
+    tested = verdict is not trust.Verdict.UNTESTABLE
     return {
-        "faithfulness": found.faithfulness[i],
-        "better than random": float(verdict is not trust.Verdict.RANDOM) if tested else np.nan,
-        "better than the lungs": float(verdict is trust.Verdict.SUPPORTED) if tested else np.nan,
+        "faithfulness": found.best(i).score[i] if tested else np.nan,
+        "better than random": float(verdict is not trust.Verdict.INDISTINCT) if tested else np.nan,
+        "supported": float(verdict is trust.Verdict.SUPPORTED) if tested else np.nan,
         "stability": found.stability[i],
         "outside the lungs": found.outside[i],
     }
 
 
 def _foretold(values: np.ndarray, held: trust.Controls, i: int) -> dict[str, float]:
-    """Faithfulness metrics of a control map (S, S)."""
-    cells, moved = trust.on_grid(values[None])[0], held.moved[:, i]
-    chance = metrics.chance(cells, held.signs, moved)
-    return {
-        "faithfulness": metrics.faithfulness(cells, held.signs, moved),
-        "better than random": np.nan if np.isnan(chance) else float(chance <= trust.CHANCE),
-    }
+    """Faithfulness metrics of a control map (S, S); nan as in `_trusted`."""
+    test, cells = held.tests[held.cover(i)], trust.on_grid(values[None])
+    chance = test.elsewhere(cells[0], i).chance
+    if np.isnan(chance) or test.removed[i] < trust.LEAST:
+        return {"faithfulness": np.nan, "better than random": np.nan}
+    return {"faithfulness": test.scores(cells)[0, i], "better than random": float(chance <= CHANCE)}
 
 
 def _agreement(explanations: Mapping[str, Explanation], name: str, i: int) -> dict[str, float]:

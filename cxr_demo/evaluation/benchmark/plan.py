@@ -7,7 +7,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from cxr_demo.evaluation import trust
+from cxr_demo.evaluation import covering, trust
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,8 +22,8 @@ class Plan:
 
     model: str  # full name with revision
     methods: Mapping[str, Mapping[str, Any]]  # settings by method key
-    grid: int = trust.GRID
-    pairs: int = trust.PAIRS
+    grid: int = covering.GRID
+    covers: tuple[Mapping[float, int], ...] = (trust.FIRST, trust.SECOND)
 
     @property
     def digest(self) -> str:

@@ -22,7 +22,7 @@ def plot(out: Path, figures: Sequence[Mapping[str, Any]]) -> None:
 
     for name, shown in {
         "localisation": ("pointing", "energy in box", "IoU"),
-        "faithfulness": ("insertion - deletion", "faithfulness", "better than the lungs"),
+        "faithfulness": ("insertion - deletion", "faithfulness", "supported"),
     }.items():
         chosen = [[f for f in figures if f["finding"] == "mean" and f["metric"] == metric] for metric in shown]
         if not all(chosen):

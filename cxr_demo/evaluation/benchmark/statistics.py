@@ -29,7 +29,7 @@ METRICS: dict[str, int] = {
     "insertion - deletion": 1,
     "faithfulness": 1,
     "better than random": 1,
-    "better than the lungs": 1,
+    "supported": 1,
     "stability": 1,
     "outside the lungs": 0,
     "agreement": 0,

@@ -5,7 +5,7 @@ import {clearBoxes, drawing, finishBox} from './actions.js';
 import {button, make, makeTable, refill, setDisabled} from './dom.js';
 import {edgesOf} from './geometry.js';
 import {tr} from './i18n.js';
-import {figure} from './numbers.js';
+import {figure, share} from './numbers.js';
 import {askTrust, boxesTold} from './requests.js';
 import {current, on, publish, pullBox, state, takesFilms, titleOf} from './store.js';
 import {trustWords} from './trust.js';
@@ -81,14 +81,11 @@ export function measuredBoxes() {
   return now ? found?.boxes?.[state.label] ?? null : null;
 }
 
-/** @param {boolean | null} pointing whether a map's peak lies in a box */
-export const inside = pointing => pointing === null ? '\u2013' : pointing ? tr('ui.boxes.yes') : tr('ui.boxes.no');
-
 function measuresOrButton() {
   const measured = Object.entries(measuredBoxes() ?? {});
   if (measured.length) {
     return [makeTable([tr('ui.boxes.peak_inside'), tr('ui.boxes.energy'), tr('ui.boxes.iou'), tr('ui.boxes.best_iou')], measured.map(([key, m]) => [titleOf(key),
-      [inside(m.pointing), figure(m.energy), figure(m.iou), figure(m.ceiling)].map(text => make('td', {}, text))]))];
+      [share(m.peak), figure(m.energy), figure(m.iou), figure(m.ceiling)].map(text => make('td', {}, text))]))];
   }
   if (!boxesOf(state.label).length) return [];
   const trust = current()?.trust ?? null;

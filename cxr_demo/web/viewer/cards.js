@@ -1,7 +1,7 @@
 // One card per method: its map, two facts about it, and a popover with everything else.
 
 /** @import {Answer, Entry, Maps, Method, Setting} from './types.d.ts' */
-import {inside, measuredBoxes} from './boxes.js';
+import {measuredBoxes} from './boxes.js';
 import {fit, picture, planeShown, stopsOf} from './canvas.js';
 import {ramp} from './colours.js';
 import {button, make, makeStage, setDisabled, setText} from './dom.js';
@@ -9,13 +9,13 @@ import {placeIn} from './geometry.js';
 import {followPointers} from './gestures.js';
 import {readable, say, tr} from './i18n.js';
 import {extremes, valueIn} from './maps.js';
-import {figure, fixed, lasting, signed} from './numbers.js';
+import {figure, fixed, lasting, share, signed} from './numbers.js';
 import {savePicture} from './picturefile.js';
 import {createPopover} from './popovers.js';
 import {pace, words} from './progress.js';
 import {askEstimate, askRun, stop} from './requests.js';
 import {current, entryOf, isBusy, on, publish, setSetting, setSettings, shown, state, switchMethod, takesFilms, waitsForRequest} from './store.js';
-import {reliabilityOf} from './reliability.js';
+import {createMeter, reliabilityOf} from './reliability.js';
 
 /** @typedef {Map<string, HTMLInputElement | HTMLSelectElement>} Fields by the setting's name */
 /** @typedef {ReturnType<typeof createParts> & {method: Method, fields: Fields}} Card */
@@ -57,6 +57,7 @@ function createParts(method, fields) {
     ['low', 'middle', 'high', 'readout', 'fidelity', 'boxed', 'status', 'figures', 'estimate'].map(name => make('span', {class: name}));
   status.setAttribute('role', 'status');
   const trust = make('span', {class: 'trust', hidden: true});
+  const meter = createMeter();
   const scale = make('div', {class: 'ramp'});
   const end = button(tr('ui.common.stop'), {class: 'stop', 'aria-label': tr('ui.cards.stop_method', about), hidden: true}, () => stop(method));
   const again = button(tr('ui.cards.run_again'), {class: 'quiet again', 'aria-label': tr('ui.cards.run_method', about), disabled: true}, () => askRun(method));
@@ -74,8 +75,8 @@ function createParts(method, fields) {
     place,
     make('div', {class: 'scale', title: method.unit.title}, scale, make('div', {class: 'ticks'}, low, middle, high)),
     make('p', {class: 'said'}, status, trust),
-    make('div', {class: 'line'}, readout, boxed, fidelity));
-  return {node, canvas, stage: place, low, middle, high, readout, fidelity, boxed, status, figures, estimate, trust, scale, bar, end, again, save, opener: more.opener};
+    make('div', {class: 'told'}, make('div', {class: 'line'}, meter.node), make('div', {class: 'line'}, readout, boxed, fidelity)));
+  return {node, canvas, stage: place, low, middle, high, readout, fidelity, boxed, status, figures, estimate, trust, meter, scale, bar, end, again, save, opener: more.opener};
 }
 
 /** @param {Method} method @param {Setting} setting */
@@ -200,16 +201,18 @@ function readOut(card) {
 }
 
 /** Shows how far the map can be trusted, and what lies in the finding's boxes. @param {Card} card */
-function showFacts({method, trust, boxed}) {
+function showFacts({method, trust, meter, boxed}) {
   const result = current();
   const verdict = result && reliabilityOf(method, result, state.chosen);
   trust.hidden = !verdict;
+  meter.show(method, verdict);
   const measured = verdict ? measuredBoxes()?.[method.key] : null;
-  setText(boxed, measured ? tr('ui.cards.in_box', {energy: figure(measured.energy), peak: inside(measured.pointing)}) : '');
+  setText(boxed, measured ? tr('ui.cards.in_box', {energy: figure(measured.energy), peak: share(measured.peak)}) : '');
   if (!verdict) return;
   trust.dataset.verdict = verdict.key;
-  setText(trust, verdict.words);
-  trust.title = verdict.words;
+  trust.classList.toggle('stays', verdict.stays);
+  setText(trust, verdict.short);
+  trust.title = verdict.full;
 }
 
 /** @param {Method} method */

@@ -48,7 +48,7 @@ function captionOf(method, result, maps, i, label, limit, stops) {
       boxesOf(label).length ? tr('ui.picture.boxes') : '',
       plantedEdges(film, label).length ? tr('ui.picture.planted') : '',
       levels.length ? tr('ui.picture.contours', {levels: percents}) : '',
-      reliabilityOf(method, result, i)?.words ?? '',
+      reliabilityOf(method, result, i)?.short ?? '',
       ...seen.warnings.map(warning => `\u26a0 ${say(warning)}`), tr('ui.picture.model', {name: spec.revision}), tr('ui.picture.file', {name: seen.film.name}),
       page.notice].filter(Boolean)};
 }

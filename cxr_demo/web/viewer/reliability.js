@@ -1,18 +1,50 @@
-// How far a method's map can be trusted, in one sentence.
+// How far a method's map can be trusted: a verdict, and how well the map foretells the score.
 
-/** @import {Method, Result} from './types.d.ts' */
-import {say, tr} from './i18n.js';
+/** @import {Method, MethodTrust, Result} from './types.d.ts' */
+import {make, setText} from './dom.js';
+import {readable, say, tr} from './i18n.js';
+import {figure} from './numbers.js';
 import {state} from './store.js';
-
 
 /**
  * @param {Method} method @param {Result} result @param {number} i a finding
- * @returns the verdict's key and sentence; null until the current map has been measured
+ * @returns the verdict's key, its sentence for the card and all its sentences, whether the map stays when the weights are
+ *   permuted, and the scores; null until the current map has been measured
  */
 export function reliabilityOf({key}, {entries, scramble, trust}, i) {
   const found = trust?.methods?.[key];
   if (!found || !trust.about.split(' ').includes(`${key}:${entries.get(key)?.run}`)) return null;
-  const kept = scramble?.maps.get(key)?.kept?.[i] ?? NaN;
-  const stays = kept >= state.page.stays ? tr('ui.cards.stays') : '';
-  return {key: found.verdict[i], words: [say(found.says[i]), stays].filter(Boolean).join(' ')};
+  const stays = (scramble?.maps.get(key)?.kept?.[i] ?? NaN) >= state.page.stays;
+  const also = stays ? [tr('ui.cards.stays')] : [];
+  return {key: found.verdict[i], stays, ...foretoldBy(found, i),
+    short: (stays ? also : [say(found.short[i])]).join(' '), full: [...found.says[i].map(say), ...also].join(' ')};
+}
+
+/** Scores with the covers that test a finding best. @param {MethodTrust} found @param {number} i */
+export function foretoldBy({cover, covers}, i) {
+  const {faithfulness, faithfulness_of_lungs: lungs, faithfulness_by_chance: chance} = covers[cover[i]];
+  return {score: faithfulness[i], lungs: lungs[i], chance: chance[i]};
+}
+
+/** @returns a bar from 0 to 1 with the band of chance and the lungs' mark, and a function that shows a score on it */
+export function createMeter() {
+  const [band, bar, mark] = ['band', 'bar', 'mark'].map(name => make('i', {class: name}));
+  const scale = make('span', {class: 'meter', role: 'img'}, band, bar, mark);
+  const value = make('b');
+  const node = make('div', {class: 'foretells', hidden: true}, make('span', {}, tr('ui.cards.foretells')), scale, value);
+  /** @param {Method} method @param {ReturnType<typeof foretoldBy> | null} scores */
+  const show = (method, scores) => {
+    node.hidden = scores?.score === null || scores?.score === undefined;
+    if (!scores || node.hidden) return;
+    const wide = (/** @type {number | null} */ score) => `${100 * Math.max(0, score ?? 0)}%`;
+    band.style.width = wide(scores.chance);
+    bar.style.width = wide(scores.score);
+    mark.style.left = wide(scores.lungs);
+    setText(value, figure(scores.score));
+    const words = tr('ui.cards.foretells_of', {method: method.title, finding: readable(state.label),
+      value: figure(scores.score), lungs: figure(scores.lungs), chance: figure(scores.chance)});
+    scale.setAttribute('aria-label', words);
+    node.title = words;
+  };
+  return {node, show};
 }

@@ -10,6 +10,7 @@ import {readable, say, tr} from './i18n.js';
 import {inflate} from './maps.js';
 import {figure, share} from './numbers.js';
 import {waiting} from './progress.js';
+import {foretoldBy} from './reliability.js';
 import {changePart, current, on, publish, setTrust, state, titleOf} from './store.js';
 
 /** @returns the two panels */
@@ -143,12 +144,21 @@ function placesBlock(found) {
   const i = state.chosen;
   const marker = found.marker ?? [];
   const labels = current()?.seen.labels ?? [];
-  const rows = Object.entries(found.methods ?? {}).map(([key, m]) => /** @type {const} */ ([titleOf(key),
-    [cell(share(m.outside_lungs[i])), cell(share(m.at_border[i])), cell(figure(m.stability[i])), cell(figure(m.faithfulness[i]))]]));
+  const methods = Object.entries(found.methods ?? {});
+  const rows = methods.map(([key, m]) => {
+    const {score, lungs, chance} = foretoldBy(m, i);
+    const sum = m.sum[i] === null ? '\u2013' : tr('ui.trust.sum_of', {sum: figure(m.sum[i]), expected: figure(m.expected_sum[i])});
+    return /** @type {const} */ ([titleOf(key), [cell(figure(score)), cell(figure(lungs), 'soft'), cell(figure(chance), 'soft'),
+      cell(share(m.outside_lungs[i])), cell(share(m.at_border[i])), cell(figure(m.stability[i])), cell(sum, 'whole')]]);
+  });
+  const heads = [tr('ui.cards.foretells'), tr('ui.trust.lungs'), tr('ui.trust.chance'),
+    tr('ui.trust.outside_lungs', {share: share(1 - (found.lungs_area ?? 0))}), tr('ui.trust.at_border'), tr('ui.trust.stability'), tr('ui.trust.sum')];
   const order = marker.map((_, k) => k).sort((a, b) => marker[b] - marker[a]);
   const most = order.slice(0, 3).map(k => `${readable(labels[k])} ${figure(marker[k])}`).join(', ');
   return make('div', {class: 'block'},
-    make('h4', {}, tr('ui.trust.shortcuts')),
-    makeTable([tr('ui.trust.outside_lungs'), tr('ui.trust.at_border'), tr('ui.trust.stability'), tr('ui.trust.faithfulness')], rows),
-    make('p', {class: 'soft'}, found.lungs && say(found.lungs), ' ', tr('ui.trust.marker', {value: figure(marker[i]), most})));
+    make('h4', {}, tr('ui.trust.measures')),
+    makeTable(heads, rows),
+    ...methods.map(([key, m]) => make('p', {class: 'verdict'}, make('b', {}, titleOf(key)), ' ', m.says[i].map(say).join(' '))),
+    make('p', {class: 'soft'}, found.planted && say(found.planted), ' ', found.lungs && say(found.lungs), ' ',
+      tr('ui.trust.marker', {value: figure(marker[i]), most})));
 }

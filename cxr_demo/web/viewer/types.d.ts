@@ -93,17 +93,23 @@ export interface Line {
   readonly name: string; readonly gap: number | null; readonly deletion: readonly number[]; readonly insertion: readonly number[];
 }
 export interface Curves { readonly shares: readonly number[]; readonly lines: readonly Line[] }
+/** Scores of maps with one content of the covers; see the Python class `Foretold`. */
+export interface Foretold {
+  readonly faithfulness: readonly (number | null)[]; readonly faithfulness_of_lungs: readonly (number | null)[];
+  readonly faithfulness_by_chance: readonly (number | null)[];
+}
 export interface MethodTrust {
-  readonly verdict: readonly string[]; readonly says: readonly Sentence[]; readonly outside_lungs: readonly (number | null)[];
-  readonly at_border: readonly (number | null)[]; readonly stability: readonly (number | null)[];
-  readonly faithfulness: readonly (number | null)[];
+  readonly verdict: readonly string[]; readonly says: readonly (readonly Sentence[])[]; readonly short: readonly Sentence[];
+  readonly cover: readonly string[]; readonly covers: Readonly<Record<string, Foretold>>;
+  readonly outside_lungs: readonly (number | null)[]; readonly at_border: readonly (number | null)[];
+  readonly stability: readonly (number | null)[]; readonly sum: readonly (number | null)[]; readonly expected_sum: readonly (number | null)[];
 }
 export interface Agreement {
   readonly pair: readonly [string, string]; readonly rank: readonly (number | null)[]; readonly rankOthers: readonly (number | null)[];
   readonly top: readonly (number | null)[]; readonly topOthers: readonly (number | null)[];
 }
 export interface BoxMeasures {
-  readonly pointing: boolean | null; readonly energy: number | null; readonly iou: number | null; readonly ceiling: number | null;
+  readonly peak: number | null; readonly energy: number | null; readonly iou: number | null; readonly ceiling: number | null;
 }
 /** Any answer of the server; its fields depend on the event. */
 export interface Answer extends Progress {
@@ -112,7 +118,7 @@ export interface Answer extends Progress {
   readonly choice?: { readonly name: string; readonly title: Sentence }; readonly field?: string; readonly busy?: boolean; readonly kept?: readonly (number | null)[]; readonly finding?: number;
   readonly curves?: Curves; readonly overlay?: { readonly side: number; readonly data: string } | null;
   readonly methods?: Readonly<Record<string, MethodTrust>>; readonly agreement?: readonly Agreement[];
-  readonly marker?: readonly number[]; readonly lungs?: Sentence;
+  readonly marker?: readonly number[]; readonly lungs?: Sentence; readonly lungs_area?: number; readonly planted?: Sentence | null;
   readonly boxes?: Readonly<Record<string, Readonly<Record<string, BoxMeasures>>>>;
   readonly failed?: string; readonly model?: boolean; readonly unreadable?: boolean; readonly members?: readonly string[]; readonly others?: number;
 }
@@ -153,7 +159,7 @@ export interface Measured { readonly curves: Curves; readonly overlay: Overlay |
 export interface Trust extends Progress {
   readonly about: string; readonly asked: string; readonly run: number; readonly state: 'running' | 'stopped' | 'done';
   readonly measured: ReadonlyMap<number, Measured>; readonly methods?: Answer['methods']; readonly agreement?: Answer['agreement'];
-  readonly marker?: Answer['marker']; readonly lungs?: Sentence; readonly boxes?: Answer['boxes']; readonly finding?: number;
+  readonly marker?: Answer['marker']; readonly lungs?: Sentence; readonly lungs_area?: number; readonly planted?: Sentence | null; readonly boxes?: Answer['boxes']; readonly finding?: number;
 }
 export interface ScrambledMap { readonly kept?: readonly (number | null)[]; readonly error?: Sentence | null; readonly maps: Maps | null }
 export interface Scramble extends Progress {

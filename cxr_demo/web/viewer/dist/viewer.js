@@ -1,4 +1,4 @@
-// Made by `make viewer`; sources sha256:72aec09e7e12700f64ea058ae396efc5e4a10771ffe9ba0b2b918ac584eec622
+// Made by `make viewer`; sources sha256:0f630e9117eb4308a7489792841c6014e214009d2b01113089e28d5d8756f703
 "use strict";
 var viewer = (() => {
   var __defProp = Object.defineProperty;
@@ -185,8 +185,8 @@ var viewer = (() => {
       const size = of ?? { width, height };
       return { label: labelOf(label), given: true, edges: corrected([x / size.width, y / size.height, (x + w) / size.width, (y + h) / size.height], turns, part) };
     });
-    const inside2 = all.filter(({ edges: [left, top, right, bottom] }) => left < 1 && top < 1 && right > 0 && bottom > 0);
-    return { inside: inside2, beside: all.length - inside2.length };
+    const inside = all.filter(({ edges: [left, top, right, bottom] }) => left < 1 && top < 1 && right > 0 && bottom > 0);
+    return { inside, beside: all.length - inside.length };
   }
   var askable = (boxes, labels) => boxes.filter((box) => labels.includes(box.label)).map(({ label, edges }) => ({ label, edges: (
     /** @type {Edges} */
@@ -350,8 +350,8 @@ var viewer = (() => {
     return table;
   }
   function hundredths({ width, height, values }, crop) {
-    const inside2 = (k, size, from, share2) => k >= Math.floor(from * size) && k < Math.ceil((from + share2) * size);
-    const seen = values.filter((_, k) => inside2(k % width, width, crop.left, crop.width) && inside2(Math.floor(k / width), height, crop.top, crop.height)).sort();
+    const inside = (k, size, from, share2) => k >= Math.floor(from * size) && k < Math.ceil((from + share2) * size);
+    const seen = values.filter((_, k) => inside(k % width, width, crop.left, crop.width) && inside(Math.floor(k / width), height, crop.top, crop.height)).sort();
     return [0.01, 0.99].map((q) => seen[Math.round(q * (seen.length - 1))] / DEEPEST);
   }
 
@@ -396,14 +396,14 @@ var viewer = (() => {
   function evidenceIn(maps, i, edges, crop) {
     const { side } = maps;
     const [x0, x1, y0, y1] = cellsOf(edges, side, crop);
-    let [inside2, all] = [0, 0];
+    let [inside, all] = [0, 0];
     plane(maps, i).forEach((q, k) => {
       if (q <= 0) return;
       const [x, y] = [k % side, Math.floor(k / side)];
       all += q;
-      if (x >= x0 && x < x1 && y >= y0 && y < y1) inside2 += q;
+      if (x >= x0 && x < x1 && y >= y0 && y < y1) inside += q;
     });
-    return all ? inside2 / all : null;
+    return all ? inside / all : null;
   }
   var kept = /* @__PURE__ */ new WeakMap();
   function smoothed(maps, i) {
@@ -1367,8 +1367,8 @@ var viewer = (() => {
     return ranked[margins.indexOf(Math.max(...margins))];
   }
   function logit(p) {
-    const inside2 = clamp(p, 1e-6, 1 - 1e-6);
-    return Math.log(inside2 / (1 - inside2));
+    const inside = clamp(p, 1e-6, 1 - 1e-6);
+    return Math.log(inside / (1 - inside));
   }
   function combined(probabilities) {
     const mean = probabilities.reduce((sum, p) => sum + logit(p), 0) / probabilities.length;
@@ -1697,12 +1697,12 @@ var viewer = (() => {
   function giveBoxes({ film, seen }) {
     const key = stem(film.name);
     const known = state.table.get(key) ?? [];
-    const { inside: inside2, beside } = placed(known, seen.film, turnsOf(film.source?.correction ?? ""), film.source?.part);
+    const { inside, beside } = placed(known, seen.film, turnsOf(film.source?.correction ?? ""), film.source?.part);
     if (state.awaited?.stems.has(key)) {
       note("box", state.awaited.words);
       awaitTable(null);
     }
-    if (known.length) setBoxes(film, [...film.boxes.filter((box) => !box.given), ...inside2]);
+    if (known.length) setBoxes(film, [...film.boxes.filter((box) => !box.given), ...inside]);
     if (beside && !film.source?.part) note("box", tr("ui.films.boxes_beside", { n: beside, name: film.name }));
     keepFilms();
   }
@@ -2268,6 +2268,50 @@ var viewer = (() => {
     )));
   }
 
+  // cxr_demo/web/viewer/reliability.js
+  function reliabilityOf({ key }, { entries, scramble, trust }, i) {
+    const found = trust?.methods?.[key];
+    if (!found || !trust.about.split(" ").includes(`${key}:${entries.get(key)?.run}`)) return null;
+    const stays = (scramble?.maps.get(key)?.kept?.[i] ?? NaN) >= state.page.stays;
+    const also = stays ? [tr("ui.cards.stays")] : [];
+    return {
+      key: found.verdict[i],
+      stays,
+      ...foretoldBy(found, i),
+      short: (stays ? also : [say(found.short[i])]).join(" "),
+      full: [...found.says[i].map(say), ...also].join(" ")
+    };
+  }
+  function foretoldBy({ cover: cover2, covers }, i) {
+    const { faithfulness, faithfulness_of_lungs: lungs, faithfulness_by_chance: chance } = covers[cover2[i]];
+    return { score: faithfulness[i], lungs: lungs[i], chance: chance[i] };
+  }
+  function createMeter() {
+    const [band, bar, mark2] = ["band", "bar", "mark"].map((name) => make("i", { class: name }));
+    const scale = make("span", { class: "meter", role: "img" }, band, bar, mark2);
+    const value = make("b");
+    const node = make("div", { class: "foretells", hidden: true }, make("span", {}, tr("ui.cards.foretells")), scale, value);
+    const show2 = (method, scores) => {
+      node.hidden = scores?.score === null || scores?.score === void 0;
+      if (!scores || node.hidden) return;
+      const wide = (score) => `${100 * Math.max(0, score ?? 0)}%`;
+      band.style.width = wide(scores.chance);
+      bar.style.width = wide(scores.score);
+      mark2.style.left = wide(scores.lungs);
+      setText(value, figure(scores.score));
+      const words2 = tr("ui.cards.foretells_of", {
+        method: method.title,
+        finding: readable(state.label),
+        value: figure(scores.score),
+        lungs: figure(scores.lungs),
+        chance: figure(scores.chance)
+      });
+      scale.setAttribute("aria-label", words2);
+      node.title = words2;
+    };
+    return { node, show: show2 };
+  }
+
   // cxr_demo/web/viewer/trust.js
   function createTrust() {
     const [reliable, agree] = [panel(tr("ui.trust.title")), panel(tr("ui.trust.agree"))];
@@ -2385,21 +2429,49 @@ var viewer = (() => {
     const i = state.chosen;
     const marker = found.marker ?? [];
     const labels = current()?.seen.labels ?? [];
-    const rows = Object.entries(found.methods ?? {}).map(([key, m]) => (
-      /** @type {const} */
-      [
-        titleOf(key),
-        [cell(share(m.outside_lungs[i])), cell(share(m.at_border[i])), cell(figure(m.stability[i])), cell(figure(m.faithfulness[i]))]
-      ]
-    ));
+    const methods = Object.entries(found.methods ?? {});
+    const rows = methods.map(([key, m]) => {
+      const { score, lungs, chance } = foretoldBy(m, i);
+      const sum = m.sum[i] === null ? "\u2013" : tr("ui.trust.sum_of", { sum: figure(m.sum[i]), expected: figure(m.expected_sum[i]) });
+      return (
+        /** @type {const} */
+        [titleOf(key), [
+          cell(figure(score)),
+          cell(figure(lungs), "soft"),
+          cell(figure(chance), "soft"),
+          cell(share(m.outside_lungs[i])),
+          cell(share(m.at_border[i])),
+          cell(figure(m.stability[i])),
+          cell(sum, "whole")
+        ]]
+      );
+    });
+    const heads = [
+      tr("ui.cards.foretells"),
+      tr("ui.trust.lungs"),
+      tr("ui.trust.chance"),
+      tr("ui.trust.outside_lungs", { share: share(1 - (found.lungs_area ?? 0)) }),
+      tr("ui.trust.at_border"),
+      tr("ui.trust.stability"),
+      tr("ui.trust.sum")
+    ];
     const order = marker.map((_, k) => k).sort((a, b) => marker[b] - marker[a]);
     const most = order.slice(0, 3).map((k) => `${readable(labels[k])} ${figure(marker[k])}`).join(", ");
     return make(
       "div",
       { class: "block" },
-      make("h4", {}, tr("ui.trust.shortcuts")),
-      makeTable([tr("ui.trust.outside_lungs"), tr("ui.trust.at_border"), tr("ui.trust.stability"), tr("ui.trust.faithfulness")], rows),
-      make("p", { class: "soft" }, found.lungs && say(found.lungs), " ", tr("ui.trust.marker", { value: figure(marker[i]), most }))
+      make("h4", {}, tr("ui.trust.measures")),
+      makeTable(heads, rows),
+      ...methods.map(([key, m]) => make("p", { class: "verdict" }, make("b", {}, titleOf(key)), " ", m.says[i].map(say).join(" "))),
+      make(
+        "p",
+        { class: "soft" },
+        found.planted && say(found.planted),
+        " ",
+        found.lungs && say(found.lungs),
+        " ",
+        tr("ui.trust.marker", { value: figure(marker[i]), most })
+      )
     );
   }
 
@@ -2735,28 +2807,18 @@ var viewer = (() => {
     const now = state.film && found?.asked === JSON.stringify(boxesTold(state.film));
     return now ? found?.boxes?.[state.label] ?? null : null;
   }
-  var inside = (pointing) => pointing === null ? "\u2013" : pointing ? tr("ui.boxes.yes") : tr("ui.boxes.no");
   function measuresOrButton() {
     const measured = Object.entries(measuredBoxes() ?? {});
     if (measured.length) {
       return [makeTable([tr("ui.boxes.peak_inside"), tr("ui.boxes.energy"), tr("ui.boxes.iou"), tr("ui.boxes.best_iou")], measured.map(([key, m]) => [
         titleOf(key),
-        [inside(m.pointing), figure(m.energy), figure(m.iou), figure(m.ceiling)].map((text) => make("td", {}, text))
+        [share(m.peak), figure(m.energy), figure(m.iou), figure(m.ceiling)].map((text) => make("td", {}, text))
       ]))];
     }
     if (!boxesOf(state.label).length) return [];
     const trust = current()?.trust ?? null;
     if (!trust?.methods || trust.state === "running") return [make("p", { class: "soft" }, trustWords(trust))];
     return [button(tr("ui.boxes.measure"), { class: "quiet", id: "cxr-measure-boxes" }, () => askTrust(true))];
-  }
-
-  // cxr_demo/web/viewer/reliability.js
-  function reliabilityOf({ key }, { entries, scramble, trust }, i) {
-    const found = trust?.methods?.[key];
-    if (!found || !trust.about.split(" ").includes(`${key}:${entries.get(key)?.run}`)) return null;
-    const kept3 = scramble?.maps.get(key)?.kept?.[i] ?? NaN;
-    const stays = kept3 >= state.page.stays ? tr("ui.cards.stays") : "";
-    return { key: found.verdict[i], words: [say(found.says[i]), stays].filter(Boolean).join(" ") };
   }
 
   // cxr_demo/web/viewer/wrapping.js
@@ -2813,7 +2875,7 @@ var viewer = (() => {
         boxesOf(label).length ? tr("ui.picture.boxes") : "",
         plantedEdges(film, label).length ? tr("ui.picture.planted") : "",
         levels2.length ? tr("ui.picture.contours", { levels: percents }) : "",
-        reliabilityOf(method, result, i)?.words ?? "",
+        reliabilityOf(method, result, i)?.short ?? "",
         ...seen.warnings.map((warning) => `\u26A0 ${say(warning)}`),
         tr("ui.picture.model", { name: spec.revision }),
         tr("ui.picture.file", { name: seen.film.name }),
@@ -2922,6 +2984,7 @@ var viewer = (() => {
     const [low, middle2, high, readout, fidelity, boxed, status, figures, estimate] = ["low", "middle", "high", "readout", "fidelity", "boxed", "status", "figures", "estimate"].map((name) => make("span", { class: name }));
     status.setAttribute("role", "status");
     const trust = make("span", { class: "trust", hidden: true });
+    const meter = createMeter();
     const scale = make("div", { class: "ramp" });
     const end = button(tr("ui.common.stop"), { class: "stop", "aria-label": tr("ui.cards.stop_method", about2), hidden: true }, () => stop(method));
     const again = button(tr("ui.cards.run_again"), { class: "quiet again", "aria-label": tr("ui.cards.run_method", about2), disabled: true }, () => askRun(method));
@@ -2950,9 +3013,9 @@ var viewer = (() => {
       place,
       make("div", { class: "scale", title: method.unit.title }, scale, make("div", { class: "ticks" }, low, middle2, high)),
       make("p", { class: "said" }, status, trust),
-      make("div", { class: "line" }, readout, boxed, fidelity)
+      make("div", { class: "told" }, make("div", { class: "line" }, meter.node), make("div", { class: "line" }, readout, boxed, fidelity))
     );
-    return { node, canvas, stage: place, low, middle: middle2, high, readout, fidelity, boxed, status, figures, estimate, trust, scale, bar, end, again, save, opener: more.opener };
+    return { node, canvas, stage: place, low, middle: middle2, high, readout, fidelity, boxed, status, figures, estimate, trust, meter, scale, bar, end, again, save, opener: more.opener };
   }
   var idOf = (method, setting) => `cxr-${method.key}-${setting.name}`;
   function labelled(method, setting, fields) {
@@ -3049,16 +3112,18 @@ var viewer = (() => {
     const place = placeIn(state.pointer, crop);
     setText(card.readout, !place ? tr("ui.cards.not_seen") : tr("ui.cards.here", { value: signed(valueIn(maps, state.chosen, place), maps.limit[state.chosen]) }));
   }
-  function showFacts({ method, trust, boxed }) {
+  function showFacts({ method, trust, meter, boxed }) {
     const result = current();
     const verdict = result && reliabilityOf(method, result, state.chosen);
     trust.hidden = !verdict;
+    meter.show(method, verdict);
     const measured = verdict ? measuredBoxes()?.[method.key] : null;
-    setText(boxed, measured ? tr("ui.cards.in_box", { energy: figure(measured.energy), peak: inside(measured.pointing) }) : "");
+    setText(boxed, measured ? tr("ui.cards.in_box", { energy: figure(measured.energy), peak: share(measured.peak) }) : "");
     if (!verdict) return;
     trust.dataset.verdict = verdict.key;
-    setText(trust, verdict.words);
-    trust.title = verdict.words;
+    trust.classList.toggle("stays", verdict.stays);
+    setText(trust, verdict.short);
+    trust.title = verdict.full;
   }
   function saveMap(method) {
     const maps = entryOf2(method)?.maps;
