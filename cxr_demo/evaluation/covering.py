@@ -36,7 +36,7 @@ ASIDE = 1 / 7
 DEDUCTION = 0.1
 #: Steps in cells between the places to which a map is moved for the null distribution.
 STEP = 2
-#: A map is not told apart from the same map put elsewhere if a larger share of places does as well.
+#: A map is no better than the same map put elsewhere if a larger share of places does as well.
 CHANCE = 0.05
 #: Standard deviation in logits of the effects of covers of one size below which they count as equal.
 STILL = 1e-4

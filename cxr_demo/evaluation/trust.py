@@ -215,13 +215,26 @@ class Trust:
         """The verdict for finding `i`, with the covers that test it best."""
         return self.best(i).verdict(i)
 
+    def others(self, i: int) -> dict[str, Verdict]:
+        """The verdicts for finding `i` of other contents that can test it and differ, by the content."""
+        own = self.verdict(i)
+        found = {name: foretold.verdict(i) for name, foretold in self.foretold.items()}
+        return {
+            name: verdict
+            for name, verdict in found.items()
+            if verdict is not own and Verdict.UNTESTABLE not in (verdict, own)
+        }
+
+    def short(self, i: int) -> Message:
+        """The verdict for finding `i` in a sentence or two that fit a card."""
+        said = self.best(i).short(i)
+        failed = Verdict.INDISTINCT in (self.verdict(i), *self.others(i).values())
+        return joined(said, message("verdict.short.otherwise")) if failed and self.others(i) else said
+
     def sentences(self, i: int) -> list[Message]:
         """The verdict for finding `i` in sentences, and that of another cover if it differs."""
         found = [self.best(i).says(i), message("verdict.cover", cover=title(self.cover[i]))]
-        for name, other in self.foretold.items():
-            verdict = other.verdict(i)
-            if Verdict.UNTESTABLE not in (verdict, self.verdict(i)) and verdict is not self.verdict(i):
-                found.append(_by_another(name, verdict))
+        found += [_by_another(name, verdict) for name, verdict in self.others(i).items()]
         if self.stability[i] < 0.5:
             found.append(message("verdict.unstable"))
         return found

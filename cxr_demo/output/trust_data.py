@@ -53,7 +53,7 @@ def _verdicts(found: trust.Trust) -> dict[str, Any]:
     each = range(len(found.cover))
     return report.trust_fields(found) | {
         "says": [[record(sentence) for sentence in found.sentences(i)] for i in each],
-        "short": [record(found.best(i).short(i)) for i in each],
+        "short": [record(found.short(i)) for i in each],
     }
 
 

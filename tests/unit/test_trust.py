@@ -1,4 +1,4 @@
-"""What is said of a film's maps: planted evidence is called supported, maps that know nothing are not told apart."""
+"""What is said of a film's maps: planted evidence is called supported, maps that know nothing are undecided."""
 
 import numpy as np
 import pytest
@@ -137,7 +137,7 @@ class TestControls:
 
 
 class TestVerdicts:
-    def test_maps_that_know_nothing_are_not_told_apart(self, case):
+    def test_maps_that_know_nothing_are_undecided(self, case):
         for n, maps in enumerate((
             image.by_area(np.random.default_rng(1).standard_normal((TRIED, 7, 7)), SIZE),  # cells
             image.by_area(np.random.default_rng(2).standard_normal((TRIED, 14, 14)), SIZE),  # finer ones
@@ -192,9 +192,9 @@ class TestVerdicts:
             ({"lungs": np.nan, "chance": np.nan}, Verdict.UNTESTABLE, "does not move this finding’s score"),
             ({"removed": 0.09}, Verdict.UNTESTABLE, "the film wholly covered scores as high"),
             ({"chance": 0.06}, Verdict.INDISTINCT, "than as the same map put elsewhere"),
-            ({"lungs": 0.6}, Verdict.GENERAL, "no better than marking the lungs"),
+            ({"lungs": 0.6}, Verdict.GENERAL, "no better than marking the lungs of any film"),
             ({"rivals": 3}, Verdict.GENERAL, "3 of this method’s maps of other findings"),
-            ({"rivals": 2}, Verdict.SUPPORTED, "covering the places that it marks moves"),
+            ({"rivals": 2}, Verdict.SUPPORTED, "hiding the places that it marks moves"),
             ({"in_place": 0.06, "chance": 0.021}, Verdict.SUPPORTED, "or up to a cell beside them"),
             ({"chance": 0.021}, Verdict.SUPPORTED, "at most 3 of 100 other places"),
         ],
@@ -208,7 +208,7 @@ class TestVerdicts:
 
     def test_another_cover_that_says_otherwise_is_quoted(self):
         said = trusted(foretold(), foretold(chance=0.5)).says(0)
-        assert said.endswith("With another content (blurred widely): not told apart.")
+        assert said.endswith("With another content (blurred widely): undecided.")
         assert "With" not in trusted(foretold(), foretold(removed=0.0)).says(0)
         assert "With" not in trusted(foretold(), foretold()).says(0)
         assert trusted(foretold(rivals=5), foretold(), cover="wide").says(0).endswith("(blurred): general.")

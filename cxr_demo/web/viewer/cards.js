@@ -179,7 +179,8 @@ function describe(card, entry, map) {
   card.canvas.setAttribute('aria-label', said);
   const fidelity = entry?.fidelity?.[state.chosen] ?? null;
   const fits = fidelity === null ? '' : tr('ui.cards.fits_model', {value: fixed(fidelity, 2)});
-  setText(card.fidelity, [map ? faintness(method, map.maps) : '', fits].filter(Boolean).join(' \u00b7 '));
+  card.fidelity.title = [map ? faintness(method, map.maps) : '', fits].filter(Boolean).join(' \u00b7 ');
+  setText(card.fidelity, card.fidelity.title);
 }
 
 /** States a map's strength in words where each card has its own scale. @param {Method} method @param {Maps} maps */

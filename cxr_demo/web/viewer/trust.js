@@ -159,6 +159,7 @@ function placesBlock(found) {
     make('h4', {}, tr('ui.trust.measures')),
     makeTable(heads, rows),
     ...methods.map(([key, m]) => make('p', {class: 'verdict'}, make('b', {}, titleOf(key)), ' ', m.says[i].map(say).join(' '))),
+    make('p', {class: 'soft'}, tr('ui.trust.key')),
     make('p', {class: 'soft'}, found.planted && say(found.planted), ' ', found.lungs && say(found.lungs), ' ',
       tr('ui.trust.marker', {value: figure(marker[i]), most})));
 }

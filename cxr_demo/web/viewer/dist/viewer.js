@@ -1,4 +1,4 @@
-// Made by `make viewer`; sources sha256:0f630e9117eb4308a7489792841c6014e214009d2b01113089e28d5d8756f703
+// Made by `make viewer`; sources sha256:af69921ba9e017d1826070c41877b5f5a0dd2d77122b3ecde333361fa3759eab
 "use strict";
 var viewer = (() => {
   var __defProp = Object.defineProperty;
@@ -2463,6 +2463,7 @@ var viewer = (() => {
       make("h4", {}, tr("ui.trust.measures")),
       makeTable(heads, rows),
       ...methods.map(([key, m]) => make("p", { class: "verdict" }, make("b", {}, titleOf(key)), " ", m.says[i].map(say).join(" "))),
+      make("p", { class: "soft" }, tr("ui.trust.key")),
       make(
         "p",
         { class: "soft" },
@@ -3097,7 +3098,8 @@ var viewer = (() => {
     card.canvas.setAttribute("aria-label", said);
     const fidelity = entry?.fidelity?.[state.chosen] ?? null;
     const fits = fidelity === null ? "" : tr("ui.cards.fits_model", { value: fixed(fidelity, 2) });
-    setText(card.fidelity, [map ? faintness(method, map.maps) : "", fits].filter(Boolean).join(" \xB7 "));
+    card.fidelity.title = [map ? faintness(method, map.maps) : "", fits].filter(Boolean).join(" \xB7 ");
+    setText(card.fidelity, card.fidelity.title);
   }
   function faintness(method, maps) {
     if (!method.comparable) return "";
