@@ -23,6 +23,7 @@ from cxr_demo.case import maps_of_inputs
 from cxr_demo.errors import BadSetting
 from cxr_demo.evaluation import metrics
 from cxr_demo.evaluation.covering import CHANCE, GRID, CoverTest, covers
+from cxr_demo.evaluation.origin import Origin, origin
 from cxr_demo.films import image
 from cxr_demo.films.lungs import Lungs, lungs
 from cxr_demo.messages import Message, joined, message
@@ -257,9 +258,10 @@ def _by_another(fill: str, verdict: Verdict) -> Message:
 class Assessment:
     """All measures of one film's maps; mappings are by method key."""
 
-    finding: int  # index of the finding of the curves
+    finding: int  # index of the finding of the curves and of the origin
     trust: Mapping[str, Trust]
     curves: Mapping[str, Curve]
+    origin: Origin | None  # of the highest cell of Grad-CAM's map; None without the map, or if no cover lowers the cell
     controls: Controls
     seconds: float
 
@@ -379,7 +381,7 @@ def curves(case: Case, i: int, maps: Sequence[np.ndarray], budget: Budget | None
 def assess(
     case: Case, explanations: Mapping[str, Explanation], finding: int, budget: Budget | None = None
 ) -> Assessment:
-    """Measure a film's maps: trust for all findings, curves for the finding with index `finding`.
+    """Measure a film's maps: trust for all findings, curves and origin for the finding with index `finding`.
 
     BadSetting for an index that the model does not have; Cancelled or DeadlinePassed when the budget ends the run.
     """
@@ -390,7 +392,8 @@ def assess(
     measured = {key: measure(case, used[key], e, budget) for key, e in explanations.items()}
     maps = [e.values[finding].astype(np.float32) for e in explanations.values()]
     drawn = dict(zip(explanations, curves(case, finding, maps, budget), strict=True))
-    return Assessment(finding, measured, drawn, controls(case, budget), time.perf_counter() - began)
+    traced = origin(case, finding, budget) if methods.GradCAM.key in explanations else None
+    return Assessment(finding, measured, drawn, traced, controls(case, budget), time.perf_counter() - began)
 
 
 def _stability(case: Case, method: Method, explanation: Explanation, budget: Budget | None) -> np.ndarray:

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 __all__ = [
-    "DEFAULTS", "METHODS", "Method", "Setting", "Step", "choose", "configure", "method", "setting", "settings_of",
-    "values_of",
+    "DEFAULTS", "METHODS", "GradCAM", "Method", "Setting", "Step", "choose", "configure", "method", "setting",
+    "settings_of", "values_of",
 ]  # fmt: skip
 
 METHODS: tuple[type[Method], ...] = (GradCAM, LIME, Occlusion, GradCAMPlusPlus, LayerCAM)

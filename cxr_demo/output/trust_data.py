@@ -19,6 +19,7 @@ from cxr_demo.output import report, viewer_data
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from cxr_demo.evaluation.origin import Origin
     from cxr_demo.films.label_tables import Box
     from cxr_demo.inference.scoring import Budget
     from cxr_demo.types import Explanation, Radiograph
@@ -40,6 +41,7 @@ def assessment_fields(
         "curves": curve_fields(assessment.curves, held, finding),
         "agreement": agreement_fields(explanations),
         "overlay": overlay_fields(explanations, finding),
+        "origin": _origin(assessment.origin),
         "lungs": record(held.lungs.said),
         "lungs_area": float(held.lungs.mask.mean()),
         "planted": _planted(held, film, next(iter(explanations.values())).labels),
@@ -99,7 +101,21 @@ def overlay_fields(explanations: Mapping[str, Explanation], i: int) -> dict[str,
         return None
     maps = [image.by_area(e.values[i : i + 1], OVERLAY)[0] for e in explanations.values()]
     planes = np.rint(np.stack(metrics.consensus(maps)) * 127).astype(np.int8)
-    return {"side": OVERLAY, "data": base64.b64encode(zlib.compress(planes.tobytes(), 6)).decode()}
+    return {"side": OVERLAY, "data": _packed(planes)}
+
+
+def _origin(found: Origin | None) -> dict[str, Any] | None:
+    """The drops of Grad-CAM's highest cell as an int8 plane in units of 1/127 of the largest; the outline's level."""
+    if found is None:
+        return None
+    unit = found.drops.max() / 127
+    plane = np.rint(found.drops / unit).astype(np.int8)
+    data = {"side": len(plane), "data": _packed(plane), "level": round(found.level / unit, 1)}
+    return {"method": methods.GradCAM.key, **data}
+
+
+def _packed(planes: np.ndarray) -> str:
+    return base64.b64encode(zlib.compress(planes.tobytes(), 6)).decode()
 
 
 def localisation_fields(

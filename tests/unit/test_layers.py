@@ -26,7 +26,7 @@ ROOMS: dict[str, list[str]] = {
     "inference": ["memory", "scheduler", "patches", "openvino", "engine", "scoring"],
     "methods": [],
     "case": [],
-    "evaluation": ["metrics", "randomisation", "covering", "trust"],
+    "evaluation": ["metrics", "randomisation", "covering", "origin", "trust"],
     "evaluation/benchmark": ["statistics", "plots", "plan", "tables", "film", "run"],
     "output": ["render", "report", "viewer_data", "trust_data", "result", "html_report", "export", "notebook"],
     "web": [],

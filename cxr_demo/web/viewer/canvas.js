@@ -1,6 +1,6 @@
 // Draws films and maps on canvases, at the chosen zoom, window and colours.
 
-/** @import {Edges, Film, Frame, Maps, Method, Result, Size, Stops, View} from './types.d.ts' */
+/** @import {Edges, Film, Frame, Maps, Method, Origin, Result, Size, Stops, View} from './types.d.ts' */
 import {coloured, isHidden} from './colours.js';
 import {make, penOf, present} from './dom.js';
 import {frame, within} from './geometry.js';
@@ -153,19 +153,39 @@ function contours(pen, maps, i, limit, {left, top, width, height}, size) {
   const values = planeShown(maps, i);
   for (const level of state.levels.flatMap(share => [share, -share])) {
     if (isHidden(level, state.side)) continue;
-    const path = new Path2D();
-    for (const [a, b] of isoline(values, maps.side, level * limit / maps.scale[i])) {
-      path.moveTo(left + a[0] * width / maps.side, top + a[1] * height / maps.side);
-      path.lineTo(left + b[0] * width / maps.side, top + b[1] * height / maps.side);
-    }
+    const lines = isoline(values, maps.side, level * limit / maps.scale[i]);
     const thick = Math.max(1, size / 420);
-    for (const [colour, times] of /** @type {const} */ ([['rgb(0 0 0 / .75)', 3], ['rgb(255 255 255)', 1.2]])) {
-      pen.save();
-      Object.assign(pen, {strokeStyle: colour, lineWidth: thick * times, lineCap: 'round'});
-      if (level < 0) pen.setLineDash([5 * thick, 4 * thick]);
-      pen.stroke(path);
-      pen.restore();
-    }
+    stroke(pen, lines, maps.side, {left, top, width, height}, {ink: 'rgb(255 255 255)', thick, dash: level < 0 ? [5 * thick, 4 * thick] : []});
+  }
+}
+
+/**
+ * Outlines the places from which a map's highest cell gets half of its value.
+ * @param {HTMLCanvasElement} canvas @param {Result} result @param {Origin} origin
+ */
+export function outlineOrigin(canvas, result, {side, values, level}) {
+  const place = within(frame(canvas, state.view), result.seen.film.crop);
+  const thick = Math.max(0.8, canvas.width / 520);
+  stroke(penOf(canvas), isoline(values, side, level), side, place, {ink: ORIGIN, thick, dash: [thick, 3 * thick]});
+}
+
+/**
+ * Draws line segments, in cells of a map, with a dark edge.
+ * @param {CanvasRenderingContext2D} pen @param {ReturnType<typeof isoline>} lines @param {number} side @param {Frame} place
+ * @param {{ink: string, thick: number, dash: number[]}} style
+ */
+function stroke(pen, lines, side, {left, top, width, height}, {ink, thick, dash}) {
+  const path = new Path2D();
+  for (const [a, b] of lines) {
+    path.moveTo(left + a[0] * width / side, top + a[1] * height / side);
+    path.lineTo(left + b[0] * width / side, top + b[1] * height / side);
+  }
+  for (const [colour, times] of /** @type {const} */ ([['rgb(0 0 0 / .75)', 3], [ink, 1.2]])) {
+    pen.save();
+    Object.assign(pen, {strokeStyle: colour, lineWidth: thick * times, lineCap: 'round'});
+    pen.setLineDash(dash);
+    pen.stroke(path);
+    pen.restore();
   }
 }
 
@@ -193,7 +213,7 @@ export function hatch(pen, canvas, crop, view) {
 
 // ------------------------------------------------------------------ boxes over both
 
-const [KNOWN, MARKED] = ['rgb(255 214 70)', 'rgb(120 255 160)'];
+const [KNOWN, MARKED, ORIGIN] = ['rgb(255 214 70)', 'rgb(120 255 160)', 'rgb(190 230 255)'];
 
 /**
  * Draws a finding's boxes or a student's mark; dashed, where it is planted, and all true places once the answer is shown.

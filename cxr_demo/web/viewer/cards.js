@@ -2,7 +2,7 @@
 
 /** @import {Answer, Entry, Maps, Method, Setting} from './types.d.ts' */
 import {measuredBoxes} from './boxes.js';
-import {fit, picture, planeShown, stopsOf} from './canvas.js';
+import {fit, outlineOrigin, picture, planeShown, stopsOf} from './canvas.js';
 import {ramp} from './colours.js';
 import {button, make, makeStage, setDisabled, setText} from './dom.js';
 import {placeIn} from './geometry.js';
@@ -140,6 +140,8 @@ function drawCard(card) {
   const stops = stopsOf(method);
   const map = maps ? {maps, limit: limitOf(method, maps), stops} : null;
   picture(card.canvas, result, map);
+  const origin = map && reliabilityOf(method, result, state.chosen) ? result.trust?.measured.get(state.chosen)?.origin : null;
+  if (origin?.method === method.key) outlineOrigin(card.canvas, result, origin);
   card.scale.style.backgroundImage = ramp(stops, state.side, state.opacity);
   ticks(card, stops[0][0], map?.limit);
   describe(card, entry, map);

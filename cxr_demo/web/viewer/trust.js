@@ -54,25 +54,26 @@ export function heardTrust(answer) {
     setTrust(result, null);
   } else {
     changePart(trust, {ahead: null, ...answer, state: answer.error ? 'stopped' : 'done'});
-    if (answer.curves) takeMeasured(result, trust, answer.finding ?? 0, answer.curves, answer.overlay ?? null);
+    if (answer.curves) takeMeasured(result, trust, answer.finding ?? 0, answer.curves, answer);
   }
   publish('trust');
 }
 
 /**
- * Curves and overlay of one finding; those of the others stay.
- * @param {Result} result @param {Trust} trust @param {number} i @param {Curves} curves @param {Answer['overlay']} packed
+ * Curves, overlay and origin of one finding; those of the others stay.
+ * @param {Result} result @param {Trust} trust @param {number} i @param {Curves} curves @param {Answer} packed
  */
-async function takeMeasured(result, trust, i, curves, packed) {
+async function takeMeasured(result, trust, i, curves, {overlay, origin}) {
   /** @type {(to: Trust, own: Measured) => void} */
   const keep = (to, own) => changePart(to, {measured: new Map(to.measured).set(i, own)});
-  const own = {curves, overlay: null};
+  const own = {curves, overlay: null, origin: null};
   keep(trust, own);
-  if (!packed) return;
-  const planes = new Int8Array(await inflate(packed.data));
+  const [planes, values] = await Promise.all([overlay, origin].map(async one => new Int8Array(one ? await inflate(one.data) : [])));
   // it may have been asked again meanwhile, which keeps what is measured
-  if (result.trust?.measured.get(i) === own) keep(result.trust, {curves, overlay: {side: packed.side, planes}});
+  if (result.trust?.measured.get(i) !== own) return;
+  keep(result.trust, {curves, overlay: overlay ? {side: overlay.side, planes} : null, origin: origin ? {...origin, values} : null});
   publish('trust');
+  publish('cards');
 }
 
 /** @param {Trust | null} found @returns the measures' progress */
@@ -159,7 +160,7 @@ function placesBlock(found) {
     make('h4', {}, tr('ui.trust.measures')),
     makeTable(heads, rows),
     ...methods.map(([key, m]) => make('p', {class: 'verdict'}, make('b', {}, titleOf(key)), ' ', m.says[i].map(say).join(' '))),
-    make('p', {class: 'soft'}, tr('ui.trust.key')),
+    make('p', {class: 'soft'}, tr('ui.trust.key'), ' ', found.measured.get(i)?.origin ? tr('ui.trust.origin') : ''),
     make('p', {class: 'soft'}, found.planted && say(found.planted), ' ', found.lungs && say(found.lungs), ' ',
       tr('ui.trust.marker', {value: figure(marker[i]), most})));
 }

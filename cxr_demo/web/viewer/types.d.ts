@@ -117,6 +117,7 @@ export interface Answer extends Progress {
   readonly maps?: PackedMaps | null; readonly copies?: number; readonly path?: string; readonly name?: string;
   readonly choice?: { readonly name: string; readonly title: Sentence }; readonly field?: string; readonly busy?: boolean; readonly kept?: readonly (number | null)[]; readonly finding?: number;
   readonly curves?: Curves; readonly overlay?: { readonly side: number; readonly data: string } | null;
+  readonly origin?: { readonly method: string; readonly side: number; readonly data: string; readonly level: number } | null;
   readonly methods?: Readonly<Record<string, MethodTrust>>; readonly agreement?: readonly Agreement[];
   readonly marker?: readonly number[]; readonly lungs?: Sentence; readonly lungs_area?: number; readonly planted?: Sentence | null;
   readonly boxes?: Readonly<Record<string, Readonly<Record<string, BoxMeasures>>>>;
@@ -154,7 +155,9 @@ export interface Entry extends Progress {
   readonly at?: number; readonly since?: { readonly at: number; readonly done: number }; readonly maps?: Maps; readonly before?: Entry | null;
 }
 export interface Overlay { readonly side: number; readonly planes: Int8Array }
-export interface Measured { readonly curves: Curves; readonly overlay: Overlay | null }
+/** Where a map's highest cell gets its value: places above `level` hold half of it. */
+export interface Origin { readonly method: string; readonly side: number; readonly level: number; readonly values: Int8Array }
+export interface Measured { readonly curves: Curves; readonly overlay: Overlay | null; readonly origin: Origin | null }
 /** Measures of how far maps can be trusted: over all findings, and `measured` by finding. */
 export interface Trust extends Progress {
   readonly about: string; readonly asked: string; readonly run: number; readonly state: 'running' | 'stopped' | 'done';

@@ -1,4 +1,4 @@
-// Made by `make viewer`; sources sha256:af69921ba9e017d1826070c41877b5f5a0dd2d77122b3ecde333361fa3759eab
+// Made by `make viewer`; sources sha256:49d462320247e431b3e464d02f1a1e68475cdb5741b8234204dcbfa797b0c5ad
 "use strict";
 var viewer = (() => {
   var __defProp = Object.defineProperty;
@@ -1220,23 +1220,32 @@ var viewer = (() => {
     const values = planeShown(maps, i);
     for (const level of state.levels.flatMap((share2) => [share2, -share2])) {
       if (isHidden(level, state.side)) continue;
-      const path = new Path2D();
-      for (const [a, b] of isoline(values, maps.side, level * limit / maps.scale[i])) {
-        path.moveTo(left + a[0] * width / maps.side, top + a[1] * height / maps.side);
-        path.lineTo(left + b[0] * width / maps.side, top + b[1] * height / maps.side);
-      }
+      const lines = isoline(values, maps.side, level * limit / maps.scale[i]);
       const thick = Math.max(1, size / 420);
-      for (
-        const [colour, times] of
-        /** @type {const} */
-        [["rgb(0 0 0 / .75)", 3], ["rgb(255 255 255)", 1.2]]
-      ) {
-        pen.save();
-        Object.assign(pen, { strokeStyle: colour, lineWidth: thick * times, lineCap: "round" });
-        if (level < 0) pen.setLineDash([5 * thick, 4 * thick]);
-        pen.stroke(path);
-        pen.restore();
-      }
+      stroke(pen, lines, maps.side, { left, top, width, height }, { ink: "rgb(255 255 255)", thick, dash: level < 0 ? [5 * thick, 4 * thick] : [] });
+    }
+  }
+  function outlineOrigin(canvas, result, { side, values, level }) {
+    const place = within(frame(canvas, state.view), result.seen.film.crop);
+    const thick = Math.max(0.8, canvas.width / 520);
+    stroke(penOf(canvas), isoline(values, side, level), side, place, { ink: ORIGIN, thick, dash: [thick, 3 * thick] });
+  }
+  function stroke(pen, lines, side, { left, top, width, height }, { ink, thick, dash }) {
+    const path = new Path2D();
+    for (const [a, b] of lines) {
+      path.moveTo(left + a[0] * width / side, top + a[1] * height / side);
+      path.lineTo(left + b[0] * width / side, top + b[1] * height / side);
+    }
+    for (
+      const [colour, times] of
+      /** @type {const} */
+      [["rgb(0 0 0 / .75)", 3], [ink, 1.2]]
+    ) {
+      pen.save();
+      Object.assign(pen, { strokeStyle: colour, lineWidth: thick * times, lineCap: "round" });
+      pen.setLineDash(dash);
+      pen.stroke(path);
+      pen.restore();
     }
   }
   function hatch(pen, canvas, crop, view) {
@@ -1268,7 +1277,7 @@ var viewer = (() => {
       pen.restore();
     }
   }
-  var [KNOWN, MARKED] = ["rgb(255 214 70)", "rgb(120 255 160)"];
+  var [KNOWN, MARKED, ORIGIN] = ["rgb(255 214 70)", "rgb(120 255 160)", "rgb(190 230 255)"];
   function outline(pen, canvas, view, label) {
     const film = state.film;
     if (!film) return;
@@ -2349,18 +2358,19 @@ var viewer = (() => {
       setTrust(result, null);
     } else {
       changePart(trust, { ahead: null, ...answer, state: answer.error ? "stopped" : "done" });
-      if (answer.curves) takeMeasured(result, trust, answer.finding ?? 0, answer.curves, answer.overlay ?? null);
+      if (answer.curves) takeMeasured(result, trust, answer.finding ?? 0, answer.curves, answer);
     }
     publish("trust");
   }
-  async function takeMeasured(result, trust, i, curves, packed) {
+  async function takeMeasured(result, trust, i, curves, { overlay: overlay2, origin }) {
     const keep2 = (to, own3) => changePart(to, { measured: new Map(to.measured).set(i, own3) });
-    const own2 = { curves, overlay: null };
+    const own2 = { curves, overlay: null, origin: null };
     keep2(trust, own2);
-    if (!packed) return;
-    const planes = new Int8Array(await inflate(packed.data));
-    if (result.trust?.measured.get(i) === own2) keep2(result.trust, { curves, overlay: { side: packed.side, planes } });
+    const [planes, values] = await Promise.all([overlay2, origin].map(async (one) => new Int8Array(one ? await inflate(one.data) : [])));
+    if (result.trust?.measured.get(i) !== own2) return;
+    keep2(result.trust, { curves, overlay: overlay2 ? { side: overlay2.side, planes } : null, origin: origin ? { ...origin, values } : null });
     publish("trust");
+    publish("cards");
   }
   function trustWords(found) {
     if (found?.error) return say(found.error);
@@ -2463,7 +2473,7 @@ var viewer = (() => {
       make("h4", {}, tr("ui.trust.measures")),
       makeTable(heads, rows),
       ...methods.map(([key, m]) => make("p", { class: "verdict" }, make("b", {}, titleOf(key)), " ", m.says[i].map(say).join(" "))),
-      make("p", { class: "soft" }, tr("ui.trust.key")),
+      make("p", { class: "soft" }, tr("ui.trust.key"), " ", found.measured.get(i)?.origin ? tr("ui.trust.origin") : ""),
       make(
         "p",
         { class: "soft" },
@@ -3067,6 +3077,8 @@ var viewer = (() => {
     const stops2 = stopsOf(method);
     const map = maps ? { maps, limit: limitOf(method, maps), stops: stops2 } : null;
     picture(card.canvas, result, map);
+    const origin = map && reliabilityOf(method, result, state.chosen) ? result.trust?.measured.get(state.chosen)?.origin : null;
+    if (origin?.method === method.key) outlineOrigin(card.canvas, result, origin);
     card.scale.style.backgroundImage = ramp(stops2, state.side, state.opacity);
     ticks(card, stops2[0][0], map?.limit);
     describe(card, entry, map);
