@@ -88,8 +88,8 @@ def fills(case: Case, i: int) -> None:
     picture = Figure(figsize=(12, 2.3), layout="constrained")
     for axis, (fill, e) in zip(picture.subplots(1, len(found)), found.items(), strict=True):
         axis.imshow(render.overlay(case.film.pixels, image.place(e.values[i], case.film), limit=limit, unit=e.unit))
-        removed = Occlusion(fill=fill).total(case.scorer())[i]
-        axis.set_title(f"{fill}: {removed:+.2f}")
+        removed = Occlusion(fill=fill).expected_sums(case.scorer())[i]
+        axis.set_title(f"{fill}: {round(removed, 2) + 0.0:+.2f}")
         axis.axis("off")
     picture.savefig(DOCS / "explanations-fills.png", dpi=90)
 

@@ -1,12 +1,8 @@
-"""Tests whether a map foretells how far the logit falls when parts of the film are covered: a randomisation test.
+"""Tests whether a map predicts how far the logit falls when parts of the film are covered: a randomisation test.
 
-Random covers of several sizes, mostly small, each hide smooth parts of the film. A map foretells a cover's effect as
+Random covers of several sizes, mostly small, each hide smooth parts of the film. A map predicts a cover's effect as
 the sum of its values under it. Its score is the correlation of these sums with the measured effects, and the null
 distribution is that of the same map put elsewhere, turned and mirrored (Besag and Clifford 1989).
-
-Large covers alone would test little: a film that is half covered is unlike any film, and either half of it costs the
-model nearly as much as the whole. A place too is not required to the pixel: the cells of a coarse map respond to
-their surroundings.
 
 Letters in shapes: G cells on a side of a map, n covers, L findings, M maps.
 """
@@ -32,7 +28,7 @@ SMOOTH = 3
 #: Share of the side by which a map may be displaced: one cell of a 7 x 7 map.
 ASIDE = 1 / 7
 #: Deduction from the score of a map displaced so far, in proportion for shorter distances. Without it all places of a
-#: round map within that distance would tie, which are a tenth of the film.
+#: round map within that distance would tie, which are 6 % of the film, more than CHANCE.
 DEDUCTION = 0.1
 #: Steps in cells between the places to which a map is moved for the null distribution.
 STEP = 2
@@ -89,8 +85,8 @@ class CoverTest:
     def scores(self, maps: np.ndarray, *, aside: bool = True) -> np.ndarray:
         """Scores (M, L), -1 to 1, of maps (M, G, G) for each finding.
 
-        The correlation of foretold and measured effects within covers of one size: 1 if the effects are sums of the
-        map's values. With `aside`, the highest of the map displaced by at most ASIDE, less the DEDUCTION for the
+        The correlation of predicted and measured effects within covers of one size: about 1 if the effects are sums of
+        the map's values. With `aside`, the highest of the map displaced by at most ASIDE, less the DEDUCTION for the
         distance. nan for a constant map, or a logit that no cover moves.
         """
         found = np.stack([self._everywhere(values, self._effects) for values in maps])
@@ -99,7 +95,7 @@ class CoverTest:
     def elsewhere(self, values: np.ndarray, i: int) -> Elsewhere:
         """Compare a map (G, G) of finding `i` with its cyclic shifts by STEP cells, turned and mirrored as well.
 
-        Of maps that lie at random, at most 5 % have a chance of 0.05.
+        Of maps placed, turned and mirrored at random, at most 5 % have a chance of 0.05 or less.
         """
         scores = np.stack([self._everywhere(turned, self._effects[:, [i]])[0] for turned in _turned(values)])
         if np.isnan(scores).any():
@@ -115,12 +111,12 @@ class CoverTest:
     def _everywhere(self, values: np.ndarray, effects: np.ndarray) -> np.ndarray:
         """The scores (L, G, G) of a map at every cyclic shift, for effects (n, L); [:, 0, 0] are the map itself."""
         spectrum = self._spectrum * np.fft.rfft2(values.astype(np.float32)).conj()
-        foretold = np.fft.irfft2(spectrum, s=values.shape)  # (n, G, G): the sum under each cover, for each shift
-        size = np.sqrt(np.square(foretold).sum(0) * np.square(effects).sum(0)[:, None, None])
-        # a sum of squares this small is the rounding of a constant map
+        predicted = np.fft.irfft2(spectrum, s=values.shape)  # (n, G, G): the sum under each cover, for each shift
+        size = np.sqrt(np.square(predicted).sum(0) * np.square(effects).sum(0)[:, None, None])
         least = 1e-7 * len(effects) * max(float(np.abs(values).max()), 1e-30)
-        defined = (np.abs(effects).max(0) > 0) & bool(np.ptp(values) > 0)
-        scores: np.ndarray = np.tensordot(effects.T, foretold, 1) / np.maximum(size, least)
+        # the differences of a map that is constant but for rounding mean nothing
+        defined = (np.abs(effects).max(0) > 0) & bool(np.ptp(values) > 1e-6 * np.abs(values).max())
+        scores: np.ndarray = np.tensordot(effects.T, predicted, 1) / np.maximum(size, least)
         return np.where(defined[:, None, None], scores, np.nan)
 
     @cached_property

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from cxr_demo.case import Case
 
-#: Windows as wide as a cell of a 7 x 7 map, at half that distance, up to so many steps from the cell's centre.
-WINDOW, STEPS = 1 / 7, 4
+#: Windows as wide as a cell of a 7 x 7 map, side by side, up to so many from the highest cell.
+WINDOW, STEPS = 1 / 7, 2
 #: Share of the cell's drop that the outline encloses.
 INSIDE = 0.5
 #: Copies per forward pass.
@@ -35,7 +35,7 @@ BATCH = 4
 class Origin:
     """The effect of covering places on the value of a class activation map's highest cell."""
 
-    drops: np.ndarray  # (GRID, GRID): mean drop of the cell's value, in logits, by the windows that cover a place; >= 0
+    drops: np.ndarray  # (GRID, GRID): drop of the cell's value, in logits, by the window that covers a place; >= 0
     level: float  # the places whose drop reaches it hold INSIDE of the sum of all drops
 
 
@@ -51,29 +51,26 @@ def origin(case: Case, i: int, budget: Budget | None = None) -> Origin | None:
     cells = torch.einsum("c,chw->hw", weight, scorer.features[0]) / scorer.features[0, 0].numel()
     row, column = np.unravel_index(int(cells.argmax()), cells.shape)
     masks = np.stack(list(_windows((int(row), int(column)), tuple(cells.shape), size)))
-    sums, counts = np.zeros((size, size)), np.zeros((size, size))
+    drops = np.zeros((size, size))
     for covers in np.array_split(masks, range(BATCH, len(masks), BATCH)):
         budget.check()
         with SCHEDULER.take(Priority.EXPLANATION):
             copies = torch.lerp(scorer.x, fill, torch.from_numpy(covers)[:, None].to(scorer.x))
             values = case.model.features(copies)[:, :, row, column].float() @ weight / cells.numel()
-        drops = (cells[row, column] - values).cpu().numpy()
-        sums += np.tensordot(drops, covers, 1)
-        counts += covers.sum(0)
-    mean = np.divide(sums, counts, out=np.zeros_like(sums), where=counts > 0)
-    drops = image.by_area(mean[None], GRID)[0].clip(0)
-    if drops.max() <= 0:
+        drops += np.tensordot((cells[row, column] - values).cpu().numpy(), covers, 1)
+    found = image.by_area(drops[None], GRID)[0].clip(0)
+    if found.max() <= 0:
         return None
-    ranked = np.sort(drops.ravel())[::-1]
+    ranked = np.sort(found.ravel())[::-1]
     enough = int(np.searchsorted(ranked.cumsum(), INSIDE * ranked.sum()))
-    return Origin(drops, float(ranked[enough]))
+    return Origin(found, float(ranked[enough]))
 
 
 def _windows(cell: tuple[int, int], shape: tuple[int, ...], size: int) -> Iterator[np.ndarray]:
     """Masks (size, size) float32 of the windows around a cell of a feature map, except those outside the input."""
     side = WINDOW * size
     middle = [(at + 0.5) * size / cells for at, cells in zip(cell, shape, strict=True)]
-    steps = np.arange(-STEPS, STEPS + 1) * side / 2
+    steps = np.arange(-STEPS, STEPS + 1) * side
     pixel = np.arange(size) + 0.5
     rows, columns = ((np.abs(pixel - (at + steps)[:, None]) < side / 2).astype(np.float32) for at in middle)
     for down in rows:

@@ -52,7 +52,7 @@ SHARES = np.array([0.0, 0.03, 0.08, 0.16, 0.3, 0.5, 0.75, 1.0])
 RANDOM = 2
 #: Least logits that covering the whole film must take away; otherwise the cover leaves the finding there.
 LEAST = 0.1
-#: Number of maps of other findings that may foretell a finding's score better than its own map.
+#: Number of maps of other findings that may predict a finding's score better than its own map.
 RIVALS = 2
 #: Perturbations for stability: shift down and right as shares of the side, and gain.
 JITTER = ((1 / 64, 1 / 64, 1.0), (-1 / 64, -1 / 64, 1.0), (0.0, 0.0, 1.05), (0.0, 0.0, 0.95))
@@ -123,8 +123,8 @@ class Controls:
 
 
 @dataclass(frozen=True, eq=False)
-class Foretold:
-    """How well maps foretell the effects of covers with one content; arrays (L,), nan if undefined.
+class CoverScores:
+    """How well maps predict the effects of covers with one content; arrays (L,), nan if undefined.
 
     See `covering.CoverTest` for scores and chances.
     """
@@ -138,7 +138,7 @@ class Foretold:
     limit: np.ndarray  # the score that only CHANCE of the places reach
 
     @classmethod
-    def of(cls, test: CoverTest, maps: np.ndarray, seen: Lungs) -> Foretold:
+    def of(cls, test: CoverTest, maps: np.ndarray, seen: Lungs) -> CoverScores:
         """Test maps (L, GRID, GRID), one of each finding."""
         scores = test.scores(maps)
         placed = [test.elsewhere(values, i) for i, values in enumerate(maps)]
@@ -200,17 +200,17 @@ class Foretold:
 class Trust:
     """Measures of one method's maps; arrays (L,), nan if undefined."""
 
-    foretold: Mapping[str, Foretold]  # by the content of the covers
+    covers: Mapping[str, CoverScores]  # by the content of the covers
     cover: Sequence[str]  # per finding: the content of the covers that tests it best, see `Controls.cover`
     stability: np.ndarray  # -1 to 1 under small changes of the film, or 0 to 1 under resampling
     outside: np.ndarray  # share of the absolute evidence outside the lungs
     border: np.ndarray  # share of the absolute evidence at the film's border
-    total: np.ndarray  # sum of the map in logits
-    expected: np.ndarray  # the sum that the method aims at, see `Method.total`
+    sums: np.ndarray  # of the map, in logits
+    expected_sums: np.ndarray  # the sums that the method aims at, see `Method.expected_sums`
 
-    def best(self, i: int) -> Foretold:
+    def best(self, i: int) -> CoverScores:
         """The measures with the covers that test finding `i` best."""
-        return self.foretold[self.cover[i]]
+        return self.covers[self.cover[i]]
 
     def verdict(self, i: int) -> Verdict:
         """The verdict for finding `i`, with the covers that test it best."""
@@ -219,7 +219,7 @@ class Trust:
     def others(self, i: int) -> dict[str, Verdict]:
         """The verdicts for finding `i` of other contents that can test it and differ, by the content."""
         own = self.verdict(i)
-        found = {name: foretold.verdict(i) for name, foretold in self.foretold.items()}
+        found = {name: scores.verdict(i) for name, scores in self.covers.items()}
         return {
             name: verdict
             for name, verdict in found.items()
@@ -352,16 +352,16 @@ def measure(case: Case, method: Method, explanation: Explanation, budget: Budget
     maps, pixels = on_grid(explanation.values), explanation.values
     inside = cv2.resize(held.lungs.mask.astype(np.float32), pixels.shape[1:], interpolation=cv2.INTER_LINEAR)
     edge = metrics.border(pixels.shape[-1])
-    expected = method.total(case.scorer(budget))
+    expected = method.expected_sums(case.scorer(budget))
     nothing = np.full(len(pixels), np.nan)
     return Trust(
-        foretold={name: Foretold.of(test, maps, held.lungs) for name, test in held.tests.items()},
+        covers={name: CoverScores.of(test, maps, held.lungs) for name, test in held.tests.items()},
         cover=[held.cover(i) for i in range(len(pixels))],
         stability=_stability(case, method, explanation, budget),
         outside=np.array([1 - metrics.share_inside(values, inside) for values in pixels]),
         border=np.array([metrics.share_inside(values, edge) for values in pixels]),
-        total=nothing if expected is None else pixels.mean((1, 2)) / REFERENCE_AREA,
-        expected=nothing if expected is None else expected,
+        sums=nothing if expected is None else pixels.mean((1, 2)) / REFERENCE_AREA,
+        expected_sums=nothing if expected is None else expected,
     )
 
 

@@ -92,8 +92,8 @@ def png(key: str, size: int = SIZE) -> bytes:
 
 
 def recognised(film: Radiograph) -> Phantom | None:
-    """The phantom that a film is, as drawn here and upright; None for any other film."""
-    phantom = PHANTOMS.get(film.name.removeprefix("phantom-").removesuffix(".png"))
+    """The phantom that a film is, as drawn here, under its own name and upright; None for any other film."""
+    phantom = next((one for one in PHANTOMS.values() if film.name == f"phantom-{one.key}.png"), None)
     return phantom if phantom and film.correction is None and film.sha256 == _film(phantom.key).sha256 else None
 
 

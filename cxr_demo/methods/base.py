@@ -102,7 +102,7 @@ class Method(Protocol):
         """The number of masked copies that it scores for an input of `side` pixels; 0 for a method without copies."""
         ...
 
-    def total(self, scorer: Scorer) -> np.ndarray | None:
+    def expected_sums(self, scorer: Scorer) -> np.ndarray | None:
         """Logits (L,) to which the maps of an additive model sum; None for a method that only ranks.
 
         Methods differ here: the logit without its constant, or the part of it that covering the whole film takes away.

@@ -26,7 +26,7 @@ def no_copies(method: object, side: int) -> int:
     return 0
 
 
-def no_total(method: object, scorer: Scorer) -> None:
+def no_sums(method: object, scorer: Scorer) -> None:
     """Return None: rankings do not add up."""
     return
 
@@ -48,7 +48,7 @@ class GradCAM:
 
     copies = no_copies
 
-    def total(self, scorer: Scorer) -> np.ndarray:
+    def expected_sums(self, scorer: Scorer) -> np.ndarray:
         """The logits (L,) without the bias, to which the maps sum exactly."""
         _, bias = scorer.classifier.head
         logits: np.ndarray = scorer.base - bias.float().cpu().numpy()
@@ -77,7 +77,7 @@ class GradCAMPlusPlus:
     reading: ClassVar[str] = message("method.gradcampp.reading")
 
     copies = no_copies
-    total = no_total
+    expected_sums = no_sums
 
     def attribute(self, scorer: Scorer, x: Tensor) -> Iterator[Step]:
         """Yield one step: maps (L, S, S) in [0, 1]."""
@@ -98,7 +98,7 @@ class LayerCAM:
     reading: ClassVar[str] = message("method.layercam.reading")
 
     copies = no_copies
-    total = no_total
+    expected_sums = no_sums
 
     def attribute(self, scorer: Scorer, x: Tensor) -> Iterator[Step]:
         """Yield one step: maps (L, S, S) in [0, 1]."""

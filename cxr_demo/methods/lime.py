@@ -63,7 +63,7 @@ class LIME:
         """One masked copy per sample."""
         return self.samples
 
-    def total(self, scorer: Scorer) -> np.ndarray:
+    def expected_sums(self, scorer: Scorer) -> np.ndarray:
         """Logits (L,) that covering the whole film takes away."""
         return removed(self.fill, scorer)
 
@@ -85,13 +85,12 @@ class LIME:
             logits[done] = scores
             if done.stop >= shown[0]:
                 shown = [n for n in shown if n > done.stop]
-                weights = fit(kept[: done.stop], logits[: done.stop])
-                fidelity = sure = None
-                if not shown:
-                    fidelity = out_of_sample(fit, kept, logits)
-                    if self.surrogate == "quadratic":
-                        sure = sign_stability(weights, kept, logits, random)[:, segments]
-                yield Step(per_area(weights, segments), fidelity, sure)
+                so_far = kept[: done.stop], logits[: done.stop]
+                weights = fit(*so_far)
+                sure = None
+                if self.surrogate == "quadratic" and not shown:
+                    sure = sign_stability(weights, kept, logits, random)[:, segments]
+                yield Step(per_area(weights, segments), out_of_sample(fit, *so_far), sure)
 
 
 @dataclass(frozen=True, eq=False)

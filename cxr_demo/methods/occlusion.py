@@ -52,7 +52,7 @@ class Occlusion:
         """One masked copy per scored window."""
         return len(self._windows(side))
 
-    def total(self, scorer: Scorer) -> np.ndarray:
+    def expected_sums(self, scorer: Scorer) -> np.ndarray:
         """Logits (L,) that covering the whole film takes away."""
         return removed(self.fill, scorer)
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from cxr_demo.evaluation.trust import Foretold, Trust
+    from cxr_demo.evaluation.trust import CoverScores, Trust
     from cxr_demo.films.label_tables import Box
     from cxr_demo.types import Explanation, Prediction, Radiograph
 
@@ -76,16 +76,16 @@ def trust_fields(found: Trust) -> dict[str, Any]:
         "verdict": [found.verdict(i).value for i in each],
         "says": [found.says(i) for i in each],
         "cover": list(found.cover),
-        "covers": {name: _foretold_fields(foretold) for name, foretold in found.foretold.items()},
+        "covers": {name: _cover_fields(scores) for name, scores in found.covers.items()},
         "stability": measures(found.stability),
         "outside_lungs": measures(found.outside),
         "at_border": measures(found.border),
-        "sum": measures(found.total),
-        "expected_sum": measures(found.expected),
+        "sum": measures(found.sums),
+        "expected_sum": measures(found.expected_sums),
     }
 
 
-def _foretold_fields(found: Foretold) -> dict[str, Any]:
+def _cover_fields(found: CoverScores) -> dict[str, Any]:
     """The measures of covers with one content; lists are in the order of `labels`."""
     return {
         "verdict": [found.verdict(i).value for i in range(len(found.score))],
@@ -95,7 +95,7 @@ def _foretold_fields(found: Foretold) -> dict[str, Any]:
         "rivals": [int(n) for n in found.rivals],
         "chance": measures(found.chance),
         "chance_in_place": measures(found.in_place),
-        "faithfulness_by_chance": measures(found.limit),
+        "faithfulness_limit": measures(found.limit),
     }
 
 
@@ -222,7 +222,7 @@ def index_of(labels: Sequence[str], label: str) -> int:
 
 
 def measures(values: np.ndarray) -> list[float | None]:
-    """Measures (n,) with four decimals, the most that they are worth; None for nan."""
+    """Measures (n,) rounded to four decimals; None for nan."""
     return numbers(np.round(values.astype(float), 4))
 
 

@@ -65,7 +65,7 @@ def _planted(held: trust.Controls, film: Radiograph, labels: Sequence[str]) -> d
     if drawn is None or drawn.finding is None or drawn.finding not in labels:
         return None
     moved = held.tests["normal"].removed[labels.index(drawn.finding)]
-    value = decimal(f"{moved:+.2f}".replace("-", "\N{MINUS SIGN}"))
+    value = decimal(f"{round(float(moved), 2) + 0.0:+.2f}".replace("-", "\N{MINUS SIGN}"))
     return record(message("verdict.planted", finding=report.readable(drawn.finding), value=value))
 
 

@@ -80,7 +80,7 @@ class Corners:
     def copies(self, side):
         return 0
 
-    def total(self, scorer):
+    def expected_sums(self, scorer):
         return None
 
     def attribute(self, scorer, x):

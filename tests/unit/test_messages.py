@@ -383,9 +383,9 @@ def test_each_verdict_has_its_message_and_doubts_follow_it():
     }  # fmt: skip
     other = measures | {"chance": np.full(5, 0.9)}
     found = trust.Trust(
-        {"blurred": trust.Foretold(**measures), "wide": trust.Foretold(**other)},
+        {"blurred": trust.CoverScores(**measures), "wide": trust.CoverScores(**other)},
         cover=["blurred"] * 5, stability=np.array([1, 1, 1, 1, 0.2]),
-        outside=each, border=each, total=each, expected=each,
+        outside=each, border=each, sums=each, expected_sums=each,
     )  # fmt: skip
     otherwise = {"page.sentences", "verdict.short.otherwise"}
     short = [identities(record(found.short(i))) for i in range(4)]

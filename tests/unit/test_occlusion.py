@@ -7,6 +7,7 @@ import torch
 
 from cxr_demo.case import Case
 from cxr_demo.errors import BadSetting
+from cxr_demo.films import phantom
 from cxr_demo.inference.scoring import Budget, Scorer
 from cxr_demo.methods import Occlusion, method
 from cxr_demo.methods.fill import fill_of
@@ -44,7 +45,7 @@ def test_a_linear_model_loses_what_the_window_covers(window, stride):
     assert result.forwards == 1 + len(range(stride - window, planted.SIZE, stride)) ** 2
 
 
-@pytest.mark.parametrize("fill", ["blurred", "mean", "black"])
+@pytest.mark.parametrize("fill", ["blurred", "wide", "mirror", "mean", "black"])
 def test_the_drop_is_that_of_the_altered_film(fill):
     """The model itself on whole films put together by hand, for each kind of cover."""
     model, film = planted.classifier(), planted.film()
@@ -52,6 +53,8 @@ def test_the_drop_is_that_of_the_altered_film(fill):
         "black": np.zeros_like(film.pixels),
         "mean": np.full_like(film.pixels, film.pixels.mean()),
         "blurred": cv2.GaussianBlur(film.pixels, (0, 0), planted.SIZE / 16, borderType=cv2.BORDER_REFLECT),
+        "wide": cv2.GaussianBlur(film.pixels, (0, 0), planted.SIZE / 4, borderType=cv2.BORDER_REFLECT),
+        "mirror": film.pixels[:, ::-1],
     }
     whole = Case(model, film).predict().logits
     sums, counts = np.zeros((4, 128, 128)), np.zeros((128, 128))
@@ -64,6 +67,27 @@ def test_the_drop_is_that_of_the_altered_film(fill):
             counts[place] += 1
     result = final(model, film, window=32, stride=32, fill=fill)
     np.testing.assert_allclose(result.values, sums * 16 / 49, atol=2e-5)  # a window is 1/16 of the view
+
+
+def test_the_normal_phantom_shows_the_effect_of_the_planted_finding():
+    """A linear model: the map adds up to the difference between the two phantoms, and is 0 where they are alike."""
+    drawn = phantom.PHANTOMS["heart"].film()
+    spots = {"Heart": planted.Spot(60, 60, 5.0)}
+    model = planted.classifier(spots)
+    values = final(model, drawn, window=32, stride=32, scored=100, fill="normal").values[0]
+    with_finding, without = (
+        Case(model, phantom.PHANTOMS[key].film()).predict().logits[0] for key in ("heart", "normal")
+    )
+    assert with_finding != pytest.approx(without, abs=0.01)
+    assert values.mean() * 49 == pytest.approx(with_finding - without, abs=1e-3)
+    assert np.abs(values[:32]).max() < 1e-6
+
+
+def test_only_a_phantom_is_known_without_its_finding():
+    for film in (planted.film(), phantom.PHANTOMS["normal"].film()):
+        with pytest.raises(BadSetting, match="fill=normal needs a phantom with a planted finding") as refused:
+            final(planted.classifier(), film, fill="normal")
+        assert refused.value.field == "fill"
 
 
 @pytest.mark.parametrize(("window", "stride"), [(32, 16), (32, 32), (16, 4)])

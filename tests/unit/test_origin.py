@@ -28,7 +28,7 @@ def test_a_cell_that_sees_itself_alone_is_its_own_origin():
     spot = planted.SPOTS["Left"]
     row, column = (at * SIZE for at in centre(found))
     assert spot.near(row, column, margin=CELL // 2)
-    assert (found.drops > 0).mean() < (3 * CELL / SIZE) ** 2  # the cell and the windows that reach it
+    assert (found.drops > 0).mean() < (4 * CELL / SIZE) ** 2  # the cell and the windows that reach it
 
 
 def test_the_outline_holds_half_of_the_drops():

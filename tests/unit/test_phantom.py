@@ -1,6 +1,7 @@
 """Phantoms: the same every time, marked, and different from the normal one only where they say so."""
 
 import io
+from dataclasses import replace
 from functools import cache
 
 import cv2
@@ -157,3 +158,16 @@ def test_evidence_has_the_same_place_at_every_size():
 def test_png_is_eight_bit_grey():
     picture = Image.open(io.BytesIO(phantom.png("normal", 300)))
     assert (picture.mode, picture.size) == ("L", (300, 300))
+
+
+def test_a_phantom_is_recognised_under_its_own_name_and_upright():
+    heart = phantom.PHANTOMS["heart"]
+    assert phantom.recognised(heart.film()) is heart
+    assert phantom.unplanted(heart.film()) is phantom.PHANTOMS["normal"].film()
+    assert phantom.unplanted(phantom.PHANTOMS["normal"].film()) is None
+    for other in (
+        replace(heart.film(), name="heart.png"),
+        replace(heart.film(), sha256="0" * 64),
+        image.corrected(heart.film(), "turn over"),
+    ):
+        assert phantom.recognised(other) is None

@@ -58,7 +58,7 @@ def measure_film(
                 figures |= _agreement(explanations, name, i)
                 figures |= {"seconds": explanations[name].seconds, "forward passes": explanations[name].forwards}
             else:
-                figures |= _foretold(values, held, i)
+                figures |= _predicted(values, held, i)
             results.append({"finding": label, "method": name, **figures})
         results.append({"finding": label, "method": "random", **_random(film, mask, held, i)})
     if permuted:
@@ -121,7 +121,7 @@ def _trusted(found: trust.Trust, i: int) -> dict[str, float]:
     }
 
 
-def _foretold(values: np.ndarray, held: trust.Controls, i: int) -> dict[str, float]:
+def _predicted(values: np.ndarray, held: trust.Controls, i: int) -> dict[str, float]:
     """Faithfulness metrics of a control map (S, S); nan as in `_trusted`."""
     test, cells = held.tests[held.cover(i)], trust.on_grid(values[None])
     chance = test.elsewhere(cells[0], i).chance
@@ -151,7 +151,7 @@ def _random(film: Radiograph, mask: np.ndarray, held: trust.Controls, i: int) ->
     maps = trust.random_maps(DRAWS, seed=int(film.sha256[:8], 16))
     figures: dict[str, list[float]] = {}
     for values in maps:
-        one = localised(image.by_area(values[None], len(mask))[0], mask) | _foretold(values, held, i)
+        one = localised(image.by_area(values[None], len(mask))[0], mask) | _predicted(values, held, i)
         for name, value in one.items():
             figures.setdefault(name, []).append(value)
     for curve in held.random[i]:

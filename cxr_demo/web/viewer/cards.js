@@ -208,7 +208,7 @@ function showFacts({method, trust, meter, boxed}) {
   const result = current();
   const verdict = result && reliabilityOf(method, result, state.chosen);
   trust.hidden = !verdict;
-  meter.show(method, verdict);
+  meter.show(method, verdict?.key === 'untestable' ? null : verdict);
   const measured = verdict ? measuredBoxes()?.[method.key] : null;
   setText(boxed, measured ? tr('ui.cards.in_box', {energy: figure(measured.energy), peak: share(measured.peak)}) : '');
   if (!verdict) return;

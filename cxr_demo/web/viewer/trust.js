@@ -10,7 +10,7 @@ import {readable, say, tr} from './i18n.js';
 import {inflate} from './maps.js';
 import {figure, share} from './numbers.js';
 import {waiting} from './progress.js';
-import {foretoldBy} from './reliability.js';
+import {scoresOf} from './reliability.js';
 import {changePart, current, on, publish, setTrust, state, titleOf} from './store.js';
 
 /** @returns the two panels */
@@ -147,12 +147,12 @@ function placesBlock(found) {
   const labels = current()?.seen.labels ?? [];
   const methods = Object.entries(found.methods ?? {});
   const rows = methods.map(([key, m]) => {
-    const {score, lungs, chance} = foretoldBy(m, i);
+    const {score, lungs, limit} = scoresOf(m, i);
     const sum = m.sum[i] === null ? '\u2013' : tr('ui.trust.sum_of', {sum: figure(m.sum[i]), expected: figure(m.expected_sum[i])});
-    return /** @type {const} */ ([titleOf(key), [cell(figure(score)), cell(figure(lungs), 'soft'), cell(figure(chance), 'soft'),
+    return /** @type {const} */ ([titleOf(key), [cell(figure(score)), cell(figure(lungs), 'soft'), cell(figure(limit), 'soft'),
       cell(share(m.outside_lungs[i])), cell(share(m.at_border[i])), cell(figure(m.stability[i])), cell(sum, 'whole')]]);
   });
-  const heads = [tr('ui.cards.foretells'), tr('ui.trust.lungs'), tr('ui.trust.chance'),
+  const heads = [tr('ui.cards.predicts'), tr('ui.trust.lungs'), tr('ui.trust.limit'),
     tr('ui.trust.outside_lungs', {share: share(1 - (found.lungs_area ?? 0))}), tr('ui.trust.at_border'), tr('ui.trust.stability'), tr('ui.trust.sum')];
   const order = marker.map((_, k) => k).sort((a, b) => marker[b] - marker[a]);
   const most = order.slice(0, 3).map(k => `${readable(labels[k])} ${figure(marker[k])}`).join(', ');

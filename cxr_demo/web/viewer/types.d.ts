@@ -93,14 +93,14 @@ export interface Line {
   readonly name: string; readonly gap: number | null; readonly deletion: readonly number[]; readonly insertion: readonly number[];
 }
 export interface Curves { readonly shares: readonly number[]; readonly lines: readonly Line[] }
-/** Scores of maps with one content of the covers; see the Python class `Foretold`. */
-export interface Foretold {
+/** Scores of maps with one content of the covers; see the Python class `CoverScores`. */
+export interface CoverScores {
   readonly faithfulness: readonly (number | null)[]; readonly faithfulness_of_lungs: readonly (number | null)[];
-  readonly faithfulness_by_chance: readonly (number | null)[];
+  readonly faithfulness_limit: readonly (number | null)[];
 }
 export interface MethodTrust {
   readonly verdict: readonly string[]; readonly says: readonly (readonly Sentence[])[]; readonly short: readonly Sentence[];
-  readonly cover: readonly string[]; readonly covers: Readonly<Record<string, Foretold>>;
+  readonly cover: readonly string[]; readonly covers: Readonly<Record<string, CoverScores>>;
   readonly outside_lungs: readonly (number | null)[]; readonly at_border: readonly (number | null)[];
   readonly stability: readonly (number | null)[]; readonly sum: readonly (number | null)[]; readonly expected_sum: readonly (number | null)[];
 }

@@ -1,4 +1,4 @@
-// Made by `make viewer`; sources sha256:49d462320247e431b3e464d02f1a1e68475cdb5741b8234204dcbfa797b0c5ad
+// Made by `make viewer`; sources sha256:2ea93a50911bc35dd1040bd866d44f8072a1acae0e8b86d6d31f5e5b4e19113e
 "use strict";
 var viewer = (() => {
   var __defProp = Object.defineProperty;
@@ -2286,34 +2286,34 @@ var viewer = (() => {
     return {
       key: found.verdict[i],
       stays,
-      ...foretoldBy(found, i),
+      ...scoresOf(found, i),
       short: (stays ? also : [say(found.short[i])]).join(" "),
       full: [...found.says[i].map(say), ...also].join(" ")
     };
   }
-  function foretoldBy({ cover: cover2, covers }, i) {
-    const { faithfulness, faithfulness_of_lungs: lungs, faithfulness_by_chance: chance } = covers[cover2[i]];
-    return { score: faithfulness[i], lungs: lungs[i], chance: chance[i] };
+  function scoresOf({ cover: cover2, covers }, i) {
+    const { faithfulness, faithfulness_of_lungs: lungs, faithfulness_limit: limit } = covers[cover2[i]];
+    return { score: faithfulness[i], lungs: lungs[i], limit: limit[i] };
   }
   function createMeter() {
     const [band, bar, mark2] = ["band", "bar", "mark"].map((name) => make("i", { class: name }));
     const scale = make("span", { class: "meter", role: "img" }, band, bar, mark2);
     const value = make("b");
-    const node = make("div", { class: "foretells", hidden: true }, make("span", {}, tr("ui.cards.foretells")), scale, value);
+    const node = make("div", { class: "predicts", hidden: true }, make("span", {}, tr("ui.cards.predicts")), scale, value);
     const show2 = (method, scores) => {
       node.hidden = scores?.score === null || scores?.score === void 0;
       if (!scores || node.hidden) return;
       const wide = (score) => `${100 * Math.max(0, score ?? 0)}%`;
-      band.style.width = wide(scores.chance);
+      band.style.width = wide(scores.limit);
       bar.style.width = wide(scores.score);
       mark2.style.left = wide(scores.lungs);
       setText(value, figure(scores.score));
-      const words2 = tr("ui.cards.foretells_of", {
+      const words2 = tr("ui.cards.predicts_of", {
         method: method.title,
         finding: readable(state.label),
         value: figure(scores.score),
         lungs: figure(scores.lungs),
-        chance: figure(scores.chance)
+        limit: figure(scores.limit)
       });
       scale.setAttribute("aria-label", words2);
       node.title = words2;
@@ -2441,14 +2441,14 @@ var viewer = (() => {
     const labels = current()?.seen.labels ?? [];
     const methods = Object.entries(found.methods ?? {});
     const rows = methods.map(([key, m]) => {
-      const { score, lungs, chance } = foretoldBy(m, i);
+      const { score, lungs, limit } = scoresOf(m, i);
       const sum = m.sum[i] === null ? "\u2013" : tr("ui.trust.sum_of", { sum: figure(m.sum[i]), expected: figure(m.expected_sum[i]) });
       return (
         /** @type {const} */
         [titleOf(key), [
           cell(figure(score)),
           cell(figure(lungs), "soft"),
-          cell(figure(chance), "soft"),
+          cell(figure(limit), "soft"),
           cell(share(m.outside_lungs[i])),
           cell(share(m.at_border[i])),
           cell(figure(m.stability[i])),
@@ -2457,9 +2457,9 @@ var viewer = (() => {
       );
     });
     const heads = [
-      tr("ui.cards.foretells"),
+      tr("ui.cards.predicts"),
       tr("ui.trust.lungs"),
-      tr("ui.trust.chance"),
+      tr("ui.trust.limit"),
       tr("ui.trust.outside_lungs", { share: share(1 - (found.lungs_area ?? 0)) }),
       tr("ui.trust.at_border"),
       tr("ui.trust.stability"),
@@ -3130,7 +3130,7 @@ var viewer = (() => {
     const result = current();
     const verdict = result && reliabilityOf(method, result, state.chosen);
     trust.hidden = !verdict;
-    meter.show(method, verdict);
+    meter.show(method, verdict?.key === "untestable" ? null : verdict);
     const measured = verdict ? measuredBoxes()?.[method.key] : null;
     setText(boxed, measured ? tr("ui.cards.in_box", { energy: figure(measured.energy), peak: share(measured.peak) }) : "");
     if (!verdict) return;
