@@ -15,7 +15,7 @@ NODE = node_modules/ci.stamp
 endif
 NO_NODE = @echo "Node is not here: the browser's program was not checked."
 
-.PHONY: help run test quick viewer train-demo models lint check bench quality benchmark pictures example screenshots soak fuzz fresh advisories clean
+.PHONY: help run test quick viewer train-demo models lint check bench quality benchmark verdicts pictures example screenshots soak fuzz fresh advisories clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | sort
@@ -69,6 +69,9 @@ benchmark: $(VENV)/dev.stamp  ## measure all methods on the boxes of the films i
 	$(BIN)/python -m cxr_demo benchmark --data $(CXR_FILMS)/nih/labels.csv --images $(CXR_FILMS)/nih/images \
 		--model runs/boxes --out runs/benchmark
 	$(BIN)/python -m benchmarks.published runs/benchmark
+
+verdicts: $(VENV)/dev.stamp  ## measure how often the test of maps passes on every tenth film with boxes in CXR_FILMS; half an hour
+	$(BIN)/python -m benchmarks.verdicts
 
 pictures: $(VENV)/dev.stamp  ## draw the pictures of docs/explanations.md
 	$(BIN)/python -m benchmarks.pictures
