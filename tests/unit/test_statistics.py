@@ -28,6 +28,23 @@ class TestSums:
         assert not by["Mass"]["too few"]
         assert by["mean"]["value"] == by["Mass"]["value"] == 0.5
 
+    def test_a_table_counts_the_cases_of_a_mean_that_lacks_some(self):
+        both = [line | {"deletion": n % 2 if n < 12 else None} for n, line in enumerate(self.lines([1, 0] * 10))]
+        about = {
+            "films": 20,
+            "patients": 10,
+            "model": "m",
+            "warned": {},
+            "less_centre": [],
+            "figures": statistics.summary(both),
+        }
+        lines = tables.markdown(about).splitlines()
+        (deletion,), (pointing,) = (
+            [line for line in lines if line.startswith(f"| {name} ")] for name in ("deletion", "pointing")
+        )
+        assert deletion.endswith("] n = 12 |")
+        assert "n =" not in pointing
+
     def test_intervals_are_by_patient(self):
         """Two films of a patient are no two patients: the interval is that of half as many."""
         found = []

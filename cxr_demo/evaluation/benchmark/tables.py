@@ -56,15 +56,14 @@ def markdown(about: Mapping[str, Any]) -> str:
     methods = list(dict.fromkeys(f["method"] for f in figures))
     findings = list(dict.fromkeys(f["finding"] for f in figures))
     shown = [metric for metric in METRICS if any((("mean", m, metric) in cell) for m in methods)]
+    means = [(_arrow(metric), [cell.get(("mean", m, metric)) for m in methods]) for metric in shown]
     lines = [
         f"{about['films']} films of {about['patients']} patients; `{about['model']}`; intervals: 95 %, by patient.",
         "",
         *_warned(about["warned"]),
         "Mean over findings:",
         "",
-        *_rows(
-            "metric", methods, [(_arrow(metric), [cell.get(("mean", m, metric)) for m in methods]) for metric in shown]
-        ),
+        *_rows("metric", methods, means, max(f["cases"] for f in figures if f["finding"] == "mean")),
     ]
     for metric in ("pointing", "energy in box", "IoU", "faithfulness"):
         if metric in shown:
@@ -100,21 +99,28 @@ def _less_centre(figures: Sequence[Mapping[str, Any]]) -> Iterator[str]:
             yield from ("", f"No better than the centre in {metric}: {', '.join(nothing)}.")
 
 
-def _rows(first: str, methods: Sequence[str], rows: Sequence[tuple[str, Sequence[Any]]]) -> Iterator[str]:
-    """A Markdown table with a column per method; `rows` are (row header, results by method)."""
+def _rows(
+    first: str, methods: Sequence[str], rows: Sequence[tuple[str, Sequence[Any]]], most: int | None = None
+) -> Iterator[str]:
+    """A Markdown table with a column per method; `rows` are (row header, results by method).
+
+    A cell with fewer cases than `most`, by default the most of its row, names their number.
+    """
     yield f"| {first} | {' | '.join(methods)} |"
     yield f"|---|{'---|' * len(methods)}"
     for name, cells in rows:
-        yield f"| {name} | {' | '.join(_said(each) for each in cells)} |"
+        full = most or max((each["cases"] for each in cells if each), default=0)
+        yield f"| {name} | {' | '.join(_said(each, full) for each in cells)} |"
 
 
-def _said(figure: Mapping[str, Any] | None) -> str:
-    """A table cell: the value with its interval, in parentheses if it has too few cases."""
+def _said(figure: Mapping[str, Any] | None, most: int) -> str:
+    """A table cell: value and interval, in parentheses if it has too few cases, with their number below `most`."""
     if figure is None:
         return ""
     digits = 1 if abs(figure["value"]) >= 10 else 3
     text = f"{figure['value']:.{digits}f} [{figure['low']:.{digits}f}, {figure['high']:.{digits}f}]"
-    return f"({text})" if figure["too few"] else text
+    text = f"({text})" if figure["too few"] else text
+    return f"{text} n = {figure['cases']}" if figure["cases"] < most else text
 
 
 def _arrow(metric: str) -> str:
