@@ -3,6 +3,7 @@
 import contextlib
 import http.server
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -109,11 +110,21 @@ def started(folder: Path, *before: str, **settings: str) -> Iterator[subprocess.
     names = [str(save_model(folder / "fourteen")), str(save_model(folder / "one", ("Pneumothorax",), seed=6))]
     own = {"CXR_MODEL": names[0], "CXR_MODELS": ",".join(names), "GRADIO_TEMP_DIR": str(folder / "cache")}
     own["HF_ENDPOINT"] = "http://127.0.0.1:9"  # an unreachable Hub
+    # pages that start at once would all choose the first free port, and gradio cannot serve its tools at a second try
+    own["GRADIO_SERVER_PORT"] = str(free_port())
     # the page itself must switch analytics off
     inherited = {name: value for name, value in os.environ.items() if name not in REPORTING}
     command = [*before, sys.executable, "-m", "tests.support.serving"]
     with running(command, {**inherited, **own, **settings}, folder / "server.log") as server:
         yield server
+
+
+def free_port() -> int:
+    """A port that no program listens on."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+        return port
 
 
 def called(address, name, *data):
