@@ -43,6 +43,17 @@ def coarse(values):
     return np.kron(cells, np.ones((4, 4)))
 
 
+def elsewhere(values):
+    """A map (G, G) at every shift by two cells, turned and mirrored as well: (n, G, G)."""
+    return np.stack([
+        np.roll(np.rot90(values[:, ::side], turns), (down, across), (0, 1))
+        for side in (1, -1)
+        for turns in range(4)
+        for down in range(0, GRID, 2)
+        for across in range(0, GRID, 2)
+    ])  # fmt: skip
+
+
 class TestCovers:
     def test_have_the_share_and_the_number_asked_for(self):
         assert len(COVERS) == sum(COUNTS.values())
@@ -115,30 +126,16 @@ class TestChance:
         random = np.random.default_rng(5)
         values, effects = smooth(random, 2), random.standard_normal((len(COVERS), 1))
         test = CoverTest(COVERS, SHARES, effects, np.ones(1))
-        places = [
-            np.roll(np.rot90(values[:, ::side], turns), (down, across), (0, 1))
-            for side in (1, -1)
-            for turns in range(4)
-            for down in range(0, GRID, 2)
-            for across in range(0, GRID, 2)
-        ]
         for found, aside in ((test.elsewhere(values, 0).in_place, False), (test.elsewhere(values, 0).chance, True)):
             own = test.scores(values[None], aside=aside)[0, 0]
-            assert found == pytest.approx(np.mean(test.scores(np.stack(places), aside=aside)[:, 0] >= own - 1e-6))
+            assert found == pytest.approx(np.mean(test.scores(elsewhere(values), aside=aside)[:, 0] >= own - 1e-6))
 
     def test_the_limit_is_reached_by_one_place_in_twenty(self):
         random = np.random.default_rng(6)
         values = smooth(random, 3)
         test = film(lambda seen: (seen * spot(10, 16)).sum())
         limit = test.elsewhere(values, 0).limit
-        places = [
-            np.roll(np.rot90(values[:, ::side], turns), (down, across), (0, 1))
-            for side in (1, -1)
-            for turns in range(4)
-            for down in range(0, GRID, 2)
-            for across in range(0, GRID, 2)
-        ]
-        assert (test.scores(np.stack(places))[:, 0] > limit).mean() == pytest.approx(CHANCE, abs=0.005)
+        assert (test.scores(elsewhere(values))[:, 0] > limit).mean() == pytest.approx(CHANCE, abs=0.005)
 
     @pytest.mark.parametrize("deviation", [0.5, 2, 4])
     def test_random_maps_pass_in_one_of_twenty(self, deviation):
