@@ -27,7 +27,7 @@ from cxr_demo.types import NIH_FINDINGS, Cost, ModelSpec, Score, Unit
 REPORTING = ("GRADIO_ANALYTICS_ENABLED", "HF_HUB_DISABLE_TELEMETRY")
 #: Longest wait of a test for an answer in seconds: several times what the slowest takes on two busy cores, since a wait
 #: ends when the answer is there, and only a page that hangs lets it run out.
-PATIENCE = 240
+PATIENCE = 420
 #: Client that waits so long; without kept connections, since the pages of tests end.
 patient = httpx.Client(timeout=PATIENCE, limits=httpx.Limits(max_keepalive_connections=0))
 #: Mark in a served page's log for connections to other hosts, and the names of this host.
