@@ -147,17 +147,12 @@ def of_another(films: Sequence[Film], key: str) -> list[bool]:
 
 def passes(film: Film, i: int, values: np.ndarray) -> bool:
     """Whether a map (GRID, GRID) passes as a map of finding `i`, with the covers that test it best."""
-    return film.controls.tests[film.controls.cover(i)].elsewhere(values, i).chance <= CHANCE
+    return film.controls.best(i).elsewhere(values, i).chance <= CHANCE
 
 
 def _testable(films: Sequence[Film]) -> list[tuple[Film, int]]:
     """The films with each finding that has a box and that covers can test."""
-    return [
-        (film, i)
-        for film in films
-        for i in film.findings
-        if film.controls.tests[film.controls.cover(i)].removed[i] >= trust.LEAST
-    ]
+    return [(film, i) for film in films for i in film.findings if film.controls.best(i).testable(i)]
 
 
 def _smooth(random: np.random.Generator, deviation: float) -> np.ndarray:

@@ -36,6 +36,8 @@ STEP = 2
 CHANCE = 0.05
 #: Standard deviation in logits of the effects of covers of one size below which they count as equal.
 STILL = 1e-4
+#: Least logits that covering the whole film must take away; otherwise the cover leaves the finding there.
+LEAST = 0.1
 
 
 def covers(counts: Mapping[float, int], seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -81,6 +83,10 @@ class CoverTest:
     shares: np.ndarray  # (n,) share of the cells that each hides; covers of one share form a group
     effects: np.ndarray  # (n, L): the film's logit minus the copy's
     removed: np.ndarray  # (L,): the film's logit minus that of the film wholly covered
+
+    def testable(self, i: int) -> bool:
+        """Whether covering can test finding `i`: the film wholly covered has a lower logit, and some cover moves it."""
+        return bool(self.removed[i] >= LEAST and np.any(self._effects[:, i]))
 
     def scores(self, maps: np.ndarray, *, aside: bool = True) -> np.ndarray:
         """Scores (M, L), -1 to 1, of maps (M, G, G) for each finding.

@@ -22,7 +22,7 @@ from cxr_demo import methods
 from cxr_demo.case import maps_of_inputs
 from cxr_demo.errors import BadSetting
 from cxr_demo.evaluation import metrics
-from cxr_demo.evaluation.covering import CHANCE, GRID, CoverTest, covers
+from cxr_demo.evaluation.covering import CHANCE, GRID, LEAST, CoverTest, covers
 from cxr_demo.evaluation.origin import Origin, origin
 from cxr_demo.films import image
 from cxr_demo.films.lungs import Lungs, lungs
@@ -50,8 +50,6 @@ PIECES = 7
 SHARES = np.array([0.0, 0.03, 0.08, 0.16, 0.3, 0.5, 0.75, 1.0])
 #: Number of random maps in the mean control curve.
 RANDOM = 2
-#: Least logits that covering the whole film must take away; otherwise the cover leaves the finding there.
-LEAST = 0.1
 #: Number of maps of other findings that may predict a finding's score better than its own map.
 RIVALS = 2
 #: Perturbations for stability: shift down and right as shares of the side, and gain.
@@ -115,6 +113,10 @@ class Controls:
         """
         return max(self.tests, key=lambda name: float(self.tests[name].removed[i]))
 
+    def best(self, i: int) -> CoverTest:
+        """The test of finding `i` with that content."""
+        return self.tests[self.cover(i)]
+
     @property
     def covered(self) -> np.ndarray:
         """Logits (L,) of the film wholly covered by its blurred self, the end of the curves."""
@@ -162,38 +164,27 @@ class CoverScores:
             return Verdict.GENERAL
         return Verdict.SUPPORTED
 
-    def says(self, i: int) -> Message:
-        """The verdict for finding `i` in a sentence."""
+    def words(self, i: int) -> tuple[Message, Message]:
+        """The verdict for finding `i` in a sentence that gives the reason, and in one that fits a card."""
         match self.verdict(i):
-            case Verdict.UNTESTABLE if math.isnan(self.lungs[i]):
-                return message("verdict.untestable.score")
-            case Verdict.UNTESTABLE if math.isnan(self.score[i]):
-                return message("verdict.untestable.map")
             case Verdict.UNTESTABLE:
-                return message("verdict.untestable.cover")
+                return self._why_untestable(i), message("verdict.short.untestable")
             case Verdict.INDISTINCT:
-                return message("verdict.indistinct")
+                return message("verdict.indistinct"), message("verdict.short.indistinct")
             case Verdict.GENERAL if self.score[i] <= self.lungs[i]:
-                return message("verdict.general.lungs")
+                return message("verdict.general.lungs"), message("verdict.short.general.lungs")
             case Verdict.GENERAL:
-                return message("verdict.general.findings", n=int(self.rivals[i]))
+                said = message("verdict.general.findings", n=int(self.rivals[i]))
+                return said, message("verdict.short.general.findings")
         k = math.ceil(100 * self.chance[i])
-        if self.in_place[i] <= CHANCE:
-            return message("verdict.supported.there", k=k)
-        return message("verdict.supported.beside", k=k)
+        there = self.in_place[i] <= CHANCE
+        said = message("verdict.supported.there", k=k) if there else message("verdict.supported.beside", k=k)
+        return said, message("verdict.short.supported")
 
-    def short(self, i: int) -> Message:
-        """The verdict for finding `i` in a sentence that fits a card."""
-        match self.verdict(i):
-            case Verdict.UNTESTABLE:
-                return message("verdict.short.untestable")
-            case Verdict.INDISTINCT:
-                return message("verdict.short.indistinct")
-            case Verdict.GENERAL if self.score[i] <= self.lungs[i]:
-                return message("verdict.short.general.lungs")
-            case Verdict.GENERAL:
-                return message("verdict.short.general.findings")
-        return message("verdict.short.supported")
+    def _why_untestable(self, i: int) -> Message:
+        if math.isnan(self.lungs[i]):
+            return message("verdict.untestable.score")
+        return message("verdict.untestable.map" if math.isnan(self.score[i]) else "verdict.untestable.cover")
 
 
 @dataclass(frozen=True, eq=False)
@@ -228,13 +219,14 @@ class Trust:
 
     def short(self, i: int) -> Message:
         """The verdict for finding `i` in a sentence or two that fit a card."""
-        said = self.best(i).short(i)
+        _, said = self.best(i).words(i)
         failed = Verdict.INDISTINCT in (self.verdict(i), *self.others(i).values())
         return joined(said, message("verdict.short.otherwise")) if failed and self.others(i) else said
 
     def sentences(self, i: int) -> list[Message]:
         """The verdict for finding `i` in sentences, and that of another cover if it differs."""
-        found = [self.best(i).says(i), message("verdict.cover", cover=title(self.cover[i]))]
+        said, _ = self.best(i).words(i)
+        found = [said, message("verdict.cover", cover=title(self.cover[i]))]
         found += [_by_another(name, verdict) for name, verdict in self.others(i).items()]
         if self.stability[i] < 0.5:
             found.append(message("verdict.unstable"))

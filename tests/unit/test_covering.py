@@ -119,6 +119,12 @@ class TestScore:
         assert np.isnan(test.elsewhere(flat[0], 0).chance)
         assert np.isnan(test.elsewhere(spot(4, 4), 1).chance)
 
+    def test_a_finding_that_the_cover_leaves_or_no_cover_moves_cannot_be_tested(self):
+        removed = np.array([0.1, 0.099, -2.0, 0.1])
+        effects = np.random.default_rng(7).standard_normal((len(COVERS), 4)) * [1, 1, 1, 0]
+        test = CoverTest(COVERS, SHARES, effects, removed)
+        assert [test.testable(i) for i in range(4)] == [True, False, False, False]
+
 
 class TestChance:
     def test_by_hand(self):

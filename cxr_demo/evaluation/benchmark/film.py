@@ -123,9 +123,9 @@ def _trusted(found: trust.Trust, i: int) -> dict[str, float]:
 
 def _predicted(values: np.ndarray, held: trust.Controls, i: int) -> dict[str, float]:
     """Faithfulness metrics of a control map (S, S); nan as in `_trusted`."""
-    test, cells = held.tests[held.cover(i)], trust.on_grid(values[None])
+    test, cells = held.best(i), trust.on_grid(values[None])
     chance = test.elsewhere(cells[0], i).chance
-    if np.isnan(chance) or test.removed[i] < trust.LEAST:
+    if np.isnan(chance) or not test.testable(i):
         return {"faithfulness": np.nan, "better than random": np.nan}
     return {"faithfulness": test.scores(cells)[0, i], "better than random": float(chance <= CHANCE)}
 
