@@ -110,7 +110,7 @@ def _origin(found: Origin | None) -> dict[str, Any] | None:
         return None
     unit = found.drops.max() / 127
     plane = np.rint(found.drops / unit).astype(np.int8)
-    data = {"side": len(plane), "data": _packed(plane), "level": round(found.level / unit, 1)}
+    data = {"side": len(plane), "data": _packed(plane), "level": round(float(found.level / unit), 1)}
     return {"method": methods.GradCAM.key, **data}
 
 

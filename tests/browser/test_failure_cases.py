@@ -1,9 +1,32 @@
 """Lessons as a visitor opens them."""
 
+import numpy as np
+
 from cxr_demo.models import failure_cases
 from tests.support.browsing import DEFAULTS, GREEN, Visitor
 
+
+
+def outlined(visitor):
+    """Rows, as shares of the card's height, with bluish pixels: the outline, on a film of grey with a map of orange."""
+    pixels = visitor.pixels("gradcam")
+    rows, _ = np.nonzero(pixels[..., 2] - pixels[..., 0] > 25)
+    return rows / len(pixels)
+
+
 # ---------------------------------------------------------------------- on the page
+
+def test_the_highest_cell_of_grad_cam_is_traced_to_the_coin(browser, address):
+    visitor = Visitor(browser, address).example("lesson", "gradcam").wait(*DEFAULTS)
+    ((_, top, _, bottom),) = failure_cases.named("gradcam").boxes
+    visitor.page.wait_for_function("() => document.querySelector('#cxr-panel-reliable').textContent.includes('Dotted')")
+    rows = outlined(visitor)
+    assert len(rows) > 20
+    # the cell itself lies two cells, 0.29 of the film, below the coin
+    assert top - 0.1 < rows.min() < top
+    assert bottom < rows.max() < bottom + 0.1
+    assert visitor.complaints == []
+    visitor.page.close()
 
 
 def test_a_visitor_opens_each_and_comes_back_to_the_model_they_chose(browser, address):

@@ -3,6 +3,7 @@
 import base64
 import json
 import zlib
+from types import NoneType
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from cxr_demo.case import Case
 from cxr_demo.evaluation import trust
 from cxr_demo.evaluation.covering import GRID
 from cxr_demo.films import phantom
+from cxr_demo.films.label_tables import Box
 from cxr_demo.methods import GradCAM, Occlusion
 from cxr_demo.output import trust_data
 from tests.support import planted
@@ -55,6 +57,16 @@ def test_the_origin_of_the_highest_cell_is_a_plane_with_a_level(made):
 
 
 def test_everything_is_valid_json(made):
+    """Gradio writes numbers of numpy's types as texts, which json.dumps would hide."""
     case, assessment, explanations = made
-    fields = trust_data.assessment_fields(assessment, explanations, case.film, [])
+    boxes = [Box("Cardiomegaly", 40, 50, 30, 30)]
+    fields = trust_data.assessment_fields(assessment, explanations, case.film, boxes)
     json.dumps(fields["methods"], allow_nan=False)
+    assert fields["boxes"]
+    assert types_in(fields) == {dict, list, str, float, int, NoneType}
+
+
+def types_in(value):
+    """The exact types of a value and of all values in it."""
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return {type(value)}.union(*map(types_in, inner))

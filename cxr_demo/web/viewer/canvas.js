@@ -165,7 +165,7 @@ function contours(pen, maps, i, limit, {left, top, width, height}, size) {
  */
 export function outlineOrigin(canvas, result, {side, values, level}) {
   const place = within(frame(canvas, state.view), result.seen.film.crop);
-  const thick = Math.max(0.8, canvas.width / 520);
+  const thick = Math.max(1, canvas.width / 420);
   stroke(penOf(canvas), isoline(values, side, level), side, place, {ink: ORIGIN, thick, dash: [thick, 3 * thick]});
 }
 

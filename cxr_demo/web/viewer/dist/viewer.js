@@ -1,4 +1,4 @@
-// Made by `make viewer`; sources sha256:2ea93a50911bc35dd1040bd866d44f8072a1acae0e8b86d6d31f5e5b4e19113e
+// Made by `make viewer`; sources sha256:ccf0301a8f53675e559e05d54193d9cc789f9811e8543f7614cffc612df127e3
 "use strict";
 var viewer = (() => {
   var __defProp = Object.defineProperty;
@@ -1227,7 +1227,7 @@ var viewer = (() => {
   }
   function outlineOrigin(canvas, result, { side, values, level }) {
     const place = within(frame(canvas, state.view), result.seen.film.crop);
-    const thick = Math.max(0.8, canvas.width / 520);
+    const thick = Math.max(1, canvas.width / 420);
     stroke(penOf(canvas), isoline(values, side, level), side, place, { ink: ORIGIN, thick, dash: [thick, 3 * thick] });
   }
   function stroke(pen, lines, side, { left, top, width, height }, { ink, thick, dash }) {
