@@ -150,3 +150,14 @@ def test_it_is_enlarged_compared_and_exported_as_it_stands(visitor):
         visitor.open("saving").page.click("#cxr-save-all")
     assert waiting.value.suggested_filename.endswith(".zip")
     assert page.is_visible(".film .badge")
+
+
+@pytest.mark.parametrize("width", [1366, 390])
+def test_measures_are_not_cut_off(visitor, width):
+    visitor.show("reliable").page.set_viewport_size({"width": width, "height": 900})
+    visitor.page.wait_for_function(
+        """() => {
+          const blocks = [...document.querySelectorAll('.drawer .believe .block')].filter(node => node.clientWidth);
+          return blocks.length && blocks.every(node => node.scrollWidth <= node.clientWidth + 1);
+        }"""
+    )

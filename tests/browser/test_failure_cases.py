@@ -6,7 +6,6 @@ from cxr_demo.models import failure_cases
 from tests.support.browsing import DEFAULTS, GREEN, Visitor
 
 
-
 def outlined(visitor):
     """Rows, as shares of the card's height, with bluish pixels: the outline, on a film of grey with a map of orange."""
     pixels = visitor.pixels("gradcam")
@@ -15,6 +14,7 @@ def outlined(visitor):
 
 
 # ---------------------------------------------------------------------- on the page
+
 
 def test_the_highest_cell_of_grad_cam_is_traced_to_the_coin(browser, address):
     visitor = Visitor(browser, address).example("lesson", "gradcam").wait(*DEFAULTS)

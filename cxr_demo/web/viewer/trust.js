@@ -1,6 +1,6 @@
 // Measures from the server of how far complete maps can be trusted: a panel on each map, and one on their agreement.
 
-/** @import {Answer, Curves, Measured, Overlay, Result, Trust} from './types.d.ts' */
+/** @import {Answer, Curves, Measured, MethodTrust, Overlay, Result, Trust} from './types.d.ts' */
 import {coloursNow, filmAt, fit, hatch} from './canvas.js';
 import {shade} from './colours.js';
 import {curvesBlock} from './curves.js';
@@ -146,19 +146,22 @@ function placesBlock(found) {
   const marker = found.marker ?? [];
   const labels = current()?.seen.labels ?? [];
   const methods = Object.entries(found.methods ?? {});
-  const rows = methods.map(([key, m]) => {
+  /** @param {string[]} heads @param {(m: MethodTrust) => HTMLTableCellElement[]} cells */
+  const tableOf = (heads, cells) => makeTable(heads, methods.map(([key, m]) => /** @type {const} */ ([titleOf(key), cells(m)])));
+  const lungsArea = share(1 - (found.lungs_area ?? 0));
+  const predictions = tableOf([tr('ui.cards.predicts'), tr('ui.trust.lungs'), tr('ui.trust.limit'), tr('ui.trust.stability')], m => {
     const {score, lungs, limit} = scoresOf(m, i);
-    const sum = m.sum[i] === null ? '\u2013' : tr('ui.trust.sum_of', {sum: figure(m.sum[i]), expected: figure(m.expected_sum[i])});
-    return /** @type {const} */ ([titleOf(key), [cell(figure(score)), cell(figure(lungs), 'soft'), cell(figure(limit), 'soft'),
-      cell(share(m.outside_lungs[i])), cell(share(m.at_border[i])), cell(figure(m.stability[i])), cell(sum, 'whole')]]);
+    return [cell(figure(score)), cell(figure(lungs), 'soft'), cell(figure(limit), 'soft'), cell(figure(m.stability[i]))];
   });
-  const heads = [tr('ui.cards.predicts'), tr('ui.trust.lungs'), tr('ui.trust.limit'),
-    tr('ui.trust.outside_lungs', {share: share(1 - (found.lungs_area ?? 0))}), tr('ui.trust.at_border'), tr('ui.trust.stability'), tr('ui.trust.sum')];
+  const places = tableOf([tr('ui.trust.outside_lungs', {share: lungsArea}), tr('ui.trust.at_border'), tr('ui.trust.sum')], m => {
+    const sum = m.sum[i] === null ? '\u2013' : tr('ui.trust.sum_of', {sum: figure(m.sum[i]), expected: figure(m.expected_sum[i])});
+    return [cell(share(m.outside_lungs[i])), cell(share(m.at_border[i])), cell(sum, 'whole')];
+  });
   const order = marker.map((_, k) => k).sort((a, b) => marker[b] - marker[a]);
   const most = order.slice(0, 3).map(k => `${readable(labels[k])} ${figure(marker[k])}`).join(', ');
   return make('div', {class: 'block'},
     make('h4', {}, tr('ui.trust.measures')),
-    makeTable(heads, rows),
+    make('div', {class: 'beside'}, predictions, places),
     ...methods.map(([key, m]) => make('p', {class: 'verdict'}, make('b', {}, titleOf(key)), ' ', m.says[i].map(say).join(' '))),
     make('p', {class: 'soft'}, tr('ui.trust.key'), ' ', found.measured.get(i)?.origin ? tr('ui.trust.origin') : ''),
     make('p', {class: 'soft'}, found.planted && say(found.planted), ' ', found.lungs && say(found.lungs), ' ',
