@@ -117,14 +117,14 @@ def verdicts(films: Sequence[Film], key: str, *, only: Verdict | None = None, hi
     for film, i in _testable(films):
         verdict, inside = film.trusted[key].verdict(i), film.peaks[key][i] >= 0.5
         if verdict is not Verdict.UNTESTABLE and hit in (None, inside):
-            found.append(verdict is only if only else verdict is not Verdict.INDISTINCT)
+            found.append(verdict is only if only else verdict is not Verdict.UNDECIDED)
     return found
 
 
 def by_content(films: Sequence[Film], key: str, fill: str) -> list[bool]:
     """Whether each map passes with one content of the covers, where that can test the finding."""
     each = [film.trusted[key].covers[fill].verdict(i) for film in films for i in film.findings]
-    return [verdict is not Verdict.INDISTINCT for verdict in each if verdict is not Verdict.UNTESTABLE]
+    return [verdict is not Verdict.UNDECIDED for verdict in each if verdict is not Verdict.UNTESTABLE]
 
 
 def elsewhere(films: Sequence[Film], key: str, *, turned: bool) -> list[bool]:

@@ -62,8 +62,8 @@ class Verdict(str, Enum):
     """The conclusion that covering parts of the film supports, from the weakest to the strongest."""
 
     UNTESTABLE = "untestable"
-    INDISTINCT = "indistinct"
-    GENERAL = "general"
+    UNDECIDED = "undecided"
+    UNSPECIFIC = "unspecific"
     SUPPORTED = "supported"
 
 
@@ -159,9 +159,9 @@ class CoverScores:
         if math.isnan(self.chance[i]) or self.removed[i] < LEAST:
             return Verdict.UNTESTABLE
         if self.chance[i] > CHANCE:
-            return Verdict.INDISTINCT
+            return Verdict.UNDECIDED
         if self.score[i] <= self.lungs[i] or self.rivals[i] > RIVALS:
-            return Verdict.GENERAL
+            return Verdict.UNSPECIFIC
         return Verdict.SUPPORTED
 
     def words(self, i: int) -> tuple[Message, Message]:
@@ -169,13 +169,13 @@ class CoverScores:
         match self.verdict(i):
             case Verdict.UNTESTABLE:
                 return self._why_untestable(i), message("verdict.short.untestable")
-            case Verdict.INDISTINCT:
-                return message("verdict.indistinct"), message("verdict.short.indistinct")
-            case Verdict.GENERAL if self.score[i] <= self.lungs[i]:
-                return message("verdict.general.lungs"), message("verdict.short.general.lungs")
-            case Verdict.GENERAL:
-                said = message("verdict.general.findings", n=int(self.rivals[i]))
-                return said, message("verdict.short.general.findings")
+            case Verdict.UNDECIDED:
+                return message("verdict.undecided"), message("verdict.short.undecided")
+            case Verdict.UNSPECIFIC if self.score[i] <= self.lungs[i]:
+                return message("verdict.unspecific.lungs"), message("verdict.short.unspecific.lungs")
+            case Verdict.UNSPECIFIC:
+                said = message("verdict.unspecific.findings", n=int(self.rivals[i]))
+                return said, message("verdict.short.unspecific.findings")
         k = math.ceil(100 * self.chance[i])
         there = self.in_place[i] <= CHANCE
         said = message("verdict.supported.there", k=k) if there else message("verdict.supported.beside", k=k)
@@ -219,9 +219,10 @@ class Trust:
 
     def short(self, i: int) -> Message:
         """The verdict for finding `i` in a sentence or two that fit a card."""
-        _, said = self.best(i).words(i)
-        failed = Verdict.INDISTINCT in (self.verdict(i), *self.others(i).values())
-        return joined(said, message("verdict.short.otherwise")) if failed and self.others(i) else said
+        said, others = [self.best(i).words(i)[1]], self.others(i).values()
+        if Verdict.UNDECIDED in (self.verdict(i), *others):
+            said += map(_by_another_in_short, others)
+        return joined(*said) if len(said) > 1 else said[0]
 
     def sentences(self, i: int) -> list[Message]:
         """The verdict for finding `i` in sentences, and that of another cover if it differs."""
@@ -240,9 +241,18 @@ class Trust:
 def _by_another(fill: str, verdict: Verdict) -> Message:
     """The verdict of covers with another content, in a sentence; only for a finding that they can test."""
     return {
-        Verdict.INDISTINCT: message("verdict.other.indistinct", cover=title(fill)),
-        Verdict.GENERAL: message("verdict.other.general", cover=title(fill)),
+        Verdict.UNDECIDED: message("verdict.other.undecided", cover=title(fill)),
+        Verdict.UNSPECIFIC: message("verdict.other.unspecific", cover=title(fill)),
         Verdict.SUPPORTED: message("verdict.other.supported", cover=title(fill)),
+    }[verdict]
+
+
+def _by_another_in_short(verdict: Verdict) -> Message:
+    """As `_by_another`, in words that fit a card."""
+    return {
+        Verdict.UNDECIDED: message("verdict.short.other.undecided"),
+        Verdict.UNSPECIFIC: message("verdict.short.other.unspecific"),
+        Verdict.SUPPORTED: message("verdict.short.other.supported"),
     }[verdict]
 
 

@@ -145,7 +145,7 @@ def test_how_far_the_maps_can_be_believed_is_measured_as_for_any_model(key):
     case, method = Case(registry.load(lesson.model), lesson.film()), methods.method(key, {})
     *_, last = case.explain(method)
     verdict = trust.measure(case, method, last).verdict(0)
-    assert verdict is (trust.Verdict.INDISTINCT if key == "gradcam" else trust.Verdict.UNTESTABLE)
+    assert verdict is (trust.Verdict.UNDECIDED if key == "gradcam" else trust.Verdict.UNTESTABLE)
 
 
 # ---------------------------------------------------------------------- by name

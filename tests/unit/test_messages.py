@@ -240,11 +240,11 @@ def test_n_decides_about_the_plural():
 
 
 def test_sentences_are_joined_to_one_message():
-    first, second, third = message("verdict.indistinct"), message("verdict.unstable"), message("verdict.indistinct")
+    first, second, third = message("verdict.undecided"), message("verdict.unstable"), message("verdict.undecided")
     assert messages.joined(first) is first
     said = messages.joined(first, second, third)
     assert said == f"{first} {second} {third}"
-    assert identities(record(said)) == {"page.sentences", "verdict.indistinct", "verdict.unstable"}
+    assert identities(record(said)) == {"page.sentences", "verdict.undecided", "verdict.unstable"}
 
 
 def test_a_decimal_sign_is_left_to_the_language():
@@ -387,20 +387,20 @@ def test_each_verdict_has_its_message_and_doubts_follow_it():
         cover=["blurred"] * 5, stability=np.array([1, 1, 1, 1, 0.2]),
         outside=each, border=each, sums=each, expected_sums=each,
     )  # fmt: skip
-    otherwise = {"page.sentences", "verdict.short.otherwise"}
+    otherwise = {"page.sentences", "verdict.short.other.undecided"}
     short = [identities(record(found.short(i))) for i in range(4)]
     assert short == [
         {"verdict.short.untestable"},
-        {"verdict.short.indistinct"},
-        {"verdict.short.general.lungs", *otherwise},
+        {"verdict.short.undecided"},
+        {"verdict.short.unspecific.lungs", *otherwise},
         {"verdict.short.supported", *otherwise},
     ]
     said = [record(found.says(i)) for i in range(5)]
     always = {"page.sentences", "verdict.cover", "choice.blurred"}
     assert identities(said[0]) == {*always, "verdict.untestable.cover"}
-    assert identities(said[1]) == {*always, "verdict.indistinct"}
-    otherwise = {"verdict.other.indistinct", "choice.wide"}
-    assert identities(said[2]) == {*always, "verdict.general.lungs", *otherwise}
+    assert identities(said[1]) == {*always, "verdict.undecided"}
+    otherwise = {"verdict.other.undecided", "choice.wide"}
+    assert identities(said[2]) == {*always, "verdict.unspecific.lungs", *otherwise}
     assert identities(said[3]) == {*always, "verdict.supported.there", *otherwise}
     assert identities(said[4]) == {*always, "verdict.supported.there", *otherwise, "verdict.unstable"}
 

@@ -144,7 +144,7 @@ class TestVerdicts:
             image.by_area((np.random.default_rng(3).uniform(size=(TRIED, 8, 8)) > 0.9).astype(float), SIZE),  # sparse
         )):  # fmt: skip
             called = verdicts(case, maps)
-            assert np.mean([v is Verdict.INDISTINCT for v in called]) >= 0.9, n
+            assert np.mean([v is Verdict.UNDECIDED for v in called]) >= 0.9, n
 
     def test_planted_evidence_is_called_supported(self):
         """Anywhere on the film, of many sizes, with a map that is right but coarse or noisy."""
@@ -175,7 +175,7 @@ class TestVerdicts:
         case = Case(planted.classifier({"Left": planted.Spot(36, 22, -30.0, 36)}), phantom.PHANTOMS["normal"].film())
         held = trust.controls(case)
         found = CoverScores.of(held.tests["wide"], trust.prior(held.lungs)[None], held.lungs)
-        assert found.verdict(0) is Verdict.GENERAL
+        assert found.verdict(0) is Verdict.UNSPECIFIC
 
     def test_maps_of_other_findings_that_do_better_are_counted(self, film, case):
         held = trust.controls(case)
@@ -191,9 +191,9 @@ class TestVerdicts:
             ({"score": np.nan, "chance": np.nan}, Verdict.UNTESTABLE, "the same value everywhere"),
             ({"lungs": np.nan, "chance": np.nan}, Verdict.UNTESTABLE, "does not move this finding’s score"),
             ({"removed": 0.09}, Verdict.UNTESTABLE, "the film wholly covered scores nearly as high"),
-            ({"chance": 0.06}, Verdict.INDISTINCT, "than as the same map put elsewhere"),
-            ({"lungs": 0.6}, Verdict.GENERAL, "no better than marking the lungs of any film"),
-            ({"rivals": 3}, Verdict.GENERAL, "3 of this method’s maps of other findings"),
+            ({"chance": 0.06}, Verdict.UNDECIDED, "than as the same map put elsewhere"),
+            ({"lungs": 0.6}, Verdict.UNSPECIFIC, "no better than marking the lungs of any film"),
+            ({"rivals": 3}, Verdict.UNSPECIFIC, "3 of this method’s maps of other findings"),
             ({"rivals": 2}, Verdict.SUPPORTED, "hiding the places that it marks moves"),
             ({"in_place": 0.06, "chance": 0.021}, Verdict.SUPPORTED, "or up to a cell beside them"),
             ({"chance": 0.021}, Verdict.SUPPORTED, "at most 3 of 100 other places"),
@@ -211,8 +211,15 @@ class TestVerdicts:
         assert said.endswith("With another content (blurred widely): undecided.")
         assert "With" not in trusted(predicted(), predicted(removed=0.0)).says(0)
         assert "With" not in trusted(predicted(), predicted()).says(0)
-        assert trusted(predicted(rivals=5), predicted(), cover="wide").says(0).endswith("(blurred): general.")
+        assert trusted(predicted(rivals=5), predicted(), cover="wide").says(0).endswith("(blurred): unspecific.")
         assert trusted(predicted(), predicted(rivals=5), cover="wide").says(0).endswith("(blurred): supported.")
+
+    def test_a_card_says_so_where_one_cover_decides_and_the_other_does_not(self):
+        undecided, unspecific, supported = predicted(chance=0.5), predicted(rivals=5), predicted()
+        assert trusted(supported, undecided).short(0).endswith("Another cover: undecided.")
+        assert trusted(undecided, supported).short(0).endswith("Another cover: supported.")
+        assert trusted(undecided, unspecific).short(0).endswith("Another cover: unspecific.")
+        assert trusted(unspecific, supported).short(0) == unspecific.words(0)[1]
 
     def test_an_unstable_map_is_called_so(self):
         assert trusted(predicted(), stability=0.3).says(0).endswith("A small change of the film gives another map.")

@@ -114,7 +114,7 @@ def _trusted(found: trust.Trust, i: int) -> dict[str, float]:
     tested = verdict is not trust.Verdict.UNTESTABLE
     return {
         "faithfulness": found.best(i).score[i] if tested else np.nan,
-        "better than random": float(verdict is not trust.Verdict.INDISTINCT) if tested else np.nan,
+        "better than random": float(verdict is not trust.Verdict.UNDECIDED) if tested else np.nan,
         "supported": float(verdict is trust.Verdict.SUPPORTED) if tested else np.nan,
         "stability": found.stability[i],
         "outside the lungs": found.outside[i],
