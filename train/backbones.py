@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ import torch
 
 from cxr_demo.errors import DataError, UnknownModel
 from cxr_demo.models import classifier, registry
+from train import identifiers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -77,7 +78,10 @@ def find(recipe: Recipe) -> Backbone:
         return Backbone(recipe.architecture, _arguments(recipe.arguments), None)
     if recipe.backbone == "imagenet":
         return imagenet()
-    return of_model(registry.load(recipe.backbone))
+    found = of_model(registry.load(recipe.backbone))
+    # a folder of this machine is named by its last component
+    known = identifiers.backbone_without_folders(recipe.backbone)
+    return replace(found, name=str(found.name).replace(recipe.backbone, known))
 
 
 def of_model(model: Classifier) -> Backbone:

@@ -18,8 +18,8 @@ TEMPLATE = """---
 {front}---
 # {name}
 
-Predicts {what} on a frontal chest X-ray. **Not a medical device, not for clinical use**: it is there to study how
-such models can be explained.
+{doubt}Predicts {what} on a frontal chest X-ray. **Not a medical device, not for clinical use**: it is there to study
+how such models can be explained.
 
 - Network: {architecture}; input {size} x {size} px, one channel.
 - Started from: {base}.
@@ -52,6 +52,9 @@ finding is among these films, which is more frequent than in a hospital.
 - A probability or a map is no diagnosis. A map shows where this model found its evidence, not where disease is.
 """
 
+#: AUROC of a model that knows nothing.
+CHANCE = 0.5
+
 CUTOFFS = """
 A finding counts as present from its cut-off on. It is chosen so that {specificity:.0f} % of the films without the
 finding stay below; a film without any finding then has few above their cut-offs.{measured}
@@ -75,6 +78,7 @@ def write(spec: ModelSpec, command: str, notes: Sequence[str] = ()) -> str:
     return TEMPLATE.format(
         front=yaml.safe_dump(_front(spec), sort_keys=False, allow_unicode=True),
         name=spec.name,
+        doubt=_doubt(spec.scores),
         what=f"{len(spec.labels)} findings" if len(spec.labels) > 1 else spec.labels[0].replace("_", " ").lower(),
         architecture=f"{spec.architecture} ({arguments})" if arguments else spec.architecture,
         size=spec.size,
@@ -87,6 +91,17 @@ def write(spec: ModelSpec, command: str, notes: Sequence[str] = ()) -> str:
         command=command,
         notes="".join(f"- {note}\n" for note in notes) + "\n" * bool(notes),
     )
+
+
+def _doubt(scores: Sequence[Score]) -> str:
+    """A first line about a model whose AUROC may be chance: the mean of all findings, or the only finding's."""
+    found = [score for score in scores if score.metric == "AUROC" and score.finding == "mean"]
+    found = found or [score for score in scores if score.metric == "AUROC"]
+    unsure = [score for score in found if score.low <= CHANCE]
+    if not unsure:
+        return ""
+    told = "; ".join(f"{s.subset}: {s.value:.2f} [{s.low:.2f}-{s.high:.2f}]" for s in unsure)
+    return f"**Not shown to be better than chance.** AUROC with 95 % interval, {told}; chance is {CHANCE}.\n\n"
 
 
 def _front(spec: ModelSpec) -> dict[str, Any]:

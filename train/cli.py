@@ -278,14 +278,18 @@ def _try_out(plan: Plan) -> int:
     import tempfile
     from dataclasses import replace
 
-    from train import runs
+    from train import preflight, runs
 
     recipe = plan.recipe
-    short = {name: min(1, getattr(recipe, name)) for name in ("head_epochs", "coarse_epochs", "epochs")}
     films = _of_plan(plan)
+    preflight.check(plan, films)
+    short = {name: min(1, getattr(recipe, name)) for name in ("head_epochs", "coarse_epochs", "epochs")}
     few = films.take(runs.sample(films, 4 * recipe.batch, recipe.seed))
     with tempfile.TemporaryDirectory() as folder:
-        tried = replace(plan, recipe=replace(recipe, **short), folds=2, start_run=None, digest=runs.digest(few))
+        # with two folds and a validation of one half, a training has a quarter of the films
+        batch = min(recipe.batch, max(2, len(few) // 4))
+        brief = replace(recipe, batch=batch, accumulate=min(recipe.accumulate, batch), **short)
+        tried = replace(plan, recipe=brief, folds=2, start_run=None, digest=runs.digest(few))
         _run(tried, few, Path(folder) / "run", None, most_steps=1)
     print("Everything ran; nothing was kept.")
     return 0
@@ -303,10 +307,12 @@ def _carry_out(plan: Plan, folder: Path, cached: Path | None) -> None:
     """Fit a plan, or resume it, with a digest of the films that it names."""
     from dataclasses import replace
 
-    from train import runs
+    from train import preflight, runs
 
     films = _of_plan(plan)
-    _run(replace(plan, digest=runs.digest(films)), films, folder, cached)
+    plan = replace(plan, digest=runs.digest(films))
+    preflight.check(plan, films, folder)
+    _run(plan, films, folder, cached)
 
 
 def _run(plan: Plan, films: Films, folder: Path, cached: Path | None, *, most_steps: int | None = None) -> None:
@@ -364,7 +370,8 @@ def _publish(arguments: argparse.Namespace) -> int:
     from train import publish
 
     with tempfile.TemporaryDirectory() as folder:
-        staged = publish.stage(arguments.run_folder, Path(folder) / "model")
+        said = (arguments.repo, arguments.message)
+        staged = publish.stage(arguments.run_folder, Path(folder) / "model", said)
         if arguments.dry_run:
             print(publish.listing(staged))
             print(f"Would be published as {arguments.repo}, {'public' if arguments.public else 'private'}.")

@@ -57,7 +57,7 @@ def run(folder: Path, main: Callable[[Sequence[str]], int], say: Callable[[str],
     for words in (
         ["audit", *common, "--out", str(folder / "audit")],
         ["cache", *common, "--out", str(folder / "cache")],
-        [*fit, "--trained-on", f"{films.parent}, for a demonstration."],
+        [*fit, "--trained-on", "Films at hand, for a demonstration."],
         ["evaluate", str(folder / "run")],
         ["publish", str(folder / "run"), "your-name/demo", "--dry-run"],
     ):

@@ -20,6 +20,7 @@ from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
+from cxr_demo.errors import DataError
 from cxr_demo.inference import memory
 from cxr_demo.types import ModelSpec
 from train import augment, checkpoint, evaluate, losses
@@ -153,8 +154,11 @@ class Trainer:
         """Train and return the network with averaged weights (exponential moving average).
 
         With validation films, the weights are those of the full-size epoch with the best mean AUROC. `say` gets a line
-        per epoch. DataError if the checkpoint is damaged.
+        per epoch. DataError if the checkpoint is damaged, if there are too few films for one step, or if the loss is
+        not a number.
         """
+        if not self.steps:
+            raise DataError(f"{len(self.data.rows)} films are fewer than one batch of {self.recipe.batch}.")
         memory.keep_freed()
         tensors = self._resume()
         for i, phase in list(enumerate(phases(self.recipe)))[self.at.phase :]:
@@ -209,6 +213,11 @@ class Trainer:
                 group["lr"] = phase.rate * share
             rows = order[step * self.recipe.batch : (step + 1) * self.recipe.batch]
             loss, boxed = self._step(model, optimiser, np.sort(rows), phase)
+            if not math.isfinite(loss):
+                raise DataError(
+                    f"The loss of step {step + 1} of epoch {self.at.epoch + 1} ({phase.name}) is not a number, so the "
+                    "training has failed: fit with lower learning rates in another --out, or look for damaged films."
+                )
             self.average.update_parameters(self.network)
             self.at.step = step + 1
             self.at.losses.append(loss)

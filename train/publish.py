@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 from cxr_demo.errors import DataError
 from cxr_demo.files import sha256_of
 from cxr_demo.models import hub, model_folder
+from train import identifiers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
 #: Files published with a model for its readers; the loader ignores them.
@@ -19,14 +20,19 @@ THRESHOLDS, EVALUATION, AUDIT = "thresholds.json", "evaluation.json", "audit.jso
 #: The run's plan with the checksum of its split; the list of patients is not published.
 TRAINING = "training.json"
 ALONG = (THRESHOLDS, EVALUATION, AUDIT, TRAINING)
+#: Fields of a run's plan that are paths, besides its tables.
+PATHS = ("split", "start_run", "teacher", "corrections")
 
 
-def stage(run: Path, folder: Path) -> Path:
+def stage(run: Path, folder: Path, said: Sequence[str] = ()) -> Path:
     """Copy the model of all films with its figures, audit and plan into `folder`, and return it.
 
-    `run` may also be a model folder. DataError if the run has no finished model; BadModel if its model cannot be read.
+    `run` may also be a model folder, in a run or on its own. Paths become names, and what the audit says of single
+    films is left out. DataError if the run has no finished model, or if a file, or one of the words `said` beside them,
+    would still name a patient, a film or a folder of this machine; BadModel if the model cannot be read.
     """
-    model = run / "all" if (run / "run.json").exists() else run
+    whole = (run / "run.json").exists()
+    model = run / "all" if whole else run
     if not (model / model_folder.CONFIG).exists():
         raise DataError(
             f"{run} holds no finished model of all films; end it with `python -m train resume {run}`, or fit one "
@@ -40,17 +46,41 @@ def stage(run: Path, folder: Path) -> Path:
     if (run / EVALUATION).exists():
         shutil.copyfile(run / EVALUATION, folder / EVALUATION)
     if (run / AUDIT).exists():
-        _write(folder / AUDIT, _without_films(json.loads((run / AUDIT).read_text())))
-    if (run / "run.json").exists():
-        split = run / "folds.csv"
-        checksum = sha256_of(split) if split.exists() else None
-        _write(folder / TRAINING, {**json.loads((run / "run.json").read_text()), "split_sha256": checksum})
+        _write(folder / AUDIT, _without_examples(json.loads((run / AUDIT).read_text())))
+    known = identifiers.Identifiers()
+    home = run if whole else run.parent
+    if (home / "run.json").exists():
+        plan, table = json.loads((home / "run.json").read_text()), identifiers.table_of(home)
+        if whole:
+            _write(folder / TRAINING, {**_without_folders(plan), "split_sha256": sha256_of(table)})
+        card = folder / model_folder.CARD
+        command = identifiers.command_without_folders(plan["command"])
+        card.write_text(card.read_text(encoding="utf-8").replace(plan["command"], command), encoding="utf-8")
+        known = identifiers.read(table)
+    identifiers.refuse(folder, known, said)
     return folder
 
 
-def _without_films(audit: dict[str, Any]) -> dict[str, Any]:
-    """The audit with numbers of suspects instead of their file names, which may identify patients."""
-    return {**audit, "findings": [{**finding, "suspects": len(finding["suspects"])} for finding in audit["findings"]]}
+def _without_examples(audit: dict[str, Any]) -> dict[str, Any]:
+    """The audit with the number of each finding's suspects; its sentences and figures may name patients and films."""
+    findings = [
+        {key: finding[key] for key in ("id", "severity", "accepted")} | {"suspects": len(finding["suspects"])}
+        for finding in audit["findings"]
+    ]
+    return {**audit, "findings": findings}
+
+
+def _without_folders(plan: dict[str, Any]) -> dict[str, Any]:
+    """A run's plan with names in place of paths."""
+    paths = {name: plan[name] and identifiers.last(plan[name]) for name in PATHS}
+    backbone = identifiers.backbone_without_folders(plan["recipe"]["backbone"])
+    return {
+        **plan,
+        **paths,
+        "films": [identifiers.last_each(name) for name in plan["films"]],
+        "command": identifiers.command_without_folders(plan["command"]),
+        "recipe": {**plan["recipe"], "backbone": backbone},
+    }
 
 
 def _write(path: Path, content: Any) -> None:
@@ -74,6 +104,8 @@ def publish(
 
 
 def listing(folder: Path) -> str:
-    """Output of a dry run: size in bytes and name of each file, then the card."""
+    """Output of a dry run: size in bytes and name of each file, then the card, the plan and the audit."""
     files = [f"{path.stat().st_size:>12,}  {path.name}" for path in sorted(folder.iterdir())]
-    return "\n".join([*files, "", (folder / model_folder.CARD).read_text()])
+    shown = [folder / name for name in (model_folder.CARD, TRAINING, AUDIT)]
+    texts = [f"--- {path.name}\n{path.read_text(encoding='utf-8')}" for path in shown if path.exists()]
+    return "\n".join([*files, "", *texts])

@@ -1,7 +1,7 @@
 """Cross-validated runs: one model per fold of patients, their out-of-fold scores, and one model of all films.
 
 RUN/run.json             the plan: films, findings, recipe; all that `resume` needs
-RUN/folds.csv            file, patient, fold
+RUN/folds.csv            file, patient, fold; of a run by a split, split.csv
 RUN/out_of_fold.npz      logits (N, L) of each film by the model that never saw its patient; targets; fold
 RUN/fold-0/ ... RUN/all/ model folders
 RUN/training/fold-0/ ... checkpoint, log, curves and events of each training
@@ -46,7 +46,7 @@ POINTING = "Grad-CAM pointing"
 class Plan:
     """Everything that decides a run, saved as `run.json`; the same plan on the same films resumes the run.
 
-    `name`, `trained_on`, `command` and `accepted` may differ then, see `_decisive`.
+    `name`, `trained_on`, `command` and `accepted` may differ then, see `decisive`.
     """
 
     name: str
@@ -107,10 +107,8 @@ class Run:
     def fit(self) -> None:
         """Train the models that are not trained yet, then score, calibrate and write the model folders.
 
-        DataError if the plan contradicts itself or its starting run, or if the folder holds a run of another plan.
+        DataError if the plan does not fit its starting run, or if the folder holds a run of another plan.
         """
-        if self.plan.split and self.plan.only_folds:
-            raise DataError("A split has no folds; leave out --only-folds.")
         if self.plan.split:
             self._fit_split()
         else:
@@ -122,14 +120,13 @@ class Run:
         Patients held out of that part decide when to stop and calibrate the model; the part "test" is not used.
         """
         accelerator = Accelerator()
-        rows = np.flatnonzero(splits.parts(self.films, str(self.plan.split)) == "train")
-        held = _validation(self.films, rows, self.plan.recipe)
-        if not len(held):
-            raise DataError("A split needs patients to calibrate on: give --validation a share above 0.")
+        (training,) = trainings(self.plan, self.films)
+        held = training.held
         if accelerator.is_main_process:
             self._claim()
+            splits.write(self.folder / "split.csv", self.films, splits.parts(self.films, str(self.plan.split)))
         accelerator.wait_for_everyone()
-        network = self._trained(rows, held, None)
+        network = self._trained(training)
         logits = finetune.logits(network, self.views, held, accelerator)
         if accelerator.is_main_process:
             films = self.films.take(held)
@@ -149,21 +146,20 @@ class Run:
         Each fold's model scores the films of that fold, which gives out-of-fold logits of all films.
         """
         accelerator = Accelerator()
-        fold = self._folds()
+        fold = _folds(self.plan, self.films)
         if accelerator.is_main_process:
             self._claim()
             _write_folds(self.folder / "folds.csv", self.films, fold)
         accelerator.wait_for_everyone()
         logits, networks = np.zeros_like(self.films.targets), []
-        for k in models(self.plan):
-            rows = np.flatnonzero(_outside(fold, k))
-            network = self._trained(rows, _validation(self.films, rows, self.plan.recipe), k)
+        for training in trainings(self.plan, self.films):
+            network = self._trained(training)
             networks.append(network)
-            if k is not None:
-                held = np.flatnonzero(fold == k)
-                logits[held] = finetune.logits(network, self.views, held, accelerator)
-                mean = np.nanmean(evaluate.aurocs(self.films.targets[held], logits[held]))
-                self.say(f"{_name(k)}: mean AUROC {mean:.3f} on its {len(held)} films")
+            if training.fold is not None:
+                own = np.flatnonzero(fold == training.fold)
+                logits[own] = finetune.logits(network, self.views, own, accelerator)
+                mean = np.nanmean(evaluate.aurocs(self.films.targets[own], logits[own]))
+                self.say(f"{training.name}: mean AUROC {mean:.3f} on its {len(own)} films")
         if accelerator.is_main_process:
             np.savez_compressed(
                 self.folder / "out_of_fold.npz", logits=logits, targets=self.films.targets, fold=fold,
@@ -172,57 +168,37 @@ class Run:
             self._write_models(logits, fold, networks)
         accelerator.wait_for_everyone()
 
-    def _folds(self) -> np.ndarray:
-        """Fold (N,) of each film, new or that of the starting run; DataError if the starting run does not fit."""
-        if self.plan.start_run is None:
-            return splits.patient_folds(self.films.patients, self.films.targets, self.plan.folds, self.plan.recipe.seed)
-        if not self.plan.only_folds and loads(Path(self.plan.start_run)).only_folds:
-            raise DataError(f"{self.plan.start_run} has folds alone; give --only-folds here too.")
-        fold = folds_of(Path(self.plan.start_run), self.films)
-        if set(fold) != set(range(self.plan.folds)):
-            raise DataError(f"{self.plan.start_run} has {fold.max() + 1} folds; --folds must be the same.")
-        return fold
-
     def _claim(self) -> None:
         """Write `run.json`; DataError if the folder has another plan, whose folds could mix patients with these."""
         path = self.folder / "run.json"
-        if path.exists() and _decisive(loads(self.folder)) != _decisive(self.plan):
+        if path.exists() and decisive(loads(self.folder)) != decisive(self.plan):
             raise DataError(f"{self.folder} holds a run of another recipe or of other films; choose another folder.")
         self.folder.mkdir(parents=True, exist_ok=True)
         write_whole(path, self.plan.dumps())
 
-    def _trained(self, rows: np.ndarray, held: np.ndarray, k: int | None) -> Network:
-        """A network trained on `rows` without `held`; the films of `held` decide when to stop.
+    def _trained(self, training: Training) -> Network:
+        """The network of a training.
 
-        Both are indices (n,). With a teacher, the targets of the training films are softened; boxes serve as masks if
-        the recipe weighs them.
+        With a teacher, the targets of the training films are softened; boxes serve as masks if the recipe weighs them.
         """
-        films, recipe = self.films, self.plan.recipe
-        folder = self.folder / "training" / _name(k)
-        rows = np.setdiff1d(rows, held)
-        network = self._backbone(k).network(films.labels, recipe.seed)
+        films, recipe, rows = self.films, self.plan.recipe, training.rows
+        folder = self.folder / "training" / training.name
+        network = backbone_of(self.plan, training.fold).network(films.labels, recipe.seed)
         targets = films.targets
         if self.plan.teacher:
             teacher = distil.read(Path(self.plan.teacher), films)
             targets = targets.copy()
             targets[rows] = distil.soften(targets[rows], teacher[rows], films.labels, recipe.teacher_weight)
         masks = boxes.masks(films.take(rows)) if recipe.box_weight else {}
-        data = finetune.TrainingData(self.views, targets, rows, held, {int(rows[i]): m for i, m in masks.items()})
-        self.say(f"{_name(k)}: {len(rows)} films of {len(np.unique(films.patients[rows]))} patients")
+        boxed = {int(rows[i]): mask for i, mask in masks.items()}
+        data = finetune.TrainingData(self.views, targets, rows, training.held, boxed)
+        self.say(f"{training.name}: {len(rows)} films of {len(np.unique(films.patients[rows]))} patients")
         trainer = finetune.Trainer(
             network, data, recipe, folder=folder, record=Record(folder), most_steps=self.most_steps
         )
         network = trainer.run(self.say)
         network.mirrored = recipe.mirrored
         return network
-
-    def _backbone(self, k: int | None) -> Backbone:
-        """The backbone of fold `k`: the recipe's, or the model of that fold in the starting run."""
-        if self.plan.start_run is None:
-            return backbones.find(self.plan.recipe)
-        return backbones.of_model(
-            model_folder.load(Path(self.plan.start_run) / _name(k), Path(self.plan.start_run).name)
-        )
 
     def _write_models(self, logits: np.ndarray, fold: np.ndarray, networks: list[Network]) -> None:
         films, plan = self.films, self.plan
@@ -240,7 +216,7 @@ class Run:
 
         `name`, `scores` and `scored_on` go into its description and card; all operating points into thresholds.json.
         """
-        labels, backbone = self.films.labels, self._backbone(k)
+        labels, backbone = self.films.labels, backbone_of(self.plan, k)
         calibration, points = _calibrated(logits, targets, labels)
         spec = ModelSpec(
             name=name,
@@ -277,6 +253,63 @@ def _write_points(folder: Path, labels: tuple[str, ...], points: Mapping[str, tu
     write_whole(folder / "thresholds.json", json.dumps(by_label, indent=2) + "\n")
 
 
+@dataclass(frozen=True, eq=False)
+class Training:
+    """One training of a run; its arrays are indices of films."""
+
+    fold: int | None  # None: the model of all films, or of a split's part
+    rows: np.ndarray  # to learn from
+    held: np.ndarray  # validation films, which decide when to stop; may be empty
+    calibrated: np.ndarray  # to calibrate on
+
+    @property
+    def name(self) -> str:
+        """Name of its folders in the run."""
+        return _name(self.fold)
+
+
+def trainings(plan: Plan, films: Films) -> list[Training]:
+    """The trainings of a plan, in order; DataError if its folds or its split do not fit the films."""
+    if plan.split:
+        rows = np.flatnonzero(splits.parts(films, plan.split) == "train")
+        held = _validation(films, rows, plan.recipe)
+        if not len(held):
+            raise DataError("A split needs patients to calibrate on: give --validation a share above 0.")
+        return [Training(None, np.setdiff1d(rows, held), held, held)]
+    fold, found = _folds(plan, films), []
+    for k in models(plan):
+        rows = np.flatnonzero(_outside(fold, k))
+        held = _validation(films, rows, plan.recipe)
+        found.append(Training(k, np.setdiff1d(rows, held), held, rows))
+    return found
+
+
+def backbone_of(plan: Plan, k: int | None) -> Backbone:
+    """The backbone of fold `k`: the recipe's, or the model of that fold in the starting run."""
+    if plan.start_run is None:
+        return backbones.find(plan.recipe)
+    return backbones.of_model(model_folder.load(Path(plan.start_run) / _name(k), Path(plan.start_run).name))
+
+
+def decisive(plan: Plan) -> dict[str, Any]:
+    """The fields of a plan that must not change while the run is unfinished."""
+    return {
+        name: value for name, value in asdict(plan).items() if name not in ("name", "trained_on", "command", "accepted")
+    }
+
+
+def _folds(plan: Plan, films: Films) -> np.ndarray:
+    """Fold (N,) of each film, new or that of the starting run; DataError if the starting run does not fit."""
+    if plan.start_run is None:
+        return splits.patient_folds(films.patients, films.targets, plan.folds, plan.recipe.seed)
+    if not plan.only_folds and loads(Path(plan.start_run)).only_folds:
+        raise DataError(f"{plan.start_run} has folds alone; give --only-folds here too.")
+    fold = folds_of(Path(plan.start_run), films)
+    if set(fold) != set(range(plan.folds)):
+        raise DataError(f"{plan.start_run} has {fold.max() + 1} folds; --folds must be the same.")
+    return fold
+
+
 def models(plan: Plan) -> list[int | None]:
     """The models of a run by folds: one per fold, and last, as None, the one of all films unless left out."""
     return [*range(plan.folds), *(() if plan.only_folds else (None,))]
@@ -294,13 +327,6 @@ def _outside(fold: np.ndarray, k: int | None) -> np.ndarray:
 
 def _tuple(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
-
-
-def _decisive(plan: Plan) -> dict[str, Any]:
-    """The fields of a plan that must not change while the run is unfinished."""
-    return {
-        name: value for name, value in asdict(plan).items() if name not in ("name", "trained_on", "command", "accepted")
-    }
 
 
 def _validation(films: Films, rows: np.ndarray, recipe: Recipe) -> np.ndarray:

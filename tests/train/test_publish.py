@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -32,10 +33,14 @@ def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("publish")
     films = label_tables.read_tables([plant(folder / "films", 120)], LABELS)
     recipe = dataclasses.replace(TINY, epochs=2, coarse_epochs=1)
-    plan = runs.Plan("planted", (str(folder / "films" / "labels.csv"),), LABELS, recipe, folds=2, command="here")
+    table = str(folder / "films" / "labels.csv")
+    command = f"python -m train fit {table} --out {folder}/run"
+    plan = runs.Plan("planted", (table,), LABELS, recipe, folds=2, command=command)
     views = cache.load(films, 32, folder / "cache")
     runs.Run(folder / "run", plan, films, views, lambda _: None).fit()
-    finding = {"id": "x", "severity": "warning", "suspects": [{"file": "patient-name.png"}]}
+    suspects = [{"file": "patient-name.png"}]
+    told = {"title": "A patient has two names, e.g. MRN15719.", "advice": "", "figures": {"patients": ["MRN15719"]}}
+    finding = {"id": "x", "severity": "warning", "accepted": False, "suspects": suspects, **told}
     (folder / "run" / "audit.json").write_text(json.dumps({"findings": [finding]}))
     return folder
 
@@ -98,7 +103,30 @@ def test_what_goes_up_tells_how_good_and_how_made_but_names_no_film(hub, run, tm
     assert b"model-index" in files["README.md"]
     assert set(json.loads(files["thresholds.json"])) == {"specificity", "youden", "max_f1", "sensitivity"}
     assert len(json.loads(files["training.json"])["split_sha256"]) == 64
-    assert all(b"patient-name" not in content for content in files.values())
+    assert json.loads(files["audit.json"])["findings"] == [
+        {"id": "x", "severity": "warning", "accepted": False, "suspects": 1}
+    ]
+    assert json.loads(files["training.json"])["films"] == ["labels.csv"]
+    assert b"python -m train fit labels.csv --out run\n" in files["README.md"]
+    for told in (b"patient-name", b"MRN15719", str(run).encode()):
+        assert all(told not in content for content in files.values())
+
+
+@pytest.mark.parametrize("told", ["Films of MRN-0007 and others", "See /data/clinic/films for more"])
+def test_nothing_is_sent_that_names_a_patient_or_a_folder(run, tmp_path, told):
+    copy = tmp_path / "run"
+    shutil.copytree(run / "run", copy)
+    rows = (copy / "folds.csv").read_text().splitlines()
+    (copy / "folds.csv").write_text("\n".join([*rows, "a.png,MRN-0007,0"]))
+    publish.stage(copy, tmp_path / "sound")
+    path = copy / "all" / "config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "trained_on": told}))
+    with pytest.raises(DataError) as refused:
+        publish.stage(copy, tmp_path / "staged")
+    named = "MRN-0007" if "MRN" in told else "/data/clinic/films"
+    assert f"- {named}, in config.json" in str(refused.value)
+    with pytest.raises(DataError, match=named):
+        publish.stage(copy / "all", tmp_path / "model")
 
 
 def test_an_existing_repository_is_asked_about(hub, run, tmp_path):
