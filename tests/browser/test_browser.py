@@ -850,6 +850,19 @@ class TestBelieving:
         after = fresh.page.evaluate(colours)
         assert [after[key] for key in ("lime", "occlusion")] == [before[key] for key in ("lime", "occlusion")]
 
+    def test_a_card_says_so_while_its_map_is_tested(self, fresh, film_file):
+        fresh.page.evaluate(
+            """() => {
+              window.said = new Set();
+              const shown = '.said .trust:not([hidden])', cards = document.querySelector('.cards');
+              const note = () => document.querySelectorAll(shown).forEach(node => said.add(node.textContent));
+              const all = {subtree: true, childList: true, characterData: true, attributes: true};
+              new MutationObserver(note).observe(cards, all);
+            }"""
+        )
+        fresh.drop(film_file).wait(*DEFAULTS).measured()
+        assert "Testing this map by covering parts of the film…" in fresh.page.evaluate("[...said]")
+
     def test_another_finding_asks_nothing_until_it_is_wanted(self, measured):
         was = measured.page.inner_text(".list .row[aria-selected=true] .label")
         before = len(measured.requests)

@@ -207,10 +207,12 @@ function readOut(card) {
 function showFacts({method, trust, meter, boxed}) {
   const result = current();
   const verdict = result && reliabilityOf(method, result, state.chosen);
-  trust.hidden = !verdict;
+  const waits = !verdict && result?.trust?.state === 'running' && entryOf(method)?.state === 'done';
+  trust.hidden = !verdict && !waits;
   meter.show(method, verdict?.key === 'untestable' ? null : verdict);
   const measured = verdict ? measuredBoxes()?.[method.key] : null;
   setText(boxed, measured ? tr('ui.cards.in_box', {energy: figure(measured.energy), peak: share(measured.peak)}) : '');
+  if (waits) setText(trust, tr('ui.cards.testing'));
   if (!verdict) return;
   trust.dataset.verdict = verdict.key;
   trust.classList.toggle('stays', verdict.stays);

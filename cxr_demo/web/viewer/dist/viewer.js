@@ -1,4 +1,4 @@
-// Made by `make viewer`; sources sha256:46018535bc860a4dab81db800c43c9b601cf60c3cccdd3feb831db9e337e283e
+// Made by `make viewer`; sources sha256:43a247ecec5446b81f49e0e4d43495dc9d07a61a72506341e3339bc099f3731f
 "use strict";
 var viewer = (() => {
   var __defProp = Object.defineProperty;
@@ -3117,10 +3117,12 @@ var viewer = (() => {
   function showFacts({ method, trust, meter, boxed }) {
     const result = current();
     const verdict = result && reliabilityOf(method, result, state.chosen);
-    trust.hidden = !verdict;
+    const waits = !verdict && result?.trust?.state === "running" && entryOf2(method)?.state === "done";
+    trust.hidden = !verdict && !waits;
     meter.show(method, verdict?.key === "untestable" ? null : verdict);
     const measured = verdict ? measuredBoxes()?.[method.key] : null;
     setText(boxed, measured ? tr("ui.cards.in_box", { energy: figure(measured.energy), peak: share(measured.peak) }) : "");
+    if (waits) setText(trust, tr("ui.cards.testing"));
     if (!verdict) return;
     trust.dataset.verdict = verdict.key;
     trust.classList.toggle("stays", verdict.stays);
