@@ -69,8 +69,8 @@ def _recipe(recipe: Recipe) -> Iterator[str]:
 def _plan(plan: Plan, folder: Path | None) -> Iterator[str]:
     if plan.split and plan.only_folds:
         yield "A split has no folds; leave out --only-folds."
-    if folder and (folder / "run.json").exists() and runs.decisive(runs.loads(folder)) != runs.decisive(plan):
-        yield f"{folder} holds a run of another recipe or of other films; choose another folder."
+    if folder:
+        yield from _said(partial(runs.check_folder, folder, plan))
 
 
 def _labels(plan: Plan, films: Films) -> Iterator[str]:

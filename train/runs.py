@@ -46,7 +46,7 @@ POINTING = "Grad-CAM pointing"
 class Plan:
     """Everything that decides a run, saved as `run.json`; the same plan on the same films resumes the run.
 
-    `name`, `trained_on`, `command` and `accepted` may differ then, see `decisive`.
+    `name`, `trained_on`, `command` and `accepted` may differ then, see `_decisive`.
     """
 
     name: str
@@ -169,12 +169,10 @@ class Run:
         accelerator.wait_for_everyone()
 
     def _claim(self) -> None:
-        """Write `run.json`; DataError if the folder has another plan, whose folds could mix patients with these."""
-        path = self.folder / "run.json"
-        if path.exists() and decisive(loads(self.folder)) != decisive(self.plan):
-            raise DataError(f"{self.folder} holds a run of another recipe or of other films; choose another folder.")
+        """Write `run.json`; DataError as in `check_folder`."""
+        check_folder(self.folder, self.plan)
         self.folder.mkdir(parents=True, exist_ok=True)
-        write_whole(path, self.plan.dumps())
+        write_whole(self.folder / "run.json", self.plan.dumps())
 
     def _trained(self, training: Training) -> Network:
         """The network of a training.
@@ -291,7 +289,13 @@ def backbone_of(plan: Plan, k: int | None) -> Backbone:
     return backbones.of_model(model_folder.load(Path(plan.start_run) / _name(k), Path(plan.start_run).name))
 
 
-def decisive(plan: Plan) -> dict[str, Any]:
+def check_folder(folder: Path, plan: Plan) -> None:
+    """DataError if a run's folder has another plan, whose folds could mix patients with those of this one."""
+    if (folder / "run.json").exists() and _decisive(loads(folder)) != _decisive(plan):
+        raise DataError(f"{folder} holds a run of another recipe or of other films; choose another folder.")
+
+
+def _decisive(plan: Plan) -> dict[str, Any]:
     """The fields of a plan that must not change while the run is unfinished."""
     return {
         name: value for name, value in asdict(plan).items() if name not in ("name", "trained_on", "command", "accepted")
