@@ -30,8 +30,9 @@ export function scoresOf({cover, covers}, i) {
 export function createMeter() {
   const [band, bar, mark] = ['band', 'bar', 'mark'].map(name => make('i', {class: name}));
   const scale = make('span', {class: 'meter', role: 'img'}, band, bar, mark);
-  const value = make('b');
-  const node = make('div', {class: 'predicts', hidden: true}, make('span', {}, tr('ui.cards.predicts')), scale, value);
+  const value = make('b'), lungs = make('small');
+  const node = make('div', {class: 'predicts', hidden: true}, make('span', {}, tr('ui.cards.predicts')), scale, value,
+    lungs);
   /** @param {Method} method @param {ReturnType<typeof scoresOf> | null} scores */
   const show = (method, scores) => {
     node.hidden = scores?.score === null || scores?.score === undefined;
@@ -41,6 +42,7 @@ export function createMeter() {
     bar.style.width = wide(scores.score);
     mark.style.left = wide(scores.lungs);
     setText(value, figure(scores.score));
+    setText(lungs, scores.lungs === null ? '' : tr('ui.cards.lungs', {value: figure(scores.lungs)}));
     const words = tr('ui.cards.predicts_of', {method: method.title, finding: readable(state.label),
       value: figure(scores.score), lungs: figure(scores.lungs), limit: figure(scores.limit)});
     scale.setAttribute('aria-label', words);

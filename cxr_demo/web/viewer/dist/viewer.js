@@ -1,4 +1,4 @@
-// Made by `make viewer`; sources sha256:43a247ecec5446b81f49e0e4d43495dc9d07a61a72506341e3339bc099f3731f
+// Made by `make viewer`; sources sha256:f7e5deb9ec90a8b089564fe4e4de14cf0f9dcf86752cf0ec76f7fb6011533bfb
 "use strict";
 var viewer = (() => {
   var __defProp = Object.defineProperty;
@@ -2298,8 +2298,15 @@ var viewer = (() => {
   function createMeter() {
     const [band, bar, mark2] = ["band", "bar", "mark"].map((name) => make("i", { class: name }));
     const scale = make("span", { class: "meter", role: "img" }, band, bar, mark2);
-    const value = make("b");
-    const node = make("div", { class: "predicts", hidden: true }, make("span", {}, tr("ui.cards.predicts")), scale, value);
+    const value = make("b"), lungs = make("small");
+    const node = make(
+      "div",
+      { class: "predicts", hidden: true },
+      make("span", {}, tr("ui.cards.predicts")),
+      scale,
+      value,
+      lungs
+    );
     const show2 = (method, scores) => {
       node.hidden = scores?.score === null || scores?.score === void 0;
       if (!scores || node.hidden) return;
@@ -2308,6 +2315,7 @@ var viewer = (() => {
       bar.style.width = wide(scores.score);
       mark2.style.left = wide(scores.lungs);
       setText(value, figure(scores.score));
+      setText(lungs, scores.lungs === null ? "" : tr("ui.cards.lungs", { value: figure(scores.lungs) }));
       const words2 = tr("ui.cards.predicts_of", {
         method: method.title,
         finding: readable(state.label),
