@@ -40,7 +40,7 @@ class Case:
 
     def __init__(self, model: Classifier, film: Radiograph, known: dict[type, Any] | None = None) -> None:
         self.chosen = model
-        self.model = model.for_film(film.name)
+        self.model = model.for_film(film)
         self.film = film
         self._known: dict[type, Any] = {} if known is None else known
 

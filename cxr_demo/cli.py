@@ -311,8 +311,6 @@ def _benchmark(arguments: argparse.Namespace) -> int:
     kinds = [methods.method(key, {}) for key in arguments.method or ()] or [kind() for kind in methods.METHODS]
     chosen = methods.choose([kind.key for kind in kinds], arguments.settings)
 
-    import numpy as np
-
     from cxr_demo.evaluation.benchmark import run as benchmark
     from cxr_demo.films import label_tables
     from cxr_demo.models import registry
@@ -323,11 +321,10 @@ def _benchmark(arguments: argparse.Namespace) -> int:
     if not labels:
         raise DataError(f"{arguments.data} has no column of a finding of {model.name}: {', '.join(model.labels)}.")
     films = label_tables.read_tables([arguments.data], labels, images=arguments.images)
-    films = films.take(np.array(sorted(benchmark.pairs(films)), int))
-    if arguments.limit and arguments.limit < len(films):
-        films = films.take(np.arange(arguments.limit) * len(films) // arguments.limit)
     _make(arguments.out)
-    failed = benchmark.measure_films(model, films, chosen, arguments.out, permuted=arguments.permuted, say=_complain)
+    failed = benchmark.measure_films(
+        model, films, chosen, arguments.out, limit=arguments.limit, permuted=arguments.permuted, say=_complain
+    )
     print(arguments.out / "table.md", flush=True)
     return 1 if failed else 0
 

@@ -57,7 +57,7 @@ class Entry:
     """A line of the index: one finished row."""
 
     row: int
-    file: str  # without its folder
+    file: str  # the film's name, see `film_names`
     bytes: int
     changed: int  # ns since 1970
     sha256: str  # of the file
@@ -96,6 +96,12 @@ def warned(films: Films, size: int, folder: Path) -> dict[str, list[str]]:
     return {entry.file: entry.warnings for _, entry in sorted(entries.items()) if entry.warnings}
 
 
+def checksums(films: Films, size: int, folder: Path) -> tuple[str, ...]:
+    """The sha256 of each film's file, from a complete cache."""
+    entries = _Cache(films, size, folder).entries()
+    return tuple(entries[row].sha256 for row in range(len(films)))
+
+
 class _Cache:
     """The cache of some films at one size, complete or not.
 
@@ -105,6 +111,7 @@ class _Cache:
 
     def __init__(self, films: Films, size: int, folder: Path) -> None:
         self.paths = films.paths
+        self.names = films.names.tolist()
         self.size = size
         listing = "\n".join(str(path.absolute()) for path in films.paths)
         self.folder = folder / f"{hashlib.sha256(listing.encode()).hexdigest()[:16]}-{size}"
@@ -157,7 +164,7 @@ class _Cache:
         """Compare rows with their checksums; DataError names the damaged ones."""
         damaged = sorted(self._unfit(entries))
         if damaged:
-            names = ", ".join(self.paths[row].name for row in damaged[:NAMED])
+            names = ", ".join(self.names[row] for row in damaged[:NAMED])
             raise self._damaged(f"{len(damaged)} of its rows do not fit their checksums ({names})")
 
     def _said(self, key: str) -> Any:
@@ -279,7 +286,9 @@ class _Cache:
             return error
         view = _view(film, self.size)
         warnings = image.of_reading((*gate.look(film).says, *film.warnings))
-        return Entry(row, path.name, size, changed, film.sha256, _sha256(view.data), list(map(str, warnings))), view
+        return Entry(
+            row, self.names[row], size, changed, film.sha256, _sha256(view.data), list(map(str, warnings))
+        ), view
 
     def _finish(self) -> None:
         """Write the manifest with the checksums of data and index."""

@@ -332,7 +332,8 @@ def _run(plan: Plan, films: Films, folder: Path, cached: Path | None, *, most_st
         split = splits.parts(films, plan.split) if plan.split else None
         command.gate(films, folder, plan.accepted, split=split, backbone=plan.recipe.backbone, say=say)
         views = cache.load(films, plan.recipe.size, cached or folder / "cache")
-    runs.Run(folder, plan, films, views, say, most_steps).fit()
+        checksums = cache.checksums(films, plan.recipe.size, cached or folder / "cache")
+    runs.Run(folder, plan, films, views, checksums, say, most_steps).fit()
 
 
 def _of_plan(plan: Plan) -> Films:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cxr_demo.errors import DataError
+from cxr_demo.films import film_names
 from train import calibrate
 
 if TYPE_CHECKING:
@@ -20,21 +21,20 @@ if TYPE_CHECKING:
 def read(path: Path, films: Films) -> np.ndarray:
     """A teacher's logits (N, L) from a table of its probabilities; nan for films that the table lacks.
 
-    The CSV, plain or gzipped, has a column `Image Index` with file names (the extension is ignored) and a column
-    `prob_<finding>` per finding. Its predictions must be out of sample for the teacher. DataError if a column is
-    missing.
+    The CSV, plain or gzipped, has a column `Image Index` with the films' names and a column `prob_<finding>` per
+    finding. Its predictions must be out of sample for the teacher. DataError if a column is missing, or if a name fits
+    several films.
     """
     with gzip.open(path, "rt") if path.suffix == ".gz" else path.open() as file:
         reader = csv.DictReader(file)
         missing = {"Image Index", *(f"prob_{label}" for label in films.labels)} - set(reader.fieldnames or ())
         if missing:
             raise DataError(f"{path} lacks the columns {', '.join(sorted(missing))}.")
-        rows = {
-            row["Image Index"].partition(".")[0]: [float(row[f"prob_{label}"]) for label in films.labels]
-            for row in reader
-        }
-    nothing = [np.nan] * len(films.labels)
-    p = np.array([rows.get(path.stem, nothing) for path in films.paths]).clip(1e-7, 1 - 1e-7)
+        known = {row["Image Index"]: [float(row[f"prob_{label}"]) for label in films.labels] for row in reader}
+    p = np.full((len(films), len(films.labels)), np.nan)
+    for name, row in film_names.rows(known, films.paths, path).items():
+        p[row] = known[name]
+    p = p.clip(1e-7, 1 - 1e-7)
     logits: np.ndarray = np.log(p / (1 - p))
     return logits
 

@@ -125,8 +125,9 @@ def _logits(what: str, films: Films) -> np.ndarray:
     model = registry.load(what)
     found = []
     for path in tqdm(films.paths, desc="Scoring films", disable=None):
-        view = image.model_input(image.read(path), model.size, model.spec.pixel_range)
-        found.append(model.for_film(path.name).logits(torch.from_numpy(view)).numpy()[0])
+        film = image.read(path)
+        view = image.model_input(film, model.size, model.spec.pixel_range)
+        found.append(model.for_film(film).logits(torch.from_numpy(view)).numpy()[0])
     logits = np.array(found)
     return calibrate.apply(logits, model.spec.calibration) if model.spec.calibration else logits
 

@@ -11,11 +11,13 @@ import csv
 import json
 import re
 import shlex
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING, Any
 
 from cxr_demo.errors import DataError
+from cxr_demo.films import film_names
 from cxr_demo.models import model_folder
 
 if TYPE_CHECKING:
@@ -63,10 +65,13 @@ class Identifiers:
                 yield words, patient
             elif words:
                 yield from (((*before, *words), f"patient {patient}") for before in BEFORE)
+        films = Counter(PurePosixPath(file).name for file in self.files)
         for file in self.files:
             name = PurePosixPath(file).name
+            # view1_frontal.jpg is no name of a film where each has it, but with its folders it is
+            name = name if films[name] == 1 else file
             # a plain word, such as the stem of normal.png, may be in any text
-            for part in (name, *(stem for stem in [PurePosixPath(name).stem] if any(map(str.isdigit, stem)))):
+            for part in (name, *(stem for stem in [film_names.without_ending(name)] if any(map(str.isdigit, stem)))):
                 if _identifies(_words(part)):
                     yield _words(part), part
 

@@ -1,7 +1,7 @@
 """Cross-validated runs: one model per fold of patients, their out-of-fold scores, and one model of all films.
 
 RUN/run.json             the plan: films, findings, recipe; all that `resume` needs
-RUN/folds.csv            file, patient, fold; of a run by a split, split.csv
+RUN/folds.csv            file, patient, fold and sha256 of each film; of a run by a split, split.csv
 RUN/out_of_fold.npz      logits (N, L) of each film by the model that never saw its patient; targets; fold
 RUN/fold-0/ ... RUN/all/ model folders
 RUN/training/fold-0/ ... checkpoint, log, curves and events of each training
@@ -82,10 +82,10 @@ def loads(path: Path) -> Plan:
 
 
 def digest(films: Films) -> str:
-    """Checksum of file names, patients and targets in 16 hex digits, to compare sets of films."""
+    """Checksum of films' names, patients and targets in 16 hex digits, to compare sets of films."""
     found = hashlib.sha256()
-    for path, patient in zip(films.paths, films.patients, strict=True):
-        found.update(f"{path.name} {patient}\n".encode())
+    for name, patient in zip(films.names, films.patients, strict=True):
+        found.update(f"{name} {patient}\n".encode())
     found.update(films.targets.tobytes())
     return found.hexdigest()[:16]
 
@@ -101,6 +101,7 @@ class Run:
     plan: Plan
     films: Films
     views: np.ndarray  # (N, S, S) uint8
+    checksums: Sequence[str]  # N, sha256 of each film's file
     say: Callable[[str], None]
     most_steps: int | None = None  # per epoch, for a trial
 
@@ -149,7 +150,7 @@ class Run:
         fold = _folds(self.plan, self.films)
         if accelerator.is_main_process:
             self._claim()
-            _write_folds(self.folder / "folds.csv", self.films, fold)
+            self._write_folds(fold)
         accelerator.wait_for_everyone()
         logits, networks = np.zeros_like(self.films.targets), []
         for training in trainings(self.plan, self.films):
@@ -167,6 +168,14 @@ class Run:
             )  # fmt: skip
             self._write_models(logits, fold, networks)
         accelerator.wait_for_everyone()
+
+    def _write_folds(self, fold: np.ndarray) -> None:
+        """Write name, patient, fold and checksum of each film as CSV."""
+        with (self.folder / "folds.csv").open("w", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(["file", "patient", "fold", "sha256"])
+            columns = self.films.names, self.films.patients, fold.tolist(), self.checksums
+            writer.writerows(zip(*columns, strict=True))
 
     def _claim(self) -> None:
         """Write `run.json`; DataError as in `check_folder`."""
@@ -354,14 +363,6 @@ def sample(films: Films, most: int, seed: int) -> np.ndarray:
             _, first = np.unique(films.patients[rows], return_index=True)
             chosen += list(rows[first[:8]])
     return np.unique(chosen)
-
-
-def _write_folds(path: Path, films: Films, fold: np.ndarray) -> None:
-    """Write file, patient and fold of each film as CSV."""
-    with path.open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["file", "patient", "fold"])
-        writer.writerows(zip((p.name for p in films.paths), films.patients, fold.tolist(), strict=True))
 
 
 def folds_of(run: Path, films: Films) -> np.ndarray:

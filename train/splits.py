@@ -13,6 +13,7 @@ import numpy as np
 from cxr_demo import tables
 from cxr_demo.errors import DataError
 from cxr_demo.files import sha256_of
+from cxr_demo.films import film_names
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -85,26 +86,27 @@ def write(path: Path, films: Films, split: np.ndarray) -> str:
 def read(path: Path, films: Films) -> np.ndarray:
     """Part (N,) of each film, from a CSV like those of `write`; the file may list other films too.
 
-    DataError if it lacks a film under its patient, or if a patient is in two parts.
+    DataError if it lacks a film or has it under another patient, if a name in it fits several films, or if a patient is
+    in two parts.
     """
-    rows = _rows(path)
+    lines = _lines(path)
     sides: dict[str, set[str]] = {}
-    for _, patient, split in rows:
+    for _, patient, split in lines:
         sides.setdefault(patient, set()).add(split)
     torn = [patient for patient, splits in sides.items() if len(splits) > 1]
     if torn:
         where = " and ".join(sorted(sides[torn[0]]))
         raise DataError(f"{path}: {len(torn)} patients are on two sides, e.g. {torn[0]} in {where}; split by patient.")
-    known = {(file, patient): split for file, patient, split in rows}
-    wanted = list(zip(films.names.tolist(), films.patients.tolist(), strict=True))
-    strangers = [film for film in wanted if film not in known]
+    row_of = film_names.rows({file for file, _, _ in lines}, films.paths, path)
+    found = {row_of[file]: split for file, patient, split in lines if patient == _patient(films, row_of.get(file))}
+    strangers = [row for row in range(len(films)) if row not in found]
     if strangers:
-        file, patient = strangers[0]
+        file, patient = films.names[strangers[0]], films.patients[strangers[0]]
         raise DataError(
             f"{path} has no line for {len(strangers)} of {len(films)} films, e.g. {file} of patient {patient}; "
             "make the split from these films."
         )
-    return np.array([known[film] for film in wanted])
+    return np.array([found[row] for row in range(len(films))])
 
 
 def parts(films: Films, name: str) -> np.ndarray:
@@ -112,7 +114,11 @@ def parts(films: Films, name: str) -> np.ndarray:
     return official(films) if name == "official" else read(Path(name), films)
 
 
-def _rows(path: Path) -> list[tuple[str, str, str]]:
+def _patient(films: Films, row: int | None) -> str | None:
+    return None if row is None else str(films.patients[row])
+
+
+def _lines(path: Path) -> list[tuple[str, str, str]]:
     """File, patient and part of each line of a split; DataError names the first line that lacks one."""
     names, lines = tables.read(path)
     missing = [column for column in COLUMNS if column not in names]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ import numpy as np
 
 from cxr_demo import tables
 from cxr_demo.errors import DataError
+from cxr_demo.films import film_names
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -100,10 +102,10 @@ class Films:
     def __len__(self) -> int:
         return len(self.paths)
 
-    @property
+    @cached_property
     def names(self) -> np.ndarray:
-        """File names (N,) without folders."""
-        return np.array([path.name for path in self.paths])
+        """Names (N,) of the films, which differ, see `film_names.unique`."""
+        return np.array(film_names.unique(self.paths))
 
     def take(self, rows: np.ndarray) -> Films:
         """Select films; `rows` are indices (n,) or a mask (N,) bool."""

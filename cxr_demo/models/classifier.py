@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from torchvision.models import ResNet
 
-    from cxr_demo.types import ModelSpec
+    from cxr_demo.types import ModelSpec, Radiograph
 
 
 class Network(nn.Module):
@@ -212,8 +212,8 @@ class Classifier:
         # faster memory layout of convolutions on a CPU (x86: 1.3 to 1.8 times)
         self.network = network.eval().requires_grad_(False).to(memory_format=torch.channels_last)
 
-    def for_film(self, name: str) -> Classifier:
-        """Return the model that predicts a film, given its file name: this one, except for Folds."""
+    def for_film(self, film: Radiograph) -> Classifier:
+        """Return the model that predicts a film: this one, except for Folds."""
         return self
 
     @property

@@ -76,7 +76,7 @@ def done(data, tmp_path_factory):
 class TestFiles:
     def test_every_film_has_its_record_and_every_method_its_lines(self, done):
         names = sorted(path.stem for path in (done / "films").glob("*.json"))
-        assert names == [str(n) for n in range(6)]
+        assert names == [f"{n}.png" for n in range(6)]
         lines = rows_of(done / "films.csv")
         assert {line["method"] for line in lines} == {"gradcam", "occlusion", "random", "centre", "lungs"}
         assert len(lines) == 6 * 5
@@ -190,3 +190,24 @@ def test_without_boxes_the_labelled_findings_are_looked_for(data):
     assert boxed == {n: [n % 3] for n in range(6)}
     bare = dataclasses.replace(films, boxes=((),) * len(films))
     assert run.pairs(bare) == boxed
+
+
+def test_films_of_one_name_are_measured_one_by_one_however_many_are_asked_for(data, tmp_path):
+    with (data / "labels.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))[:3]
+    for row in rows:
+        path = tmp_path / "images" / row["patient_id"] / "view1_frontal.png"
+        path.parent.mkdir(parents=True)
+        path.write_bytes((data / "images" / row["file"]).read_bytes())
+        row["file"] = f"{row['patient_id']}/view1_frontal.png"
+    with (tmp_path / "labels.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    words = ["benchmark", "--data", str(tmp_path / "labels.csv"), "--out", str(tmp_path / "out")]
+    words += ["--model", str(data / "model"), "--method", "gradcam"]
+    for limit in (1, 2, 9):
+        assert cli.main([*words, "--limit", str(limit)]) == 0
+    lines = rows_of(tmp_path / "out" / "films.csv")
+    assert {line["file"] for line in lines} == {row["file"] for row in rows}
+    assert json.loads((tmp_path / "out" / "table.json").read_text())["films"] == 3

@@ -384,7 +384,7 @@ def test_the_command_writes_says_and_returns_the_status(tmp_path, monkeypatch):
     [
         (["--split", "labels.csv"], "column 'split'"),
         (["--split", "none.csv"], "none.csv"),
-        (["--split", "short.csv"], r"does not know 5 of 6, e.g. 1.png"),
+        (["--split", "short.csv"], r"does not know 5 of 6 films, e.g. 1.png"),
         (["--scores", "labels.csv"], "out-of-fold"),
         (["--accept", "view"], "reason"),
         (["--review", "--corrections", "labels.csv"], "--corrections"),

@@ -67,7 +67,11 @@ def test_a_run_is_fitted_measured_and_served(films, accepted, tmp_path, capsys):
     card = (run / "all" / "README.md").read_text()
     for word in accepted[1::2]:
         assert word.partition(":")[0] in card
-    assert registry.load(str(run)).for_film("000.png").name.startswith(f"{run}/fold-")
+    assert (
+        registry.load(str(run))
+        .for_film(image.read(films.parent / "images" / "000.png"))
+        .name.startswith(f"{run}/fold-")
+    )
     made = {path: path.read_bytes() for path in (run / "evaluation.json", *run.glob("*/README.md"))}
     for path in made:
         path.unlink()

@@ -37,7 +37,8 @@ def run(tmp_path_factory):
     command = f"python -m train fit {table} --out {folder}/run"
     plan = runs.Plan("planted", (table,), LABELS, recipe, folds=2, command=command)
     views = cache.load(films, 32, folder / "cache")
-    runs.Run(folder / "run", plan, films, views, lambda _: None).fit()
+    checksums = cache.checksums(films, 32, folder / "cache")
+    runs.Run(folder / "run", plan, films, views, checksums, lambda _: None).fit()
     suspects = [{"file": "patient-name.png"}]
     told = {"title": "A patient has two names, e.g. MRN15719.", "advice": "", "figures": {"patients": ["MRN15719"]}}
     finding = {"id": "x", "severity": "warning", "accepted": False, "suspects": suspects, **told}

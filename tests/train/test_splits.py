@@ -174,7 +174,7 @@ def test_a_split_file_that_is_not_there_is_refused_by_name(tmp_path):
         splits.read(tmp_path / "none.csv", table_of(np.array(["1"])))
 
 
-def test_films_of_the_same_name_are_told_apart_by_patient(tmp_path):
-    table = table_of(np.array(["1", "2"]), names=["a.png", "a.png"])
+def test_films_of_the_same_name_are_distinguished_by_their_folders(tmp_path):
+    table = table_of(np.array(["1", "2"]), names=["1/a.png", "2/a.png"])
     splits.write(tmp_path / "split.csv", table, np.array(["train", "test"]))
     assert splits.read(tmp_path / "split.csv", table).tolist() == ["train", "test"]

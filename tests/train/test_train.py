@@ -399,8 +399,9 @@ def again(run: Path, folder: Path, *, say=lambda _: None, labels=LABELS, **chang
     """The run of the fixture, or one that differs from it, as an object."""
     films = label_tables.read_tables([run / "films" / "labels.csv"], labels)
     views = cache.load(films, 32, run / "run" / "cache")
+    checksums = cache.checksums(films, 32, run / "run" / "cache")
     plan = dataclasses.replace(runs.loads(run / "run"), labels=labels, digest=runs.digest(films), **changes)
-    return runs.Run(folder, plan, films, views, say)
+    return runs.Run(folder, plan, films, views, checksums, say)
 
 
 def test_a_finished_run_trains_nothing_again_and_another_recipe_is_refused(run):
@@ -419,7 +420,7 @@ def test_a_run_to_measure_with_has_folds_alone(run, tmp_path):
     assert not any("160 films" in line for line in said), "no model of all films"
     assert sorted(path.name for path in (tmp_path / "folds").glob("*/config.json")) == ["config.json"] * 2
     whole, alone = (registry.load(str(folder)) for folder in (run / "run", tmp_path / "folds"))
-    film = label_tables.read_tables([run / "films" / "labels.csv"], LABELS).paths[0].name
+    film = image.read(label_tables.read_tables([run / "films" / "labels.csv"], LABELS).paths[0])
     assert torch.equal(whole.for_film(film).head[0], alone.for_film(film).head[0])
     spec = model_folder.load(tmp_path / "folds" / "fold-0", "fold").spec
     assert "never saw its patient" in spec.scored_on

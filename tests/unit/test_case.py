@@ -235,7 +235,7 @@ def test_another_case_of_the_same_film_has_its_own_pass():
 
 def test_the_fold_that_answers_is_chosen_once(monkeypatch):
     model, fold, asked = planted.classifier(), planted.classifier(), []
-    monkeypatch.setattr(model, "for_film", lambda name: asked.append(name) or fold)
+    monkeypatch.setattr(model, "for_film", lambda film: asked.append(film.name) or fold)
     case = Case(model, planted.film(name="known.png"))
     assert case.model is fold
     case.predict()

@@ -11,6 +11,7 @@ import numpy as np
 
 from cxr_demo.errors import DataError
 from cxr_demo.files import write_whole
+from cxr_demo.films import film_names
 from train import splits
 from train.audit import corrections, page, report
 from train.audit import run as audit
@@ -18,7 +19,7 @@ from train.audit.base import Severity, Subject
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Container, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping
 
     from cxr_demo.films.label_tables import Films
     from train.audit.run import Audit
@@ -88,8 +89,7 @@ def read_split(name: str, films: Films) -> np.ndarray:
         raise DataError(f"{path} cannot be read as a table: {error}.") from None
     except KeyError as column:
         raise DataError(f"{path} lacks the column {column}.") from None
-    names = corrections.tails(films)
-    return np.array([known[name] for name in _known(names, known, path)])
+    return np.array([known[name] for name in _listed(films, known, path)])
 
 
 def gate(
@@ -139,21 +139,27 @@ def read_scores(path: Path, films: Films) -> np.ndarray:
     try:
         with np.load(path, allow_pickle=False) as held:
             logits, labels = held["logits"], held["labels"].tolist()
-            known = {name: row for row, name in enumerate(held["files"].tolist())}
+            known = held["files"].tolist()
     except (OSError, ValueError, KeyError) as error:
         raise DataError(f"{path} holds no out-of-fold scores: {error}.") from None
-    columns = [labels.index(label) for label in _known(films.labels, labels, path)]
-    rows = [known[name] for name in _known(films.names.tolist(), known, path)]
+    lacking = [label for label in films.labels if label not in labels]
+    if lacking:
+        raise DataError(f"{path} does not know {len(lacking)} of {len(films.labels)} findings, e.g. {lacking[0]}.")
+    columns = [labels.index(label) for label in films.labels]
+    row_of = {name: row for row, name in enumerate(known)}
+    rows = [row_of[name] for name in _listed(films, known, path)]
     scores: np.ndarray = logits[np.ix_(rows, columns)]
     return scores
 
 
-def _known(names: Sequence[str], known: Container[str], path: Path) -> Sequence[str]:
-    """The names; DataError with the number and an example of those that `known` lacks."""
-    strangers = [name for name in names if name not in known]
+def _listed(films: Films, names: Collection[str], path: Path) -> list[str]:
+    """The name of each film in a file; DataError with the number and an example of those that it lacks."""
+    name_of = {row: name for name, row in film_names.rows(names, films.paths, path).items()}
+    strangers = [row for row in range(len(films)) if row not in name_of]
     if strangers:
-        raise DataError(f"{path} does not know {len(strangers)} of {len(names)}, e.g. {strangers[0]}.")
-    return names
+        example = films.names[strangers[0]]
+        raise DataError(f"{path} does not know {len(strangers)} of {len(films)} films, e.g. {example}.")
+    return [name_of[row] for row in range(len(films))]
 
 
 def write(result: Audit, films: Films, folder: Path, *, pictures: bool = True) -> tuple[Path, ...]:

@@ -13,17 +13,17 @@ from collections import Counter
 from dataclasses import astuple, dataclass, fields, replace
 from datetime import datetime, timezone
 from enum import Enum
-from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from cxr_demo.errors import DataError
 from cxr_demo.files import sha256_of, to_disk
+from cxr_demo.films import film_names
 from cxr_demo.types import NIH_FINDINGS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
     from pathlib import Path
 
     from cxr_demo.films.label_tables import Films
@@ -45,7 +45,7 @@ class Decision(str, Enum):
 class Correction:
     """One line of the file; label values are "1", "0" or "" (masked)."""
 
-    file: str  # name from `tails`, with "/"
+    file: str  # the film's name, see `film_names`
     label: str
     old: str
     new: str
@@ -55,19 +55,6 @@ class Correction:
 
 
 HEADER = tuple(f.name for f in fields(Correction))
-
-
-def tails(films: Films) -> tuple[str, ...]:
-    """A unique name for each film: the end of its path, with as many folders as all names need to differ.
-
-    Folders are separated by "/" on all systems.
-    """
-    parts = [path.as_posix().split("/") for path in films.paths]
-    for depth in range(1, max(map(len, parts), default=0) + 1):
-        names = tuple("/".join(p[-depth:]) for p in parts)
-        if len(set(names)) == len(names):
-            return names
-    return tuple(path.as_posix() for path in films.paths)
 
 
 def written(value: float) -> str:
@@ -161,7 +148,13 @@ def apply(films: Films, path: Path) -> Films:
     decision. A correction of a finding outside `films.labels` has no effect.
     """
     changes = [c for c in standing(read(path)).values() if c.decision is Decision.ACCEPT]
-    rows = _rows(films, {c.file for c in changes}, path)
+    files = sorted({change.file for change in changes})
+    rows = film_names.rows(files, films.paths, path)
+    strangers = [file for file in files if file not in rows]
+    if strangers:
+        raise DataError(
+            f"{path}: {strangers[0]} is not among these films; corrections belong to the films they were made for."
+        )
     targets, kept = films.targets.copy(), np.ones(len(films), bool)
     for change in changes:
         row = rows[change.file]
@@ -186,22 +179,6 @@ def _changed(films: Films, row: int, change: Correction, path: Path) -> float:
         return float(change.new) if change.new else math.nan
     except ValueError:
         raise DataError(f"{path}: {change.file}, {change.label}: {change.new!r} is no label's value.") from None
-
-
-def _rows(films: Films, files: set[str], path: Path) -> Mapping[str, int]:
-    """The index of each file, found by the end of its path; DataError unless exactly one film fits."""
-    wanted = {len(PurePath(file).parts) for file in files}
-    found: dict[str, list[int]] = {}
-    for row, film in enumerate(films.paths):
-        parts = film.as_posix().split("/")
-        for depth in wanted:
-            found.setdefault("/".join(parts[-depth:]), []).append(row)
-    for file in sorted(files):
-        fits = len(found.get(file, ()))
-        if fits != 1:
-            problem = "is not among these films" if fits == 0 else f"fits {fits} films"
-            raise DataError(f"{path}: {file} {problem}; corrections belong to the films they were made for.")
-    return {file: found[file][0] for file in files}
 
 
 def summary(path: Path) -> str:

@@ -142,7 +142,7 @@ def _suspect(subject: Subject, copy: Copy, label: str | None = None) -> Suspect:
     of = (
         "the same patient" if films.patients[copy.film] == films.patients[other] else f"patient {films.patients[other]}"
     )
-    reason = f"{what} {films.paths[other].name} of {of} (correlation {copy.likeness:.3f})"
+    reason = f"{what} {films.names[other]} of {of} (correlation {copy.likeness:.3f})"
     if label is not None:
         ours, theirs = films.targets[[copy.film, other], films.labels.index(label)]
         reason += f", but {label} is {ours:g} here and {theirs:g} there"

@@ -61,7 +61,7 @@ def _sections(audit: Audit, films: Films, pictures: int) -> list[str]:
 
     Each has severity, title, advice, id, figures, thumbnails of the first suspects, and a folded list of suspects.
     """
-    names, made = corrections.tails(films), []
+    names, made = films.names.tolist(), []
     for n, finding in enumerate(audit.findings):
         shown = _shown(finding, pictures)
         pictures -= sum(1 + (suspect.other is not None) for suspect in shown)

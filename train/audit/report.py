@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from train.audit import corrections
 from train.audit.base import Severity
 
 if TYPE_CHECKING:
@@ -83,9 +82,9 @@ def count(number: int, what: str) -> str:
 def fields(audit: Audit, films: Films) -> dict[str, Any]:
     """The audit as JSON values, the content of audit.json; null if undefined.
 
-    Films are named as in the file of corrections, see `corrections.tails`.
+    Films are named as in the file of corrections, see `film_names`.
     """
-    names = corrections.tails(films)
+    names = films.names.tolist()
     return {
         "format": 1,
         "date": audit.date,

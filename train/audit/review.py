@@ -53,7 +53,7 @@ class Review:
 
     def __init__(self, films: Films, findings: Sequence[Finding], path: Path) -> None:
         self.films, self.path = films, path
-        self.names = corrections.tails(films)
+        self.names = films.names.tolist()
         self.items = _items(films, self.names, findings)
         self.at = {item.key: i for i, item in enumerate(self.items)}
         corrections.read(path)  # reject an invalid file now instead of at the first answer

@@ -64,7 +64,7 @@ def measure_film(
     if permuted:
         _add_permuted(results, case, methods, explanations, dict(zip(labels, indices, strict=True)))
     return {
-        "file": film.name,
+        "file": str(films.names[row]),
         "patient": str(films.patients[row]),
         "sha256": film.sha256,
         "model": own.name,

@@ -32,14 +32,16 @@ def measure_films(
     methods: Sequence[Method],
     out: Path,
     *,
+    limit: int | None = None,
     permuted: int = 0,
     say: Callable[[str], None] = print,
 ) -> list[str]:
     """Measure all films without a record of the same plan, then write tables and plots; returns errors of failed films.
 
-    `permuted` is the number of films, evenly spaced, that also get weight randomisation. Processes started together
-    (`torchrun`) divide the films, and the first one writes the tables. Passes progress to `say`. DataError if no film
-    has a finding to measure.
+    `limit` is the number of films to measure, evenly spaced among those with a finding to measure, and `permuted` that
+    of films, evenly spaced among these, that also get weight randomisation. Processes started together (`torchrun`)
+    divide the films, and the first one writes the tables. Passes progress to `say`. DataError if no film has a finding
+    to measure.
     """
     plan = Plan(model.name, {m.key: values_of(m) for m in methods})
     found = pairs(films)
@@ -48,28 +50,32 @@ def measure_films(
     folder = out / "films"
     folder.mkdir(parents=True, exist_ok=True)
     rows = sorted(found)
+    if limit and limit < len(rows):
+        rows = [rows[k * len(rows) // limit] for k in range(limit)]
     with_permuted = set(rows[:: max(1, len(rows) // permuted)][:permuted]) if permuted else set()
     rank, processes, wait = _processes()
     failed, mine = [], rows[rank::processes]
     started, done = time.monotonic(), 0
     for at, row in enumerate(mine):
-        path = folder / f"{films.paths[row].stem}.json"
+        name = films.names[row]
+        path = folder / f"{name}.json"
         if _known(path, plan, row in with_permuted):
             continue
         try:
             record = measure_film(model, films, row, found[row], methods, row in with_permuted)
         except CxrError as error:
             failed.append(str(error))
-            say(f"{films.paths[row].name}: {error}")
+            say(f"{name}: {error}")
             continue
+        path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(
             path, json.dumps({"plan": plan.digest, "permuted": row in with_permuted, **record}, indent=1) + "\n"
         )
         for warning in record["warnings"]:
-            say(f"{films.paths[row].name}: {warning}")
+            say(f"{name}: {warning}")
         done += 1
         left = (time.monotonic() - started) / done * (len(mine) - at - 1)
-        say(f"{at + 1} of {len(mine)}: {films.paths[row].name}, {timedelta(seconds=round(left))} left")
+        say(f"{at + 1} of {len(mine)}: {name}, {timedelta(seconds=round(left))} left")
     wait()
     if rank == 0:
         write_tables(out, plan)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def write_tables(out: Path, plan: Plan) -> None:
     """Write films.csv, table.csv, table.json, table.md and the plots from this plan's records in OUT/films."""
-    records = [json.loads(path.read_text(encoding="utf-8")) for path in sorted((out / "films").glob("*.json"))]
+    records = [json.loads(path.read_text(encoding="utf-8")) for path in sorted((out / "films").rglob("*.json"))]
     records = [record for record in records if record["plan"] == plan.digest]
     lines = [
         {"file": record["file"], "patient": record["patient"], **result}
