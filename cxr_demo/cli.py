@@ -316,8 +316,7 @@ def _benchmark(arguments: argparse.Namespace) -> int:
     from cxr_demo.models import registry
 
     model = registry.load(arguments.model)
-    known = label_tables.columns(arguments.data)
-    labels = [label for label in model.labels if label in known]
+    labels = label_tables.findings_in(arguments.data, model.labels)
     if not labels:
         raise DataError(f"{arguments.data} has no column of a finding of {model.name}: {', '.join(model.labels)}.")
     films = label_tables.read_tables([arguments.data], labels, images=arguments.images)

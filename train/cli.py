@@ -8,17 +8,20 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cxr_demo.errors import CxrError, DataError, UnknownLabel, remedy
+from cxr_demo.errors import CxrError, DataError, remedy
 from cxr_demo.types import NIH_FINDINGS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from cxr_demo.films.label_tables import Films, Policy
     from train.runs import Plan
 
 #: Findings of each task.
 TASKS = {"nih14": NIH_FINDINGS, "pneumothorax": ("Pneumothorax",)}
+
+#: What becomes of films whose patient is unknown: words of --blank-patients.
+BLANK_PATIENTS = ("refuse", "own")
 
 FILMS_HELP = "a table (its films lie in `images` beside it), or NIH=FOLDER and other data sets of torchxrayvision's"
 
@@ -62,6 +65,10 @@ def _add_data(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     audit.add_argument("--metadata", action="store_true", help="of data sets by name: the tables without the films")
     command.add_arguments(audit)
     audit.set_defaults(run=_audit)
+    init = commands.add_parser("init", help="say what a table of labels holds, and give the command that trains on it")
+    init.add_argument("table", type=Path, metavar="CSV")
+    _add_columns(init)
+    init.set_defaults(run=_init)
     split = commands.add_parser("split", help="divide films by patient")
     _add_films(split)
     split.add_argument("--out", type=Path, required=True, metavar="CSV")
@@ -86,6 +93,19 @@ def _add_films(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--task", choices=TASKS, default="nih14", help="default: nih14")
     parser.add_argument("--labels", nargs="+", metavar="FINDING", help="these findings instead of a task's")
     parser.add_argument("--present-only", action="store_true", help="of data sets by name: leave out films not there")
+    _add_columns(parser)
+    parser.add_argument(
+        "--blank-patients",
+        choices=BLANK_PATIENTS,
+        default="refuse",
+        help="films without a patient: refuse them (the default), or make each a patient of its own",
+    )
+
+
+def _add_columns(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--columns", nargs="+", default=[], metavar="NAME=COLUMN", help="of tables: columns with other names"
+    )
 
 
 def _add_fit(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -176,28 +196,46 @@ def _demo(arguments: argparse.Namespace) -> int:
 
 
 def _labels(arguments: argparse.Namespace) -> tuple[str, ...]:
-    """The findings of a command; UnknownLabel if one is not among NIH's 14."""
-    labels = tuple(arguments.labels or TASKS[arguments.task])
-    for label in labels:
-        if label not in NIH_FINDINGS:
-            raise UnknownLabel(f"{label!r} is none of {', '.join(NIH_FINDINGS)}.")
-    return labels
+    """The findings of a command."""
+    return tuple(arguments.labels or TASKS[arguments.task])
 
 
-def _films(arguments: argparse.Namespace, *, metadata: bool = False) -> Films:
-    """The films of a command; `metadata` reads data sets by name from their tables, without the files."""
+def _films(arguments: argparse.Namespace, *, metadata: bool = False, blank: str | None = None) -> Films:
+    """The films of a command; `metadata` reads data sets by name from their tables, without the files.
+
+    `blank` replaces the command's --blank-patients.
+    """
+    from cxr_demo.films import table_columns
     from cxr_demo.films.label_tables import Policy
 
     present = "metadata" if metadata else "some" if arguments.present_only else "all"
-    return read_films(arguments.films, _labels(arguments), Policy(), present=present)
+    return read_films(
+        arguments.films,
+        _labels(arguments),
+        Policy(),
+        present=present,
+        columns=table_columns.pairs(arguments.columns),
+        blank_patients=blank or arguments.blank_patients,
+    )
 
 
 def _audit(arguments: argparse.Namespace) -> int:
     """Audit the films; the highest severity."""
     from train.audit import command
 
-    films = _films(arguments, metadata=arguments.metadata)
+    # the audit reports blank patients instead of refusing them
+    blank = "own" if arguments.blank_patients == "own" else "keep"
+    films = _films(arguments, metadata=arguments.metadata, blank=blank)
     return command.run(arguments, films, has_files=not arguments.metadata)
+
+
+def _init(arguments: argparse.Namespace) -> int:
+    """Print what a table holds and the commands for it."""
+    from cxr_demo.films import table_columns
+    from train import proposal
+
+    print(proposal.propose(arguments.table, table_columns.pairs(arguments.columns)))
+    return 0
 
 
 def _split(arguments: argparse.Namespace) -> int:
@@ -244,23 +282,26 @@ def _cache(arguments: argparse.Namespace) -> int:
 
 def _fit(arguments: argparse.Namespace) -> int:
     """Train by the plan that the arguments describe, or try it out with --dry-run."""
+    from cxr_demo.films import table_columns
     from train import recipe
     from train.audit import run as audit
     from train.runs import Plan
 
     plan = Plan(
         name=arguments.name or arguments.task,
-        films=tuple(arguments.films),
+        films=tuple(map(_absolute, arguments.films)),
         labels=_labels(arguments),
         recipe=recipe.of_arguments(arguments),
         folds=arguments.folds,
         only_folds=arguments.only_folds,
-        split=arguments.split,
-        start_run=arguments.start_run,
-        teacher=arguments.teacher,
-        corrections=arguments.corrections,
+        split=arguments.split if arguments.split in (None, "official") else _absolute(arguments.split),
+        start_run=arguments.start_run and _absolute(arguments.start_run),
+        teacher=arguments.teacher and _absolute(arguments.teacher),
+        corrections=arguments.corrections and _absolute(arguments.corrections),
         accepted=audit.acceptance(arguments.accept),
         present_only=arguments.present_only,
+        columns=table_columns.pairs(arguments.columns),
+        blank_patients=arguments.blank_patients,
         trained_on=arguments.trained_on,
         command=arguments.words,
     )
@@ -340,7 +381,14 @@ def _of_plan(plan: Plan) -> Films:
     """The films of a plan with its corrections applied."""
     from train.audit import corrections
 
-    films = read_films(plan.films, plan.labels, plan.recipe.policy, present="some" if plan.present_only else "all")
+    films = read_films(
+        plan.films,
+        plan.labels,
+        plan.recipe.policy,
+        present="some" if plan.present_only else "all",
+        columns=plan.columns,
+        blank_patients=plan.blank_patients,
+    )
     return corrections.apply(films, Path(plan.corrections)) if plan.corrections else films
 
 
@@ -396,20 +444,41 @@ def _silent(line: str) -> None:
     """Discard a message: only the main process prints."""
 
 
-def read_films(names: Sequence[str], labels: Sequence[str], policy: Policy, *, present: str = "all") -> Films:
+def _by_name(name: str) -> bool:
+    """Whether films are named as a data set of torchxrayvision's; a table's own name may have a "=" too."""
+    return "=" in name and not Path(name).is_file()
+
+
+def _absolute(name: str) -> str:
+    """The path of a table or folder, or those of NAME=FOLDER,TABLE..., from the root, for use in other folders."""
+    if not _by_name(name):
+        return str(Path(name).absolute())
+    collection, _, places = name.partition("=")
+    return f"{collection}={','.join(str(Path(place).absolute()) for place in places.split(','))}"
+
+
+def read_films(
+    names: Sequence[str],
+    labels: Sequence[str],
+    policy: Policy,
+    *,
+    present: str = "all",
+    columns: Mapping[str, str] | None = None,
+    blank_patients: str = "refuse",
+) -> Films:
     """Films of tables and of data sets by name, joined.
 
     `names` are paths of tables, or NAME=FOLDER[,TABLE...] for the data sets of `train.datasets`; `present` is passed on
-    to `datasets.read`. DataError without any name.
+    to `datasets.read`, `columns` and `blank_patients` to `label_tables.read_tables`. DataError without any name.
     """
     from cxr_demo.films import label_tables
 
     parts = []
-    tables = [Path(name) for name in names if "=" not in name]
+    tables = [Path(name) for name in names if not _by_name(name)]
     if tables:
-        parts.append(label_tables.read_tables(tables, labels, policy))
+        parts.append(label_tables.read_tables(tables, labels, policy, columns=columns, blank_patients=blank_patients))
     for name in names:
-        if "=" in name:
+        if _by_name(name):
             from train import datasets
 
             collection, _, folder = name.partition("=")

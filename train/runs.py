@@ -61,6 +61,8 @@ class Plan:
     corrections: str | None = None  # a table of reviewed labels
     accepted: Mapping[str, str] = field(default_factory=dict)  # id of an audit error that may stand -> reason
     present_only: bool = False  # of data sets by name, leave out films without a file
+    columns: Mapping[str, str] = field(default_factory=dict)  # of tables: headers by the project's name
+    blank_patients: str = "refuse"  # or "own": a film without a patient is a patient of its own
     trained_on: str = ""
     command: str = ""
     digest: str = ""  # of the films, patients and targets
@@ -75,7 +77,8 @@ def loads(path: Path) -> Plan:
     try:
         found: dict[str, Any] = json.loads((path / "run.json").read_text())
         found["recipe"] = Recipe(**found["recipe"])
-        found.setdefault("only_folds", False)  # missing in runs of earlier versions
+        # missing in runs of earlier versions
+        found = {"only_folds": False, "columns": {}, "blank_patients": "refuse"} | found
         return Plan(**{f.name: _tuple(found[f.name]) for f in fields(Plan)})
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"{path} holds no run that can be read here: {error}.") from None
@@ -438,8 +441,13 @@ def _shown(scores: list[Score]) -> tuple[Score, ...]:
 
 
 def notes(plan: Plan) -> list[str]:
-    """Sentences for the card about corrected labels and accepted audit errors."""
+    """Sentences for the card about corrected labels, films without a patient, and accepted audit errors."""
     found = [corrections.summary(Path(plan.corrections))] if plan.corrections else []
+    if plan.blank_patients == "own":
+        found.append(
+            "A film whose patient is unknown counts as a patient of its own, so films of one patient may be on both "
+            "sides of a fold or split."
+        )
     return found + [f"The audit's error {name} was accepted: {reason}" for name, reason in plan.accepted.items()]
 
 

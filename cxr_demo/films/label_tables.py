@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
+import re
+from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
@@ -14,21 +17,21 @@ import numpy as np
 from cxr_demo import tables
 from cxr_demo.errors import DataError
 from cxr_demo.films import film_names
+from cxr_demo.films.image_files import ImageFiles
+from cxr_demo.films.table_columns import NAMES, Columns, bare, recognise
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-#: Values of a label cell, in lower case: present (1), absent (0), uncertain (-1) or missing (nan).
+#: Values of a label cell besides numbers, in small letters: present (1), absent (0), uncertain (-1) or missing (nan).
 CELLS = {
-    "1": 1.0,
-    "1.0": 1.0,
-    "0": 0.0,
-    "0.0": 0.0,
-    "-1": -1.0,
-    "-1.0": -1.0,
-    "": math.nan,
-    "nan": math.nan,
+    **dict.fromkeys(("true", "yes", "y", "positive", "present"), 1.0),
+    **dict.fromkeys(("false", "no", "n", "negative", "absent"), 0.0),
+    **dict.fromkeys(("uncertain", "u"), -1.0),
+    **dict.fromkeys(("", "na", "n/a", "nan", "none", "null", "unknown", "missing"), math.nan),
 }
+#: Texts of a cell that mean that nothing is known.
+BLANK = frozenset(text for text, value in CELLS.items() if math.isnan(value)) | {"-", "?"}
 #: Target of an uncertain label (-1), by policy; `smooth` is the mean of the range in Pham et al. (arXiv:1911.06475).
 UNCERTAIN = {"mask": math.nan, "positive": 1.0, "negative": 0.0, "smooth": 0.7}
 #: Target of a missing label, by policy.
@@ -39,7 +42,12 @@ COLUMNS = {"sources": "source_set", "views": "view", "sexes": "sex"}
 NUMBERS = {"ages": "age", "follow_ups": "follow_up"}
 #: Upper limit of box coordinates in pixels, larger than any film.
 MOST_PIXELS = 1_000_000
-KNOWN = {"file", "patient_id", "boxes", *COLUMNS.values(), *NUMBERS.values()}
+#: Years of the units of ages, as in DICOM's 057Y.
+YEARS = {"y": 1, "m": 1 / 12, "w": 7 / 365.25, "d": 1 / 365.25}
+#: The patient in a path like CheXpert's.
+PATIENT = re.compile(r"(?:^|[/\\])(patient\d+)(?=[/\\])", re.IGNORECASE)
+#: Most faulty lines that an error lists.
+MOST_FAULTS = 10
 
 
 @dataclass(frozen=True)
@@ -121,34 +129,48 @@ class Films:
 
 
 def read_tables(
-    paths: Sequence[Path], labels: Sequence[str], policy: Policy | None = None, images: Path | None = None
+    paths: Sequence[Path],
+    labels: Sequence[str],
+    policy: Policy | None = None,
+    images: Path | None = None,
+    *,
+    columns: Mapping[str, str] | None = None,
+    blank_patients: str = "refuse",
 ) -> Films:
-    """Read the films of CSV tables with the columns `file`, `patient_id` and one per label.
+    """Read the films of CSV tables, with a row per film and the columns of `table_columns`.
 
-    The columns of COLUMNS and NUMBERS, and `boxes` (JSON with `label, x, y, w, h`), are optional. Image files are in
-    `images`, by default the folder of that name beside each table. DataError names the table, line and column of the
-    first invalid cell or missing file; no line is skipped.
+    `columns` are headers by the project's name, for columns with other names. Image files are in `images`, by default
+    in the folder of that name beside each table, or where ImageFiles finds them. Rows of the same film that agree
+    are one, with the boxes of all. `blank_patients`: "refuse" films without a patient, make each a patient of its
+    "own", or "keep" the empty name. DataError lists the faulty rows, the first MOST_FAULTS with table, line and column.
     """
-    rows = [row for path in paths for row in _rows(Path(path), labels, images or Path(path).parent / "images")]
+    read = [_Table.read(Path(path), labels, images, columns or {}) for path in paths]
+    rows = [row for table in read for row in table.rows]
+    faults = [fault for table in read for fault in table.faults]
+    if blank_patients == "refuse" and any(not row["patient"] for row in rows):
+        faults += [f"{row['where']} names no patient." for row in rows if not row["patient"]]
+    rows = _once(rows, faults)
+    if faults:
+        raise DataError(_together(faults))
     if not rows:
         raise DataError(f"No film in {', '.join(map(str, paths))}.")
-    files = tuple(row["path"] for row in rows)
-    if len(set(files)) < len(files):
-        raise DataError("A file is listed twice; each film needs one line.")
+    if blank_patients == "own":
+        for row in rows:
+            row["patient"] = row["patient"] or f"alone-{hashlib.sha256(str(row['path']).encode()).hexdigest()[:12]}"
 
     def text(name: str) -> np.ndarray:
-        return np.array([row.get(name) or "" for row in rows])
+        return np.array([row[name] for row in rows])
 
-    names = dict.fromkeys(name for row in rows for name in row if isinstance(name, str))
+    names = dict.fromkeys(name for row in rows for name in row["extra"])
     return Films(
-        paths=files,
-        patients=text("patient_id"),
+        paths=tuple(row["path"] for row in rows),
+        patients=text("patient"),
         labels=tuple(labels),
         targets=(policy or Policy()).apply(np.array([row["labels"] for row in rows], float)),
         **{field: text(column) for field, column in COLUMNS.items()},
-        **{field: np.array([row["numbers"][column] for row in rows]) for field, column in NUMBERS.items()},
-        boxes=tuple(row["found"] for row in rows),
-        extra={n: text(n) for n in names if n not in {*KNOWN, *labels, "path", "labels", "numbers", "found"}},
+        **{field: text(column) for field, column in NUMBERS.items()},
+        boxes=tuple(row["boxes"] for row in rows),
+        extra={name: np.array([row["extra"].get(name) or "" for row in rows]) for name in names},
     )
 
 
@@ -171,58 +193,175 @@ def join(parts: Sequence[Films]) -> Films:
     return Films(**joined)
 
 
-def columns(table: Path) -> list[str]:
-    """Return a table's column names; DataError if the file cannot be read as a table."""
-    return tables.read(table)[0]
+def findings_in(path: Path, among: Sequence[str], columns: Mapping[str, str] | None = None) -> tuple[str, ...]:
+    """Those of the findings `among` that a table has a column of, or names in its lists of findings.
 
-
-def _rows(table: Path, labels: Sequence[str], images: Path) -> list[dict[str, Any]]:
-    """Read a table's lines as dictionaries of the cells, plus the parsed `path`, `labels`, `numbers` and `found`.
-
-    `found` has the boxes. Raises DataError for a missing column, a missing image file or an invalid cell.
+    DataError if the file cannot be read as a table.
     """
-    names, lines = tables.read(table)
-    missing = [c for c in ("file", "patient_id", *labels) if c not in names]
-    if missing:
-        hint = " Name the findings that it has with --labels." if set(missing) & set(labels) else ""
-        raise DataError(f"{table} lacks the column{'s' * (len(missing) > 1)} {', '.join(missing)}.{hint}")
-    rows: list[dict[str, Any]] = []
-    for line, row in lines:
-        where = f"{table} line {line}"
-        if not row["file"]:
-            raise DataError(f"{where} names no file.")
-        path = images / row["file"]
-        if not path.is_file():
-            raise DataError(f"{where}: {row['file']} is not in {path.parent}.")
-        rows.append(
-            {
-                **row,
-                "path": path,
-                "labels": [_cell(where, label, row[label]) for label in labels],
-                "numbers": {column: _number(where, column, row.get(column)) for column in NUMBERS.values()},
-                "found": _boxes(where, row.get("boxes")),
-            }
-        )
-    return rows
+    header, lines = tables.read(path)
+    given = {name: column for name, column in (columns or {}).items() if name in (*NAMES, *among)}
+    found = recognise(header, (), given={k: c for k, c in given.items() if k in NAMES}, table=path)
+    there = []
+    for label in among:
+        with suppress(DataError):
+            recognise(header, [label], given, path, in_list=False)
+            there.append(label)
+    if "findings" in found.films:
+        named = {bare(one) for _, row in lines for one in listed(row[found.films["findings"]])}
+        there += [label for label in among if label not in there and bare(label) in named]
+    return tuple(label for label in among if label in there)
+
+
+def value(text: str | None) -> float:
+    """The value of a label cell: 1, 0, -1 if uncertain, or nan if unknown; ValueError for other texts."""
+    cell = (text or "").strip().casefold()
+    if cell in CELLS:
+        return CELLS[cell]
+    if (number := float(cell)) not in (1, 0, -1):
+        raise ValueError(f"{text!r} is no label")
+    return number
+
+
+def listed(text: str) -> list[str]:
+    """The findings in a list such as Cardiomegaly|Effusion."""
+    return [name for name in re.split(r"[|;,]", text) if name.strip()]
+
+
+def patient_in(path: str) -> str:
+    """The patient in a path like CheXpert's, "" if there is none."""
+    found = PATIENT.search(path)
+    return patient_id(found[1]) if found else ""
+
+
+def patient_id(text: str | None) -> str:
+    """A patient's identifier without spaces around it, in small letters; "" if it is blank.
+
+    Spreadsheets turn numbers in columns with empty cells into fractions, so that 12.0 is 12.
+    """
+    name = (text or "").strip().casefold()
+    return "" if name in BLANK else re.sub(r"^(\d+)\.0$", r"\1", name)
+
+
+@dataclass(frozen=True, eq=False)
+class _Table:
+    """The rows of one table that can be read, as dictionaries, and a sentence about each of the others."""
+
+    rows: list[dict[str, Any]]
+    faults: list[str]
+
+    @classmethod
+    def read(cls, table: Path, labels: Sequence[str], images: Path | None, given: Mapping[str, str]) -> _Table:
+        """Read a table; DataError if it cannot be read or lacks a column."""
+        header, lines = tables.read(table)
+        columns = recognise(header, labels, given, table)
+        files = ImageFiles(table, images)
+        rows, faults = [], []
+        for line, row in lines:
+            where = f"{table} line {line}"
+            try:
+                rows.append(_row(where, row, columns, labels, files))
+            except DataError as error:
+                faults.append(str(error))
+        return cls(rows, faults)
+
+
+def _row(
+    where: str, row: Mapping[str, str], columns: Columns, labels: Sequence[str], files: ImageFiles
+) -> dict[str, Any]:
+    """The contents of a row; DataError, which begins with `where`, if a cell is invalid or the file is missing."""
+
+    def text(key: str) -> str:
+        return (row.get(columns.films.get(key, "")) or "").strip()
+
+    file = text("file")
+    if not file:
+        raise DataError(f"{where} names no file.")
+    path = files.find(file)
+    if path is None:
+        raise DataError(f"{where}: {file} is not in {files.first}.")
+    named = [bare(one) for one in listed(text("findings"))]
+    values = [
+        _cell(where, label, row[columns.findings[label]]) if label in columns.findings else float(bare(label) in named)
+        for label in labels
+    ]
+    extra = {name: cell for name, cell in row.items() if name not in columns.used}
+    if "findings" in columns.films:
+        extra.setdefault("No Finding", str(int("nofinding" in named)))
+    return {
+        "where": where,
+        "path": path,
+        "patient": patient_id(text("patient_id")) or patient_in(file),
+        "labels": values,
+        "boxes": _boxes(where, text("boxes")),
+        "source_set": text("source_set"),
+        "view": _view(text("view"), row),
+        "sex": _sex(text("sex")),
+        "age": _age(where, text("age")),
+        "follow_up": _number(where, "follow_up", text("follow_up")),
+        "extra": extra,
+    }
+
+
+def _once(rows: Sequence[dict[str, Any]], faults: list[str]) -> list[dict[str, Any]]:
+    """The rows, with those of the same file joined; a sentence is added to `faults` for those that contradict."""
+    found: dict[Path, dict[str, Any]] = {}
+    for row in rows:
+        first = found.setdefault(row["path"], row)
+        if first is row:
+            continue
+        same = first["patient"] == row["patient"] and np.array_equal(first["labels"], row["labels"], equal_nan=True)
+        if not same:
+            faults.append(
+                f"{row['where']}: {row['path'].name} has another patient or other labels than {first['where']}."
+            )
+        first["boxes"] = tuple(dict.fromkeys((*first["boxes"], *row["boxes"])))
+    return list(found.values())
+
+
+def _together(faults: Sequence[str]) -> str:
+    """One sentence for one faulty row; a list of the first for several."""
+    if len(faults) == 1:
+        return faults[0]
+    more = f"\n... and {len(faults) - MOST_FAULTS:,} more." if len(faults) > MOST_FAULTS else ""
+    return "\n".join([f"{len(faults):,} rows cannot be used:", *faults[:MOST_FAULTS]]) + more
+
+
+def _view(text: str, row: Mapping[str, str]) -> str:
+    """A film's view; CheXpert has LATERAL in a column of its own."""
+    return text or ("LATERAL" if (row.get("Frontal/Lateral") or "").strip().casefold() == "lateral" else "")
+
+
+def _sex(text: str) -> str:
+    """M or F; other words as they are, and blank ones empty."""
+    known = {"male": "M", "m": "M", "female": "F", "f": "F"}
+    return "" if text.casefold() in BLANK else known.get(text.casefold(), text)
+
+
+def _age(where: str, text: str) -> float:
+    """An age in years, also as DICOM writes it, e.g. 057Y; nan if blank."""
+    found = re.fullmatch(r"(\d+)\s*([ymwd])", text.casefold())
+    return int(found[1]) * YEARS[found[2]] if found else _number(where, "age", text)
 
 
 def _cell(where: str, label: str, text: str | None) -> float:
-    """Parse a label cell by CELLS; DataError, which starts with `where`, for other texts."""
+    """`value` of a label cell; DataError, which starts with `where`, for other texts."""
     try:
-        return CELLS[(text or "").strip().lower()]
-    except KeyError:
-        raise DataError(f"{where}, {label}: {text!r} is none of 0, 1, -1 (uncertain) and empty.") from None
+        return value(text)
+    except ValueError:
+        raise DataError(
+            f"{where}, {label}: {text!r} is none of 1 (or true, yes), 0 (false, no), -1 (uncertain) and empty (NA)."
+        ) from None
 
 
-def _number(where: str, column: str, text: str | None) -> float:
-    """Parse a numeric cell, nan if empty; DataError for other texts."""
+def _number(where: str, column: str, text: str) -> float:
+    """Parse a numeric cell, nan if blank; DataError for other texts."""
     try:
-        return float(text) if text else math.nan
+        return math.nan if text.casefold() in BLANK else float(text)
     except ValueError:
         raise DataError(f"{where}, {column}: {text!r} is no number.") from None
 
 
-def _boxes(where: str, text: str | None) -> tuple[Box, ...]:
+def _boxes(where: str, text: str) -> tuple[Box, ...]:
     """Parse a `boxes` cell, a JSON list or empty; DataError for other texts."""
     try:
         return tuple(Box.of(box) for box in json.loads(text or "[]"))

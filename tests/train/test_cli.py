@@ -121,7 +121,7 @@ def test_films_are_decoded_once_and_checked(films, tmp_path, capsys):
     [
         (["audit", "nowhere.csv"], "cannot be read as a table"),
         (["audit", "MARS=/tmp"], "Unknown data set 'MARS'"),
-        (["fit", "x.csv", "--out", "r", "--labels", "Cold"], "'Cold' is none of"),
+        (["fit", "x.csv", "--out", "r", "--columns", "file"], "--columns file should be like"),
         (["resume", "/nowhere"], "holds no run"),
         (["evaluate", "bundled:nih14"], "name the films"),
         (["publish", "/nowhere", "a/b", "--dry-run"], "no finished model"),

@@ -66,7 +66,7 @@ def test_a_table_may_say_view_sex_age_and_boxes(tmp_path):
         ("file,patient_id,Effusion\na.png,1,0\n", "Mass"),
         ("file,patient_id,Effusion,Mass\nb.png,1,0,0\n", "b.png"),
         ("file,patient_id,Effusion,Mass\na.png,1,0,2\n", "line 2, Mass: '2'"),
-        ("file,patient_id,Effusion,Mass\na.png,1,0,0\na.png,1,0,0\n", "twice"),
+        ("file,patient_id,Effusion,Mass\na.png,1,0,0\na.png,1,0,1\n", "other labels"),
         ("file,patient_id,Effusion,Mass\n", "No film"),
     ],
 )

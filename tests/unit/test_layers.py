@@ -28,6 +28,8 @@ ROOMS: dict[str, list[str]] = {
         "greys",
         "gate",
         "lungs",
+        "table_columns",
+        "image_files",
         "label_tables",
     ],
     "models": [
@@ -73,6 +75,8 @@ FOR_TRAIN = {
     "inference/scoring",
     "evaluation/metrics",
     "films/label_tables",
+    "films/table_columns",
+    "films/image_files",
     "films/gate",
     "films/greys",
     "inference/memory",

@@ -34,7 +34,10 @@ ENGLISH = TEXTS["en"]
 PLACE = re.compile(r"\{([^{}]*)\}")
 
 #: Modules whose refusals no visitor of the page reads: the command line, and the insides of a model's files.
-COMMANDS = {"cli.py", "deploy.py", "run.py", "label_tables.py", "folds.py", "notebook.py", "tables.py"}
+COMMANDS = {
+    *("cli.py", "deploy.py", "run.py", "folds.py", "notebook.py", "tables.py"),
+    *("label_tables.py", "table_columns.py", "film_names.py"),
+}
 INSIDES = {"model_folder.py", "xrv_weights.py", "classifier.py", "case.py", "mcp.py"}
 #: Refusals that ask a deployer to do something.
 FOR_DEPLOYERS = re.compile(

@@ -1,0 +1,51 @@
+"""Where the image files of a table lie: beside it, or in the folders in which data sets come."""
+
+from __future__ import annotations
+
+from pathlib import Path, PureWindowsPath
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class ImageFiles:
+    """The files of a table.
+
+    `images` is the only folder to look in. Without it these are, in this order: `images` beside the table, NIH's
+    `images_001/images` to `images_012/images`, the table's folder and the one above it.
+    """
+
+    def __init__(self, table: Path, images: Path | None) -> None:
+        self.first = images or table.parent / "images"
+        # each folder is listed once: to ask the disk about each film in each folder takes minutes
+        self._names = {folder: _names(folder) for folder in ([images] if images else _folders(table.parent))}
+
+    def find(self, name: str) -> Path | None:
+        """The path of a file by its name in the table, None if there is none.
+
+        If the name begins with the folder of a data set, as CheXpert-v1.0-small/train/... does, the rest is enough.
+        """
+        # a table written on Windows may be read elsewhere
+        parts = PureWindowsPath(name).parts if "\\" in name else Path(name).parts
+        for rest in (parts, parts[1:]) if len(parts) > 2 else (parts,):
+            for folder, names in self._names.items():
+                if rest[0] in names and (path := folder.joinpath(*rest)).is_file():
+                    return path
+        absolute = Path(name)
+        return absolute if absolute.is_absolute() and absolute.is_file() else None
+
+
+def _names(folder: Path) -> set[str]:
+    """The names of the entries of a folder, which may be missing or locked."""
+    try:
+        return {path.name for path in folder.iterdir()}
+    except OSError:
+        return set()
+
+
+def _folders(beside: Path) -> Iterator[Path]:
+    yield beside / "images"
+    for folder in sorted(beside.glob("images_*")):
+        yield from (folder / "images", folder)
+    yield from (beside, beside.parent)
