@@ -40,6 +40,7 @@ class Backbone:
     name: str | None  # for the card: the weights that training starts from; None: random weights
     tensors: Mapping[str, Tensor] | None = None
     labels: tuple[str, ...] = ()  # findings of the rows of the pretrained head; empty if the head is discarded
+    licence: str = ""  # of the pretrained weights; empty if there are none, or if it is unknown
 
     def network(self, labels: tuple[str, ...], seed: int) -> Network:
         """A new network whose head predicts `labels`, one row per finding.
@@ -89,7 +90,7 @@ def of_model(model: Classifier) -> Backbone:
     spec = model.spec
     name = f"{model.name}, itself from {spec.base_weights}" if spec.base_weights else model.name
     own = {key: value for key, value in spec.arguments.items() if key != classifier.MIRRORED}
-    return Backbone(spec.architecture, own, name, model.tensors, spec.labels)
+    return Backbone(spec.architecture, own, name, model.tensors, spec.labels, spec.licence)
 
 
 def imagenet() -> Backbone:
@@ -116,7 +117,8 @@ def imagenet() -> Backbone:
         for name, tensor in zip(own, given.values(), strict=True)
         if not name.startswith("classifier")
     }
-    return Backbone("EfficientNetLite0", {}, "EfficientNet-lite0 trained on ImageNet (Tan and Le, Apache-2.0)", tensors)
+    name = "EfficientNet-lite0 trained on ImageNet (Tan and Le, Apache-2.0)"
+    return Backbone("EfficientNetLite0", {}, name, tensors, licence="Apache-2.0")
 
 
 def _arguments(text: str) -> Mapping[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -10,7 +11,7 @@ from train.calibrate import SPECIFICITY
 from train.evaluate import AT_CUTOFF
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from cxr_demo.types import ModelSpec, Score
 
@@ -29,15 +30,13 @@ how such models can be explained.
 
 {scored_on}
 
-95 % interval in brackets, then the films with the finding. An AUROC of 0.5 is chance. "All sources" mixes collections
-of films in which labels are frequent and collections in which they are absent, and so flatters every model; the figures
-within one source are the honest ones. Findings with fewer than ten films with or without it in a source have no figure
-there.{pointing}
+95 % interval in brackets, then the films with the finding. An AUROC of 0.5 is chance.{sources} Findings with fewer than
+ten films with or without it have no figure.{pointing}
 
 {table}
 
-Probabilities are calibrated by Platt's method on the same out-of-fold predictions, and so follow how frequent each
-finding is among these films, which is more frequent than in a hospital.
+Probabilities are calibrated by Platt's method on films that did not train the model that scored them, and so follow how
+frequent each finding is among these films; elsewhere it may be rarer.
 {cutoffs}
 ## Training
 
@@ -47,8 +46,8 @@ finding is among these films, which is more frequent than in a hospital.
 
 {notes}## Limits
 
-- The labels were mined from reports by text; radiologists who looked again agreed with fewer than half of some of them.
-- Frontal films of adults. Lateral films, children, photographs of films and other scanners were not tested.
+- It was tested on the films named above alone; other hospitals, scanners and patients may give other figures.
+- The figures are only as right as the labels that they compare with.
 - A probability or a map is no diagnosis. A map shows where this model found its evidence, not where disease is.
 """
 
@@ -65,18 +64,24 @@ MEASURED = """ Sensitivity, specificity and precision were
 measured at the cut-offs of the folds' models, each on films that served neither to train the model nor to choose its
 cut-offs; in parentheses is the number of films with the finding, without it, and above the cut-off. Precision falls
 where the finding is rarer."""
-POINTING = """ Pointing is how often the peak of a finding's Grad-CAM lies in a box that a
-radiologist drew, on films that the model never saw; maps were taught to lie in boxes on the other films."""
+POINTING = """ Pointing is how often the peak of a finding's Grad-CAM lies in a
+box of that finding, on films that the model never saw."""
+SOURCES = """ "All sources" mixes collections
+of films in which labels are frequent and collections in which they are absent, and so flatters every model; the figures
+within one source are the honest ones."""
 
 
-def write(spec: ModelSpec, command: str, notes: Sequence[str] = ()) -> str:
-    """The card as Markdown with YAML front matter for the Hub; `notes` are sentences about the labels."""
+def write(spec: ModelSpec, command: str, notes: Sequence[str] = (), datasets: Sequence[str] = ()) -> str:
+    """The card as Markdown with YAML front matter for the Hub.
+
+    `notes` are sentences about the films and labels, `datasets` names of data sets on the Hub.
+    """
     # in one order and form, whether the description was just made or was read from its file
     arguments = ", ".join(
         f"{key} {list(value) if isinstance(value, tuple) else value}" for key, value in sorted(spec.arguments.items())
     )
     return TEMPLATE.format(
-        front=yaml.safe_dump(_front(spec), sort_keys=False, allow_unicode=True),
+        front=_yaml(_front(spec, datasets)),
         name=spec.name,
         doubt=_doubt(spec.scores),
         what=f"{len(spec.labels)} findings" if len(spec.labels) > 1 else spec.labels[0].replace("_", " ").lower(),
@@ -85,6 +90,7 @@ def write(spec: ModelSpec, command: str, notes: Sequence[str] = ()) -> str:
         base=spec.base_weights or "random weights",
         trained_on=spec.trained_on or "not said.",
         scored_on=spec.scored_on,
+        sources=SOURCES if any(s.subset.startswith("within") for s in spec.scores) else "",
         pointing=POINTING if any("pointing" in s.metric for s in spec.scores) else "",
         table=_table([score for score in spec.scores if not score.metric.endswith(AT_CUTOFF)]),
         cutoffs=_cutoffs(spec),
@@ -104,8 +110,20 @@ def _doubt(scores: Sequence[Score]) -> str:
     return f"**Not shown to be better than chance.** AUROC with 95 % interval, {told}; chance is {CHANCE}.\n\n"
 
 
-def _front(spec: ModelSpec) -> dict[str, Any]:
-    """Front matter for the Hub: licence, tags and, as `model-index`, the mean figures."""
+def with_front(text: str, changes: Mapping[str, Any]) -> str:
+    """A card with other fields in its front matter, which is added if it has none."""
+    found = re.match(r"---\n(.*?)---\n", text, re.DOTALL)
+    front = yaml.safe_load(found[1]) if found else {}
+    return f"---\n{_yaml({**(front or {}), **changes})}---\n{text[found.end() if found else 0 :]}"
+
+
+def _yaml(front: Mapping[str, Any]) -> str:
+    text: str = yaml.safe_dump(dict(front), sort_keys=False, allow_unicode=True)
+    return text
+
+
+def _front(spec: ModelSpec, datasets: Sequence[str]) -> dict[str, Any]:
+    """Front matter for the Hub: licence and data sets where known, tags and, as `model-index`, the mean figures."""
     results = [
         {
             "task": {"type": "image-classification"},
@@ -116,7 +134,8 @@ def _front(spec: ModelSpec) -> dict[str, Any]:
         if score.finding == "mean" or len(spec.labels) == 1
     ]
     return {
-        "license": spec.licence.lower(),
+        **({"license": spec.licence.lower()} if spec.licence else {}),
+        **({"datasets": list(datasets)} if datasets else {}),
         "library_name": "cxr_demo",
         "pipeline_tag": "image-classification",
         "tags": ["chest-x-ray", "medical-imaging", "explainability", "not-for-clinical-use"],

@@ -126,6 +126,11 @@ def _add_fit(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         "--accept", action="append", default=[], metavar="ID:REASON", help="let an error of the audit stand"
     )
     fit.add_argument("--trained-on", default="", metavar="TEXT", help="what the films are, for the model's card")
+    fit.add_argument(
+        "--note", action="append", default=[], metavar="TEXT", help="a sentence for the card, e.g. on the labels"
+    )
+    fit.add_argument("--licence", default="", metavar="ID", help="of the model; default: that of its first weights")
+    fit.add_argument("--dataset", action="append", default=[], metavar="NAME", help="the films' data set on the Hub")
     fit.add_argument("--cache", type=Path, metavar="DIR", help="for decoded films; default: RUN/cache")
     fit.add_argument("--dry-run", action="store_true", help="one batch through everything; leaves nothing behind")
     recipe.add_arguments(fit)
@@ -152,7 +157,13 @@ def _add_results(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     publish.add_argument("run_folder", type=Path, metavar="RUN", help="or a model folder")
     publish.add_argument("repo", metavar="OWNER/NAME")
     publish.add_argument("--dry-run", action="store_true", help="show what would be published; no network")
-    publish.add_argument("--public", action="store_true", help="for everybody to see; default: private")
+    publish.add_argument(
+        "--public", action="store_true", help="for everybody to see; default: private. Needed if OWNER/NAME is public"
+    )
+    publish.add_argument("--licence", default="", metavar="ID", help="of the model, where the run knows none")
+    publish.add_argument(
+        "--dataset", action="append", default=[], metavar="NAME", help="the films' data set on the Hub"
+    )
     publish.add_argument("--yes", action="store_true", help="do not ask before a new version of what exists")
     publish.add_argument("--message", default="Publish a model", help="of the commit")
     publish.set_defaults(run=_publish)
@@ -303,6 +314,9 @@ def _fit(arguments: argparse.Namespace) -> int:
         columns=table_columns.pairs(arguments.columns),
         blank_patients=arguments.blank_patients,
         trained_on=arguments.trained_on,
+        licence=arguments.licence,
+        datasets=tuple(arguments.dataset),
+        notes=tuple(arguments.note),
         command=arguments.words,
     )
     if arguments.dry_run:
@@ -416,14 +430,20 @@ def _publish(arguments: argparse.Namespace) -> int:
     """Stage a run's model, then list it with --dry-run, or push it."""
     import tempfile
 
+    from cxr_demo.models import model_folder
     from train import publish
 
     with tempfile.TemporaryDirectory() as folder:
         said = (arguments.repo, arguments.message)
-        staged = publish.stage(arguments.run_folder, Path(folder) / "model", said)
+        staged = publish.stage(
+            arguments.run_folder, Path(folder) / "model", said, licence=arguments.licence, datasets=arguments.dataset
+        )
         if arguments.dry_run:
             print(publish.listing(staged))
-            print(f"Would be published as {arguments.repo}, {'public' if arguments.public else 'private'}.")
+            print(
+                f"Would be published as {arguments.repo}, {'public' if arguments.public else 'private'}, under the "
+                f"licence {model_folder.read_spec(staged).licence}."
+            )
             return 0
         may = (lambda _: True) if arguments.yes else _ask
         done = publish.publish(

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from cxr_demo.errors import DataError
 from cxr_demo.files import sha256_of
 from cxr_demo.models import hub, model_folder
-from train import identifiers
+from train import card, identifiers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -24,12 +25,15 @@ ALONG = (THRESHOLDS, EVALUATION, AUDIT, TRAINING)
 PATHS = ("split", "start_run", "teacher", "corrections")
 
 
-def stage(run: Path, folder: Path, said: Sequence[str] = ()) -> Path:
+def stage(
+    run: Path, folder: Path, said: Sequence[str] = (), *, licence: str = "", datasets: Sequence[str] = ()
+) -> Path:
     """Copy the model of all films with its figures, audit and plan into `folder`, and return it.
 
-    `run` may also be a model folder, in a run or on its own. Paths become names, and what the audit says of single
-    films is left out. DataError if the run has no finished model, or if a file, or one of the words `said` beside them,
-    would still name a patient, a film or a folder of this machine; BadModel if the model cannot be read.
+    `licence` and `datasets` replace those of the model where given. `run` may also be a model folder, in a run or on
+    its own. Paths become names, and what the audit says of single films is left out. DataError if the run has no
+    finished model, if its licence is unknown, or if a file, or one of the words `said` beside them, would still name a
+    patient, a film or a folder of this machine; BadModel if the model cannot be read.
     """
     whole = (run / "run.json").exists()
     model = run / "all" if whole else run
@@ -43,6 +47,7 @@ def stage(run: Path, folder: Path, said: Sequence[str] = ()) -> Path:
     for path in [model / name for name in (model_folder.CONFIG, model_folder.WEIGHTS, model_folder.CARD, THRESHOLDS)]:
         if path.exists():
             shutil.copyfile(path, folder / path.name)
+    _state(folder, run, licence, datasets)
     if (run / EVALUATION).exists():
         shutil.copyfile(run / EVALUATION, folder / EVALUATION)
     if (run / AUDIT).exists():
@@ -53,12 +58,27 @@ def stage(run: Path, folder: Path, said: Sequence[str] = ()) -> Path:
         plan, table = json.loads((home / "run.json").read_text()), identifiers.table_of(home)
         if whole:
             _write(folder / TRAINING, {**_without_folders(plan), "split_sha256": sha256_of(table)})
-        card = folder / model_folder.CARD
         command = identifiers.command_without_folders(plan["command"])
-        card.write_text(card.read_text(encoding="utf-8").replace(plan["command"], command), encoding="utf-8")
+        text = (folder / model_folder.CARD).read_text(encoding="utf-8").replace(plan["command"], command)
+        (folder / model_folder.CARD).write_text(text, encoding="utf-8")
         known = identifiers.read(table)
     identifiers.refuse(folder, known, said)
     return folder
+
+
+def _state(folder: Path, run: Path, licence: str, datasets: Sequence[str]) -> None:
+    """Give a staged model its licence and data sets; DataError if the licence is neither given nor known."""
+    spec = model_folder.read_spec(folder)
+    if not (licence or spec.licence):
+        raise DataError(
+            f"The licence of {run} is unknown, since that of the weights that its training started from is: give "
+            "--licence with the Hub's name of one, such as apache-2.0 or cc-by-nc-4.0."
+        )
+    changes: dict[str, Any] = {"license": licence.lower()} if licence else {}
+    changes |= {"datasets": list(datasets)} if datasets else {}
+    if changes:
+        text = card.with_front(model_folder.read_card(folder), changes)
+        model_folder.describe(folder, replace(spec, licence=licence or spec.licence), text)
 
 
 def _without_examples(audit: dict[str, Any]) -> dict[str, Any]:
@@ -92,14 +112,25 @@ def publish(
 ) -> str | None:
     """Push a staged folder as one commit and return its hash; None if `may` refuses.
 
-    `may` gets a question if the repository exists already; `say` prints the outcome. Errors as in `hub.push`.
+    `may` gets a question if the repository exists already, which then stays public or private as it is; `say` prints
+    the outcome. DataError if it is public and `private` is asked for; otherwise errors as in `hub.push`.
     """
     before = hub.head(repo)
-    if before and not may(f"{repo} exists (at {before[:12]}). Publish a new version of it?"):
-        say(f"{repo} stays as it is.")
-        return None
+    if before:
+        hidden = hub.is_private(repo)
+        if private and not hidden:
+            raise DataError(
+                f"{repo} exists and is public, so everybody would see this version: allow it with --public, or choose "
+                "another name."
+            )
+        stays = "private, and stays so: its settings on the Hub make it public" if hidden else "public"
+        if not may(f"{repo} exists (at {before[:12]}) and is {stays}. Publish a new version of it?"):
+            say(f"{repo} stays as it is.")
+            return None
+        private = hidden
     commit = hub.push(folder, repo, along=ALONG, private=private, message=message)
-    say(f"Published as {repo}@{commit}. To serve it: CXR_MODEL={repo}@{commit} make run")
+    seen = "private" if private else "public"
+    say(f"Published as {repo}@{commit}, {seen}. To serve it: CXR_MODEL={repo}@{commit} make run")
     return commit
 
 

@@ -42,11 +42,15 @@ SHOWN = ("all sources", "within", "films with boxes")
 POINTING = "Grad-CAM pointing"
 
 
+#: Fields of a plan that only describe its models.
+TOLD = ("name", "trained_on", "licence", "datasets", "notes", "command", "accepted")
+
+
 @dataclass(frozen=True)
 class Plan:
     """Everything that decides a run, saved as `run.json`; the same plan on the same films resumes the run.
 
-    `name`, `trained_on`, `command` and `accepted` may differ then, see `_decisive`.
+    Fields in TOLD may differ then.
     """
 
     name: str
@@ -64,6 +68,9 @@ class Plan:
     columns: Mapping[str, str] = field(default_factory=dict)  # of tables: headers by the project's name
     blank_patients: str = "refuse"  # or "own": a film without a patient is a patient of its own
     trained_on: str = ""
+    licence: str = ""  # of the models; empty: that of the weights that training starts from
+    datasets: tuple[str, ...] = ()  # names of the films' data sets on the Hub
+    notes: tuple[str, ...] = ()  # the user's own sentences for the models' cards
     command: str = ""
     digest: str = ""  # of the films, patients and targets
 
@@ -79,6 +86,7 @@ def loads(path: Path) -> Plan:
         found["recipe"] = Recipe(**found["recipe"])
         # missing in runs of earlier versions
         found = {"only_folds": False, "columns": {}, "blank_patients": "refuse"} | found
+        found = {"licence": "", "datasets": [], "notes": []} | found
         return Plan(**{f.name: _tuple(found[f.name]) for f in fields(Plan)})
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"{path} holds no run that can be read here: {error}.") from None
@@ -235,7 +243,7 @@ class Run:
             labels=labels,
             size=self.plan.recipe.size,
             trained_on=self.plan.trained_on,
-            licence="Apache-2.0",
+            licence=self.plan.licence or backbone.licence,
             calibration=calibration,
             thresholds=points[calibrate.SHOWN],
             scores=_shown(scores),
@@ -243,7 +251,7 @@ class Run:
             base_weights=backbone.name,
         )
         folder = self.folder / _name(k)
-        text = card.write(spec, self.plan.command, notes(self.plan))
+        text = card.write(spec, self.plan.command, notes(self.plan), self.plan.datasets)
         model_folder.save(folder, spec, network, text, half=self.plan.recipe.half)
         _write_points(folder, labels, points)
 
@@ -309,9 +317,7 @@ def check_folder(folder: Path, plan: Plan) -> None:
 
 def _decisive(plan: Plan) -> dict[str, Any]:
     """The fields of a plan that must not change while the run is unfinished."""
-    return {
-        name: value for name, value in asdict(plan).items() if name not in ("name", "trained_on", "command", "accepted")
-    }
+    return {name: value for name, value in asdict(plan).items() if name not in TOLD}
 
 
 def _folds(plan: Plan, films: Films) -> np.ndarray:
@@ -433,7 +439,7 @@ def measure_again(run: Path, plan: Plan, films: Films) -> list[Score]:
 def describe(folder: Path, plan: Plan, scores: list[Score], said: str, **changed: Any) -> None:
     """Give a model folder other figures, the sentence on how they were measured, and other `changed` fields."""
     spec = replace(model_folder.read_spec(folder), scores=_shown(scores), scored_on=said, **changed)
-    model_folder.describe(folder, spec, card.write(spec, plan.command, notes(plan)))
+    model_folder.describe(folder, spec, card.write(spec, plan.command, notes(plan), plan.datasets))
 
 
 def _shown(scores: list[Score]) -> tuple[Score, ...]:
@@ -441,8 +447,10 @@ def _shown(scores: list[Score]) -> tuple[Score, ...]:
 
 
 def notes(plan: Plan) -> list[str]:
-    """Sentences for the card about corrected labels, films without a patient, and accepted audit errors."""
-    found = [corrections.summary(Path(plan.corrections))] if plan.corrections else []
+    """Sentences for the card: the user's, then on corrected labels, boxes, unknown patients and accepted errors."""
+    found = [*plan.notes, *([corrections.summary(Path(plan.corrections))] if plan.corrections else [])]
+    if plan.recipe.box_weight:
+        found.append("Grad-CAM's maps were taught to lie in the boxes of the films that trained the model.")
     if plan.blank_patients == "own":
         found.append(
             "A film whose patient is unknown counts as a patient of its own, so films of one patient may be on both "

@@ -235,6 +235,14 @@ def head(repo: str) -> str | None:
         return None
 
 
+def is_private(repo: str) -> bool:
+    """Whether a repository is private; errors as for `pull`."""
+    from huggingface_hub import HfApi
+
+    with _sentences(repo, "main"):
+        return bool(HfApi(endpoint=endpoint()).repo_info(repo, timeout=PATIENCE).private)
+
+
 def is_open(repo: str) -> bool:
     """Whether a repository can be downloaded without a token, being neither private nor gated; errors as for `pull`."""
     from huggingface_hub import HfApi

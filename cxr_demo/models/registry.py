@@ -232,4 +232,5 @@ def own_card(model: Classifier) -> str:
     """Build a card in Markdown from a model's description."""
     spec = model.spec
     findings = ", ".join(label.replace("_", " ") for label in spec.labels)
-    return f"# {spec.name}\n\n`{model.name}`\n\n{spec.trained_on}\n\nFindings: {findings}.\n\nLicence: {spec.licence}."
+    licence = spec.licence or "not stated"
+    return f"# {spec.name}\n\n`{model.name}`\n\n{spec.trained_on}\n\nFindings: {findings}.\n\nLicence: {licence}."

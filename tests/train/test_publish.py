@@ -10,14 +10,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 from cxr_demo.errors import DataError, ModelUnavailable
 from cxr_demo.films import image, label_tables
 from cxr_demo.models import hub as client
-from cxr_demo.models import registry
+from cxr_demo.models import model_folder, registry
 from tests.support import hub_server
 from tests.support.training import LABELS, TINY, plant
-from train import cache, cli, publish, runs
+from train import backbones, cache, card, cli, publish, runs
 
 # huggingface_hub 2.4 sends large files with an argument that its own HTTP library calls old
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
@@ -35,7 +36,8 @@ def run(tmp_path_factory):
     recipe = dataclasses.replace(TINY, epochs=2, coarse_epochs=1)
     table = str(folder / "films" / "labels.csv")
     command = f"python -m train fit {table} --out {folder}/run"
-    plan = runs.Plan("planted", (table,), LABELS, recipe, folds=2, command=command)
+    told = {"licence": "cc-by-nc-4.0", "datasets": ("clinic/films",), "notes": ("Labels by two readers.",)}
+    plan = runs.Plan("planted", (table,), LABELS, recipe, folds=2, command=command, **told)
     views = cache.load(films, 32, folder / "cache")
     checksums = cache.checksums(films, 32, folder / "cache")
     runs.Run(folder / "run", plan, films, views, checksums, lambda _: None).fit()
@@ -59,6 +61,10 @@ def answers(*words: str):
 
 def staged(run: Path, folder: Path) -> Path:
     return publish.stage(run / "run", folder / "staged")
+
+
+def front(folder: Path) -> dict:
+    return yaml.safe_load((folder / "README.md").read_text().split("---\n")[1])
 
 
 def push(folder: Path, *words: str) -> str | None:
@@ -141,13 +147,61 @@ def test_an_existing_repository_is_asked_about(hub, run, tmp_path):
     assert push(folder, "y") == client.head(REPO) != first
 
 
+def test_a_repository_stays_public_or_private_as_it_is(hub, run, tmp_path):
+    folder, said = staged(run, tmp_path), []
+    first = push(folder)
+    hub.repos["models", REPO].private = False
+    may, asked = answers("y", "y")
+    with pytest.raises(DataError, match=r"exists and is public, .* allow it with --public"):
+        publish.publish(folder, REPO, private=True, message="m", may=may, say=said.append)
+    assert client.head(REPO) == first
+    assert not asked
+    (folder / "README.md").write_text("# Second\n")
+    publish.publish(folder, REPO, private=False, message="m", may=may, say=said.append)
+    assert "is public. Publish" in asked[0]
+    assert ", public." in said[-1]
+    hub.repos["models", REPO].private = True
+    (folder / "README.md").write_text("# Third\n")
+    publish.publish(folder, REPO, private=False, message="m", may=may, say=said.append)
+    assert "is private, and stays so" in asked[1]
+    assert ", private." in said[-1]
+    assert hub.repos["models", REPO].private
+
+
+def test_the_licence_is_that_of_the_base_or_given_and_never_invented(run, tmp_path):
+    folder = staged(run, tmp_path)
+    assert front(folder)["license"] == "cc-by-nc-4.0"
+    assert front(folder)["datasets"] == ["clinic/films"]
+    given = publish.stage(run / "run", tmp_path / "given", licence="MIT", datasets=["a/b"])
+    assert (front(given)["license"], front(given)["datasets"]) == ("mit", ["a/b"])
+    assert model_folder.read_spec(given).licence == "MIT"
+    assert "## How good it is" in (given / "README.md").read_text()
+    model = tmp_path / "unknown"
+    shutil.copytree(run / "run" / "all", model)
+    spec = dataclasses.replace(model_folder.read_spec(model), licence="")
+    model_folder.describe(model, spec, card.write(spec, "train"))
+    assert "license" not in front(model)
+    with pytest.raises(DataError, match=r"The licence of .* is unknown.* give --licence"):
+        publish.stage(model, tmp_path / "refused")
+    publish.stage(model, tmp_path / "stated", licence="apache-2.0")
+    base = backbones.of_model(registry.load(str(run / "run" / "all")))
+    assert base.licence == "cc-by-nc-4.0"
+
+
+def test_the_card_says_only_what_is_known_of_the_films(run):
+    text = (run / "run" / "all" / "README.md").read_text()
+    assert "- Labels by two readers." in text
+    for claim in ("mined from reports", "adults", "radiologist", "than in a hospital"):
+        assert claim not in text
+
+
 def test_a_dry_run_shows_everything_and_needs_no_network(hub, run, capsys):
     hub.stop()
     assert cli.main(["publish", str(run / "run"), REPO, "--dry-run"]) == 0
     shown = capsys.readouterr().out
     assert "model.safetensors" in shown
     assert "Not a medical device" in shown
-    assert f"Would be published as {REPO}, private." in shown
+    assert f"Would be published as {REPO}, private, under the licence cc-by-nc-4.0." in shown
     assert not hub.log
 
 
