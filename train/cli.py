@@ -94,6 +94,10 @@ def _add_films(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--labels", nargs="+", metavar="FINDING", help="these findings instead of a task's")
     parser.add_argument("--present-only", action="store_true", help="of data sets by name: leave out films not there")
     _add_columns(parser)
+    _add_blank_patients(parser)
+
+
+def _add_blank_patients(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--blank-patients",
         choices=BLANK_PATIENTS,
@@ -152,6 +156,8 @@ def _add_results(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     evaluate.add_argument(
         "--again", action="store_true", help="of a run by folds: measure its models again, and renew their cards"
     )
+    _add_columns(evaluate)
+    _add_blank_patients(evaluate)
     evaluate.set_defaults(run=_evaluate)
     publish = commands.add_parser("publish", help="push a run's model to the Hugging Face Hub")
     publish.add_argument("run_folder", type=Path, metavar="RUN", help="or a model folder")
@@ -408,6 +414,7 @@ def _of_plan(plan: Plan) -> Films:
 
 def _evaluate(arguments: argparse.Namespace) -> int:
     """Print the figures of a finished run, or of a model or predictions on the films named."""
+    from cxr_demo.films import label_tables, table_columns
     from train import figures
 
     if (Path(arguments.what) / "run.json").exists() and not arguments.films:
@@ -416,8 +423,21 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     if not arguments.films:
         raise DataError(f"{arguments.what} is no run with films of its own: name the films to measure it on.")
     labels = figures.labels_of(arguments.what)
-    present = "metadata" if arguments.metadata else "all"
-    films = read_films(arguments.films, labels, figures.POLICY, present=present)
+    columns = table_columns.pairs(arguments.columns)
+    there = [label_tables.findings_in(Path(name), labels, columns) for name in arguments.films if not _by_name(name)]
+    measured = [label for label in labels if all(label in names for names in there)]
+    if not measured:
+        raise DataError(f"{', '.join(arguments.films)} has none of {', '.join(labels)}.")
+    if lacking := [label for label in labels if label not in measured]:
+        print(f"Not measured, since the table has no column of them: {', '.join(lacking)}.")
+    films = read_films(
+        arguments.films,
+        measured,
+        figures.POLICY,
+        present="metadata" if arguments.metadata else "all",
+        columns=columns,
+        blank_patients=arguments.blank_patients,
+    )
     if arguments.split:
         from train import splits
 

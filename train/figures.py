@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +33,8 @@ POLICY = Policy()
 #: File in the run with the number of evaluations of each part of its split.
 OPENED = "opened.json"
 PREDICTIONS = (".csv", ".csv.gz")
+#: Films that are read and scored together.
+BATCH = 16
 
 
 def labels_of(what: str) -> tuple[str, ...]:
@@ -41,8 +45,8 @@ def labels_of(what: str) -> tuple[str, ...]:
 def of_run(run: Path, films_of: Callable[[Plan], Films], *, part: str, again: bool = False) -> str:
     """Table of a run: its out-of-fold figures, measured again if `again` is set, or figures on one part of its split.
 
-    Each evaluation of a part is counted in OPENED, and the model's card gets the new figures. DataError if the run is
-    not finished or its split has no such part.
+    Each evaluation of a part that the model did not learn from is counted in OPENED, and its card gets the new figures.
+    DataError if the run is not finished or its split has no such part.
     """
     plan = runs.loads(run)
     films = films_of(plan)
@@ -51,9 +55,16 @@ def of_run(run: Path, films_of: Callable[[Plan], Films], *, part: str, again: bo
     rows = splits.parts(films, plan.split) == part
     if not rows.any():
         raise DataError(f"{plan.split} has no part {part!r}.")
+    learnt = np.concatenate([np.r_[training.rows, training.held] for training in runs.trainings(plan, films)])
+    known = np.isin(np.flatnonzero(rows), learnt).sum()
     films = films.take(rows)
+    scores = evaluate.measure(films, _scored(str(run / "all"), films).logits)
+    if known:
+        return (
+            f"The model learnt from {known:,} of these {len(films):,} films, so these are not its figures on new ones, "
+            f"and its card keeps those that it has.\n\n{table(films, scores)}"
+        )
     times = _count(run / OPENED, part)
-    scores = evaluate.measure(films, _logits(str(run / "all"), films))
     said = (
         f"Measured on the {part} part of the split {plan.split}: {len(films)} films of {len(set(films.patients))} "
         f"patients, opened {times} time{'s' * (times > 1)}. Intervals: 95 %, patient bootstrap."
@@ -64,12 +75,13 @@ def of_run(run: Path, films_of: Callable[[Plan], Films], *, part: str, again: bo
 
 
 def of_model(what: str, films: Films) -> str:
-    """Table of a model, or of a file of predictions, on films that were not used to train it.
+    """Table of a model, or of a file of predictions, on films, with a sentence on those that trained the model.
 
     DataError if the file predicts none of the films; otherwise errors as in `registry.load`.
     """
     if not what.endswith(PREDICTIONS):
-        return table(films, evaluate.measure(films, _logits(what, films)))
+        scored = _scored(what, films)
+        return f"{_seen(what, films, scored)}\n\n{table(films, evaluate.measure(films, scored.logits))}"
     scores = distil.read(Path(what), films)
     known = ~np.isnan(scores).any(1)
     if not known.any():
@@ -120,16 +132,46 @@ def _without_pixels(films: Films) -> dict[str, float]:
     return found
 
 
-def _logits(what: str, films: Films) -> np.ndarray:
-    """Calibrated logits (N, L) of a model; films are read and scored one by one, as on the page."""
+@dataclass(frozen=True, eq=False)
+class Scored:
+    """A model's results for N films; its L findings are those of the films' table."""
+
+    logits: np.ndarray  # (N, L), calibrated
+    checksums: list[str]  # sha256 of each film's file
+
+
+def _scored(what: str, films: Films) -> Scored:
+    """Score films with a model: read as on the page, in batches of those that the same fold predicts."""
     model = registry.load(what)
-    found = []
-    for path in tqdm(films.paths, desc="Scoring films", disable=None):
-        film = image.read(path)
-        view = image.model_input(film, model.size, model.spec.pixel_range)
-        found.append(model.for_film(film).logits(torch.from_numpy(view)).numpy()[0])
-    logits = np.array(found)
-    return calibrate.apply(logits, model.spec.calibration) if model.spec.calibration else logits
+    columns = [model.labels.index(label) for label in films.labels]
+    logits, checksums = np.zeros((len(films), len(columns))), []
+    with ThreadPoolExecutor() as pool, tqdm(total=len(films), desc="Scoring films", disable=None) as bar:
+        for start in range(0, len(films), BATCH):
+            read = list(pool.map(image.read, films.paths[start : start + BATCH]))
+            checksums += [film.sha256 for film in read]
+            views = np.concatenate([image.model_input(film, model.size, model.spec.pixel_range) for film in read])
+            own = [model.for_film(film) for film in read]
+            for one in dict.fromkeys(own):
+                rows = [i for i, fold in enumerate(own) if fold is one]
+                found = one.logits(torch.from_numpy(views[rows])).numpy()
+                found = calibrate.apply(found, one.spec.calibration) if one.spec.calibration else found
+                logits[start + np.array(rows)] = found[:, columns]
+            bar.update(len(read))
+    return Scored(logits, checksums)
+
+
+def _seen(what: str, films: Films, scored: Scored) -> str:
+    """A sentence on the films that trained a model: their number where its run is beside it, or its own words."""
+    folder = Path(what)
+    if (folder / runs.FOLDS).exists():
+        return "Each film of the run is scored by the fold that never saw its patient, other films by all folds."
+    known = runs.learnt_from(folder, films, scored.checksums)
+    if known is not None:
+        warning = ", so these are not its figures on new ones" if known.any() else ""
+        return f"The model learnt from {known.sum():,} of these {len(films):,} films{warning}."
+    spec = registry.load(what).spec
+    told = spec.trained_on.rstrip(".") or "not said"
+    return f"{what} was trained on: {told}. On films of the same patients its figures are too high."
 
 
 def _count(path: Path, part: str) -> int:

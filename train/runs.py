@@ -42,6 +42,9 @@ SHOWN = ("all sources", "within", "films with boxes")
 POINTING = "Grad-CAM pointing"
 
 
+#: Files of a run with the films of its folds, or of its split.
+FOLDS, SPLIT = "folds.csv", "split.csv"
+
 #: Fields of a plan that only describe its models.
 TOLD = ("name", "trained_on", "licence", "datasets", "notes", "command", "accepted")
 
@@ -136,7 +139,7 @@ class Run:
         held = training.held
         if accelerator.is_main_process:
             self._claim()
-            splits.write(self.folder / "split.csv", self.films, splits.parts(self.films, str(self.plan.split)))
+            splits.write(self.folder / SPLIT, self.films, splits.parts(self.films, str(self.plan.split)))
         accelerator.wait_for_everyone()
         network = self._trained(training)
         logits = finetune.logits(network, self.views, held, accelerator)
@@ -182,7 +185,7 @@ class Run:
 
     def _write_folds(self, fold: np.ndarray) -> None:
         """Write name, patient, fold and checksum of each film as CSV."""
-        with (self.folder / "folds.csv").open("w", newline="") as file:
+        with (self.folder / FOLDS).open("w", newline="") as file:
             writer = csv.writer(file)
             writer.writerow(["file", "patient", "fold", "sha256"])
             columns = self.films.names, self.films.patients, fold.tolist(), self.checksums
@@ -376,12 +379,29 @@ def sample(films: Films, most: int, seed: int) -> np.ndarray:
 
 def folds_of(run: Path, films: Films) -> np.ndarray:
     """Fold (N,) of each film's patient in a run; DataError if a patient is not in it."""
-    with (run / "folds.csv").open(newline="") as file:
+    with (run / FOLDS).open(newline="") as file:
         known = {row["patient"]: int(row["fold"]) for row in csv.DictReader(file)}
     strangers = set(films.patients) - set(known)
     if strangers:
         raise DataError(f"{len(strangers)} patients have no fold in {run}; start from a run of the same films.")
     return np.array([known[patient] for patient in films.patients])
+
+
+def learnt_from(model: Path, films: Films, checksums: Sequence[str]) -> np.ndarray | None:
+    """Whether the model of a run's folder learnt from each film (N,); None if its run is not known.
+
+    `checksums` are the sha256 of the films' files. The films of a split are found by name, since it has no checksums.
+    """
+    run = model.parent
+    if (run / FOLDS).exists():
+        with (run / FOLDS).open(newline="") as file:
+            rows = list(csv.DictReader(file))
+        if not all(row.get("sha256") for row in rows):  # a run of an earlier version
+            return None
+        return np.isin(checksums, [row["sha256"] for row in rows if model.name != _name(int(row["fold"]))])
+    if (run / SPLIT).exists():
+        return splits.in_part(run / SPLIT, films, "train")
+    return None
 
 
 def measure_folds(

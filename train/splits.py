@@ -109,6 +109,14 @@ def read(path: Path, films: Films) -> np.ndarray:
     return np.array([found[row] for row in range(len(films))])
 
 
+def in_part(path: Path, films: Films, part: str) -> np.ndarray:
+    """Whether a split has each film (N,) in a part; films that it does not list are in none."""
+    files = {file for file, _, own in _lines(path) if own == part}
+    found = np.zeros(len(films), bool)
+    found[list(film_names.rows(files, films.paths, path).values())] = True
+    return found
+
+
 def parts(films: Films, name: str) -> np.ndarray:
     """Part (N,) of each film, by the path of a split or "official"; errors of `read` and `official`."""
     return official(films) if name == "official" else read(Path(name), films)

@@ -199,12 +199,14 @@ def findings_in(path: Path, among: Sequence[str], columns: Mapping[str, str] | N
     DataError if the file cannot be read as a table.
     """
     header, lines = tables.read(path)
-    given = {name: column for name, column in (columns or {}).items() if name in (*NAMES, *among)}
-    found = recognise(header, (), given={k: c for k, c in given.items() if k in NAMES}, table=path)
+    given = dict(columns or {})
+    about = {name: column for name, column in given.items() if name in NAMES}
+    found = recognise(header, (), about, path)
     there = []
     for label in among:
         with suppress(DataError):
-            recognise(header, [label], given, path, in_list=False)
+            own = {label: given[label]} if label in given else {}
+            recognise(header, [label], about | own, path, in_list=False)
             there.append(label)
     if "findings" in found.films:
         named = {bare(one) for _, row in lines for one in listed(row[found.films["findings"]])}

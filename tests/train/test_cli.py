@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+from dataclasses import replace
 from unittest.mock import Mock
 
 import pytest
@@ -98,7 +99,37 @@ def test_a_split_keeps_its_test_part_shut_and_counts_who_opens_it(films, accepte
     assert "opened 1 time." in capsys.readouterr().out
     assert cli.main(["evaluate", str(run)]) == 0
     assert "opened before" in capsys.readouterr().out
-    assert "opened 2 times" in (run / "all" / "README.md").read_text()
+    card = (run / "all" / "README.md").read_text()
+    assert "opened 2 times" in card
+    assert cli.main(["evaluate", str(run), "--part", "train"]) == 0
+    said = capsys.readouterr().out
+    assert "learnt from 96 of these 96 films, so these are not its figures on new ones" in said
+    assert (run / "all" / "README.md").read_text() == card
+    assert json.loads((run / "opened.json").read_text()) == {"test": 2}
+    assert cli.main(["evaluate", str(run / "all"), str(films)]) == 0
+    assert "learnt from 96 of these 120 films, so" in capsys.readouterr().out
+
+
+def test_a_model_says_which_films_it_learnt_from_and_is_measured_on_the_findings_there_are(accepted, tmp_path, capsys):
+    films = plant(tmp_path / "films", 60)
+    run = tmp_path / "run"
+    quick = flags(replace(TINY, coarse_epochs=0, epochs=1, batch=8))
+    assert cli.main(["fit", str(films), *FINDINGS, "--out", str(run), "--folds", "2", *quick, *accepted]) == 0
+    table = films.read_text().splitlines()
+    films.write_text("\n".join(line.rpartition(",")[0] for line in table))  # without Mass
+    capsys.readouterr()
+    for model, said in (
+        ("all", "learnt from 60 of these 60 films, so"),
+        ("fold-1", "learnt from 30 of these 60 films, so"),
+        ("", "by the fold that never saw its patient"),
+    ):
+        assert cli.main(["evaluate", str(run / model), str(films)]) == 0
+        shown = capsys.readouterr().out
+        assert said in shown
+        assert "Not measured, since the table has no column of them: Mass." in shown
+        assert "Effusion" in shown
+    assert cli.main(["evaluate", "bundled:nih14", str(films)]) == 0
+    assert "bundled:nih14 was trained on: 3,160 frontal films" in capsys.readouterr().out
 
 
 def test_a_dry_run_goes_through_everything_and_leaves_nothing(films, accepted, tmp_path, capsys):

@@ -213,6 +213,8 @@ def test_the_findings_of_a_table(folder):
     table = folder / "labels.csv"
     table.write_text(PLAIN.replace("Effusion", "pleural effusion"))
     assert label_tables.findings_in(table, ("Hernia", "Mass", "Effusion")) == ("Mass", "Effusion")
+    assert label_tables.findings_in(table, ("Mass", "Hernia"), {"Hernia": "pleural effusion"}) == ("Mass", "Hernia")
+    assert label_tables.findings_in(table, ("Mass",), {"Nodule": "pleural effusion"}) == ("Mass",)
     table.write_text("Image Index,Patient ID,Finding Labels\na.png,1,Mass|Hernia\n")
     assert label_tables.findings_in(table, ("Hernia", "Mass", "Effusion")) == ("Hernia", "Mass")
 
