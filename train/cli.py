@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import shlex
 import sys
 from pathlib import Path
@@ -27,7 +28,7 @@ FILMS_HELP = "a table (its films lie in `images` beside it), or NIH=FOLDER and o
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit status: 0 done, 1 disk unusable, 2 input refused.
+    """Run one command and return its exit status: 0 done, 1 disk unusable, 2 input refused, 141 output closed.
 
     `audit` returns the highest severity among its findings instead, and `publish` returns 1 if the user declines.
     """
@@ -36,9 +37,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments.words = "python -m train " + shlex.join(words)
     try:
         status: int = arguments.run(arguments)
+        sys.stdout.flush()
     except CxrError as error:
         print(error, file=sys.stderr)
         return 2
+    except BrokenPipeError:
+        # a reader such as `head` closed the pipe; a flush at exit would raise the same error again
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
     except OSError as error:
         if not (step := remedy(error)):
             raise

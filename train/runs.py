@@ -45,6 +45,9 @@ POINTING = "Grad-CAM pointing"
 #: Files of a run with the films of its folds, or of its split.
 FOLDS, SPLIT = "folds.csv", "split.csv"
 
+#: Names of a split's part that decides when to stop and calibrates; without it, patients of the part `train` do.
+VALIDATION = ("validation", "valid", "val")
+
 #: Fields of a plan that only describe its models.
 TOLD = ("name", "trained_on", "licence", "datasets", "notes", "command", "accepted")
 
@@ -62,7 +65,7 @@ class Plan:
     recipe: Recipe
     folds: int = 5
     only_folds: bool = False  # train no model of all films: the folds serve to measure
-    split: str | None = None  # instead of folds: a split file, or "official"; its part "train" trains one model
+    split: str | None = None  # instead of folds: a split file, or "official"; its part `train` trains one model
     start_run: str | None = None  # a run of the same films whose models are the start, fold by fold
     teacher: str | None = None  # a table of another model's probabilities, see distil
     corrections: str | None = None  # a table of reviewed labels
@@ -130,9 +133,10 @@ class Run:
             self._fit_folds()
 
     def _fit_split(self) -> None:
-        """Train one model on the part "train" of the split.
+        """Train one model on the part `train` of the split.
 
-        Patients held out of that part decide when to stop and calibrate the model; the part "test" is not used.
+        The part of VALIDATION, or patients held out of `train`, decide when to stop and calibrate the model; the part
+        `test` is not used.
         """
         accelerator = Accelerator()
         (training,) = trainings(self.plan, self.films)
@@ -292,10 +296,14 @@ class Training:
 def trainings(plan: Plan, films: Films) -> list[Training]:
     """The trainings of a plan, in order; DataError if its folds or its split do not fit the films."""
     if plan.split:
-        rows = np.flatnonzero(splits.parts(films, plan.split) == "train")
-        held = _validation(films, rows, plan.recipe)
+        part = splits.parts(films, plan.split)
+        rows, held = np.flatnonzero(part == "train"), np.flatnonzero(np.isin(part, VALIDATION))
+        held = held if len(held) else _validation(films, rows, plan.recipe)
         if not len(held):
-            raise DataError("A split needs patients to calibrate on: give --validation a share above 0.")
+            raise DataError(
+                "A split needs patients to calibrate on: give --validation a share above 0, or the split a part named "
+                f"{VALIDATION[0]}."
+            )
         return [Training(None, np.setdiff1d(rows, held), held, held)]
     fold, found = _folds(plan, films), []
     for k in models(plan):

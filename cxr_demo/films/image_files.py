@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import Path, PureWindowsPath
 from typing import TYPE_CHECKING
+
+from cxr_demo.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -13,18 +16,20 @@ class ImageFiles:
     """The files of a table.
 
     `images` is the only folder to look in. Without it these are, in this order: `images` beside the table, NIH's
-    `images_001/images` to `images_012/images`, the table's folder and the one above it.
+    `images_001/images` to `images_012/images`, the table's folder and the one above it; last, the folders in `images`.
     """
 
     def __init__(self, table: Path, images: Path | None) -> None:
-        self.first = images or table.parent / "images"
+        folders = [images] if images else list(_folders(table.parent))
+        self.first = folders[0]
         # each folder is listed once: to ask the disk about each film in each folder takes minutes
-        self._names = {folder: _names(folder) for folder in ([images] if images else _folders(table.parent))}
+        self._names = {folder: _names(folder) for folder in folders}
 
     def find(self, name: str) -> Path | None:
         """The path of a file by its name in the table, None if there is none.
 
         If the name begins with the folder of a data set, as CheXpert-v1.0-small/train/... does, the rest is enough.
+        DataError if a name without a folder is that of several files in folders.
         """
         # a table written on Windows may be read elsewhere
         parts = PureWindowsPath(name).parts if "\\" in name else Path(name).parts
@@ -32,8 +37,20 @@ class ImageFiles:
             for folder, names in self._names.items():
                 if rest[0] in names and (path := folder.joinpath(*rest)).is_file():
                     return path
-        absolute = Path(name)
-        return absolute if absolute.is_absolute() and absolute.is_file() else None
+        if Path(name).is_absolute():
+            return Path(name) if Path(name).is_file() else None
+        deeper = self._deeper.get(name, [])
+        if len(deeper) > 1:
+            raise DataError(f"{name} is in {deeper[0].parent} and {deeper[1].parent}: name it with its folder.")
+        return deeper[0] if deeper else None
+
+    @cached_property
+    def _deeper(self) -> dict[str, list[Path]]:
+        """The files in folders of the first folder, by name."""
+        found: dict[str, list[Path]] = {}
+        for path in sorted(self.first.rglob("*/*")) if self.first.is_dir() else ():
+            found.setdefault(path.name, []).append(path)
+        return found
 
 
 def _names(folder: Path) -> set[str]:

@@ -3,7 +3,10 @@
 import errno
 import json
 import os
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 from unittest.mock import Mock
 
 import pytest
@@ -15,6 +18,7 @@ from tests.support.training import LABELS, TINY, flags, plant
 from train import cli, demo
 
 FINDINGS = ["--labels", *LABELS]
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -193,3 +197,34 @@ def test_a_disk_that_cannot_be_used_comes_with_what_to_do(monkeypatch, capsys, n
     monkeypatch.setattr(cli, "_resume", Mock(side_effect=error))
     assert cli.main(["resume", "runs/mine"]) == 1
     assert capsys.readouterr().err == f"{error}. {step} and start again: a run goes on where it was.\n"
+
+
+def test_a_reader_that_has_enough_is_no_error(films):
+    words = [sys.executable, "-m", "train", "init", str(films)]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT) as process:
+        process.stdout.close()
+        said = process.stderr.read()
+    assert said == b""
+    assert process.returncode == 141
+
+
+def test_a_split_may_have_its_own_validation_part(films, accepted, tmp_path):
+    split, run = tmp_path / "split.csv", tmp_path / "run=1"
+    shares = ["--shares", "train=0.5", "validation=0.3", "test=0.2"]
+    assert cli.main(["split", str(films), *FINDINGS, "--out", str(split), *shares]) == 0
+    quick = [*flags(replace(TINY, coarse_epochs=0, epochs=1)), "--validation", "0"]
+    assert cli.main(["fit", str(films), *FINDINGS, "--out", str(run), "--split", str(split), *quick, *accepted]) == 0
+    held = sum(",validation" in line for line in split.read_text().splitlines())
+    assert f"Measured on {held} films" in (run / "all" / "README.md").read_text()
+
+
+def test_a_run_is_found_from_another_folder_whatever_its_table_is_called(films, accepted, tmp_path, monkeypatch):
+    table = films.with_name("a=b.csv")
+    table.write_text(films.read_text())
+    monkeypatch.chdir(films.parent)
+    quick = flags(replace(TINY, coarse_epochs=0, epochs=1))
+    words = ["fit", "a=b.csv", *FINDINGS, "--out", str(tmp_path / "run"), "--folds", "2", "--only-folds", *quick]
+    assert cli.main([*words, *accepted]) == 0
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["evaluate", "run"]) == 0
+    assert cli.main(["resume", "run"]) == 0

@@ -226,6 +226,20 @@ def test_files_are_looked_for_in_the_folder_given_alone(folder):
     assert read(folder, only, images=folder / "images" / "sub").paths == (folder / "images" / "sub" / "a.png",)
 
 
+def test_a_file_is_found_in_a_folder_of_images_unless_two_have_it(folder):
+    for path in ("images/normal/e.png", "images/ill/f.png", "images/normal/g.png", "images/ill/g.png"):
+        (folder / path).parent.mkdir(exist_ok=True)
+        (folder / path).touch()
+    assert [
+        path.parent.name for path in read(folder, PLAIN.replace("a.png", "e.png").replace("b.png", "f.png")).paths
+    ] == [
+        "normal",
+        "ill",
+    ]
+    with pytest.raises(DataError, match=r"g\.png is in .*ill and .*normal: name it with its folder"):
+        read(folder, PLAIN.replace("a.png", "g.png"))
+
+
 def test_a_missing_file_is_not_replaced_by_one_of_its_name_elsewhere(folder):
     with pytest.raises(DataError, match=r"p1/a\.png is not in"):
         read(folder, PLAIN.replace("a.png", "p1/a.png"))

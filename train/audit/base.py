@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from cxr_demo.films.label_tables import Films
 
 
+#: How films without a source are called in a sentence.
+UNNAMED = "no named source"
+
+
 class Severity(IntEnum):
     """Severity of a finding; the highest of an audit is its exit status."""
 

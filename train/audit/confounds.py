@@ -11,7 +11,7 @@ from scipy.stats import norm
 from sklearn.ensemble import HistGradientBoostingClassifier
 
 from train import evaluate, splits
-from train.audit.base import Finding, Severity
+from train.audit.base import UNNAMED, Finding, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -168,7 +168,7 @@ def one_sided_sources(subject: Subject) -> Iterator[Finding]:
                     rows.append({"source": str(name), "label": label, "given": word, "films": films})
                     rows[-1]["expected positives"] = expected
     if rows:
-        names = list(dict.fromkeys(row["source"] for row in rows))
+        names = list(dict.fromkeys(row["source"] or UNNAMED for row in rows))
         rows.sort(key=lambda row: -row["films"])
         yield Finding(
             "source-tells-label",
@@ -198,7 +198,7 @@ def clusters(subject: Subject) -> Iterator[Finding]:
     rows.sort(key=lambda row: -row["films"] / row["worth"])
     high = [row for row in rows if row["high"]]
     names = "; ".join(
-        f"{row['source']}, {row['films']} films of {row['patients']} patients, up to {row['most']} of one,"
+        f"{row['source'] or UNNAMED}, {row['films']} films of {row['patients']} patients, up to {row['most']} of one,"
         f" worth {row['worth']:.0f}"
         for row in high
     )

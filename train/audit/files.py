@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cxr_demo.films.image import DETAILED_SIDE
-from train.audit.base import Check, Finding, Severity, Subject, Suspect
+from train.audit.base import UNNAMED, Check, Finding, Severity, Subject, Suspect
 from train.audit.thumbs import look
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def small(subject: Subject) -> Iterator[Finding]:
         {"source": str(source), "small": int((sources[rows] == source).sum()), "films": int((sources == source).sum())}
         for source in np.unique(sources[rows])
     ]
-    said = ", ".join(f"{row['small']} of {row['films']} of {row['source'] or 'no named source'}" for row in by_source)
+    said = ", ".join(f"{row['small']} of {row['films']} of {row['source'] or UNNAMED}" for row in by_source)
     title = f"{len(rows)} films have fewer than {DETAILED_SIDE} pixels on a side: {said}."
     advice = "Leave them out, or report figures without them: small findings are lost, and blur tells the source."
     suspects = tuple(
