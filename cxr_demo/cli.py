@@ -156,7 +156,9 @@ def _each(
         _complain(f"There is no film in {', '.join(map(str, paths))}.")
         return 2
     failed = 0
-    for file in films:
+    # processes that torchrun starts together divide the films
+    rank, processes = (int(os.environ.get(name, default)) for name, default in (("RANK", "0"), ("WORLD_SIZE", "1")))
+    for file in films[rank::processes]:
         path = file.shown
         try:
             work(path, put_right(image.read(file.path, file.member)))

@@ -142,13 +142,21 @@ def _add_fit(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     fit.add_argument("--licence", default="", metavar="ID", help="of the model; default: that of its first weights")
     fit.add_argument("--dataset", action="append", default=[], metavar="NAME", help="the films' data set on the Hub")
     fit.add_argument("--cache", type=Path, metavar="DIR", help="for decoded films; default: RUN/cache")
+    _add_fold(fit)
     fit.add_argument("--dry-run", action="store_true", help="one batch through everything; leaves nothing behind")
     recipe.add_arguments(fit)
     fit.set_defaults(run=_fit)
     resume = commands.add_parser("resume", help="go on with a run that was interrupted")
     resume.add_argument("run_folder", type=Path, metavar="RUN")
-    resume.add_argument("--cache", type=Path, metavar="DIR", help="for decoded films; default: RUN/cache")
+    resume.add_argument("--cache", type=Path, metavar="DIR", help="for decoded films; default: that of the run")
+    _add_fold(resume)
     resume.set_defaults(run=_resume)
+
+
+def _add_fold(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--fold", metavar="K", help="train the model of this fold alone, or `all`; then `resume` measures and writes"
+    )
 
 
 def _add_results(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -330,10 +338,11 @@ def _fit(arguments: argparse.Namespace) -> int:
         datasets=tuple(arguments.dataset),
         notes=tuple(arguments.note),
         command=arguments.words,
+        cache=str(arguments.cache.absolute()) if arguments.cache else "",
     )
     if arguments.dry_run:
         return _try_out(plan)
-    _carry_out(plan, arguments.out, arguments.cache)
+    _carry_out(plan, arguments.out, arguments.cache, arguments.fold)
     return 0
 
 
@@ -366,12 +375,12 @@ def _resume(arguments: argparse.Namespace) -> int:
     """Resume the run in a folder by the plan that it holds."""
     from train import runs
 
-    _carry_out(runs.loads(arguments.run_folder), arguments.run_folder, arguments.cache)
+    _carry_out(runs.loads(arguments.run_folder), arguments.run_folder, arguments.cache, arguments.fold)
     return 0
 
 
-def _carry_out(plan: Plan, folder: Path, cached: Path | None) -> None:
-    """Fit a plan, or resume it, with a digest of the films that it names."""
+def _carry_out(plan: Plan, folder: Path, cached: Path | None, only: str | None) -> None:
+    """Fit a plan, or resume it, with a digest of the films that it names; with `only` train one of its models."""
     from dataclasses import replace
 
     from train import preflight, runs
@@ -379,28 +388,49 @@ def _carry_out(plan: Plan, folder: Path, cached: Path | None) -> None:
     films = _of_plan(plan)
     plan = replace(plan, digest=runs.digest(films))
     preflight.check(plan, films, folder)
-    _run(plan, films, folder, cached)
+    _run(plan, films, folder, cached, only=only)
 
 
-def _run(plan: Plan, films: Films, folder: Path, cached: Path | None, *, most_steps: int | None = None) -> None:
+def _run(
+    plan: Plan,
+    films: Films,
+    folder: Path,
+    cached: Path | None,
+    *,
+    most_steps: int | None = None,
+    only: str | None = None,
+) -> None:
     """Audit the films, decode them and fit, in each of Accelerate's processes.
 
-    `cached` is the folder of the decoded films, by default in the run; `most_steps` limits the steps of an epoch.
+    `cached` is the folder of the decoded films, by default the plan's or one in the run; `most_steps` limits the steps
+    of an epoch. With `only` it trains this model alone, see `Run.train`.
     """
+    from datetime import timedelta
+
     from accelerate import Accelerator
+    from accelerate.utils import InitProcessGroupKwargs
+    from filelock import FileLock
 
     from train import cache, runs, splits
     from train.audit import command
 
-    accelerator = Accelerator()
+    # the audit and the decoding of a large data set take the main process hours, for which the others wait
+    accelerator = Accelerator(kwargs_handlers=[InitProcessGroupKwargs(timeout=timedelta(days=7))])
     say = print if accelerator.is_main_process else _silent
-    # the main process audits and decodes; the others wait, then use its results
-    with accelerator.main_process_first():
+    folder.mkdir(parents=True, exist_ok=True)
+    cached = cached or (Path(plan.cache) if plan.cache else folder / "cache")
+    # the main process audits and decodes; the others, and other jobs of the run, wait, then use its results
+    with accelerator.main_process_first(), FileLock(folder / "lock"):
+        runs.claim(folder, plan)
         split = splits.parts(films, plan.split) if plan.split else None
         command.gate(films, folder, plan.accepted, split=split, backbone=plan.recipe.backbone, say=say)
-        views = cache.load(films, plan.recipe.size, cached or folder / "cache")
-        checksums = cache.checksums(films, plan.recipe.size, cached or folder / "cache")
-    runs.Run(folder, plan, films, views, checksums, say, most_steps).fit()
+        views = cache.load(films, plan.recipe.size, cached)
+        checksums = cache.checksums(films, plan.recipe.size, cached)
+    run = runs.Run(folder, plan, films, views, checksums, say, most_steps)
+    if only is None:
+        run.fit()
+    else:
+        run.train(only)
 
 
 def _of_plan(plan: Plan) -> Films:

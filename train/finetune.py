@@ -6,6 +6,7 @@ and resumed, or divided among processes, therefore computes the same as an undis
 
 from __future__ import annotations
 
+import itertools
 import math
 import time
 from contextlib import AbstractContextManager, nullcontext
@@ -23,7 +24,7 @@ from tqdm import tqdm
 from cxr_demo.errors import DataError
 from cxr_demo.inference import memory
 from cxr_demo.types import ModelSpec
-from train import augment, checkpoint, evaluate, losses
+from train import augment, batch_norm, checkpoint, evaluate, losses
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -84,19 +85,29 @@ def rate_at(progress: float, warm_up: float) -> float:
 class Trainee(nn.Module):
     """Module that Accelerate keeps equal in all processes; it computes logits and activation maps."""
 
-    def __init__(self, network: Network, dropout: float, *, bf16: bool) -> None:
+    def __init__(self, network: Network, *, bf16: bool) -> None:
         super().__init__()
         self.network = network
-        self.dropout = dropout
         self.bf16 = bf16
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Batch (n, 1, S, S) in [0, 1] -> logits (n, L) and class activation maps (n, L, h, w), float32."""
+    def forward(self, x: Tensor, kept: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Batch (n, 1, S, S) in [0, 1] -> logits (n, L) and class activation maps (n, L, h, w).
+
+        Both have the precision of the weights. `kept` (n, C) are factors of the pooled features, see `dropout`.
+        """
         with torch.autocast(x.device.type, torch.bfloat16, enabled=self.bf16):
             features = self.network.features(to_range(x))
-        features, head = features.float(), self.network.head
-        pooled = functional.dropout(features.mean((2, 3)), self.dropout, self.training)
-        return head(pooled), torch.einsum("nchw,lc->nlhw", features, head.weight)
+        head = self.network.head
+        features = features.to(head.weight.dtype)
+        pooled = features.mean((2, 3))
+        return head(pooled if kept is None else pooled * kept), torch.einsum("nchw,lc->nlhw", features, head.weight)
+
+
+def dropout(films: int, features: int, share: float, generator: torch.Generator) -> Tensor | None:
+    """Factors (n, C) that drop a share of the pooled features of n films and keep their mean; None to drop none."""
+    if not share:
+        return None
+    return (torch.rand(films, features, generator=generator) >= share).float() / (1 - share)
 
 
 def to_input(views: np.ndarray) -> Tensor:
@@ -144,6 +155,8 @@ class Trainer:
         self.accelerator = Accelerator()
         self.data, self.recipe, self.folder, self.record = data, recipe, folder, record
         self.network = network.to(self.accelerator.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        if self.accelerator.num_processes > 1:
+            batch_norm.share(self.network)
         self.average = AveragedModel(self.network, multi_avg_fn=get_ema_multi_avg_fn(recipe.ema), use_buffers=True)  # type: ignore[no-untyped-call]
         self.best: dict[str, Tensor] = {}
         self.at = Position()
@@ -170,6 +183,7 @@ class Trainer:
         self._save({})
         self.network.model.load_state_dict(self.best or self._averaged.model.state_dict())
         network: Network = self.network.requires_grad_(True).eval()
+        batch_norm.part(network)
         return network
 
     def _phase(self, phase: Phase, tensors: Mapping[str, Tensor], say: Callable[[str], None]) -> None:
@@ -180,7 +194,7 @@ class Trainer:
         """
         recipe = self.recipe
         self._thaw(phase)
-        trainee = Trainee(self.network, recipe.dropout, bf16=fast_bf16(recipe.precision, self.accelerator.device))
+        trainee = Trainee(self.network, bf16=fast_bf16(recipe.precision, self.accelerator.device))
         optimiser = _optimiser(self.network, recipe.decay)
         checkpoint.load_optimiser(optimiser, tensors)
         model, optimiser = self.accelerator.prepare(trainee, optimiser)
@@ -233,11 +247,11 @@ class Trainer:
     ) -> tuple[float, float]:
         """Take one step on a global batch of films `rows`; its loss per known label, and its box loss per film.
 
-        The batch is divided among the processes and, within one, into `accumulate` parts.
+        The batch is divided into `accumulate` parts, and each of these among the processes.
         """
-        seed = int(self._generator(1).integers(2**31))
-        torch.manual_seed(seed + self.accelerator.process_index)  # for dropout
-        changes = augment.draw(len(rows), self.recipe, torch.Generator().manual_seed(seed))
+        random = torch.Generator().manual_seed(int(self._generator(1).integers(2**31)))
+        changes = augment.draw(len(rows), self.recipe, random)
+        kept = dropout(len(rows), self.network.head.in_features, self.recipe.dropout, random)
         targets = torch.from_numpy(self.data.targets[rows])
         known = max(1, int((~targets.isnan()).sum()))
         optimiser.zero_grad()
@@ -245,7 +259,8 @@ class Trainer:
         parts = list(self._parts(len(rows)))
         for i, part in enumerate(parts):
             with self._together(model, last=i == len(parts) - 1):
-                bce, boxed = self._losses(model, rows[part], targets[part], changes.take(part, sums.device), phase)
+                change, factors = changes.take(part, sums.device), None if kept is None else kept[part]
+                bce, boxed = self._losses(model, rows[part], targets[part], change, factors, phase)
                 # Accelerate averages gradients over processes; the factor makes the average a sum
                 loss = (bce / known + self.recipe.box_weight * boxed / len(rows)) * self.accelerator.num_processes
                 self.accelerator.backward(loss)
@@ -256,12 +271,19 @@ class Trainer:
         return float(total[0]), float(total[1])
 
     def _losses(
-        self, model: nn.Module, rows: np.ndarray, targets: Tensor, change: augment.Change, phase: Phase
+        self,
+        model: nn.Module,
+        rows: np.ndarray,
+        targets: Tensor,
+        change: augment.Change,
+        kept: Tensor | None,
+        phase: Phase,
     ) -> tuple[Tensor, Tensor]:
         """Cross entropy and box loss of some films of a batch, each as a sum."""
         device = self.accelerator.device
+        kept = kept if kept is None else kept.to(device)
         x = change.expose(change.move(_at(to_input(self.data.views[rows]).to(device), phase.size)))
-        logits, maps = model(x)
+        logits, maps = model(x, kept)
         bce = losses.masked_bce(logits, targets.to(device))
         boxed = [i for i, row in enumerate(rows) if row in self.data.boxes] if self.recipe.box_weight else []
         if not boxed:
@@ -271,12 +293,15 @@ class Trainer:
         return bce, losses.boxed_cam(maps[boxed], moved)
 
     def _parts(self, films: int) -> Iterator[slice]:
-        """Slices of a batch of `films` that this process accumulates, in order."""
+        """Slices of a batch of `films` that this process accumulates, in order.
+
+        Processes divide each part of the accumulation, so that batch norms see the parts that one process would.
+        """
         processes, each = self.accelerator.num_processes, self.recipe.accumulate
-        edges = np.linspace(0, films, processes * each + 1).astype(int)
-        first = self.accelerator.process_index * each
-        for i in range(first, first + each):
-            yield slice(int(edges[i]), int(edges[i + 1]))
+        parts = np.linspace(0, films, each + 1).astype(int)
+        for start, end in itertools.pairwise(parts):
+            edges = np.linspace(start, end, processes + 1).astype(int)
+            yield slice(int(edges[self.accelerator.process_index]), int(edges[self.accelerator.process_index + 1]))
 
     def _together(self, model: nn.Module, *, last: bool) -> AbstractContextManager[Any]:
         """Context in which gradients are synchronised between processes for the last part of a batch only."""
@@ -404,7 +429,7 @@ def _optimiser(network: Network, decay: float) -> torch.optim.AdamW:
 def maps(network: Network, views: np.ndarray) -> np.ndarray:
     """Class activation maps (n, L, h, w) float32 of views (n, S, S) in [0, 1]."""
     device = next(network.parameters()).device
-    trainee = Trainee(network, 0.0, bf16=False).eval()
+    trainee = Trainee(network, bf16=False).eval()
     found: np.ndarray = trainee(torch.from_numpy(views)[:, None].float().to(device))[1].cpu().numpy()
     return found
 

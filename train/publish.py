@@ -22,7 +22,7 @@ THRESHOLDS, EVALUATION, AUDIT = "thresholds.json", "evaluation.json", "audit.jso
 TRAINING = "training.json"
 ALONG = (THRESHOLDS, EVALUATION, AUDIT, TRAINING)
 #: Fields of a run's plan that are paths, besides its tables.
-PATHS = ("split", "start_run", "teacher", "corrections")
+PATHS = ("split", "start_run", "teacher", "corrections", "cache")
 
 
 def stage(
@@ -92,7 +92,7 @@ def _without_examples(audit: dict[str, Any]) -> dict[str, Any]:
 
 def _without_folders(plan: dict[str, Any]) -> dict[str, Any]:
     """A run's plan with names in place of paths."""
-    paths = {name: plan[name] and identifiers.last(plan[name]) for name in PATHS}
+    paths = {name: identifiers.last(plan[name]) for name in PATHS if plan.get(name)}
     backbone = identifiers.backbone_without_folders(plan["recipe"]["backbone"])
     return {
         **plan,

@@ -49,7 +49,7 @@ FOLDS, SPLIT = "folds.csv", "split.csv"
 VALIDATION = ("validation", "valid", "val")
 
 #: Fields of a plan that only describe its models.
-TOLD = ("name", "trained_on", "licence", "datasets", "notes", "command", "accepted")
+TOLD = ("name", "trained_on", "licence", "datasets", "notes", "command", "accepted", "cache")
 
 
 @dataclass(frozen=True)
@@ -78,6 +78,7 @@ class Plan:
     datasets: tuple[str, ...] = ()  # names of the films' data sets on the Hub
     notes: tuple[str, ...] = ()  # the user's own sentences for the models' cards
     command: str = ""
+    cache: str = ""  # folder of decoded films; empty: in the run
     digest: str = ""  # of the films, patients and targets
 
     def dumps(self) -> str:
@@ -92,7 +93,7 @@ def loads(path: Path) -> Plan:
         found["recipe"] = Recipe(**found["recipe"])
         # missing in runs of earlier versions
         found = {"only_folds": False, "columns": {}, "blank_patients": "refuse"} | found
-        found = {"licence": "", "datasets": [], "notes": []} | found
+        found = {"licence": "", "datasets": [], "notes": [], "cache": ""} | found
         return Plan(**{f.name: _tuple(found[f.name]) for f in fields(Plan)})
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"{path} holds no run that can be read here: {error}.") from None
@@ -132,6 +133,19 @@ class Run:
         else:
             self._fit_folds()
 
+    def train(self, name: str) -> None:
+        """Train one model of the run, "all" or a fold's number, and write nothing but its checkpoint.
+
+        `fit` then finds it trained. DataError if the run has no such model.
+        """
+        planned = {training.name: training for training in trainings(self.plan, self.films)}
+        chosen = planned.get(name) or planned.get(f"fold-{name}")
+        if chosen is None:
+            has = ", ".join(each.removeprefix("fold-") for each in planned)
+            raise DataError(f"--fold {name}: this run has the models {has}.")
+        self._trained(chosen)
+        self.say(f"{chosen.name} is trained. After the others: python -m train resume {self.folder}")
+
     def _fit_split(self) -> None:
         """Train one model on the part `train` of the split.
 
@@ -142,7 +156,7 @@ class Run:
         (training,) = trainings(self.plan, self.films)
         held = training.held
         if accelerator.is_main_process:
-            self._claim()
+            claim(self.folder, self.plan)
             splits.write(self.folder / SPLIT, self.films, splits.parts(self.films, str(self.plan.split)))
         accelerator.wait_for_everyone()
         network = self._trained(training)
@@ -167,7 +181,7 @@ class Run:
         accelerator = Accelerator()
         fold = _folds(self.plan, self.films)
         if accelerator.is_main_process:
-            self._claim()
+            claim(self.folder, self.plan)
             self._write_folds(fold)
         accelerator.wait_for_everyone()
         logits, networks = np.zeros_like(self.films.targets), []
@@ -194,12 +208,6 @@ class Run:
             writer.writerow(["file", "patient", "fold", "sha256"])
             columns = self.films.names, self.films.patients, fold.tolist(), self.checksums
             writer.writerows(zip(*columns, strict=True))
-
-    def _claim(self) -> None:
-        """Write `run.json`; DataError as in `check_folder`."""
-        check_folder(self.folder, self.plan)
-        self.folder.mkdir(parents=True, exist_ok=True)
-        write_whole(self.folder / "run.json", self.plan.dumps())
 
     def _trained(self, training: Training) -> Network:
         """The network of a training.
@@ -320,9 +328,17 @@ def backbone_of(plan: Plan, k: int | None) -> Backbone:
     return backbones.of_model(model_folder.load(Path(plan.start_run) / _name(k), Path(plan.start_run).name))
 
 
+def claim(folder: Path, plan: Plan) -> None:
+    """Write a plan as the folder's `run.json`; DataError as in `check_folder`."""
+    check_folder(folder, plan)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_whole(folder / "run.json", plan.dumps())
+
+
 def check_folder(folder: Path, plan: Plan) -> None:
-    """DataError if a run's folder has another plan, whose folds could mix patients with those of this one."""
-    if (folder / "run.json").exists() and _decisive(loads(folder)) != _decisive(plan):
+    """DataError if a folder has trainings of another plan, whose folds could mix patients with those of this one."""
+    begun = (folder / "run.json").exists() and (folder / "training").exists()
+    if begun and _decisive(loads(folder)) != _decisive(plan):
         raise DataError(f"{folder} holds a run of another recipe or of other films; choose another folder.")
 
 

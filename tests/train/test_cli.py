@@ -228,3 +228,52 @@ def test_a_run_is_found_from_another_folder_whatever_its_table_is_called(films, 
     monkeypatch.chdir(tmp_path)
     assert cli.main(["evaluate", "run"]) == 0
     assert cli.main(["resume", "run"]) == 0
+
+
+def test_folds_may_be_trained_by_jobs_of_their_own(films, accepted, tmp_path, capsys):
+    quick = flags(replace(TINY, coarse_epochs=0, epochs=1))
+    words = ["fit", str(films), *FINDINGS, "--folds", "2", *quick, *accepted]
+    assert cli.main([*words, "--out", str(tmp_path / "whole")]) == 0
+    run, decoded = tmp_path / "jobs", tmp_path / "decoded"
+    jobs = [
+        subprocess.Popen(
+            [sys.executable, "-m", "train", *words, "--out", str(run), "--cache", str(decoded), "--fold", fold],
+            cwd=ROOT,
+        )
+        for fold in ("0", "1")
+    ]
+    assert [job.wait() for job in jobs] == [0, 0]
+    assert not (run / "all").exists()
+    capsys.readouterr()
+    assert cli.main(["resume", str(run), "--fold", "2"]) == 2
+    assert "this run has the models 0, 1, all" in capsys.readouterr().err
+    assert cli.main(["resume", str(run), "--fold", "all"]) == 0
+    said = capsys.readouterr().out
+    assert f"all is trained. After the others: python -m train resume {run}" in said
+    assert cli.main(["resume", str(run)]) == 0
+    assert "epoch" not in capsys.readouterr().out, "all of them were trained"
+    assert not (run / "cache").exists(), "the run knows where its decoded films are"
+    for name in ("fold-0", "fold-1", "all"):
+        weights = [(tmp_path / folder / name / "model.safetensors").read_bytes() for folder in ("whole", "jobs")]
+        assert weights[0] == weights[1]
+
+
+def test_a_run_stopped_in_its_audit_is_resumed(films, accepted, tmp_path, monkeypatch):
+    quick = flags(replace(TINY, coarse_epochs=0, epochs=1))
+    words = ["fit", str(films), *FINDINGS, "--folds", "2", "--only-folds", "--out", str(tmp_path / "run"), *quick]
+    with monkeypatch.context() as patched:
+        patched.setattr("train.audit.command.gate", Mock(side_effect=KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            cli.main([*words, *accepted])
+    assert cli.main(["resume", str(tmp_path / "run")]) == 0
+    assert (tmp_path / "run" / "fold-1" / "config.json").exists()
+
+
+def test_another_recipe_may_take_a_folder_in_which_nothing_was_trained(films, accepted, tmp_path, capsys):
+    quick = flags(replace(TINY, coarse_epochs=0, epochs=1))
+    words = ["fit", str(films), "--folds", "2", "--only-folds", "--out", str(tmp_path / "run"), *quick]
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "run.json").write_text("{}")
+    assert cli.main([*words, *FINDINGS, *accepted]) == 0
+    assert cli.main([*words, "--labels", "Mass", *accepted]) == 2
+    assert "holds a run of another recipe" in capsys.readouterr().err

@@ -31,6 +31,7 @@ def command(table: Path, out: Path, recipe: Recipe, *more: str) -> list[str]:
 
 def start(python: list[str], words: list[str]) -> subprocess.Popen:
     env = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", "ACCELERATE_USE_CPU": "true"}
+    env["PYTHONPATH"] = str(ROOT)
     return subprocess.Popen([sys.executable, *python, *words], cwd=ROOT, env=env, stdout=subprocess.DEVNULL)
 
 
@@ -75,23 +76,55 @@ def test_killed_anywhere_and_resumed_it_ends_bit_for_bit_as_if_it_had_not_been(t
         assert len(logs[0]) == 5
 
 
-def test_two_processes_learn_what_one_learns_in_two_parts(tmp_path):
+def test_two_processes_learn_what_one_learns(tmp_path):
     path = plant(tmp_path / "films", 69)
-    recipe = dataclasses.replace(TINY, epochs=2, coarse_epochs=1, head_epochs=1, freeze_norm=True, mirror=0.5, batch=15)
+    # the batch norms learn, as by default; an odd batch is divided into unequal parts
+    recipe = dataclasses.replace(
+        TINY, epochs=2, coarse_epochs=1, head_epochs=1, mirror=0.5, batch=15, accumulate=2, dropout=0.3
+    )
+    assert not recipe.freeze_norm
     # `accelerate launch --cpu` starts a single process whatever number it is given
     two = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m", "train"]
     one = ["-m", "train"]
     processes = [
         start(two, command(path, tmp_path / "two", recipe)),
-        start(one, command(path, tmp_path / "one", dataclasses.replace(recipe, accumulate=2))),
+        start(one, command(path, tmp_path / "one", recipe)),
     ]
     assert [process.wait() for process in processes] == [0, 0]
-    for name in ("fold-0", "fold-1", "all"):
-        divided, whole = weights(tmp_path / "two" / name), weights(tmp_path / "one" / name)
-        assert max(float((divided[n] - whole[n]).abs().max()) for n in whole) <= 1e-5
     scored = [np.load(tmp_path / run / "out_of_fold.npz")["logits"] for run in ("two", "one")]
     assert scored[0].shape == (69, 2)
-    assert np.abs(scored[0] - scored[1]).max() < 1e-4
+    # rounding differs, and Adam enlarges it where a scale is without effect before another norm
+    assert np.abs(scored[0] - scored[1]).max() < 2e-3
+
+
+#: Trains in double precision, so that rounding cannot hide or feign a difference, and keeps the weights.
+EXACT = """
+import dataclasses, sys, torch
+from tests.support.training import TINY
+from tests.train.test_finetune import lessons, network
+from train import finetune
+recipe = dataclasses.replace(
+    TINY, head_epochs=1, coarse_epochs=1, epochs=2, batch=15, accumulate=2, dropout=0.3, mirror=0.5
+)
+to_range = finetune.to_range
+finetune.to_range = lambda x: to_range(x.double())
+trainer = finetune.Trainer(network(recipe).double(), lessons(), recipe)
+trained = trainer.run(lambda _: None)
+torch.save(trained.model.state_dict(), f"{sys.argv[1]}-{trainer.accelerator.process_index}.pt")
+"""
+
+
+def test_a_training_divided_among_two_processes_gives_the_same_weights(tmp_path):
+    (tmp_path / "exact.py").write_text(EXACT)
+    script = [str(tmp_path / "exact.py")]
+    two = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    processes = [start([*two, *script], [str(tmp_path / "two")]), start(script, [str(tmp_path / "one")])]
+    assert [process.wait() for process in processes] == [0, 0]
+    one, *halves = (torch.load(tmp_path / f"{name}.pt") for name in ("one-0", "two-0", "two-1"))
+    assert any("running_mean" in name for name in one)
+    assert not torch.equal(one["features.norm0.running_mean"], torch.zeros_like(one["features.norm0.running_mean"]))
+    for half in halves:
+        assert max(float((half[name] - one[name]).abs().max()) for name in one) <= 1e-5
 
 
 def lessons(**changes) -> finetune.TrainingData:

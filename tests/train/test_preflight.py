@@ -89,6 +89,8 @@ def test_a_teacher_of_other_films_is_refused(films, tmp_path):
 def test_the_folder_of_another_run_is_refused(films, tmp_path):
     plan = runs.Plan("planted", (), recipe=TINY, **GOOD)
     (tmp_path / "run.json").write_text(plan.dumps())
+    preflight.check(dataclasses.replace(plan, folds=3), films, tmp_path)  # nothing was trained there yet
+    (tmp_path / "training").mkdir()
     preflight.check(plan, films, tmp_path)
     with pytest.raises(DataError, match="another recipe"):
         preflight.check(dataclasses.replace(plan, folds=3), films, tmp_path)
