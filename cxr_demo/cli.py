@@ -88,6 +88,15 @@ def _parser() -> argparse.ArgumentParser:
     bench.add_argument(
         "--images", type=Path, metavar="DIR", help="where the files lie; default: images beside the table"
     )
+    bench.add_argument(
+        "--columns", nargs="+", default=[], metavar="NAME=COLUMN", help="columns of the table with other names"
+    )
+    bench.add_argument(
+        "--blank-patients",
+        choices=("refuse", "own"),
+        default="refuse",
+        help="films without a patient: refuse them (the default), or make each a patient of its own",
+    )
     bench.add_argument("--out", type=Path, required=True, metavar="DIR", help="films, tables and plots")
     bench.add_argument("--model", metavar="NAME", help="default: CXR_MODEL, or else bundled:nih14")
     bench.add_argument("--method", action="append", metavar="KEY", help="default: all of `methods`")
@@ -140,11 +149,11 @@ def _films(given: Sequence[Path]) -> tuple[list[FilmFile], dict[Path, int]]:
 
 
 def _each(
-    paths: Sequence[Path], work: Callable[[Path, Radiograph], None], put_right: Callable[[Radiograph], Radiograph]
+    paths: Sequence[Path], work: Callable[[Path, Radiograph, str], None], put_right: Callable[[Radiograph], Radiograph]
 ) -> int:
-    """Read and correct each film and pass it to `work`; stderr names each file that failed.
+    """Read and correct each film and pass it to `work` with a name for its results; stderr names each file that failed.
 
-    Returns 0, 1 if any film failed, or 2 if there is none.
+    Processes that torchrun starts together divide the films. Returns 0, 1 if any film failed, or 2 if there is none.
     """
     from cxr_demo.films import image
 
@@ -156,12 +165,12 @@ def _each(
         _complain(f"There is no film in {', '.join(map(str, paths))}.")
         return 2
     failed = 0
-    # processes that torchrun starts together divide the films
     rank, processes = (int(os.environ.get(name, default)) for name, default in (("RANK", "0"), ("WORLD_SIZE", "1")))
-    for file in films[rank::processes]:
+    named = list(zip(films, _names([file.shown for file in films]), strict=True))
+    for file, name in named[rank::processes]:
         path = file.shown
         try:
-            work(path, put_right(image.read(file.path, file.member)))
+            work(path, put_right(image.read(file.path, file.member)), name)
         except CANNOT_START:
             raise
         except CxrError as error:
@@ -191,7 +200,7 @@ def _predict(arguments: argparse.Namespace) -> int:
 
     model = registry.load(arguments.model)
 
-    def work(path: Path, film: Radiograph) -> None:
+    def work(path: Path, film: Radiograph, _: str) -> None:
         prediction = Case(model, film).predict()
         if arguments.json:
             print(json.dumps({**report.prediction_fields(film, prediction), "file": str(path)}), flush=True)
@@ -228,9 +237,8 @@ def _explain(arguments: argparse.Namespace) -> int:
     for label in arguments.label or ():
         report.index_of(model.labels, label)
     _make(arguments.out)
-    taken: set[Path] = set()
 
-    def work(path: Path, film: Radiograph) -> None:
+    def work(path: Path, film: Radiograph, name: str) -> None:
         if recipe and film.sha256 != recipe["sha256"]:
             raise UnreadableImage(f"{path.name} is not the film that {arguments.source} was made from.")
         case = Case(model, film)
@@ -242,8 +250,7 @@ def _explain(arguments: argparse.Namespace) -> int:
         labels = wanted or [prediction.labels[i] for i in prediction.ranked()[:3]]
         first = report.index_of(prediction.labels, labels[0]) if wanted else None
         result = complete(case, explanations, finding=first, boxes=boxes)
-        # the stem of "...png" is dots, which as a folder name would leave --out
-        folder = _free(arguments.out / (path.stem if path.stem.strip(".") else "film"), taken)
+        folder = arguments.out / name
         export.save(folder, result, labels)
         print(folder, flush=True)
 
@@ -294,14 +301,20 @@ def _chosen(arguments: argparse.Namespace, recipe: Mapping[str, Any] | None) -> 
     return [methods.method(key, settings) for key, settings in recipe["methods"].items()]
 
 
-def _free(folder: Path, taken: set[Path]) -> Path:
-    """The folder, or its name with the next free number if this run has already used it; adds it to `taken`."""
-    free, number = folder, 1
-    while free in taken:
-        number += 1
-        free = folder.with_name(f"{folder.name}-{number}")
-    taken.add(free)
-    return free
+def _names(paths: Sequence[Path]) -> list[str]:
+    """A name for the results of each file: its stem, with a number where others have the same."""
+    names: list[str] = []
+    taken: set[str] = set()
+    for path in paths:
+        # the stem of "...png" is dots, which as a folder name would leave --out
+        name = stem = path.stem if path.stem.strip(".") else "film"
+        number = 1
+        while name in taken:
+            number += 1
+            name = f"{stem}-{number}"
+        taken.add(name)
+        names.append(name)
+    return names
 
 
 def _benchmark(arguments: argparse.Namespace) -> int:
@@ -314,14 +327,17 @@ def _benchmark(arguments: argparse.Namespace) -> int:
     chosen = methods.choose([kind.key for kind in kinds], arguments.settings)
 
     from cxr_demo.evaluation.benchmark import run as benchmark
-    from cxr_demo.films import label_tables
+    from cxr_demo.films import label_tables, table_columns
     from cxr_demo.models import registry
 
     model = registry.load(arguments.model)
-    labels = label_tables.findings_in(arguments.data, model.labels)
+    columns = table_columns.pairs(arguments.columns)
+    labels = label_tables.findings_in(arguments.data, model.labels, columns)
     if not labels:
         raise DataError(f"{arguments.data} has no column of a finding of {model.name}: {', '.join(model.labels)}.")
-    films = label_tables.read_tables([arguments.data], labels, images=arguments.images)
+    films = label_tables.read_tables(
+        [arguments.data], labels, images=arguments.images, columns=columns, blank_patients=arguments.blank_patients
+    )
     _make(arguments.out)
     failed = benchmark.measure_films(
         model, films, chosen, arguments.out, limit=arguments.limit, permuted=arguments.permuted, say=_complain

@@ -19,8 +19,10 @@ class GlobalBatchNorm2d(nn.BatchNorm2d):
         if not self.training:
             return super().forward(x)
         wide = x.to(self.weight.dtype)  # bfloat16 is too coarse for statistics
-        count = _sum(torch.full((), len(x) * x.shape[2] * x.shape[3], dtype=wide.dtype, device=x.device))
-        mean = _sum(wide.sum((0, 2, 3))) / count
+        number = wide.new_full((1,), len(x) * x.shape[2] * x.shape[3])
+        total = _sum(torch.cat([wide.sum((0, 2, 3)), number]))
+        count = total[-1]
+        mean = total[:-1] / count
         centred = wide - mean[:, None, None]
         variance = _sum(centred.square().sum((0, 2, 3))) / count
         self._follow(mean.detach(), (variance * count / (count - 1)).detach())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import shlex
 import sys
 from pathlib import Path
@@ -16,15 +17,16 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from cxr_demo.films.label_tables import Films, Policy
+    from train.recipe import Recipe
     from train.runs import Plan
 
 #: Findings of each task.
 TASKS = {"nih14": NIH_FINDINGS, "pneumothorax": ("Pneumothorax",)}
 
-#: What becomes of films whose patient is unknown: words of --blank-patients.
+#: Words of --blank-patients, about films whose patient is unknown.
 BLANK_PATIENTS = ("refuse", "own")
 
-FILMS_HELP = "a table (its films lie in `images` beside it), or NIH=FOLDER and other data sets of torchxrayvision's"
+FILMS_HELP = "a table (its films lie beside it or in `images`), or NIH=FOLDER and other data sets of torchxrayvision's"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -63,7 +65,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_data(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add the commands that prepare films: audit, split and cache."""
+    """Add the commands that prepare films: init, audit, split and cache."""
     from train.audit import command
 
     audit = commands.add_parser("audit", help="check films, labels and splits; exit status 0, 1 warnings, 2 errors")
@@ -71,7 +73,7 @@ def _add_data(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     audit.add_argument("--metadata", action="store_true", help="of data sets by name: the tables without the films")
     command.add_arguments(audit)
     audit.set_defaults(run=_audit)
-    init = commands.add_parser("init", help="say what a table of labels holds, and give the command that trains on it")
+    init = commands.add_parser("init", help="describe a table of labels, and give the command that trains on it")
     init.add_argument("table", type=Path, metavar="CSV")
     _add_columns(init)
     init.set_defaults(run=_init)
@@ -261,7 +263,7 @@ def _audit(arguments: argparse.Namespace) -> int:
 
 
 def _init(arguments: argparse.Namespace) -> int:
-    """Print what a table holds and the commands for it."""
+    """Print a table's columns and findings, and the commands for it."""
     from cxr_demo.films import table_columns
     from train import proposal
 
@@ -322,7 +324,7 @@ def _fit(arguments: argparse.Namespace) -> int:
         name=arguments.name or arguments.task,
         films=tuple(map(_absolute, arguments.films)),
         labels=_labels(arguments),
-        recipe=recipe.of_arguments(arguments),
+        recipe=_with_absolute_backbone(recipe.of_arguments(arguments)),
         folds=arguments.folds,
         only_folds=arguments.only_folds,
         split=arguments.split if arguments.split in (None, "official") else _absolute(arguments.split),
@@ -337,7 +339,8 @@ def _fit(arguments: argparse.Namespace) -> int:
         licence=arguments.licence,
         datasets=tuple(arguments.dataset),
         notes=tuple(arguments.note),
-        command=arguments.words,
+        # the card is one for all jobs
+        command=re.sub(r" --fold[ =]\S+", "", arguments.words),
         cache=str(arguments.cache.absolute()) if arguments.cache else "",
     )
     if arguments.dry_run:
@@ -388,6 +391,8 @@ def _carry_out(plan: Plan, folder: Path, cached: Path | None, only: str | None) 
     films = _of_plan(plan)
     plan = replace(plan, digest=runs.digest(films))
     preflight.check(plan, films, folder)
+    if only is not None:
+        runs.training(plan, films, only)  # before the audit, since a fold may be misspelt
     _run(plan, films, folder, cached, only=only)
 
 
@@ -426,6 +431,7 @@ def _run(
         command.gate(films, folder, plan.accepted, split=split, backbone=plan.recipe.backbone, say=say)
         views = cache.load(films, plan.recipe.size, cached)
         checksums = cache.checksums(films, plan.recipe.size, cached)
+        (folder / "training").mkdir(exist_ok=True)  # from now on the folder is this plan's
     run = runs.Run(folder, plan, films, views, checksums, say, most_steps)
     if only is None:
         run.fit()
@@ -531,6 +537,14 @@ def _absolute(name: str) -> str:
         return str(Path(name).absolute())
     collection, _, places = name.partition("=")
     return f"{collection}={','.join(str(Path(place).absolute()) for place in places.split(','))}"
+
+
+def _with_absolute_backbone(recipe: Recipe) -> Recipe:
+    """A recipe whose backbone, if it is a folder, is named from the root, for use in other folders."""
+    from dataclasses import replace
+
+    folder = Path(recipe.backbone).expanduser()
+    return replace(recipe, backbone=str(folder.absolute())) if folder.is_dir() else recipe
 
 
 def read_films(

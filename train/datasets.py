@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cxr_demo.errors import DataError
-from cxr_demo.films.label_tables import Box, Films, Policy
+from cxr_demo.films.label_tables import Box, Films, Policy, patient_id
 from cxr_demo.models.classifier import import_library
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def read(
         raise DataError(f"{name} gives none of {', '.join(labels)}; it gives {', '.join(given)}.")
     films = Films(
         paths=tuple(images / str(file) for file in collection.files(table)),
-        patients=table[collection.patients].astype(str).to_numpy(str) if collection.patients else _alone(name, table),
+        patients=_patients(name, collection, table),
         sources=np.full(len(table), name),
         labels=tuple(labels),
         targets=(policy or Policy()).apply(_raw(table, collection, given, labels)),
@@ -197,9 +197,10 @@ def _raw(
     return raw
 
 
-def _alone(name: str, table: pd.DataFrame) -> np.ndarray:
-    """A patient of its own (N,) for each film, for data sets that do not list patients."""
-    return np.array([f"{name}-{i}" for i in range(len(table))])
+def _patients(name: str, collection: Collection, table: pd.DataFrame) -> np.ndarray:
+    """The patient (N,) of each film: one of its own where the data set does not list it."""
+    listed = table[collection.patients].astype(str) if collection.patients else [""] * len(table)
+    return np.array([patient_id(patient) or f"{name}-{i}" for i, patient in enumerate(listed)])
 
 
 def _text(table: pd.DataFrame, column: str) -> np.ndarray:

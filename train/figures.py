@@ -165,7 +165,7 @@ def _seen(what: str, films: Films, scored: Scored) -> str:
     folder = Path(what)
     if (folder / runs.FOLDS).exists():
         return "Each film of the run is scored by the fold that never saw its patient, other films by all folds."
-    known = runs.learnt_from(folder, films, scored.checksums)
+    known = runs.learnt_from(folder, scored.checksums)
     if known is not None:
         warning = ", so these are not its figures on new ones" if known.any() else ""
         return f"The model learnt from {known.sum():,} of these {len(films):,} films{warning}."

@@ -33,8 +33,9 @@ BEFORE = (("patient",), ("patients",), ("patient", "id"), ("patient", "no"))
 SHORTEST, DIGITS = 4, 7
 #: Number of identifiers quoted in a message.
 QUOTED = 5
-#: Flags of a command whose values are no paths.
-NO_PATHS = ("--name", "--trained-on", "--accept", "--arguments", "--backbone")
+#: Flags of a command whose value, and those all of whose values, are no paths.
+NO_PATHS = ("--name", "--trained-on", "--accept", "--arguments", "--backbone", "--note", "--licence", "--dataset")
+NO_PATHS_EACH = ("--labels", "--columns")
 
 
 @dataclass(frozen=True)
@@ -98,10 +99,13 @@ def read(table: Path) -> Identifiers:
 
 
 def command_without_folders(command: str) -> str:
-    """A command line with the last component of each path; values of NO_PATHS stay."""
-    words = shlex.split(command)
-    before = ["", *words]
-    return shlex.join(w if flag in NO_PATHS else last_each(w) for flag, w in zip(before, words, strict=False))
+    """A command line with the last component of each path; values of NO_PATHS and NO_PATHS_EACH stay."""
+    words, before, flag = [], "", ""
+    for word in shlex.split(command):
+        flag = word if word.startswith("--") else flag
+        words.append(word if before in NO_PATHS or flag in NO_PATHS_EACH else last_each(word))
+        before = word
+    return shlex.join(words)
 
 
 def backbone_without_folders(name: str) -> str:
@@ -129,8 +133,8 @@ def refuse(folder: Path, known: Identifiers, said: Sequence[str] = ()) -> None:
         more = f"\n... and {len(found) - QUOTED} more." if len(found) > QUOTED else ""
         raise DataError(
             "What would be published names patients or files of the table, or a folder of this machine, so nothing is "
-            f"sent:\n{quoted}{more}\nSuch words come from --name, --trained-on, --accept, --message or a backbone's "
-            "folder: change them in the files named, and publish again."
+            f"sent:\n{quoted}{more}\nSuch words come from --name, --trained-on, --note, --accept, --message or a "
+            "backbone's folder: change them in the files named, and publish again."
         )
 
 

@@ -1,4 +1,4 @@
-"""What a table of labels holds, and the command that trains on it: `python -m train init`."""
+"""Description of a table of labels, with the command that trains on it: `python -m train init`."""
 
 from __future__ import annotations
 
@@ -86,13 +86,16 @@ def _findings(header: Sequence[str], rows: Sequence[Row], columns: Columns) -> l
             names |= {name: column} if _holds_labels([row[column] for row in rows], name in NIH_FINDINGS) else {}
     found = []
     for name, column in names.items():
-        values = np.array([label_tables.value(row[column]) for row in rows])
+        try:
+            values = np.array([label_tables.value(row[column]) for row in rows])
+        except ValueError as error:
+            raise DataError(f"The column {column}, for {name}, does not hold labels alone: {error}.") from None
         present, absent, uncertain = (int((values == value).sum()) for value in (1, 0, -1))
         found.append(Finding(name, column, present, absent, uncertain, int(np.isnan(values).sum())))
     if "findings" in columns.films:
         column = columns.films["findings"]
         listed = Counter(one.strip() for row in rows for one in set(label_tables.listed(row[column])))
-        found += [Finding(_name(n), f"{column}", k, len(rows) - k, 0, 0) for n, k in listed.items()]
+        found += [Finding(_name(n), column, k, len(rows) - k, 0, 0) for n, k in listed.items()]
     order = {name: i for i, name in enumerate(NIH_FINDINGS)}
     return sorted(found, key=lambda finding: (order.get(finding.name, len(order)), finding.name))
 
@@ -120,8 +123,8 @@ def _holds_labels(cells: Sequence[str], known: bool) -> bool:
 
 def _films(table: Path, rows: Sequence[Row], columns: Columns) -> list[str]:
     """A line for each column about films, with the number of files and patients."""
-    files, named = ImageFiles(table, None), [row[columns.films["file"]].strip() for row in rows]
-    absent = [name for name in named if not files.find(name)]
+    files, named = ImageFiles(table.absolute(), None), [row[columns.films["file"]].strip() for row in rows]
+    absent = [name for name in named if not _found(files, name)]
     lines = [f"  {key:<12}{column}" for key, column in columns.films.items()]
     if "patient_id" in columns.films:
         patients = {label_tables.patient_id(row[columns.films["patient_id"]]) for row in rows}
@@ -135,6 +138,13 @@ def _films(table: Path, rows: Sequence[Row], columns: Columns) -> list[str]:
     if absent:
         lines.append(f"Not found, first: {absent[0]}. Put the films into {files.first}.")
     return lines
+
+
+def _found(files: ImageFiles, name: str) -> bool:
+    try:
+        return files.find(name) is not None
+    except DataError:  # in several folders, which the trainer refuses with its line
+        return False
 
 
 def _table(found: Sequence[Finding]) -> list[str]:

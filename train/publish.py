@@ -71,7 +71,7 @@ def _state(folder: Path, run: Path, licence: str, datasets: Sequence[str]) -> No
     spec = model_folder.read_spec(folder)
     if not (licence or spec.licence):
         raise DataError(
-            f"The licence of {run} is unknown, since that of the weights that its training started from is: give "
+            f"The licence of {run} is unknown, since its training started from no weights with a known one: give "
             "--licence with the Hub's name of one, such as apache-2.0 or cc-by-nc-4.0."
         )
     changes: dict[str, Any] = {"license": licence.lower()} if licence else {}

@@ -33,7 +33,7 @@ class Recipe:
     coarse_epochs: int = option(6, "epochs at the coarse size")
     epochs: int = option(4, "epochs at full size")
     batch: int = option(32, "films per step, over all processes")
-    accumulate: int = option(1, "parts into which each process divides its share of a batch")
+    accumulate: int = option(1, "parts into which a batch is divided, for less memory")
     head_rate: float = option(3e-3, "learning rate of the head epochs")
     rate: float = option(1e-3, "of the coarse epochs")
     fine_rate: float = option(3e-4, "of the epochs at full size")

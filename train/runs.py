@@ -12,15 +12,18 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from accelerate import Accelerator
+from filelock import FileLock
 
 from cxr_demo.errors import DataError
 from cxr_demo.files import write_whole
+from cxr_demo.films.label_tables import patient_id
 from cxr_demo.models import model_folder
 from cxr_demo.models.classifier import MIRRORED
 from cxr_demo.types import ModelSpec, Score
@@ -30,7 +33,7 @@ from train.recipe import Recipe
 from train.record import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from cxr_demo.films.label_tables import Films
     from cxr_demo.models.classifier import Network
@@ -134,15 +137,11 @@ class Run:
             self._fit_folds()
 
     def train(self, name: str) -> None:
-        """Train one model of the run, "all" or a fold's number, and write nothing but its checkpoint.
+        """Train one model of the run and write nothing but its checkpoint, so that `fit` finds it trained.
 
-        `fit` then finds it trained. DataError if the run has no such model.
+        DataError as in `training`.
         """
-        planned = {training.name: training for training in trainings(self.plan, self.films)}
-        chosen = planned.get(name) or planned.get(f"fold-{name}")
-        if chosen is None:
-            has = ", ".join(each.removeprefix("fold-") for each in planned)
-            raise DataError(f"--fold {name}: this run has the models {has}.")
+        chosen = training(self.plan, self.films, name)
         self._trained(chosen)
         self.say(f"{chosen.name} is trained. After the others: python -m train resume {self.folder}")
 
@@ -157,7 +156,8 @@ class Run:
         held = training.held
         if accelerator.is_main_process:
             claim(self.folder, self.plan)
-            splits.write(self.folder / SPLIT, self.films, splits.parts(self.films, str(self.plan.split)))
+            parts = splits.parts(self.films, str(self.plan.split))
+            splits.write(self.folder / SPLIT, self.films, parts, self.checksums)
         accelerator.wait_for_everyone()
         network = self._trained(training)
         logits = finetune.logits(network, self.views, held, accelerator)
@@ -229,7 +229,8 @@ class Run:
         trainer = finetune.Trainer(
             network, data, recipe, folder=folder, record=Record(folder), most_steps=self.most_steps
         )
-        network = trainer.run(self.say)
+        with _alone(folder):
+            network = trainer.run(self.say)
         network.mirrored = recipe.mirrored
         return network
 
@@ -269,6 +270,21 @@ class Run:
         text = card.write(spec, self.plan.command, notes(self.plan), self.plan.datasets)
         model_folder.save(folder, spec, network, text, half=self.plan.recipe.half)
         _write_points(folder, labels, points)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Keep other jobs out of a training's folder; they wait and then find it trained."""
+    accelerator = Accelerator()
+    lock = FileLock(folder / "lock")
+    if accelerator.is_main_process:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    accelerator.wait_for_everyone()
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _calibrated(
@@ -318,6 +334,16 @@ def trainings(plan: Plan, films: Films) -> list[Training]:
         rows = np.flatnonzero(_outside(fold, k))
         held = _validation(films, rows, plan.recipe)
         found.append(Training(k, np.setdiff1d(rows, held), held, rows))
+    return found
+
+
+def training(plan: Plan, films: Films, name: str) -> Training:
+    """The training of one model, "all" or a fold's number; DataError if the plan has no such model."""
+    planned = {each.name: each for each in trainings(plan, films)}
+    found = planned.get(name) or planned.get(f"fold-{name}")
+    if found is None:
+        has = ", ".join(each.removeprefix("fold-") for each in planned)
+        raise DataError(f"--fold {name}: this run has the models {has}.")
     return found
 
 
@@ -404,28 +430,30 @@ def sample(films: Films, most: int, seed: int) -> np.ndarray:
 def folds_of(run: Path, films: Films) -> np.ndarray:
     """Fold (N,) of each film's patient in a run; DataError if a patient is not in it."""
     with (run / FOLDS).open(newline="") as file:
-        known = {row["patient"]: int(row["fold"]) for row in csv.DictReader(file)}
+        known = {patient_id(row["patient"]): int(row["fold"]) for row in csv.DictReader(file)}
     strangers = set(films.patients) - set(known)
     if strangers:
         raise DataError(f"{len(strangers)} patients have no fold in {run}; start from a run of the same films.")
     return np.array([known[patient] for patient in films.patients])
 
 
-def learnt_from(model: Path, films: Films, checksums: Sequence[str]) -> np.ndarray | None:
-    """Whether the model of a run's folder learnt from each film (N,); None if its run is not known.
+def learnt_from(model: Path, checksums: Sequence[str]) -> np.ndarray | None:
+    """Whether the model in a run's folder learnt from each of N films, by the sha256 of their files.
 
-    `checksums` are the sha256 of the films' files. The films of a split are found by name, since it has no checksums.
+    None if the model is in no run, or in one of an earlier version, whose table of films has no checksums.
     """
-    run = model.parent
-    if (run / FOLDS).exists():
-        with (run / FOLDS).open(newline="") as file:
-            rows = list(csv.DictReader(file))
-        if not all(row.get("sha256") for row in rows):  # a run of an earlier version
-            return None
-        return np.isin(checksums, [row["sha256"] for row in rows if model.name != _name(int(row["fold"]))])
-    if (run / SPLIT).exists():
-        return splits.in_part(run / SPLIT, films, "train")
-    return None
+    table = next((path for path in (model.parent / FOLDS, model.parent / SPLIT) if path.exists()), None)
+    if table is None:
+        return None
+    with table.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    if not all(row.get("sha256") for row in rows):
+        return None
+    if table.name == FOLDS:
+        learnt = [row["sha256"] for row in rows if model.name != _name(int(row["fold"]))]
+    else:
+        learnt = [row["sha256"] for row in rows if row["split"] in ("train", *VALIDATION)]
+    return np.isin(checksums, learnt)
 
 
 def measure_folds(

@@ -14,9 +14,10 @@ from cxr_demo import tables
 from cxr_demo.errors import DataError
 from cxr_demo.files import sha256_of
 from cxr_demo.films import film_names
+from cxr_demo.films.label_tables import patient_id
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from cxr_demo.films.label_tables import Films
 
@@ -73,12 +74,16 @@ def official_patients() -> np.ndarray:
     return ids
 
 
-def write(path: Path, films: Films, split: np.ndarray) -> str:
-    """Write file, patient and part of each film as sorted CSV; the sha256, which is equal for equal splits."""
+def write(path: Path, films: Films, split: np.ndarray, checksums: Sequence[str] | None = None) -> str:
+    """Write file, patient and part of each film as sorted CSV; the sha256, which is equal for equal splits.
+
+    `checksums`, the sha256 of the films' files, are a fourth column where given.
+    """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    writer.writerows(sorted(zip(films.names.tolist(), films.patients.tolist(), split.tolist(), strict=True)))
+    columns = [films.names.tolist(), films.patients.tolist(), split.tolist()]
+    writer.writerow([*COLUMNS, *(["sha256"] if checksums else [])])
+    writer.writerows(sorted(zip(*columns, *([checksums] if checksums else []), strict=True)))
     path.write_bytes(text.getvalue().encode())
     return sha256_of(path)
 
@@ -98,7 +103,10 @@ def read(path: Path, films: Films) -> np.ndarray:
         where = " and ".join(sorted(sides[torn[0]]))
         raise DataError(f"{path}: {len(torn)} patients are on two sides, e.g. {torn[0]} in {where}; split by patient.")
     row_of = film_names.rows({file for file, _, _ in lines}, films.paths, path)
-    found = {row_of[file]: split for file, patient, split in lines if patient == _patient(films, row_of.get(file))}
+    patients = [patient_id(patient) for patient in films.patients.tolist()]
+    found = {
+        row_of[file]: split for file, patient, split in lines if file in row_of and patients[row_of[file]] == patient
+    }
     strangers = [row for row in range(len(films)) if row not in found]
     if strangers:
         file, patient = films.names[strangers[0]], films.patients[strangers[0]]
@@ -109,21 +117,9 @@ def read(path: Path, films: Films) -> np.ndarray:
     return np.array([found[row] for row in range(len(films))])
 
 
-def in_part(path: Path, films: Films, part: str) -> np.ndarray:
-    """Whether a split has each film (N,) in a part; films that it does not list are in none."""
-    files = {file for file, _, own in _lines(path) if own == part}
-    found = np.zeros(len(films), bool)
-    found[list(film_names.rows(files, films.paths, path).values())] = True
-    return found
-
-
 def parts(films: Films, name: str) -> np.ndarray:
     """Part (N,) of each film, by the path of a split or "official"; errors of `read` and `official`."""
     return official(films) if name == "official" else read(Path(name), films)
-
-
-def _patient(films: Films, row: int | None) -> str | None:
-    return None if row is None else str(films.patients[row])
 
 
 def _lines(path: Path) -> list[tuple[str, str, str]]:
@@ -137,7 +133,7 @@ def _lines(path: Path) -> list[tuple[str, str, str]]:
         file, patient, split = (row[column] for column in COLUMNS)
         if not (file and patient and split):
             raise DataError(f"{path} line {line}: file, patient and split must all be given.")
-        rows.append((file, patient, split))
+        rows.append((file, patient_id(patient), split))
     return rows
 
 

@@ -30,7 +30,9 @@ def rows(names: Collection[str], paths: Sequence[Path], where: object) -> dict[s
     """
     exact = _rows(names, paths, str, where)
     others = [name for name in names if name not in exact]
-    return exact | _rows(others, paths, without_ending, where)
+    taken = set(exact.values())
+    inexact = _rows(others, paths, without_ending, where)
+    return exact | {name: row for name, row in inexact.items() if row not in taken}
 
 
 def without_ending(name: str) -> str:

@@ -21,7 +21,7 @@ class ImageFiles:
 
     def __init__(self, table: Path, images: Path | None) -> None:
         folders = [images] if images else list(_folders(table.parent))
-        self.first = folders[0]
+        self.first, self._above = folders[0], None if images else table.parent.parent
         # each folder is listed once: to ask the disk about each film in each folder takes minutes
         self._names = {folder: _names(folder) for folder in folders}
 
@@ -33,9 +33,13 @@ class ImageFiles:
         """
         # a table written on Windows may be read elsewhere
         parts = PureWindowsPath(name).parts if "\\" in name else Path(name).parts
+        if not parts:
+            return None
         for rest in (parts, parts[1:]) if len(parts) > 2 else (parts,):
             for folder, names in self._names.items():
-                if rest[0] in names and (path := folder.joinpath(*rest)).is_file():
+                # a film of the same name above the table is hardly meant, unless the table names folders too
+                near = folder != self._above or len(rest) > 1
+                if near and rest[0] in names and (path := folder.joinpath(*rest)).is_file():
                     return path
         if Path(name).is_absolute():
             return Path(name) if Path(name).is_file() else None

@@ -8,7 +8,7 @@ import math
 import re
 from contextlib import suppress
 from dataclasses import dataclass, fields, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,10 +18,10 @@ from cxr_demo import tables
 from cxr_demo.errors import DataError
 from cxr_demo.films import film_names
 from cxr_demo.films.image_files import ImageFiles
-from cxr_demo.films.table_columns import NAMES, Columns, bare, recognise
+from cxr_demo.films.table_columns import NAMES, Columns, bare, meant, recognise
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 #: Values of a label cell besides numbers, in small letters: present (1), absent (0), uncertain (-1) or missing (nan).
 CELLS = {
@@ -210,7 +210,7 @@ def findings_in(path: Path, among: Sequence[str], columns: Mapping[str, str] | N
             there.append(label)
     if "findings" in found.films:
         named = {bare(one) for _, row in lines for one in listed(row[found.films["findings"]])}
-        there += [label for label in among if label not in there and bare(label) in named]
+        there += [label for label in among if label not in there and meant(label) & named]
     return tuple(label for label in among if label in there)
 
 
@@ -219,9 +219,10 @@ def value(text: str | None) -> float:
     cell = (text or "").strip().casefold()
     if cell in CELLS:
         return CELLS[cell]
-    if (number := float(cell)) not in (1, 0, -1):
-        raise ValueError(f"{text!r} is no label")
-    return number
+    with suppress(ValueError):
+        if (number := float(cell)) in (1, 0, -1):
+            return number
+    raise ValueError(f"{text!r} is no label")
 
 
 def listed(text: str) -> list[str]:
@@ -256,7 +257,8 @@ class _Table:
         """Read a table; DataError if it cannot be read or lacks a column."""
         header, lines = tables.read(table)
         columns = recognise(header, labels, given, table)
-        files = ImageFiles(table, images)
+        # from the root, so that the same film has the same path and name wherever a command runs
+        files = ImageFiles(table.absolute(), images and images.absolute())
         rows, faults = [], []
         for line, row in lines:
             where = f"{table} line {line}"
@@ -278,16 +280,24 @@ def _row(
     file = text("file")
     if not file:
         raise DataError(f"{where} names no file.")
-    path = files.find(file)
+    try:
+        path = files.find(file)
+    except DataError as error:
+        raise DataError(f"{where}: {error}") from None
     if path is None:
         raise DataError(f"{where}: {file} is not in {files.first}.")
-    named = [bare(one) for one in listed(text("findings"))]
+    named = {bare(one) for one in listed(text("findings"))}
+    unlisted = math.nan if text("findings").casefold() in BLANK else 0.0
     values = [
-        _cell(where, label, row[columns.findings[label]]) if label in columns.findings else float(bare(label) in named)
+        _cell(where, label, row[columns.findings[label]])
+        if label in columns.findings
+        else 1.0
+        if meant(label) & named
+        else unlisted
         for label in labels
     ]
     extra = {name: cell for name, cell in row.items() if name not in columns.used}
-    if "findings" in columns.films:
+    if "findings" in columns.films and named:
         extra.setdefault("No Finding", str(int("nofinding" in named)))
     return {
         "where": where,
@@ -298,10 +308,20 @@ def _row(
         "source_set": text("source_set"),
         "view": _view(text("view"), row),
         "sex": _sex(text("sex")),
-        "age": _age(where, text("age")),
-        "follow_up": _number(where, "follow_up", text("follow_up")),
+        "age": _known_as("age", columns, partial(_age, where, text("age"))),
+        "follow_up": _known_as("follow_up", columns, partial(_number, where, "follow_up", text("follow_up"))),
         "extra": extra,
     }
+
+
+def _known_as(key: str, columns: Columns, read: Callable[[], float]) -> float:
+    """A number from a column with the project's name, or nan if one with another name holds something else."""
+    try:
+        return read()
+    except DataError:
+        if columns.films[key] == key:
+            raise
+        return math.nan
 
 
 def _once(rows: Sequence[dict[str, Any]], faults: list[str]) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Which column of a table holds what: the names that data sets give them, in any case and spacing."""
+"""The meaning of a table's columns, by the names that data sets give them, in any case and spacing."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from cxr_demo.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
 #: Names of each column of films in published tables, as `bare` writes them; the first is this project's.
 NAMES = {
@@ -67,7 +67,7 @@ def recognise(
         raise DataError(f"--columns {absent[0]}: {table} has no such column; it has {', '.join(header)}.")
     free = [name for name in header if name not in given.values()]
     films = {key: _one(key, names, free, given, table) for key, names in NAMES.items()}
-    found = {label: _one(label, (bare(label), *FINDINGS.get(bare(label), ())), free, given, table) for label in labels}
+    found = {label: _one(label, meant(label), free, given, table) for label in labels}
     columns = Columns(_there(films), _there(found))
     missing = [key for key in NEEDED if key not in columns.films]
     if "patient_id" in missing and _names_patients(columns.films.get("file")):
@@ -79,6 +79,11 @@ def recognise(
     return columns
 
 
+def meant(label: str) -> set[str]:
+    """The names of a finding in tables, as `bare` writes them."""
+    return {bare(label), *FINDINGS.get(bare(label), ())}
+
+
 def pairs(words: Sequence[str]) -> dict[str, str]:
     """Columns by their meaning from words like file=Path; DataError for other words."""
     wrong = [word for word in words if not all(word.partition("="))]
@@ -87,7 +92,7 @@ def pairs(words: Sequence[str]) -> dict[str, str]:
     return {name: column for name, _, column in (word.partition("=") for word in words)}
 
 
-def _one(key: str, names: Sequence[str], free: Sequence[str], given: Mapping[str, str], table: object) -> str | None:
+def _one(key: str, names: Collection[str], free: Sequence[str], given: Mapping[str, str], table: object) -> str | None:
     """The header of one column: the one given, the exact one, or the only one with a known name."""
     if key in given or key in free:
         return given.get(key, key)

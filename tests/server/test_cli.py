@@ -128,6 +128,17 @@ def test_what_cannot_start_exits_2_and_says_why(film, tmp_path, capsys, words, n
     assert not (tmp_path / "out").exists()
 
 
+def test_processes_divide_the_films_and_share_their_names(film, model, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    for rank in ("0", "1"):
+        monkeypatch.setenv("RANK", rank)
+        assert status_of("predict", film, film, film, "--model", model, "--json") == 0
+        assert len(capsys.readouterr().out.splitlines()) == (2 if rank == "0" else 1)
+        assert status_of("explain", film, film, "--out", tmp_path / "out", "--model", model, *QUICK) == 0
+        own = "film" if rank == "0" else "film-2"
+        assert capsys.readouterr().out == f"{tmp_path / 'out' / own}\n"
+
+
 def test_explain_writes_maps_pictures_and_how_to_repeat_them(film, model, tmp_path):
     assert status_of("explain", film, film, "--out", tmp_path / "out", "--model", model, *QUICK) == 0
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["film", "film-2"]

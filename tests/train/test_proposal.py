@@ -57,6 +57,12 @@ def test_lists_of_findings_are_counted(table):
     assert ["Mass", "2", "1", "0", "0"] in lines
 
 
+def test_a_column_given_that_holds_no_labels_is_refused(table):
+    table.write_text("file,patient_id,Fluid\n,1,1\nb.png,2,moderate\n")
+    with pytest.raises(DataError, match=r"The column Fluid, for Effusion, does not hold labels alone: 'moderate'"):
+        proposal.propose(table, {"Effusion": "Fluid"})
+
+
 def test_a_table_without_a_finding_is_refused(table):
     table.write_text("file,patient_id,note\na.png,1,x\n")
     with pytest.raises(DataError, match=r"has no finding with films .* It has file, patient_id, note"):

@@ -32,5 +32,6 @@ def test_the_ending_may_differ_unless_a_film_has_it():
     assert film_names.rows(["a.png", "b.dcm", "1.2.840.png", "1.2"], paths, "x") == {
         "a.png": 0, "b.dcm": 2, "1.2.840.png": 3,
     }  # fmt: skip
+    assert film_names.rows(["b.png", "b.jpeg"], [Path("b.png")], "x") == {"b.png": 0}, "its own name is the one"
     with pytest.raises(DataError, match=r"x: b\.jpg fits 2 films, e\.g\. b\.png and b\.dcm"):
         film_names.rows(["b.jpg"], paths, "x")

@@ -1,5 +1,7 @@
 """Label tables as people have them: forty forms, each read as meant or refused with the row and the remedy."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -144,6 +146,7 @@ def test_a_film_without_a_patient_is_refused_alone_or_kept(folder):
 
 REFUSED = {
     "no file": ("file,patient_id,Effusion,Mass\n,1,0,0\n", "line 2 names no file"),
+    "a dot": (PLAIN.replace("a.png", "."), "line 2: . is not in"),
     "a file that is not there": (PLAIN.replace("a.png", "z.png"), r"line 2: z.png is not in .*images"),
     "a folder as a file": (PLAIN.replace("a.png", "sub"), r"line 2: sub is not in"),
     "another value": (PLAIN.replace("p1,1", "p1,2"), r"line 2, Effusion: '2' is none of 1 \(or true, yes\)"),
@@ -209,6 +212,34 @@ def test_faulty_rows_are_listed_together_up_to_ten(folder):
     assert lines[-1] == "... and 15 more."
 
 
+def test_lists_know_synonyms_and_a_blank_list_is_unknown(folder):
+    text = "file,patient_id,Finding Labels\na.png,1,Pleural Effusion|Mass\nb.png,2,NA\n"
+    np.testing.assert_array_equal(read(folder, text).targets, [[1, 1], [nan, nan]])
+    assert label_tables.findings_in(folder / "labels.csv", LABELS) == LABELS
+
+
+def test_a_number_in_a_column_of_another_name_may_be_something_else(folder):
+    films = read(folder, "file,patient_id,Patient Age,Follow-up,Effusion,Mass\na.png,1,90+,yes,1,0\n")
+    assert np.isnan([films.ages[0], films.follow_ups[0]]).all()
+
+
+def test_a_film_is_the_same_from_every_folder(folder, monkeypatch):
+    (folder / "labels.csv").write_text(PLAIN.replace("p1", ""))
+    monkeypatch.chdir(folder)
+    here = label_tables.read_tables([Path("labels.csv")], LABELS, blank_patients="own")
+    there = label_tables.read_tables([folder / "labels.csv"], LABELS, blank_patients="own")
+    assert here.patients.tolist() == there.patients.tolist()
+    assert here.paths == there.paths
+
+
+def test_a_film_above_the_table_is_not_taken_by_its_bare_name(folder):
+    (folder / "z.png").touch()
+    (folder / "mine").mkdir()
+    (folder / "mine" / "labels.csv").write_text(PLAIN.replace("a.png", "z.png"))
+    with pytest.raises(DataError, match=r"line 2: z\.png is not in"):
+        label_tables.read_tables([folder / "mine" / "labels.csv"], LABELS)
+
+
 def test_the_findings_of_a_table(folder):
     table = folder / "labels.csv"
     table.write_text(PLAIN.replace("Effusion", "pleural effusion"))
@@ -236,7 +267,7 @@ def test_a_file_is_found_in_a_folder_of_images_unless_two_have_it(folder):
         "normal",
         "ill",
     ]
-    with pytest.raises(DataError, match=r"g\.png is in .*ill and .*normal: name it with its folder"):
+    with pytest.raises(DataError, match=r"line 2: g\.png is in .*ill and .*normal: name it with its folder"):
         read(folder, PLAIN.replace("a.png", "g.png"))
 
 

@@ -78,7 +78,7 @@ def measure_films(
         say(f"{at + 1} of {len(mine)}: {name}, {timedelta(seconds=round(left))} left")
     wait()
     if rank == 0:
-        write_tables(out, plan)
+        write_tables(out, plan, set(films.names.tolist()))
     return failed
 
 

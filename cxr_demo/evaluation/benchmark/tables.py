@@ -13,15 +13,19 @@ from cxr_demo.evaluation.benchmark.statistics import COMPARED, CONTROLS, METRICS
 from cxr_demo.files import write_whole
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from cxr_demo.evaluation.benchmark.plan import Plan
 
 
-def write_tables(out: Path, plan: Plan) -> None:
-    """Write films.csv, table.csv, table.json, table.md and the plots from this plan's records in OUT/films."""
-    records = [json.loads(path.read_text(encoding="utf-8")) for path in sorted((out / "films").rglob("*.json"))]
+def write_tables(out: Path, plan: Plan, names: Collection[str]) -> None:
+    """Write films.csv, table.csv, table.json, table.md and the plots from this plan's records in OUT/films.
+
+    `names` are those of the table's films; records under other names, as earlier versions wrote them, are left out.
+    """
+    paths = [path for path in sorted((out / "films").rglob("*.json")) if _film(path, out) in names]
+    records = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
     records = [record for record in records if record["plan"] == plan.digest]
     lines = [
         {"file": record["file"], "patient": record["patient"], **result}
@@ -44,6 +48,11 @@ def write_tables(out: Path, plan: Plan) -> None:
     write_whole(out / "table.json", json.dumps(about, indent=1) + "\n")
     write_whole(out / "table.md", markdown(about))
     plot(out, figures)
+
+
+def _film(path: Path, out: Path) -> str:
+    """The name of a record's film."""
+    return path.relative_to(out / "films").as_posix().removesuffix(".json")
 
 
 def markdown(about: Mapping[str, Any]) -> str:
