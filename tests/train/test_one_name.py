@@ -93,7 +93,8 @@ def test_a_split_gives_each_film_its_own_part(films, tmp_path):
     order = np.random.default_rng(1).permutation(len(films))[:7]
     assert splits.read(tmp_path / "split.csv", films.take(order)).tolist() == split[order].tolist()
     assert command.read_split(str(tmp_path / "split.csv"), films.take(order)).tolist() == split[order].tolist()
-    capitals = (tmp_path / "split.csv").read_text().replace(",p", ", P")
+    header, _, lines = (tmp_path / "split.csv").read_text().partition("\n")
+    capitals = f"{header}\n{lines.replace(',p', ', P')}"
     (tmp_path / "capitals.csv").write_text(capitals)
     assert splits.read(tmp_path / "capitals.csv", films).tolist() == split.tolist()
     text = (tmp_path / "split.csv").read_text().replace(f"{films.names[0]},p0,", f"{films.names[0]},p1,")
