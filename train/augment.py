@@ -25,7 +25,7 @@ class Change:
     gamma: Tensor  # (n,) exponents of the grey values
     gain: Tensor  # (n,) factors of the grey values
 
-    def take(self, rows: slice, device: torch.device) -> Change:
+    def take(self, rows: slice | list[int], device: torch.device) -> Change:
         """The parameters of the films in `rows`, moved to a device."""
         return Change(*(getattr(self, f.name)[rows].to(device) for f in fields(self)))
 

@@ -279,18 +279,18 @@ class Trainer:
         kept: Tensor | None,
         phase: Phase,
     ) -> tuple[Tensor, Tensor]:
-        """Cross entropy and box loss of some films of a batch, each as a sum."""
+        """Loss of the labels and box loss of some films of a batch, each as a sum."""
         device = self.accelerator.device
         kept = kept if kept is None else kept.to(device)
         x = change.expose(change.move(_at(to_input(self.data.views[rows]).to(device), phase.size)))
         logits, maps = model(x, kept)
-        bce = losses.masked_bce(logits, targets.to(device))
+        labelled = losses.LOSSES[self.recipe.loss](logits, targets.to(device))
         boxed = [i for i, row in enumerate(rows) if row in self.data.boxes] if self.recipe.box_weight else []
         if not boxed:
-            return bce, bce.new_zeros(())
+            return labelled, labelled.new_zeros(())
         masks = torch.from_numpy(np.stack([self.data.boxes[rows[i]] for i in boxed])).float().to(device)
-        moved = augment.Change(change.theta[boxed], change.gamma[boxed], change.gain[boxed]).move(masks)
-        return bce, losses.boxed_cam(maps[boxed], moved)
+        moved = change.take(boxed, device).move(masks)
+        return labelled, losses.boxed_cam(maps[boxed], moved)
 
     def _parts(self, films: int) -> Iterator[slice]:
         """Slices of a batch of `films` that this process accumulates, in order.

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import torch
+from torch import Tensor
 from torch.nn import functional
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from collections.abc import Callable
 
 #: Least share of some cell of the activation map that boxes must cover; smaller boxes are left out of the loss.
 LEAST_COVER = 0.05
@@ -18,6 +20,24 @@ def masked_bce(logits: Tensor, targets: Tensor) -> Tensor:
     known = ~targets.isnan()
     loss = functional.binary_cross_entropy_with_logits(logits, targets.nan_to_num(), reduction="none")
     return (loss * known).sum()
+
+
+def asymmetric(logits: Tensor, targets: Tensor, focus: float = 4.0, margin: float = 0.05) -> Tensor:
+    """Asymmetric loss of logits (N, L), summed over the targets (N, L) that are not nan, for rare findings.
+
+    Easy absent labels weigh less: with the probability p less `margin`, their share of the cross entropy is multiplied
+    by p ** `focus` (Ridnik et al. 2021, arXiv:2009.14119, with the exponent 0 for present labels).
+    """
+    known = ~targets.isnan()
+    wanted = targets.nan_to_num()
+    shifted = (logits.sigmoid() - margin).clamp(min=0)
+    absent = shifted**focus * -torch.log1p(-shifted.clamp(max=1 - 1e-6))
+    present = -functional.logsigmoid(logits)
+    return ((wanted * present + (1 - wanted) * absent) * known).sum()
+
+
+#: Losses of labels by the name that --loss takes: logits and targets (N, L), nan where unknown -> their sum.
+LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"bce": masked_bce, "asymmetric": asymmetric}
 
 
 def boxed_cam(cam: Tensor, masks: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from cxr_demo.films.label_tables import MISSING, UNCERTAIN, Policy
+from train.losses import LOSSES
 
 
 def option(default: Any, text: str, *, choices: tuple[str, ...] = ()) -> Any:
@@ -40,6 +41,7 @@ class Recipe:
     warm_up: float = option(0.1, "share of a phase")
     decay: float = option(0.05, "weight decay, not of norms and biases")
     clip: float = option(1.0, "largest norm of the gradient")
+    loss: str = option("bce", "of the labels", choices=tuple(LOSSES))
     dropout: float = option(0.2, "before the head")
     frozen_layers: int = option(0, "children of the backbone's features that stay as they are, from the input on")
     freeze_norm: bool = option(False, "batch norms use their running statistics and keep them")

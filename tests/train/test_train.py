@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import gzip
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -106,6 +107,23 @@ def test_masked_loss_sums_over_known_labels_and_pulls_at_no_unknown_one():
     loss.backward()
     assert (logits.grad[:, 1] == 0).all()
     assert losses.masked_bce(logits, torch.full((2, 2), float("nan"))).item() == 0
+
+
+def test_the_asymmetric_loss_weighs_easy_absent_labels_less():
+    logits = torch.tensor([[0.0, 3.0], [-3.0, 1.0]], requires_grad=True)
+    targets = torch.tensor([[1.0, float("nan")], [0.0, 0.0]])
+    p = [1 / (1 + math.exp(3)) - 0.05, 1 / (1 + math.exp(-1)) - 0.05]  # less the margin, below 0 for the first
+    expected = math.log(2) + 0 - p[1] ** 4 * math.log(1 - p[1])
+    loss = losses.LOSSES["asymmetric"](logits, targets)
+    assert p[0] < 0
+    assert loss.item() == pytest.approx(expected, rel=1e-6)
+    loss.backward()
+    assert logits.grad[0, 1] == 0, "an unknown label teaches nothing"
+    assert logits.grad[0, 0] == pytest.approx(-0.5)
+    sure = torch.tensor([[100.0]])
+    assert torch.isfinite(losses.LOSSES["asymmetric"](sure, torch.zeros(1, 1)))
+    plain = losses.asymmetric(logits, targets, focus=0, margin=0)
+    assert plain.item() == pytest.approx(losses.masked_bce(logits, targets).item(), rel=1e-6)
 
 
 def test_a_map_in_its_box_costs_nothing_and_one_beside_it_much():
