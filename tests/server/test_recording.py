@@ -32,7 +32,7 @@ PHANTOMS = ("effusion", "heart", "nodule")
 COARSE, TOLERANCE = 4, 0.15
 PROGRAMS = {
     "cxr_demo": ("", "predict", "explain", "benchmark", "deploy", "methods", "models"),
-    "train": ("", "audit", "split", "cache", "fit", "resume", "evaluate", "publish", "gate", "demo", "bench"),
+    "train": ("", "init", "audit", "split", "cache", "fit", "resume", "evaluate", "publish", "gate", "demo", "bench"),
 }
 
 
