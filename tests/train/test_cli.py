@@ -178,7 +178,7 @@ def test_the_demonstration_ends_with_a_model_that_learnt_and_opens(tmp_path, mon
     for step in ("audit", "cache", "fit", "evaluate", "publish"):
         assert f"$ python -m train {step} " in said
     assert (tmp_path / "audit" / "audit.html").exists()
-    assert "Would be published as your-name/demo, private." in said
+    assert "Would be published as your-name/demo, private, under the licence Apache-2.0." in said
     assert f"CXR_MODEL={tmp_path / 'run' / 'all'} make run" in said
     scores = json.loads((tmp_path / "run" / "evaluation.json").read_text())["scores"]
     (mean,) = (score for score in scores if (score["finding"], score["metric"]) == ("mean", "AUROC"))
