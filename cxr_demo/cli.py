@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cxr_demo.errors import BadSetting, CxrError, DataError, ModelError, UnknownLabel, UnreadableImage, remedy
+from cxr_demo.films import table_columns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -88,15 +89,7 @@ def _parser() -> argparse.ArgumentParser:
     bench.add_argument(
         "--images", type=Path, metavar="DIR", help="where the files lie; default: images beside the table"
     )
-    bench.add_argument(
-        "--columns", nargs="+", default=[], metavar="NAME=COLUMN", help="columns of the table with other names"
-    )
-    bench.add_argument(
-        "--blank-patients",
-        choices=("refuse", "own"),
-        default="refuse",
-        help="films without a patient: refuse them (the default), or make each a patient of its own",
-    )
+    table_columns.add_arguments(bench)
     bench.add_argument("--out", type=Path, required=True, metavar="DIR", help="films, tables and plots")
     bench.add_argument("--model", metavar="NAME", help="default: CXR_MODEL, or else bundled:nih14")
     bench.add_argument("--method", action="append", metavar="KEY", help="default: all of `methods`")
@@ -327,7 +320,7 @@ def _benchmark(arguments: argparse.Namespace) -> int:
     chosen = methods.choose([kind.key for kind in kinds], arguments.settings)
 
     from cxr_demo.evaluation.benchmark import run as benchmark
-    from cxr_demo.films import label_tables, table_columns
+    from cxr_demo.films import label_tables
     from cxr_demo.models import registry
 
     model = registry.load(arguments.model)

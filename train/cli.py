@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cxr_demo.errors import CxrError, DataError, remedy
+from cxr_demo.films import table_columns
 from cxr_demo.types import NIH_FINDINGS
 
 if TYPE_CHECKING:
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
 
 #: Findings of each task.
 TASKS = {"nih14": NIH_FINDINGS, "pneumothorax": ("Pneumothorax",)}
-
-#: Words of --blank-patients, about films whose patient is unknown.
-BLANK_PATIENTS = ("refuse", "own")
 
 FILMS_HELP = "a table (its films lie beside it or in `images`), or NIH=FOLDER and other data sets of torchxrayvision's"
 
@@ -75,7 +73,7 @@ def _add_data(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     audit.set_defaults(run=_audit)
     init = commands.add_parser("init", help="describe a table of labels, and give the command that trains on it")
     init.add_argument("table", type=Path, metavar="CSV")
-    _add_columns(init)
+    table_columns.add_columns(init)
     init.set_defaults(run=_init)
     split = commands.add_parser("split", help="divide films by patient")
     _add_films(split)
@@ -101,23 +99,7 @@ def _add_films(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--task", choices=TASKS, default="nih14", help="default: nih14")
     parser.add_argument("--labels", nargs="+", metavar="FINDING", help="these findings instead of a task's")
     parser.add_argument("--present-only", action="store_true", help="of data sets by name: leave out films not there")
-    _add_columns(parser)
-    _add_blank_patients(parser)
-
-
-def _add_blank_patients(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--blank-patients",
-        choices=BLANK_PATIENTS,
-        default="refuse",
-        help="films without a patient: refuse them (the default), or make each a patient of its own",
-    )
-
-
-def _add_columns(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--columns", nargs="+", default=[], metavar="NAME=COLUMN", help="of tables: columns with other names"
-    )
+    table_columns.add_arguments(parser)
 
 
 def _add_fit(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -172,8 +154,7 @@ def _add_results(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     evaluate.add_argument(
         "--again", action="store_true", help="of a run by folds: measure its models again, and renew their cards"
     )
-    _add_columns(evaluate)
-    _add_blank_patients(evaluate)
+    table_columns.add_arguments(evaluate)
     evaluate.set_defaults(run=_evaluate)
     publish = commands.add_parser("publish", help="push a run's model to the Hugging Face Hub")
     publish.add_argument("run_folder", type=Path, metavar="RUN", help="or a model folder")
@@ -238,7 +219,6 @@ def _films(arguments: argparse.Namespace, *, metadata: bool = False, blank: str 
 
     `blank` replaces the command's --blank-patients.
     """
-    from cxr_demo.films import table_columns
     from cxr_demo.films.label_tables import Policy
 
     present = "metadata" if metadata else "some" if arguments.present_only else "all"
@@ -264,7 +244,6 @@ def _audit(arguments: argparse.Namespace) -> int:
 
 def _init(arguments: argparse.Namespace) -> int:
     """Print a table's columns and findings, and the commands for it."""
-    from cxr_demo.films import table_columns
     from train import proposal
 
     print(proposal.propose(arguments.table, table_columns.pairs(arguments.columns)))
@@ -315,7 +294,6 @@ def _cache(arguments: argparse.Namespace) -> int:
 
 def _fit(arguments: argparse.Namespace) -> int:
     """Train by the plan that the arguments describe, or try it out with --dry-run."""
-    from cxr_demo.films import table_columns
     from train import recipe
     from train.audit import run as audit
     from train.runs import Plan
@@ -456,7 +434,7 @@ def _of_plan(plan: Plan) -> Films:
 
 def _evaluate(arguments: argparse.Namespace) -> int:
     """Print the figures of a finished run, or of a model or predictions on the films named."""
-    from cxr_demo.films import label_tables, table_columns
+    from cxr_demo.films import label_tables
     from train import figures
 
     if (Path(arguments.what) / "run.json").exists() and not arguments.films:

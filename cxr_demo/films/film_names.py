@@ -30,6 +30,8 @@ def rows(names: Collection[str], paths: Sequence[Path], where: object) -> dict[s
     """
     exact = _rows(names, paths, str, where)
     others = [name for name in names if name not in exact]
+    if not others:  # as a rule; another index of all paths would take as long again
+        return exact
     taken = set(exact.values())
     inexact = _rows(others, paths, without_ending, where)
     return exact | {name: row for name, row in inexact.items() if row not in taken}

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from cxr_demo.errors import DataError
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Collection, Mapping, Sequence
 
 #: Names of each column of films in published tables, as `bare` writes them; the first is this project's.
@@ -77,6 +78,24 @@ def recognise(
     if missing:
         raise DataError(_lacking(missing, columns, [name for name in free if name not in columns.used], table))
     return columns
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of commands that read films from tables: --columns, for `pairs`, and --blank-patients."""
+    add_columns(parser)
+    parser.add_argument(
+        "--blank-patients",
+        choices=("refuse", "own"),
+        default="refuse",
+        help="films without a patient: refuse them (the default), or make each a patient of its own",
+    )
+
+
+def add_columns(parser: argparse.ArgumentParser) -> None:
+    """Add the flag --columns, for `pairs`."""
+    parser.add_argument(
+        "--columns", nargs="+", default=[], metavar="NAME=COLUMN", help="of tables: columns with other names"
+    )
 
 
 def meant(label: str) -> set[str]:
