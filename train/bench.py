@@ -33,6 +33,8 @@ from train.recipe import Recipe
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from train.cache import Views
+
     Batches = Iterable[tuple[Tensor, Tensor]]
     Stage = dict[str, float]  # wall and cpu
 
@@ -132,7 +134,7 @@ class _Trial:
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.learner = _Learner(self.device)
         self.staged = min(STAGED, len(films))
-        self.views = np.zeros((0, setting.size, setting.size), np.uint8)
+        self.views: Views | np.ndarray = np.zeros((0, setting.size, setting.size), np.uint8)
         images = Path(os.path.commonpath([path.parent for path in films.paths]))
         names = [str(path.relative_to(images)) for path in films.paths]
 
@@ -151,9 +153,9 @@ class _Trial:
         yield "library, first epoch", self._timed(lambda: self.learner.learn(self._theirs(self.loader)))
         yield "library, later epoch", self._timed(lambda: self.learner.learn(self._theirs(self.loader)))
         _forget(self.films.paths)
-        yield "cache, build", self._timed(lambda: cache.load(self.films, self.setting.size, folder))
-        self.views = cache.load(self.films, self.setting.size, folder)
-        _forget(folder.rglob("*.npy"))
+        yield "cache, build", self._timed(lambda: cache.decode(self.films, self.setting.size, folder))
+        self.views = cache.decode(self.films, self.setting.size, folder).views()
+        _forget(folder.rglob(cache.VIEWS))
         yield "cache, first epoch", self._timed(lambda: self.learner.learn(self._ours()))
         yield "cache, later epoch", self._timed(lambda: self.learner.learn(self._ours()))
         with _one_thread():

@@ -1,335 +1,460 @@
-"""Cache of decoded films: the model input of each film, in one memory-mapped array of bytes.
+"""Films decoded once: a model input and a thumbnail of each film, kept by content for all tables, audits and runs.
 
-FOLDER/<films>-<size>/
-  views.npy      (N, size, size) uint8: image.view of each film, rounded
-  index.jsonl    versions that decoded it, then a line per finished row of views.npy, written after the row
-  manifest.json  written last; without it the cache is incomplete
+FOLDER/<size>-<reader>/
+  films.sqlite  the film that each file holds, and what was found in it
+  views.bin     (rows, size, size) uint8: image.view of each film, rounded
+  thumbs.bin    (rows, SIDE, SIDE) uint8: each whole film, resized to a square
 
-A row is finished once the index has its line, so decoding can stop at any moment and resume.
+<reader> stands for everything that decides how a film is decoded. Rows are only appended, so processes may read while
+another adds films. The index lists a row once its bytes are on the disk, so decoding can stop at any moment and resume.
 """
 
 from __future__ import annotations
 
+import functools
 import hashlib
-import json
 import os
 import shutil
+import sqlite3
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, NoReturn
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 import cv2
+import filelock
 import numpy as np
 import PIL
 import pydicom
-from filelock import FileLock
+from PIL import Image
 from tqdm import tqdm
 
 from cxr_demo.errors import DataError, UnreadableImage
-from cxr_demo.files import sha256_of, to_disk, write_whole
-from cxr_demo.films import gate, image
+from cxr_demo.files import sha256_of, to_disk
+from cxr_demo.films import archives, formats, framing, gate, greys, image
+from cxr_demo.films.gate import SIDE
+from cxr_demo.models import hub
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from pathlib import Path
+    import argparse
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from cxr_demo.films.label_tables import Films
-    from cxr_demo.types import Radiograph
 
-FORMAT = 2
 #: Versions of the libraries whose changes may alter decoded or resized films.
 VERSIONS = {module.__name__: module.__version__ for module in (cv2, np, PIL, pydicom)}
+#: Modules that decide how a film is read and what is said of its grey values; those that read DICOM come with them.
+READERS = (archives, formats, framing, gate, greys, image)
 
 #: Films between two writes to disk: the most that an interruption loses and that memory holds.
 CHUNK = 256
-#: Rows that `load` compares with their checksums in a complete cache.
+#: Films that `decode` compares with their checksums.
 SAMPLE = 8
-#: Approximate length of a line of the index, in bytes.
-LINE = 300
+#: Files of a store.
+INDEX, VIEWS, THUMBS = "films.sqlite", "views.bin", "thumbs.bin"
+#: Approximate length of a film's entries in the index, in bytes.
+ENTRY = 700
+#: Help of the flag that names the folder.
+FOLDER_HELP = "for decoded films; default: a folder that all commands share"
 #: Most films that an error names.
 NAMED = 10
 
+TABLES = """
+CREATE TABLE IF NOT EXISTS films (
+    sha256 TEXT PRIMARY KEY, row INTEGER, film TEXT, kind TEXT, height INTEGER, width INTEGER,
+    pixels TEXT, warnings TEXT, stored TEXT
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS files (
+    path BLOB PRIMARY KEY, bytes INTEGER, changed INTEGER, sha256 TEXT
+) WITHOUT ROWID;
+"""
 
-@dataclass(frozen=True)
-class Entry:
-    """A line of the index: one finished row."""
 
+class Entry(NamedTuple):
+    """A line of the table `films`: one finished row."""
+
+    sha256: str  # of the file
     row: int
-    file: str  # the film's name, see `film_names`
+    film: str  # Radiograph.sha256: of the file, or of the film within an archive
+    kind: str  # format and mode of the file, e.g. "PNG RGBA"
+    height: int
+    width: int
+    pixels: str  # sha256 of the decoded pixels and their shape
+    warnings: str  # sentences on why the grey values may be wrong
+    stored: str  # sha256 of view and thumbnail
+
+
+class Stamp(NamedTuple):
+    """Size and time of a file, by which a change is noticed without reading it."""
+
     bytes: int
     changed: int  # ns since 1970
-    sha256: str  # of the file
-    view: str  # sha256 of the row
-    warnings: list[str]  # sentences on why the grey values may be wrong
 
 
-def load(films: Films, size: int, folder: Path) -> np.ndarray:
-    """Model inputs (N, size, size) uint8 of all films, mapped from disk; decodes missing and changed films first.
+@dataclass(frozen=True, eq=False)
+class Views:
+    """Model inputs (N, size, size) uint8 of films, read from disk when indexed."""
 
-    DataError if films cannot be read (it names them), if the cache is damaged, or if the disk is full. Of several
-    processes that call it, one decodes while the others wait.
+    stored: np.ndarray  # (rows, size, size), mapped from disk
+    rows: np.ndarray  # (N,) int: each film's row
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, films: int | slice | np.ndarray) -> np.ndarray:
+        views: np.ndarray = np.array(self.stored[self.rows[films]])
+        return views
+
+
+@dataclass(frozen=True, eq=False)
+class Decoded:
+    """N decoded films. The thumbnails take 0.5 GB for 112,120 films, and are read when first asked for."""
+
+    folder: Path
+    size: int
+    rows: np.ndarray  # (N,) int: row on disk; -1 if unreadable
+    faults: np.ndarray  # (N,) str: sentence on why the file is unreadable; "" if readable
+    kinds: np.ndarray  # (N,) str: format and mode of the file, e.g. "PNG RGBA"; "" if unreadable
+    sizes: np.ndarray  # (N, 2) int: height and width in pixels; 0 if unreadable
+    digests: np.ndarray  # (N,) str: sha256 of the decoded pixels and their shape; "" if unreadable
+    warnings: np.ndarray  # (N,) str: sentences on why the grey values may be wrong; "" without any
+    checksums: np.ndarray  # (N,) str: Radiograph.sha256; "" if unreadable
+
+    @property
+    def readable(self) -> np.ndarray:
+        """(N,) bool: films that could be read."""
+        readable: np.ndarray = self.rows >= 0
+        return readable
+
+    def views(self) -> Views:
+        """The films' model inputs; DataError names the films that cannot be read."""
+        if not self.readable.all():
+            faults = self.faults[~self.readable].tolist()
+            named = "\n".join(faults[:NAMED])
+            raise DataError(
+                f"{len(faults)} of {len(self.rows)} films cannot be read; replace them or take them out of the table, "
+                f"the others are done already:\n{named}"
+            )
+        return Views(_mapped(self.folder / VIEWS, self.size), self.rows)
+
+    @functools.cached_property
+    def thumbs(self) -> np.ndarray:
+        """(N, SIDE, SIDE) uint8: each whole film, resized to a square; 0 if unreadable."""
+        thumbs = np.zeros((len(self.rows), SIDE, SIDE), np.uint8)
+        thumbs[self.readable] = _mapped(self.folder / THUMBS, SIDE)[self.rows[self.readable]]
+        return thumbs
+
+
+def add_arguments(parser: argparse.ArgumentParser, *names: str) -> None:
+    """Add the flags of the decoded films: their folder, under these names, and their size."""
+    parser.add_argument(*names, dest="cache", type=Path, metavar="DIR", help=FOLDER_HELP)
+    parser.add_argument("--size", type=int, default=224, help="side of the decoded films in pixels; default: 224")
+
+
+def shared_folder() -> Path:
+    """The folder of decoded films that all commands share by default: in the project's cache, in HF_HOME."""
+    return hub.own_cache() / "films"
+
+
+def decode(films: Films, size: int, folder: Path) -> Decoded:
+    """The films as decoded for models of a size, from the store in `folder`; decodes missing and changed files first.
+
+    An unreadable file has an entry in `faults`. Of several processes, one decodes while the others wait. DataError if
+    the folder cannot be written, its disk is too small, or its index is damaged.
     """
-    cache = _Cache(films, size, folder)
-    with cache.lock():
-        if not cache.is_whole():
-            cache.build()
-        return cache.views()
+    store = _Store(size, folder)
+    found = store.find(films.paths)
+    faults: dict[int, str] = {}
+    if len(found) < len(films) or not store.is_sound(found.values()):
+        with store.writing():
+            found = store.find(films.paths)
+            if not store.is_sound(found.values()):
+                store.drop_damaged(found.values())
+                found = store.find(films.paths)
+            missing = [film for film in range(len(films)) if film not in found]
+            if missing:
+                faults = store.add([films.paths[film] for film in missing], films=len(films))
+                faults = {missing[place]: fault for place, fault in faults.items()}
+                found = store.find(films.paths)
+    return _decoded(found, faults, len(films), store)
 
 
 def verify(films: Films, size: int, folder: Path) -> None:
-    """Compare each row with its checksum.
+    """Compare all that is stored of the films with its checksum.
 
-    DataError if the cache is incomplete or rows are damaged (it names their films); `load` then decodes those anew.
+    DataError names the films whose stored bytes are damaged; `decode` then decodes them again.
     """
-    cache = _Cache(films, size, folder)
-    with cache.lock():
-        if not cache.is_whole():
-            raise DataError(f"{cache.folder} is not whole or its films have changed; build it first.")
-        cache.check(cache.entries().values())
+    store = _Store(size, folder)
+    found = store.find(films.paths)
+    with store.writing():
+        damaged = store.drop_damaged(found.values())
+    if damaged:
+        names = [films.names[film] for film, entry in sorted(found.items()) if entry.sha256 in damaged]
+        raise DataError(
+            f"{store.folder} is damaged: {len(names)} films do not fit their checksums ({', '.join(names[:NAMED])}). "
+            "They are decoded again when they are next used; see whether the disk is sound."
+        )
 
 
-def warned(films: Films, size: int, folder: Path) -> dict[str, list[str]]:
-    """The warnings of films in a complete cache whose grey values may be wrong, by file."""
-    entries = _Cache(films, size, folder).entries()
-    return {entry.file: entry.warnings for _, entry in sorted(entries.items()) if entry.warnings}
+def others(size: int, folder: Path) -> dict[str, int]:
+    """The folders beside the one in use, with their bytes: of other sizes, other versions, and older layouts."""
+    used = _Store(size, folder).folder
+    return {
+        path.name: sum(file.stat().st_size for file in path.iterdir() if file.is_file())
+        for path in sorted(folder.iterdir())
+        if path.is_dir() and path != used
+    }
 
 
-def checksums(films: Films, size: int, folder: Path) -> tuple[str, ...]:
-    """The sha256 of each film's file, from a complete cache."""
-    entries = _Cache(films, size, folder).entries()
-    return tuple(entries[row].sha256 for row in range(len(films)))
+@functools.cache
+def _reader() -> str:
+    """Checksum of everything that decides how a film is decoded: library versions, readers and the gate's weights."""
+    readers = [Path(str(module.__file__)) for module in READERS]
+    dicom = sorted((Path(str(formats.__file__)).parent / "dicom").glob("*.py"))
+    digest = hashlib.sha256(repr(VERSIONS).encode())
+    for source in (*readers, *dicom, gate.WEIGHTS, Path(__file__)):
+        digest.update(sha256_of(source).encode())
+    return digest.hexdigest()[:12]
 
 
-class _Cache:
-    """The cache of some films at one size, complete or not.
+class _Store:
+    """All films that were decoded at one size by one reader."""
 
-    `folder` is named by the films' absolute paths and the size; `head` is the first line of the index, which must be
-    equal for a cache to be used.
-    """
-
-    def __init__(self, films: Films, size: int, folder: Path) -> None:
-        self.paths = films.paths
-        self.names = films.names.tolist()
+    def __init__(self, size: int, folder: Path) -> None:
         self.size = size
-        listing = "\n".join(str(path.absolute()) for path in films.paths)
-        self.folder = folder / f"{hashlib.sha256(listing.encode()).hexdigest()[:16]}-{size}"
-        self.data = self.folder / "views.npy"
-        self.index = self.folder / "index.jsonl"
-        self.manifest = self.folder / "manifest.json"
-        self.head: dict[str, Any] = {"format": FORMAT, "films": len(films), "size": size, "versions": VERSIONS}
-
-    def lock(self) -> FileLock:
-        """A lock between processes; the system releases it when its process ends for any reason."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        return FileLock(self.folder / "lock")
-
-    def views(self) -> np.ndarray:
-        """The array on disk, (N, size, size) uint8, read-only."""
-        mapped: np.ndarray = np.load(self.data, mmap_mode="r")
-        return mapped
+        self.folder = folder.absolute() / f"{size}-{_reader()}"
+        self.index, self.views, self.thumbs = (self.folder / name for name in (INDEX, VIEWS, THUMBS))
 
     # ------------------------------------------------------------------ reading
 
-    def is_whole(self) -> bool:
-        """Whether all films are decoded and unchanged, by file size and time and by SAMPLE rows.
-
-        False if the readers now decode a film differently. DataError if the cache is damaged.
-        """
-        if not self.manifest.exists():
-            return False
-        if not self.index.exists() or self._said("index_sha256") != sha256_of(self.index):
-            raise self._damaged("its index does not fit its manifest")
-        entries = self.entries()
-        if len(self._current(entries)) < len(self.paths):
-            return False
-        if not self._has_length():
-            raise self._damaged("its views are cut off")
-        sample = np.unique(np.linspace(0, len(self.paths) - 1, SAMPLE).astype(int)).tolist()
-        self.check(entries[row] for row in sample)
-        if not self._is_what_is_shown(sample[-1]):
-            self.keep(())
-            return False
-        return True
-
-    def entries(self) -> dict[int, Entry]:
-        """Finished rows; empty if other versions or settings decoded them."""
-        lines = self.index.read_text(errors="replace").splitlines() if self.index.exists() else []
-        if _parsed(lines[:1]) != [self.head]:
+    def find(self, paths: Sequence[Path]) -> dict[int, Entry]:
+        """The entries of the files that are decoded and unchanged since, by index among `paths`."""
+        if not self.index.exists():
             return {}
-        return {line["row"]: Entry(**line) for line in _parsed(lines[1:])}
+        asked = ((film, os.fsencode(path.absolute()), *_stamp(path)) for film, path in enumerate(paths))
+        with self._index() as index:
+            index.execute("CREATE TEMP TABLE asked (film INTEGER, path BLOB, bytes INTEGER, changed INTEGER)")
+            index.executemany("INSERT INTO asked VALUES (?, ?, ?, ?)", asked)
+            found = index.execute(
+                f"SELECT asked.film, {', '.join(f'films.{field}' for field in Entry._fields)} "
+                "FROM asked JOIN files USING (path, bytes, changed) JOIN films USING (sha256)"
+            )
+            return {film: Entry(*fields) for film, *fields in found}
 
-    def check(self, entries: Iterable[Entry]) -> None:
-        """Compare rows with their checksums; DataError names the damaged ones."""
-        damaged = sorted(self._unfit(entries))
-        if damaged:
-            names = ", ".join(self.names[row] for row in damaged[:NAMED])
-            raise self._damaged(f"{len(damaged)} of its rows do not fit their checksums ({names})")
+    def is_sound(self, entries: Collection[Entry]) -> bool:
+        """Whether SAMPLE of the entries fit their checksums, and all lie within the files."""
+        ordered = sorted(entries, key=lambda entry: entry.row)
+        last = ordered[-1:]
+        few = [ordered[i] for i in np.unique(np.linspace(0, len(ordered) - 1, SAMPLE).astype(int))] if ordered else []
+        return not self._damaged([*few, *last])
 
-    def _said(self, key: str) -> Any:
-        """A value of the manifest, None if it is missing."""
+    def _damaged(self, entries: Iterable[Entry]) -> set[str]:
+        """The sha256 of the files whose stored bytes do not fit their checksums."""
+        views, thumbs = _mapped(self.views, self.size), _mapped(self.thumbs, SIDE)
+        rows = min(len(views), len(thumbs))
+        return {
+            entry.sha256
+            for entry in entries
+            if entry.row >= rows or _sha256(views[entry.row], thumbs[entry.row]) != entry.stored
+        }
+
+    @contextmanager
+    def _index(self) -> Iterator[sqlite3.Connection]:
+        """The index, open; DataError if it cannot be used."""
         try:
-            return json.loads(self.manifest.read_bytes())[key]
-        except (ValueError, KeyError, TypeError):
-            return None
-
-    def _damaged(self, what: str) -> DataError:
-        """The error for a damaged cache; also removes the manifest."""
-        self.manifest.unlink()  # so that the next build checks every row
-        return DataError(
-            f"{self.folder} is damaged: {what}. What is damaged is decoded anew when it is next used; "
-            "see whether the disk is sound."
-        )
-
-    def _unfit(self, entries: Iterable[Entry]) -> set[int]:
-        """Indices of the rows that do not match their checksum."""
-        views = self.views()
-        return {entry.row for entry in entries if _sha256(views[entry.row].data) != entry.view}
-
-    def _current(self, entries: dict[int, Entry]) -> dict[int, Entry]:
-        """The entries whose film file has not changed since."""
-        return {row: entry for row, entry in entries.items() if _stamp(self.paths[row]) == (entry.bytes, entry.changed)}
-
-    def _has_length(self) -> bool:
-        """Whether the array exists with the right shape and type."""
-        try:
-            views = self.views()
-        except (OSError, ValueError, EOFError):
-            return False
-        return views.dtype == np.uint8 and views.shape == (len(self.paths), self.size, self.size)
-
-    def _is_what_is_shown(self, row: int) -> bool:
-        """Whether a film decodes as in the cache, within one grey level: processors round differently."""
-        try:
-            shown = _view(image.read(self.paths[row]), self.size)
-        except UnreadableImage:
-            return False
-        return bool(np.abs(shown.astype(int) - self.views()[row]).max() <= 1)
+            with closing(sqlite3.connect(self.index, timeout=60)) as index, index:
+                yield index
+        except sqlite3.OperationalError as error:
+            raise self._unwritable(str(error)) from None
+        except sqlite3.DatabaseError as error:
+            raise DataError(
+                f"{self.index} is damaged ({error}); delete {self.folder}, and the films are decoded again."
+            ) from None
 
     # ------------------------------------------------------------------ writing
 
-    def keep(self, entries: Iterable[Entry]) -> None:
-        """Mark these rows as finished and all others as missing; the cache is then incomplete."""
-        self.manifest.unlink(missing_ok=True)
-        write_whole(self.index, _lines([self.head, *map(asdict, entries)]), synced=True)
-
-    def build(self) -> None:
-        """Decode all missing films; DataError if the disk fails, or names the films that cannot be read."""
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Keep other processes from writing; the system ends this when the process ends for any reason."""
         try:
-            done = self._begin()
-            unreadable = self._decode([row for row in range(len(self.paths)) if row not in done])
-            if not unreadable:
-                self._finish()
+            self.folder.mkdir(parents=True, exist_ok=True)
+            lock = filelock.FileLock(self.folder / "lock")
+            try:
+                taken = lock.acquire(timeout=1)
+            except filelock.Timeout:
+                _say(f"Another process decodes films into {self.folder}; waiting for it.")
+                taken = lock.acquire()
         except OSError as error:
-            raise DataError(f"{self.folder} cannot be written: {error.strerror}; free the disk and go on.") from None
-        if unreadable:
-            named = "\n".join(str(error) for error in unreadable[:NAMED])
-            raise DataError(
-                f"{len(unreadable)} of {len(self.paths)} films cannot be read; replace them or take them out of the "
-                f"table, the others are done already:\n{named}"
-            )
+            raise self._unwritable(error.strerror or str(error)) from None
+        with taken:
+            yield
 
-    def _begin(self) -> dict[int, Entry]:
-        """Prepare index and array; the rows to keep. DataError if the disk has too little space."""
-        entries = self._current(self.entries()) if self._has_length() else {}
-        for row in self._unfit(entries.values()) if entries else ():
-            del entries[row]
-        need = (len(self.paths) - len(entries)) * (self.size**2 + LINE)
+    def drop_damaged(self, entries: Iterable[Entry]) -> set[str]:
+        """Forget the films whose stored bytes do not fit their checksums; the sha256 of their files."""
+        damaged = self._damaged(entries)
+        if damaged:
+            with self._index() as index:
+                index.executemany("DELETE FROM films WHERE sha256 = ?", [(sha256,) for sha256 in damaged])
+            _say(f"{len(damaged)} films in {self.folder} were damaged; see whether the disk is sound.")
+        return damaged
+
+    def add(self, paths: Sequence[Path], films: int) -> dict[int, str]:
+        """Decode files in parallel and store them chunk by chunk; the faults of unreadable ones, by index.
+
+        `films` is the number of films that the progress bar counts. DataError if the disk is too small or fails.
+        """
+        need = len(paths) * (self.size**2 + SIDE**2 + ENTRY)
         free = shutil.disk_usage(self.folder).free
         if need > free:
             raise DataError(
-                f"The cache needs {need / 1e9:.1f} GB and {self.folder} has {free / 1e9:.1f} GB free; "
-                "free some or choose another folder."
+                f"The decoded films need {need / 1e9:.1f} GB and {self.folder} has {free / 1e9:.1f} GB free; "
+                "free some or name another folder with --cache."
             )
-        self.keep(entries.values())
-        if not self._has_length():
-            np.lib.format.open_memmap(self.data, "w+", np.uint8, (len(self.paths), self.size, self.size))
-        return entries
-
-    def _decode(self, rows: list[int]) -> list[UnreadableImage]:
-        """Decode rows in parallel and write them chunk by chunk; the errors of unreadable films.
-
-        Each chunk is forced to the disk before the index lists it.
-        """
-        unreadable = []
-        start = self.data.stat().st_size - len(self.paths) * self.size**2
-        with (
-            ThreadPoolExecutor(os.cpu_count()) as pool,
-            self.data.open("r+b") as data,
-            self.index.open("a") as index,
-            _progress(len(self.paths), len(rows)) as bar,
-        ):
-            for chunk in (rows[i : i + CHUNK] for i in range(0, len(rows), CHUNK)):
-                entries = []
-                for result in pool.map(self._decoded, chunk):
-                    bar.update()
-                    if isinstance(result, UnreadableImage):
-                        unreadable.append(result)
-                        continue
-                    entry, view = result
-                    data.seek(start + entry.row * view.nbytes)
-                    data.write(view.data)
-                    entries.append(asdict(entry))
-                to_disk(data)  # before the index lists the rows
-                index.write(_lines(entries))
-                to_disk(index)
-        return unreadable
-
-    def _decoded(self, row: int) -> tuple[Entry, np.ndarray] | UnreadableImage:
-        """The entry and view of a film, or the error if it cannot be read."""
-        path = self.paths[row]
-        size, changed = _stamp(path)  # taken before reading, so that a change in between is noticed
+        faults: dict[int, str] = {}
         try:
-            film = image.read(path)
-        except UnreadableImage as error:
-            return error
-        view = _view(film, self.size)
-        warnings = image.of_reading((*gate.look(film).says, *film.warnings))
-        return Entry(
-            row, self.names[row], size, changed, film.sha256, _sha256(view.data), list(map(str, warnings))
-        ), view
+            with self._index() as index:
+                index.executescript(TABLES)
+            with ThreadPoolExecutor(os.cpu_count()) as pool, _progress(films, len(paths)) as bar:
+                for start in range(0, len(paths), CHUNK):
+                    chunk = dict(enumerate(paths[start : start + CHUNK], start))
+                    faults |= self._add(chunk, pool, bar)
+        except OSError as error:
+            raise self._unwritable(error.strerror or str(error)) from None
+        return faults
 
-    def _finish(self) -> None:
-        """Write the manifest with the checksums of data and index."""
-        digest = hashlib.sha256()
-        for view in self.views():
-            digest.update(view.data)
-        index = sha256_of(self.index)
-        said = {**self.head, "data_sha256": digest.hexdigest(), "index_sha256": index}
-        write_whole(self.manifest, json.dumps(said, indent=2) + "\n", synced=True)
+    def _add(self, paths: Mapping[int, Path], pool: ThreadPoolExecutor, bar: tqdm[NoReturn]) -> dict[int, str]:
+        """Decode and store a chunk of files; the faults of unreadable ones, by key."""
+        stamps = {film: _stamp(path) for film, path in paths.items()}  # before reading, so that a change is noticed
+        contents = dict(zip(paths, pool.map(_content, paths.values()), strict=True))
+        with self._index() as index:
+            stored = {content for content in contents.values() if _holds(index, content)}
+            (row,) = index.execute("SELECT COALESCE(MAX(row) + 1, 0) FROM films").fetchone()
+        new = [film for film, content in contents.items() if content not in stored]
+        bar.update(len(paths) - len(new))
+        faults: dict[int, str] = {}
+        entries: list[Entry] = []
+        with _open_at(self.views, row * self.size**2) as views, _open_at(self.thumbs, row * SIDE**2) as thumbs:
+            for film, result in zip(new, pool.map(lambda film: _read(paths[film], self.size), new), strict=True):
+                bar.update()
+                if isinstance(result, UnreadableImage):
+                    faults[film] = str(result)
+                elif _stamp(paths[film]) != stamps[film]:
+                    faults[film] = f"{paths[film].name} changed while it was read; try again."
+                elif contents[film] not in stored:
+                    view, thumb, seen = result
+                    views.write(view.data)
+                    thumbs.write(thumb.data)
+                    entries.append(Entry(contents[film], row + len(entries), **seen, stored=_sha256(view, thumb)))
+                    stored.add(contents[film])
+            to_disk(views)  # before the index lists the rows
+            to_disk(thumbs)
+        lines = [
+            (os.fsencode(path.absolute()), *stamps[film], contents[film])
+            for film, path in paths.items()
+            if film not in faults
+        ]
+        with self._index() as index:
+            index.executemany(f"INSERT INTO films VALUES ({', '.join('?' * len(Entry._fields))})", entries)
+            index.executemany("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?)", lines)
+        return faults
+
+    def _unwritable(self, why: str) -> DataError:
+        return DataError(
+            f"{self.folder} cannot be used: {why}; free the disk, or name another folder with --cache. "
+            "Films that are decoded stay."
+        )
 
 
-def _view(film: Radiograph, size: int) -> np.ndarray:
-    """Model input of a film as grey levels (size, size) uint8."""
-    view: np.ndarray = np.rint(image.view(film, size) * 255).astype(np.uint8)
-    return view
+def _decoded(found: Mapping[int, Entry], faults: Mapping[int, str], n: int, store: _Store) -> Decoded:
+    """The record of `n` films with these entries and faults."""
+    empty = Entry("", -1, "", "", 0, 0, "", "", "")
+    entries = [found.get(film, empty) for film in range(n)]
+    return Decoded(
+        store.folder,
+        store.size,
+        rows=np.array([entry.row for entry in entries], int),
+        faults=np.array([faults.get(film, "") for film in range(n)], object),
+        kinds=np.array([entry.kind for entry in entries], str),
+        sizes=np.array([(entry.height, entry.width) for entry in entries], int).reshape(n, 2),
+        digests=np.array([entry.pixels for entry in entries], str),
+        warnings=np.array([entry.warnings for entry in entries], object),
+        checksums=np.array([entry.film for entry in entries], str),
+    )
 
 
-def _stamp(path: Path) -> tuple[int, int]:
-    """Size in bytes and time of change in ns of a file; (0, 0) if it does not exist."""
+def _content(path: Path) -> str:
+    """The sha256 of a file; for a path that is no readable file the path, as which it has its own fault."""
+    try:
+        return sha256_of(path) if path.is_file() else str(path)
+    except (OSError, ValueError):
+        return str(path)
+
+
+def _holds(index: sqlite3.Connection, sha256: str) -> bool:
+    return index.execute("SELECT 1 FROM films WHERE sha256 = ?", (sha256,)).fetchone() is not None
+
+
+def _read(path: Path, size: int) -> tuple[np.ndarray, np.ndarray, dict[str, Any]] | UnreadableImage:
+    """View, thumbnail and the middle fields of Entry of a film, or the error if it cannot be read."""
+    try:
+        film = image.read(path)
+    except UnreadableImage as error:
+        return error
+    height, width = film.pixels.shape
+    view = np.rint(image.view(film, size) * 255).astype(np.uint8)
+    # by area, so that size and compression hardly matter
+    thumb = np.rint(cv2.resize(film.pixels, (SIDE, SIDE), interpolation=cv2.INTER_AREA) * 255).astype(np.uint8)
+    pixels = hashlib.sha256(f"{height} x {width} ".encode() + film.pixels.tobytes()).hexdigest()
+    warnings = " ".join(image.of_reading((*gate.look(film).says, *film.warnings)))
+    found = {"film": film.sha256, "kind": _kind(path), "height": height, "width": width, "pixels": pixels}
+    return view, thumb, {**found, "warnings": warnings}
+
+
+def _kind(path: Path) -> str:
+    """Format and colour mode of a readable file, from its header."""
+    try:
+        with Image.open(path) as picture:
+            return f"{picture.format} {picture.mode}"
+    except OSError:
+        return "no picture, such as DICOM"
+
+
+def _stamp(path: Path) -> Stamp:
+    """Size and time of change of a file; 0 if it does not exist."""
     try:
         found = path.stat()
-    except OSError:
-        return 0, 0
-    return found.st_size, found.st_mtime_ns
+    except (OSError, ValueError):
+        return Stamp(0, 0)
+    return Stamp(found.st_size, found.st_mtime_ns)
 
 
-def _sha256(data: bytes | memoryview) -> str:
-    return hashlib.sha256(data).hexdigest()
+def _sha256(*arrays: np.ndarray) -> str:
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
 
 
-def _parsed(lines: list[str]) -> list[Any]:
-    """Parsed lines of JSON; incomplete lines are left out."""
-    found = []
-    for line in lines:
-        with suppress(ValueError):
-            found.append(json.loads(line))
-    return found
+def _mapped(path: Path, side: int) -> np.ndarray:
+    """The whole pictures (rows, side, side) uint8 in a file, mapped from disk; none if it does not exist."""
+    rows = path.stat().st_size // side**2 if path.exists() else 0
+    shape = (rows, side, side)
+    return np.memmap(path, np.uint8, "r", shape=shape) if rows else np.zeros(shape, np.uint8)
 
 
-def _lines(records: Iterable[dict[str, Any]]) -> str:
-    return "".join(json.dumps(record) + "\n" for record in records)
+@contextmanager
+def _open_at(path: Path, place: int) -> Iterator[IO[bytes]]:
+    """A file open for writing at a place; bytes after it are of an interrupted write."""
+    path.touch()
+    with path.open("r+b") as file:
+        file.seek(place)
+        yield file
+
+
+def _say(line: str) -> None:
+    tqdm.write(line, file=sys.stderr)
 
 
 class _PlainLines:

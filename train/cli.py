@@ -64,11 +64,11 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_data(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the commands that prepare films: init, audit, split and cache."""
+    from train import cache
     from train.audit import command
 
     audit = commands.add_parser("audit", help="check films, labels and splits; exit status 0, 1 warnings, 2 errors")
     _add_films(audit)
-    audit.add_argument("--metadata", action="store_true", help="of data sets by name: the tables without the films")
     command.add_arguments(audit)
     audit.set_defaults(run=_audit)
     init = commands.add_parser("init", help="describe a table of labels, and give the command that trains on it")
@@ -87,8 +87,7 @@ def _add_data(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     split.set_defaults(run=_split)
     cached = commands.add_parser("cache", help="decode films once")
     _add_films(cached)
-    cached.add_argument("--out", type=Path, required=True, metavar="DIR")
-    cached.add_argument("--size", type=int, default=224, help="side in pixels; default: 224")
+    cache.add_arguments(cached, "--cache", "--out")
     cached.add_argument("--verify", action="store_true", help="compare everything with its checksum")
     cached.set_defaults(run=_cache)
 
@@ -104,7 +103,7 @@ def _add_films(parser: argparse.ArgumentParser) -> None:
 
 def _add_fit(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the commands that train: fit and resume."""
-    from train import recipe
+    from train import cache, recipe
 
     fit = commands.add_parser("fit", help="audit, then train by folds of patients or by a split", allow_abbrev=False)
     _add_films(fit)
@@ -125,7 +124,7 @@ def _add_fit(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     )
     fit.add_argument("--licence", default="", metavar="ID", help="of the model; default: that of its first weights")
     fit.add_argument("--dataset", action="append", default=[], metavar="NAME", help="the films' data set on the Hub")
-    fit.add_argument("--cache", type=Path, metavar="DIR", help="for decoded films; default: RUN/cache")
+    fit.add_argument("--cache", type=Path, metavar="DIR", help=cache.FOLDER_HELP)
     _add_fold(fit)
     fit.add_argument("--dry-run", action="store_true", help="one batch through everything; leaves nothing behind")
     recipe.add_arguments(fit)
@@ -239,7 +238,7 @@ def _audit(arguments: argparse.Namespace) -> int:
     # the audit reports blank patients instead of refusing them
     blank = "own" if arguments.blank_patients == "own" else "keep"
     films = _films(arguments, metadata=arguments.metadata, blank=blank)
-    return command.run(arguments, films, has_files=not arguments.metadata)
+    return command.run(arguments, films)
 
 
 def _init(arguments: argparse.Namespace) -> int:
@@ -279,16 +278,19 @@ def _cache(arguments: argparse.Namespace) -> int:
     """Decode the films, verify all rows with --verify, and print the films that may be read wrongly and the size."""
     from train import cache
 
-    films = _films(arguments)
-    views = cache.load(films, arguments.size, arguments.out)
+    films, folder = _films(arguments), arguments.cache or cache.shared_folder()
+    decoded = cache.decode(films, arguments.size, folder)
     if arguments.verify:
-        cache.verify(films, arguments.size, arguments.out)
-    warned = cache.warned(films, arguments.size, arguments.out)
+        cache.verify(films, arguments.size, folder)
+    warned = [(name, warnings) for name, warnings in zip(films.names, decoded.warnings, strict=True) if warnings]
     if warned:
         print(f"Films that may have been read wrongly: {len(warned)}.")
-    for file, warnings in warned.items():
-        print(f"  {file}: {' '.join(warnings)}")
-    print(f"{len(views):,} films at {arguments.size} px in {arguments.out} ({views.nbytes / 1e6:,.0f} MB).")
+    for name, warnings in warned:
+        print(f"  {name}: {warnings}")
+    print(f"{len(decoded.views()):,} films at {arguments.size} px in {decoded.folder}.")
+    if others := cache.others(arguments.size, folder):
+        named = ", ".join(f"{name} ({size / 1e6:,.0f} MB)" for name, size in others.items())
+        print(f"Beside it, of other sizes or other versions; delete them if you do not need them: {named}.")
     return 0
 
 
@@ -383,10 +385,10 @@ def _run(
     most_steps: int | None = None,
     only: str | None = None,
 ) -> None:
-    """Audit the films, decode them and fit, in each of Accelerate's processes.
+    """Decode the films, audit them and fit, in each of Accelerate's processes.
 
-    `cached` is the folder of the decoded films, by default the plan's or one in the run; `most_steps` limits the steps
-    of an epoch. With `only` it trains this model alone, see `Run.train`.
+    `cached` is the folder of the decoded films, by default the plan's or the one that all commands share; `most_steps`
+    limits the steps of an epoch. With `only` it trains this model alone, see `Run.train`.
     """
     from datetime import timedelta
 
@@ -401,16 +403,16 @@ def _run(
     accelerator = Accelerator(kwargs_handlers=[InitProcessGroupKwargs(timeout=timedelta(days=7))])
     say = print if accelerator.is_main_process else _silent
     folder.mkdir(parents=True, exist_ok=True)
-    cached = cached or (Path(plan.cache) if plan.cache else folder / "cache")
+    cached = cached or (Path(plan.cache) if plan.cache else cache.shared_folder())
     # the main process audits and decodes; the others, and other jobs of the run, wait, then use its results
     with accelerator.main_process_first(), FileLock(folder / "lock"):
         runs.claim(folder, plan)
         split = splits.parts(films, plan.split) if plan.split else None
-        command.gate(films, folder, plan.accepted, split=split, backbone=plan.recipe.backbone, say=say)
-        views = cache.load(films, plan.recipe.size, cached)
-        checksums = cache.checksums(films, plan.recipe.size, cached)
+        decoded = cache.decode(films, plan.recipe.size, cached)
+        command.gate(films, decoded, folder, plan.accepted, split=split, backbone=plan.recipe.backbone, say=say)
+        views = decoded.views()
         (folder / "training").mkdir(exist_ok=True)  # from now on the folder is this plan's
-    run = runs.Run(folder, plan, films, views, checksums, say, most_steps)
+    run = runs.Run(folder, plan, films, views, decoded.checksums.tolist(), say, most_steps)
     if only is None:
         run.fit()
     else:

@@ -126,7 +126,7 @@ def _of_folds(run: Path) -> list[Score]:
 def _without_pixels(films: Films) -> dict[str, float]:
     """AUROC of a model of metadata alone, per finding and as mean."""
     found: dict[str, float] = {}
-    for finding in confounds.without_pixels(Subject(films, has_files=False)):
+    for finding in confounds.without_pixels(Subject(films)):
         rows: list[dict[str, Any]] = finding.figures["rows"]
         found |= {row["label"]: row["AUROC"] for row in rows} | {"mean": finding.figures["mean"]}
     return found

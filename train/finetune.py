@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cxr_demo.models.classifier import Network
+    from train.cache import Views
     from train.recipe import Recipe
     from train.record import Record
 
@@ -44,7 +45,7 @@ SAVE_EVERY = 60.0
 class TrainingData:
     """Input of a training; the first axis of its arrays is films."""
 
-    views: np.ndarray  # (N, S, S) uint8, possibly mapped from disk
+    views: Views | np.ndarray  # (N, S, S) uint8
     targets: np.ndarray  # (N, L) float32, nan where masked
     rows: np.ndarray  # indices of the films to learn from
     held: np.ndarray  # indices of the validation films, which decide when to stop; may be empty
@@ -436,7 +437,11 @@ def maps(network: Network, views: np.ndarray) -> np.ndarray:
 
 @torch.no_grad()
 def logits(
-    network: nn.Module, views: np.ndarray, rows: np.ndarray, accelerator: Accelerator | None = None, batch: int = 32
+    network: nn.Module,
+    views: Views | np.ndarray,
+    rows: np.ndarray,
+    accelerator: Accelerator | None = None,
+    batch: int = 32,
 ) -> np.ndarray:
     """Logits (n, L) float32 of the films at indices `rows` (n,) of views (N, S, S) uint8.
 

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from cxr_demo.films.label_tables import Films
     from cxr_demo.models.classifier import Network
     from train.backbones import Backbone
+    from train.cache import Views
 
 #: Strata whose figures go into a model folder; evaluation.json has all of them.
 SHOWN = ("all sources", "within", "films with boxes")
@@ -121,7 +122,7 @@ class Run:
     folder: Path
     plan: Plan
     films: Films
-    views: np.ndarray  # (N, S, S) uint8
+    views: Views  # of the N films
     checksums: Sequence[str]  # N, sha256 of each film's file
     say: Callable[[str], None]
     most_steps: int | None = None  # per epoch, for a trial

@@ -158,5 +158,4 @@ def test_the_cache_names_it(folder, said, tmp_path, capsys):
         out = capsys.readouterr().out
         assert "Films that may have been read wrongly: 1.\n" in out
         assert f"  {FILE}: " in out
-    (warnings,) = cache.warned(films, 32, tmp_path).values()
-    assert warnings == said
+    assert cache.decode(films, 32, tmp_path).warnings.tolist() == [" ".join(said), ""]

@@ -1,16 +1,16 @@
 """The audit of image files, against defects planted in real films, or in pictures drawn at random."""
 
-from functools import cache
-
 import cv2
 import numpy as np
 import pytest
+from sklearn.svm import SVC
 
+from cxr_demo.films.gate import edges
 from cxr_demo.films.label_tables import read_tables
 from tests.support.defects import COPIES, plant_copies, spoil
+from train import cache
 from train.audit import duplicates, orientation, thumbs
 from train.audit.base import Severity, Subject
-from train.audit.thumbs import look
 from train.demo import draw
 
 EACH = 50
@@ -18,12 +18,8 @@ EACH = 50
 ENOUGH = dict.fromkeys(COPIES, 0.95) | dict.fromkeys(("mirrored", "inverted", "turned"), 0.9)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _each_file_is_read_once():
-    """Tests plant defects in new files and leave the films as they are."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(thumbs, "_look", cache(thumbs._look))
-        yield
+def decoded(films):
+    return cache.decode(films, 32, cache.shared_folder())
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +44,7 @@ def clouds(tmp_path):
 def _copies_found(films, tmp_path, each):
     """Recall by defect, and the share of films wrongly said to be copies."""
     planted = plant_copies(films, tmp_path, each)
-    found = {(copy.film, copy.other) for copy in duplicates.find(look(planted.films))}
+    found = {(copy.film, copy.other) for copy in duplicates.find(decoded(planted.films))}
     recall = {
         name: np.mean([(row, planted.source[row]) in found for row in rows]) for name, rows in planted.rows.items()
     }
@@ -69,7 +65,7 @@ def test_copies_of_drawn_pictures_are_found(clouds, tmp_path):
 
 
 def _suspects(films):
-    found = {finding.id: finding for finding in orientation.orientation(Subject(films))}
+    found = {finding.id: finding for finding in orientation.orientation(Subject(films, decoded=decoded(films)))}
     rows = {id_: {suspect.film for suspect in finding.suspects} for id_, finding in found.items()}
     return found, {name: rows.get(f"{name}-films", set()) for name in ("mirrored", "inverted", "turned")}
 
@@ -107,4 +103,27 @@ def test_drawn_films_that_lie_wrong_are_found(tmp_path):
 
 
 def test_few_films_say_nothing(clouds):
-    assert not list(orientation.orientation(Subject(clouds.take(np.arange(orientation.FEWEST - 1)))))
+    few = clouds.take(np.arange(orientation.FEWEST - 1))
+    assert not list(orientation.orientation(Subject(few, decoded=decoded(few))))
+
+
+def _pixels(how):
+    """The transform of thumbnails that an order of columns stands for."""
+    return thumbs.inverted if how == "inverted" else thumbs.TURNED[how]
+
+
+@pytest.mark.parametrize("how", orientation.DEFECTS)
+def test_edges_of_transformed_films_are_those_of_the_films_in_another_order(clouds, how):
+    seen = decoded(clouds).thumbs
+    made, undone = orientation.DEFECTS[how]
+    found = edges(seen)
+    np.testing.assert_allclose(found[:, undone], edges(_pixels(how)(seen)), atol=2e-4)
+    assert (found[:, made][:, undone] == found).all()
+
+
+def test_decisions_are_those_of_the_machine():
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(300, 20)), rng.integers(0, 2, 300)
+    machine = SVC(C=5.0, gamma=0.05).fit(x, y)
+    others = rng.normal(size=(50, 20))
+    np.testing.assert_allclose(orientation.decisions(machine, others), machine.decision_function(others), atol=1e-9)

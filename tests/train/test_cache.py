@@ -1,10 +1,13 @@
-"""Films decoded once: the cache is what the page would show the model, whole or not at all."""
+"""Films decoded once: what is kept is what the page would show the model, for all tables and runs."""
 
+import contextlib
 import dataclasses
 import hashlib
-import json
+import os
 import re
+import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -58,44 +61,73 @@ def decoded(monkeypatch) -> list[str]:
     return names
 
 
-def cache_of(folder: Path) -> Path:
-    """The one cache in a folder."""
-    (found,) = (path for path in folder.iterdir() if path.is_dir())
+def store_of(folder: Path) -> Path:
+    """The one store in a folder."""
+    (found,) = folder.iterdir()
     return found
 
 
-def test_each_row_is_what_the_page_would_show_the_model(tmp_path):
+def entries(store: Path) -> list[tuple[object, ...]]:
+    with sqlite3.connect(store / cache.INDEX) as index:
+        return index.execute("SELECT * FROM films ORDER BY row").fetchall()
+
+
+def views_of(films: label_tables.Films, folder: Path, size: int = SIZE) -> np.ndarray:
+    return cache.decode(films, size, folder).views()[:]
+
+
+def test_each_view_is_what_the_page_would_show_the_model(tmp_path):
     films = plant(tmp_path, 12)
-    views = cache.load(films, SIZE, tmp_path / "cache")
-    assert (views.shape, views.dtype) == ((12, SIZE, SIZE), np.uint8)
-    assert isinstance(views, np.memmap)
-    assert not views.flags.writeable
+    views = cache.decode(films, SIZE, tmp_path / "cache").views()
+    assert (len(views), views[3].shape, views[:].dtype) == (12, (SIZE, SIZE), np.uint8)
+    assert isinstance(views.stored, np.memmap)
+    assert not views.stored.flags.writeable
     for row in range(12):
         assert (views[row] == shown(films.paths[row])).all()
+    some = np.array([7, 2])
+    assert (views[some] == np.stack([views[7], views[2]])).all()
+    assert (views[2:4] == np.stack([views[2], views[3]])).all()
 
 
-def test_the_index_and_the_manifest_say_what_was_made_of_what(tmp_path):
+def test_it_knows_of_each_film_what_a_reader_would_say(tmp_path):
     films = plant(tmp_path, 3)
-    views = cache.load(films, SIZE, tmp_path / "cache")
-    folder = cache_of(tmp_path / "cache")
-    manifest = json.loads((folder / "manifest.json").read_text())
-    head, *rows = [json.loads(line) for line in (folder / "index.jsonl").read_text().splitlines()]
-    assert {key: manifest[key] for key in head} == head
-    assert (manifest["films"], manifest["size"], manifest["versions"]["cv2"]) == (3, SIZE, cv2.__version__)
-    assert manifest["data_sha256"] == sha256(np.array(views).tobytes())
-    assert [row["file"] for row in rows] == ["0000.png", "0001.png", "0002.png"]
-    assert [row["warnings"] for row in rows] == [[], [], []]
-    assert rows[1]["sha256"] == sha256(films.paths[1].read_bytes())
-    assert rows[1]["view"] == sha256(views[1].tobytes())
-    assert (rows[1]["bytes"], rows[1]["changed"]) == (films.paths[1].stat().st_size, films.paths[1].stat().st_mtime_ns)
+    decoded = cache.decode(films, SIZE, tmp_path / "cache")
+    assert decoded.faults.tolist() == ["", "", ""]
+    assert decoded.kinds.tolist() == ["PNG L"] * 3
+    assert decoded.sizes.tolist() == [[64, 72]] * 3
+    assert decoded.checksums.tolist() == [sha256(path.read_bytes()) for path in films.paths]
+    film = image.read(films.paths[1])
+    assert decoded.warnings[1] == " ".join(image.of_reading((*gate.look(film).says, *film.warnings)))
+    assert decoded.digests[1] == sha256(b"64 x 72 " + film.pixels.tobytes())
+    whole = cv2.resize(film.pixels, (gate.SIDE, gate.SIDE), interpolation=cv2.INTER_AREA)
+    assert (decoded.thumbs[1] == np.rint(whole * 255)).all()
 
 
-def test_a_whole_cache_is_opened_without_decoding_it_again(tmp_path, monkeypatch):
+def test_films_are_not_decoded_again_for_another_list_order_table_or_place(tmp_path, monkeypatch):
     films = plant(tmp_path, 20)
-    first = cache.load(films, SIZE, tmp_path / "cache")
+    every = views_of(films, tmp_path / "cache")
     names = decoded(monkeypatch)
-    assert (cache.load(films, SIZE, tmp_path / "cache") == first).all()
-    assert len(names) <= 1
+    assert (views_of(films, tmp_path / "cache") == every).all()
+    fewer = films.take(np.arange(18, -1, -2))
+    assert (views_of(fewer, tmp_path / "cache") == every[18::-2]).all()
+    shutil.copytree(tmp_path / "images", tmp_path / "copies" / "images")
+    shutil.copy(tmp_path / "labels.csv", tmp_path / "copies")
+    copies = label_tables.read_tables([tmp_path / "copies" / "labels.csv"], ())
+    assert (views_of(copies, tmp_path / "cache") == every).all()
+    assert names == []
+    cv2.imwrite(str(tmp_path / "copies" / "images" / "0003.png"), noise(99))
+    assert (np.delete(views_of(copies, tmp_path / "cache") == every, 3, 0)).all()
+    assert names == ["0003.png"]
+    assert (views_of(films, tmp_path / "cache") == every).all()
+
+
+def test_a_film_that_is_there_twice_is_kept_once(tmp_path):
+    films = plant(tmp_path, 6)
+    for twin in (1, 4):
+        shutil.copy(films.paths[3], films.paths[twin])
+    views = views_of(films, tmp_path / "cache")
+    assert (views[[1, 4]] == views[3]).all()
+    assert len(entries(store_of(tmp_path / "cache"))) == 4
 
 
 SLOWLY = """
@@ -109,144 +141,159 @@ def read(path):
     time.sleep(0.02)
     return real(path)
 image.read = read
-cache.load(label_tables.read_tables([Path(sys.argv[1])], ()), 32, Path(sys.argv[2]))
+cache.decode(label_tables.read_tables([Path(sys.argv[1])], ()), 32, Path(sys.argv[2]))
 """
 
 
-def kill_midway(table: Path, folder: Path, lines: int) -> Path:
-    """Build a cache in a process of its own and kill it once the index has so many lines; the cache."""
+def kill_midway(table: Path, folder: Path, films: int) -> list[tuple[object, ...]]:
+    """Decode in a process of its own and kill it once the index has so many films; the index then."""
     process = subprocess.Popen([sys.executable, "-c", SLOWLY, table, folder], cwd=ROOT, stderr=subprocess.DEVNULL)
-    while not (found := [*folder.glob("*/index.jsonl")]) or found[0].read_text().count("\n") < lines:
+    done: list[tuple[object, ...]] = []
+    while len(done) < films:
         assert process.poll() is None, "it ended before it could be killed"
         time.sleep(0.005)
+        if found := [*folder.glob(f"*/{cache.INDEX}")]:
+            with contextlib.suppress(sqlite3.OperationalError):  # its tables are not there yet
+                done = entries(found[0].parent)
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
-    return found[0].parent
+    return entries(store_of(folder))
 
 
 def test_a_build_that_was_killed_goes_on_and_decodes_nothing_twice(tmp_path, monkeypatch):
     films = plant(tmp_path, 160)
     folder = tmp_path / "cache"
-    kill_midway(tmp_path / "labels.csv", folder, 9)
-    killed = kill_midway(tmp_path / "labels.csv", folder, 33)
-    assert not (killed / "manifest.json").exists()
-    with pytest.raises(DataError, match="not whole"):
-        cache.verify(films, SIZE, folder)
-    done = [json.loads(line)["file"] for line in (killed / "index.jsonl").read_text().splitlines()[1:]]
-    assert 32 <= len(done) < 160
+    kill_midway(tmp_path / "labels.csv", folder, 8)
+    killed = kill_midway(tmp_path / "labels.csv", folder, 32)
+    assert 32 <= len(killed) < 160
     names = decoded(monkeypatch)
-    views = cache.load(films, SIZE, folder)
-    assert sorted(names) == sorted(set(films.names) - set(done))
+    views = views_of(films, folder)
+    kept = {entry[0] for entry in killed}
+    assert sorted(names) == [path.name for path in films.paths if sha256(path.read_bytes()) not in kept]
     for row, path in enumerate(films.paths):
         assert (views[row] == shown(path)).all()
     cache.verify(films, SIZE, folder)
 
 
-@pytest.mark.parametrize("cut", [1, 30])
-def test_a_line_that_was_cut_off_counts_as_not_done(tmp_path, monkeypatch, cut):
+def test_bytes_that_an_interrupted_write_left_are_overwritten(tmp_path):
     films = plant(tmp_path, 6)
-    cache.load(films, SIZE, tmp_path / "cache")
-    folder = cache_of(tmp_path / "cache")
-    (folder / "manifest.json").unlink()
-    index = (folder / "index.jsonl").read_bytes()
-    (folder / "index.jsonl").write_bytes(index[: len(index) - cut])
-    names = decoded(monkeypatch)
-    cache.load(films, SIZE, tmp_path / "cache")
-    assert names in ([], ["0005.png"])
+    before = views_of(films.take(np.arange(3)), tmp_path / "cache")
+    for name in (cache.VIEWS, cache.THUMBS):
+        with (store_of(tmp_path / "cache") / name).open("ab") as file:
+            file.write(bytes(700))
+    views = views_of(films, tmp_path / "cache")
+    assert (views[:3] == before).all()
+    for row in range(6):
+        assert (views[row] == shown(films.paths[row])).all()
     cache.verify(films, SIZE, tmp_path / "cache")
-
-
-def test_a_row_that_the_disk_lost_is_decoded_again_though_its_line_is_there(tmp_path, monkeypatch):
-    films = plant(tmp_path, 6)
-    cache.load(films, SIZE, tmp_path / "cache")
-    folder = cache_of(tmp_path / "cache")
-    (folder / "manifest.json").unlink()
-    overwrite(folder / "views.npy", 2, bytes(SIZE * SIZE))
-    names = decoded(monkeypatch)
-    views = cache.load(films, SIZE, tmp_path / "cache")
-    assert names == ["0002.png"]
-    assert (views[2] == shown(films.paths[2])).all()
-
-
-def overwrite(views: Path, row: int, content: bytes) -> None:
-    start = views.stat().st_size - 6 * SIZE * SIZE
-    with views.open("r+b") as file:
-        file.seek(start + row * SIZE * SIZE)
-        file.write(content)
 
 
 def test_a_changed_film_is_decoded_anew_and_the_others_are_not(tmp_path, monkeypatch):
     films = plant(tmp_path, 6)
-    before = np.array(cache.load(films, SIZE, tmp_path / "cache"))
+    before = views_of(films, tmp_path / "cache")
     cv2.imwrite(str(films.paths[3]), noise(99))
     names = decoded(monkeypatch)
-    views = cache.load(films, SIZE, tmp_path / "cache")
+    views = views_of(films, tmp_path / "cache")
     assert names == ["0003.png"]
     assert (views[3] == shown(films.paths[3])).all()
     assert [row for row in range(6) if (views[row] != before[row]).any()] == [3]
 
 
-def test_another_list_or_size_has_a_cache_of_its_own(tmp_path):
-    films = plant(tmp_path, 6)
-    every = np.array(cache.load(films, SIZE, tmp_path / "cache"))
-    backwards = films.take(np.arange(6)[::-1])
-    assert (cache.load(backwards, SIZE, tmp_path / "cache") == every[::-1]).all()
-    assert cache.load(films, 16, tmp_path / "cache").shape == (6, 16, 16)
-    assert (cache.load(films, SIZE, tmp_path / "cache") == every).all()
+def test_a_film_that_changes_while_it_is_read_is_not_kept(tmp_path, monkeypatch):
+    films = plant(tmp_path, 3)
+    real = image.read
+
+    def read(path):
+        film = real(path)
+        if path == films.paths[1]:
+            cv2.imwrite(str(path), noise(99))
+            os.utime(path, ns=(1, 1))
+        return film
+
+    with monkeypatch.context() as patch:
+        patch.setattr(image, "read", read)
+        assert (
+            cache.decode(films, SIZE, tmp_path / "cache").faults[1] == "0001.png changed while it was read; try again."
+        )
+    assert (views_of(films, tmp_path / "cache")[1] == shown(films.paths[1])).all()
 
 
-@pytest.mark.parametrize(
-    ("name", "said"),
-    [("manifest.json", "index does not fit"), ("index.jsonl", "index does not fit"), ("views.npy", "cut off")],
-)
-def test_a_file_that_was_cut_off_is_noticed_on_opening_and_mended_after(tmp_path, name, said):
+def test_another_size_has_a_store_of_its_own_and_is_named(tmp_path):
     films = plant(tmp_path, 6)
-    before = np.array(cache.load(films, SIZE, tmp_path / "cache"))
-    path = cache_of(tmp_path / "cache") / name
+    every = views_of(films, tmp_path / "cache")
+    assert views_of(films, tmp_path / "cache", 16).shape == (6, 16, 16)
+    assert (views_of(films, tmp_path / "cache") == every).all()
+    ((name, size),) = cache.others(SIZE, tmp_path / "cache").items()
+    assert name.startswith("16-")
+    assert size > 6 * (16**2 + gate.SIDE**2)
+
+
+@pytest.mark.parametrize("name", [cache.VIEWS, cache.THUMBS])
+def test_a_file_that_was_cut_off_is_mended(tmp_path, monkeypatch, capsys, name):
+    films = plant(tmp_path, 6)
+    before = views_of(films, tmp_path / "cache")
+    path = store_of(tmp_path / "cache") / name
     path.write_bytes(path.read_bytes()[:-70])
-    with pytest.raises(DataError, match=said):
-        cache.load(films, SIZE, tmp_path / "cache")
-    assert (cache.load(films, SIZE, tmp_path / "cache") == before).all()
+    names = decoded(monkeypatch)
+    assert (views_of(films, tmp_path / "cache") == before).all()
+    assert names == ["0005.png"]
+    assert "1 films in" in capsys.readouterr().err
     cache.verify(films, SIZE, tmp_path / "cache")
 
 
-def test_a_flipped_bit_is_found_and_its_row_decoded_anew(tmp_path, monkeypatch):
+def test_a_damaged_index_is_said_with_the_remedy(tmp_path):
+    films = plant(tmp_path, 6)
+    before = views_of(films, tmp_path / "cache")
+    store = store_of(tmp_path / "cache")
+    (store / cache.INDEX).write_bytes(b"no database" * 100)
+    with pytest.raises(DataError, match=re.escape(f"delete {store}, and the films are decoded again")):
+        cache.decode(films, SIZE, tmp_path / "cache")
+    shutil.rmtree(store)
+    assert (views_of(films, tmp_path / "cache") == before).all()
+
+
+def test_a_flipped_bit_is_found_and_its_film_decoded_anew(tmp_path, monkeypatch):
     films = plant(tmp_path, 40)
-    before = np.array(cache.load(films, SIZE, tmp_path / "cache"))
-    path = cache_of(tmp_path / "cache") / "views.npy"
+    before = views_of(films, tmp_path / "cache")
+    path = store_of(tmp_path / "cache") / cache.VIEWS
     content = bytearray(path.read_bytes())
-    content[-38 * SIZE * SIZE + 100] ^= 1  # of row 2, which is not in the sample
+    content[2 * SIZE * SIZE + 100] ^= 1  # of row 2, which is not in the sample
     path.write_bytes(content)
-    cache.load(films, SIZE, tmp_path / "cache")
-    with pytest.raises(DataError, match=re.escape("1 of its rows do not fit their checksums (0002.png)")):
+    cache.decode(films, SIZE, tmp_path / "cache")
+    with pytest.raises(DataError, match=re.escape("1 films do not fit their checksums (0002.png)")):
         cache.verify(films, SIZE, tmp_path / "cache")
     names = decoded(monkeypatch)
-    assert (cache.load(films, SIZE, tmp_path / "cache") == before).all()
+    assert (views_of(films, tmp_path / "cache") == before).all()
     assert names == ["0002.png"]
 
 
-def test_damage_all_over_is_noticed_on_opening(tmp_path):
+def test_damage_all_over_is_noticed_on_opening_and_mended(tmp_path, capsys):
     films = plant(tmp_path, 40)
-    cache.load(films, SIZE, tmp_path / "cache")
-    path = cache_of(tmp_path / "cache") / "views.npy"
-    content = np.frombuffer(path.read_bytes(), np.uint8).copy()
-    content[-40 * SIZE * SIZE :] ^= 1
-    path.write_bytes(content.tobytes())
-    with pytest.raises(DataError, match=r"rows do not fit their checksums \(0000.png"):
-        cache.load(films, SIZE, tmp_path / "cache")
+    before = views_of(films, tmp_path / "cache")
+    path = store_of(tmp_path / "cache") / cache.VIEWS
+    path.write_bytes((np.frombuffer(path.read_bytes(), np.uint8) ^ 1).tobytes())
+    assert (views_of(films, tmp_path / "cache") == before).all()
+    assert "40 films in" in capsys.readouterr().err
 
 
-def test_a_cache_made_by_other_versions_or_in_another_way_is_made_anew(tmp_path, monkeypatch):
+@pytest.mark.parametrize("change", ["version", "source"])
+def test_what_other_versions_or_other_code_decoded_is_not_used(tmp_path, monkeypatch, change):
     films = plant(tmp_path, 6)
-    before = np.array(cache.load(films, SIZE, tmp_path / "cache"))
+    cache.decode(films, SIZE, tmp_path / "cache")
     names = decoded(monkeypatch)
-    monkeypatch.setitem(cache.VERSIONS, "cv2", "0.1")
-    cache.load(films, SIZE, tmp_path / "cache")
-    assert len(set(names)) == 6
-    real = image.resize
-    monkeypatch.setattr(image, "resize", lambda pixels, size: 1 - real(pixels, size))
-    views = cache.load(films, SIZE, tmp_path / "cache")
-    assert np.abs(views.astype(int) - (255 - before.astype(int))).max() <= 1
+    cache._reader.cache_clear()
+    if change == "version":
+        monkeypatch.setitem(cache.VERSIONS, "cv2", "0.1")
+    else:
+        other = tmp_path / "image.py"
+        other.write_text(Path(image.__file__).read_text() + "\n")
+        monkeypatch.setattr(image, "__file__", str(other))
+    try:
+        cache.decode(films, SIZE, tmp_path / "cache")
+    finally:
+        cache._reader.cache_clear()
+    assert len(names) == 6
+    assert len([*(tmp_path / "cache").iterdir()]) == 2
 
 
 def test_films_that_cannot_be_read_are_named_together_and_the_others_kept(tmp_path, monkeypatch):
@@ -254,16 +301,20 @@ def test_films_that_cannot_be_read_are_named_together_and_the_others_kept(tmp_pa
     for i in range(3, 18):
         films.paths[i].write_text("no picture")
     films.paths[20].unlink()
+    found = cache.decode(films, SIZE, tmp_path / "cache")
+    assert found.readable.sum() == 14
+    assert all(films.names[i] in found.faults[i] for i in (*range(3, 18), 20))
+    assert not found.thumbs[3].any()
+    assert found.thumbs[2].any()
     with pytest.raises(DataError) as caught:
-        cache.load(films, SIZE, tmp_path / "cache")
+        found.views()
     said = str(caught.value)
     assert said.startswith("16 of 30 films cannot be read; replace them or take them out of the table")
     assert [name for name in films.names if name in said] == [f"{i:04}.png" for i in range(3, 13)]
-    assert not (cache_of(tmp_path / "cache") / "manifest.json").exists()
     for i in (*range(3, 18), 20):
         cv2.imwrite(str(films.paths[i]), noise(i))
     names = decoded(monkeypatch)
-    views = cache.load(films, SIZE, tmp_path / "cache")
+    views = views_of(films, tmp_path / "cache")
     assert len(names) == 16
     assert (views[20] == shown(films.paths[20])).all()
 
@@ -273,10 +324,10 @@ def test_a_disk_too_small_is_said_before_anything_is_decoded(tmp_path, monkeypat
     names = decoded(monkeypatch)
     usage = cache.shutil.disk_usage(tmp_path)
     monkeypatch.setattr(cache.shutil, "disk_usage", lambda _: usage._replace(free=4 * 10**9))
-    with pytest.raises(DataError, match=r"needs 6\.4 GB and .* has 4\.0 GB free"):
-        cache.load(films, 40_000, tmp_path / "cache")
+    with pytest.raises(DataError, match=r"need 6\.4 GB and .* has 4\.0 GB free; .* --cache"):
+        cache.decode(films, 40_000, tmp_path / "cache")
     assert names == []
-    cache.load(films, SIZE, tmp_path / "cache")
+    cache.decode(films, SIZE, tmp_path / "cache")
 
 
 def test_a_write_that_fails_is_said_and_the_build_goes_on_from_there(tmp_path, monkeypatch):
@@ -287,9 +338,16 @@ def test_a_write_that_fails_is_said_and_the_build_goes_on_from_there(tmp_path, m
 
     with monkeypatch.context() as patch:
         patch.setattr(cache, "to_disk", full)
-        with pytest.raises(DataError, match="cannot be written: No space left on device"):
-            cache.load(films, SIZE, tmp_path / "cache")
-    assert (cache.load(films, SIZE, tmp_path / "cache")[1] == shown(films.paths[1])).all()
+        with pytest.raises(DataError, match="cannot be used: No space left on device; free the disk"):
+            cache.decode(films, SIZE, tmp_path / "cache")
+    assert (views_of(films, tmp_path / "cache")[1] == shown(films.paths[1])).all()
+
+
+def test_a_folder_that_cannot_be_made_is_said(tmp_path):
+    films = plant(tmp_path, 4)
+    (tmp_path / "cache").write_text("a file")
+    with pytest.raises(DataError, match="name another folder with --cache"):
+        cache.decode(films, SIZE, tmp_path / "cache")
 
 
 def test_memory_follows_the_chunk_and_not_the_number_of_films_on_a_slow_disk(tmp_path, monkeypatch):
@@ -300,33 +358,35 @@ def test_memory_follows_the_chunk_and_not_the_number_of_films_on_a_slow_disk(tmp
     gate.look(image.read(films.paths[0]))  # the first film imports what reads and judges it
     tracemalloc.start()
     try:
-        views = cache.load(films, 256, tmp_path / "cache")
+        cache.decode(films, 256, tmp_path / "cache").views()
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert peak < views.nbytes / 2
+    assert peak < 200 * 256**2 / 2
 
 
-def test_two_processes_that_want_the_same_films_make_one_cache(tmp_path, monkeypatch):
-    films = plant(tmp_path, 60)
+def test_two_processes_that_want_the_same_films_decode_them_once(tmp_path):
+    films = plant(tmp_path, 100)
     command = [sys.executable, "-c", SLOWLY, tmp_path / "labels.csv", tmp_path / "cache"]
-    racing = [subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL) for _ in range(2)]
-    assert [process.wait() for process in racing] == [0, 0]
+    racing = [subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    said = [process.communicate()[1] for process in racing]
+    assert [process.returncode for process in racing] == [0, 0]
+    assert sum("Decoding films" in text for text in said) == 1
+    assert len(entries(store_of(tmp_path / "cache"))) == 100
     cache.verify(films, SIZE, tmp_path / "cache")
-    assert (cache_of(tmp_path / "cache") / "index.jsonl").read_text().count("\n") == 61
 
 
 def test_progress_is_in_plain_lines_where_nobody_watches(tmp_path, capsys):
-    cache.load(plant(tmp_path, 5), SIZE, tmp_path / "cache")
+    cache.decode(plant(tmp_path, 5), SIZE, tmp_path / "cache")
     said = capsys.readouterr().err
     assert "\r" not in said
     assert "5/5" in said.splitlines()[-1]
 
 
-def test_real_films_of_every_kind_are_cached_as_shown(films, tmp_path):
+def test_real_films_of_every_kind_are_kept_as_shown(films, tmp_path):
     paths = tuple(sorted((films / "xrays").iterdir()))
     table = plant(tmp_path, len(paths))
     real = dataclasses.replace(table, paths=paths)
-    views = cache.load(real, SIZE, tmp_path / "cache")
+    views = views_of(real, tmp_path / "cache")
     for row, path in enumerate(paths):
         assert (views[row] == shown(path)).all()

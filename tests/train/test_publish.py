@@ -38,9 +38,8 @@ def run(tmp_path_factory):
     command = f"python -m train fit {table} --out {folder}/run"
     told = {"licence": "cc-by-nc-4.0", "datasets": ("clinic/films",), "notes": ("Labels by two readers.",)}
     plan = runs.Plan("planted", (table,), LABELS, recipe, folds=2, command=command, **told)
-    views = cache.load(films, 32, folder / "cache")
-    checksums = cache.checksums(films, 32, folder / "cache")
-    runs.Run(folder / "run", plan, films, views, checksums, lambda _: None).fit()
+    decoded = cache.decode(films, 32, folder / "cache")
+    runs.Run(folder / "run", plan, films, decoded.views(), decoded.checksums.tolist(), lambda _: None).fit()
     suspects = [{"file": "patient-name.png"}]
     told = {"title": "A patient has two names, e.g. MRN15719.", "advice": "", "figures": {"patients": ["MRN15719"]}}
     finding = {"id": "x", "severity": "warning", "accepted": False, "suspects": suspects, **told}

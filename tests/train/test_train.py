@@ -91,11 +91,11 @@ def test_no_patient_is_in_two_folds_and_rare_findings_are_in_all():
 
 def test_the_cache_holds_what_the_page_would_show_the_model(tmp_path):
     films = label_tables.read_tables([plant(tmp_path, 4)], LABELS)
-    views = cache.load(films, 32, tmp_path / "cache")
+    views = cache.decode(films, 32, tmp_path / "cache").views()
     served = image.model_input(image.read(films.paths[2]), 32)[0, 0]
     trained = finetune.to_range(finetune.to_input(views[2:3]))[0, 0].numpy()
     assert np.abs(served - trained).max() <= 2048 / 255 / 2 + 1e-3
-    assert cache.load(films, 32, tmp_path / "cache").tobytes() == views.tobytes()
+    assert (cache.decode(films, 32, tmp_path / "cache").views()[:] == views[:]).all()
 
 
 def test_masked_loss_sums_over_known_labels_and_pulls_at_no_unknown_one():
@@ -403,7 +403,7 @@ def test_the_model_is_calibrated_and_sees_films_as_the_trainer_did(run):
 def test_out_of_fold_scores_come_from_the_model_that_never_saw_the_patient(run):
     stored = np.load(run / "run" / "out_of_fold.npz")
     films = label_tables.read_tables([run / "films" / "labels.csv"], LABELS)
-    views = cache.load(films, 32, run / "run" / "cache")
+    views = cache.decode(films, 32, run / "run" / "cache").views()
     own = model_folder.load(run / "run" / "fold-1", "fold")
     rows = stored["fold"] == 1
     logits = own.logits(finetune.to_range(finetune.to_input(views[rows]))).numpy()
@@ -416,10 +416,9 @@ def test_out_of_fold_scores_come_from_the_model_that_never_saw_the_patient(run):
 def again(run: Path, folder: Path, *, say=lambda _: None, labels=LABELS, **changes) -> runs.Run:
     """The run of the fixture, or one that differs from it, as an object."""
     films = label_tables.read_tables([run / "films" / "labels.csv"], labels)
-    views = cache.load(films, 32, run / "run" / "cache")
-    checksums = cache.checksums(films, 32, run / "run" / "cache")
+    decoded = cache.decode(films, 32, run / "run" / "cache")
     plan = dataclasses.replace(runs.loads(run / "run"), labels=labels, digest=runs.digest(films), **changes)
-    return runs.Run(folder, plan, films, views, checksums, say)
+    return runs.Run(folder, plan, films, decoded.views(), decoded.checksums.tolist(), say)
 
 
 def test_a_finished_run_trains_nothing_again_and_another_recipe_is_refused(run):

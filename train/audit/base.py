@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from cxr_demo.films.label_tables import Films
+    from train.cache import Decoded
 
 
 #: How films without a source are called in a sentence.
@@ -57,7 +58,7 @@ class Subject:
     split: np.ndarray | None = None  # (N,) str: the split of each film, e.g. "train", "test", "fold-3"
     backbone: str | None = None  # the name of the weights that training starts from
     scores: np.ndarray | None = None  # (N, L) out-of-fold logits
-    has_files: bool = True  # False: a table without its images
+    decoded: Decoded | None = None  # None: a table without its images
 
 
 class Check(Protocol):

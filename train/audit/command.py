@@ -12,7 +12,7 @@ import numpy as np
 from cxr_demo.errors import DataError
 from cxr_demo.files import write_whole
 from cxr_demo.films import film_names
-from train import splits
+from train import cache, splits
 from train.audit import corrections, page, report
 from train.audit import run as audit
 from train.audit.base import Severity, Subject
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from cxr_demo.films.label_tables import Films
     from train.audit.run import Audit
+    from train.cache import Decoded
 
 #: File of a review's decisions, in the folder of the reports.
 CORRECTIONS = "corrections.csv"
@@ -30,41 +31,42 @@ CORRECTIONS = "corrections.csv"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the flags of `python -m train audit`, except those that name films."""
+    parser.add_argument("--metadata", action="store_true", help="of data sets by name: the tables without the films")
     parser.add_argument(
         "--split", metavar="CSV", help="who trains and who tests: columns `file`, `split`; or: official"
     )
     parser.add_argument("--scores", type=Path, metavar="NPZ", help="a run's out_of_fold.npz, for doubtful labels")
     parser.add_argument("--backbone", metavar="NAME", help="the weights that training is to start from")
     parser.add_argument("--out", type=Path, default=Path("audit"), metavar="DIR", help="default: audit")
+    cache.add_arguments(parser, "--cache")
     parser.add_argument("--accept", action="append", default=[], metavar="ID:REASON", help="let a finding stand")
     parser.add_argument("--corrections", type=Path, metavar="CSV", help="audit the films as corrected by a review")
     parser.add_argument("--review", action="store_true", help="then show the suspects one by one, on this machine")
 
 
-def run(
-    arguments: argparse.Namespace, films: Films, *, has_files: bool = True, say: Callable[[str], None] = print
-) -> int:
+def run(arguments: argparse.Namespace, films: Films, *, say: Callable[[str], None] = print) -> int:
     """Audit the films, write the reports, start the review if requested; the exit status.
 
-    `has_files` is False for tables without their images. A review resumes from its file of corrections, so it needs the
-    table without them. DataError if a split, scores or corrections do not fit the films, or if --accept names no
+    With --metadata it audits tables without their images. A review resumes from its file of corrections, so it needs
+    the table without them. DataError if a split, scores or corrections do not fit the films, or if --accept names no
     finding.
     """
-    if arguments.review and (arguments.corrections or not has_files):
+    if arguments.review and (arguments.corrections or arguments.metadata):
         raise DataError("--review needs the films and their table as it is: leave --corrections out.")
     accept = audit.acceptance(arguments.accept)
     if arguments.corrections:
         films = corrections.apply(films, arguments.corrections)
+    folder = arguments.cache or cache.shared_folder()
     subject = Subject(
         films,
         split=read_split(arguments.split, films) if arguments.split else None,
         backbone=arguments.backbone,
         scores=read_scores(arguments.scores, films) if arguments.scores else None,
-        has_files=has_files,
+        decoded=None if arguments.metadata else cache.decode(films, arguments.size, folder),
     )
     result = audit.record(subject, audit.audit(subject, audit.CHECKS), accept)
     say(report.text(result))
-    for written in write(result, films, arguments.out, pictures=has_files):
+    for written in write(result, films, arguments.out, pictures=not arguments.metadata):
         say(f"Wrote {written}.")
     if arguments.review:
         from train.audit import review
@@ -94,6 +96,7 @@ def read_split(name: str, films: Films) -> np.ndarray:
 
 def gate(
     films: Films,
+    decoded: Decoded,
     folder: Path,
     accepted: Mapping[str, str],
     *,
@@ -110,7 +113,7 @@ def gate(
     if _passed(report_file, films, accepted):
         return
     say("Auditing the films (python -m train audit shows everything).")
-    findings = audit.audit(Subject(films, split=split, backbone=backbone))
+    findings = audit.audit(Subject(films, split=split, backbone=backbone, decoded=decoded))
     there = {finding.id for finding in findings}
     result = audit.record(Subject(films), findings, {name: why for name, why in accepted.items() if name in there})
     written = write(result, films, folder)

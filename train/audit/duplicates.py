@@ -17,12 +17,13 @@ from scipy.stats import rankdata
 
 from cxr_demo.films.gate import SIDE
 from train.audit.base import Check, Finding, Severity, Subject, Suspect
-from train.audit.thumbs import TURNED, Looks, inverted, look
+from train.audit.thumbs import TURNED, inverted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from train.audit.thumbs import Undo
+    from train.cache import Decoded
 
 #: Most bits of 256 by which hashes of copies differ. Copies differ by up to 12, films of two patients by 17 or more (4
 #: million pairs of ChestX-ray14); hashes of 64 bits do not separate the two.
@@ -59,9 +60,9 @@ class Copy:
 
 def copies(subject: Subject) -> Iterator[Finding]:
     """Copies across splits, across patients and within a patient, then copies with different labels."""
-    if not subject.has_files:
+    if subject.decoded is None:
         return
-    found = find(look(subject.films))
+    found = find(subject.decoded)
     places = {copy: _place(subject, copy) for copy in found}
     for id_, (severity, title, advice) in PLACES.items():
         there = [copy for copy in found if places[copy] == id_]
@@ -138,7 +139,7 @@ def _conflicts(subject: Subject, copy: Copy) -> list[str]:
 def _suspect(subject: Subject, copy: Copy, label: str | None = None) -> Suspect:
     """The later film of a copy as suspect, or one of its labels."""
     films, other = subject.films, copy.other
-    what = "Has the same pixels as" if copy.exact else f"Looks like a copy{copy.how and ', ' + copy.how + ','} of"
+    what = "Has the same pixels as" if copy.exact else f"Decoded like a copy{copy.how and ', ' + copy.how + ','} of"
     of = (
         "the same patient" if films.patients[copy.film] == films.patients[other] else f"patient {films.patients[other]}"
     )
@@ -152,15 +153,15 @@ def _suspect(subject: Subject, copy: Copy, label: str | None = None) -> Suspect:
 # ------------------------------------------------------------------ search
 
 
-def find(looks: Looks) -> list[Copy]:
+def find(decoded: Decoded) -> list[Copy]:
     """All copies, sorted by film; of films with equal pixels only the first is compared with the others."""
-    rows = np.flatnonzero(looks.readable)
-    _, firsts, group = np.unique(looks.digests[rows], return_index=True, return_inverse=True)
+    rows = np.flatnonzero(decoded.readable)
+    _, firsts, group = np.unique(decoded.digests[rows], return_index=True, return_inverse=True)
     exact = [Copy(int(row), int(rows[firsts[g]]), "", 1.0, True) for row, g in zip(rows, group, strict=True)]
     single = rows[np.sort(firsts)]
     near = [
         Copy(int(single[film]), int(single[other]), how, likeness, False)
-        for (film, other), (likeness, how) in _altered(looks.thumbs[single]).items()
+        for (film, other), (likeness, how) in _altered(decoded.thumbs[single]).items()
     ]
     return sorted([c for c in exact if c.film != c.other] + near, key=lambda copy: (copy.film, copy.other))
 

@@ -9,7 +9,6 @@ import numpy as np
 
 from cxr_demo.films.image import DETAILED_SIDE
 from train.audit.base import UNNAMED, Check, Finding, Severity, Subject, Suspect
-from train.audit.thumbs import look
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,9 +24,9 @@ def unreadable(subject: Subject) -> Iterator[Finding]:
 
     An error, with one suspect per file and the reader's message as its reason.
     """
-    if not subject.has_files:
+    if subject.decoded is None:
         return
-    faults = look(subject.films).faults
+    faults = subject.decoded.faults
     suspects = _suspects(faults)
     if suspects:
         title = f"{len(suspects)} of {len(faults)} files cannot be read, first: {suspects[0].reason}"
@@ -40,9 +39,9 @@ def doubtful(subject: Subject) -> Iterator[Finding]:
 
     A warning, with one suspect per film and the reader's warnings as its reason.
     """
-    if not subject.has_files:
+    if subject.decoded is None:
         return
-    suspects = _suspects(look(subject.films).warnings)
+    suspects = _suspects(subject.decoded.warnings)
     if suspects:
         names = subject.films.names
         files = [{"file": str(names[suspect.film]), "warnings": suspect.reason} for suspect in suspects]
@@ -62,13 +61,13 @@ def flat(subject: Subject) -> Iterator[Finding]:
 
     A warning, with the most uniform films as the most suspect.
     """
-    if not subject.has_files:
+    if subject.decoded is None:
         return
-    looks = look(subject.films)
-    spread = looks.thumbs.std((1, 2), dtype=np.float32)
+    decoded = subject.decoded
+    spread = decoded.thumbs.std((1, 2), dtype=np.float32)
     suspects = tuple(
         Suspect(int(i), None, f"Its grey values spread by {spread[i]:.1f} of 255 only.", FLAT - float(spread[i]))
-        for i in np.flatnonzero(looks.readable & (spread < FLAT))
+        for i in np.flatnonzero(decoded.readable & (spread < FLAT))
     )
     if suspects:
         title = f"{len(suspects)} films are nearly of one grey."
@@ -82,16 +81,16 @@ def kinds(subject: Subject) -> Iterator[Finding]:
     A warning if any file is not an 8-bit grey picture, otherwise a note. Suspects are the files of all kinds but the
     most frequent one.
     """
-    if not subject.has_files:
+    if subject.decoded is None:
         return
-    looks = look(subject.films)
-    counts = dict(Counter(looks.kinds[looks.readable].tolist()).most_common())
+    decoded = subject.decoded
+    counts = dict(Counter(decoded.kinds[decoded.readable].tolist()).most_common())
     if len(counts) < 2:
         return
     usual = next(iter(counts))
     suspects = tuple(
-        Suspect(int(i), None, f"It is stored as {looks.kinds[i]}, most as {usual}.")
-        for i in np.flatnonzero(looks.readable & (looks.kinds != usual))
+        Suspect(int(i), None, f"It is stored as {decoded.kinds[i]}, most as {usual}.")
+        for i in np.flatnonzero(decoded.readable & (decoded.kinds != usual))
     )
     said = ", ".join(f"{kind} {count}" for kind, count in counts.items())
     # other modes than 8-bit grey are converted, and conversion leaves traces
@@ -106,11 +105,11 @@ def small(subject: Subject) -> Iterator[Finding]:
 
     A warning about films with fewer than DETAILED_SIDE pixels on their shorter side.
     """
-    if not subject.has_files:
+    if subject.decoded is None:
         return
-    looks, sources = look(subject.films), subject.films.sources
-    side = looks.sizes.min(1)
-    rows = np.flatnonzero(looks.readable & (side < DETAILED_SIDE))
+    decoded, sources = subject.decoded, subject.films.sources
+    side = decoded.sizes.min(1)
+    rows = np.flatnonzero(decoded.readable & (side < DETAILED_SIDE))
     if not len(rows):
         return
     by_source = [
@@ -121,7 +120,7 @@ def small(subject: Subject) -> Iterator[Finding]:
     title = f"{len(rows)} films have fewer than {DETAILED_SIDE} pixels on a side: {said}."
     advice = "Leave them out, or report figures without them: small findings are lost, and blur tells the source."
     suspects = tuple(
-        Suspect(int(i), None, f"It has {looks.sizes[i, 1]} x {looks.sizes[i, 0]} pixels.", 1 / float(side[i]))
+        Suspect(int(i), None, f"It has {decoded.sizes[i, 1]} x {decoded.sizes[i, 0]} pixels.", 1 / float(side[i]))
         for i in rows
     )
     figures = {"films": len(rows), "sources": by_source}
@@ -133,17 +132,17 @@ def unusual(subject: Subject) -> Iterator[Finding]:
 
     A note; `small` reports the films below DETAILED_SIDE.
     """
-    if not subject.has_files:
+    if subject.decoded is None:
         return
-    looks = look(subject.films)
-    sizes = looks.sizes[looks.readable]
+    decoded = subject.decoded
+    sizes = decoded.sizes[decoded.readable]
     if not len(sizes):
         return
     median = np.median(sizes, axis=0)
-    times = np.abs(np.log(np.maximum(looks.sizes, 1) / median)).max(1)
-    odd = looks.readable & (times > np.log(UNUSUAL)) & (looks.sizes.min(1) >= DETAILED_SIDE)
+    times = np.abs(np.log(np.maximum(decoded.sizes, 1) / median)).max(1)
+    odd = decoded.readable & (times > np.log(UNUSUAL)) & (decoded.sizes.min(1) >= DETAILED_SIDE)
     suspects = tuple(
-        Suspect(int(i), None, f"It has {looks.sizes[i, 1]} x {looks.sizes[i, 0]} pixels.", float(times[i]))
+        Suspect(int(i), None, f"It has {decoded.sizes[i, 1]} x {decoded.sizes[i, 0]} pixels.", float(times[i]))
         for i in np.flatnonzero(odd)
     )
     if suspects:
