@@ -168,7 +168,7 @@ class CoverScores:
         """The verdict for finding `i` in a sentence that gives the reason, and in one that fits a card."""
         match self.verdict(i):
             case Verdict.UNTESTABLE:
-                return self._why_untestable(i), message("verdict.short.untestable")
+                return self._untestable(i)
             case Verdict.UNDECIDED:
                 return message("verdict.undecided"), message("verdict.short.undecided")
             case Verdict.UNSPECIFIC if self.score[i] <= self.lungs[i]:
@@ -181,10 +181,12 @@ class CoverScores:
         said = message("verdict.supported.there", k=k) if there else message("verdict.supported.beside", k=k)
         return said, message("verdict.short.supported")
 
-    def _why_untestable(self, i: int) -> Message:
+    def _untestable(self, i: int) -> tuple[Message, Message]:
         if math.isnan(self.lungs[i]):
-            return message("verdict.untestable.score")
-        return message("verdict.untestable.map" if math.isnan(self.score[i]) else "verdict.untestable.cover")
+            return message("verdict.untestable.score"), message("verdict.short.untestable.score")
+        if math.isnan(self.score[i]):
+            return message("verdict.untestable.map"), message("verdict.short.untestable.map")
+        return message("verdict.untestable.cover"), message("verdict.short.untestable.cover")
 
 
 @dataclass(frozen=True, eq=False)

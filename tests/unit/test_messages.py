@@ -393,7 +393,7 @@ def test_each_verdict_has_its_message_and_doubts_follow_it():
     otherwise = {"page.sentences", "verdict.short.other.undecided"}
     short = [identities(record(found.short(i))) for i in range(4)]
     assert short == [
-        {"verdict.short.untestable"},
+        {"verdict.short.untestable.cover"},
         {"verdict.short.undecided"},
         {"verdict.short.unspecific.lungs", *otherwise},
         {"verdict.short.supported", *otherwise},

@@ -90,6 +90,11 @@ test('a film keeps its guess, and hides the answer until it is revealed', () => 
   const {film} = withFilm();
   store.changeQuiz({on: true});
   assert.ok(store.guessing());
+  const opening = store.addFilm('Pneumothorax', {kind: 'phantom', key: 'pneumothorax'});
+  store.lookAtFilm(opening);
+  assert.equal(store.current(), null);
+  assert.ok(store.guessing(), 'before the film is read');
+  store.lookAtFilm(film);
   store.guess(film, {finding: 1});
   store.guess(film, {revealed: true});
   assert.deepEqual(film.guess, {finding: 1, edges: null, revealed: true});

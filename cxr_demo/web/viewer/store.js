@@ -99,8 +99,8 @@ export const measuring = () => PARTS.filter(part => current()?.[part]?.state ===
 /** The visitor's chosen model, also while a failure case's model is in use. */
 export const chosenModel = () =>
   state.page.lessons.some(item => item.model.name === state.model) ? state.modelBefore : state.model;
-/** Whether answers are hidden while the visitor guesses. */
-export const guessing = () => state.quiz.on && Boolean(current()) && !state.film?.guess?.revealed;
+/** Whether answers are hidden while the visitor guesses, from the moment a film opens: its name may be its answer. */
+export const guessing = () => state.quiz.on && Boolean(state.film) && !state.film?.error && !state.film?.guess?.revealed;
 
 /** @type {readonly ('trust' | 'scramble' | 'exporting')[]} */
 const PARTS = ['trust', 'scramble', 'exporting'];

@@ -1,4 +1,4 @@
-// Made by `make viewer`; sources sha256:f7e5deb9ec90a8b089564fe4e4de14cf0f9dcf86752cf0ec76f7fb6011533bfb
+// Made by `make viewer`; sources sha256:d9d3f82e81f8c708e5c9da8301a986b11856cd5bb1e0ee4ba4e1af17e91aff92
 "use strict";
 var viewer = (() => {
   var __defProp = Object.defineProperty;
@@ -667,7 +667,7 @@ var viewer = (() => {
   var isExample = () => Boolean(state.film?.source?.stored);
   var measuring = () => PARTS.filter((part) => current()?.[part]?.state === "running");
   var chosenModel = () => state.page.lessons.some((item) => item.model.name === state.model) ? state.modelBefore : state.model;
-  var guessing = () => state.quiz.on && Boolean(current()) && !state.film?.guess?.revealed;
+  var guessing = () => state.quiz.on && Boolean(state.film) && !state.film?.error && !state.film?.guess?.revealed;
   var PARTS = ["trust", "scramble", "exporting"];
   var newFilm = (name, source, more = {}) => ({
     name,
