@@ -44,6 +44,11 @@ def message_or(id: str, otherwise: str) -> str:  # noqa: A002
     return message(id) if id in _english() else otherwise
 
 
+def texts(beginning: str) -> dict[str, Any]:
+    """The English texts of all identities with this beginning."""
+    return {id: text for id, text in _english().items() if id.startswith(beginning)}  # noqa: A001
+
+
 def slug(name: str) -> str:
     """Convert a name to a part of an identity: "blue and orange" -> "blue_and_orange"."""
     return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")

@@ -19,6 +19,7 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
+import cv2
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -229,7 +230,7 @@ class _Trial:
         recipe, generator = Recipe(), torch.Generator().manual_seed(0)
         order = torch.randperm(len(self.films), generator=generator).numpy()
         for start in range(0, len(order), self.setting.batch):
-            rows = np.sort(order[start : start + self.setting.batch])  # in their order on disk
+            rows = np.sort(order[start : start + self.setting.batch])
             x = finetune.to_input(self.views[rows]).to(self.device)
             yield _changed(x, recipe, generator), torch.from_numpy(self.films.targets[rows])
 
@@ -312,10 +313,12 @@ def _forget(paths: Iterable[Path]) -> None:
 def _generated(folder: Path, count: int) -> list[Path]:
     """Write `count` PNG files of phantoms at GENERATED px; their paths."""
     (folder / "films").mkdir()
-    pictures = [phantom.png(key, GENERATED) for key in phantom.PHANTOMS]
+    pictures = [phantom.draw(key, GENERATED) for key in phantom.PHANTOMS]
     paths = [folder / "films" / f"{i:04}.png" for i in range(count)]
     for i, path in enumerate(paths):
-        path.write_bytes(pictures[i % len(pictures)])
+        picture = pictures[i % len(pictures)].copy()
+        picture.flat[i] ^= 1  # each its own, since a film that is there twice is decoded once
+        cv2.imwrite(str(path), picture)
     return paths
 
 

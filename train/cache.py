@@ -1,12 +1,13 @@
 """Films decoded once: a model input and a thumbnail of each film, kept by content for all tables, audits and runs.
 
 FOLDER/<size>-<reader>/
-  films.sqlite  the film that each file holds, and what was found in it
+  films.sqlite  the film that each file holds, and its properties
   views.bin     (rows, size, size) uint8: image.view of each film, rounded
   thumbs.bin    (rows, SIDE, SIDE) uint8: each whole film, resized to a square
 
 <reader> stands for everything that decides how a film is decoded. Rows are only appended, so processes may read while
-another adds films. The index lists a row once its bytes are on the disk, so decoding can stop at any moment and resume.
+another adds films. The index lists a row once its bytes are on the disk, so decoding can stop at any moment and resume;
+an interruption leaves at most CHUNK rows unused.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple, NoReturn
 
@@ -28,9 +30,11 @@ import filelock
 import numpy as np
 import PIL
 import pydicom
+import tifffile
 from PIL import Image
 from tqdm import tqdm
 
+from cxr_demo import messages
 from cxr_demo.errors import DataError, UnreadableImage
 from cxr_demo.files import sha256_of, to_disk
 from cxr_demo.films import archives, formats, framing, gate, greys, image
@@ -44,9 +48,12 @@ if TYPE_CHECKING:
     from cxr_demo.films.label_tables import Films
 
 #: Versions of the libraries whose changes may alter decoded or resized films.
-VERSIONS = {module.__name__: module.__version__ for module in (cv2, np, PIL, pydicom)}
-#: Modules that decide how a film is read and what is said of its grey values; those that read DICOM come with them.
+VERSIONS = {module.__name__: module.__version__ for module in (cv2, np, PIL, pydicom, tifffile)}
+VERSIONS["imagecodecs"] = metadata.version("imagecodecs")  # loads slowly
+#: Modules that decide how a film is read and which remarks are made on its grey values; `_reader` adds those for DICOM.
 READERS = (archives, formats, framing, gate, greys, image)
+#: Raise it when this module stores other values for the same film.
+FORMAT = 1
 
 #: Films between two writes to disk: the most that an interruption loses and that memory holds.
 CHUNK = 256
@@ -58,16 +65,18 @@ INDEX, VIEWS, THUMBS = "films.sqlite", "views.bin", "thumbs.bin"
 ENTRY = 700
 #: Help of the flag that names the folder.
 FOLDER_HELP = "for decoded films; default: a folder that all commands share"
+#: Sides of decoded films in pixels.
+SIZES = range(8, 4097)
 #: Most films that an error names.
 NAMED = 10
 
 TABLES = """
 CREATE TABLE IF NOT EXISTS films (
-    sha256 TEXT PRIMARY KEY, row INTEGER, film TEXT, kind TEXT, height INTEGER, width INTEGER,
+    row INTEGER PRIMARY KEY, sha256 TEXT UNIQUE, film TEXT, kind TEXT, height INTEGER, width INTEGER,
     pixels TEXT, warnings TEXT, stored TEXT
-) WITHOUT ROWID;
+);
 CREATE TABLE IF NOT EXISTS files (
-    path BLOB PRIMARY KEY, bytes INTEGER, changed INTEGER, sha256 TEXT
+    path BLOB PRIMARY KEY, bytes INTEGER, modified INTEGER, changed INTEGER, sha256 TEXT, fault TEXT
 ) WITHOUT ROWID;
 """
 
@@ -75,8 +84,8 @@ CREATE TABLE IF NOT EXISTS files (
 class Entry(NamedTuple):
     """A line of the table `films`: one finished row."""
 
-    sha256: str  # of the file
     row: int
+    sha256: str  # of the file
     film: str  # Radiograph.sha256: of the file, or of the film within an archive
     kind: str  # format and mode of the file, e.g. "PNG RGBA"
     height: int
@@ -87,10 +96,11 @@ class Entry(NamedTuple):
 
 
 class Stamp(NamedTuple):
-    """Size and time of a file, by which a change is noticed without reading it."""
+    """Size and times of a file, by which a change is noticed without reading it."""
 
     bytes: int
-    changed: int  # ns since 1970
+    modified: int  # ns since 1970
+    changed: int  # the same of name, owner or content: no program sets it back
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,7 +114,7 @@ class Views:
         return len(self.rows)
 
     def __getitem__(self, films: int | slice | np.ndarray) -> np.ndarray:
-        views: np.ndarray = np.array(self.stored[self.rows[films]])
+        views: np.ndarray = np.asarray(self.stored[self.rows[films]])
         return views
 
 
@@ -162,22 +172,22 @@ def decode(films: Films, size: int, folder: Path) -> Decoded:
     """The films as decoded for models of a size, from the store in `folder`; decodes missing and changed files first.
 
     An unreadable file has an entry in `faults`. Of several processes, one decodes while the others wait. DataError if
-    the folder cannot be written, its disk is too small, or its index is damaged.
+    the folder cannot be written, its disk is too small, its index is damaged, or the size is not one of SIZES.
     """
+    if size not in SIZES:
+        raise DataError(f"--size {size} must be from {SIZES.start} to {SIZES.stop - 1}.")
     store = _Store(size, folder)
-    found = store.find(films.paths)
-    faults: dict[int, str] = {}
-    if len(found) < len(films) or not store.is_sound(found.values()):
+    found, faults = store.find(films.paths)
+    if len(found) + len(faults) < len(films) or not store.is_sound(found.values()):
         with store.writing():
-            found = store.find(films.paths)
+            found, faults = store.find(films.paths)
             if not store.is_sound(found.values()):
-                store.drop_damaged(found.values())
-                found = store.find(films.paths)
-            missing = [film for film in range(len(films)) if film not in found]
+                damaged = store.drop(store.damaged(found.values()))
+                found = {film: entry for film, entry in found.items() if entry.sha256 not in damaged}
+            missing = {film: path for film, path in enumerate(films.paths) if film not in found and film not in faults}
             if missing:
-                faults = store.add([films.paths[film] for film in missing], films=len(films))
-                faults = {missing[place]: fault for place, fault in faults.items()}
-                found = store.find(films.paths)
+                added, refused = store.add(missing, films=len(films))
+                found, faults = found | added, faults | refused
     return _decoded(found, faults, len(films), store)
 
 
@@ -187,34 +197,32 @@ def verify(films: Films, size: int, folder: Path) -> None:
     DataError names the films whose stored bytes are damaged; `decode` then decodes them again.
     """
     store = _Store(size, folder)
-    found = store.find(films.paths)
-    with store.writing():
-        damaged = store.drop_damaged(found.values())
+    found, _ = store.find(films.paths)
+    damaged = store.damaged(found.values())
     if damaged:
+        with store.writing():
+            store.drop(damaged)
         names = [films.names[film] for film, entry in sorted(found.items()) if entry.sha256 in damaged]
         raise DataError(
-            f"{store.folder} is damaged: {len(names)} films do not fit their checksums ({', '.join(names[:NAMED])}). "
-            "They are decoded again when they are next used; see whether the disk is sound."
+            f"{store.folder} is damaged in {len(names)} of {len(films)} films, which do not fit their checksums "
+            f"({', '.join(names[:NAMED])}). They are decoded again when they are next used; see whether the disk is "
+            "sound."
         )
 
 
-def others(size: int, folder: Path) -> dict[str, int]:
-    """The folders beside the one in use, with their bytes: of other sizes, other versions, and older layouts."""
+def others(size: int, folder: Path) -> list[Path]:
+    """The stores in a folder beside the one in use: of other sizes, or of other versions."""
     used = _Store(size, folder).folder
-    return {
-        path.name: sum(file.stat().st_size for file in path.iterdir() if file.is_file())
-        for path in sorted(folder.iterdir())
-        if path.is_dir() and path != used
-    }
+    return sorted(index.parent for index in folder.absolute().glob(f"*/{INDEX}") if index.parent != used)
 
 
 @functools.cache
 def _reader() -> str:
-    """Checksum of everything that decides how a film is decoded: library versions, readers and the gate's weights."""
+    """Checksum of everything that decides how a film is decoded: library versions, readers, their words, the gate."""
     readers = [Path(str(module.__file__)) for module in READERS]
     dicom = sorted((Path(str(formats.__file__)).parent / "dicom").glob("*.py"))
-    digest = hashlib.sha256(repr(VERSIONS).encode())
-    for source in (*readers, *dicom, gate.WEIGHTS, Path(__file__)):
+    digest = hashlib.sha256(repr((FORMAT, VERSIONS, messages.texts("warning."))).encode())
+    for source in (*readers, *dicom, gate.WEIGHTS):
         digest.update(sha256_of(source).encode())
     return digest.hexdigest()[:12]
 
@@ -229,29 +237,33 @@ class _Store:
 
     # ------------------------------------------------------------------ reading
 
-    def find(self, paths: Sequence[Path]) -> dict[int, Entry]:
-        """The entries of the files that are decoded and unchanged since, by index among `paths`."""
-        if not self.index.exists():
-            return {}
+    def find(self, paths: Sequence[Path]) -> tuple[dict[int, Entry], dict[int, str]]:
+        """Entries and faults of the files that have not changed since they were read, by index among `paths`."""
+        if not self._exists():
+            return {}, {}
         asked = ((film, os.fsencode(path.absolute()), *_stamp(path)) for film, path in enumerate(paths))
+        fields = ", ".join(f"films.{field}" for field in Entry._fields)
         with self._index() as index:
-            index.execute("CREATE TEMP TABLE asked (film INTEGER, path BLOB, bytes INTEGER, changed INTEGER)")
-            index.executemany("INSERT INTO asked VALUES (?, ?, ?, ?)", asked)
-            found = index.execute(
-                f"SELECT asked.film, {', '.join(f'films.{field}' for field in Entry._fields)} "
-                "FROM asked JOIN files USING (path, bytes, changed) JOIN films USING (sha256)"
+            if not index.execute("SELECT 1 FROM sqlite_master").fetchone():
+                return {}, {}
+            index.execute(
+                "CREATE TEMP TABLE asked (film INTEGER, path BLOB, bytes INTEGER, modified INTEGER, changed INTEGER)"
             )
-            return {film: Entry(*fields) for film, *fields in found}
+            index.executemany("INSERT INTO asked VALUES (?, ?, ?, ?, ?)", asked)
+            known = "FROM asked JOIN files USING (path, bytes, modified, changed)"
+            found = index.execute(f"SELECT asked.film, {fields} {known} JOIN films USING (sha256)")
+            entries = {film: Entry(*values) for film, *values in found}
+            faults = dict(index.execute(f"SELECT asked.film, fault {known} WHERE fault IS NOT NULL").fetchall())
+        return entries, faults
 
     def is_sound(self, entries: Collection[Entry]) -> bool:
-        """Whether SAMPLE of the entries fit their checksums, and all lie within the files."""
-        ordered = sorted(entries, key=lambda entry: entry.row)
-        last = ordered[-1:]
-        few = [ordered[i] for i in np.unique(np.linspace(0, len(ordered) - 1, SAMPLE).astype(int))] if ordered else []
-        return not self._damaged([*few, *last])
+        """Whether SAMPLE of the entries, the last among them, fit their checksums."""
+        ordered = sorted(entries)
+        few = np.unique(np.linspace(0, len(ordered) - 1, SAMPLE).astype(int)) if ordered else ()
+        return not self.damaged(ordered[i] for i in few)
 
-    def _damaged(self, entries: Iterable[Entry]) -> set[str]:
-        """The sha256 of the files whose stored bytes do not fit their checksums."""
+    def damaged(self, entries: Iterable[Entry]) -> set[str]:
+        """The sha256 of the files whose stored bytes do not fit their checksums, or are cut off."""
         views, thumbs = _mapped(self.views, self.size), _mapped(self.thumbs, SIDE)
         rows = min(len(views), len(thumbs))
         return {
@@ -260,6 +272,12 @@ class _Store:
             if entry.row >= rows or _sha256(views[entry.row], thumbs[entry.row]) != entry.stored
         }
 
+    def _exists(self) -> bool:
+        try:
+            return self.index.exists()
+        except OSError as error:
+            raise self._unusable(error.strerror or str(error)) from None
+
     @contextmanager
     def _index(self) -> Iterator[sqlite3.Connection]:
         """The index, open; DataError if it cannot be used."""
@@ -267,7 +285,7 @@ class _Store:
             with closing(sqlite3.connect(self.index, timeout=60)) as index, index:
                 yield index
         except sqlite3.OperationalError as error:
-            raise self._unwritable(str(error)) from None
+            raise self._unusable(str(error)) from None
         except sqlite3.DatabaseError as error:
             raise DataError(
                 f"{self.index} is damaged ({error}); delete {self.folder}, and the films are decoded again."
@@ -287,89 +305,121 @@ class _Store:
                 _say(f"Another process decodes films into {self.folder}; waiting for it.")
                 taken = lock.acquire()
         except OSError as error:
-            raise self._unwritable(error.strerror or str(error)) from None
+            raise self._unusable(error.strerror or str(error)) from None
         with taken:
             yield
 
-    def drop_damaged(self, entries: Iterable[Entry]) -> set[str]:
-        """Forget the films whose stored bytes do not fit their checksums; the sha256 of their files."""
-        damaged = self._damaged(entries)
-        if damaged:
-            with self._index() as index:
-                index.executemany("DELETE FROM films WHERE sha256 = ?", [(sha256,) for sha256 in damaged])
-            _say(f"{len(damaged)} films in {self.folder} were damaged; see whether the disk is sound.")
+    def drop(self, damaged: set[str]) -> set[str]:
+        """Forget the films of these files, whose sha256 it returns."""
+        with self._index() as index:
+            index.executemany("DELETE FROM films WHERE sha256 = ?", [(sha256,) for sha256 in damaged])
+        _say(f"Damaged in {self.folder}, and so decoded again: {len(damaged)}. See whether the disk is sound.")
         return damaged
 
-    def add(self, paths: Sequence[Path], films: int) -> dict[int, str]:
-        """Decode files in parallel and store them chunk by chunk; the faults of unreadable ones, by index.
+    def add(self, paths: Mapping[int, Path], films: int) -> tuple[dict[int, Entry], dict[int, str]]:
+        """Decode files in parallel and store them chunk by chunk: entries, and faults of unreadable ones, by key.
 
         `films` is the number of films that the progress bar counts. DataError if the disk is too small or fails.
         """
-        need = len(paths) * (self.size**2 + SIDE**2 + ENTRY)
-        free = shutil.disk_usage(self.folder).free
+        entries: dict[int, Entry] = {}
+        faults: dict[int, str] = {}
+        self._begin()
+        try:
+            with ThreadPoolExecutor(os.cpu_count()) as pool, _progress(films, len(paths)) as bar:
+                self._refuse_a_small_disk(paths, pool)
+                left = list(paths.items())
+                for start in range(0, len(left), CHUNK):
+                    found, refused = self._add(dict(left[start : start + CHUNK]), pool, bar)
+                    entries |= found
+                    faults |= refused
+        except OSError as error:
+            raise self._unusable(error.strerror or str(error)) from None
+        return entries, faults
+
+    def _begin(self) -> None:
+        """Create the index; names stores that a new one may replace."""
+        with self._index() as index:
+            if index.execute("SELECT 1 FROM sqlite_master").fetchone():
+                return
+            index.execute("BEGIN IMMEDIATE")
+            for statement in TABLES.split(";"):
+                index.execute(statement)
+        older = others(self.size, self.folder.parent)
+        if older:
+            _say(
+                "Films that were decoded at other sizes or by other versions stay; delete these folders if no command "
+                f"needs them: {', '.join(map(str, older))}."
+            )
+
+    def _refuse_a_small_disk(self, paths: Mapping[int, Path], pool: ThreadPoolExecutor) -> None:
+        """DataError if the disk has less space than the films take that are not stored under another path already."""
+        each, free = self.size**2 + SIDE**2 + ENTRY, shutil.disk_usage(self.folder).free
+        if len(paths) * each <= free:
+            return
+        contents = set(pool.map(_content, paths.values()))
+        with self._index() as index:
+            need = each * (len(contents) - len(_stored(index, contents)))
         if need > free:
             raise DataError(
                 f"The decoded films need {need / 1e9:.1f} GB and {self.folder} has {free / 1e9:.1f} GB free; "
                 "free some or name another folder with --cache."
             )
-        faults: dict[int, str] = {}
-        try:
-            with self._index() as index:
-                index.executescript(TABLES)
-            with ThreadPoolExecutor(os.cpu_count()) as pool, _progress(films, len(paths)) as bar:
-                for start in range(0, len(paths), CHUNK):
-                    chunk = dict(enumerate(paths[start : start + CHUNK], start))
-                    faults |= self._add(chunk, pool, bar)
-        except OSError as error:
-            raise self._unwritable(error.strerror or str(error)) from None
-        return faults
 
-    def _add(self, paths: Mapping[int, Path], pool: ThreadPoolExecutor, bar: tqdm[NoReturn]) -> dict[int, str]:
-        """Decode and store a chunk of files; the faults of unreadable ones, by key."""
+    def _add(
+        self, paths: Mapping[int, Path], pool: ThreadPoolExecutor, bar: tqdm[NoReturn]
+    ) -> tuple[dict[int, Entry], dict[int, str]]:
+        """Decode and store a chunk of files: entries, and faults of unreadable ones, by key."""
         stamps = {film: _stamp(path) for film, path in paths.items()}  # before reading, so that a change is noticed
         contents = dict(zip(paths, pool.map(_content, paths.values()), strict=True))
         with self._index() as index:
-            stored = {content for content in contents.values() if _holds(index, content)}
-            (row,) = index.execute("SELECT COALESCE(MAX(row) + 1, 0) FROM films").fetchone()
+            stored = _stored(index, set(contents.values()))
+            (last,) = index.execute("SELECT COALESCE(MAX(row), -1) FROM films").fetchone()
+        # never over bytes that another process may have mapped
+        start = max(last + 1, *(_rows(path, side) for path, side in ((self.views, self.size), (self.thumbs, SIDE))))
         new = [film for film, content in contents.items() if content not in stored]
         bar.update(len(paths) - len(new))
+        added: list[Entry] = []
         faults: dict[int, str] = {}
-        entries: list[Entry] = []
-        with _open_at(self.views, row * self.size**2) as views, _open_at(self.thumbs, row * SIDE**2) as thumbs:
+        passing: set[int] = set()  # films with a fault that another try may not have
+        with _open_at(self.views, start * self.size**2) as views, _open_at(self.thumbs, start * SIDE**2) as thumbs:
             for film, result in zip(new, pool.map(lambda film: _read(paths[film], self.size), new), strict=True):
                 bar.update()
+                content = contents[film]
                 if isinstance(result, UnreadableImage):
                     faults[film] = str(result)
-                elif _stamp(paths[film]) != stamps[film]:
+                    if content is None:
+                        passing.add(film)
+                elif content is None or _stamp(paths[film]) != stamps[film]:
                     faults[film] = f"{paths[film].name} changed while it was read; try again."
-                elif contents[film] not in stored:
+                    passing.add(film)
+                elif content not in stored:
                     view, thumb, seen = result
                     views.write(view.data)
                     thumbs.write(thumb.data)
-                    entries.append(Entry(contents[film], row + len(entries), **seen, stored=_sha256(view, thumb)))
-                    stored.add(contents[film])
+                    stored[content] = Entry(start + len(added), content, **seen, stored=_sha256(view, thumb))
+                    added.append(stored[content])
             to_disk(views)  # before the index lists the rows
             to_disk(thumbs)
         lines = [
-            (os.fsencode(path.absolute()), *stamps[film], contents[film])
+            (os.fsencode(path.absolute()), *stamps[film], contents[film], faults.get(film))
             for film, path in paths.items()
-            if film not in faults
+            if film not in passing
         ]
         with self._index() as index:
-            index.executemany(f"INSERT INTO films VALUES ({', '.join('?' * len(Entry._fields))})", entries)
-            index.executemany("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?)", lines)
-        return faults
+            index.executemany(f"INSERT INTO films VALUES ({', '.join('?' * len(Entry._fields))})", added)
+            index.executemany("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?)", lines)
+        return {film: stored[content] for film, content in contents.items() if film not in faults and content}, faults
 
-    def _unwritable(self, why: str) -> DataError:
+    def _unusable(self, why: str) -> DataError:
         return DataError(
-            f"{self.folder} cannot be used: {why}; free the disk, or name another folder with --cache. "
-            "Films that are decoded stay."
+            f"{self.folder} cannot be used: {why}. Mend that, or name another folder with --cache; films that are "
+            "decoded stay."
         )
 
 
 def _decoded(found: Mapping[int, Entry], faults: Mapping[int, str], n: int, store: _Store) -> Decoded:
     """The record of `n` films with these entries and faults."""
-    empty = Entry("", -1, "", "", 0, 0, "", "", "")
+    empty = Entry(-1, "", "", "", 0, 0, "", "", "")
     entries = [found.get(film, empty) for film in range(n)]
     return Decoded(
         store.folder,
@@ -384,16 +434,19 @@ def _decoded(found: Mapping[int, Entry], faults: Mapping[int, str], n: int, stor
     )
 
 
-def _content(path: Path) -> str:
-    """The sha256 of a file; for a path that is no readable file the path, as which it has its own fault."""
+def _content(path: Path) -> str | None:
+    """The sha256 of a file; None for a path that is no file or cannot be opened, whose fault `_read` finds."""
     try:
-        return sha256_of(path) if path.is_file() else str(path)
+        return sha256_of(path) if path.is_file() else None
     except (OSError, ValueError):
-        return str(path)
+        return None
 
 
-def _holds(index: sqlite3.Connection, sha256: str) -> bool:
-    return index.execute("SELECT 1 FROM films WHERE sha256 = ?", (sha256,)).fetchone() is not None
+def _stored(index: sqlite3.Connection, contents: Collection[str | None]) -> dict[str | None, Entry]:
+    """The entries of the files with these sha256 that are stored, by sha256."""
+    query = f"SELECT {', '.join(Entry._fields)} FROM films WHERE sha256 = ?"
+    found = (index.execute(query, (content,)).fetchone() for content in contents if content is not None)
+    return {entry.sha256: entry for entry in (Entry(*values) for values in found if values)}
 
 
 def _read(path: Path, size: int) -> tuple[np.ndarray, np.ndarray, dict[str, Any]] | UnreadableImage:
@@ -422,12 +475,12 @@ def _kind(path: Path) -> str:
 
 
 def _stamp(path: Path) -> Stamp:
-    """Size and time of change of a file; 0 if it does not exist."""
+    """Size and times of a file; 0 if it does not exist."""
     try:
         found = path.stat()
     except (OSError, ValueError):
-        return Stamp(0, 0)
-    return Stamp(found.st_size, found.st_mtime_ns)
+        return Stamp(0, 0, 0)
+    return Stamp(found.st_size, found.st_mtime_ns, found.st_ctime_ns)
 
 
 def _sha256(*arrays: np.ndarray) -> str:
@@ -439,9 +492,17 @@ def _sha256(*arrays: np.ndarray) -> str:
 
 def _mapped(path: Path, side: int) -> np.ndarray:
     """The whole pictures (rows, side, side) uint8 in a file, mapped from disk; none if it does not exist."""
-    rows = path.stat().st_size // side**2 if path.exists() else 0
-    shape = (rows, side, side)
-    return np.memmap(path, np.uint8, "r", shape=shape) if rows else np.zeros(shape, np.uint8)
+    shape = (_rows(path, side), side, side)
+    return np.memmap(path, np.uint8, "r", shape=shape) if shape[0] else np.zeros(shape, np.uint8)
+
+
+def _rows(path: Path, side: int) -> int:
+    """The number of whole pictures in a file; 0 if it does not exist."""
+    try:
+        with path.open("rb") as file:  # opened, since a network's file system may know an older length
+            return os.fstat(file.fileno()).st_size // side**2
+    except FileNotFoundError:
+        return 0
 
 
 @contextmanager

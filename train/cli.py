@@ -288,9 +288,6 @@ def _cache(arguments: argparse.Namespace) -> int:
     for name, warnings in warned:
         print(f"  {name}: {warnings}")
     print(f"{len(decoded.views()):,} films at {arguments.size} px in {decoded.folder}.")
-    if others := cache.others(arguments.size, folder):
-        named = ", ".join(f"{name} ({size / 1e6:,.0f} MB)" for name, size in others.items())
-        print(f"Beside it, of other sizes or other versions; delete them if you do not need them: {named}.")
     return 0
 
 
@@ -349,7 +346,7 @@ def _try_out(plan: Plan) -> int:
         batch = min(recipe.batch, max(2, len(few) // 4))
         brief = replace(recipe, batch=batch, accumulate=min(recipe.accumulate, batch), **short)
         tried = replace(plan, recipe=brief, folds=2, start_run=None, digest=runs.digest(few))
-        _run(tried, few, Path(folder) / "run", None, most_steps=1)
+        _run(tried, few, Path(folder) / "run", Path(plan.cache or f"{folder}/cache"), most_steps=1)
     print("Everything ran; nothing was kept.")
     return 0
 

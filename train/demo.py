@@ -55,8 +55,8 @@ def run(folder: Path, main: Callable[[Sequence[str]], int], say: Callable[[str],
     if (films.parent / "images" / FIRST_DRAWN).exists():
         fit += ["--accept", "copies-across-patients:the demonstration's films are drawn from one anatomy"]
     for words in (
-        ["audit", *common, "--out", str(folder / "audit")],
-        ["cache", *common, "--out", str(folder / "cache")],
+        ["audit", *common, "--out", str(folder / "audit"), "--cache", str(folder / "cache")],
+        ["cache", *common, "--cache", str(folder / "cache")],
         [*fit, "--trained-on", "Films at hand, for a demonstration."],
         ["evaluate", str(folder / "run")],
         ["publish", str(folder / "run"), "your-name/demo", "--dry-run"],

@@ -10,6 +10,7 @@ import torch
 
 from cxr_demo.errors import CxrError, DataError
 from train import distil, runs
+from train.cache import SIZES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
 
 #: Bounds of a recipe's numbers: lowest and highest value, and whether the highest is allowed.
 BOUNDS = {
-    "size": (8, 4096, True),
-    "coarse_size": (8, 4096, True),
+    "size": (SIZES.start, SIZES.stop - 1, True),
+    "coarse_size": (SIZES.start, SIZES.stop - 1, True),
     "head_epochs": (0, 10_000, True),
     "coarse_epochs": (0, 10_000, True),
     "epochs": (0, 10_000, True),

@@ -82,7 +82,7 @@ class Plan:
     datasets: tuple[str, ...] = ()  # names of the films' data sets on the Hub
     notes: tuple[str, ...] = ()  # the user's own sentences for the models' cards
     command: str = ""
-    cache: str = ""  # folder of decoded films; empty: in the run
+    cache: str = ""  # folder of decoded films; empty: the one that all commands share
     digest: str = ""  # of the films, patients and targets
 
     def dumps(self) -> str:

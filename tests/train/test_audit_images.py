@@ -9,7 +9,7 @@ from cxr_demo.films.gate import edges
 from cxr_demo.films.label_tables import read_tables
 from tests.support.defects import COPIES, plant_copies, spoil
 from train import cache
-from train.audit import duplicates, orientation, thumbs
+from train.audit import duplicates, files, orientation, thumbs
 from train.audit.base import Severity, Subject
 from train.demo import draw
 
@@ -100,6 +100,49 @@ def test_drawn_films_that_lie_wrong_are_found(tmp_path):
     for name, spoiled in planted.rows.items():
         assert rows[name] >= set(spoiled.tolist()), name
     assert len(set.union(*rows.values())) <= 24 + 0.01 * len(films)
+
+
+def _spoilt(clouds, defect):
+    """Films of which number 7 has a defect."""
+    path = clouds.paths[7]
+    pixels = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+    if defect == "copy":
+        path.write_bytes(clouds.paths[2].read_bytes())
+    elif defect == "mirrored copy":
+        cv2.imwrite(str(path), cv2.imread(str(clouds.paths[2]), cv2.IMREAD_GRAYSCALE)[:, ::-1])
+    else:
+        changed = {
+            "flat": 100 + pixels // 64,
+            "colour": cv2.cvtColor(pixels, cv2.COLOR_GRAY2BGR),
+            "small": cv2.resize(pixels, (100, 100)),
+            "wide": cv2.resize(pixels, (900, 256)),
+        }
+        cv2.imwrite(str(path), changed.get(defect, pixels))
+    if defect == "cut off":
+        path.write_bytes(path.read_bytes()[:99])
+    return Subject(clouds, decoded=decoded(clouds))
+
+
+@pytest.mark.parametrize(
+    ("check", "defect", "id_", "reason"),
+    [
+        (files.unreadable, "cut off", "unreadable-files", "7.png"),
+        (files.flat, "flat", "flat-films", "Its grey values spread by"),
+        (files.kinds, "colour", "mixed-files", "It is stored as PNG RGB, most as PNG L."),
+        (files.small, "small", "small-films", "It has 100 x 100 pixels."),
+        (files.unusual, "wide", "unusual-sizes", "It has 900 x 256 pixels."),
+        (duplicates.copies, "copy", "copies-across-patients", "Has the same pixels as 2.png of patient p2"),
+        (duplicates.copies, "mirrored copy", "copies-across-patients", "Looks like a copy, mirrored, of 2.png"),
+    ],
+)
+def test_a_planted_film_is_suspected_with_its_reason(clouds, check, defect, id_, reason):
+    assert not list(check(Subject(clouds, decoded=decoded(clouds))))
+    (finding,) = check(_spoilt(clouds, defect))
+    assert finding.id == id_
+    (suspect,) = finding.suspects
+    assert suspect.film == 7
+    assert reason in suspect.reason
+    assert not list(check(Subject(clouds))), "without files it says nothing"
 
 
 def test_few_films_say_nothing(clouds):

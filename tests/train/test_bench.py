@@ -76,7 +76,7 @@ def test_the_librarys_loader_gives_the_films_that_the_cache_holds(folder, tmp_pa
 def test_without_a_folder_films_are_generated_at_the_size_of_nihs(tmp_path):
     paths = bench._generated(tmp_path, 6)
     assert {image.read(path).pixels.shape for path in paths} == {(1024, 1024)}
-    assert paths[0].read_bytes() == paths[5].read_bytes() != paths[1].read_bytes()
+    assert len({path.read_bytes() for path in paths}) == 6, "else the cache would decode fewer"
 
 
 def test_a_folder_without_films_is_refused_by_name(tmp_path):

@@ -1,4 +1,4 @@
-"""Films decoded once: what is kept is what the page would show the model, for all tables and runs."""
+"""Films decoded once: the page would show the model the same, and all tables and runs share them."""
 
 import contextlib
 import dataclasses
@@ -69,7 +69,7 @@ def store_of(folder: Path) -> Path:
 
 def entries(store: Path) -> list[tuple[object, ...]]:
     with sqlite3.connect(store / cache.INDEX) as index:
-        return index.execute("SELECT * FROM films ORDER BY row").fetchall()
+        return index.execute("SELECT sha256, row FROM films ORDER BY row").fetchall()
 
 
 def views_of(films: label_tables.Films, folder: Path, size: int = SIZE) -> np.ndarray:
@@ -89,7 +89,7 @@ def test_each_view_is_what_the_page_would_show_the_model(tmp_path):
     assert (views[2:4] == np.stack([views[2], views[3]])).all()
 
 
-def test_it_knows_of_each_film_what_a_reader_would_say(tmp_path):
+def test_it_keeps_the_readers_properties_of_each_film(tmp_path):
     films = plant(tmp_path, 3)
     decoded = cache.decode(films, SIZE, tmp_path / "cache")
     assert decoded.faults.tolist() == ["", "", ""]
@@ -175,7 +175,7 @@ def test_a_build_that_was_killed_goes_on_and_decodes_nothing_twice(tmp_path, mon
     cache.verify(films, SIZE, folder)
 
 
-def test_bytes_that_an_interrupted_write_left_are_overwritten(tmp_path):
+def test_bytes_that_an_interrupted_write_left_are_passed_over(tmp_path):
     films = plant(tmp_path, 6)
     before = views_of(films.take(np.arange(3)), tmp_path / "cache")
     for name in (cache.VIEWS, cache.THUMBS):
@@ -218,14 +218,53 @@ def test_a_film_that_changes_while_it_is_read_is_not_kept(tmp_path, monkeypatch)
     assert (views_of(films, tmp_path / "cache")[1] == shown(films.paths[1])).all()
 
 
-def test_another_size_has_a_store_of_its_own_and_is_named(tmp_path):
+def test_another_size_has_a_store_of_its_own_which_is_named_and_no_other_folder(tmp_path, capsys):
     films = plant(tmp_path, 6)
     every = views_of(films, tmp_path / "cache")
+    store = store_of(tmp_path / "cache")
+    (tmp_path / "cache" / "valuable").mkdir()
+    capsys.readouterr()
     assert views_of(films, tmp_path / "cache", 16).shape == (6, 16, 16)
+    assert f"delete these folders if no command needs them: {store}.\n" in capsys.readouterr().err
     assert (views_of(films, tmp_path / "cache") == every).all()
-    ((name, size),) = cache.others(SIZE, tmp_path / "cache").items()
-    assert name.startswith("16-")
-    assert size > 6 * (16**2 + gate.SIDE**2)
+    assert "delete" not in capsys.readouterr().err, "said once"
+
+
+def test_stored_bytes_are_never_written_over(tmp_path):
+    """Another process may have them mapped, also those of a film that was dropped."""
+    films = plant(tmp_path, 6)
+    views_of(films, tmp_path / "cache")
+    store = cache._Store(SIZE, tmp_path / "cache")
+    before = store.views.read_bytes()
+    found, _ = store.find(films.paths)
+    store.drop({found[5].sha256})
+    cv2.imwrite(str(films.paths[0]), noise(99))
+    views = views_of(films, tmp_path / "cache")
+    assert store.views.read_bytes()[: len(before)] == before
+    assert (views[0] == shown(films.paths[0])).all()
+    assert (views[5] == shown(films.paths[5])).all()
+
+
+def test_a_change_is_noticed_though_size_and_time_are_set_back(tmp_path):
+    films = plant(tmp_path, 3)
+    path = films.paths[1].with_suffix(".bmp")
+    films.paths[1].rename(path)
+    cv2.imwrite(str(path), noise(5))
+    films = dataclasses.replace(films, paths=(films.paths[0], path, films.paths[2]))
+    views_of(films, tmp_path / "cache")
+    times, length = (path.stat().st_atime_ns, path.stat().st_mtime_ns), path.stat().st_size
+    cv2.imwrite(str(path), noise(99))
+    os.utime(path, ns=times)
+    assert (path.stat().st_size, path.stat().st_mtime_ns) == (length, times[1])
+    assert (views_of(films, tmp_path / "cache")[1] == shown(path)).all()
+
+
+def test_an_index_that_was_only_begun_is_made_anew(tmp_path):
+    films = plant(tmp_path, 3)
+    store = cache._Store(SIZE, tmp_path / "cache")
+    store.folder.mkdir(parents=True)
+    store.index.touch()
+    assert (views_of(films, tmp_path / "cache")[1] == shown(films.paths[1])).all()
 
 
 @pytest.mark.parametrize("name", [cache.VIEWS, cache.THUMBS])
@@ -237,7 +276,7 @@ def test_a_file_that_was_cut_off_is_mended(tmp_path, monkeypatch, capsys, name):
     names = decoded(monkeypatch)
     assert (views_of(films, tmp_path / "cache") == before).all()
     assert names == ["0005.png"]
-    assert "1 films in" in capsys.readouterr().err
+    assert "so decoded again: 1. See whether the disk is sound" in capsys.readouterr().err
     cache.verify(films, SIZE, tmp_path / "cache")
 
 
@@ -260,7 +299,7 @@ def test_a_flipped_bit_is_found_and_its_film_decoded_anew(tmp_path, monkeypatch)
     content[2 * SIZE * SIZE + 100] ^= 1  # of row 2, which is not in the sample
     path.write_bytes(content)
     cache.decode(films, SIZE, tmp_path / "cache")
-    with pytest.raises(DataError, match=re.escape("1 films do not fit their checksums (0002.png)")):
+    with pytest.raises(DataError, match=re.escape("in 1 of 40 films, which do not fit their checksums (0002.png)")):
         cache.verify(films, SIZE, tmp_path / "cache")
     names = decoded(monkeypatch)
     assert (views_of(films, tmp_path / "cache") == before).all()
@@ -273,7 +312,7 @@ def test_damage_all_over_is_noticed_on_opening_and_mended(tmp_path, capsys):
     path = store_of(tmp_path / "cache") / cache.VIEWS
     path.write_bytes((np.frombuffer(path.read_bytes(), np.uint8) ^ 1).tobytes())
     assert (views_of(films, tmp_path / "cache") == before).all()
-    assert "40 films in" in capsys.readouterr().err
+    assert "so decoded again: 40." in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("change", ["version", "source"])
@@ -304,6 +343,10 @@ def test_films_that_cannot_be_read_are_named_together_and_the_others_kept(tmp_pa
     found = cache.decode(films, SIZE, tmp_path / "cache")
     assert found.readable.sum() == 14
     assert all(films.names[i] in found.faults[i] for i in (*range(3, 18), 20))
+    with monkeypatch.context() as patch:
+        names = decoded(patch)
+        assert (cache.decode(films, SIZE, tmp_path / "cache").faults == found.faults).all()
+        assert names == [films.names[20]], "faults are kept, unless the file is not there"
     assert not found.thumbs[3].any()
     assert found.thumbs[2].any()
     with pytest.raises(DataError) as caught:
@@ -323,11 +366,15 @@ def test_a_disk_too_small_is_said_before_anything_is_decoded(tmp_path, monkeypat
     films = plant(tmp_path, 4)
     names = decoded(monkeypatch)
     usage = cache.shutil.disk_usage(tmp_path)
-    monkeypatch.setattr(cache.shutil, "disk_usage", lambda _: usage._replace(free=4 * 10**9))
-    with pytest.raises(DataError, match=r"need 6\.4 GB and .* has 4\.0 GB free; .* --cache"):
-        cache.decode(films, 40_000, tmp_path / "cache")
+    monkeypatch.setattr(cache.shutil, "disk_usage", lambda _: usage._replace(free=4 * 10**7))
+    with pytest.raises(DataError, match=r"need 0\.1 GB and .* has 0\.0 GB free; .* --cache"):
+        cache.decode(films, 4096, tmp_path / "cache")
     assert names == []
     cache.decode(films, SIZE, tmp_path / "cache")
+    monkeypatch.setattr(cache.shutil, "disk_usage", lambda _: usage._replace(free=0))
+    for path in films.paths:
+        os.utime(path)
+    assert (views_of(films, tmp_path / "cache")[1] == shown(films.paths[1])).all(), "it is there, whatever its time"
 
 
 def test_a_write_that_fails_is_said_and_the_build_goes_on_from_there(tmp_path, monkeypatch):
@@ -338,7 +385,7 @@ def test_a_write_that_fails_is_said_and_the_build_goes_on_from_there(tmp_path, m
 
     with monkeypatch.context() as patch:
         patch.setattr(cache, "to_disk", full)
-        with pytest.raises(DataError, match="cannot be used: No space left on device; free the disk"):
+        with pytest.raises(DataError, match="cannot be used: No space left on device"):
             cache.decode(films, SIZE, tmp_path / "cache")
     assert (views_of(films, tmp_path / "cache")[1] == shown(films.paths[1])).all()
 
@@ -350,12 +397,23 @@ def test_a_folder_that_cannot_be_made_is_said(tmp_path):
         cache.decode(films, SIZE, tmp_path / "cache")
 
 
+def test_a_name_in_another_encoding_is_a_name(tmp_path):
+    films = plant(tmp_path, 3)
+    folder = tmp_path / os.fsdecode(b"R\xf8ntgen")
+    (tmp_path / "images").rename(folder)
+    paths = [folder / path.name for path in films.paths]
+    paths[1].unlink()
+    found = cache.decode(dataclasses.replace(films, paths=tuple(paths)), SIZE, tmp_path / "cache")
+    assert found.readable.tolist() == [True, False, True]
+    assert "0001.png" in found.faults[1]
+
+
 def test_memory_follows_the_chunk_and_not_the_number_of_films_on_a_slow_disk(tmp_path, monkeypatch):
     films = plant(tmp_path, 200, side=40)
     monkeypatch.setattr(cache, "CHUNK", 8)
     # so that decoders could run ahead of what is written
     monkeypatch.setattr(cache.tqdm, "update", lambda *_: time.sleep(0.01))
-    gate.look(image.read(films.paths[0]))  # the first film imports what reads and judges it
+    gate.look(image.read(films.paths[0]))  # the first film imports the modules that read and judge it
     tracemalloc.start()
     try:
         cache.decode(films, 256, tmp_path / "cache").views()
@@ -376,7 +434,7 @@ def test_two_processes_that_want_the_same_films_decode_them_once(tmp_path):
     cache.verify(films, SIZE, tmp_path / "cache")
 
 
-def test_progress_is_in_plain_lines_where_nobody_watches(tmp_path, capsys):
+def test_progress_is_in_plain_lines_in_a_log(tmp_path, capsys):
     cache.decode(plant(tmp_path, 5), SIZE, tmp_path / "cache")
     said = capsys.readouterr().err
     assert "\r" not in said

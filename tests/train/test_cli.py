@@ -15,7 +15,7 @@ from cxr_demo.case import Case
 from cxr_demo.films import image, phantom
 from cxr_demo.models import registry
 from tests.support.training import LABELS, TINY, flags, plant
-from train import cli, demo
+from train import cache, cli, demo
 
 FINDINGS = ["--labels", *LABELS]
 ROOT = Path(__file__).parents[2]
@@ -136,12 +136,20 @@ def test_a_model_says_which_films_it_learnt_from_and_is_measured_on_the_findings
     assert "bundled:nih14 was trained on: 3,160 frontal films" in capsys.readouterr().out
 
 
-def test_a_dry_run_goes_through_everything_and_leaves_nothing(films, accepted, tmp_path, capsys):
+def test_a_dry_run_goes_through_everything_and_leaves_nothing(films, accepted, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(cache, "shared_folder", lambda: tmp_path / "shared")
     run = tmp_path / "run"
     command = ["fit", str(films), *FINDINGS, "--out", str(run), *flags(TINY), *accepted, "--dry-run"]
     assert cli.main(command) == 0
     assert "nothing was kept" in capsys.readouterr().out
     assert not run.exists()
+    assert not (tmp_path / "shared").exists()
+
+
+@pytest.mark.parametrize("command", ["audit", "cache"])
+def test_a_size_out_of_range_is_refused(films, capsys, command):
+    assert cli.main([command, str(films), *FINDINGS, "--size", "0"]) == 2
+    assert "--size 0 must be from 8 to 4096" in capsys.readouterr().err
 
 
 def test_films_are_decoded_once_and_checked(films, tmp_path, capsys):
@@ -230,7 +238,7 @@ def test_a_run_is_found_from_another_folder_whatever_its_table_is_called(films, 
     assert cli.main(["resume", "run"]) == 0
 
 
-def test_folds_may_be_trained_by_jobs_of_their_own(films, accepted, tmp_path, capsys):
+def test_folds_may_be_trained_by_jobs_of_their_own(films, accepted, tmp_path, capsys, monkeypatch):
     quick = flags(replace(TINY, coarse_epochs=0, epochs=1))
     words = ["fit", str(films), *FINDINGS, "--folds", "2", *quick, *accepted]
     assert cli.main([*words, "--out", str(tmp_path / "whole")]) == 0
@@ -244,6 +252,8 @@ def test_folds_may_be_trained_by_jobs_of_their_own(films, accepted, tmp_path, ca
     ]
     assert [job.wait() for job in jobs] == [0, 0]
     assert not (run / "all").exists()
+    # the run knows where its decoded films are
+    monkeypatch.setattr(cache, "shared_folder", lambda: pytest.fail("it looks elsewhere"))
     capsys.readouterr()
     assert cli.main(["resume", str(run), "--fold", "2"]) == 2
     assert "this run has the models 0, 1, all" in capsys.readouterr().err
@@ -252,7 +262,6 @@ def test_folds_may_be_trained_by_jobs_of_their_own(films, accepted, tmp_path, ca
     assert f"all is trained. After the others: python -m train resume {run}" in said
     assert cli.main(["resume", str(run)]) == 0
     assert "epoch" not in capsys.readouterr().out, "all of them were trained"
-    assert not (run / "cache").exists(), "the run knows where its decoded films are"
     for name in ("fold-0", "fold-1", "all"):
         weights = [(tmp_path / folder / name / "model.safetensors").read_bytes() for folder in ("whole", "jobs")]
         assert weights[0] == weights[1]

@@ -403,7 +403,7 @@ def test_the_model_is_calibrated_and_sees_films_as_the_trainer_did(run):
 def test_out_of_fold_scores_come_from_the_model_that_never_saw_the_patient(run):
     stored = np.load(run / "run" / "out_of_fold.npz")
     films = label_tables.read_tables([run / "films" / "labels.csv"], LABELS)
-    views = cache.decode(films, 32, run / "run" / "cache").views()
+    views = cache.decode(films, 32, cache.shared_folder()).views()
     own = model_folder.load(run / "run" / "fold-1", "fold")
     rows = stored["fold"] == 1
     logits = own.logits(finetune.to_range(finetune.to_input(views[rows]))).numpy()
@@ -416,7 +416,7 @@ def test_out_of_fold_scores_come_from_the_model_that_never_saw_the_patient(run):
 def again(run: Path, folder: Path, *, say=lambda _: None, labels=LABELS, **changes) -> runs.Run:
     """The run of the fixture, or one that differs from it, as an object."""
     films = label_tables.read_tables([run / "films" / "labels.csv"], labels)
-    decoded = cache.decode(films, 32, run / "run" / "cache")
+    decoded = cache.decode(films, 32, cache.shared_folder())
     plan = dataclasses.replace(runs.loads(run / "run"), labels=labels, digest=runs.digest(films), **changes)
     return runs.Run(folder, plan, films, decoded.views(), decoded.checksums.tolist(), say)
 

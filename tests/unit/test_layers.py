@@ -62,6 +62,7 @@ OWNERS = {
 }
 FOR_TRAIN = {
     "types",
+    "messages",
     "errors",
     "files",
     "tables",

@@ -139,7 +139,7 @@ def _conflicts(subject: Subject, copy: Copy) -> list[str]:
 def _suspect(subject: Subject, copy: Copy, label: str | None = None) -> Suspect:
     """The later film of a copy as suspect, or one of its labels."""
     films, other = subject.films, copy.other
-    what = "Has the same pixels as" if copy.exact else f"Decoded like a copy{copy.how and ', ' + copy.how + ','} of"
+    what = "Has the same pixels as" if copy.exact else f"Looks like a copy{copy.how and ', ' + copy.how + ','} of"
     of = (
         "the same patient" if films.patients[copy.film] == films.patients[other] else f"patient {films.patients[other]}"
     )

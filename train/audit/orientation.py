@@ -41,7 +41,7 @@ def _order(cells: Undo, directions: np.ndarray) -> np.ndarray:
     """The order of the columns of `edges` that gives the edges of transformed films.
 
     `cells` moves the cells as the transform moves pixels; direction d of a transformed film was `directions[d]` before,
-    in bins anticlockwise from "brighter to the right".
+    in bins clockwise from "brighter to the right".
     """
     columns = np.arange(CELLS * CELLS * DIRECTIONS).reshape(1, CELLS, CELLS, DIRECTIONS)
     order: np.ndarray = cells(columns)[..., directions % DIRECTIONS].ravel()
