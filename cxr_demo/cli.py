@@ -234,6 +234,8 @@ def _explain(arguments: argparse.Namespace) -> int:
     def work(path: Path, film: Radiograph, name: str) -> None:
         if recipe and film.sha256 != recipe["sha256"]:
             raise UnreadableImage(f"{path.name} is not the film that {arguments.source} was made from.")
+        folder = arguments.out / name
+        _refuse_another(folder, film)
         case = Case(model, film)
         prediction = case.predict()
         for warning in prediction.warnings:
@@ -243,12 +245,24 @@ def _explain(arguments: argparse.Namespace) -> int:
         labels = wanted or [prediction.labels[i] for i in prediction.ranked()[:3]]
         first = report.index_of(prediction.labels, labels[0]) if wanted else None
         result = complete(case, explanations, finding=first, boxes=boxes)
-        folder = arguments.out / name
         export.save(folder, result, labels)
         print(folder, flush=True)
 
     correction, boxes = (recipe["correction"], recipe["boxes"]) if recipe else (None, ())
     return _each(arguments.files, work, partial(_put_right, look=arguments.correct, correction=correction))
+
+
+def _refuse_another(folder: Path, film: Radiograph) -> None:
+    """UnreadableImage if a folder holds the result of another film, as of another patient's `view1_frontal.jpg`."""
+    try:
+        known = json.loads((folder / "result.json").read_text(encoding="utf-8"))["sha256"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return
+    if known != film.sha256:
+        raise UnreadableImage(
+            f"{folder} holds the result of another film of this name, with the sha256 {known[:12]}...: give this one "
+            "another --out, or delete that folder."
+        )
 
 
 def _make(folder: Path) -> None:

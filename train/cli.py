@@ -108,7 +108,7 @@ def _add_fit(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     fit = commands.add_parser("fit", help="audit, then train by folds of patients or by a split", allow_abbrev=False)
     _add_films(fit)
     fit.add_argument("--out", type=Path, required=True, metavar="RUN")
-    fit.add_argument("--name", help="of the model; default: the task")
+    fit.add_argument("--name", help="of the model; default: the name of RUN")
     fit.add_argument("--folds", type=int, default=5, help="default: 5")
     fit.add_argument("--only-folds", action="store_true", help="no model of all films: to measure with, see benchmark")
     fit.add_argument("--split", metavar="CSV", help="train one model of its part `train` instead; or: official")
@@ -298,7 +298,7 @@ def _fit(arguments: argparse.Namespace) -> int:
     from train.runs import Plan
 
     plan = Plan(
-        name=arguments.name or arguments.task,
+        name=arguments.name or arguments.out.resolve().name,
         films=tuple(map(_absolute, arguments.films)),
         labels=_labels(arguments),
         recipe=_with_absolute_backbone(recipe.of_arguments(arguments)),
@@ -479,6 +479,8 @@ def _publish(arguments: argparse.Namespace) -> int:
         )
         if arguments.dry_run:
             print(publish.listing(staged))
+        print(publish.searched(arguments.run_folder))
+        if arguments.dry_run:
             print(
                 f"Would be published as {arguments.repo}, {'public' if arguments.public else 'private'}, under the "
                 f"licence {model_folder.read_spec(staged).licence}."

@@ -181,14 +181,14 @@ def shares(labels: tuple[str, ...], hits: np.ndarray, patients: np.ndarray, subs
 
 
 def at_cutoffs(films: Films, present: np.ndarray) -> list[Score]:
-    """Sensitivity, specificity and precision per finding of decisions `present` (N, L), and their means.
+    """Sensitivity, specificity and precision of decisions `present` (N, L) per finding with enough films, and means.
 
     The precision holds for the prevalence among these films.
     """
     known, truth = (films.targets == 0) | (films.targets == 1), films.targets == 1
     found: list[Score] = []
     for name, rows in zip(DECISIONS, (known & truth, known & ~truth, known & present), strict=True):
-        hits = np.where(rows, present == truth, np.nan)
+        hits = np.where(rows & enough(films.targets), present == truth, np.nan)
         found += shares(films.labels, hits, films.patients, "all sources", f"{name} {AT_CUTOFF}")
     return found
 

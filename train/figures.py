@@ -49,7 +49,7 @@ def of_run(run: Path, films_of: Callable[[Plan], Films], *, part: str, again: bo
     DataError if the run is not finished or its split has no such part.
     """
     plan = runs.loads(run)
-    films = films_of(plan)
+    films = every = films_of(plan)
     if not plan.split:
         return table(films, runs.measure_again(run, plan, films) if again else _of_folds(run))
     rows = splits.parts(films, plan.split) == part
@@ -69,7 +69,7 @@ def of_run(run: Path, films_of: Callable[[Plan], Films], *, part: str, again: bo
         f"Measured on the {part} part of the split {plan.split}: {len(films)} films of {len(set(films.patients))} "
         f"patients, opened {times} time{'s' * (times > 1)}. Intervals: 95 %, patient bootstrap."
     )
-    runs.describe(run / "all", plan, scores, said)
+    runs.describe(run / "all", plan, every, scores, said)
     warning = "\nIt was opened before: what was chosen since is no longer measured on unseen films." * (times > 1)
     return f"{said}\n\n{table(films, scores)}{warning}"
 
@@ -94,16 +94,18 @@ def of_model(what: str, films: Films) -> str:
 def table(films: Films, scores: Sequence[Score]) -> str:
     """A line per finding over all films, beside the AUROC without pixels; then the mean AUROC of each stratum."""
     blind = _without_pixels(films)
+    known = dict(zip(films.labels, ((films.targets == 0) | (films.targets == 1)).sum(0).tolist(), strict=True))
     cells = {(s.finding, s.metric): s for s in scores if s.subset == "all sources"}
     lines = [f"{'finding':<20}{'films':>7}{'share':>7}  {'AUROC':<18}  {'average precision':<18}  no pixels"]
     for finding in (*films.labels, "mean"):
         area, precision = cells.get((finding, "AUROC")), cells.get((finding, "average precision"))
         if area and precision:
-            share = f"{area.positives / area.films:.1%}" if finding != "mean" else ""
+            # of the films whose label is known: the average precision of chance
+            share = f"{area.positives / known[finding]:.1%}" if finding != "mean" else ""
             without = f"  {blind[finding]:.2f}" if finding in blind else ""
             figures = f"{_interval(area):<18}  {_interval(precision):<18}{without}"
             lines.append(f"{finding:<20}{area.positives:>7,}{share:>7}  {figures}")
-    lines += ["", "Mean AUROC, and by parts of the films:"]
+    lines += ["", "Means over the findings, and by parts of the films:"]
     for score in scores:
         if score.metric != "average precision" and (score.finding == "mean" or len(films.labels) == 1):
             lines.append(f"{score.subset:<32}{score.films:>8,} films  {score.metric} {_interval(score)}")

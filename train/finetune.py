@@ -27,7 +27,7 @@ from cxr_demo.types import ModelSpec
 from train import augment, batch_norm, checkpoint, evaluate, losses
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from cxr_demo.models.classifier import Network
@@ -104,6 +104,20 @@ class Trainee(nn.Module):
         return head(pooled if kept is None else pooled * kept), torch.einsum("nchw,lc->nlhw", features, head.weight)
 
 
+def averaging(decay: float) -> Callable[[Sequence[Tensor], Sequence[Tensor], Tensor | int], None]:
+    """The update of the averaged weights: an exponential moving average, whose decay grows with the steps.
+
+    At step n it is at most (1 + n) / (10 + n), so that after a few steps the average holds little of the initial
+    weights.
+    """
+
+    def update(averaged: Sequence[Tensor], current: Sequence[Tensor], steps: Tensor | int) -> None:
+        now = min(decay, (1 + float(steps)) / (10 + float(steps)))
+        get_ema_multi_avg_fn(now)(averaged, current, steps)  # type: ignore[no-untyped-call]
+
+    return update
+
+
 def dropout(films: int, features: int, share: float, generator: torch.Generator) -> Tensor | None:
     """Factors (n, C) that drop a share of the pooled features of n films and keep their mean; None to drop none."""
     if not share:
@@ -158,7 +172,7 @@ class Trainer:
         self.network = network.to(self.accelerator.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         if self.accelerator.num_processes > 1:
             batch_norm.share(self.network)
-        self.average = AveragedModel(self.network, multi_avg_fn=get_ema_multi_avg_fn(recipe.ema), use_buffers=True)  # type: ignore[no-untyped-call]
+        self.average = AveragedModel(self.network, multi_avg_fn=averaging(recipe.ema), use_buffers=True)
         self.best: dict[str, Tensor] = {}
         self.at = Position()
         self.steps = min(len(data.rows) // recipe.batch, most_steps or len(data.rows))

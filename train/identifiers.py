@@ -21,7 +21,7 @@ from cxr_demo.films import film_names
 from cxr_demo.models import model_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 WORD = re.compile(r"[^\W_]+")
 ADDRESS = re.compile(r"https?://\S+")
@@ -36,6 +36,8 @@ QUOTED = 5
 #: Flags of a command whose value, and those all of whose values, are no paths.
 NO_PATHS = ("--name", "--trained-on", "--accept", "--arguments", "--backbone", "--note", "--licence", "--dataset")
 NO_PATHS_EACH = ("--labels", "--columns")
+#: Flag of a folder that matters to this machine alone.
+CACHE = "--cache"
 
 
 @dataclass(frozen=True)
@@ -99,11 +101,15 @@ def read(table: Path) -> Identifiers:
 
 
 def command_without_folders(command: str) -> str:
-    """A command line with the last component of each path; values of NO_PATHS and NO_PATHS_EACH stay."""
+    """A command line without CACHE and with the last component of each path.
+
+    Values of NO_PATHS and NO_PATHS_EACH stay.
+    """
     words, before, flag = [], "", ""
     for word in shlex.split(command):
         flag = word if word.startswith("--") else flag
-        words.append(word if before in NO_PATHS or flag in NO_PATHS_EACH else last_each(word))
+        if CACHE not in (word.partition("=")[0], before):
+            words.append(word if before in NO_PATHS or flag in NO_PATHS_EACH else last_each(word))
         before = word
     return shlex.join(words)
 
@@ -124,12 +130,18 @@ def last(path: str) -> str:
     return PureWindowsPath(path).name or path
 
 
-def refuse(folder: Path, known: Identifiers, said: Sequence[str] = ()) -> None:
-    """DataError with the file and a few of the names if a file in `folder`, or `said`, has identifiers or paths."""
+def refuse(
+    folder: Path, known: Identifiers, said: Sequence[str] = (), origins: Mapping[str, Path] | None = None
+) -> None:
+    """DataError with the file and a few of the names if a file in `folder`, or `said`, has identifiers or paths.
+
+    `origins` are the files, by name, that those in `folder` were made from.
+    """
     texts = {path.name: text_of(path) for path in sorted(folder.iterdir())} | {"the command": "\n".join(said)}
     found = [(file, name) for file, text in texts.items() for name in known.search(text)]
     if found:
-        quoted = "\n".join(f"- {name}, in {file}" for file, name in found[:QUOTED])
+        origins = origins or {}
+        quoted = "\n".join(f"- {name}, in {origins.get(file, file)}" for file, name in found[:QUOTED])
         more = f"\n... and {len(found) - QUOTED} more." if len(found) > QUOTED else ""
         raise DataError(
             "What would be published names patients or files of the table, or a folder of this machine, so nothing is "

@@ -103,11 +103,13 @@ def _trainings(plan: Plan, films: Films) -> Iterator[str]:
                 f"{max(2, films_left)} or less, or more films."
             )
         missing = _one_class(films.targets[training.calibrated])
+        others = [*(["give fewer --folds"] if plan.folds > 2 and not plan.split else []), "a larger --validation"]
+        remedy = f"leave these findings out, or {' or '.join(others)}"
         named = [label for label, lacks in zip(films.labels, missing, strict=True) if lacks]
         if named:
             yield (
                 f"{training.name} is calibrated on {len(training.calibrated)} films, in which {', '.join(named)} is "
-                "never, or always, present: give fewer --folds, a larger --validation, or leave these findings out."
+                f"never, or always, present: {remedy}."
             )
         if teacher is not None:
             targets, known = films.targets[training.rows], teacher[training.rows]

@@ -14,9 +14,10 @@ from cxr_demo.errors import DataError
 from cxr_demo.films import label_tables, table_columns
 from cxr_demo.films.image_files import ImageFiles
 from cxr_demo.types import NIH_FINDINGS
+from train.evaluate import FEWEST
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
 
     from cxr_demo.films.table_columns import Columns
@@ -43,6 +44,17 @@ class Finding:
         """Whether films with it and without it are known."""
         return bool(self.present and self.absent)
 
+    @property
+    def enough(self) -> bool:
+        """Whether it is on as many films, and absent from as many, as a figure needs."""
+        return min(self.present, self.absent) >= FEWEST
+
+    @property
+    def lacks(self) -> str:
+        """The reason to leave it out."""
+        less, count = ("present", self.present) if self.present < self.absent else ("absent", self.absent)
+        return f"{less} in {count} of the {FEWEST} films that a figure needs" if count else f"never {less}"
+
 
 def propose(table: Path, given: Mapping[str, str]) -> str:
     """Describe a table's columns and findings, and give the commands to audit it and to train on it.
@@ -54,21 +66,22 @@ def propose(table: Path, given: Mapping[str, str]) -> str:
     known = [name for name in given if name not in table_columns.NAMES]
     columns = table_columns.recognise(header, known, given, table)
     found = _findings(header, rows, columns)
-    learnable = [finding.name for finding in found if finding.learnable and finding.name != NORMAL]
+    learnable = [finding for finding in found if finding.learnable and finding.name != NORMAL]
     if not learnable:
         raise DataError(
-            f"{table} has no finding with films that have it and films that do not. Say which column is one: --columns "
-            f"Effusion=COLUMN. It has {', '.join(header)}."
+            f"{table} has no finding with films that have it and films that do not. Say which column is one: "
+            f"--columns Effusion=COLUMN. It has {', '.join(header)}."
         )
+    names = [finding.name for finding in learnable if finding.enough] or [finding.name for finding in learnable]
     # devices and the like are findings too, but seldom meant
-    proposed = [name for name in learnable if name in {*NIH_FINDINGS, *known}] or learnable
+    proposed = [name for name in names if name in {*NIH_FINDINGS, *known}] or names
     return "\n".join(
         [
             f"{table}: {len(rows):,} rows.",
             *_films(table, rows, columns),
-            *_table(found),
+            *_table(found, names),
             *_others(header, found, columns),
-            *_also([name for name in learnable if name not in proposed]),
+            *_also([name for name in names if name not in proposed]),
             "",
             "Check the labels, then train:",
             f"  {_command('audit', table, proposed, given)} --out audit",
@@ -147,7 +160,7 @@ def _found(files: ImageFiles, name: str) -> bool:
         return False
 
 
-def _table(found: Sequence[Finding]) -> list[str]:
+def _table(found: Sequence[Finding], named: Collection[str]) -> list[str]:
     wide = max(len(finding.name) for finding in found) + 2
     head = f"{'finding':<{wide}}{'present':>9}{'absent':>9}{'uncertain':>11}{'unknown':>9}"
     return [
@@ -155,7 +168,7 @@ def _table(found: Sequence[Finding]) -> list[str]:
         head,
         *(
             f"{f.name:<{wide}}{f.present:>9,}{f.absent:>9,}{f.uncertain:>11,}{f.unknown:>9,}"
-            f"{'' if f.learnable else '   left out: never ' + ('absent' if f.present else 'present')}"
+            f"{'' if f.name in named or f.name == NORMAL else f'   left out: {f.lacks}'}"
             for f in found
         ),
     ]
@@ -175,7 +188,7 @@ def _others(header: Sequence[str], found: Sequence[Finding], columns: Columns) -
 
 
 def _also(names: Sequence[str]) -> list[str]:
-    return [f"--labels may also name {', '.join(names)}."] if names else []
+    return [f"--labels may also name others than NIH's findings: {', '.join(names)}."] if names else []
 
 
 def _command(name: str, table: Path, labels: Sequence[str], given: Mapping[str, str]) -> str:

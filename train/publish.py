@@ -22,7 +22,7 @@ THRESHOLDS, EVALUATION, AUDIT = "thresholds.json", "evaluation.json", "audit.jso
 TRAINING = "training.json"
 ALONG = (THRESHOLDS, EVALUATION, AUDIT, TRAINING)
 #: Fields of a run's plan that are paths, besides its tables.
-PATHS = ("split", "start_run", "teacher", "corrections", "cache")
+PATHS = ("split", "start_run", "teacher", "corrections")
 
 
 def stage(
@@ -62,8 +62,23 @@ def stage(
         text = (folder / model_folder.CARD).read_text(encoding="utf-8").replace(plan["command"], command)
         (folder / model_folder.CARD).write_text(text, encoding="utf-8")
         known = identifiers.read(table)
-    identifiers.refuse(folder, known, said)
+    origins = {name: model / name for name in (model_folder.CONFIG, model_folder.CARD)} | {TRAINING: home / "run.json"}
+    identifiers.refuse(folder, known, said, origins)
     return folder
+
+
+def searched(run: Path) -> str:
+    """A sentence on the search for identifiers, and on the names of the user's that are published; "" without a run."""
+    home = run if (run / "run.json").exists() else run.parent
+    if not (home / "run.json").exists():
+        return ""
+    known, plan = identifiers.read(identifiers.table_of(home)), json.loads((home / "run.json").read_text())
+    bare = _without_folders(plan)
+    names = dict.fromkeys([*bare["films"], *(bare[name] for name in PATHS if bare.get(name)), home.resolve().name])
+    return (
+        f"No file names one of the {len(known.patients):,} patients or {len(known.files):,} films, or a folder of this "
+        f"machine. The card or the plan has these names of yours: {', '.join(names)}."
+    )
 
 
 def _state(folder: Path, run: Path, licence: str, datasets: Sequence[str]) -> None:
@@ -97,6 +112,7 @@ def _without_folders(plan: dict[str, Any]) -> dict[str, Any]:
     return {
         **plan,
         **paths,
+        "cache": "",
         "films": [identifiers.last_each(name) for name in plan["films"]],
         "command": identifiers.command_without_folders(plan["command"]),
         "recipe": {**plan["recipe"], "backbone": backbone},

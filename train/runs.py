@@ -268,7 +268,7 @@ class Run:
             base_weights=backbone.name,
         )
         folder = self.folder / _name(k)
-        text = card.write(spec, self.plan.command, notes(self.plan), self.plan.datasets)
+        text = card.write(spec, self.plan.command, notes(self.plan, self.films), self.plan.datasets)
         model_folder.save(folder, spec, network, text, half=self.plan.recipe.half)
         _write_points(folder, labels, points)
 
@@ -504,25 +504,25 @@ def measure_again(run: Path, plan: Plan, films: Films) -> list[Score]:
         rest = _outside(fold, k)
         calibration, points = _calibrated(logits[rest], films.targets[rest], films.labels)
         found = {"calibration": calibration, "thresholds": points[calibrate.SHOWN]}
-        describe(run / _name(k), plan, scores, by_folds(plan, films), **found)
+        describe(run / _name(k), plan, films, scores, by_folds(plan, films), **found)
         _write_points(run / _name(k), films.labels, points)
     return scores
 
 
-def describe(folder: Path, plan: Plan, scores: list[Score], said: str, **changed: Any) -> None:
+def describe(folder: Path, plan: Plan, films: Films, scores: list[Score], said: str, **changed: Any) -> None:
     """Give a model folder other figures, the sentence on how they were measured, and other `changed` fields."""
     spec = replace(model_folder.read_spec(folder), scores=_shown(scores), scored_on=said, **changed)
-    model_folder.describe(folder, spec, card.write(spec, plan.command, notes(plan), plan.datasets))
+    model_folder.describe(folder, spec, card.write(spec, plan.command, notes(plan, films), plan.datasets))
 
 
 def _shown(scores: list[Score]) -> tuple[Score, ...]:
     return tuple(score for score in scores if score.subset.startswith(SHOWN))
 
 
-def notes(plan: Plan) -> list[str]:
+def notes(plan: Plan, films: Films) -> list[str]:
     """Sentences for the card: the user's, then on corrected labels, boxes, unknown patients and accepted errors."""
     found = [*plan.notes, *([corrections.summary(Path(plan.corrections))] if plan.corrections else [])]
-    if plan.recipe.box_weight:
+    if plan.recipe.box_weight and any(films.boxes):
         found.append("Grad-CAM's maps were taught to lie in the boxes of the films that trained the model.")
     if plan.blank_patients == "own":
         found.append(

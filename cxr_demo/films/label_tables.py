@@ -21,7 +21,7 @@ from cxr_demo.films.image_files import ImageFiles
 from cxr_demo.films.table_columns import NAMES, Columns, bare, meant, recognise
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
 #: Values of a label cell besides numbers, in small letters: present (1), absent (0), uncertain (-1) or missing (nan).
 CELLS = {
@@ -223,6 +223,16 @@ def value(text: str | None) -> float:
         if (number := float(cell)) in (1, 0, -1):
             return number
     raise ValueError(f"{text!r} is no label")
+
+
+def values(cells: Iterable[str]) -> np.ndarray:
+    """The values (N,) of label cells, see `value`; nan for other texts too."""
+    cells = list(cells)
+    known = dict.fromkeys(cells, math.nan)
+    for cell in known:
+        with suppress(ValueError):
+            known[cell] = value(cell)
+    return np.array([known[cell] for cell in cells])
 
 
 def listed(text: str) -> list[str]:

@@ -189,6 +189,20 @@ def test_no_films_name_leads_out_of_the_folder(film, model, tmp_path):
     assert {path.parent for path in tmp_path.rglob("result.json")} == {tmp_path / "out" / n for n in ("film", "film-2")}
 
 
+def test_another_film_of_the_same_name_does_not_mix_with_the_first(film, model, tmp_path, capsys):
+    other = tmp_path / "other" / film.name
+    other.parent.mkdir()
+    other.write_bytes(phantom.png("nodule"))
+    words = ["--out", str(tmp_path / "out"), "--method", "gradcam", "--model", model]
+    assert cli.main(["explain", str(film), *words]) == 0
+    before = {path.name: path.read_bytes() for path in (tmp_path / "out" / "film").iterdir()}
+    capsys.readouterr()
+    assert cli.main(["explain", str(other), *words]) == 1
+    assert "holds the result of another film of this name" in capsys.readouterr().err
+    assert {path.name: path.read_bytes() for path in (tmp_path / "out" / "film").iterdir()} == before
+    assert cli.main(["explain", str(film), *words]) == 0, "the same film may be explained again"
+
+
 def test_from_repeats_exactly_what_was_done(film, model, tmp_path, capsys):
     """In another process."""
     assert status_of("explain", film, "--out", tmp_path / "a", "--label", "effusion", "--model", model, *QUICK) == 0

@@ -377,6 +377,17 @@ def test_a_table_of_few_findings_does_not_contradict_itself():
     assert run(labels.contradictions, hidden)["no-finding-with-finding"].figures == {"films": 1}
 
 
+def test_chexperts_no_finding_is_read_as_its_labels_are():
+    """It writes 1.0, and a film with a device alone has no finding."""
+    table = made([[1, 0], [0, 1], [0, 0]], ("Edema", "Support Devices"))
+    table = replace(table, extra={"No Finding": np.array(["1.0", "1.0", ""]), "Mass": np.array(["", "0.0", "1.0"])})
+    (suspect,) = run(labels.contradictions, table)["no-finding-with-finding"].suspects
+    assert (suspect.film, suspect.label) == (0, "Edema")
+    names, targets = confounds.labelled(table)
+    assert names[-1] == "No Finding"
+    np.testing.assert_array_equal(targets[:, -1], [1, 1, np.nan])
+
+
 def test_labels_without_contrast_are_named():
     nan = np.nan
     table = made([[0, 1, nan, 1, 0.7], [0, 1, nan, 0, 0.7], [nan, nan, nan, nan, 0]], ("A", "B", "C", "D", "E"))

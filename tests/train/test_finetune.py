@@ -235,3 +235,11 @@ def test_a_run_without_a_plan_is_refused(tmp_path):
     with pytest.raises(DataError, match="holds no run"):
         runs.loads(tmp_path)
     assert label_tables.UNCERTAIN  # the recipe's choices are the policy's
+
+
+@pytest.mark.parametrize(("steps", "kept"), [(1, 2 / 11), (10, 11 / 20), (100_000, 0.99)])
+def test_the_averaged_weights_keep_little_of_the_first_ones(steps, kept):
+    mean, now = torch.tensor([1.0, 5.0]), torch.tensor([3.0, 4.0])
+    expected = kept * mean + (1 - kept) * now
+    finetune.averaging(0.99)([mean], [now], torch.tensor(steps))
+    torch.testing.assert_close(mean, expected)

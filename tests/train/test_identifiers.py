@@ -65,12 +65,12 @@ def test_a_command_keeps_the_names_of_its_files():
     told = (
         "python -m train fit /data/clinic/labels.csv NIH=/data/nih,tables/a.csv 'C:\\my films\\b.csv' "
         "--out '/data/Anna Hansen/run' --cache=../c --backbone o/n@main --trained-on 'films AP/PA' --rate 3e-2 "
-        "--note 'Agreed on 5/6 films, twice.' --dataset o/films --columns view=AP/PA file=a/b --cache /c/d"
+        "--note 'Agreed on 5/6 films, twice.' --dataset o/films --columns view=AP/PA file=a/b --cache /c/d --seed 1"
     )
     expected = (
         "python -m train fit labels.csv NIH=nih,a.csv b.csv "
-        "--out run --cache=c --backbone o/n@main --trained-on 'films AP/PA' --rate 3e-2 "
-        "--note 'Agreed on 5/6 films, twice.' --dataset o/films --columns view=AP/PA file=a/b --cache d"
+        "--out run --backbone o/n@main --trained-on 'films AP/PA' --rate 3e-2 "
+        "--note 'Agreed on 5/6 films, twice.' --dataset o/films --columns view=AP/PA file=a/b --seed 1"
     )
     assert identifiers.command_without_folders(told) == expected
 

@@ -32,11 +32,22 @@ def test_a_chexpert_table_is_described_and_its_command_is_accepted(table):
     assert lines["Effusion"][1:] == ["1", "1", "0", "1"]
     assert lines["Edema"][1:5] == ["0", "2", "1", "0"]
     assert lines["Edema"][-2:] == ["never", "present"]
-    assert "--labels may also name Fracture." in said
+    assert "--labels may also name others than NIH's findings: Fracture." in said
     words = shlex.split(said.splitlines()[-1])
     assert words[:3] == ["python", "-m", "train"]
     parsed = cli._parser().parse_args(words[3:])
     assert (parsed.films, parsed.labels) == ([str(table)], ["Effusion"])
+
+
+def test_findings_on_too_few_films_for_a_figure_are_left_out(table):
+    rows = [f"{i}.png,{i},{int(i < 12)},{int(i < 9)},{int(i > 3)}" for i in range(40)]
+    table.write_text("\n".join(["file,patient_id,Mass,Nodule,Edema", *rows]))
+    lines = proposal.propose(table, {}).splitlines()
+    told = {line.split("  ")[0]: line.partition("left out: ")[2] for line in lines}
+    assert told["Nodule"] == "present in 9 of the 10 films that a figure needs"
+    assert told["Edema"] == "absent in 4 of the 10 films that a figure needs"
+    assert told["Mass"] == ""
+    assert shlex.split(lines[-1])[5:7] == ["--labels", "Mass"]
 
 
 def test_columns_given_are_findings_of_any_name(table):

@@ -35,8 +35,13 @@ def run(tmp_path_factory):
     films = label_tables.read_tables([plant(folder / "films", 120)], LABELS)
     recipe = dataclasses.replace(TINY, epochs=2, coarse_epochs=1)
     table = str(folder / "films" / "labels.csv")
-    command = f"python -m train fit {table} --out {folder}/run"
-    told = {"licence": "cc-by-nc-4.0", "datasets": ("clinic/films",), "notes": ("Labels by two readers.",)}
+    command = f"python -m train fit {table} --out {folder}/run --cache '{folder}/a secret'"
+    told = {
+        "licence": "cc-by-nc-4.0",
+        "datasets": ("clinic/films",),
+        "notes": ("Labels by two readers.",),
+        "cache": f"{folder}/a secret",
+    }
     plan = runs.Plan("planted", (table,), LABELS, recipe, folds=2, command=command, **told)
     decoded = cache.decode(films, 32, folder / "cache")
     runs.Run(folder / "run", plan, films, decoded.views(), decoded.checksums.tolist(), lambda _: None).fit()
@@ -114,7 +119,7 @@ def test_what_goes_up_tells_how_good_and_how_made_but_names_no_film(hub, run, tm
     ]
     assert json.loads(files["training.json"])["films"] == ["labels.csv"]
     assert b"python -m train fit labels.csv --out run\n" in files["README.md"]
-    for told in (b"patient-name", b"MRN15719", str(run).encode()):
+    for told in (b"patient-name", b"MRN15719", b"a secret", str(run).encode()):
         assert all(told not in content for content in files.values())
 
 
@@ -130,7 +135,7 @@ def test_nothing_is_sent_that_names_a_patient_or_a_folder(run, tmp_path, told):
     with pytest.raises(DataError) as refused:
         publish.stage(copy, tmp_path / "staged")
     named = "MRN-0007" if "MRN" in told else "/data/clinic/films"
-    assert f"- {named}, in config.json" in str(refused.value)
+    assert f"- {named}, in {path}" in str(refused.value), "where the user can change it"
     with pytest.raises(DataError, match=named):
         publish.stage(copy / "all", tmp_path / "model")
 
@@ -190,7 +195,7 @@ def test_the_licence_is_that_of_the_base_or_given_and_never_invented(run, tmp_pa
 def test_the_card_says_only_what_is_known_of_the_films(run):
     text = (run / "run" / "all" / "README.md").read_text()
     assert "- Labels by two readers." in text
-    for claim in ("mined from reports", "adults", "radiologist", "than in a hospital"):
+    for claim in ("mined from reports", "adults", "radiologist", "than in a hospital", "boxes"):
         assert claim not in text
 
 
@@ -201,6 +206,8 @@ def test_a_dry_run_shows_everything_and_needs_no_network(hub, run, capsys):
     assert "model.safetensors" in shown
     assert "Not a medical device" in shown
     assert f"Would be published as {REPO}, private, under the licence cc-by-nc-4.0." in shown
+    assert "No file names one of the 60 patients or 120 films" in shown
+    assert "has these names of yours: labels.csv, run." in shown
     assert not hub.log
 
 

@@ -117,7 +117,7 @@ def gate(
     there = {finding.id for finding in findings}
     result = audit.record(Subject(films), findings, {name: why for name, why in accepted.items() if name in there})
     written = write(result, films, folder)
-    say(report.verdict(result))
+    say(f"{report.verdict(result)} See {written[1]}.")
     wrong = [f for f in result.findings if f.severity is Severity.ERROR and f.id not in accepted]
     if wrong:
         named = "\n".join(f"- {f.id}: {f.title} {f.advice}" for f in wrong)

@@ -10,6 +10,7 @@ import numpy as np
 from scipy.stats import norm
 from sklearn.ensemble import HistGradientBoostingClassifier
 
+from cxr_demo.films import label_tables
 from train import evaluate, splits
 from train.audit.base import UNNAMED, Finding, Severity
 
@@ -62,8 +63,8 @@ def labelled(films: Films) -> tuple[tuple[str, ...], np.ndarray]:
     targets = np.where((films.targets == 0) | (films.targets == 1), films.targets, np.nan)
     if "No Finding" not in films.extra or "No Finding" in films.labels:
         return films.labels, targets
-    said = films.extra["No Finding"]
-    normal = np.where(said == "1", 1.0, np.where(said == "0", 0.0, np.nan))
+    said = label_tables.values(films.extra["No Finding"])
+    normal = np.where((said == 0) | (said == 1), said, np.nan)
     return (*films.labels, "No Finding"), np.column_stack([targets, normal])
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+from cxr_demo.films import label_tables
 from cxr_demo.models.classifier import published_models
 from cxr_demo.types import NIH_FINDINGS
 from train import evaluate
@@ -97,19 +98,23 @@ def version(subject: Subject) -> Iterator[Finding]:
     )
 
 
+#: Labels that a film without a finding may have, as in CheXpert.
+NO_DISEASE = ("No Finding", "Support Devices")
+
+
 def contradictions(subject: Subject) -> Iterator[Finding]:
     """Films with both "No Finding" and a finding, an error.
 
     Also films with neither, a warning, if the table has all of NIH's findings and none of the film's labels is masked.
     """
     films = subject.films
-    said = films.extra.get("No Finding")
-    if said is None:
+    if "No Finding" not in films.extra:
         return
-    given = {label: films.targets[:, i] == 1 for i, label in enumerate(films.labels) if label != "No Finding"}
-    given |= {name: films.extra[name] == "1" for name in NIH_FINDINGS if name in films.extra}
+    said = label_tables.values(films.extra["No Finding"])
+    given = {label: films.targets[:, i] == 1 for i, label in enumerate(films.labels) if label not in NO_DISEASE}
+    given |= {name: label_tables.values(films.extra[name]) == 1 for name in NIH_FINDINGS if name in films.extra}
     positive = np.any(list(given.values()), axis=0)
-    both = np.flatnonzero((said == "1") & positive)
+    both = np.flatnonzero((said == 1) & positive)
     if len(both):
         which = [[label for label, has in given.items() if has[i]] for i in both]
         yield Finding(
@@ -126,7 +131,7 @@ def contradictions(subject: Subject) -> Iterator[Finding]:
             ),
         )
     masked = np.isnan(films.targets).any(1)
-    neither = np.flatnonzero((said == "0") & ~positive & ~masked)
+    neither = np.flatnonzero((said == 0) & ~positive & ~masked)
     if len(neither) and set(NIH_FINDINGS) <= set(given):
         yield Finding(
             "neither-finding-nor-none",
