@@ -241,16 +241,19 @@ def test_the_cut_off_is_the_lowest_that_is_specific_enough():
 
 
 def test_figures_at_the_cut_offs_are_counted():
-    targets = np.array([[1, 1, 1, 0, 0, 0, 0, np.nan], [0, 0, 1, 0, 0, 0, 0, 0]], np.float32).T
-    present = np.array([[1, 1, 0, 0, 0, 0, 1, 1], [1, 0, 0, 0, 0, 0, 0, 0]], bool).T
-    films = SimpleNamespace(labels=("Mass", "Nodule"), targets=targets, patients=np.arange(8).astype(str))
+    targets = np.array([[1, 1, 1, 0, 0, 0, 0, np.nan], [0, 0, 1, 0, 0, 0, 0, 0]], np.float32).T.repeat(10, 0)
+    present = np.array([[1, 1, 0, 0, 0, 0, 1, 1], [1, 0, 0, 0, 0, 0, 0, 0]], bool).T.repeat(10, 0)
+    rare = np.arange(80) < 9
+    targets, present = (np.column_stack([both, rare]) for both in (targets, present))
+    films = SimpleNamespace(labels=("Mass", "Nodule", "Hernia"), targets=targets, patients=np.arange(80).astype(str))
     found = {(s.finding, s.metric.split()[0]): (s.value, s.positives) for s in evaluate.at_cutoffs(films, present)}
-    assert found["Mass", "sensitivity"] == (pytest.approx(2 / 3), 3)
-    assert found["Mass", "specificity"] == (pytest.approx(3 / 4), 4)
-    assert found["Mass", "precision"] == (pytest.approx(2 / 3), 3)
-    assert found["Nodule", "sensitivity"] == (0, 1)
-    assert found["Nodule", "specificity"] == (pytest.approx(6 / 7), 7)
-    assert found["Nodule", "precision"] == (0, 1)
+    assert found["Mass", "sensitivity"] == (pytest.approx(2 / 3), 30)
+    assert found["Mass", "specificity"] == (pytest.approx(3 / 4), 40)
+    assert found["Mass", "precision"] == (pytest.approx(2 / 3), 30)
+    assert found["Nodule", "sensitivity"] == (0, 10)
+    assert found["Nodule", "specificity"] == (pytest.approx(6 / 7), 70)
+    assert found["Nodule", "precision"] == (0, 10)
+    assert ("Hernia", "sensitivity") not in found, "too few films for a figure, or for a part in the mean"
     assert found["mean", "specificity"][0] == pytest.approx((3 / 4 + 6 / 7) / 2)
 
 
