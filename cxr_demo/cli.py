@@ -255,7 +255,7 @@ def _explain(arguments: argparse.Namespace) -> int:
 def _refuse_another(folder: Path, film: Radiograph) -> None:
     """UnreadableImage if a folder holds the result of another film, as of another patient's `view1_frontal.jpg`."""
     try:
-        known = json.loads((folder / "result.json").read_text(encoding="utf-8"))["sha256"]
+        known = str(json.loads((folder / "result.json").read_text(encoding="utf-8"))["sha256"])
     except (OSError, ValueError, KeyError, TypeError):
         return
     if known != film.sha256:

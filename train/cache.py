@@ -100,7 +100,7 @@ class Stamp(NamedTuple):
 
     bytes: int
     modified: int  # ns since 1970
-    changed: int  # the same of name, owner or content: no program sets it back
+    changed: int  # ns since 1970, of name, owner or content; no program sets it back
 
 
 @dataclass(frozen=True, eq=False)
@@ -254,7 +254,7 @@ class _Store:
             found = index.execute(f"SELECT asked.film, {fields} {known} JOIN films USING (sha256)")
             entries = {film: Entry(*values) for film, *values in found}
             faults = dict(index.execute(f"SELECT asked.film, fault {known} WHERE fault IS NOT NULL").fetchall())
-        return entries, faults
+        return entries, {film: fault for film, fault in faults.items() if film not in entries}
 
     def is_sound(self, entries: Collection[Entry]) -> bool:
         """Whether SAMPLE of the entries, the last among them, fit their checksums."""
@@ -373,6 +373,11 @@ class _Store:
         contents = dict(zip(paths, pool.map(_content, paths.values()), strict=True))
         with self._index() as index:
             stored = _stored(index, set(contents.values()))
+        damaged = self.damaged(stored.values())
+        if damaged:
+            self.drop(damaged)
+            stored = {content: entry for content, entry in stored.items() if content not in damaged}
+        with self._index() as index:
             (last,) = index.execute("SELECT COALESCE(MAX(row), -1) FROM films").fetchone()
         # never over bytes that another process may have mapped
         start = max(last + 1, *(_rows(path, side) for path, side in ((self.views, self.size), (self.thumbs, SIDE))))
@@ -387,8 +392,8 @@ class _Store:
                 content = contents[film]
                 if isinstance(result, UnreadableImage):
                     faults[film] = str(result)
-                    if content is None:
-                        passing.add(film)
+                    if content is None or _content(paths[film]) != content:
+                        passing.add(film)  # the disk failed, rather than the film
                 elif content is None or _stamp(paths[film]) != stamps[film]:
                     faults[film] = f"{paths[film].name} changed while it was read; try again."
                     passing.add(film)

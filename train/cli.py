@@ -346,7 +346,7 @@ def _try_out(plan: Plan) -> int:
         batch = min(recipe.batch, max(2, len(few) // 4))
         brief = replace(recipe, batch=batch, accumulate=min(recipe.accumulate, batch), **short)
         tried = replace(plan, recipe=brief, folds=2, start_run=None, digest=runs.digest(few))
-        _run(tried, few, Path(folder) / "run", Path(plan.cache or f"{folder}/cache"), most_steps=1)
+        _run(tried, few, Path(folder) / "run", Path(folder) / "cache", most_steps=1)
     print("Everything ran; nothing was kept.")
     return 0
 

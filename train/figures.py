@@ -92,7 +92,7 @@ def of_model(what: str, films: Films) -> str:
 
 
 def table(films: Films, scores: Sequence[Score]) -> str:
-    """A line per finding over all films, beside the AUROC without pixels; then the mean AUROC of each stratum."""
+    """A line per finding over all films, beside the AUROC without pixels; then the means in each stratum."""
     blind = _without_pixels(films)
     known = dict(zip(films.labels, ((films.targets == 0) | (films.targets == 1)).sum(0).tolist(), strict=True))
     cells = {(s.finding, s.metric): s for s in scores if s.subset == "all sources"}

@@ -146,7 +146,7 @@ def refuse(
         raise DataError(
             "What would be published names patients or files of the table, or a folder of this machine, so nothing is "
             f"sent:\n{quoted}{more}\nSuch words come from --name, --trained-on, --note, --accept, --message or a "
-            "backbone's folder: change them in the files named, and publish again."
+            "backbone's folder: change them there, or in the command, and publish again."
         )
 
 

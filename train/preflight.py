@@ -103,8 +103,8 @@ def _trainings(plan: Plan, films: Films) -> Iterator[str]:
                 f"{max(2, films_left)} or less, or more films."
             )
         missing = _one_class(films.targets[training.calibrated])
-        others = [*(["give fewer --folds"] if plan.folds > 2 and not plan.split else []), "a larger --validation"]
-        remedy = f"leave these findings out, or {' or '.join(others)}"
+        # with folds, a model is calibrated on all films outside its own
+        remedy = f"leave these findings out{', or give a larger --validation' if plan.split else ''}"
         named = [label for label, lacks in zip(films.labels, missing, strict=True) if lacks]
         if named:
             yield (

@@ -53,6 +53,8 @@ class Finding:
     def lacks(self) -> str:
         """The reason to leave it out."""
         less, count = ("present", self.present) if self.present < self.absent else ("absent", self.absent)
+        if not self.present + self.absent:
+            return "never known"
         return f"{less} in {count} of the {FEWEST} films that a figure needs" if count else f"never {less}"
 
 
@@ -72,9 +74,15 @@ def propose(table: Path, given: Mapping[str, str]) -> str:
             f"{table} has no finding with films that have it and films that do not. Say which column is one: "
             f"--columns Effusion=COLUMN. It has {', '.join(header)}."
         )
-    names = [finding.name for finding in learnable if finding.enough] or [finding.name for finding in learnable]
     # devices and the like are findings too, but seldom meant
-    proposed = [name for name in names if name in {*NIH_FINDINGS, *known}] or names
+    meant = [finding for finding in learnable if finding.name in {*NIH_FINDINGS, *known}] or learnable
+    proposed = [finding.name for finding in meant if finding.enough or finding.name in known]
+    proposed = proposed or [finding.name for finding in meant]
+    others = [finding for finding in learnable if finding.name not in proposed]
+    if any(finding.enough for finding in learnable):
+        others = [finding for finding in others if finding.enough]
+    names = proposed + [finding.name for finding in others]
+    given = {name: column for name, column in given.items() if name in table_columns.NAMES or name in proposed}
     return "\n".join(
         [
             f"{table}: {len(rows):,} rows.",
@@ -188,7 +196,7 @@ def _others(header: Sequence[str], found: Sequence[Finding], columns: Columns) -
 
 
 def _also(names: Sequence[str]) -> list[str]:
-    return [f"--labels may also name others than NIH's findings: {', '.join(names)}."] if names else []
+    return [f"--labels may also name findings other than NIH's: {', '.join(names)}."] if names else []
 
 
 def _command(name: str, table: Path, labels: Sequence[str], given: Mapping[str, str]) -> str:

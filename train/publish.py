@@ -62,7 +62,8 @@ def stage(
         text = (folder / model_folder.CARD).read_text(encoding="utf-8").replace(plan["command"], command)
         (folder / model_folder.CARD).write_text(text, encoding="utf-8")
         known = identifiers.read(table)
-    origins = {name: model / name for name in (model_folder.CONFIG, model_folder.CARD)} | {TRAINING: home / "run.json"}
+    origins = {name: model / name for name in (model_folder.CONFIG, model_folder.CARD, THRESHOLDS)}
+    origins |= {EVALUATION: run / EVALUATION, AUDIT: run / AUDIT, TRAINING: home / "run.json"}
     identifiers.refuse(folder, known, said, origins)
     return folder
 
@@ -74,10 +75,13 @@ def searched(run: Path) -> str:
         return ""
     known, plan = identifiers.read(identifiers.table_of(home)), json.loads((home / "run.json").read_text())
     bare = _without_folders(plan)
-    names = dict.fromkeys([*bare["films"], *(bare[name] for name in PATHS if bare.get(name)), home.resolve().name])
+    paths = [bare[name] for name in PATHS if bare.get(name) not in (None, "", "official")]
+    names = dict.fromkeys([plan["name"], *bare["films"], *paths])
     return (
-        f"No file names one of the {len(known.patients):,} patients or {len(known.files):,} films, or a folder of this "
-        f"machine. The card or the plan has these names of yours: {', '.join(names)}."
+        f"No file was found to name one of the {len(known.patients):,} patients or {len(known.files):,} films, or a "
+        "folder of this machine; names of fewer than four characters, and numbers of fewer than seven digits, were "
+        f"looked for after the word patient alone. These names of yours are published: {', '.join(names)}. The card "
+        f"quotes the command: {bare['command']}"
     )
 
 

@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 import pytest
 
-from cxr_demo.errors import DataError
+from cxr_demo.errors import DataError, UnreadableImage
 from cxr_demo.films import gate, image, label_tables
 from train import cache
 
@@ -360,6 +360,33 @@ def test_films_that_cannot_be_read_are_named_together_and_the_others_kept(tmp_pa
     views = views_of(films, tmp_path / "cache")
     assert len(names) == 16
     assert (views[20] == shown(films.paths[20])).all()
+
+
+def test_a_film_that_failed_once_since_the_disk_did_is_tried_again(tmp_path, monkeypatch):
+    films = plant(tmp_path, 3)
+    real, sha256_of = cache._read, cache._content
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            cache, "_read", lambda path, size: UnreadableImage("gone") if path == films.paths[1] else real(path, size)
+        )
+        hashed = []
+        patch.setattr(
+            cache, "_content", lambda path: None if path in hashed else (hashed.append(path), sha256_of(path))[1]
+        )
+        assert cache.decode(films, SIZE, tmp_path / "cache").faults[1] == "gone"
+    assert (views_of(films, tmp_path / "cache")[1] == shown(films.paths[1])).all()
+
+
+def test_damage_is_noticed_of_films_known_by_content_alone(tmp_path, capsys):
+    films = plant(tmp_path, 4)
+    before = views_of(films, tmp_path / "cache")
+    for path in films.paths:
+        os.utime(path)  # so that their entries are not found by time
+    views = store_of(tmp_path / "cache") / cache.VIEWS
+    views.write_bytes(views.read_bytes()[:-70])
+    assert (views_of(films, tmp_path / "cache") == before).all()
+    assert "so decoded again: 1." in capsys.readouterr().err
+    cache.verify(films, SIZE, tmp_path / "cache")
 
 
 def test_a_disk_too_small_is_said_before_anything_is_decoded(tmp_path, monkeypatch):

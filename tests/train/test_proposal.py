@@ -32,7 +32,7 @@ def test_a_chexpert_table_is_described_and_its_command_is_accepted(table):
     assert lines["Effusion"][1:] == ["1", "1", "0", "1"]
     assert lines["Edema"][1:5] == ["0", "2", "1", "0"]
     assert lines["Edema"][-2:] == ["never", "present"]
-    assert "--labels may also name others than NIH's findings: Fracture." in said
+    assert "--labels may also name findings other than NIH's: Fracture." in said
     words = shlex.split(said.splitlines()[-1])
     assert words[:3] == ["python", "-m", "train"]
     parsed = cli._parser().parse_args(words[3:])

@@ -206,8 +206,9 @@ def test_a_dry_run_shows_everything_and_needs_no_network(hub, run, capsys):
     assert "model.safetensors" in shown
     assert "Not a medical device" in shown
     assert f"Would be published as {REPO}, private, under the licence cc-by-nc-4.0." in shown
-    assert "No file names one of the 60 patients or 120 films" in shown
-    assert "has these names of yours: labels.csv, run." in shown
+    assert "No file was found to name one of the 60 patients or 120 films" in shown
+    assert "names of yours are published: planted, labels.csv." in shown
+    assert "quotes the command: python -m train fit labels.csv --out run\n" in shown
     assert not hub.log
 
 
