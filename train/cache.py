@@ -71,11 +71,11 @@ SIZES = range(8, 4097)
 NAMED = 10
 
 TABLES = """
-CREATE TABLE IF NOT EXISTS films (
+CREATE TABLE films (
     row INTEGER PRIMARY KEY, sha256 TEXT UNIQUE, film TEXT, kind TEXT, height INTEGER, width INTEGER,
     pixels TEXT, warnings TEXT, stored TEXT
 );
-CREATE TABLE IF NOT EXISTS files (
+CREATE TABLE files (
     path BLOB PRIMARY KEY, bytes INTEGER, modified INTEGER, changed INTEGER, sha256 TEXT, fault TEXT
 ) WITHOUT ROWID;
 """
@@ -182,7 +182,8 @@ def decode(films: Films, size: int, folder: Path) -> Decoded:
         with store.writing():
             found, faults = store.find(films.paths)
             if not store.is_sound(found.values()):
-                damaged = store.drop(store.damaged(found.values()))
+                damaged = store.damaged(found.values())
+                store.drop(damaged)
                 found = {film: entry for film, entry in found.items() if entry.sha256 not in damaged}
             missing = {film: path for film, path in enumerate(films.paths) if film not in found and film not in faults}
             if missing:
@@ -309,12 +310,11 @@ class _Store:
         with taken:
             yield
 
-    def drop(self, damaged: set[str]) -> set[str]:
-        """Forget the films of these files, whose sha256 it returns."""
+    def drop(self, damaged: set[str]) -> None:
+        """Forget the films of the files with these sha256."""
         with self._index() as index:
             index.executemany("DELETE FROM films WHERE sha256 = ?", [(sha256,) for sha256 in damaged])
         _say(f"Damaged in {self.folder}, and so decoded again: {len(damaged)}. See whether the disk is sound.")
-        return damaged
 
     def add(self, paths: Mapping[int, Path], films: int) -> tuple[dict[int, Entry], dict[int, str]]:
         """Decode files in parallel and store them chunk by chunk: entries, and faults of unreadable ones, by key.
@@ -373,12 +373,11 @@ class _Store:
         contents = dict(zip(paths, pool.map(_content, paths.values()), strict=True))
         with self._index() as index:
             stored = _stored(index, set(contents.values()))
+            (last,) = index.execute("SELECT COALESCE(MAX(row), -1) FROM films").fetchone()
         damaged = self.damaged(stored.values())
         if damaged:
             self.drop(damaged)
             stored = {content: entry for content, entry in stored.items() if content not in damaged}
-        with self._index() as index:
-            (last,) = index.execute("SELECT COALESCE(MAX(row), -1) FROM films").fetchone()
         # never over bytes that another process may have mapped
         start = max(last + 1, *(_rows(path, side) for path, side in ((self.views, self.size), (self.thumbs, SIDE))))
         new = [film for film, content in contents.items() if content not in stored]

@@ -53,8 +53,8 @@ def stage(
     if (run / AUDIT).exists():
         _write(folder / AUDIT, _without_examples(json.loads((run / AUDIT).read_text())))
     known = identifiers.Identifiers()
-    home = run if whole else run.parent
-    if (home / "run.json").exists():
+    home = _home(run)
+    if home:
         plan, table = json.loads((home / "run.json").read_text()), identifiers.table_of(home)
         if whole:
             _write(folder / TRAINING, {**_without_folders(plan), "split_sha256": sha256_of(table)})
@@ -63,15 +63,15 @@ def stage(
         (folder / model_folder.CARD).write_text(text, encoding="utf-8")
         known = identifiers.read(table)
     origins = {name: model / name for name in (model_folder.CONFIG, model_folder.CARD, THRESHOLDS)}
-    origins |= {EVALUATION: run / EVALUATION, AUDIT: run / AUDIT, TRAINING: home / "run.json"}
+    origins |= {EVALUATION: run / EVALUATION, AUDIT: run / AUDIT, TRAINING: run / "run.json"}
     identifiers.refuse(folder, known, said, origins)
     return folder
 
 
 def searched(run: Path) -> str:
     """A sentence on the search for identifiers, and on the names of the user's that are published; "" without a run."""
-    home = run if (run / "run.json").exists() else run.parent
-    if not (home / "run.json").exists():
+    home = _home(run)
+    if not home:
         return ""
     known, plan = identifiers.read(identifiers.table_of(home)), json.loads((home / "run.json").read_text())
     bare = _without_folders(plan)
@@ -83,6 +83,11 @@ def searched(run: Path) -> str:
         f"looked for after the word patient alone. These names of yours are published: {', '.join(names)}. The card "
         f"quotes the command: {bare['command']}"
     )
+
+
+def _home(run: Path) -> Path | None:
+    """The folder of a run, or of the run that a model folder lies in; None for a model folder on its own."""
+    return next((folder for folder in (run, run.parent) if (folder / "run.json").exists()), None)
 
 
 def _state(folder: Path, run: Path, licence: str, datasets: Sequence[str]) -> None:

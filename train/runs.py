@@ -522,7 +522,9 @@ def _shown(scores: list[Score]) -> tuple[Score, ...]:
 def notes(plan: Plan, films: Films) -> list[str]:
     """Sentences for the card: the user's, then on corrected labels, boxes, unknown patients and accepted errors."""
     found = [*plan.notes, *([corrections.summary(Path(plan.corrections))] if plan.corrections else [])]
-    if plan.recipe.box_weight and any(films.boxes[row] for one in trainings(plan, films) for row in one.rows):
+    # most tables have no boxes, and dividing the films into folds again takes long
+    boxed = plan.recipe.box_weight and any(films.boxes)
+    if boxed and any(films.boxes[row] for one in trainings(plan, films) for row in one.rows):
         found.append("Grad-CAM's maps were taught to lie in the boxes of the films that trained the model.")
     if plan.blank_patients == "own":
         found.append(
