@@ -38,7 +38,7 @@ LEAST = 0.05
 BUNDLE = ASSETS / "dist" / "viewer.js"
 
 #: The viewer's requests other than those for maps.
-EVENTS = ("film", "stop", "pixels", "estimate", "trust", "scramble", "export", "bundle", "named")
+EVENTS = ("film", "stop", "pixels", "estimate", "trust", "scramble", "export", "bundle", "named", "wake")
 
 #: The DOM event that delivers all answers to the viewer.
 CHANNEL_EVENT = "cxr-answer"

@@ -248,6 +248,10 @@ def stop(event: gr.EventData, caller: gr.Request) -> None:
     sessions.end(visitor_of(caller), request.run, request.method)
 
 
+def wake() -> None:
+    """Do nothing: like every queued event, this one has Gradio's client open its stream of answers if it is closed."""
+
+
 def leave(caller: gr.Request) -> None:
     """End the runs and drop the data of a visitor who closed the page."""
     sessions.forget(visitor_of(caller))

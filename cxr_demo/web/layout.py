@@ -62,6 +62,7 @@ def build() -> gr.Blocks:
             limit = 2 if name in (handlers.PIXELS, handlers.NAMED, exports.BUNDLE) else None
             _wire(shown, name, handler, [later[name]], name, concurrency_limit=limit)
         _wire(shown, "stop", handlers.stop, None, "stop", queue=False)
+        _wire(shown, "wake", handlers.wake, None, "wake", concurrency_limit=None)
         page.unload(handlers.leave)
         gr.api(api.predict, api_name="predict", concurrency_limit=4)
         gr.api(api.explain, api_name="explain", concurrency_limit=2)

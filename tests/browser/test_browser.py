@@ -51,6 +51,28 @@ LISTS = {
         "Mass",
     ),
 }
+#: Script that delays the end of the first stream of answers until the maps of a film have been requested.
+LATE_END = """{
+  const fetched = window.fetch;
+  const end = 'data: {"msg":"close_stream"';
+  let asked = 0, over = false, release = () => {};
+  window.fetch = async (...request) => {
+    const answer = await fetched(...request);
+    const url = request[0].url ?? String(request[0]);
+    if (url.includes('queue/join') && ++asked === 4) setTimeout(() => { over = true; release(); }, 500);
+    if (!url.includes('queue/data') || over) return answer;
+    const delay = new TransformStream({async transform(bytes, to) {
+      const text = new TextDecoder().decode(bytes);
+      const at = text.indexOf(end);
+      if (at < 0 || over) return to.enqueue(bytes);
+      window.delayed = true;
+      to.enqueue(new TextEncoder().encode(text.slice(0, at)));
+      await new Promise(done => { release = done; });
+      to.enqueue(new TextEncoder().encode(text.slice(at)));
+    }});
+    return new Response(answer.body.pipeThrough(delay), {status: answer.status, headers: answer.headers});
+  };
+}"""
 #: Times what happens in the page's own thread until everything is drawn.
 TIMED = "action => { const began = performance.now(); eval(action); return performance.now() - began; }"
 
@@ -567,6 +589,13 @@ def test_stop_ends_one_method_and_says_so(fresh, film_file):
     fresh.wait("lime", state="stopped")
     assert "Stopped on request" in fresh.page.inner_text(".card[data-method=lime] .status")
     assert fresh.page.get_attribute(".card[data-method=occlusion]", "data-state") != "stopped"
+
+
+def test_maps_come_although_the_stream_ended_late(browser, address, film_file):
+    one = Visitor(browser, address, LATE_END).drop(film_file).wait(*DEFAULTS)
+    assert one.page.evaluate("window.delayed"), "else this test shows nothing"
+    assert one.complaints == []
+    one.page.close()
 
 
 def test_what_it_will_take_is_said_before_and_what_is_left_while(fresh, film_file):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.support.audits import EVIL, TARGETS, films_of, lines, opened
-from tests.support.browsing import new_page
+from tests.support.browsing import Reader
 from train.audit import corrections, review
 
 
@@ -26,17 +26,11 @@ def path(tmp_path):
 # ------------------------------------------------------------------ in a browser
 
 
-class Reader:
-    """Somebody at the page."""
+class Reviewer(Reader):
+    """A visitor of the review's page."""
 
     def __init__(self, browser, address):
-        self.page = new_page(browser, viewport={"width": 1300, "height": 900})
-        self.requests, self.complaints = [], []
-        self.page.on("request", lambda r: r.url.startswith("data:") or self.requests.append(r.url))
-        self.page.on("pageerror", lambda e: self.complaints.append(str(e)))
-        self.page.on("console", lambda m: m.type == "error" and self.complaints.append(m.text))
-        self.page.goto(address)
-        self.page.wait_for_selector(".review main")
+        super().__init__(browser, address, ".review main", width=1300, height=900)
 
     def shows(self, heading):
         self.page.wait_for_function("text => document.querySelector('.review h2')?.textContent === text", arg=heading)
@@ -58,7 +52,7 @@ def test_a_review_by_keys_and_buttons(browser, films, path):
 
 
 def _drive(browser, films, path, address):
-    reader = Reader(browser, address)
+    reader = Reviewer(browser, address)
     page = reader.page
     assert address.startswith("http://127.0.0.1:")
     assert reader.shows("The film itself") == "1.png"
@@ -99,8 +93,8 @@ def _drive(browser, films, path, address):
         ("2.png", "Effusion", "1", "0", "accept"),
         ("0.png", "Mass", "1", "1", "reject"),
     ]
-    # somebody comes back
-    page.reload()
+    # the reviewer comes back
+    reader.reload()
     assert reader.shows("Mass: 0") == "3.png"
     assert reader.progress() == "3 of 4 decided"
     page.keyboard.press("ArrowRight")

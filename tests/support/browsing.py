@@ -69,18 +69,21 @@ def new_page(browser, **options):
     return page
 
 
-class Visitor:
-    """An open page with its recorded requests and console errors; the script `first` runs before the page's own."""
+class Reader:
+    """An open page with its recorded requests and console errors; the script `first` runs before the page's own.
 
-    def __init__(self, browser, address, first=""):
-        self.page = new_page(browser, viewport={"width": 1440, "height": 1000})
+    `ready` selects an element that the page has once it is built.
+    """
+
+    def __init__(self, browser, address, ready, first="", width=1440, height=1000):
+        self.page = new_page(browser, viewport={"width": width, "height": height})
         self.page.add_init_script(first)
         self.address, self.requests, self.complaints = address, [], []
         self.page.on("request", lambda r: r.url.startswith("data:") or self.requests.append(r.url))
         self.page.on("pageerror", lambda e: self.complaints.append(str(e)))
         self.page.on("console", lambda m: m.type == "error" and self.complaints.append(m.text))
         self.page.goto(address)
-        self.page.wait_for_selector(".cxr .list .row")
+        self.page.wait_for_selector(ready)
 
     def reload(self):
         """Load the page again.
@@ -92,6 +95,13 @@ class Visitor:
         self.page.once("framenavigated", lambda _: self.complaints.__setitem__(slice(None), kept))
         self.page.reload()
         return self
+
+
+class Visitor(Reader):
+    """A visitor of the page."""
+
+    def __init__(self, browser, address, first=""):
+        super().__init__(browser, address, ".cxr .list .row", first)
 
     def drop(self, path):
         self.page.evaluate(DROP, [path.name, base64.b64encode(path.read_bytes()).decode()])

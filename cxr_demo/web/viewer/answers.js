@@ -9,7 +9,7 @@ import {say} from './i18n.js';
 import {unpacked} from './maps.js';
 import {heardNamed} from './models.js';
 import {heardPixels, noPixels} from './pixels.js';
-import {askTrust, complete, refusePart} from './requests.js';
+import {askTrust, complete, heardServer, refusePart} from './requests.js';
 import {addResult, answeredTurn, changeEntry, current, entryOf, filmFailed, filmRests, forgetError, giveThumb, isBusy, methodOf, modelAnswered, publish, refuseAsked, setEntry, setSpec, state} from './store.js';
 import {heardScramble} from './scramble.js';
 import {heardTrust} from './trust.js';
@@ -23,6 +23,7 @@ export function listen(channel, form) {
     /** @type {Answer | null} */
     const answer = /** @type {CustomEvent} */ (event).detail;
     if (!answer) return;
+    heardServer();
     if (answer.failed) heardFailure(answer.failed, form);
     else if (answer.event && heard[answer.event]) heard[answer.event](answer);
     else if (answer.method) heardMethod(answer);

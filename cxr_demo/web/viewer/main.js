@@ -26,7 +26,7 @@ import {askAgain, createModels} from './models.js';
 import {remember, remembered} from './preferences.js';
 import {createQuiz} from './quiz.js';
 import {readRecorded} from './recorded.js';
-import {askNext, connect} from './requests.js';
+import {askNext, connect, wakeStream} from './requests.js';
 import {createScramble} from './scramble.js';
 import {keepDisplay, keepFilms, keptDisplay, keptFilms} from './session.js';
 import {createStages} from './stages.js';
@@ -74,6 +74,7 @@ export function start(host, names) {
   setInterval(() => {
     for (const method of shown()) if (entryOf(method)?.state === 'running') publish('card', method);
     askNext();
+    wakeStream();
   }, 200);
 }
 

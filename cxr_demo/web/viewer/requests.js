@@ -33,6 +33,28 @@ export const about = run => ({run, source: state.film?.source, model: state.mode
 /** @param {Film} film @returns its boxes of the model's findings */
 export const boxesTold = film => askable(film.boxes, state.spec.labels);
 
+// ------------------------------------------------------------------ lost streams
+
+/** Milliseconds of silence after which answers may be waiting on the server; it reports on a computation twice a second. */
+const SILENCE = 5000;
+let heardAt = 0;
+
+/** Notes that the server has answered. */
+export function heardServer() { heardAt = performance.now(); }
+
+/**
+ * Has Gradio's client open its stream of answers again when an answer is overdue. The server closes the stream after the
+ * last answer, and a client that is busy may close it after it has sent further requests: their answers then wait on the
+ * server for a new stream.
+ */
+export function wakeStream() {
+  const due = state.asked.size || state.film?.busy || state.grid.job || state.packing.run !== null || measuring().length
+    || shown().some(method => isBusy(entryOf(method)));
+  if (!due || performance.now() - heardAt < SILENCE) return;
+  heardServer();
+  ask('wake', {});
+}
+
 // ------------------------------------------------------------------ predictions
 
 /** @param {Film | null} film @param {boolean} [quiet] for a film in the background, so that no run ends */

@@ -1,4 +1,4 @@
-// Made by `make viewer`; sources sha256:d9d3f82e81f8c708e5c9da8301a986b11856cd5bb1e0ee4ba4e1af17e91aff92
+// Made by `make viewer`; sources sha256:9722428cf5d966ae125b3efe7efa5d5b84450e1665af21b7d844db3a64b151a2
 "use strict";
 var viewer = (() => {
   var __defProp = Object.defineProperty;
@@ -939,6 +939,17 @@ var viewer = (() => {
   var sendFile = async (file) => (await upload(file)).path;
   var about = (run) => ({ run, source: state.film?.source, model: state.model });
   var boxesTold = (film) => askable(film.boxes, state.spec.labels);
+  var SILENCE = 5e3;
+  var heardAt = 0;
+  function heardServer() {
+    heardAt = performance.now();
+  }
+  function wakeStream() {
+    const due = state.asked.size || state.film?.busy || state.grid.job || state.packing.run !== null || measuring().length || shown().some((method) => isBusy(entryOf2(method)));
+    if (!due || performance.now() - heardAt < SILENCE) return;
+    heardServer();
+    ask("wake", {});
+  }
   function askFilm(film, quiet = false) {
     const turn = askedFor({ film, model: state.model, source: film?.source ?? null });
     ask("film", { turn, run: quiet ? 0 : state.run, source: film?.source ?? null, model: state.model, aside: quiet });
@@ -2499,6 +2510,7 @@ var viewer = (() => {
         event.detail
       );
       if (!answer) return;
+      heardServer();
       if (answer.failed) heardFailure(answer.failed, form);
       else if (answer.event && heard[answer.event]) heard[answer.event](answer);
       else if (answer.method) heardMethod(answer);
@@ -4747,6 +4759,7 @@ var viewer = (() => {
     setInterval(() => {
       for (const method of shown()) if (entryOf2(method)?.state === "running") publish("card", method);
       askNext();
+      wakeStream();
     }, 200);
   }
   function startRecorded(names) {
