@@ -170,6 +170,8 @@ class _Record:
             precision=scorer.precision,
             fidelity=None if step.fidelity is None else _frozen(step.fidelity),
             sure=None if step.sure is None else _frozen(step.sure),
+            error=None if step.error is None else _frozen(step.error),
+            missing=None if step.missing is None else _frozen(step.missing),
         )
 
     def empty(self, seconds: float) -> Explanation:

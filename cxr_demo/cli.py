@@ -74,6 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     explain.add_argument("--out", type=Path, required=True, metavar="DIR", help="where the folders go")
     explain.add_argument("--method", action="append", metavar="KEY", help="default: the first three of `methods`")
     explain.add_argument("--label", action="append", metavar="NAME", help="pictures of it; default: the top three")
+    explain.add_argument("--against", metavar="NAME", help="pictures of each finding rather than this one")
     explain.add_argument("--from", dest="source", type=Path, metavar="result.json", help="repeat what this says")
     for sub in (predict, explain):
         sub.add_argument("files", nargs="+", type=Path, metavar="FILE", help="a film, or a folder or archive of films")
@@ -227,8 +228,11 @@ def _explain(arguments: argparse.Namespace) -> int:
     from cxr_demo.output.result import complete
 
     model = registry.load(arguments.model or (recipe["model"] if recipe else None))
-    for label in arguments.label or ():
-        report.index_of(model.labels, label)
+    chosen = [model.labels[report.index_of(model.labels, label)] for label in arguments.label or ()]
+    against = arguments.against or (recipe["against"] if recipe else None)
+    if against is not None:
+        against = model.labels[report.index_of(model.labels, against)]
+        _check_difference(methods, chosen, against)
     _make(arguments.out)
 
     def work(path: Path, film: Radiograph, name: str) -> None:
@@ -241,15 +245,28 @@ def _explain(arguments: argparse.Namespace) -> int:
         for warning in prediction.warnings:
             _complain(f"{path.name}: {warning}")
         explanations = [case.last_explanation(method) for method in methods]
-        wanted = arguments.label or (recipe["labels"] if recipe else None)
-        labels = wanted or [prediction.labels[i] for i in prediction.ranked()[:3]]
+        wanted = chosen or (recipe["labels"] if recipe else None)
+        others = [prediction.labels[i] for i in prediction.ranked() if prediction.labels[i] != against]
+        labels = wanted or others[:3]
         first = report.index_of(prediction.labels, labels[0]) if wanted else None
         result = complete(case, explanations, finding=first, boxes=boxes)
-        export.save(folder, result, labels)
+        export.save(folder, result, labels, against)
         print(folder, flush=True)
 
     correction, boxes = (recipe["correction"], recipe["boxes"]) if recipe else (None, ())
     return _each(arguments.files, work, partial(_put_right, look=arguments.correct, correction=correction))
+
+
+def _check_difference(chosen: Sequence[Method], labels: Sequence[str], against: str) -> None:
+    """BadSetting if a finding is to be shown rather than itself, or by a method that only ranks."""
+    if against in labels:
+        raise BadSetting(f"--label and --against are both {against}; leave one of them out.")
+    ranks = [method.title for method in chosen if not method.unit.signed]
+    if ranks:
+        raise BadSetting(
+            f"Two findings have no difference by {' and '.join(ranks)}, which only ranks places; leave out its "
+            "--method, or --against."
+        )
 
 
 def _refuse_another(folder: Path, film: Radiograph) -> None:
@@ -285,6 +302,7 @@ def _recorded(path: Path) -> dict[str, Any]:
         recorded = json.loads(path.read_text(encoding="utf-8"))
         settings = {key: dict(done["settings"]) for key, done in recorded["methods"].items()}
         labels = [str(label) for label in recorded["pictures"]["labels"]]
+        against = recorded["pictures"].get("against")
         return {
             "model": str(recorded["model"]),
             "sha256": recorded["sha256"],
@@ -292,6 +310,7 @@ def _recorded(path: Path) -> dict[str, Any]:
             "boxes": [Box.of(box) for box in recorded.get("boxes", [])],
             "methods": settings,
             "labels": labels,
+            "against": None if against is None else str(against),
         }
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         raise BadSetting(f"{path} is not a result.json of `explain`; give the one beside maps.npz.") from None

@@ -5,7 +5,7 @@ Letters in shapes: L findings of a model, S side of its square input in pixels, 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
@@ -156,5 +156,17 @@ class Explanation:
     precision: str  # arithmetic of the forward passes, e.g. "float32"
     fidelity: np.ndarray | None = None  # (L,) out-of-sample R2 of the surrogate, if the method has one
     sure: np.ndarray | None = None  # (L, S, S) in [0, 1]: share of resamples that keep the sign of a pixel
+    error: np.ndarray | None = None  # (L, S, S) standard error of each value, in the map's unit
+    missing: np.ndarray | None = None  # (L,) logits by which the map's sum falls short of the exact sum it stands for
     stopped: str | None = None  # the reason for an early end; None for a full run
     complete: bool = False  # True for the last map of a run that was not stopped
+    against: str | None = None  # label whose maps are taken off, see `rather_than`
+
+    def rather_than(self, i: int) -> Explanation:
+        """Differences of the maps from those of finding `i`: evidence for each finding rather than that one.
+
+        For a signed unit, whose maps are linear in the logits. They have no errors, and no signs that are unsure.
+        """
+        values = self.values - self.values[i]
+        values.flags.writeable = False
+        return replace(self, values=values, fidelity=None, sure=None, error=None, missing=None, against=self.labels[i])

@@ -13,6 +13,7 @@ import numpy as np
 
 from cxr_demo.errors import Cancelled, DeadlinePassed
 from cxr_demo.inference.engine import engine_of
+from cxr_demo.inference.gradients import gradients_at
 from cxr_demo.inference.scheduler import SCHEDULER, Priority
 from cxr_demo.messages import decimal, message
 
@@ -49,6 +50,16 @@ class Masks(Protocol):
 
     def __getitem__(self, where: slice, /) -> np.ndarray:
         """Return the covers (n, S, S) float32 in [0, 1] of a slice."""
+        ...
+
+
+class Points(Protocol):
+    """Model inputs, computed one by one."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, number: int, /) -> Tensor:
+        """Return a model input (1, 1, S, S)."""
         ...
 
 
@@ -107,6 +118,20 @@ class Scorer:
             self.forwards += len(covers)
             self._done += len(covers)
             yield where, logits + shift
+
+    def gradients(self, points: Points) -> Iterator[np.ndarray]:
+        """Yield the gradients (L, S, S) of all logits at model inputs (1, 1, S, S), input by input, in float32.
+
+        Raises as `scores`.
+        """
+        self._asked += len(points)
+        for number in range(len(points)):
+            with SCHEDULER.take(Priority.EXPLANATION):
+                self._budget.check()
+                gradients = gradients_at(self.classifier, points[number])
+            self.forwards += 1
+            self._done += 1
+            yield gradients
 
     def _shift(self, engine: Engine) -> np.ndarray:
         """Error (L,) of the engine's logits for the unmasked image, which masked copies share; 0 for exact engines."""

@@ -8,8 +8,11 @@ from cxr_demo.errors import BadSetting
 from cxr_demo.messages import message
 from cxr_demo.methods.base import Method, Setting, Step, configure, setting, settings_of, values_of
 from cxr_demo.methods.cam import GradCAM, GradCAMPlusPlus, LayerCAM
+from cxr_demo.methods.ig import IntegratedGradients
 from cxr_demo.methods.lime import LIME
 from cxr_demo.methods.occlusion import Occlusion
+from cxr_demo.methods.rise import RISE
+from cxr_demo.methods.shap import KernelSHAP
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -19,7 +22,16 @@ __all__ = [
     "settings_of", "values_of",
 ]  # fmt: skip
 
-METHODS: tuple[type[Method], ...] = (GradCAM, LIME, Occlusion, GradCAMPlusPlus, LayerCAM)
+METHODS: tuple[type[Method], ...] = (
+    GradCAM,
+    LIME,
+    Occlusion,
+    KernelSHAP,
+    IntegratedGradients,
+    RISE,
+    GradCAMPlusPlus,
+    LayerCAM,
+)
 
 #: The methods used by default, side by side.
 DEFAULTS = METHODS[:3]

@@ -11,7 +11,9 @@ import numpy as np
 from cxr_demo.messages import message
 from cxr_demo.methods.base import SHOWN, Step, setting
 from cxr_demo.methods.fill import fill_of, fill_setting, removed
-from cxr_demo.types import REFERENCE_AREA, Cost, Unit
+from cxr_demo.methods.superpixels import Superpixels, algorithm_setting, number_setting, of_input, per_area
+from cxr_demo.methods.uncertainty import of_refits
+from cxr_demo.types import Cost, Unit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -48,16 +50,16 @@ class LIME:
     cost: ClassVar[Cost] = Cost.SECONDS
     reading: ClassVar[str] = message("method.lime.reading")
 
-    samples: int = setting(400, low=100, high=5000, step=100, help=message("setting.lime.samples"))
-    superpixels: int = setting(50, low=10, high=200, step=10, help=message("setting.lime.superpixels"))
-    algorithm: str = setting("slic", choices=("slic", "quickshift", "grid"), help=message("setting.lime.algorithm"))
+    samples: int = setting(400, low=100, high=5000, step=100, help=message("setting.samples"))
+    superpixels: int = number_setting()
+    algorithm: str = algorithm_setting()
     surrogate: str = setting(
         "quadratic",
         choices=("quadratic", "linear"),
         help=message("setting.lime.surrogate"),
     )
     fill: str = fill_setting()
-    seed: int = setting(0, low=0, high=9999, step=1, help=message("setting.lime.seed"))
+    seed: int = setting(0, low=0, high=9999, step=1, help=message("setting.seed"))
 
     def copies(self, side: int) -> int:
         """One masked copy per sample."""
@@ -72,11 +74,9 @@ class LIME:
 
         Cancelled or DeadlinePassed when the scorer's budget ends the run.
         """
-        low, high = scorer.classifier.spec.pixel_range
-        display = ((x[0, 0].float().cpu().numpy() - low) / (high - low)).clip(0, 1)
         # drawn in the package's order, so that a seed gives the same superpixels and samples as in the package
         random = np.random.RandomState(self.seed)
-        segments = segment(display, self.algorithm, self.superpixels, random.randint(0, high=1000))
+        segments = of_input(x, scorer, self.algorithm, self.superpixels, random.randint(0, high=1000))
         draw, fit = {"quadratic": (balanced, fit_quadratic), "linear": (independent, fit_linear)}[self.surrogate]
         kept = draw(self.samples, int(segments.max()) + 1, random)
         logits = np.zeros((self.samples, len(scorer.base)))
@@ -87,47 +87,12 @@ class LIME:
                 shown = [n for n in shown if n > done.stop]
                 so_far = kept[: done.stop], logits[: done.stop]
                 weights = fit(*so_far)
-                sure = None
+                values, fidelity = per_area(weights, segments), out_of_sample(fit, *so_far)
                 if self.surrogate == "quadratic" and not shown:
-                    sure = sign_stability(weights, kept, logits, random)[:, segments]
-                yield Step(per_area(weights, segments), out_of_sample(fit, *so_far), sure)
-
-
-@dataclass(frozen=True, eq=False)
-class Superpixels:
-    """Samples as masks: `segments` (S, S) labels superpixels, `kept` (n, superpixels) is 0 for masked ones."""
-
-    segments: np.ndarray
-    kept: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.kept)
-
-    def __getitem__(self, where: slice) -> np.ndarray:
-        """Masks (n, S, S) float32, 1 where the film is masked."""
-        off = (1 - self.kept[where]).astype(np.float32)
-        masks: np.ndarray = off[:, self.segments]
-        return masks
-
-
-def segment(display: np.ndarray, algorithm: str, superpixels: int, seed: int) -> np.ndarray:
-    """Superpixel labels (S, S) of an image (S, S) in [0, 1]: consecutive from 0, as column indices of the fit.
-
-    `algorithm` is one of the method's choices; the number of superpixels is approximate, and quickshift ignores it.
-    """
-    from skimage.color import gray2rgb
-    from skimage.segmentation import quickshift, slic
-
-    if algorithm == "grid":
-        side = round(superpixels**0.5)
-        cell = np.arange(len(display)) * side // len(display)
-        found = cell[:, None] * side + cell
-    elif algorithm == "slic":
-        found = slic(display, superpixels, compactness=0.1, sigma=1, channel_axis=None, start_label=0)
-    else:
-        found = quickshift(gray2rgb(display.astype(np.float64)), kernel_size=4, max_dist=200, ratio=0.2, rng=seed)
-    labels: np.ndarray = np.unique(found, return_inverse=True)[1].reshape(display.shape)
-    return labels
+                    sure, error = of_refits(weights, refits(kept, logits, random))
+                    yield Step(values, fidelity, sure[:, segments], per_area(error, segments))
+                else:
+                    yield Step(values, fidelity)
 
 
 def independent(samples: int, superpixels: int, random: np.random.RandomState) -> np.ndarray:
@@ -219,20 +184,15 @@ def out_of_sample(
     return np.where(moving, 1 - missed / np.where(moving, spread, 1), np.nan)
 
 
-def sign_stability(
-    weights: np.ndarray, kept: np.ndarray, logits: np.ndarray, random: np.random.RandomState
-) -> np.ndarray:
-    """Share of bootstrap refits (L, superpixels) in which a weight keeps its sign; 0 for a weight of zero.
+def refits(kept: np.ndarray, logits: np.ndarray, random: np.random.RandomState) -> np.ndarray:
+    """Weights (REFITS, L, superpixels) of quadratic surrogates fitted to resampled pairs of sample and complement.
 
-    Resamples the existing pairs of sample and complement, without further forward passes.
+    They measure how sure the weights are, without further forward passes.
     """
     pairs = len(kept) // 2
-    same = np.zeros(weights.shape)
-    for _ in range(REFITS):
-        drawn = random.randint(pairs, size=pairs)
-        rows = np.stack([2 * drawn, 2 * drawn + 1], 1).ravel()
-        same += np.sign(fit_quadratic(kept[rows], logits[rows])) == np.sign(weights)
-    return np.where(weights == 0, 0, same / REFITS)
+    drawn = random.randint(pairs, size=(REFITS, pairs))
+    rows = np.stack([2 * drawn, 2 * drawn + 1], 2).reshape(REFITS, -1)
+    return np.stack([fit_quadratic(kept[one], logits[one]) for one in rows])
 
 
 def _line_through_a_pair(n: int) -> tuple[float, float]:
@@ -268,10 +228,3 @@ def _weight(share: np.ndarray) -> np.ndarray:
     """Weight, in the package's kernel, of samples that keep this share of the superpixels."""
     weight: np.ndarray = np.exp(-((_distance(share) / KERNEL_WIDTH) ** 2) / 2)
     return weight
-
-
-def per_area(weights: np.ndarray, segments: np.ndarray) -> np.ndarray:
-    """Weights (L, superpixels) in logits as maps (L, S, S) in logits per reference area."""
-    share = np.bincount(segments.ravel()) / segments.size
-    maps: np.ndarray = (weights * (REFERENCE_AREA / share))[:, segments]
-    return maps

@@ -11,6 +11,7 @@ from cxr_demo.errors import BadSetting
 from cxr_demo.messages import message
 from cxr_demo.methods.base import SHOWN, Step, setting, values_of
 from cxr_demo.methods.fill import fill_of, fill_setting, removed
+from cxr_demo.methods.uncertainty import of_mean
 from cxr_demo.types import REFERENCE_AREA, Cost, Unit
 
 if TYPE_CHECKING:
@@ -72,7 +73,12 @@ class Occlusion:
                 choose(drops[: done.stop])
             if done.stop >= shown[0]:
                 shown = [n for n in shown if n > done.stop]
-                yield Step(windows.average(drops[: done.stop]))
+                found = windows.average(drops[: done.stop])
+                if shown:
+                    yield Step(found)
+                else:
+                    sure, error = of_mean(found, *windows.spread(drops))
+                    yield Step(found, sure=sure, error=error)
 
     def _windows(self, side: int) -> Windows:
         return Windows(side, self.window, self.stride, self.scored)
@@ -167,6 +173,19 @@ class Windows:
         *sums, counts = self.spans.T @ grid @ self.spans
         means: np.ndarray = np.stack(sums) / counts
         return means
+
+    def spread(self, drops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Standard deviation (L, S, S) of the scored windows that mask a pixel, and their number (S, S), at least 2.
+
+        In logits per reference area, from the drops (n, L) of all scored windows.
+        """
+        grid = np.zeros((2 * drops.shape[1] + 1, *(len(self.spans),) * 2))
+        values = self._per_area(drops)
+        grid[:, self.row[: len(drops)], self.column[: len(drops)]] = [*values, *values**2, np.ones(len(drops))]
+        *sums, counts = self.spans.T @ grid @ self.spans
+        n = np.maximum(counts, 2)
+        mean, square = np.split(np.stack(sums) / counts, 2)
+        return np.sqrt(np.maximum(square - mean**2, 0) * counts / (n - 1)), n
 
     def _per_area(self, drops: np.ndarray) -> np.ndarray:
         """Drops (n, L) of the first n windows as logits per reference area (L, n)."""

@@ -20,11 +20,12 @@ if TYPE_CHECKING:
     from cxr_demo.output.result import Result
 
 
-def save(folder: Path, result: Result, labels: Sequence[str]) -> None:
+def save(folder: Path, result: Result, labels: Sequence[str], against: str | None = None) -> None:
     """Write `maps.npz`, a PNG per method and label, `report.html` and `result.json` to a folder, created if missing.
 
     Writes `result.json` last and atomically, so that its presence marks a complete export. The pictures of a method
-    share one colour scale; `pictures.full_colour` in result.json gives the value with full colour, by method.
+    share one colour scale; `pictures.full_colour` in result.json gives the value with full colour, by method. With
+    `against`, pictures show differences from the maps of this label (`Explanation.rather_than`), of signed methods.
     UnknownLabel for a label that the model does not predict; OSError if writing fails.
     """
     film, prediction, explanations = result.film, result.prediction, result.explanations
@@ -33,10 +34,12 @@ def save(folder: Path, result: Result, labels: Sequence[str]) -> None:
     (folder / "result.json").unlink(missing_ok=True)
     report.write_maps(folder / "maps.npz", explanations)
     full_colour = {}
-    for explanation in explanations:
+    other = None if against is None else report.index_of(prediction.labels, against)
+    for whole in explanations:
+        explanation = whole if other is None else whole.rather_than(other)
         limit = full_colour[explanation.method] = render.limit_of(explanation.values[indices])
         for i in indices:
-            name = re.sub(r"[^\w.-]", "_", f"{explanation.method}-{prediction.labels[i]}")
+            name = re.sub(r"[^\w.-]", "_", f"{explanation.method}-{report.slug_of(explanation, i)}")
             told = report.legend(film, prediction, explanation, i, limit)
             shown = render.captioned(report.picture(film, explanation, i, limit), told)
             texts = {
@@ -50,6 +53,8 @@ def save(folder: Path, result: Result, labels: Sequence[str]) -> None:
     (folder / "report.html").write_text(html_report.page(result), encoding="utf-8", errors="backslashreplace")
     fields = report.result_fields(film, prediction, explanations, result.trust, result.boxes)
     fields["pictures"] = {"labels": [prediction.labels[i] for i in indices], "full_colour": full_colour}
+    if against is not None:
+        fields["pictures"]["against"] = against
     text = json.dumps(fields, indent=2, allow_nan=False)
     partial = folder / "result.json.partial"
     partial.write_text(text + "\n", encoding="utf-8")

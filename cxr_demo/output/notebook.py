@@ -179,6 +179,10 @@ def _map(film: Radiograph, explanation: Explanation, i: int, limit: float) -> st
         words.append("nothing to see at this scale")
     if explanation.fidelity is not None and not math.isnan(explanation.fidelity[i]):
         words.append(f"R² {explanation.fidelity[i]:.2f}")
+    if explanation.error is not None and not math.isnan(share := float(report.error_share(explanation)[i])):
+        words.append(f"standard error {report.percent(share)}")
+    if explanation.missing is not None:
+        words.append(f"sum off by {abs(explanation.missing[i]):.2f} logits")
     unsure = report.unsure_at(explanation, i)
     if unsure is not None and unsure.any():
         words.append("dotted: the sign is uncertain")

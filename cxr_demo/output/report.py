@@ -66,6 +66,8 @@ def explanation_fields(explanation: Explanation) -> dict[str, Any]:
         "complete": explanation.complete,
         "stopped": explanation.stopped,
         "fidelity": None if explanation.fidelity is None else numbers(explanation.fidelity),
+        "error_share": None if explanation.error is None else numbers(error_share(explanation)),
+        "missing": None if explanation.missing is None else numbers(explanation.missing),
     }
 
 
@@ -129,11 +131,20 @@ def versions() -> dict[str, str]:
 
 
 def write_maps(path: Path, explanations: Sequence[Explanation]) -> None:
-    """Write `maps.npz`: one array (L, S, S) float32 per method key, and `labels` (L,)."""
+    """Write `maps.npz`: `labels` (L,), and for each method maps KEY and errors KEY_error, (L, S, S) float32."""
     arrays: dict[str, Any] = {e.method: e.values for e in explanations}
+    arrays |= {f"{e.method}_error": e.error for e in explanations if e.error is not None}
     if explanations:
         arrays["labels"] = np.array(explanations[0].labels)
     np.savez_compressed(path, **arrays)
+
+
+def error_share(explanation: Explanation) -> np.ndarray:
+    """Root mean square of a map's standard errors as a share of that of its values: (L,), nan for a map of zeros."""
+    assert explanation.error is not None
+    error, values = (np.sqrt(np.square(one).mean((1, 2))) for one in (explanation.error, explanation.values))
+    found: np.ndarray = np.divide(error, values, out=np.full(len(values), np.nan), where=values > 0)
+    return found
 
 
 def picture(film: Radiograph, explanation: Explanation, i: int, limit: float) -> np.ndarray:
@@ -149,7 +160,9 @@ def picture(film: Radiograph, explanation: Explanation, i: int, limit: float) ->
 
 def legend(film: Radiograph, prediction: Prediction, explanation: Explanation, i: int, limit: float) -> render.Legend:
     """The legend of the picture of finding `i`, which makes the picture understandable without its folder."""
-    finding = f"{_short(readable(prediction.labels[i]))} · probability {percent(float(prediction.probabilities[i]))}"
+    than = f" rather than {_short(readable(explanation.against))}" if explanation.against else ""
+    probability = percent(float(prediction.probabilities[i]))
+    finding = f"{_short(readable(prediction.labels[i]))}{than} · probability {probability}"
     model = re.sub(r"(@[0-9a-f]{12})[0-9a-f]+$", r"\1", prediction.model)  # 12 digits suffice to identify a commit
     unsure = unsure_at(explanation, i)
     notes = (
@@ -174,6 +187,7 @@ def picture_fields(
         **_part(film),
         "model": prediction.model,
         "label": prediction.labels[i],
+        **({"against": explanation.against} if explanation.against else {}),
         "probability": float(prediction.probabilities[i]),
         "warnings": list(prediction.warnings),
         "method": explanation.method,
@@ -182,6 +196,12 @@ def picture_fields(
         "full_colour": limit,
         "versions": versions(),
     }
+
+
+def slug_of(explanation: Explanation, i: int) -> str:
+    """The part of a picture's file name that says which finding's map it shows, and rather than which."""
+    than = f"-rather-than-{explanation.against}" if explanation.against else ""
+    return f"{explanation.labels[i]}{than}"
 
 
 def _short(name: str, most: int = 64) -> str:

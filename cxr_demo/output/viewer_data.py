@@ -285,14 +285,16 @@ def pixels_of(film: Radiograph) -> bytes:
 
 def progress_fields(explanation: Explanation) -> dict[str, Any]:
     """The progress, cost and outcome of a method's run."""
-    fidelity = explanation.fidelity
+    fidelity, missing = explanation.fidelity, explanation.missing
     return {
         "steps": list(explanation.steps),
         "seconds": round(explanation.seconds, 2),
         "forwards": explanation.forwards,
         "complete": explanation.complete,
         "stopped": explanation.stopped and record(explanation.stopped),
-        "fidelity": None if fidelity is None else [float(v) if np.isfinite(v) else None for v in fidelity],
+        "fidelity": None if fidelity is None else report.numbers(fidelity),
+        "error_share": None if explanation.error is None else report.numbers(report.error_share(explanation)),
+        "missing": None if missing is None else report.numbers(missing),
     }
 
 

@@ -46,7 +46,8 @@ def explain(
 
     Settings go by method and name, e.g. `{"occlusion.window": 32}`; the page's cards show their ranges. Gives the
     fields of `/predict` with what was done per method, and `maps.npz`: one array (findings, side, side) for each
-    method's key, and `labels`. A method that takes more than two minutes gives the last map it had, and says so.
+    method's key, KEY_error with its standard errors where the method has them, and `labels`. A method that takes more
+    than two minutes gives the last map it had, and says so.
     """
     keys = [kind.key for kind in methods.DEFAULTS] if method_keys is None else method_keys
     with _readable(), JOBS.ticket() as ticket:

@@ -110,7 +110,8 @@ class Sessions:
         Values are stored as float16, which is finer than the browser's int8. `sure` keeps its precision, since many
         of its values equal the threshold `render.UNSURE`.
         """
-        small = replace(explanation, values=explanation.values.astype(np.float16))
+        error = None if explanation.error is None else explanation.error.astype(np.float16)
+        small = replace(explanation, values=explanation.values.astype(np.float16), error=error)
         with self._lock:
             self._maps.setdefault((visitor, key), {})[explanation.method] = small
             self._maps.move_to_end((visitor, key))
@@ -123,7 +124,7 @@ class Sessions:
             known = dict(self._maps.get((visitor, key), {}))
             if known:
                 self._maps.move_to_end((visitor, key))
-        return {method: replace(small, values=small.values.astype(np.float32)) for method, small in known.items()}
+        return {method: _restored(small) for method, small in known.items()}
 
     def forget(self, visitor: str) -> None:
         """End all runs of a visitor who has left, and drop the visitor's data."""
@@ -139,6 +140,11 @@ class Sessions:
             while len(self._sessions) > REMEMBERED:
                 _end_all(self._sessions.popitem(last=False)[1])
         return session
+
+
+def _restored(small: Explanation) -> Explanation:
+    error = None if small.error is None else small.error.astype(np.float32)
+    return replace(small, values=small.values.astype(np.float32), error=error)
 
 
 def _end_all(session: _Session | None) -> None:

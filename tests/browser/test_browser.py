@@ -315,6 +315,25 @@ class TestPictures:
             assert np.ptp(strip, axis=1).min() > 10, "every row crosses a slanted line"
 
 
+def test_one_finding_rather_than_another(visitor):
+    """By the planted corners: half a logit per number of the finding, and half of that against it."""
+    visitor.pick("Mass")
+    alone = visitor.pixels("corners")
+    card = ".card[data-method=corners]"
+    visitor.page.select_option("#cxr-other", "Nodule")
+    apart = 0.5 * (NIH_FINDINGS.index("Mass") - NIH_FINDINGS.index("Nodule"))
+    told = visitor.page.get_attribute(f"{card} canvas", "aria-label")
+    assert "Mass rather than Nodule" in told
+    assert f"{-abs(apart):.2f}".replace("-", "\u2212") in told
+    assert visitor.page.inner_text(f"{card} .trust") == "Mass rather than Nodule"
+    assert (visitor.pixels("corners") != alone).any()
+    visitor.pick("Nodule")
+    assert visitor.page.input_value("#cxr-other") == "", "a finding is not compared with itself"
+    visitor.pick("Mass")
+    visitor.page.select_option("#cxr-other", "")
+    np.testing.assert_array_equal(visitor.pixels("corners"), alone)
+
+
 class TestFilms:
     def test_several_at_once_make_a_strip(self, fresh, film_file, tmp_path):
         other = noise(tmp_path)
@@ -718,7 +737,8 @@ def test_save_all_brings_a_zip_that_is_whole(fresh, film_file, tmp_path):
     assert sums == {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
     result = json.loads(files["result.json"])
     with np.load(io.BytesIO(files["maps.npz"])) as maps:
-        assert set(maps) == {*DEFAULTS, "labels"} == {*result["methods"], "labels"}
+        assert set(maps) == {*DEFAULTS, "lime_error", "occlusion_error", "labels"}
+        assert list(result["methods"]) == list(DEFAULTS)
     film = cv2.imread(str(film_file), cv2.IMREAD_GRAYSCALE)
     picture = next(data for name, data in files.items() if name.startswith("lime-"))
     height, width, _ = cv2.imdecode(np.frombuffer(picture, np.uint8), cv2.IMREAD_COLOR).shape

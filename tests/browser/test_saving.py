@@ -155,7 +155,7 @@ def test_all_films_come_in_one_zip_whether_looked_at_or_not(visitor, tmp_path):
             assert hashlib.sha256(files[f"{folder}/{name}"]).hexdigest() == checksum, name
         *_, wanted = Case(model, image.read(path)).explain(methods.method("gradcam", {}))
         with np.load(io.BytesIO(files[f"{folder}/maps.npz"])) as maps:
-            assert set(maps) == {*DEFAULTS, "labels"}
+            assert set(maps) == {*DEFAULTS, "lime_error", "occlusion_error", "labels"}
             # what was finished before is kept in half precision
             np.testing.assert_allclose(maps["gradcam"], wanted.values, atol=2e-3 * np.abs(wanted.values).max())
     assert page.is_enabled("#cxr-save-films")

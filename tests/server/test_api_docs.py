@@ -72,7 +72,7 @@ def test_curl(blocks, tmp_path):
     assert done.stdout.count("event: error") == 1
     assert re.findall(r'"error": *"([^"]*)"', done.stdout) == re.findall(r"# (samples=7.*)", TEXT)
     with np.load(tmp_path / "maps.npz") as maps:
-        assert set(maps) == {"occlusion", "labels"}
+        assert set(maps) == {"occlusion", "occlusion_error", "labels"}
 
 
 @pytest.mark.skipif(not find_spec("mcp"), reason="gradio[mcp] is not installed")

@@ -12,6 +12,7 @@ from unittest.mock import Mock
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from cxr_demo import cli, methods
 from cxr_demo.films import gate, phantom
@@ -153,7 +154,7 @@ def test_explain_writes_maps_pictures_and_how_to_repeat_them(film, model, tmp_pa
         assert done_of["stopped"] is None
         assert {"settings", "unit", "seconds", "forwards", "samples", "precision"} <= set(done_of)
     maps = np.load(folder / "maps.npz")
-    assert set(maps.files) == {*default, "labels"}
+    assert set(maps.files) == {*default, "lime_error", "occlusion_error", "labels"}
     assert tuple(maps["labels"]) == NIH_FINDINGS
     for key in default:
         assert maps[key].shape == (14, 96, 96)
@@ -166,6 +167,41 @@ def test_explain_writes_maps_pictures_and_how_to_repeat_them(film, model, tmp_pa
     assert result["pictures"]["labels"] == [NIH_FINDINGS[i] for i in top]
     for key in default:
         assert result["pictures"]["full_colour"][key] == pytest.approx(np.abs(maps[key][top]).max())
+
+
+def test_pictures_of_one_finding_rather_than_another(film, model, tmp_path, capsys):
+    """They show the difference of the maps; the maps themselves stay, and --from repeats it."""
+    words = ["--method", "gradcam", "--label", "mass", "--against", "nodule", "--model", model]
+    assert cli.main(["explain", str(film), "--out", str(tmp_path / "a"), *words]) == 0
+    folder = tmp_path / "a" / "film"
+    assert [path.name for path in folder.glob("*.png")] == ["gradcam-Mass-rather-than-Nodule.png"]
+    result, maps = json.loads((folder / "result.json").read_text()), np.load(folder / "maps.npz")
+    assert result["pictures"]["against"] == "Nodule"
+    mass, nodule = (maps["gradcam"][NIH_FINDINGS.index(name)] for name in ("Mass", "Nodule"))
+    assert result["pictures"]["full_colour"]["gradcam"] == pytest.approx(np.abs(mass - nodule).max(), rel=1e-5)
+    told = json.loads(Image.open(folder / "gradcam-Mass-rather-than-Nodule.png").text["Description"])
+    assert (told["label"], told["against"]) == ("Mass", "Nodule")
+    assert cli.main(["explain", "--from", str(folder / "result.json"), str(film), "--out", str(tmp_path / "b")]) == 0
+    pictures = [(tmp_path / out / "film" / "gradcam-Mass-rather-than-Nodule.png").read_bytes() for out in "ab"]
+    assert pictures[0] == pictures[1]
+    assert (
+        cli.main(["explain", str(film), "--out", str(tmp_path / "c"), "--method", "gradcam", "--against", "Mass"]) == 0
+    )
+    assert len(list((tmp_path / "c" / "film").glob("*-rather-than-Mass.png"))) == 3
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (["--label", "Mass", "--against", "mass"], "--label and --against are both Mass"),
+        (["--against", "Mass", "--method", "layercam"], "no difference by LayerCAM"),
+        (["--against", "Cold"], "Cold"),
+    ],
+)
+def test_a_difference_that_does_not_exist_is_refused(film, model, tmp_path, capsys, words, named):
+    assert cli.main(["explain", str(film), "--out", str(tmp_path / "out"), "--model", model, *words]) == 2
+    assert named in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
 
 
 def test_explain_names_the_film_that_is_warned_of(film, model, tmp_path, capsys):

@@ -98,7 +98,7 @@ class TestExplain:
         assert told["methods"]["occlusion"]["settings"]["window"] == 24
         assert all(done["complete"] for done in told["methods"].values())
         with np.load(path) as maps:
-            assert set(maps) == {"gradcam", "occlusion", "corners", "labels"}
+            assert set(maps) == {"gradcam", "occlusion", "occlusion_error", "corners", "labels"}
             assert list(maps["labels"]) == told["labels"]
             assert maps["gradcam"].shape == (14, 96, 96)
             assert maps["corners"][4, 0, 0] == pytest.approx(1.0)

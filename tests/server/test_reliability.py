@@ -168,5 +168,5 @@ def test_an_export_that_is_killed_does_not_look_finished(film, tmp_path):
             assert {path.name for path in folder.iterdir()} == names
             fields = json.loads((folder / "result.json").read_text())
             with np.load(folder / "maps.npz") as maps:
-                assert {*fields["methods"], "labels"} == set(maps)
+                assert {*fields["methods"], "labels"} == {name for name in maps if not name.endswith("_error")}
                 assert all(np.isfinite(maps[key]).all() for key in fields["methods"])

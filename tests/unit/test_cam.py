@@ -91,6 +91,31 @@ def test_the_package_agrees_up_to_its_own_scale():
     np.testing.assert_allclose(packaged(Package, scorer_of(model, film)), ours, atol=1e-4)
 
 
+@pytest.mark.parametrize("name", ["HiResCAM", "XGradCAM"])
+def test_cousins_of_gradcam_coincide_with_it(name):
+    """Before a mean and a linear head the gradient of a channel is the same in all cells."""
+    import pytorch_grad_cam
+
+    model, film = network(), noise_film(224)
+    ours = stretched(np.maximum(final(model, film, GradCAM()).values[:, 16::32, 16::32], 0))
+    np.testing.assert_allclose(packaged(getattr(pytorch_grad_cam, name), scorer_of(model, film)), ours, atol=1e-3)
+
+
+def test_ablation_cam_weights_channels_by_what_they_add_to_the_logit():
+    """So it coincides with Grad-CAM only where all channels have the same mean."""
+    from pytorch_grad_cam import AblationCAM
+
+    model, film = network(), noise_film(224)
+    scorer = scorer_of(model, film)
+    features = scorer.features.numpy().astype(np.float64)
+    added = model.head[0].numpy() * features.mean((2, 3))  # (L, C)
+    weights = added / scorer.base[:, None]
+    expected = stretched(np.maximum(np.tensordot(weights, features[0], (1, 0)), 0))
+    np.testing.assert_allclose(packaged(AblationCAM, scorer), expected, atol=1e-3)
+    gradcam = stretched(np.maximum(final(model, film, GradCAM()).values[:, 16::32, 16::32], 0))
+    assert np.abs(gradcam - expected).max() > 0.1
+
+
 def gradients(model, scorer):
     """Of every logit by the feature map: (L, C, 1, 1), the same in every cell."""
     return (model.head[0] / scorer.features[0, 0].numel()).numpy().astype(np.float64)[:, :, None, None]

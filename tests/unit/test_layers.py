@@ -36,7 +36,7 @@ ROOMS: dict[str, list[str]] = {
         *("efficientnet", "classifier", "model_folder", "hub", "folds", "xrv_weights"),
         *("failure_cases", "registry", "visitor_models"),
     ],
-    "inference": ["memory", "scheduler", "patches", "openvino", "engine", "scoring"],
+    "inference": ["memory", "scheduler", "patches", "openvino", "engine", "gradients", "scoring"],
     "methods": [],
     "case": [],
     "evaluation": ["metrics", "randomisation", "covering", "origin", "trust"],

@@ -8,15 +8,13 @@ from lime.lime_image import LimeImageExplainer
 from cxr_demo.case import Case
 from cxr_demo.methods import LIME
 from cxr_demo.methods.lime import (
-    Superpixels,
     balanced,
     fit_linear,
     fit_quadratic,
     independent,
     out_of_sample,
-    per_area,
-    segment,
 )
+from cxr_demo.methods.superpixels import Superpixels, per_area, segment
 from tests.support import planted
 
 

@@ -12,6 +12,7 @@ from cxr_demo.inference.scoring import Budget, Scorer
 from cxr_demo.methods import Occlusion, method
 from cxr_demo.methods.fill import fill_of
 from cxr_demo.methods.occlusion import Windows
+from cxr_demo.types import REFERENCE_AREA
 from tests.support import planted
 
 SETTINGS = [(32, 16), (32, 32), (24, 16), (16, 4), (96, 64), (24, 8), (32, 10)]
@@ -220,3 +221,25 @@ def test_the_top_is_found_between_every_second_window(place):
     found = windows.average(hill(windows, *place, 12)[0][: len(windows), None])
     expected = whole.average(hill(whole, *place, 12)[0][:, None])
     np.testing.assert_array_equal(*(np.argmax(maps) for maps in (found, expected)))
+
+
+@pytest.mark.parametrize("scored", [40, 100])
+def test_the_spread_is_that_of_the_windows_that_mask_a_place(scored):
+    windows = Windows(48, 16, 8, scored)
+    drops = np.random.RandomState(0).normal(0, 1, (len(windows), 2))
+    masks = windows[slice(0, len(windows))]
+    per_area = drops / masks.mean((1, 2))[:, None] * REFERENCE_AREA
+    deviation, number = windows.spread(drops)
+    for row, column in [(0, 0), (20, 31), (47, 5)]:
+        inside = masks[:, row, column] == 1
+        assert number[row, column] == max(2, inside.sum())
+        if inside.sum() > 1:
+            np.testing.assert_allclose(deviation[:, row, column], per_area[inside].std(0, ddof=1), rtol=1e-4)
+
+
+def test_a_place_whose_windows_agree_is_sure():
+    *_, result = Case(planted.classifier(), planted.film()).explain(Occlusion())
+    spot = planted.SPOTS["Left"]
+    values, error, sure = result.values[0], result.error[0], result.sure[0]
+    assert sure[spot.box].min() > 0.9
+    assert error[spot.box].mean() < values[spot.box].mean()

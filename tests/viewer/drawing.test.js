@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import {deflateSync} from 'node:zlib';
 import {coloured, cover, ramp, shade} from '../../cxr_demo/web/viewer/colours.js';
+import {difference} from '../../cxr_demo/web/viewer/difference.js';
 import {asSent, areaOf, cellsOf, clamp, corrected, edgesOf, frame, overlapOf, placeIn, turned, within} from '../../cxr_demo/web/viewer/geometry.js';
 import {greys, halves, hundredths, undone} from '../../cxr_demo/web/viewer/greylevels.js';
 import {anyUnsure, blurred, evidenceIn, extremes, isoline, lessOf, plane, smoothed, unpacked, valueIn} from '../../cxr_demo/web/viewer/maps.js';
@@ -87,6 +88,15 @@ test('a difference of maps of two sizes', () => {
   const less = lessOf(maps(2, [2, 0, 0, -2]), 0, maps(1, [2]), 0);
   assert.equal(less.limit[0], 2);
   close([...less.planes].map(q => q * less.scale[0]), [0, -1, -1, -2], 0.01);
+});
+
+test('of a difference only the map of the first finding changes, and it has no dots', () => {
+  const both = maps(1, [10, -20, 4], {labels: ['a', 'b', 'c'], scale: [0.1, 0.2, 1], limit: [1, 4, 4], unsure: Uint8Array.of(255)});
+  const found = difference(both, 0, 1);
+  close([valueIn(found, 0, {x: 0, y: 0}), found.limit[0]], [5, 5], 1e-6);
+  assert.deepEqual([...found.planes].slice(1), [-20, 4]);
+  assert.deepEqual([found.scale.slice(1), found.limit.slice(1), found.unsure], [[0.2, 1], [4, 4], null]);
+  assert.equal(both.planes[0], 10);
 });
 
 test('evidence in a box is a share of what speaks for', () => {

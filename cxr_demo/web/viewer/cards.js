@@ -4,12 +4,13 @@
 import {measuredBoxes} from './boxes.js';
 import {fit, outlineOrigin, picture, planeShown, stopsOf} from './canvas.js';
 import {ramp} from './colours.js';
+import {findingShown, isDifference, mapsOf} from './difference.js';
 import {button, make, makeStage, setDisabled, setText} from './dom.js';
 import {placeIn} from './geometry.js';
 import {followPointers} from './gestures.js';
-import {readable, say, tr} from './i18n.js';
+import {say, tr} from './i18n.js';
 import {extremes, valueIn} from './maps.js';
-import {figure, fixed, lasting, share, signed} from './numbers.js';
+import {figure, fixed, lasting, percent, share, signed} from './numbers.js';
 import {savePicture} from './picturefile.js';
 import {createPopover} from './popovers.js';
 import {pace, words} from './progress.js';
@@ -126,7 +127,7 @@ export function limitOf(method, maps) {
 
 const comparable = () => shown().filter(method => method.comparable);
 /** @param {Method} method */
-const limitIn = method => entryOf(method)?.maps?.limit[state.chosen] ?? 0;
+const limitIn = method => mapsOf(method)?.limit[state.chosen] ?? 0;
 
 /** @param {Card} card */
 function drawCard(card) {
@@ -136,11 +137,11 @@ function drawCard(card) {
   if (!result) return;
   fit(card.canvas, result.image);
   const entry = entryOf(method);
-  const maps = entry?.maps;
+  const maps = mapsOf(method);
   const stops = stopsOf(method);
   const map = maps ? {maps, limit: limitOf(method, maps), stops} : null;
   picture(card.canvas, result, map);
-  const origin = map && reliabilityOf(method, result, state.chosen) ? result.trust?.measured.get(state.chosen)?.origin : null;
+  const origin = map && !isDifference() && reliabilityOf(method, result, state.chosen) ? result.trust?.measured.get(state.chosen)?.origin : null;
   if (origin?.method === method.key) outlineOrigin(card.canvas, result, origin);
   card.scale.style.backgroundImage = ramp(stops, state.side, state.opacity);
   ticks(card, stops[0][0], map?.limit);
@@ -168,7 +169,7 @@ function ticks(card, low, limit) {
 /** @param {Card} card @param {Entry | null} entry @param {{maps: Maps, limit: number} | null} map */
 function describe(card, entry, map) {
   const {method} = card;
-  const about = {method: method.title, finding: readable(state.label)};
+  const about = {method: method.title, finding: findingShown()};
   let said = tr('ui.cards.no_map_of_finding', about);
   if (map) {
     const unit = map.maps.scale[state.chosen];
@@ -179,10 +180,18 @@ function describe(card, entry, map) {
       : tr('ui.cards.range', {...about, least: signed(least), most: signed(most), unit: method.unit.title});
   }
   card.canvas.setAttribute('aria-label', said);
-  const fidelity = entry?.fidelity?.[state.chosen] ?? null;
-  const fits = fidelity === null ? '' : tr('ui.cards.fits_model', {value: fixed(fidelity, 2)});
-  card.fidelity.title = [map ? faintness(method, map.maps) : '', fits].filter(Boolean).join(' \u00b7 ');
+  card.fidelity.title = [map ? faintness(method, map.maps) : '', ...(isDifference() ? [] : quality(entry))].filter(Boolean).join(' \u00b7 ');
   setText(card.fidelity, card.fidelity.title);
+}
+
+/** The method's own measures of the map of the chosen finding, in words. @param {Entry | null} entry */
+function quality(entry) {
+  const [fidelity, error, missing] = [entry?.fidelity, entry?.error_share, entry?.missing].map(all => all?.[state.chosen] ?? null);
+  return [
+    fidelity === null ? '' : tr('ui.cards.fits_model', {value: fixed(fidelity, 2)}),
+    error === null ? '' : tr('ui.cards.standard_error', {share: percent(error)}),
+    missing === null ? '' : tr('ui.cards.missing', {value: fixed(Math.abs(missing), 2)}),
+  ];
 }
 
 /** States a map's strength in words where each card has its own scale. @param {Method} method @param {Maps} maps */
@@ -195,7 +204,7 @@ function faintness(method, maps) {
 
 /** Shows the value under the pointer. @param {Card} card */
 function readOut(card) {
-  const maps = entryOf(card.method)?.maps;
+  const maps = mapsOf(card.method);
   const crop = current()?.seen.film.crop;
   if (!maps || !crop || !state.pointer) return setText(card.readout, '');
   const place = placeIn(state.pointer, crop);
@@ -206,6 +215,14 @@ function readOut(card) {
 /** Shows how far the map can be trusted, and what lies in the finding's boxes. @param {Card} card */
 function showFacts({method, trust, meter, boxed}) {
   const result = current();
+  if (isDifference()) {
+    meter.show(method, null);
+    setText(boxed, '');
+    trust.hidden = !entryOf(method)?.maps;
+    delete trust.dataset.verdict;
+    trust.title = method.comparable ? tr('ui.difference.hint') : '';
+    return setText(trust, method.comparable ? findingShown() : tr('ui.difference.only_ranks'));
+  }
   const verdict = result && reliabilityOf(method, result, state.chosen);
   const waits = !verdict && result?.trust?.state === 'running' && entryOf(method)?.state === 'done';
   trust.hidden = !verdict && !waits;
@@ -222,7 +239,7 @@ function showFacts({method, trust, meter, boxed}) {
 
 /** @param {Method} method */
 function saveMap(method) {
-  const maps = entryOf(method)?.maps;
+  const maps = mapsOf(method);
   if (maps) savePicture(method, maps, limitOf(method, maps));
 }
 

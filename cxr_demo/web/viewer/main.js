@@ -8,6 +8,7 @@ import {createBeside} from './beside.js';
 import {createBoxes} from './boxes.js';
 import {createCards} from './cards.js';
 import {createControls} from './controls.js';
+import {createOther} from './difference.js';
 import {make} from './dom.js';
 import {createDrawer} from './drawer.js';
 import {createExample, openExample} from './example.js';
@@ -100,7 +101,7 @@ function build(root) {
   const looks = createLooks();
   const fullScreen = createFullScreen(() => bench);
   const exporting = createExport();
-  const controls = createControls({view: [...looks.rows, beside.box], comparing: [wipe.opener, fullScreen], saving: [exporting.save], check: () => drawer.toggle()});
+  const controls = createControls({view: [...looks.rows, beside.box], comparing: [createOther(), wipe.opener, fullScreen], saving: [exporting.save], check: () => drawer.toggle()});
   const boxes = createBoxes(film);
   const drawer = createDrawer(drawersOf(boxes.panel));
   const quiz = createQuiz(root, film.pane, boxes.toggle);

@@ -4,8 +4,9 @@
 import {stem} from './boxtables.js';
 import {WHOLE, forgetPictures, picture, stopsOf} from './canvas.js';
 import {cover, shade} from './colours.js';
+import {findingShown, isDifference} from './difference.js';
 import {download, make, penOf} from './dom.js';
-import {readable, say, tr} from './i18n.js';
+import {say, tr} from './i18n.js';
 import {anyUnsure} from './maps.js';
 import {percent, signed} from './numbers.js';
 import {levelsOf, wholeFilm} from './pixels.js';
@@ -28,7 +29,7 @@ export async function savePicture(method, maps, limit) {
   picture(drawn, result, {maps, limit, stops}, {view: WHOLE, i});
   forgetPictures(result.film);
   const whole = captioned(drawn, stops, captionOf(method, result, maps, i, label, limit, stops));
-  const name = `${stem(result.seen.film.name)}-${method.key}-${label}.png`;
+  const name = `${stem(result.seen.film.name)}-${method.key}-${isDifference() ? `${label}-rather-than-${state.other}` : label}.png`;
   whole.toBlob(blob => { if (blob) download(blob, name); });
 }
 
@@ -41,14 +42,14 @@ function captionOf(method, result, maps, i, label, limit, stops) {
   const {levels, page, spec} = state;
   const percents = levels.map(share => Math.round(100 * share)).join(', ');
   return {
-    title: tr('ui.picture.title', {method: method.title, finding: readable(label), p: percent(seen.probabilities[i])}),
+    title: tr('ui.picture.title', {method: method.title, finding: findingShown(), p: percent(seen.probabilities[i])}),
     ticks: stops[0][0] < 0 ? [tr('ui.picture.against', {value: signed(-limit)}), '0', tr('ui.picture.for', {value: signed(limit)})]
       : ['0', signed(limit / 2, limit), signed(limit)],
     notes: [tr('ui.picture.colours', {unit: method.unit.title}), anyUnsure(maps, i) ? tr('ui.picture.unsure') : '',
       boxesOf(label).length ? tr('ui.picture.boxes') : '',
       plantedEdges(film, label).length ? tr('ui.picture.planted') : '',
       levels.length ? tr('ui.picture.contours', {levels: percents}) : '',
-      reliabilityOf(method, result, i)?.short ?? '',
+      (isDifference() ? '' : reliabilityOf(method, result, i)?.short) ?? '',
       ...seen.warnings.map(warning => `\u26a0 ${say(warning)}`), tr('ui.picture.model', {name: spec.revision}), tr('ui.picture.file', {name: seen.film.name}),
       page.notice].filter(Boolean)};
 }

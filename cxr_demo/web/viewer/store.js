@@ -27,7 +27,7 @@ export function openStore(page) {
     on: new Set(page.methods.filter(method => method.on).map(method => method.key)),
     settings: new Map(page.methods.map(method => [method.key, defaultsOf(method)])), estimating: new Map(),
     films: [], film: null, filmBefore: null, failures: [], others: 0, model: page.model, modelBefore: page.model, modelThatAnswers: page.model, wanted: null, naming: 0, turn: 0, run: 0, asked: new Map(),
-    chosen: NONE, label: '', pinned: null, pointer: null,
+    chosen: NONE, label: '', other: null, pinned: null, pointer: null,
     opacity: page.opacity, scale: 'own', side: 'both', palette: page.palettes[0].key, smooth: false, levels: [],
     view: {x: 0, y: 0, zoom: 1}, window: {low: 0, high: 1, inverted: false},
     drawing: false, corner: null, pulled: null, table: new Map(), awaited: null,
@@ -234,6 +234,8 @@ export function chooseFinding(i, label) {
 }
 /** @param {Film} film @param {string} model @param {string} label of the finding with which it opens */
 export function openWith(film, model, label) { changeFilm(film, {findings: new Map(film.findings).set(model, label)}); }
+/** @param {string | null} label of the finding whose map is taken off the chosen one's; null for none */
+export function setOther(label) { own.other = label; }
 export function chooseNoFinding() { own.chosen = NONE; }
 /** @param {string | null} label of the finding with which all films open; null for each film's own */
 export function pinFinding(label) { own.pinned = label; publish('pin'); }

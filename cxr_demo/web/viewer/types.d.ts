@@ -87,6 +87,7 @@ export interface PackedMaps {
 export interface Progress {
   readonly steps?: readonly [number, number]; readonly seconds?: number; readonly forwards?: number; readonly complete?: boolean;
   readonly stopped?: Sentence | null; readonly error?: Sentence | null; readonly fidelity?: readonly (number | null)[] | null;
+  readonly error_share?: readonly (number | null)[] | null; readonly missing?: readonly (number | null)[] | null;
   readonly ahead?: number | null; readonly wait?: number | null;
 }
 export interface Line {
@@ -208,7 +209,7 @@ export interface State {
   readonly films: readonly Film[]; readonly film: Film | null; readonly filmBefore: Film | null; readonly failures: readonly string[]; readonly others: number;
   readonly model: string; readonly modelBefore: string; readonly modelThatAnswers: string; readonly wanted: string | null; readonly naming: number;
   readonly turn: number; readonly run: number; readonly asked: ReadonlyMap<number, Question>;
-  readonly chosen: number; readonly label: string; readonly pinned: string | null; readonly pointer: Place | null;
+  readonly chosen: number; readonly label: string; readonly other: string | null; readonly pinned: string | null; readonly pointer: Place | null;
   readonly opacity: number; readonly scale: 'own' | 'same'; readonly side: Sides; readonly palette: string; readonly smooth: boolean;
   readonly levels: readonly number[]; readonly view: View; readonly window: Window;
   readonly drawing: boolean; readonly corner: Place | null; readonly pulled: Edges | null;

@@ -2,10 +2,11 @@
 
 import {fit, picture, stopsOf} from './canvas.js';
 import {limitOf} from './cards.js';
+import {findingShown, mapsOf} from './difference.js';
 import {button, make, penOf, makeStage} from './dom.js';
 import {followPointers} from './gestures.js';
-import {readable, tr} from './i18n.js';
-import {current, entryOf, methodOf, on, publish, setWipe, shown, state} from './store.js';
+import {tr} from './i18n.js';
+import {current, methodOf, on, publish, setWipe, shown, state} from './store.js';
 
 /** @typedef {ReturnType<typeof createParts>} Parts */
 /** Key of the film without a map. */
@@ -58,7 +59,7 @@ function drawWipe({canvas, stage, a, b}) {
   const x = Math.round(state.wipe.at * width);
   for (const [key, left, wide] of /** @type {const} */ ([[state.wipe.a, 0, x], [state.wipe.b, x, width - x]])) {
     const method = methodOf(key ?? '');
-    const maps = method && entryOf(method)?.maps;
+    const maps = method && mapsOf(method);
     pen.save();
     pen.beginPath(); pen.rect(left, 0, wide, height); pen.clip();
     picture(canvas, result, maps ? {maps, limit: limitOf(method, maps), stops: stopsOf(method)} : null);
@@ -69,7 +70,7 @@ function drawWipe({canvas, stage, a, b}) {
     pen.fillRect(x - thick / 2, 0, thick, height);
   }
   canvas.setAttribute('aria-label', tr('ui.wipe.caption',
-    {left: nameOf(state.wipe.a), right: nameOf(state.wipe.b), finding: readable(state.label)}));
+    {left: nameOf(state.wipe.a), right: nameOf(state.wipe.b), finding: findingShown()}));
 }
 
 /** Offers the available maps; a chosen map that is gone is replaced by the next. @param {string[]} keys @param {HTMLSelectElement} a @param {HTMLSelectElement} b */

@@ -1,4 +1,4 @@
-// Made by `make viewer`; sources sha256:9722428cf5d966ae125b3efe7efa5d5b84450e1665af21b7d844db3a64b151a2
+// Made by `make viewer`; sources sha256:23c5ee560d1d2104b020133f0acfa489efaed64a0b628fce0218671c0ef71cde
 "use strict";
 var viewer = (() => {
   var __defProp = Object.defineProperty;
@@ -607,6 +607,7 @@ var viewer = (() => {
         asked: /* @__PURE__ */ new Map(),
         chosen: NONE,
         label: "",
+        other: null,
         pinned: null,
         pointer: null,
         opacity: page.opacity,
@@ -809,6 +810,9 @@ var viewer = (() => {
   }
   function openWith(film, model, label) {
     changeFilm(film, { findings: new Map(film.findings).set(model, label) });
+  }
+  function setOther(label) {
+    own.other = label;
   }
   function chooseNoFinding() {
     own.chosen = NONE;
@@ -1168,22 +1172,22 @@ var viewer = (() => {
   }
   function filmAt(result, width, height, view) {
     const levels2 = levelsOf(result);
-    const kept3 = drawnOf(result.film, levels2);
-    const about2 = [width, height, view.x, view.y, view.zoom, kept3.window].join(" ");
-    const known = kept3.pictures.get(about2);
+    const kept4 = drawnOf(result.film, levels2);
+    const about2 = [width, height, view.x, view.y, view.zoom, kept4.window].join(" ");
+    const known = kept4.pictures.get(about2);
     if (known) return known;
     const level = levels2.findLast((one) => one.width >= view.zoom * width) ?? levels2[0];
     const [left, right] = [view.x, view.x + 1 / view.zoom].map((x) => x * level.width);
     const [top, bottom] = [view.y, view.y + 1 / view.zoom].map((y) => y * level.height);
     const [x0, y0] = [Math.max(0, Math.floor(left) - 1), Math.max(0, Math.floor(top) - 1)];
     const [w, h] = [Math.min(level.width, Math.ceil(right) + 1) - x0, Math.min(level.height, Math.ceil(bottom) + 1) - y0];
-    const source = pictureOf(level, kept3.greys, x0, y0, w, h);
+    const source = pictureOf(level, kept4.greys, x0, y0, w, h);
     const made = make("canvas", { width, height });
     const pen = penOf(made);
     pen.imageSmoothingQuality = "high";
     pen.drawImage(source, left - x0, top - y0, right - left, bottom - top, 0, 0, width, height);
-    if (kept3.pictures.size > 3) kept3.pictures.clear();
-    kept3.pictures.set(about2, made);
+    if (kept4.pictures.size > 3) kept4.pictures.clear();
+    kept4.pictures.set(about2, made);
     return made;
   }
   function drawnOf(film, levels2) {
@@ -1609,8 +1613,8 @@ var viewer = (() => {
   }
   function correct(film, correction, part = null) {
     leave();
-    const { correction: before = "", part: kept3 } = film.source ?? {};
-    correctFilm(film, correction, part, film.boxes.map((box) => ({ ...box, edges: corrected(asSent(box.edges, turnsOf(before), kept3), turnsOf(correction ?? ""), part ?? void 0) })));
+    const { correction: before = "", part: kept4 } = film.source ?? {};
+    correctFilm(film, correction, part, film.boxes.map((box) => ({ ...box, edges: corrected(asSent(box.edges, turnsOf(before), kept4), turnsOf(correction ?? ""), part ?? void 0) })));
     forget(film);
     choose(film);
     lookAfresh();
@@ -2184,13 +2188,13 @@ var viewer = (() => {
     requestAnimationFrame(drawAll);
   }
   function figureOf(result, key, { kept: similarities, error, maps }) {
-    const kept3 = similarities?.[state.chosen] ?? null;
+    const kept4 = similarities?.[state.chosen] ?? null;
     const method = methodOf(key);
     return make(
       "figure",
-      { class: kept3 !== null && kept3 >= state.page.stays ? "stays" : null },
+      { class: kept4 !== null && kept4 >= state.page.stays ? "stays" : null },
       maps && method && stageOf(result, method, maps),
-      make("figcaption", {}, make("b", {}, titleOf(key)), ` ${error ? say(error) : verdictOf(kept3)}`)
+      make("figcaption", {}, make("b", {}, titleOf(key)), ` ${error ? say(error) : verdictOf(kept4)}`)
     );
   }
   function stageOf(result, method, maps) {
@@ -2202,9 +2206,9 @@ var viewer = (() => {
     });
     return make("div", { class: "stage small" }, canvas);
   }
-  function verdictOf(kept3) {
-    if (kept3 === null) return tr("ui.scramble.empty");
-    return kept3 >= state.page.stays ? tr("ui.scramble.stays", { value: figure(kept3) }) : tr("ui.scramble.changes", { value: figure(kept3) });
+  function verdictOf(kept4) {
+    if (kept4 === null) return tr("ui.scramble.empty");
+    return kept4 >= state.page.stays ? tr("ui.scramble.stays", { value: figure(kept4) }) : tr("ui.scramble.changes", { value: figure(kept4) });
   }
 
   // cxr_demo/web/viewer/curves.js
@@ -2840,6 +2844,64 @@ var viewer = (() => {
     return [button(tr("ui.boxes.measure"), { class: "quiet", id: "cxr-measure-boxes" }, () => askTrust(true))];
   }
 
+  // cxr_demo/web/viewer/difference.js
+  function createOther() {
+    const list = make("select", { id: "cxr-other", "aria-label": tr("ui.difference.title"), title: tr("ui.difference.hint"), onchange: () => {
+      setOther(list.value || null);
+      for (
+        const topic of
+        /** @type {const} */
+        ["draw", "trust"]
+      ) publish(topic);
+    } });
+    const offer2 = () => {
+      const { labels } = current()?.seen ?? state.spec;
+      const others = labels.filter((label) => label !== state.label);
+      list.replaceChildren(
+        make("option", { value: "" }, tr("ui.difference.opener")),
+        ...others.map((label) => make("option", { value: label }, tr("ui.difference.than", { other: readable(label) })))
+      );
+      list.value = otherIndex() === NONE ? "" : state.other ?? "";
+      list.disabled = state.chosen === NONE || !others.length;
+    };
+    for (
+      const topic of
+      /** @type {const} */
+      ["findings", "mark", "spec"]
+    ) on(topic, offer2);
+    offer2();
+    return list;
+  }
+  function otherIndex() {
+    if (state.other === null || state.chosen === NONE || state.other === state.label) return NONE;
+    return (current()?.seen ?? state.spec).labels.indexOf(state.other);
+  }
+  var isDifference = () => otherIndex() !== NONE;
+  var findingShown = () => isDifference() ? tr("ui.difference.pair", { finding: readable(state.label), other: readable(state.other ?? "") }) : readable(state.label);
+  function mapsOf(method) {
+    const maps = entryOf2(method)?.maps ?? null;
+    const j = otherIndex();
+    if (!maps || j === NONE) return maps;
+    return method.comparable ? lessOther(maps, state.chosen, j) : null;
+  }
+  var kept3 = /* @__PURE__ */ new WeakMap();
+  function lessOther(maps, i, j) {
+    const known = kept3.get(maps) ?? /* @__PURE__ */ new Map();
+    kept3.set(maps, known);
+    const key = `${i} ${j}`;
+    if (!known.has(key)) known.set(key, difference(maps, i, j));
+    return (
+      /** @type {Maps} */
+      known.get(key)
+    );
+  }
+  function difference(maps, i, j) {
+    const less = lessOf(maps, i, maps, j);
+    const planes = maps.planes.slice();
+    planes.set(less.planes, i * maps.side ** 2);
+    return { ...maps, planes, scale: maps.scale.with(i, less.scale[0]), limit: maps.limit.with(i, less.limit[0]), unsure: null };
+  }
+
   // cxr_demo/web/viewer/wrapping.js
   function wrapped(text, most, widthOf) {
     let last = "";
@@ -2876,7 +2938,7 @@ var viewer = (() => {
     picture(drawn2, result, { maps, limit, stops: stops2 }, { view: WHOLE, i });
     forgetPictures(result.film);
     const whole = captioned(drawn2, stops2, captionOf(method, result, maps, i, label, limit, stops2));
-    const name = `${stem(result.seen.film.name)}-${method.key}-${label}.png`;
+    const name = `${stem(result.seen.film.name)}-${method.key}-${isDifference() ? `${label}-rather-than-${state.other}` : label}.png`;
     whole.toBlob((blob) => {
       if (blob) download(blob, name);
     });
@@ -2886,7 +2948,7 @@ var viewer = (() => {
     const { levels: levels2, page, spec } = state;
     const percents = levels2.map((share2) => Math.round(100 * share2)).join(", ");
     return {
-      title: tr("ui.picture.title", { method: method.title, finding: readable(label), p: percent(seen.probabilities[i]) }),
+      title: tr("ui.picture.title", { method: method.title, finding: findingShown(), p: percent(seen.probabilities[i]) }),
       ticks: stops2[0][0] < 0 ? [tr("ui.picture.against", { value: signed(-limit) }), "0", tr("ui.picture.for", { value: signed(limit) })] : ["0", signed(limit / 2, limit), signed(limit)],
       notes: [
         tr("ui.picture.colours", { unit: method.unit.title }),
@@ -2894,7 +2956,7 @@ var viewer = (() => {
         boxesOf(label).length ? tr("ui.picture.boxes") : "",
         plantedEdges(film, label).length ? tr("ui.picture.planted") : "",
         levels2.length ? tr("ui.picture.contours", { levels: percents }) : "",
-        reliabilityOf(method, result, i)?.short ?? "",
+        (isDifference() ? "" : reliabilityOf(method, result, i)?.short) ?? "",
         ...seen.warnings.map((warning) => `\u26A0 ${say(warning)}`),
         tr("ui.picture.model", { name: spec.revision }),
         tr("ui.picture.file", { name: seen.film.name }),
@@ -3073,7 +3135,7 @@ var viewer = (() => {
     return Math.max(own2, ...comparable().map(limitIn));
   }
   var comparable = () => shown().filter((method) => method.comparable);
-  var limitIn = (method) => entryOf2(method)?.maps?.limit[state.chosen] ?? 0;
+  var limitIn = (method) => mapsOf(method)?.limit[state.chosen] ?? 0;
   function drawCard(card) {
     const { method } = card;
     const result = current();
@@ -3081,11 +3143,11 @@ var viewer = (() => {
     if (!result) return;
     fit(card.canvas, result.image);
     const entry = entryOf2(method);
-    const maps = entry?.maps;
+    const maps = mapsOf(method);
     const stops2 = stopsOf(method);
     const map = maps ? { maps, limit: limitOf(method, maps), stops: stops2 } : null;
     picture(card.canvas, result, map);
-    const origin = map && reliabilityOf(method, result, state.chosen) ? result.trust?.measured.get(state.chosen)?.origin : null;
+    const origin = map && !isDifference() && reliabilityOf(method, result, state.chosen) ? result.trust?.measured.get(state.chosen)?.origin : null;
     if (origin?.method === method.key) outlineOrigin(card.canvas, result, origin);
     card.scale.style.backgroundImage = ramp(stops2, state.side, state.opacity);
     ticks(card, stops2[0][0], map?.limit);
@@ -3106,7 +3168,7 @@ var viewer = (() => {
   }
   function describe(card, entry, map) {
     const { method } = card;
-    const about2 = { method: method.title, finding: readable(state.label) };
+    const about2 = { method: method.title, finding: findingShown() };
     let said = tr("ui.cards.no_map_of_finding", about2);
     if (map) {
       const unit = map.maps.scale[state.chosen];
@@ -3116,10 +3178,16 @@ var viewer = (() => {
       said = empty ? tr("ui.cards.nothing_to_see", about2) : tr("ui.cards.range", { ...about2, least: signed(least), most: signed(most), unit: method.unit.title });
     }
     card.canvas.setAttribute("aria-label", said);
-    const fidelity = entry?.fidelity?.[state.chosen] ?? null;
-    const fits = fidelity === null ? "" : tr("ui.cards.fits_model", { value: fixed(fidelity, 2) });
-    card.fidelity.title = [map ? faintness(method, map.maps) : "", fits].filter(Boolean).join(" \xB7 ");
+    card.fidelity.title = [map ? faintness(method, map.maps) : "", ...isDifference() ? [] : quality(entry)].filter(Boolean).join(" \xB7 ");
     setText(card.fidelity, card.fidelity.title);
+  }
+  function quality(entry) {
+    const [fidelity, error, missing] = [entry?.fidelity, entry?.error_share, entry?.missing].map((all) => all?.[state.chosen] ?? null);
+    return [
+      fidelity === null ? "" : tr("ui.cards.fits_model", { value: fixed(fidelity, 2) }),
+      error === null ? "" : tr("ui.cards.standard_error", { share: percent(error) }),
+      missing === null ? "" : tr("ui.cards.missing", { value: fixed(Math.abs(missing), 2) })
+    ];
   }
   function faintness(method, maps) {
     if (!method.comparable) return "";
@@ -3128,7 +3196,7 @@ var viewer = (() => {
     return ratio >= 2 ? tr("ui.cards.fainter", { times: ratio.toFixed(0), method: strongest.title }) : "";
   }
   function readOut(card) {
-    const maps = entryOf2(card.method)?.maps;
+    const maps = mapsOf(card.method);
     const crop = current()?.seen.film.crop;
     if (!maps || !crop || !state.pointer) return setText(card.readout, "");
     const place = placeIn(state.pointer, crop);
@@ -3136,6 +3204,14 @@ var viewer = (() => {
   }
   function showFacts({ method, trust, meter, boxed }) {
     const result = current();
+    if (isDifference()) {
+      meter.show(method, null);
+      setText(boxed, "");
+      trust.hidden = !entryOf2(method)?.maps;
+      delete trust.dataset.verdict;
+      trust.title = method.comparable ? tr("ui.difference.hint") : "";
+      return setText(trust, method.comparable ? findingShown() : tr("ui.difference.only_ranks"));
+    }
     const verdict = result && reliabilityOf(method, result, state.chosen);
     const waits = !verdict && result?.trust?.state === "running" && entryOf2(method)?.state === "done";
     trust.hidden = !verdict && !waits;
@@ -3150,7 +3226,7 @@ var viewer = (() => {
     trust.title = verdict.full;
   }
   function saveMap(method) {
-    const maps = entryOf2(method)?.maps;
+    const maps = mapsOf(method);
     if (maps) savePicture(method, maps, limitOf(method, maps));
   }
   function refresh(card) {
@@ -4677,7 +4753,7 @@ var viewer = (() => {
       [[state.wipe.a, 0, x], [state.wipe.b, x, width - x]]
     ) {
       const method = methodOf(key ?? "");
-      const maps = method && entryOf2(method)?.maps;
+      const maps = method && mapsOf(method);
       pen.save();
       pen.beginPath();
       pen.rect(left, 0, wide, height);
@@ -4695,7 +4771,7 @@ var viewer = (() => {
     }
     canvas.setAttribute("aria-label", tr(
       "ui.wipe.caption",
-      { left: nameOf3(state.wipe.a), right: nameOf3(state.wipe.b), finding: readable(state.label) }
+      { left: nameOf3(state.wipe.a), right: nameOf3(state.wipe.b), finding: findingShown() }
     ));
   }
   function offer(keys, a, b) {
@@ -4783,7 +4859,7 @@ var viewer = (() => {
     const looks = createLooks();
     const fullScreen = createFullScreen(() => bench);
     const exporting = createExport();
-    const controls = createControls({ view: [...looks.rows, beside.box], comparing: [wipe.opener, fullScreen], saving: [exporting.save], check: () => drawer.toggle() });
+    const controls = createControls({ view: [...looks.rows, beside.box], comparing: [createOther(), wipe.opener, fullScreen], saving: [exporting.save], check: () => drawer.toggle() });
     const boxes = createBoxes(film);
     const drawer = createDrawer(drawersOf(boxes.panel));
     const quiz = createQuiz(root, film.pane, boxes.toggle);
@@ -4842,22 +4918,22 @@ var viewer = (() => {
     );
   }
   function restoreFilms(form, linked) {
-    const kept3 = keptFilms();
-    if (!kept3) {
+    const kept4 = keptFilms();
+    if (!kept4) {
       if (!linked) openExample();
       return;
     }
-    for (const { findings, name, source, boxes } of kept3.films) addFilm(builtInName(source) ?? name, source, { boxes, findings: new Map(findings), busy: false });
+    for (const { findings, name, source, boxes } of kept4.films) addFilm(builtInName(source) ?? name, source, { boxes, findings: new Map(findings), busy: false });
     if (linked) return;
-    const known = state.page.models.some((model) => model.name === kept3.model);
-    if (known) setModel(kept3.model);
+    const known = state.page.models.some((model) => model.name === kept4.model);
+    if (known) setModel(kept4.model);
     publish("model");
-    pinFinding(kept3.pinned);
-    const film = state.films[kept3.at] ?? state.films[0];
+    pinFinding(kept4.pinned);
+    const film = state.films[kept4.at] ?? state.films[0];
     if (known || !state.page.guests) return choose(film);
     filmWaits(film);
     lookAtFilm(film);
-    askAgain(form, kept3.model);
+    askAgain(form, kept4.model);
   }
   return __toCommonJS(main_exports);
 })();
