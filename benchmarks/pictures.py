@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import torch
 from matplotlib.figure import Figure
+from torch import Tensor, nn
 
 from cxr_demo import methods
 from cxr_demo.case import Case
-from cxr_demo.evaluation import trust
+from cxr_demo.evaluation import metrics, trust
+from cxr_demo.evaluation.randomisation import permuted
 from cxr_demo.films import image, phantom
 from cxr_demo.methods.occlusion import Occlusion
 from cxr_demo.models import failure_cases, registry
 from cxr_demo.output import render
 
 if TYPE_CHECKING:
+    from cxr_demo.models.classifier import Classifier
     from cxr_demo.types import Explanation, Radiograph
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -31,6 +37,7 @@ def main() -> None:
     curves(case, explanations, i)
     fills(case, i)
     failures()
+    guided(case, i)
 
 
 def maps(film: Radiograph, explanations: list[Explanation], i: int, verdicts: list[str]) -> None:
@@ -115,6 +122,50 @@ def failures() -> None:
     for axis in rows.flat:
         axis.axis("off")
     picture.savefig(DOCS / "explanations-lessons.png", dpi=70)
+
+
+def guided(case: Case, i: int) -> None:
+    """Draw guided backpropagation and Grad-CAM of finding `i`, before and after the classifier's weights are permuted.
+
+    The titles of explanations-guided.png give the rank correlation of both maps' absolute values.
+    """
+    other = Case(permuted(case.model, "classifier"), case.film)
+    x = case.first.x
+    edges = [guided_backpropagation(one.model, x, i) for one in (case, other)]
+    cells = [one.last_explanation(methods.GradCAM()).values[i] for one in (case, other)]
+    picture = Figure(figsize=(12, 3.4), layout="constrained")
+    axes = picture.subplots(1, 4)
+    for (first, second), found, title in zip(axes.reshape(2, 2), (edges, cells), ("guided", "Grad-CAM"), strict=True):
+        limit = float(np.percentile(np.abs(found[0]), 99.5))
+        for axis, values, name in ((first, found[0], title), (second, found[1], f"permuted: {likeness(*found):.2f}")):
+            axis.imshow(values, cmap="RdBu_r", vmin=-limit, vmax=limit)
+            axis.set_title(name)
+            axis.axis("off")
+    picture.savefig(DOCS / "explanations-guided.png", dpi=80)
+
+
+def guided_backpropagation(classifier: Classifier, x: Tensor, i: int) -> np.ndarray:
+    """Gradient (S, S) of logit `i`, without its negative parts at each ReLU, of a copy of the network.
+
+    Springenberg et al. 2015, arXiv:1412.6806.
+    """
+    network = copy.deepcopy(classifier.network)
+    for module in network.model.modules():
+        if isinstance(module, nn.ReLU | nn.ReLU6):
+            module.inplace = False  # hooks refuse changed tensors
+            module.register_full_backward_hook(_positive)
+    x = x.clone().requires_grad_()
+    gradient: np.ndarray = torch.cat(torch.autograd.grad(network(x)[0, i], x))[0, 0].numpy()
+    return gradient
+
+
+def _positive(_module: nn.Module, gradients: Any, _given: Any) -> tuple[Tensor]:
+    return (gradients[0].clamp(min=0),)
+
+
+def likeness(a: np.ndarray, b: np.ndarray) -> float:
+    """Rank correlation of the absolute values of two maps (S, S)."""
+    return float(metrics.rank_correlation(np.abs(a)[None], np.abs(b)[None])[0, 0])
 
 
 def _verdict(case: Case, explanation: Explanation, i: int) -> str:

@@ -228,11 +228,12 @@ def _explain(arguments: argparse.Namespace) -> int:
     from cxr_demo.output.result import complete
 
     model = registry.load(arguments.model or (recipe["model"] if recipe else None))
-    chosen = [model.labels[report.index_of(model.labels, label)] for label in arguments.label or ()]
+    asked = arguments.label or (recipe["labels"] if recipe else [])
+    wanted = [model.labels[report.index_of(model.labels, label)] for label in asked]
     against = arguments.against or (recipe["against"] if recipe else None)
     if against is not None:
         against = model.labels[report.index_of(model.labels, against)]
-        _check_difference(methods, chosen, against)
+        _check_difference(methods, wanted or [label for label in model.labels if label != against], against)
     _make(arguments.out)
 
     def work(path: Path, film: Radiograph, name: str) -> None:
@@ -245,7 +246,6 @@ def _explain(arguments: argparse.Namespace) -> int:
         for warning in prediction.warnings:
             _complain(f"{path.name}: {warning}")
         explanations = [case.last_explanation(method) for method in methods]
-        wanted = chosen or (recipe["labels"] if recipe else None)
         others = [prediction.labels[i] for i in prediction.ranked() if prediction.labels[i] != against]
         labels = wanted or others[:3]
         first = report.index_of(prediction.labels, labels[0]) if wanted else None
@@ -259,8 +259,8 @@ def _explain(arguments: argparse.Namespace) -> int:
 
 def _check_difference(chosen: Sequence[Method], labels: Sequence[str], against: str) -> None:
     """BadSetting if a finding is to be shown rather than itself, or by a method that only ranks."""
-    if against in labels:
-        raise BadSetting(f"--label and --against are both {against}; leave one of them out.")
+    if against in labels or not labels:
+        raise BadSetting(f"{against} has no difference from itself; give another finding as --label or --against.")
     ranks = [method.title for method in chosen if not method.unit.signed]
     if ranks:
         raise BadSetting(

@@ -156,7 +156,7 @@ class Explanation:
     precision: str  # arithmetic of the forward passes, e.g. "float32"
     fidelity: np.ndarray | None = None  # (L,) out-of-sample R2 of the surrogate, if the method has one
     sure: np.ndarray | None = None  # (L, S, S) in [0, 1]: share of resamples that keep the sign of a pixel
-    error: np.ndarray | None = None  # (L, S, S) standard error of each value, in the map's unit
+    error: np.ndarray | None = None  # (L, S, S) standard errors in the map's unit, nan where unknown
     missing: np.ndarray | None = None  # (L,) logits by which the map's sum falls short of the exact sum it stands for
     stopped: str | None = None  # the reason for an early end; None for a full run
     complete: bool = False  # True for the last map of a run that was not stopped

@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy as np
 
     from cxr_demo.models.classifier import Classifier, Network
@@ -24,11 +26,12 @@ _FOLDED: WeakKeyDictionary[Classifier, Network] = WeakKeyDictionary()
 _FOLDING = threading.Lock()
 
 
-def gradients_at(classifier: Classifier, x: Tensor) -> np.ndarray:
+def gradients_at(classifier: Classifier, x: Tensor, check: Callable[[], None] = lambda: None) -> np.ndarray:
     """Return gradients (L, S, S) float32 of the logits at a model input (1, 1, S, S).
 
     One forward pass, and one backward pass for each finding. A batch of all findings takes longer on a CPU: torch runs
-    the backward pass of a convolution once for each of them too, and copies the results together.
+    the backward pass of a convolution once for each of them too, and copies the results together. `check` is called
+    before each backward pass, and ends the computation by raising.
     """
     network = folded(classifier)
     weight, _ = classifier.head
@@ -37,6 +40,7 @@ def gradients_at(classifier: Classifier, x: Tensor) -> np.ndarray:
         features = network.features(x)
     found: list[Tensor] = []
     for ways in weight / features[0, 0].numel():  # each logit is a mean of the features, weighted by the head
+        check()
         way = ways[None, :, None, None].expand_as(features).contiguous(memory_format=torch.channels_last)
         found += torch.autograd.grad(features, x, way, retain_graph=True)
     gradients: np.ndarray = torch.cat(found)[:, 0].float().cpu().numpy()

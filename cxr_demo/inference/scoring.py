@@ -122,13 +122,14 @@ class Scorer:
     def gradients(self, points: Points) -> Iterator[np.ndarray]:
         """Yield the gradients (L, S, S) of all logits at model inputs (1, 1, S, S), input by input, in float32.
 
-        Raises as `scores`.
+        Raises as `scores`, also between the backward passes of two findings.
         """
+        self.precision = "float32"
         self._asked += len(points)
         for number in range(len(points)):
             with SCHEDULER.take(Priority.EXPLANATION):
                 self._budget.check()
-                gradients = gradients_at(self.classifier, points[number])
+                gradients = gradients_at(self.classifier, points[number], self._budget.check)
             self.forwards += 1
             self._done += 1
             yield gradients

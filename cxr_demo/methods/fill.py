@@ -22,7 +22,7 @@ BLUR, WIDE = 1 / 16, 1 / 4
 
 
 def fill_setting() -> Any:
-    """The `fill` setting of LIME and occlusion.
+    """The `fill` setting of methods that cover parts of the film.
 
     The default is blurred: a black patch resembles air and a grey one an opacity, and both of these are findings.
     """

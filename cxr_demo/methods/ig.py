@@ -31,7 +31,7 @@ class IntegratedGradients:
 
     The integral is by Gauss and Legendre's rule with `steps` points. The map sums to the difference of the logits, but
     for the error of the rule. With `smooth` above 1 it is the mean over copies of the film with Gaussian noise
-    (SmoothGrad, Smilkov et al. 2017, arXiv:1706.03825).
+    (SmoothGrad, Smilkov et al. 2017, arXiv:1706.03825), and sums to the mean of their differences.
     """
 
     key: ClassVar[str] = "ig"
@@ -64,11 +64,13 @@ class IntegratedGradients:
         for number, gradients in enumerate(scorer.gradients(line)):
             found += line.part(number, gradients)
             if number + 1 in line.ends:
-                yield Step(found * (x[0, 0].numel() * REFERENCE_AREA), missing=total - found.sum((1, 2)))
+                # noisy films have other scores, so that the map's sum stands for another difference
+                missing = total - found.sum((1, 2)) if self.smooth == 1 else None
+                yield Step(found * (x[0, 0].numel() * REFERENCE_AREA), missing=missing)
                 found = np.zeros_like(found)
 
     def _noise(self, scorer: Scorer, x: Tensor) -> list[Tensor]:
-        """What is added to the film, by noisy copy; nothing without `smooth`."""
+        """The noise (1, 1, S, S) of each copy; zeros for one without `smooth`."""
         if self.smooth == 1:
             return [x.new_zeros(x.shape)]
         random = np.random.RandomState(0)

@@ -175,17 +175,18 @@ class Windows:
         return means
 
     def spread(self, drops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Standard deviation (L, S, S) of the scored windows that mask a pixel, and their number (S, S), at least 2.
+        """Standard deviation (L, S, S) of the scored windows that mask a pixel, and their number (S, S).
 
-        In logits per reference area, from the drops (n, L) of all scored windows.
+        In logits per reference area, from the drops (n, L) of all scored windows; nan where fewer than two mask it.
         """
         grid = np.zeros((2 * drops.shape[1] + 1, *(len(self.spans),) * 2))
         values = self._per_area(drops)
         grid[:, self.row[: len(drops)], self.column[: len(drops)]] = [*values, *values**2, np.ones(len(drops))]
         *sums, counts = self.spans.T @ grid @ self.spans
         n = np.maximum(counts, 2)
-        mean, square = np.split(np.stack(sums) / counts, 2)
-        return np.sqrt(np.maximum(square - mean**2, 0) * counts / (n - 1)), n
+        mean, square = np.split(np.stack(sums) / np.maximum(counts, 1), 2)
+        deviation = np.sqrt(np.maximum(square - mean**2, 0) * n / (n - 1))
+        return np.where(counts > 1, deviation, np.nan), n
 
     def _per_area(self, drops: np.ndarray) -> np.ndarray:
         """Drops (n, L) of the first n windows as logits per reference area (L, n)."""

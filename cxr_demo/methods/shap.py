@@ -35,9 +35,9 @@ class KernelSHAP:
 
     A superpixel's value is the mean change of the logit as it is uncovered, over all orders of uncovering the film. The
     values of a finding sum to logit(film) - logit(film wholly covered), exactly. All findings share one set of samples:
-    subsets of each size equally often (Musco & Witter 2024, arXiv:2410.01917), each with its complement, which cancels
-    interactions of two superpixels (Covert & Lee 2021, arXiv:2012.01536). Instead of a weighted line, which needs twice
-    the samples, a Gaussian process is fitted to them, whose Shapley values are known in closed form.
+    subsets of each size about equally often (Musco & Witter 2024, arXiv:2410.01917), each with its complement, which
+    cancels interactions of two superpixels (Covert & Lee 2021, arXiv:2012.01536). Instead of a weighted line, which
+    needs twice the samples, a Gaussian process is fitted to them, whose Shapley values are known in closed form.
     """
 
     key: ClassVar[str] = "shap"

@@ -17,10 +17,11 @@ def of_refits(values: np.ndarray, refits: np.ndarray) -> tuple[np.ndarray, np.nd
 def of_mean(mean: np.ndarray, deviation: np.ndarray, n: np.ndarray | int) -> tuple[np.ndarray, np.ndarray]:
     """Chance that the mean of more values would keep this mean's sign, and the mean's standard error.
 
-    `deviation` is the standard deviation of n > 1 values. By Student's distribution; 0 for a mean of zero.
+    `deviation` is the standard deviation of n > 1 values, nan where it is unknown. By Student's distribution; 0 for a
+    mean of zero or an unknown deviation.
     """
     from scipy.stats import t
 
     error = deviation / np.sqrt(n)
     chance = t.cdf(np.abs(mean) / np.maximum(error, 1e-12), np.asarray(n) - 1)
-    return np.where(mean == 0, 0, chance), error
+    return np.where((mean == 0) | np.isnan(error), 0, chance), error

@@ -140,9 +140,14 @@ def write_maps(path: Path, explanations: Sequence[Explanation]) -> None:
 
 
 def error_share(explanation: Explanation) -> np.ndarray:
-    """Root mean square of a map's standard errors as a share of that of its values: (L,), nan for a map of zeros."""
+    """Root mean square of a map's known standard errors, as a share of that of its values: (L,), nan for zeros."""
     assert explanation.error is not None
-    error, values = (np.sqrt(np.square(one).mean((1, 2))) for one in (explanation.error, explanation.values))
+    known = ~np.isnan(explanation.error)
+    count = np.maximum(known.sum((1, 2)), 1)
+    error, values = (
+        np.sqrt(np.square(np.where(known, one, 0)).sum((1, 2)) / count)
+        for one in (explanation.error, explanation.values)
+    )
     found: np.ndarray = np.divide(error, values, out=np.full(len(values), np.nan), where=values > 0)
     return found
 

@@ -193,7 +193,7 @@ def test_pictures_of_one_finding_rather_than_another(film, model, tmp_path, caps
 @pytest.mark.parametrize(
     ("words", "named"),
     [
-        (["--label", "Mass", "--against", "mass"], "--label and --against are both Mass"),
+        (["--label", "Mass", "--against", "mass"], "Mass has no difference from itself"),
         (["--against", "Mass", "--method", "layercam"], "no difference by LayerCAM"),
         (["--against", "Cold"], "Cold"),
     ],

@@ -232,9 +232,17 @@ def test_the_spread_is_that_of_the_windows_that_mask_a_place(scored):
     deviation, number = windows.spread(drops)
     for row, column in [(0, 0), (20, 31), (47, 5)]:
         inside = masks[:, row, column] == 1
-        assert number[row, column] == max(2, inside.sum())
         if inside.sum() > 1:
+            assert number[row, column] == inside.sum()
             np.testing.assert_allclose(deviation[:, row, column], per_area[inside].std(0, ddof=1), rtol=1e-4)
+        else:
+            assert np.isnan(deviation[:, row, column]).all()
+
+
+def test_of_a_place_in_a_single_window_nothing_is_sure():
+    *_, result = Case(planted.classifier(), planted.film()).explain(Occlusion(window=32, stride=32, scored=100))
+    assert np.isnan(result.error).all()
+    assert not result.sure.any()
 
 
 def test_a_place_whose_windows_agree_is_sure():

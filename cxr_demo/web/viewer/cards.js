@@ -256,7 +256,7 @@ function refresh(card) {
   card.end.hidden = entry?.state !== 'running';
   card.bar.hidden = !busy;
   setDisabled(card.again, busy || !current());
-  card.save.disabled = !entry?.maps;
+  card.save.disabled = !mapsOf(card.method);
   if (total) card.bar.value = done / total; else card.bar.removeAttribute('value');
   setText(card.status, entry ? words(entry) : '');
   card.status.classList.toggle('early', Boolean(entry?.error || entry?.stopped));

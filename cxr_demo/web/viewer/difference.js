@@ -4,13 +4,14 @@
 import {make} from './dom.js';
 import {readable, tr} from './i18n.js';
 import {lessOf} from './maps.js';
-import {NONE, current, entryOf, on, publish, setOther, state} from './store.js';
+import {NONE, current, entryOf, on, publish, setOther, shown, state} from './store.js';
 
 /** @returns the list from which a visitor chooses the second finding */
 export function createOther() {
   const list = make('select', {id: 'cxr-other', 'aria-label': tr('ui.difference.title'), title: tr('ui.difference.hint'), onchange: () => {
     setOther(list.value || null);
     for (const topic of /** @type {const} */ (['draw', 'trust'])) publish(topic);
+    for (const method of shown()) publish('card', method);
   }});
   const offer = () => {
     const {labels} = current()?.seen ?? state.spec;

@@ -20,7 +20,8 @@ import {wrapped} from './wrapping.js';
 /** @param {Method} method @param {Maps} maps @param {number} limit value with full colour */
 export async function savePicture(method, maps, limit) {
   const result = current();
-  const {label, chosen: i} = state;
+  const {label, chosen: i, other} = state;
+  const [finding, alone] = [findingShown(), !isDifference()];
   const stops = stopsOf(method);
   await wholeFilm();
   if (!result || result !== current()) return;  // another film was opened meanwhile
@@ -28,28 +29,29 @@ export async function savePicture(method, maps, limit) {
   const drawn = make('canvas', {width, height});
   picture(drawn, result, {maps, limit, stops}, {view: WHOLE, i});
   forgetPictures(result.film);
-  const whole = captioned(drawn, stops, captionOf(method, result, maps, i, label, limit, stops));
-  const name = `${stem(result.seen.film.name)}-${method.key}-${isDifference() ? `${label}-rather-than-${state.other}` : label}.png`;
+  const whole = captioned(drawn, stops, captionOf(method, result, maps, {i, label, finding, alone}, limit, stops));
+  const name = `${stem(result.seen.film.name)}-${method.key}-${alone ? label : `${label}-rather-than-${other}`}.png`;
   whole.toBlob(blob => { if (blob) download(blob, name); });
 }
 
 /**
- * @param {Method} method @param {Result} result @param {Maps} maps @param {number} i @param {string} label
+ * @param {Method} method @param {Result} result @param {Maps} maps
+ * @param {{i: number, label: string, finding: string, alone: boolean}} shown the finding, its name, and whether it is less no other
  * @param {number} limit @param {Stops} stops @returns {Caption}
  */
-function captionOf(method, result, maps, i, label, limit, stops) {
+function captionOf(method, result, maps, {i, label, finding, alone}, limit, stops) {
   const {film, seen} = result;
   const {levels, page, spec} = state;
   const percents = levels.map(share => Math.round(100 * share)).join(', ');
   return {
-    title: tr('ui.picture.title', {method: method.title, finding: findingShown(), p: percent(seen.probabilities[i])}),
+    title: tr('ui.picture.title', {method: method.title, finding, p: percent(seen.probabilities[i])}),
     ticks: stops[0][0] < 0 ? [tr('ui.picture.against', {value: signed(-limit)}), '0', tr('ui.picture.for', {value: signed(limit)})]
       : ['0', signed(limit / 2, limit), signed(limit)],
     notes: [tr('ui.picture.colours', {unit: method.unit.title}), anyUnsure(maps, i) ? tr('ui.picture.unsure') : '',
       boxesOf(label).length ? tr('ui.picture.boxes') : '',
       plantedEdges(film, label).length ? tr('ui.picture.planted') : '',
       levels.length ? tr('ui.picture.contours', {levels: percents}) : '',
-      (isDifference() ? '' : reliabilityOf(method, result, i)?.short) ?? '',
+      (alone ? reliabilityOf(method, result, i)?.short : '') ?? '',
       ...seen.warnings.map(warning => `\u26a0 ${say(warning)}`), tr('ui.picture.model', {name: spec.revision}), tr('ui.picture.file', {name: seen.film.name}),
       page.notice].filter(Boolean)};
 }

@@ -1,4 +1,4 @@
-// Made by `make viewer`; sources sha256:23c5ee560d1d2104b020133f0acfa489efaed64a0b628fce0218671c0ef71cde
+// Made by `make viewer`; sources sha256:d0fb52c758627d5e54ecc4e72de939063fd43a662e49a0a5fa016e9786241060
 "use strict";
 var viewer = (() => {
   var __defProp = Object.defineProperty;
@@ -2853,6 +2853,7 @@ var viewer = (() => {
         /** @type {const} */
         ["draw", "trust"]
       ) publish(topic);
+      for (const method of shown()) publish("card", method);
     } });
     const offer2 = () => {
       const { labels } = current()?.seen ?? state.spec;
@@ -2929,7 +2930,8 @@ var viewer = (() => {
   // cxr_demo/web/viewer/picturefile.js
   async function savePicture(method, maps, limit) {
     const result = current();
-    const { label, chosen: i } = state;
+    const { label, chosen: i, other } = state;
+    const [finding, alone] = [findingShown(), !isDifference()];
     const stops2 = stopsOf(method);
     await wholeFilm();
     if (!result || result !== current()) return;
@@ -2937,18 +2939,18 @@ var viewer = (() => {
     const drawn2 = make("canvas", { width, height });
     picture(drawn2, result, { maps, limit, stops: stops2 }, { view: WHOLE, i });
     forgetPictures(result.film);
-    const whole = captioned(drawn2, stops2, captionOf(method, result, maps, i, label, limit, stops2));
-    const name = `${stem(result.seen.film.name)}-${method.key}-${isDifference() ? `${label}-rather-than-${state.other}` : label}.png`;
+    const whole = captioned(drawn2, stops2, captionOf(method, result, maps, { i, label, finding, alone }, limit, stops2));
+    const name = `${stem(result.seen.film.name)}-${method.key}-${alone ? label : `${label}-rather-than-${other}`}.png`;
     whole.toBlob((blob) => {
       if (blob) download(blob, name);
     });
   }
-  function captionOf(method, result, maps, i, label, limit, stops2) {
+  function captionOf(method, result, maps, { i, label, finding, alone }, limit, stops2) {
     const { film, seen } = result;
     const { levels: levels2, page, spec } = state;
     const percents = levels2.map((share2) => Math.round(100 * share2)).join(", ");
     return {
-      title: tr("ui.picture.title", { method: method.title, finding: findingShown(), p: percent(seen.probabilities[i]) }),
+      title: tr("ui.picture.title", { method: method.title, finding, p: percent(seen.probabilities[i]) }),
       ticks: stops2[0][0] < 0 ? [tr("ui.picture.against", { value: signed(-limit) }), "0", tr("ui.picture.for", { value: signed(limit) })] : ["0", signed(limit / 2, limit), signed(limit)],
       notes: [
         tr("ui.picture.colours", { unit: method.unit.title }),
@@ -2956,7 +2958,7 @@ var viewer = (() => {
         boxesOf(label).length ? tr("ui.picture.boxes") : "",
         plantedEdges(film, label).length ? tr("ui.picture.planted") : "",
         levels2.length ? tr("ui.picture.contours", { levels: percents }) : "",
-        (isDifference() ? "" : reliabilityOf(method, result, i)?.short) ?? "",
+        (alone ? reliabilityOf(method, result, i)?.short : "") ?? "",
         ...seen.warnings.map((warning) => `\u26A0 ${say(warning)}`),
         tr("ui.picture.model", { name: spec.revision }),
         tr("ui.picture.file", { name: seen.film.name }),
@@ -3239,7 +3241,7 @@ var viewer = (() => {
     card.end.hidden = entry?.state !== "running";
     card.bar.hidden = !busy;
     setDisabled(card.again, busy || !current());
-    card.save.disabled = !entry?.maps;
+    card.save.disabled = !mapsOf(card.method);
     if (total) card.bar.value = done / total;
     else card.bar.removeAttribute("value");
     setText(card.status, entry ? words(entry) : "");
