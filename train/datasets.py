@@ -14,7 +14,7 @@ import numpy as np
 
 from cxr_demo.errors import DataError
 from cxr_demo.films.label_tables import Box, Films, Policy, patient_id
-from cxr_demo.models.classifier import import_library
+from cxr_demo.imports import import_library
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from cxr_demo.films.image import by_area
+from cxr_demo.imports import import_library
 from cxr_demo.inference.scheduler import SCHEDULER, Priority
 from cxr_demo.messages import message
 from cxr_demo.methods.base import Step
@@ -81,9 +82,7 @@ class GradCAMPlusPlus:
 
     def attribute(self, scorer: Scorer, x: Tensor) -> Iterator[Step]:
         """Yield one step: maps (L, S, S) in [0, 1]."""
-        from pytorch_grad_cam import GradCAMPlusPlus
-
-        yield Step(by_area(packaged(GradCAMPlusPlus, scorer), x.shape[-1]))
+        yield Step(by_area(packaged(import_library("pytorch_grad_cam").GradCAMPlusPlus, scorer), x.shape[-1]))
 
 
 @dataclass(frozen=True)
@@ -102,9 +101,7 @@ class LayerCAM:
 
     def attribute(self, scorer: Scorer, x: Tensor) -> Iterator[Step]:
         """Yield one step: maps (L, S, S) in [0, 1]."""
-        from pytorch_grad_cam import LayerCAM
-
-        yield Step(by_area(packaged(LayerCAM, scorer), x.shape[-1]))
+        yield Step(by_area(packaged(import_library("pytorch_grad_cam").LayerCAM, scorer), x.shape[-1]))
 
 
 def packaged(kind: type[Any], scorer: Scorer) -> np.ndarray:
@@ -114,13 +111,13 @@ def packaged(kind: type[Any], scorer: Scorer) -> np.ndarray:
     callers. It therefore runs on a small network of its own: the frozen head, with the feature map as input.
     """
     import torch
-    from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 
     head = _private_head(scorer)
     labels = len(scorer.base)
     with SCHEDULER.take(Priority.EXPLANATION), torch.enable_grad():
         features = scorer.features.float().repeat(labels, 1, 1, 1).requires_grad_()
-        targets = [ClassifierOutputTarget(i) for i in range(labels)]
+        target = import_library("pytorch_grad_cam.utils.model_targets").ClassifierOutputTarget
+        targets = [target(i) for i in range(labels)]
         # no `with`: the package's context manager swallows IndexError
         maps: np.ndarray = kind(head, [head[0]])(features, targets)
     return maps

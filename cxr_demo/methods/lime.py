@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from cxr_demo.imports import import_library
 from cxr_demo.messages import message
 from cxr_demo.methods.base import SHOWN, Step, setting
 from cxr_demo.methods.fill import fill_of, fill_setting, removed
@@ -110,8 +111,7 @@ def balanced(samples: int, superpixels: int, random: np.random.RandomState) -> n
     is a row of a Hadamard matrix, so that any two superpixels agree as often as they differ (Plackett & Burman 1946).
     Each further matrix has other random columns, rows and signs.
     """
-    from scipy.linalg import hadamard
-
+    hadamard = import_library("scipy.linalg").hadamard
     order = 2 ** math.ceil(math.log2(superpixels))
     rows = np.concatenate(
         [
@@ -131,9 +131,7 @@ def fit_linear(kept: np.ndarray, logits: np.ndarray) -> np.ndarray:
     The package's ridge of 1 shrinks the weights for few samples. A constant logit gives weights of 0.
     """
     # imported here, as it loads matplotlib and scikit-learn and is rarely used
-    from lime.lime_image import LimeImageExplainer
-
-    base = LimeImageExplainer(kernel_width=KERNEL_WIDTH).base
+    base = import_library("lime.lime_image").LimeImageExplainer(kernel_width=KERNEL_WIDTH).base
     weights = np.zeros((logits.shape[1], kept.shape[1]))
     for i in np.flatnonzero(np.ptp(logits, axis=0) > 0):
         _, found, *_ = base.explain_instance_with_data(
@@ -201,8 +199,7 @@ def _line_through_a_pair(n: int) -> tuple[float, float]:
     Entries z of a mask are 1 or -1, drawn independently, and the kernel weights a mask by its number of 1s; the fit
     therefore depends only on the mean products of one, two and three entries.
     """
-    from scipy.special import comb
-
+    comb = import_library("scipy.special").comb
     ones = np.arange(n + 1)
     share = comb(n, ones) / 2.0**n * _weight(ones / n)
     share /= share.sum()

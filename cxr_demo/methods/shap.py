@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from cxr_demo.imports import import_library
 from cxr_demo.messages import message
 from cxr_demo.methods.base import SHOWN, Step, setting
 from cxr_demo.methods.fill import fill_of, fill_setting, removed
@@ -143,8 +144,7 @@ def _values_of_kernel(n: int) -> tuple[np.ndarray, np.ndarray]:
     Of superpixels with a one in z', and of those with a minus one: the superpixels of each kind are interchangeable, so
     the mean over all orders is a sum over how many of each kind are uncovered already.
     """
-    from scipy.special import comb
-
+    comb = import_library("scipy.special").comb
     same, other = np.zeros(n + 1), np.zeros(n + 1)
     for ones in range(n + 1):
         whole = 2 * math.sinh((2 * ones - n) / n)  # all uncovered, less all covered

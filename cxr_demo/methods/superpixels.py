@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cxr_demo.imports import import_library
 from cxr_demo.messages import message
 from cxr_demo.methods.base import setting
 from cxr_demo.types import REFERENCE_AREA
@@ -55,17 +56,18 @@ def segment(display: np.ndarray, algorithm: str, superpixels: int, seed: int) ->
 
     `algorithm` is one of the method's choices; the number of superpixels is approximate, and quickshift ignores it.
     """
-    from skimage.color import gray2rgb
-    from skimage.segmentation import quickshift, slic
-
     if algorithm == "grid":
         side = round(superpixels**0.5)
         cell = np.arange(len(display)) * side // len(display)
         found = cell[:, None] * side + cell
     elif algorithm == "slic":
-        found = slic(display, superpixels, compactness=0.1, sigma=1, channel_axis=None, start_label=0)
+        found = import_library("skimage.segmentation").slic(
+            display, superpixels, compactness=0.1, sigma=1, channel_axis=None, start_label=0
+        )
     else:
-        found = quickshift(gray2rgb(display.astype(np.float64)), kernel_size=4, max_dist=200, ratio=0.2, rng=seed)
+        colours = import_library("skimage.color").gray2rgb(display.astype(np.float64))
+        quickshift = import_library("skimage.segmentation").quickshift
+        found = quickshift(colours, kernel_size=4, max_dist=200, ratio=0.2, rng=seed)
     labels: np.ndarray = np.unique(found, return_inverse=True)[1].reshape(display.shape)
     return labels
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from cxr_demo.imports import import_library
+
 
 def of_refits(values: np.ndarray, refits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Share of bootstrap refits (n, L, pieces) that keep the sign of values (L, pieces), and their standard deviation.
@@ -20,8 +22,6 @@ def of_mean(mean: np.ndarray, deviation: np.ndarray, n: np.ndarray | int) -> tup
     `deviation` is the standard deviation of n > 1 values, nan where it is unknown. By Student's distribution; 0 for a
     mean of zero or an unknown deviation.
     """
-    from scipy.stats import t
-
     error = deviation / np.sqrt(n)
-    chance = t.cdf(np.abs(mean) / np.maximum(error, 1e-12), np.asarray(n) - 1)
+    chance = import_library("scipy.special").stdtr(np.asarray(n) - 1, np.abs(mean) / np.maximum(error, 1e-12))
     return np.where((mean == 0) | np.isnan(error), 0, chance), error

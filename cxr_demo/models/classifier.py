@@ -6,11 +6,8 @@ in-place ReLU after `features`, resizing inside `forward`, and the filter that s
 
 from __future__ import annotations
 
-import importlib
 import math
-import sys
 import threading
-import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from cxr_demo.errors import BadModel
+from cxr_demo.imports import import_library
 from cxr_demo.models.efficientnet import EfficientNetLite0
 
 if TYPE_CHECKING:
@@ -97,23 +95,6 @@ class _Mean(Network):
     @property
     def _parts(self) -> list[Network]:
         return list(self._early.children())  # type: ignore[arg-type]
-
-
-#: Lock for importing a library: filters of warnings, which some libraries change, belong to the whole process.
-_IMPORTING = threading.Lock()
-
-
-def import_library(name: str) -> Any:
-    """Return a module, imported on first use: torchvision and torchxrayvision take three seconds.
-
-    The filters of warnings stay as they were, since torchxrayvision silences all warnings. The module's own tensors
-    stay off the meta device, on which a network may be under construction.
-    """
-    with _IMPORTING:
-        if name not in sys.modules:
-            with warnings.catch_warnings(), torch.device("cpu"):
-                importlib.import_module(name)
-        return sys.modules[name]
 
 
 def published_models() -> Mapping[str, Mapping[str, Any]]:

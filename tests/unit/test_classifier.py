@@ -1,8 +1,6 @@
 """The adapter over torchxrayvision: logits out, nothing left behind, the same numbers as the library."""
 
 import threading
-import time
-import warnings
 
 import numpy as np
 import pytest
@@ -48,23 +46,6 @@ def test_threads_share_it():
     for thread in threads:
         thread.join()
     assert not wrong
-
-
-def test_libraries_that_threads_import_leave_the_filters_of_warnings_alone(tmp_path, monkeypatch):
-    names = ("first_library", "second_library")
-    for name in names:
-        (tmp_path / f"{name}.py").write_text(
-            "import time, warnings\nwarnings.simplefilter('ignore')\ntime.sleep(0.2)\n"
-        )
-    monkeypatch.syspath_prepend(tmp_path)
-    before = list(warnings.filters)
-    threads = [threading.Thread(target=classifier.import_library, args=(name,)) for name in names]
-    for thread in threads:
-        thread.start()
-        time.sleep(0.1)  # the second begins while the first silences all warnings
-    for thread in threads:
-        thread.join()
-    assert warnings.filters == before
 
 
 def test_calibration_is_a_line_under_the_sigmoid():

@@ -17,6 +17,7 @@ ROOMS: dict[str, list[str]] = {
     "files": [],
     "tables": [],
     "single_flight": [],
+    "imports": [],
     "films/dicom": ["tags", "frames", "colour", "display"],
     "films": [
         "formats",
@@ -66,6 +67,7 @@ FOR_TRAIN = {
     "errors",
     "files",
     "tables",
+    "imports",
     "films/film_names",
     "films/formats",
     "films/archives",
