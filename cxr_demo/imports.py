@@ -20,10 +20,11 @@ def import_library(name: str) -> Any:
     The filters of warnings stay as they were, since torchxrayvision silences all warnings. The module's own tensors
     stay off the meta device, on which a network may be under construction.
     """
-    import torch
-
     with _IMPORTING:
         if name not in _IMPORTED:
-            with warnings.catch_warnings(), torch.device("cpu"):
-                _IMPORTED[name] = importlib.import_module(name)
+            with warnings.catch_warnings():
+                import torch
+
+                with torch.device("cpu"):
+                    _IMPORTED[name] = importlib.import_module(name)
         return _IMPORTED[name]
