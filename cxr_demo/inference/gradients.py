@@ -50,7 +50,7 @@ def gradients_at(classifier: Classifier, x: Tensor, check: Callable[[], None] = 
 def folded(classifier: Classifier) -> Network:
     """Return a copy of a model's network with batch norms folded into convolutions: half the time of a gradient.
 
-    It is made once per model. A network that this would change is copied as it is.
+    It is made once per model. A network that this would change is returned as it is.
     """
     with _FOLDING:
         if classifier not in _FOLDED:
@@ -60,7 +60,7 @@ def folded(classifier: Classifier) -> Network:
 
 @torch.no_grad()
 def _folded(classifier: Classifier) -> Network:
-    plain = copy.deepcopy(classifier.network)
+    plain = classifier.network
     network = copy.deepcopy(plain)
     for part in (network._early, network._late):
         for module in part.modules():
