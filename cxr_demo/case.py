@@ -172,6 +172,7 @@ class _Record:
             sure=None if step.sure is None else _frozen(step.sure),
             error=None if step.error is None else _frozen(step.error),
             missing=None if step.missing is None else _frozen(step.missing),
+            grain=step.grain,
         )
 
     def empty(self, seconds: float) -> Explanation:

@@ -58,6 +58,7 @@ class Cost(str, Enum):
 
     INSTANT = "instant"
     SECONDS = "seconds"
+    MINUTE = "up to a minute"
 
 
 @dataclass(frozen=True)
@@ -158,6 +159,7 @@ class Explanation:
     sure: np.ndarray | None = None  # (L, S, S) in [0, 1]: share of resamples that keep the sign of a pixel
     error: np.ndarray | None = None  # (L, S, S) standard errors in the map's unit, nan where unknown
     missing: np.ndarray | None = None  # (L,) logits by which the map's sum falls short of the exact sum it stands for
+    grain: float = 0.0  # share of the side by which displays blur the map, since smaller parts of it mean nothing
     stopped: str | None = None  # the reason for an early end; None for a full run
     complete: bool = False  # True for the last map of a run that was not stopped
     against: str | None = None  # label whose maps are taken off, see `rather_than`

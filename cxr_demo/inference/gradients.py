@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import itertools
 import threading
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
@@ -14,6 +15,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
 
     import numpy as np
 
@@ -26,23 +28,26 @@ _FOLDED: WeakKeyDictionary[Classifier, Network] = WeakKeyDictionary()
 _FOLDING = threading.Lock()
 
 
-def gradients_at(classifier: Classifier, x: Tensor, check: Callable[[], None] = lambda: None) -> np.ndarray:
+def gradients_at(
+    classifier: Classifier, x: Tensor, turn: Callable[[], AbstractContextManager[None]] = nullcontext
+) -> np.ndarray:
     """Return gradients (L, S, S) float32 of the logits at a model input (1, 1, S, S).
 
     One forward pass, and one backward pass for each finding. A batch of all findings takes longer on a CPU: torch runs
-    the backward pass of a convolution once for each of them too, and copies the results together. `check` is called
-    before each backward pass, and ends the computation by raising.
+    the backward pass of a convolution once for each of them too, and copies the results together. Each pass runs within
+    a `turn` of its own, so that others need not wait for all of them.
     """
     network = folded(classifier)
-    weight, _ = classifier.head
-    with torch.enable_grad():
-        x = x.detach().clone(memory_format=torch.channels_last).requires_grad_()
+    device = next(network.parameters()).device
+    weight = classifier.head[0].to(device)
+    with turn(), torch.enable_grad():
+        x = x.detach().to(device, copy=True, memory_format=torch.channels_last).requires_grad_()
         features = network.features(x)
     found: list[Tensor] = []
     for ways in weight / features[0, 0].numel():  # each logit is a mean of the features, weighted by the head
-        check()
         way = ways[None, :, None, None].expand_as(features).contiguous(memory_format=torch.channels_last)
-        found += torch.autograd.grad(features, x, way, retain_graph=True)
+        with turn():
+            found += torch.autograd.grad(features, x, way, retain_graph=True)
     gradients: np.ndarray = torch.cat(found)[:, 0].float().cpu().numpy()
     return gradients
 
@@ -50,7 +55,7 @@ def gradients_at(classifier: Classifier, x: Tensor, check: Callable[[], None] = 
 def folded(classifier: Classifier) -> Network:
     """Return a copy of a model's network with batch norms folded into convolutions: half the time of a gradient.
 
-    It is made once per model. A network that this would change is returned as it is.
+    It is made once per model, on the GPU if there is one. Of a network that folding would change the copy is plain.
     """
     with _FOLDING:
         if classifier not in _FOLDED:
@@ -69,7 +74,8 @@ def _folded(classifier: Classifier) -> Network:
     x = torch.linspace(*classifier.spec.pixel_range, classifier.size**2).reshape(1, 1, classifier.size, -1)
     expected, found = plain.features(x), network.features(x)
     same = found.shape == expected.shape and (found - expected).abs().max() <= ROUNDING * expected.abs().max()
-    return network if same else plain
+    kept = network if same else copy.deepcopy(plain)
+    return kept.to("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def _fold(module: nn.Module) -> None:

@@ -6,6 +6,7 @@ Each batch takes its own turn of the scheduler, so a new film's prediction runs 
 from __future__ import annotations
 
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -112,8 +113,7 @@ class Scorer:
         for start in range(0, len(masks), engine.batch):
             where = slice(start, min(start + engine.batch, len(masks)))
             covers = masks[where]
-            with SCHEDULER.take(Priority.EXPLANATION):
-                self._budget.check()
+            with self._turn():
                 logits = engine.logits(covers, self.x, fill)
             self.forwards += len(covers)
             self._done += len(covers)
@@ -122,17 +122,21 @@ class Scorer:
     def gradients(self, points: Points) -> Iterator[np.ndarray]:
         """Yield the gradients (L, S, S) of all logits at model inputs (1, 1, S, S), input by input, in float32.
 
-        Raises as `scores`, also between the backward passes of two findings.
+        Raises as `scores`, also before the backward pass of each finding.
         """
         self.precision = "float32"
         self._asked += len(points)
         for number in range(len(points)):
-            with SCHEDULER.take(Priority.EXPLANATION):
-                self._budget.check()
-                gradients = gradients_at(self.classifier, points[number], self._budget.check)
+            gradients = gradients_at(self.classifier, points[number], self._turn)
             self.forwards += 1
             self._done += 1
             yield gradients
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        with SCHEDULER.take(Priority.EXPLANATION):
+            self._budget.check()
+            yield
 
     def _shift(self, engine: Engine) -> np.ndarray:
         """Error (L,) of the engine's logits for the unmasked image, which masked copies share; 0 for exact engines."""

@@ -75,6 +75,11 @@ def setting(
     return field(default=default, metadata={"setting": Setting("", default, help, low, high, step, choices)})
 
 
+def seed_setting() -> Any:
+    """The `seed` setting of methods that draw at random."""
+    return setting(0, low=0, high=9999, step=1, help=message("setting.seed"))
+
+
 @dataclass(frozen=True, eq=False)
 class Step:
     """Maps of all findings at one point of a run, and the method's own measures of their quality.
@@ -87,6 +92,7 @@ class Step:
     sure: np.ndarray | None = None  # (L, S, S) in [0, 1]: share of resamples that keep the sign of a pixel
     error: np.ndarray | None = None  # (L, S, S) standard errors in the map's unit, nan where unknown
     missing: np.ndarray | None = None  # (L,) logits by which the map's sum falls short of the exact sum it stands for
+    grain: float = 0.0  # share of the side by which displays blur the map, since smaller parts of it mean nothing
 
 
 @runtime_checkable

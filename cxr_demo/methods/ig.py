@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 PARTS = (8, 4, 1)
 #: Standard deviation of the noise of `smooth`, as a share of the model's pixel range (Smilkov et al. 2017: 0.1 to 0.2).
 NOISE = 0.1
+#: Standard deviation of the displays' blur, as a share of the side: that of the page's smooth display.
+GRAIN = 1 / 21
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ class IntegratedGradients:
     title: ClassVar[str] = message("method.ig.title")
     unit: ClassVar[Unit] = Unit.LOGIT
     paper: ClassVar[str] = "arXiv:1703.01365"
-    cost: ClassVar[Cost] = Cost.SECONDS
+    cost: ClassVar[Cost] = Cost.MINUTE
     reading: ClassVar[str] = message("method.ig.reading")
 
     steps: int = setting(24, low=8, high=256, step=4, help=message("setting.ig.steps"))
@@ -66,7 +68,7 @@ class IntegratedGradients:
             if number + 1 in line.ends:
                 # noisy films have other scores, so that the map's sum stands for another difference
                 missing = total - found.sum((1, 2)) if self.smooth == 1 else None
-                yield Step(found * (x[0, 0].numel() * REFERENCE_AREA), missing=missing)
+                yield Step(found * (x[0, 0].numel() * REFERENCE_AREA), missing=missing, grain=GRAIN)
                 found = np.zeros_like(found)
 
     def _noise(self, scorer: Scorer, x: Tensor) -> list[Tensor]:

@@ -10,10 +10,10 @@ import numpy as np
 
 from cxr_demo.imports import import_library
 from cxr_demo.messages import message
-from cxr_demo.methods.base import SHOWN, Step, setting
+from cxr_demo.methods.base import Step, seed_setting, setting
 from cxr_demo.methods.fill import fill_of, fill_setting, removed
-from cxr_demo.methods.superpixels import Superpixels, algorithm_setting, number_setting, of_input, per_area
-from cxr_demo.methods.uncertainty import of_refits
+from cxr_demo.methods.superpixels import algorithm_setting, number_setting, of_input, per_area, samples_setting, scored
+from cxr_demo.methods.uncertainty import REFITS, of_refits
 from cxr_demo.types import Cost, Unit
 
 if TYPE_CHECKING:
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
 #: Width of the package's sample kernel, a function of the cosine distance.
 KERNEL_WIDTH = 0.25
-#: Number of bootstrap refits of the quadratic surrogate that measure sign stability.
-REFITS = 10
 #: Number of parts of the samples, each predicted by a fit to the others, that measure the fidelity.
 PARTS = 5
 #: Ridge of the quadratic surrogate, as a share of its kernel's diagonal. A factor of ten either way changes little.
@@ -51,7 +49,7 @@ class LIME:
     cost: ClassVar[Cost] = Cost.SECONDS
     reading: ClassVar[str] = message("method.lime.reading")
 
-    samples: int = setting(400, low=100, high=5000, step=100, help=message("setting.samples"))
+    samples: int = samples_setting(400)
     superpixels: int = number_setting()
     algorithm: str = algorithm_setting()
     surrogate: str = setting(
@@ -60,7 +58,7 @@ class LIME:
         help=message("setting.lime.surrogate"),
     )
     fill: str = fill_setting()
-    seed: int = setting(0, low=0, high=9999, step=1, help=message("setting.seed"))
+    seed: int = seed_setting()
 
     def copies(self, side: int) -> int:
         """One masked copy per sample."""
@@ -80,20 +78,14 @@ class LIME:
         segments = of_input(x, scorer, self.algorithm, self.superpixels, random.randint(0, high=1000))
         draw, fit = {"quadratic": (balanced, fit_quadratic), "linear": (independent, fit_linear)}[self.surrogate]
         kept = draw(self.samples, int(segments.max()) + 1, random)
-        logits = np.zeros((self.samples, len(scorer.base)))
-        shown = [round(share * self.samples) for share in SHOWN]
-        for done, scores in scorer.scores(Superpixels(segments, kept), fill_of(self.fill, scorer)):
-            logits[done] = scores
-            if done.stop >= shown[0]:
-                shown = [n for n in shown if n > done.stop]
-                so_far = kept[: done.stop], logits[: done.stop]
-                weights = fit(*so_far)
-                values, fidelity = per_area(weights, segments), out_of_sample(fit, *so_far)
-                if self.surrogate == "quadratic" and not shown:
-                    sure, error = of_refits(weights, refits(kept, logits, random))
-                    yield Step(values, fidelity, sure[:, segments], per_area(error, segments))
-                else:
-                    yield Step(values, fidelity)
+        for so_far in scored(scorer, segments, kept, fill_of(self.fill, scorer)):
+            weights = fit(*so_far)
+            values, fidelity = per_area(weights, segments), out_of_sample(fit, *so_far)
+            if self.surrogate == "quadratic" and len(so_far[0]) == self.samples:
+                sure, error = of_refits(weights, refits(*so_far, random))
+                yield Step(values, fidelity, sure[:, segments], per_area(error, segments))
+            else:
+                yield Step(values, fidelity)
 
 
 def independent(samples: int, superpixels: int, random: np.random.RandomState) -> np.ndarray:

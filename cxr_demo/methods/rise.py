@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from cxr_demo.messages import message
-from cxr_demo.methods.base import Step, setting
+from cxr_demo.methods.base import Step, seed_setting, setting
 from cxr_demo.methods.fill import fill_of, fill_setting, removed
 from cxr_demo.methods.lime import balanced, independent
 from cxr_demo.methods.uncertainty import of_mean
@@ -45,7 +45,7 @@ class RISE:
     rounds: int = setting(6, low=2, high=40, step=1, help=message("setting.rise.rounds"))
     draw: str = setting("balanced", choices=("balanced", "independent"), help=message("setting.rise.draw"))
     fill: str = fill_setting()
-    seed: int = setting(0, low=0, high=9999, step=1, help=message("setting.seed"))
+    seed: int = seed_setting()
 
     def copies(self, side: int) -> int:
         """The masked copies of all rounds."""
@@ -62,18 +62,20 @@ class RISE:
         """
         masks = SoftMasks(x.shape[-1], self.cells, self.rounds, self.draw, np.random.RandomState(self.seed))
         logits = np.zeros((len(masks), len(scorer.base)))
-        maps = np.zeros((self.rounds, len(scorer.base), *x.shape[2:]), np.float32)
+        mean = np.zeros((len(scorer.base), *x.shape[2:]))
+        squares = np.zeros_like(mean)  # of the rounds' distances from their mean, updated by Welford's method
         finished = 0
         for done, scores in scorer.scores(masks, fill_of(self.fill, scorer)):
             logits[done] = scores
             while finished < done.stop // masks.round:
-                maps[finished] = masks.effects(finished, logits)
+                apart = masks.effects(finished, logits) - mean
                 finished += 1
-                mean = maps[:finished].mean(0)
+                mean = mean + apart / finished
+                squares += apart**2 * (1 - 1 / finished)
                 if finished < self.rounds:
                     yield Step(mean)
                 else:
-                    sure, error = of_mean(mean, maps.std(0, ddof=1), finished)
+                    sure, error = of_mean(mean, np.sqrt(squares / (finished - 1)), finished)
                     yield Step(mean, sure=sure, error=error)
 
 
@@ -95,8 +97,9 @@ class SoftMasks:
         n = rounds * self.round
         kept = {"balanced": balanced, "independent": independent}[draw](n, self._across**2, random)
         self._kept = kept.reshape(n, self._across, self._across).astype(np.float32)
-        alike = self.round if draw == "balanced" else 1
-        self._shifts = random.randint(0, self._cell, (n // alike, 2)).repeat(alike, 0)
+        # the noise of a cell's effect is the same however little of it lies in the view: no slivers in balanced rounds
+        alike, least = (self.round, self._cell // 4) if draw == "balanced" else (1, 0)
+        self._shifts = random.randint(least, self._cell - least, (n // alike, 2)).repeat(alike, 0)
 
     def __len__(self) -> int:
         return len(self._kept)

@@ -11,10 +11,10 @@ import numpy as np
 
 from cxr_demo.imports import import_library
 from cxr_demo.messages import message
-from cxr_demo.methods.base import SHOWN, Step, setting
+from cxr_demo.methods.base import Step, seed_setting
 from cxr_demo.methods.fill import fill_of, fill_setting, removed
-from cxr_demo.methods.superpixels import Superpixels, algorithm_setting, number_setting, of_input, per_area
-from cxr_demo.methods.uncertainty import of_refits
+from cxr_demo.methods.superpixels import algorithm_setting, number_setting, of_input, per_area, samples_setting, scored
+from cxr_demo.methods.uncertainty import REFITS, of_refits
 from cxr_demo.types import Cost, Unit
 
 if TYPE_CHECKING:
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
     from cxr_demo.inference.scoring import Scorer
 
-#: Number of bootstrap refits that measure how sure the values are.
-REFITS = 10
 #: Variance of the noise of the process, as a share of its own. A factor of two either way changes little.
 NOISE = 0.05
 
@@ -48,11 +46,11 @@ class KernelSHAP:
     cost: ClassVar[Cost] = Cost.SECONDS
     reading: ClassVar[str] = message("method.shap.reading")
 
-    samples: int = setting(400, low=100, high=5000, step=100, help=message("setting.samples"))
+    samples: int = samples_setting(1200)
     superpixels: int = number_setting()
     algorithm: str = algorithm_setting()
     fill: str = fill_setting()
-    seed: int = setting(0, low=0, high=9999, step=1, help=message("setting.seed"))
+    seed: int = seed_setting()
 
     def copies(self, side: int) -> int:
         """One masked copy per sample, and the film wholly covered."""
@@ -72,19 +70,14 @@ class KernelSHAP:
         segments = of_input(x, scorer, self.algorithm, self.superpixels, random.randint(0, high=1000))
         kept = paired_subsets(self.samples // 2, int(segments.max()) + 1, random)
         total = self.expected_sums(scorer)
-        logits = np.zeros((self.samples, len(scorer.base)))
-        shown = [round(share * self.samples) for share in SHOWN]
-        for done, scores in scorer.scores(Superpixels(segments, kept), fill_of(self.fill, scorer)):
-            logits[done] = scores
-            if done.stop >= shown[0]:
-                shown = [n for n in shown if n > done.stop]
-                signs, differences = pairs_of(kept[: done.stop], logits[: done.stop])
-                values = shapley(signs, differences, total)
-                if shown:
-                    yield Step(per_area(values, segments))
-                else:
-                    sure, error = of_refits(values, refits(signs, differences, total, random))
-                    yield Step(per_area(values, segments), sure=sure[:, segments], error=per_area(error, segments))
+        for so_far in scored(scorer, segments, kept, fill_of(self.fill, scorer)):
+            signs, differences = pairs_of(*so_far)
+            values = shapley(signs, differences, total)
+            if len(so_far[0]) < self.samples:
+                yield Step(per_area(values, segments))
+            else:
+                sure, error = of_refits(values, refits(signs, differences, total, random))
+                yield Step(per_area(values, segments), sure=sure[:, segments], error=per_area(error, segments))
 
 
 def paired_subsets(pairs: int, superpixels: int, random: np.random.RandomState) -> np.ndarray:

@@ -9,13 +9,20 @@ import numpy as np
 
 from cxr_demo.imports import import_library
 from cxr_demo.messages import message
-from cxr_demo.methods.base import setting
+from cxr_demo.methods.base import SHOWN, setting
 from cxr_demo.types import REFERENCE_AREA
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from torch import Tensor
 
     from cxr_demo.inference.scoring import Scorer
+
+
+def samples_setting(default: int) -> Any:
+    """The `samples` setting of a method."""
+    return setting(default, low=100, high=5000, step=100, help=message("setting.samples"))
 
 
 def number_setting() -> Any:
@@ -49,6 +56,22 @@ def of_input(x: Tensor, scorer: Scorer, algorithm: str, superpixels: int, seed: 
     """Superpixel labels (S, S) of a model input (1, 1, S, S), as `segment` gives them."""
     low, high = scorer.classifier.spec.pixel_range
     return segment(((x[0, 0].float().cpu().numpy() - low) / (high - low)).clip(0, 1), algorithm, superpixels, seed)
+
+
+def scored(
+    scorer: Scorer, segments: np.ndarray, kept: np.ndarray, fill: Tensor
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield the samples (n, superpixels) and logits (n, L) so far, at SHOWN shares of all samples; the last are all.
+
+    Cancelled or DeadlinePassed when the scorer's budget ends the run.
+    """
+    logits = np.zeros((len(kept), len(scorer.base)))
+    shown = [round(share * len(kept)) for share in SHOWN]
+    for done, scores in scorer.scores(Superpixels(segments, kept), fill):
+        logits[done] = scores
+        if done.stop >= shown[0]:
+            shown = [n for n in shown if n > done.stop]
+            yield kept[: done.stop], logits[: done.stop]
 
 
 def segment(display: np.ndarray, algorithm: str, superpixels: int, seed: int) -> np.ndarray:

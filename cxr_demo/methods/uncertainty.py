@@ -6,6 +6,9 @@ import numpy as np
 
 from cxr_demo.imports import import_library
 
+#: Number of bootstrap refits of a method's fit that measure how sure its values are.
+REFITS = 10
+
 
 def of_refits(values: np.ndarray, refits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Share of bootstrap refits (n, L, pieces) that keep the sign of values (L, pieces), and their standard deviation.

@@ -36,7 +36,7 @@ def save(folder: Path, result: Result, labels: Sequence[str], against: str | Non
     full_colour = {}
     other = None if against is None else report.index_of(prediction.labels, against)
     for whole in explanations:
-        explanation = whole if other is None else whole.rather_than(other)
+        explanation = report.displayed(whole if other is None else whole.rather_than(other))
         limit = full_colour[explanation.method] = render.limit_of(explanation.values[indices])
         for i in indices:
             name = re.sub(r"[^\w.-]", "_", f"{explanation.method}-{report.slug_of(explanation, i)}")

@@ -92,8 +92,8 @@ class Explained:
 
     def _repr_html_(self) -> str:
         film, prediction, findings = image.shrunk(self.film, SIDE), self.prediction, self._findings()
-        limits = [render.limit_of(e.values[findings]) for e in self.explanations]
-        mapped = list(zip(self.explanations, limits, strict=True))
+        shown = [report.displayed(e) for e in self.explanations]
+        mapped = [(e, render.limit_of(e.values[findings])) for e in shown]
         rows = [[_said(film, prediction, i), *(_map(film, e, i, limit) for e, limit in mapped)] for i in findings]
         head = [_film_head(self.film), *(_head(e, limit) for e, limit in mapped)]
         foot = [f"{escape(prediction.model)}<br>{escape(report.NOTICE)}", *(_done(e) for e in self.explanations)]

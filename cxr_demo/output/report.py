@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import platform
 import re
+from dataclasses import replace
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
+import cv2
 import numpy as np
 
 import cxr_demo
@@ -139,6 +141,15 @@ def write_maps(path: Path, explanations: Sequence[Explanation]) -> None:
     np.savez_compressed(path, **arrays)
 
 
+def displayed(explanation: Explanation) -> Explanation:
+    """A method's maps as displays show them: blurred where single pixels mean nothing. Measures use the maps themselves."""
+    if not explanation.grain:
+        return explanation
+    deviation = explanation.grain * explanation.values.shape[-1]
+    blurred = [cv2.GaussianBlur(one, (0, 0), deviation, borderType=cv2.BORDER_REFLECT) for one in explanation.values]
+    return replace(explanation, values=np.stack(blurred))
+
+
 def error_share(explanation: Explanation) -> np.ndarray:
     """Root mean square of a map's known standard errors, as a share of that of its values: (L,), nan for zeros."""
     assert explanation.error is not None
@@ -165,9 +176,11 @@ def picture(film: Radiograph, explanation: Explanation, i: int, limit: float) ->
 
 def legend(film: Radiograph, prediction: Prediction, explanation: Explanation, i: int, limit: float) -> render.Legend:
     """The legend of the picture of finding `i`, which makes the picture understandable without its folder."""
-    than = f" rather than {_short(readable(explanation.against))}" if explanation.against else ""
-    probability = percent(float(prediction.probabilities[i]))
-    finding = f"{_short(readable(prediction.labels[i]))}{than} · probability {probability}"
+    finding = f"{_short(readable(prediction.labels[i]))} · probability {percent(float(prediction.probabilities[i]))}"
+    if explanation.against:
+        j = index_of(prediction.labels, explanation.against)
+        other = f"{_short(readable(explanation.against))} · {percent(float(prediction.probabilities[j]))}"
+        finding += f" · rather than {other}"
     model = re.sub(r"(@[0-9a-f]{12})[0-9a-f]+$", r"\1", prediction.model)  # 12 digits suffice to identify a commit
     unsure = unsure_at(explanation, i)
     notes = (

@@ -112,6 +112,7 @@ def method_fields(kind: type[Method], on: bool) -> dict[str, Any]:
         "signed": kind.unit.signed,
         "paper": kind.paper,
         "reading": record(kind.reading),
+        "cost": kind.cost.value,
         "on": on,
         "settings": [setting_fields(s) for s in settings_of(kind)],
     }
@@ -304,6 +305,7 @@ def map_fields(explanation: Explanation) -> dict[str, Any]:
     `limit` is each map's value with full colour. `unsure` has one bit per cell, set for cells to dot, and is None
     for a method without sign stability.
     """
+    explanation = report.displayed(explanation)
     unsure = render.unsteady(explanation.values, explanation.sure)
     planes, scales = render.quantise(reduced(explanation.values))
     return {

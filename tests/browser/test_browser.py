@@ -621,10 +621,10 @@ def test_what_it_will_take_is_said_before_and_what_is_left_while(fresh, film_fil
     fresh.drop(film_file).wait("lime")
     card = ".card[data-method=lime]"
     fresh.open("more-lime")
-    fresh.page.wait_for_selector(f"{card} .estimate >> text=/^400 masked copies, about/")
+    fresh.page.wait_for_selector(f"{card} .estimate >> text=/^400 copies of the film, about/")
     fresh.page.fill("#cxr-lime-samples", "5000")
     fresh.page.press("#cxr-lime-samples", "Tab")
-    fresh.page.wait_for_selector(f"{card} .estimate >> text=/^5000 masked copies, about/")
+    fresh.page.wait_for_selector(f"{card} .estimate >> text=/^5000 copies of the film, about/")
     said = int(re.search(r"about (\d+) s", fresh.page.inner_text(f"{card} .estimate"))[1])
     before = float(re.search(r"([\d.]+) s", fresh.page.text_content(f"{card} .figures"))[1])
     assert said == pytest.approx(5000 / 400 * before, abs=1 + 5000 / 400 * 0.05), "at the pace of the run before"

@@ -113,3 +113,15 @@ def test_long_names_keep_both_ends_and_a_commit_its_beginning(made):
 @pytest.mark.parametrize(("p", "said"), [(0.004, "0.4 %"), (0.0994, "9.9 %"), (0.0996, "10 %"), (0.734, "73 %")])
 def test_probabilities_are_written_as_on_the_page(p, said):
     assert report.percent(p) == said
+
+
+def test_maps_of_single_pixels_are_blurred_for_display_alone():
+    values = np.zeros((3, 63, 63), np.float32)
+    values[0, 31, 31] = 1
+    explained = planted.explanation(values, grain=1 / 21)
+    shown = report.displayed(explained)
+    assert explained.values[0, 31, 31] == 1
+    assert shown.values[0, 31, 31] == pytest.approx(1 / (2 * np.pi * 9), rel=0.05), "a Gaussian of three pixels"
+    np.testing.assert_allclose(shown.values.sum((1, 2)), values.sum((1, 2)), atol=1e-5)
+    plain = planted.explanation(values)
+    assert report.displayed(plain) is plain

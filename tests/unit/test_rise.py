@@ -56,3 +56,12 @@ def test_the_error_is_that_of_other_seeds():
     told = np.mean([one.error for one in runs], 0)
     moving = spread > 0.1 * spread.max()
     assert 0.7 < np.sqrt((spread[moving] ** 2).mean() / (told[moving] ** 2).mean()) < 1.4
+
+
+def test_the_border_is_hardly_noisier_than_the_middle():
+    """A sliver of a cell would have the whole noise of its effect in a small part of the view."""
+    masks = SoftMasks(56, 7, 12, "balanced", np.random.RandomState(0))
+    noise = np.random.RandomState(1).normal(0, 1, (len(masks), 1))
+    rounds = np.stack([masks.effects(k, noise)[0] for k in range(12)])
+    spread = np.sqrt((rounds**2).mean(0))
+    assert spread[[0, -1]].mean() < 2.5 * spread[20:36, 20:36].mean()

@@ -147,6 +147,48 @@ def test_no_turn_is_held_between_batches(model, x):
     scores.close()
 
 
+def after_first_backward_pass(monkeypatch, act):
+    """Act during the first backward pass; the list receives one entry per finished pass."""
+    grad, passes = torch.autograd.grad, []
+
+    def acting(*arguments, **options):
+        found = grad(*arguments, **options)
+        if not passes:
+            act()
+        passes.append(1)
+        return found
+
+    monkeypatch.setattr(torch.autograd, "grad", acting)
+    return passes
+
+
+def test_a_prediction_waits_for_one_backward_pass_alone(model, x, monkeypatch):
+    arrived = []
+
+    def predict():
+        with scoring.SCHEDULER.take(Priority.PREDICTION):
+            arrived.append(len(passes))
+
+    def act():
+        thread.start()
+        wait_until(lambda: scoring.SCHEDULER._waiting)
+
+    thread = threading.Thread(target=predict)
+    passes = after_first_backward_pass(monkeypatch, act)
+    assert len(list(Scorer(model, x, Budget()).gradients([x]))) == 1
+    thread.join(20)
+    assert arrived == [1]
+    assert len(passes) == len(model.labels)
+
+
+def test_cancel_ends_before_the_next_backward_pass(model, x, monkeypatch):
+    cancelled = threading.Event()
+    passes = after_first_backward_pass(monkeypatch, cancelled.set)
+    with pytest.raises(Cancelled):
+        list(Scorer(model, x, Budget(cancelled=cancelled)).gradients([x]))
+    assert len(passes) == 1
+
+
 def wait_until(true, seconds=20):
     end = time.monotonic() + seconds
     while not true():

@@ -36,6 +36,14 @@ class TestSessions:
         assert hatched[0, 0].tolist() == [True] * 8 + [False] * 3
         np.testing.assert_array_equal(render.unsteady(again.values, again.sure), hatched)
 
+    def test_large_values_are_kept_whole(self):
+        values = np.array([[[1e6, -2.0], [0, 3]]] * 3, np.float32)
+        sessions = Sessions()
+        sessions.keep("a", "film", planted.explanation(values, error=values))
+        kept = sessions.kept("a", "film")["lime"]
+        np.testing.assert_array_equal(kept.values, values)
+        np.testing.assert_array_equal(kept.error, values)
+
     def test_requests_may_overtake_one_another(self):
         sessions = Sessions()
         second = sessions.begin("a", "lime", 2)

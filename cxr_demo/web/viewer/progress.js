@@ -31,8 +31,9 @@ function altered(since, done, total) {
   return tr('ui.progress.copies_and_time', {done, n: total, time: lasting(each * (total - done))});
 }
 
-/** @param {Method} method @returns recent seconds per masked copy, of this method or else of another */
+/** @param {Method} method @returns recent seconds per copy, of this method or else of another that costs about as much */
 export function pace(method) {
-  const ran = [method, ...state.page.methods].map(entryOf).find(entry => entry?.state === 'done' && (entry.steps?.[1] ?? 0) > 20);
+  const alike = state.page.methods.filter(({cost}) => cost === method.cost);
+  const ran = [method, ...alike].map(entryOf).find(entry => entry?.state === 'done' && (entry.steps?.[1] ?? 0) > 20);
   return ran?.steps && ran.seconds !== undefined ? ran.seconds / ran.steps[1] : null;
 }

@@ -30,7 +30,7 @@ export interface Setting {
 }
 export interface Method {
   readonly key: string; readonly title: string; readonly unit: Named; readonly comparable: boolean;
-  readonly signed: boolean; readonly paper: string; readonly reading: string; readonly on: boolean;
+  readonly signed: boolean; readonly paper: string; readonly reading: string; readonly cost: string; readonly on: boolean;
   readonly settings: readonly Setting[];
 }
 export interface Score {

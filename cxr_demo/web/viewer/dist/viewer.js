@@ -1,4 +1,4 @@
-// Made by `make viewer`; sources sha256:d0fb52c758627d5e54ecc4e72de939063fd43a662e49a0a5fa016e9786241060
+// Made by `make viewer`; sources sha256:f1ee01c79634b2b0d644406441f9f67a991502d812bc96f7725b5915fa4bb43b
 "use strict";
 var viewer = (() => {
   var __defProp = Object.defineProperty;
@@ -1770,7 +1770,8 @@ var viewer = (() => {
     return tr("ui.progress.copies_and_time", { done, n: total, time: lasting(each * (total - done)) });
   }
   function pace(method) {
-    const ran = [method, ...state.page.methods].map(entryOf2).find((entry) => entry?.state === "done" && (entry.steps?.[1] ?? 0) > 20);
+    const alike = state.page.methods.filter(({ cost }) => cost === method.cost);
+    const ran = [method, ...alike].map(entryOf2).find((entry) => entry?.state === "done" && (entry.steps?.[1] ?? 0) > 20);
     return ran?.steps && ran.seconds !== void 0 ? ran.seconds / ran.steps[1] : null;
   }
 
