@@ -142,7 +142,7 @@ def write_maps(path: Path, explanations: Sequence[Explanation]) -> None:
 
 
 def displayed(explanation: Explanation) -> Explanation:
-    """A method's maps as displays show them: blurred where single pixels mean nothing. Measures use the maps themselves."""
+    """A method's maps as displays show them: blurred where single pixels mean nothing. Measures use the maps as is."""
     if not explanation.grain:
         return explanation
     deviation = explanation.grain * explanation.values.shape[-1]
