@@ -180,7 +180,7 @@ function describe(card, entry, map) {
       : tr('ui.cards.range', {...about, least: signed(least), most: signed(most), unit: method.unit.title});
   }
   card.canvas.setAttribute('aria-label', said);
-  card.fidelity.title = [map ? faintness(method, map.maps) : '', ...(isDifference() ? [] : quality(entry))].filter(Boolean).join(' \u00b7 ');
+  card.fidelity.title = [...(isDifference() ? [] : quality(entry)), map ? faintness(method, map.maps) : ''].filter(Boolean).join(' \u00b7 ');
   setText(card.fidelity, card.fidelity.title);
 }
 

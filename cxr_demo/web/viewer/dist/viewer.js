@@ -1,4 +1,4 @@
-// Made by `make viewer`; sources sha256:f1ee01c79634b2b0d644406441f9f67a991502d812bc96f7725b5915fa4bb43b
+// Made by `make viewer`; sources sha256:0a41401dfa4317a8d4fbe06d0d69ea2f497b22723fec68b3413a835ac919cb61
 "use strict";
 var viewer = (() => {
   var __defProp = Object.defineProperty;
@@ -3181,7 +3181,7 @@ var viewer = (() => {
       said = empty ? tr("ui.cards.nothing_to_see", about2) : tr("ui.cards.range", { ...about2, least: signed(least), most: signed(most), unit: method.unit.title });
     }
     card.canvas.setAttribute("aria-label", said);
-    card.fidelity.title = [map ? faintness(method, map.maps) : "", ...isDifference() ? [] : quality(entry)].filter(Boolean).join(" \xB7 ");
+    card.fidelity.title = [...isDifference() ? [] : quality(entry), map ? faintness(method, map.maps) : ""].filter(Boolean).join(" \xB7 ");
     setText(card.fidelity, card.fidelity.title);
   }
   function quality(entry) {
