@@ -1,4 +1,4 @@
-"""Speed of explanations beside grad-cam, captum and lime: seconds per film, measured in one run on this machine.
+"""Speed of explanations beside grad-cam, captum, lime and shap: seconds per film, measured in one run on this machine.
 
 Each side runs in its own process with two threads, on the same phantom and the same weights. Rounds alternate between
 the sides; figures are medians over rounds. The peers explain one finding, since each further one costs them as much
@@ -35,6 +35,8 @@ MODELS = {"bundled": "bundled:nih14", "densenet121": "DenseNet-121 with random w
 SAME = {"occlusion": {"window": 32, "stride": 10, "scored": 100}, "lime": {"samples": 1000}}
 #: The project's tasks that yield the page's three maps.
 PAGE = ("prediction and Grad-CAM", "occlusion, as the page has it", "lime, as the page has it")
+#: Further methods by key, as the table names them. They run in their default settings, and the peers with as much work.
+FURTHER = {"shap": "KernelSHAP, {} samples", "ig": "Integrated Gradients, {} steps", "rise": "RISE, {} masks"}
 #: Rows of the square matrices whose product measures the machine's arithmetic rate.
 SIDE = 2048
 PRECISIONS = ("float32", "bfloat16")
@@ -224,6 +226,7 @@ def ours(classifier: Classifier) -> tuple[dict[str, Any], dict[str, Callable[[],
         "lime": explained("lime", **SAME["lime"]),
         "occlusion, as the page has it": explained("occlusion"),
         "lime, as the page has it": explained("lime"),
+        **{key: explained(key) for key in FURTHER},
     }
     return about, tasks
 
@@ -259,14 +262,18 @@ def _products(precision: str) -> Callable[[], object]:
 def peers(classifier: Classifier) -> tuple[dict[str, Any], dict[str, Callable[[], object]]]:
     """Description and tasks of the peers: same network, one finding, each library called as its manual shows.
 
-    Grad-CAM at the last batch norm, occlusion with 625 windows of 32 px, LIME with 1000 samples.
+    Grad-CAM at the last batch norm, occlusion with 625 windows of 32 px, LIME with 1000 samples; the methods of FURTHER
+    with the project's numbers of samples, steps and masks. RISE has no package, and is written as in its paper.
     """
     import numpy as np
     import torch
-    from captum.attr import Occlusion
+    from captum.attr import IntegratedGradients, Occlusion
     from lime.lime_image import LimeImageExplainer
+    from lime.wrappers.scikit_image import SegmentationAlgorithm
     from pytorch_grad_cam import GradCAM
     from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
+    from shap import KernelExplainer
+    from torch.nn import functional
 
     # the memory layout of torchxrayvision's models
     network = deepcopy(classifier.network).to(memory_format=torch.contiguous_format)
@@ -299,11 +306,53 @@ def peers(classifier: Classifier) -> tuple[dict[str, Any], dict[str, Callable[[]
             picture, answers, labels=(0,), top_labels=None, num_samples=1000
         )
 
+    samples, steps, masks = _amounts()
+    segments = SegmentationAlgorithm("slic", n_segments=50, compactness=10, start_label=0)(picture)
+    superpixels = int(segments.max()) + 1
+
+    @torch.no_grad()
+    def logits(covers: torch.Tensor) -> torch.Tensor:
+        """Logits (n,) of the film darkened by covers (n, S, S) in [0, 1]."""
+        batches = [torch.lerp(x, torch.full_like(x, low), one[:, None]) for one in torch.split(covers, 32)]
+        return torch.cat([network(one)[:, finding] for one in batches])
+
+    def shap() -> object:
+        def scores(kept: np.ndarray) -> np.ndarray:
+            found: np.ndarray = logits(torch.from_numpy(1 - kept[:, segments]).float()).numpy()
+            return found
+
+        explainer = KernelExplainer(scores, np.zeros((1, superpixels)))
+        return explainer.shap_values(np.ones((1, superpixels)), nsamples=samples, silent=True)
+
+    def ig() -> object:
+        return IntegratedGradients(network).attribute(
+            x, low, target=finding, n_steps=steps, method="gausslegendre", internal_batch_size=4
+        )
+
+    def rise() -> object:
+        cells, cell = 7, -(-x.shape[-1] // 7)
+        shown = []
+        for grid in (torch.rand(masks, 1, cells, cells) < 0.5).float():
+            whole = functional.interpolate(grid[None], size=(cells + 1) * cell, mode="bilinear")[0, 0]
+            top, left = torch.randint(cell, (2,)).tolist()
+            shown.append(whole[top : top + x.shape[-1], left : left + x.shape[-1]])
+        kept = torch.stack(shown)
+        return torch.tensordot(logits(1 - kept).sigmoid(), kept, 1) / masks / 0.5
+
     about = {"precision": "float32", "findings": 1}
-    return about, {"gradcam": gradcam, "occlusion": occlusion, "lime": lime}
+    return about, {"gradcam": gradcam, "occlusion": occlusion, "lime": lime, "shap": shap, "ig": ig, "rise": rise}
 
 
 SIDES = {"ours": ours, "one": one, "peers": peers}
+
+
+def _amounts() -> tuple[int, int, int]:
+    """The numbers of samples, steps and masks of the methods of FURTHER in their default settings."""
+    from cxr_demo.methods.ig import IntegratedGradients
+    from cxr_demo.methods.rise import RISE
+    from cxr_demo.methods.shap import KernelSHAP
+
+    return KernelSHAP().samples, IntegratedGradients().steps, RISE().copies(224)
 
 
 def _input(classifier: Classifier) -> Any:
@@ -406,6 +455,8 @@ def _model_lines(model: str, sides: dict[str, Any]) -> Iterator[str]:
     rows["the same work"] = tuple(sum(pair[i] for pair in rows.values()) for i in (0, 1))
     page = sum(seconds[name] for name in PAGE)
     rows["as the page has it"] = rows["the same work"][0], page
+    for (key, name), amount in zip(FURTHER.items(), _amounts(), strict=True):
+        rows[name.format(f"{amount:,}")] = other[key], seconds[key]
     for name, (peer, here) in rows.items():
         yield f"{name:<40}{peer:>10.2f}{here:>10.2f}{peer / here:>8.1f}"
     passes = median(

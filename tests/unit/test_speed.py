@@ -20,7 +20,7 @@ def side(findings, precision, **seconds):
 
 def test_the_table_adds_up_and_divides():
     page = dict.fromkeys(speed.PAGE[1:], 1.5) | {speed.PAGE[0]: 0.5}
-    mine = side(14, "bfloat16", forward=0.1, occlusion=4.0, lime=5.0, batch=0.2, **page)
+    mine = side(14, "bfloat16", forward=0.1, occlusion=4.0, lime=5.0, shap=2.0, ig=1.0, rise=2.0, batch=0.2, **page)
     products = {"products, float32": 2.0, "products, bfloat16": 0.5}
     mine["seconds"] |= products
     alone = side(1, "bfloat16", **{name: value / 1.04 for name, value in page.items()})
@@ -31,7 +31,7 @@ def test_the_table_adds_up_and_divides():
             "bundled": {
                 "ours": mine,
                 "one": alone,
-                "peers": side(1, "float32", gradcam=1.0, occlusion=40.0, lime=16.0),
+                "peers": side(1, "float32", gradcam=1.0, occlusion=40.0, lime=16.0, shap=30.0, ig=1.0, rise=8.0),
             }
         },
         "starts": {"help": {"wall": 0.5, "cpu": 0.25}},
@@ -39,6 +39,7 @@ def test_the_table_adds_up_and_divides():
     lines = [" ".join(line.split()) for line in speed.table(figures).splitlines()]
     assert "the same work 57.00 9.50 6.0" in lines
     assert "as the page has it 57.00 3.50 16.3" in lines
+    assert "KernelSHAP, 1,200 samples 30.00 2.00 15.0" in lines
     assert "prediction and Grad-CAM cost 5.00 forward passes of 100 ms" in lines
     assert "as the page has it, 14 findings cost 1.04 times one" in lines
     # a copy is a hundredth of a product
