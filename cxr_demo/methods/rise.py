@@ -31,7 +31,8 @@ class RISE:
     Departs from the paper: logits instead of probabilities, signed, in logits per reference area, hidden parts blurred
     instead of black, and balanced masks (see LIME): those of a Hadamard matrix share a shift, so that for an additive
     model the effects of all other cells cancel, and the map sums to the effect of covering the whole film. With
-    `draw="independent"` masks are drawn as in the paper, and the map is its weighted mean less the mean of all copies.
+    `draw="independent"` masks are drawn as in the paper, and the map is its weighted mean less the mean of all copies,
+    scaled by the part of each cell that lies in the view.
     """
 
     key: ClassVar[str] = "rise"
