@@ -156,7 +156,7 @@ class Explanation:
     model: str  # name and revision
     precision: str  # arithmetic of the forward passes, e.g. "float32"
     fidelity: np.ndarray | None = None  # (L,) out-of-sample R2 of the surrogate, if the method has one
-    sure: np.ndarray | None = None  # (L, S, S) in [0, 1]: share of resamples that keep the sign of a pixel
+    sure: np.ndarray | None = None  # (L, S, S) in [0, 1]: chance that the sign of a pixel holds, nan where unknown
     error: np.ndarray | None = None  # (L, S, S) standard errors in the map's unit, nan where unknown
     missing: np.ndarray | None = None  # (L,) logits by which the map's sum falls short of the exact sum it stands for
     grain: float = 0.0  # share of the side by which displays blur the map, since smaller parts of it mean nothing

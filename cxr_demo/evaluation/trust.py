@@ -401,15 +401,15 @@ def assess(
 
 
 def _stability(case: Case, method: Method, explanation: Explanation, budget: Budget | None) -> np.ndarray:
-    """Stability (L,): the method's own sign stability, else its rank correlation under small changes of the film.
+    """Stability (L,): how far the evidence keeps its sign, or the rank correlation under small changes of the film.
 
     nan for slow methods without sign stability.
     """
     maps = on_grid(explanation.values)
     if explanation.sure is not None:
-        strength = np.abs(explanation.values)
+        strength = np.where(np.isnan(explanation.sure), 0, np.abs(explanation.values))
         total = strength.sum((1, 2))
-        steady = (strength * explanation.sure).sum((1, 2))
+        steady = (strength * np.nan_to_num(explanation.sure)).sum((1, 2))
         kept: np.ndarray = np.divide(steady, total, out=np.full(len(total), np.nan), where=total > 0)
         return kept
     if method.cost is not Cost.INSTANT:

@@ -13,13 +13,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from cxr_demo.models.classifier import Network
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
 
     import numpy as np
 
-    from cxr_demo.models.classifier import Classifier, Network
+    from cxr_demo.models.classifier import Classifier
 
 #: Largest accepted change of the feature maps by `folded`, as a share of their largest value.
 ROUNDING = 1e-3
@@ -37,7 +39,8 @@ def gradients_at(
     the backward pass of a convolution once for each of them too, and copies the results together. Each pass runs within
     a `turn` of its own, so that others need not wait for all of them.
     """
-    network = folded(classifier)
+    with turn():
+        network = folded(classifier)
     device = next(network.parameters()).device
     weight = classifier.head[0].to(device)
     with turn(), torch.enable_grad():
@@ -55,7 +58,7 @@ def gradients_at(
 def folded(classifier: Classifier) -> Network:
     """Return a copy of a model's network with batch norms folded into convolutions: half the time of a gradient.
 
-    It is made once per model, on the GPU if there is one. Of a network that folding would change the copy is plain.
+    It is made once per model, on the GPU if there is one. A network that folding would change is copied as it is.
     """
     with _FOLDING:
         if classifier not in _FOLDED:
@@ -65,22 +68,28 @@ def folded(classifier: Classifier) -> Network:
 
 @torch.no_grad()
 def _folded(classifier: Classifier) -> Network:
-    plain = classifier.network
-    network = copy.deepcopy(plain)
-    for part in (network._early, network._late):
-        for module in part.modules():
-            _fold(module)
-    network.to(memory_format=torch.channels_last)
+    plain, trial = classifier.network, copy.deepcopy(classifier.network)
+    _fold(trial)
     x = torch.linspace(*classifier.spec.pixel_range, classifier.size**2).reshape(1, 1, classifier.size, -1)
-    expected, found = plain.features(x), network.features(x)
+    expected, found = plain.features(x), trial.features(x)
     same = found.shape == expected.shape and (found - expected).abs().max() <= ROUNDING * expected.abs().max()
-    kept = network if same else copy.deepcopy(plain)
-    return kept.to("cuda" if torch.cuda.is_available() else "cpu")
+    # moved before it is folded: a folded layer belongs to a part of the network alone, which does not move with it
+    network: Network = copy.deepcopy(plain).to(_device()).to(memory_format=torch.channels_last)
+    if same:
+        _fold(network)
+    return network
 
 
-def _fold(module: nn.Module) -> None:
+def _device() -> str:
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def _fold(network: Network) -> None:
     """Fold each batch norm that is registered just after a convolution into it; in place."""
-    for (name, first), (after, second) in itertools.pairwise(list(module.named_children())):
-        if isinstance(first, nn.Conv2d) and isinstance(second, nn.BatchNorm2d):
-            module._modules[name] = fuse_conv_bn_eval(first, second)
-            module._modules[after] = nn.Identity()
+    for module in itertools.chain(network._early.modules(), network._late.modules()):
+        if isinstance(module, Network):  # of a mean of several
+            _fold(module)
+        for (name, first), (after, second) in itertools.pairwise(list(module.named_children())):
+            if isinstance(first, nn.Conv2d) and isinstance(second, nn.BatchNorm2d):
+                module._modules[name] = fuse_conv_bn_eval(first, second)
+                module._modules[after] = nn.Identity()

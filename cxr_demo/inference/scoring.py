@@ -132,6 +132,15 @@ class Scorer:
             self._done += 1
             yield gradients
 
+    def logits(self, x: Tensor) -> np.ndarray:
+        """Logits (L,) float32 of another model input (1, 1, S, S). Raises as `scores`."""
+        self._asked += 1
+        with self._turn():
+            features = self.classifier.features(x)
+        self.forwards += 1
+        self._done += 1
+        return logits_of(self.classifier, features)
+
     @contextmanager
     def _turn(self) -> Iterator[None]:
         with SCHEDULER.take(Priority.EXPLANATION):

@@ -89,7 +89,7 @@ class Step:
 
     values: np.ndarray  # (L, S, S)
     fidelity: np.ndarray | None = None  # (L,) R2 of the surrogate on samples that it was not fitted to
-    sure: np.ndarray | None = None  # (L, S, S) in [0, 1]: share of resamples that keep the sign of a pixel
+    sure: np.ndarray | None = None  # (L, S, S) in [0, 1]: chance that the sign of a pixel holds, nan where unknown
     error: np.ndarray | None = None  # (L, S, S) standard errors in the map's unit, nan where unknown
     missing: np.ndarray | None = None  # (L,) logits by which the map's sum falls short of the exact sum it stands for
     grain: float = 0.0  # share of the side by which displays blur the map, since smaller parts of it mean nothing

@@ -114,9 +114,9 @@ def packaged(kind: type[Any], scorer: Scorer) -> np.ndarray:
 
     head = _private_head(scorer)
     labels = len(scorer.base)
+    target = import_library("pytorch_grad_cam.utils.model_targets").ClassifierOutputTarget
     with SCHEDULER.take(Priority.EXPLANATION), torch.enable_grad():
         features = scorer.features.float().repeat(labels, 1, 1, 1).requires_grad_()
-        target = import_library("pytorch_grad_cam.utils.model_targets").ClassifierOutputTarget
         targets = [target(i) for i in range(labels)]
         # no `with`: the package's context manager swallows IndexError
         maps: np.ndarray = kind(head, [head[0]])(features, targets)

@@ -9,7 +9,7 @@ import numpy as np
 
 from cxr_demo.messages import message
 from cxr_demo.methods.base import Step, setting
-from cxr_demo.methods.fill import fill_of, fill_setting, removed
+from cxr_demo.methods.fill import fill_of, fill_setting
 from cxr_demo.types import REFERENCE_AREA, Cost, Unit
 
 if TYPE_CHECKING:
@@ -53,7 +53,8 @@ class IntegratedGradients:
 
     def expected_sums(self, scorer: Scorer) -> np.ndarray:
         """Logits (L,) that covering the whole film takes away."""
-        return removed(self.fill, scorer)
+        lost: np.ndarray = scorer.base - scorer.logits(fill_of(self.fill, scorer))  # in float32, as the gradients
+        return lost
 
     def attribute(self, scorer: Scorer, x: Tensor) -> Iterator[Step]:
         """Yield maps (L, S, S) in logits per reference area: from few steps, then from all.

@@ -81,7 +81,7 @@ class LIME:
         for so_far in scored(scorer, segments, kept, fill_of(self.fill, scorer)):
             weights = fit(*so_far)
             values, fidelity = per_area(weights, segments), out_of_sample(fit, *so_far)
-            if self.surrogate == "quadratic" and len(so_far[0]) == self.samples:
+            if self.surrogate == "quadratic" and len(so_far[0]) == len(kept):
                 sure, error = of_refits(weights, refits(*so_far, random))
                 yield Step(values, fidelity, sure[:, segments], per_area(error, segments))
             else:

@@ -53,8 +53,8 @@ class KernelSHAP:
     seed: int = seed_setting()
 
     def copies(self, side: int) -> int:
-        """One masked copy per sample, and the film wholly covered."""
-        return self.samples + 1
+        """One masked copy per sample, which come in pairs, and the film wholly covered."""
+        return self.samples // 2 * 2 + 1
 
     def expected_sums(self, scorer: Scorer) -> np.ndarray:
         """Logits (L,) that covering the whole film takes away."""
@@ -73,7 +73,7 @@ class KernelSHAP:
         for so_far in scored(scorer, segments, kept, fill_of(self.fill, scorer)):
             signs, differences = pairs_of(*so_far)
             values = shapley(signs, differences, total)
-            if len(so_far[0]) < self.samples:
+            if len(so_far[0]) < len(kept):
                 yield Step(per_area(values, segments))
             else:
                 sure, error = of_refits(values, refits(signs, differences, total, random))

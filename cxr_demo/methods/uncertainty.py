@@ -22,9 +22,9 @@ def of_refits(values: np.ndarray, refits: np.ndarray) -> tuple[np.ndarray, np.nd
 def of_mean(mean: np.ndarray, deviation: np.ndarray, n: np.ndarray | int) -> tuple[np.ndarray, np.ndarray]:
     """Chance that the mean of more values would keep this mean's sign, and the mean's standard error.
 
-    `deviation` is the standard deviation of n > 1 values, nan where it is unknown. By Student's distribution; 0 for a
-    mean of zero or an unknown deviation.
+    `deviation` is the standard deviation of n > 1 values. By Student's distribution; 0 for a mean of zero, and nan for
+    an unknown deviation of nan.
     """
     error = deviation / np.sqrt(n)
     chance = import_library("scipy.special").stdtr(np.asarray(n) - 1, np.abs(mean) / np.maximum(error, 1e-12))
-    return np.where((mean == 0) | np.isnan(error), 0, chance), error
+    return np.where(mean == 0, 0, chance), error

@@ -74,7 +74,7 @@ PALETTES: dict[str, dict[Unit, tuple[tuple[float, int, int, int], ...]]] = {
 }
 STOPS = next(iter(PALETTES.values()))
 
-#: A pixel is dotted as unsure if its sign holds in less than UNSURE of the refits and its absolute value exceeds
+#: A pixel is dotted as unsure if the chance that its sign holds is below UNSURE and its absolute value exceeds
 #: VISIBLE times the map's largest: weaker pixels are nearly colourless.
 UNSURE, VISIBLE = 0.8, 0.05
 

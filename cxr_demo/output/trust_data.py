@@ -99,7 +99,7 @@ def overlay_fields(explanations: Mapping[str, Explanation], i: int) -> dict[str,
     """Signed agreement and conflict of all methods' maps: two int8 planes in units of 1/127; None for one method."""
     if len(explanations) < 2:
         return None
-    maps = [image.by_area(e.values[i : i + 1], OVERLAY)[0] for e in explanations.values()]
+    maps = [image.by_area(report.displayed(e).values[i : i + 1], OVERLAY)[0] for e in explanations.values()]
     planes = np.rint(np.stack(metrics.consensus(maps)) * 127).astype(np.int8)
     return {"side": OVERLAY, "data": _packed(planes)}
 
@@ -121,22 +121,28 @@ def _packed(planes: np.ndarray) -> str:
 def localisation_fields(
     explanations: Mapping[str, Explanation], film: Radiograph, boxes: Sequence[Box]
 ) -> dict[str, dict[str, dict[str, float | None]]]:
-    """Localisation metrics of maps, by finding with boxes on the film and by method key."""
+    """Localisation metrics of maps as displayed, by finding with boxes on the film and by method key."""
     labels = next(iter(explanations.values())).labels
     edges: dict[str, list[tuple[float, float, float, float]]] = {}
     for box in boxes[:MOST_BOXES]:
         if box.label in labels:
             edges.setdefault(box.label, []).append(image.in_view(box.edges, film.crop))
+    maps = {key: rounded(report.displayed(e).values) for key, e in explanations.items()}
     return {
-        label: {key: _placed(e.values[labels.index(label)], places) for key, e in explanations.items()}
+        label: {key: _placed(values[labels.index(label)], places) for key, values in maps.items()}
         for label, places in edges.items()
     }
 
 
+def rounded(values: np.ndarray) -> np.ndarray:
+    """Values as float16, as sessions store them, or as they are if one is too large, as a single pixel's may be."""
+    fits = np.nanmax(np.abs(values), initial=0) < np.finfo(np.float16).max
+    return values.astype(np.float16) if fits else values
+
+
 def _placed(values: np.ndarray, edges: Sequence[tuple[float, float, float, float]]) -> dict[str, float | None]:
     """Localisation metrics of a map (S, S); `edges` are left, top, right, bottom in shares of the model input."""
-    # sessions store maps in float16; the same rounding here gives the same pieces of equal value
-    values = values.astype(np.float16).astype(np.float32)
+    values = values.astype(np.float32)  # rounded, so that it has the same pieces of equal value as in a session
     mask = metrics.box_mask(edges, values.shape[-1])
     figures = {
         "peak": metrics.peak_inside(values, mask),

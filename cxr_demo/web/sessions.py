@@ -15,6 +15,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from cxr_demo.case import Case
+from cxr_demo.output.trust_data import rounded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
@@ -110,8 +111,8 @@ class Sessions:
         Values are stored as float16, which is finer than the browser's int8. `sure` keeps its precision, since many
         of its values equal the threshold `render.UNSURE`.
         """
-        error = None if explanation.error is None else _small(explanation.error)
-        small = replace(explanation, values=_small(explanation.values), error=error)
+        error = None if explanation.error is None else rounded(explanation.error)
+        small = replace(explanation, values=rounded(explanation.values), error=error)
         with self._lock:
             self._maps.setdefault((visitor, key), {})[explanation.method] = small
             self._maps.move_to_end((visitor, key))
@@ -140,12 +141,6 @@ class Sessions:
             while len(self._sessions) > REMEMBERED:
                 _end_all(self._sessions.popitem(last=False)[1])
         return session
-
-
-def _small(values: np.ndarray) -> np.ndarray:
-    """Values as float16, or as they are if one is too large for it, as of single pixels may be."""
-    fits = np.nanmax(np.abs(values), initial=0) < np.finfo(np.float16).max
-    return values.astype(np.float16) if fits else values
 
 
 def _restored(small: Explanation) -> Explanation:

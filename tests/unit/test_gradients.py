@@ -4,8 +4,9 @@ import pytest
 import torch
 from torch import nn
 
+from cxr_demo.inference import gradients
 from cxr_demo.inference.gradients import folded, gradients_at
-from cxr_demo.models.classifier import ARCHITECTURES, Classifier, build
+from cxr_demo.models.classifier import ARCHITECTURES, TRACING, Classifier, build, mean_network
 from cxr_demo.types import ModelSpec
 
 SIZE = 64
@@ -31,15 +32,32 @@ def model(architecture, mirrored=False):
     return Classifier(spec, network, "test")
 
 
-@pytest.mark.parametrize("architecture", [*ARCHITECTURES, "mirrored"])
-def test_equal_to_torchs_own(architecture):
-    own = model("EfficientNetLite0", True) if architecture == "mirrored" else model(architecture)
-    norms = [module for module in own.network.model.modules() if isinstance(module, nn.BatchNorm2d)]
+def made(name):
+    """A model of an architecture, or "mirrored", or "mean": that of two networks."""
+    if name == "mean":
+        pair = [model("DenseNet"), model("DenseNet")]
+        return Classifier(pair[0].spec, mean_network(pair), "mean")
+    return model("EfficientNetLite0", True) if name == "mirrored" else model(name)
+
+
+every = pytest.mark.parametrize("name", [*ARCHITECTURES, "mirrored", "mean"])
+
+
+def norms_run(network, x):
+    """The number of batch norms that compute the features of x."""
+    ran, plain = [], nn.BatchNorm2d.forward
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(nn.BatchNorm2d, "forward", lambda self, y: ran.append(self) or plain(self, y))
+        network.features(x)
+    return len(ran)
+
+
+@every
+def test_equal_to_torchs_own(name):
+    own = made(name)
     x = torch.rand(1, 1, SIZE, SIZE) * 2048 - 1024
     found = gradients_at(own, x)
-    twin = folded(own)
-    kept = [m for part in (twin._early, twin._late) for m in part.modules() if isinstance(m, nn.BatchNorm2d)]
-    assert len(kept) < len(norms), "else nothing was folded"
+    assert norms_run(folded(own), x) < norms_run(own.network, x)
     for i in range(3):
         point = x.clone().requires_grad_()
         own.network(point)[0, i].backward()
@@ -48,6 +66,16 @@ def test_equal_to_torchs_own(architecture):
         assert error < 0.05, "rounding turns over few of the ReLUs"
     assert not any(p.requires_grad for p in own.network.parameters())
     assert all(p.grad is None for p in own.network.parameters())
+
+
+@every
+def test_the_copy_lies_on_another_device_as_a_whole(name, monkeypatch):
+    """The meta device computes shapes alone, and refuses tensors of other devices, as a GPU does."""
+    monkeypatch.setattr(gradients, "_device", lambda: "meta")
+    own = made(name)
+    with TRACING:
+        features = folded(own).features(torch.zeros(1, 1, SIZE, SIZE, device="meta"))
+    assert features.device.type == "meta"
 
 
 class Turned(nn.Module):

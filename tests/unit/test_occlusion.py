@@ -7,11 +7,13 @@ import torch
 
 from cxr_demo.case import Case
 from cxr_demo.errors import BadSetting
+from cxr_demo.evaluation import trust
 from cxr_demo.films import phantom
 from cxr_demo.inference.scoring import Budget, Scorer
 from cxr_demo.methods import Occlusion, method
 from cxr_demo.methods.fill import fill_of
 from cxr_demo.methods.occlusion import Windows
+from cxr_demo.output import render
 from cxr_demo.types import REFERENCE_AREA
 from tests.support import planted
 
@@ -239,10 +241,12 @@ def test_the_spread_is_that_of_the_windows_that_mask_a_place(scored):
             assert np.isnan(deviation[:, row, column]).all()
 
 
-def test_of_a_place_in_a_single_window_nothing_is_sure():
+def test_of_a_place_in_a_single_window_the_error_is_unknown():
     *_, result = Case(planted.classifier(), planted.film()).explain(Occlusion(window=32, stride=32, scored=100))
     assert np.isnan(result.error).all()
-    assert not result.sure.any()
+    assert np.isnan(result.sure[result.values != 0]).all()
+    assert not render.unsteady(result.values, result.sure).any()
+    assert np.isnan(trust._stability(Case(planted.classifier(), planted.film()), Occlusion(), result, None)).all()
 
 
 def test_a_place_whose_windows_agree_is_sure():

@@ -141,13 +141,19 @@ def test_subsets_come_in_pairs_of_all_sizes():
     assert np.ptp(kept[::2].sum(0)) <= 2, "each superpixel is drawn about equally often"
 
 
-def test_a_superpixel_without_effect_has_no_value_and_its_sign_is_unsure():
+def test_superpixels_of_a_grid_have_the_planted_values_and_their_signs_are_sure():
     model, film = planted.classifier(), planted.film()
     result = final(model, film, samples=400, superpixels=16, algorithm="grid", fill="black")
     per_cell = planted.density(film.pixels).reshape(4, 4, 32, 4, 32).sum((2, 4))
     expected = np.kron(per_cell * 16 / 49, np.ones((32, 32)))
     np.testing.assert_allclose(result.values, expected, atol=0.02 * np.abs(expected).max())
     assert (result.sure[np.abs(result.values) > 0.2 * np.abs(expected).max()] > 0.9).all()
+
+
+def test_of_an_odd_number_of_samples_the_last_is_left_out():
+    result = final(planted.classifier(), planted.film(), samples=101)
+    assert result.steps == (101, 101), "50 pairs, and the film wholly covered"
+    assert result.error is not None
 
 
 def test_the_error_is_that_of_other_seeds():

@@ -14,6 +14,7 @@ def test_signs_are_sure_where_values_agree():
     chance, _ = of_mean(values.mean(0) + 5, values.std(0, ddof=1), 6)
     assert (chance > 0.99).mean() > 0.95
     assert not of_mean(np.zeros((1, 2)), np.zeros((1, 2)), 6)[0].any()
+    assert np.isnan(of_mean(np.ones((1, 2)), np.full((1, 2), np.nan), 1)).all()
 
 
 def test_more_values_make_a_mean_surer():

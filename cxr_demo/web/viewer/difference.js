@@ -53,7 +53,7 @@ export function mapsOf(method) {
 /** @type {WeakMap<Maps, Map<string, Maps>>} */
 const kept = new WeakMap();
 
-/** Maps whose finding i is that of `maps` less its finding j; without dots, since nothing is known of the difference's sign. @param {Maps} maps @param {number} i @param {number} j */
+/** Maps whose finding i is that of `maps` less its finding j; without dots, since the error of a difference is unknown. @param {Maps} maps @param {number} i @param {number} j */
 function lessOther(maps, i, j) {
   const known = kept.get(maps) ?? new Map();
   kept.set(maps, known);

@@ -4,9 +4,9 @@
 import {stem} from './boxtables.js';
 import {WHOLE, forgetPictures, picture, stopsOf} from './canvas.js';
 import {cover, shade} from './colours.js';
-import {findingShown, isDifference} from './difference.js';
+import {isDifference} from './difference.js';
 import {download, make, penOf} from './dom.js';
-import {say, tr} from './i18n.js';
+import {readable, say, tr} from './i18n.js';
 import {anyUnsure} from './maps.js';
 import {percent, signed} from './numbers.js';
 import {levelsOf, wholeFilm} from './pixels.js';
@@ -20,8 +20,8 @@ import {wrapped} from './wrapping.js';
 /** @param {Method} method @param {Maps} maps @param {number} limit value with full colour */
 export async function savePicture(method, maps, limit) {
   const result = current();
-  const {label, chosen: i, other} = state;
-  const [finding, alone] = [findingShown(), !isDifference()];
+  const {label, chosen: i} = state;
+  const other = isDifference() ? state.other : null;
   const stops = stopsOf(method);
   await wholeFilm();
   if (!result || result !== current()) return;  // another film was opened meanwhile
@@ -29,29 +29,31 @@ export async function savePicture(method, maps, limit) {
   const drawn = make('canvas', {width, height});
   picture(drawn, result, {maps, limit, stops}, {view: WHOLE, i});
   forgetPictures(result.film);
-  const whole = captioned(drawn, stops, captionOf(method, result, maps, {i, label, finding, alone}, limit, stops));
-  const name = `${stem(result.seen.film.name)}-${method.key}-${alone ? label : `${label}-rather-than-${other}`}.png`;
+  const whole = captioned(drawn, stops, captionOf(method, result, maps, {i, label, other}, limit, stops));
+  const name = `${stem(result.seen.film.name)}-${method.key}-${other === null ? label : `${label}-rather-than-${other}`}.png`;
   whole.toBlob(blob => { if (blob) download(blob, name); });
 }
 
 /**
  * @param {Method} method @param {Result} result @param {Maps} maps
- * @param {{i: number, label: string, finding: string, alone: boolean}} shown the finding, its name, and whether it is less no other
+ * @param {{i: number, label: string, other: string | null}} shown the finding, and the one whose map is taken off
  * @param {number} limit @param {Stops} stops @returns {Caption}
  */
-function captionOf(method, result, maps, {i, label, finding, alone}, limit, stops) {
+function captionOf(method, result, maps, {i, label, other}, limit, stops) {
   const {film, seen} = result;
   const {levels, page, spec} = state;
+  const about = {method: method.title, finding: readable(label), p: percent(seen.probabilities[i])};
   const percents = levels.map(share => Math.round(100 * share)).join(', ');
   return {
-    title: tr('ui.picture.title', {method: method.title, finding, p: percent(seen.probabilities[i])}),
+    title: other === null ? tr('ui.picture.title', about)
+      : tr('ui.picture.title_of_difference', {...about, other: readable(other), q: percent(seen.probabilities[seen.labels.indexOf(other)])}),
     ticks: stops[0][0] < 0 ? [tr('ui.picture.against', {value: signed(-limit)}), '0', tr('ui.picture.for', {value: signed(limit)})]
       : ['0', signed(limit / 2, limit), signed(limit)],
     notes: [tr('ui.picture.colours', {unit: method.unit.title}), anyUnsure(maps, i) ? tr('ui.picture.unsure') : '',
       boxesOf(label).length ? tr('ui.picture.boxes') : '',
       plantedEdges(film, label).length ? tr('ui.picture.planted') : '',
       levels.length ? tr('ui.picture.contours', {levels: percents}) : '',
-      (alone ? reliabilityOf(method, result, i)?.short : '') ?? '',
+      (other === null ? reliabilityOf(method, result, i)?.short : '') ?? '',
       ...seen.warnings.map(warning => `\u26a0 ${say(warning)}`), tr('ui.picture.model', {name: spec.revision}), tr('ui.picture.file', {name: seen.film.name}),
       page.notice].filter(Boolean)};
 }

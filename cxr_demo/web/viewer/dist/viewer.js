@@ -1,4 +1,4 @@
-// Made by `make viewer`; sources sha256:0a41401dfa4317a8d4fbe06d0d69ea2f497b22723fec68b3413a835ac919cb61
+// Made by `make viewer`; sources sha256:905023e36551c8d9c5f15ba2fe1faeeccb6b022b8eced8c5bfdcc5ceac4bd0d1
 "use strict";
 var viewer = (() => {
   var __defProp = Object.defineProperty;
@@ -2931,8 +2931,8 @@ var viewer = (() => {
   // cxr_demo/web/viewer/picturefile.js
   async function savePicture(method, maps, limit) {
     const result = current();
-    const { label, chosen: i, other } = state;
-    const [finding, alone] = [findingShown(), !isDifference()];
+    const { label, chosen: i } = state;
+    const other = isDifference() ? state.other : null;
     const stops2 = stopsOf(method);
     await wholeFilm();
     if (!result || result !== current()) return;
@@ -2940,18 +2940,19 @@ var viewer = (() => {
     const drawn2 = make("canvas", { width, height });
     picture(drawn2, result, { maps, limit, stops: stops2 }, { view: WHOLE, i });
     forgetPictures(result.film);
-    const whole = captioned(drawn2, stops2, captionOf(method, result, maps, { i, label, finding, alone }, limit, stops2));
-    const name = `${stem(result.seen.film.name)}-${method.key}-${alone ? label : `${label}-rather-than-${other}`}.png`;
+    const whole = captioned(drawn2, stops2, captionOf(method, result, maps, { i, label, other }, limit, stops2));
+    const name = `${stem(result.seen.film.name)}-${method.key}-${other === null ? label : `${label}-rather-than-${other}`}.png`;
     whole.toBlob((blob) => {
       if (blob) download(blob, name);
     });
   }
-  function captionOf(method, result, maps, { i, label, finding, alone }, limit, stops2) {
+  function captionOf(method, result, maps, { i, label, other }, limit, stops2) {
     const { film, seen } = result;
     const { levels: levels2, page, spec } = state;
+    const about2 = { method: method.title, finding: readable(label), p: percent(seen.probabilities[i]) };
     const percents = levels2.map((share2) => Math.round(100 * share2)).join(", ");
     return {
-      title: tr("ui.picture.title", { method: method.title, finding, p: percent(seen.probabilities[i]) }),
+      title: other === null ? tr("ui.picture.title", about2) : tr("ui.picture.title_of_difference", { ...about2, other: readable(other), q: percent(seen.probabilities[seen.labels.indexOf(other)]) }),
       ticks: stops2[0][0] < 0 ? [tr("ui.picture.against", { value: signed(-limit) }), "0", tr("ui.picture.for", { value: signed(limit) })] : ["0", signed(limit / 2, limit), signed(limit)],
       notes: [
         tr("ui.picture.colours", { unit: method.unit.title }),
@@ -2959,7 +2960,7 @@ var viewer = (() => {
         boxesOf(label).length ? tr("ui.picture.boxes") : "",
         plantedEdges(film, label).length ? tr("ui.picture.planted") : "",
         levels2.length ? tr("ui.picture.contours", { levels: percents }) : "",
-        (alone ? reliabilityOf(method, result, i)?.short : "") ?? "",
+        (other === null ? reliabilityOf(method, result, i)?.short : "") ?? "",
         ...seen.warnings.map((warning) => `\u26A0 ${say(warning)}`),
         tr("ui.picture.model", { name: spec.revision }),
         tr("ui.picture.file", { name: seen.film.name }),
