@@ -1,6 +1,5 @@
 """KernelSHAP against values by enumeration, against the shap package, and against its own axioms."""
 
-import warnings
 from itertools import combinations
 from math import comb
 
@@ -90,9 +89,8 @@ def test_values_are_those_by_enumeration(nine):
 def test_values_are_those_of_the_shap_package(nine):
     model, film, segments, exact = nine
     play = game(model, film, segments)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of matplotlib, which it draws with
-        import shap as package
+    import shap as package  # loads slowly
+
     explainer = package.KernelExplainer(lambda kept: play(kept.astype(int)), np.zeros((1, 9)))
     theirs = explainer.shap_values(np.ones((1, 9)), nsamples=5000, l1_reg=0, silent=True)[0].T
     np.testing.assert_allclose(exact, theirs, atol=1e-5)
