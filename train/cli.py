@@ -114,6 +114,14 @@ def _add_fit(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     fit.add_argument("--split", metavar="CSV", help="train one model of its part `train` instead; or: official")
     fit.add_argument("--start-run", metavar="RUN", help="begin with the models of a run of the same films, by fold")
     fit.add_argument("--teacher", metavar="CSV", help="out-of-sample probabilities of another model")
+    fit.add_argument(
+        "--called-normal", metavar="COLUMN=VALUE", help="films that a second reader called normal: doubt their findings"
+    )
+    fit.add_argument(
+        "--box-hints",
+        metavar="COLUMN=FINDINGS",
+        help="boxes without a finding: hints of present ones of these findings",
+    )
     fit.add_argument("--corrections", metavar="CSV", help="labels that a review corrected")
     fit.add_argument(
         "--accept", action="append", default=[], metavar="ID:REASON", help="let an error of the audit stand"
@@ -307,6 +315,8 @@ def _fit(arguments: argparse.Namespace) -> int:
         split=arguments.split if arguments.split in (None, "official") else _absolute(arguments.split),
         start_run=arguments.start_run and _absolute(arguments.start_run),
         teacher=arguments.teacher and _absolute(arguments.teacher),
+        called_normal=arguments.called_normal,
+        box_hints=arguments.box_hints,
         corrections=arguments.corrections and _absolute(arguments.corrections),
         accepted=audit.acceptance(arguments.accept),
         present_only=arguments.present_only,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from cxr_demo.errors import CxrError, DataError
-from train import distil, runs
+from train import distil, readers, runs
 from train.cache import SIZES
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ BOUNDS = {
     "validation": (0, 0.5, True),
     "box_weight": (0, 1e6, True),
     "teacher_weight": (0, 1, True),
+    "reader_weight": (0, 1, True),
 }
 
 
@@ -44,7 +45,7 @@ def check(plan: Plan, films: Films, folder: Path | None = None) -> None:
 
     `folder` is that of the run.
     """
-    problems = [*_recipe(plan.recipe), *_plan(plan, folder), *_labels(plan, films)]
+    problems = [*_recipe(plan.recipe), *_plan(plan, folder), *_labels(plan, films), *_readers(plan, films)]
     # the trainings can be listed, and networks built, by a sound recipe alone
     problems = problems or [*_trainings(plan, films)]
     if problems:
@@ -85,6 +86,14 @@ def _labels(plan: Plan, films: Films) -> Iterator[str]:
             f"{', '.join(lacking)}: never, or always, present in these films. Leave them out: --labels "
             f"{' '.join(having) or '...'}"
         )
+
+
+def _readers(plan: Plan, films: Films) -> Iterator[str]:
+    """Second opinions that the tables do not hold."""
+    if plan.called_normal:
+        yield from _said(partial(readers.called_normal, films, plan.called_normal))
+    if plan.box_hints:
+        yield from _said(partial(readers.with_hints, films, plan.box_hints))
 
 
 def _trainings(plan: Plan, films: Films) -> Iterator[str]:

@@ -50,6 +50,7 @@ class Recipe:
     patience: int = option(3, "epochs at full size without a better mean AUROC before it stops")
     box_weight: float = option(0.3, "of the loss that asks activation maps to lie in boxes, where films have some")
     teacher_weight: float = option(0.7, "how far labels move towards a teacher, where one is given")
+    reader_weight: float = option(0.5, "how far findings of films that a second reader called normal move to absent")
     uncertain: str = option("mask", "what a label of -1 becomes", choices=tuple(UNCERTAIN))
     missing: str = option("mask", "what an empty label becomes", choices=tuple(MISSING))
     rotate: float = option(12.0, "largest rotation, degrees")

@@ -27,7 +27,7 @@ from cxr_demo.films.label_tables import patient_id
 from cxr_demo.models import model_folder
 from cxr_demo.models.classifier import MIRRORED
 from cxr_demo.types import ModelSpec, Score
-from train import backbones, boxes, calibrate, card, distil, evaluate, finetune, splits
+from train import backbones, boxes, calibrate, card, distil, evaluate, finetune, readers, splits
 from train.audit import command, corrections
 from train.recipe import Recipe
 from train.record import Record
@@ -72,6 +72,8 @@ class Plan:
     split: str | None = None  # instead of folds: a split file, or "official"; its part `train` trains one model
     start_run: str | None = None  # a run of the same films whose models are the start, fold by fold
     teacher: str | None = None  # a table of another model's probabilities, see distil
+    called_normal: str | None = None  # COLUMN=VALUE of films that a second reader called normal, see readers
+    box_hints: str | None = None  # COLUMN=FINDING,... of boxes without a finding, see readers
     corrections: str | None = None  # a table of reviewed labels
     accepted: Mapping[str, str] = field(default_factory=dict)  # id of an audit error that may stand -> reason
     present_only: bool = False  # of data sets by name, leave out films without a file
@@ -98,6 +100,7 @@ def loads(path: Path) -> Plan:
         # missing in runs of earlier versions
         found = {"only_folds": False, "columns": {}, "blank_patients": "refuse"} | found
         found = {"licence": "", "datasets": [], "notes": [], "cache": ""} | found
+        found = {"called_normal": None, "box_hints": None} | found
         return Plan(**{f.name: _tuple(found[f.name]) for f in fields(Plan)})
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"{path} holds no run that can be read here: {error}.") from None
@@ -213,7 +216,8 @@ class Run:
     def _trained(self, training: Training) -> Network:
         """The network of a training.
 
-        With a teacher, the targets of the training films are softened; boxes serve as masks if the recipe weighs them.
+        With a teacher or a second reader, the targets of the training films are softened; boxes serve as masks if the
+        recipe weighs them.
         """
         films, recipe, rows = self.films, self.plan.recipe, training.rows
         folder = self.folder / "training" / training.name
@@ -223,7 +227,12 @@ class Run:
             teacher = distil.read(Path(self.plan.teacher), films)
             targets = targets.copy()
             targets[rows] = distil.soften(targets[rows], teacher[rows], films.labels, recipe.teacher_weight)
-        masks = boxes.masks(films.take(rows)) if recipe.box_weight else {}
+        if self.plan.called_normal:
+            normal = readers.called_normal(films, self.plan.called_normal)
+            targets = targets.copy()
+            targets[rows] = readers.doubted(targets[rows], normal[rows], recipe.reader_weight)
+        boxed_films = readers.with_hints(films, self.plan.box_hints) if self.plan.box_hints else films
+        masks = boxes.masks(boxed_films.take(rows)) if recipe.box_weight else {}
         boxed = {int(rows[i]): mask for i, mask in masks.items()}
         data = finetune.TrainingData(self.views, targets, rows, training.held, boxed)
         self.say(f"{training.name}: {len(rows)} films of {len(np.unique(films.patients[rows]))} patients")

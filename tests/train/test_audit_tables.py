@@ -370,6 +370,27 @@ def test_findings_beside_no_finding_and_nothing_beside_nothing_are_contradiction
     assert not run(labels.contradictions, part)
 
 
+def test_findings_that_a_second_reader_calls_normal_are_doubted():
+    said = {"reader": np.array(["Normal", "opacity", "Normal", "Normal", ""])}
+    table = made([[1, 0], [1, 1], [0, 0], [1, 1], [1, 0]], extra=said)
+    finding = run(labels.second_readers, table)["second-reader-reader"]
+    assert finding.title.startswith("2 of 3 films that reader calls Normal have a finding: Mass 2, Nodule 1.")
+    assert [(s.film, s.label) for s in finding.suspects] == [(0, "Mass"), (3, "Mass"), (3, "Nodule")]
+    assert not run(labels.second_readers, table.take(np.array([1, 2, 4]))), "of the normal film both say the same"
+    texts = np.array(["Normal", *(f"text {i}" for i in range(19))])
+    assert not run(labels.second_readers, made([[1.0]] * 20, ("Mass",), extra={"report": texts})), "no reader's classes"
+
+
+def test_radiologists_who_looked_again_contradict_the_labels_of_real_films(films):
+    tables = [films / name / "labels.csv" for name in ("nih", "nih64", "nih_rsna")]
+    three = label_tables.read_tables(tables, NIH_FINDINGS)
+    finding = run(labels.second_readers, three)["second-reader-rsna-class"]
+    assert (finding.figures["films"], finding.figures["called normal"]) == (628, 1169)
+    follows = run(confounds.follows, three)["label-follows-source"]
+    assert follows.severity == Severity.WARNING
+    assert "rsna_covidx1k" in {row["group"] for row in follows.figures["rows"] if row["high"]}
+
+
 def test_a_table_of_few_findings_does_not_contradict_itself():
     table = made([[0.0], [1.0], [0.0]], ("Mass",), extra={"No Finding": np.array(["0", "0", "1"])})
     assert not run(labels.contradictions, table)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -140,6 +141,40 @@ def contradictions(subject: Subject) -> Iterator[Finding]:
             "See which finding is missing, or in a column that was not read.",
             {"films": len(neither)},
             tuple(Suspect(int(i), None, "Has no finding, but is not labelled No Finding.") for i in neither),
+        )
+
+
+#: Values by which another reader's column calls a film normal, and the most values that such a column has.
+NORMAL, MOST_VALUES = re.compile("normal|no[ _]finding|healthy|negative", re.IGNORECASE), 12
+
+
+def second_readers(subject: Subject) -> Iterator[Finding]:
+    """Films with a finding that another column of the table calls normal: a warning per column."""
+    films = subject.films
+    positive = (films.targets == 1).any(1)
+    for name, column in films.extra.items():
+        values = np.unique(column[column != ""])
+        normal = [str(value) for value in values if NORMAL.fullmatch(str(value).strip())]
+        if len(normal) != 1 or not 1 < len(values) <= MOST_VALUES:
+            continue
+        called = column == normal[0]
+        doubted = np.flatnonzero(called & positive)
+        if not len(doubted):
+            continue
+        common = [(int((called & (films.targets[:, i] == 1)).sum()), label) for i, label in enumerate(films.labels)]
+        listed = ", ".join(f"{label} {count}" for count, label in sorted(common, reverse=True)[:3] if count)
+        yield Finding(
+            f"second-reader-{re.sub(r'[^a-z0-9]+', '-', name.lower())}",
+            Severity.WARNING,
+            f"{len(doubted)} of {called.sum()} films that {name} calls {normal[0]} have a finding: {listed}.",
+            f"Ask which of the two is right; fit --called-normal {name}={normal[0]} doubts these findings.",
+            {"films": len(doubted), "called normal": int(called.sum()), **{label: count for count, label in common}},
+            tuple(
+                Suspect(int(i), label, f"{label}, but {name} calls the film {normal[0]}.")
+                for i in doubted
+                for label, there in zip(films.labels, films.targets[i] == 1, strict=True)
+                if there
+            ),
         )
 
 
@@ -469,6 +504,7 @@ CHECKS: tuple[Check, ...] = (
     names,
     version,
     contradictions,
+    second_readers,
     constants,
     columns,
     scored_columns,
