@@ -222,14 +222,12 @@ class Run:
         films, recipe, rows = self.films, self.plan.recipe, training.rows
         folder = self.folder / "training" / training.name
         network = backbone_of(self.plan, training.fold).network(films.labels, recipe.seed)
-        targets = films.targets
+        targets = films.targets.copy()
         if self.plan.teacher:
             teacher = distil.read(Path(self.plan.teacher), films)
-            targets = targets.copy()
             targets[rows] = distil.soften(targets[rows], teacher[rows], films.labels, recipe.teacher_weight)
         if self.plan.called_normal:
             normal = readers.called_normal(films, self.plan.called_normal)
-            targets = targets.copy()
             targets[rows] = readers.doubted(targets[rows], normal[rows], recipe.reader_weight)
         boxed_films = readers.with_hints(films, self.plan.box_hints) if self.plan.box_hints else films
         masks = boxes.masks(boxed_films.take(rows)) if recipe.box_weight else {}

@@ -39,13 +39,12 @@ def gradients_at(
     the backward pass of a convolution once for each of them too, and copies the results together. Each pass runs within
     a `turn` of its own, so that others need not wait for all of them.
     """
-    with turn():
-        network = folded(classifier)
-    device = next(network.parameters()).device
-    weight = classifier.head[0].to(device)
     with turn(), torch.enable_grad():
+        network = folded(classifier)
+        device = next(network.parameters()).device
         x = x.detach().to(device, copy=True, memory_format=torch.channels_last).requires_grad_()
         features = network.features(x)
+    weight = classifier.head[0].to(device)
     found: list[Tensor] = []
     for ways in weight / features[0, 0].numel():  # each logit is a mean of the features, weighted by the head
         way = ways[None, :, None, None].expand_as(features).contiguous(memory_format=torch.channels_last)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, Protocol
@@ -36,6 +37,11 @@ class Suspect:
     reason: str  # one sentence
     score: float = 0.0  # higher is more suspect; comparable within one finding only
     other: int | None = None  # index of the film compared with it, e.g. its duplicate
+
+
+def in_id(name: str) -> str:
+    """A column's or attribute's name as a part of a finding's id: "RSNA class" -> "rsna-class"."""
+    return re.sub(r"[^a-z0-9]+", "-", name.lower())
 
 
 @dataclass(frozen=True)

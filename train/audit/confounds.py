@@ -12,7 +12,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 
 from cxr_demo.films import label_tables
 from train import evaluate, splits
-from train.audit.base import UNNAMED, Finding, Severity
+from train.audit.base import UNNAMED, Finding, Severity, in_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -110,7 +110,7 @@ def follows(subject: Subject) -> Iterator[Finding]:
             title = f"{len({row['label'] for row in high})} of {len(labels)} labels follow {attribute}: {_words(worst)}"
             title += f"; {_words(high[1])}." if len(high) > 1 else "."
         yield Finding(
-            f"label-follows-{re.sub(r'[^a-z0-9]+', '-', attribute.lower())}",
+            f"label-follows-{in_id(attribute)}",
             Severity.WARNING if high else Severity.INFO,
             title,
             f"Give figures within each {attribute}, and balance or leave out what a model could learn instead."

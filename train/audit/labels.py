@@ -14,7 +14,7 @@ from cxr_demo.films import label_tables
 from cxr_demo.models.classifier import published_models
 from cxr_demo.types import NIH_FINDINGS
 from train import evaluate
-from train.audit.base import Finding, Severity, Suspect
+from train.audit.base import Finding, Severity, Suspect, in_id
 from train.audit.leaks import sides
 from train.audit.reference import joined, nih_table
 
@@ -164,7 +164,7 @@ def second_readers(subject: Subject) -> Iterator[Finding]:
         common = [(int((called & (films.targets[:, i] == 1)).sum()), label) for i, label in enumerate(films.labels)]
         listed = ", ".join(f"{label} {count}" for count, label in sorted(common, reverse=True)[:3] if count)
         yield Finding(
-            f"second-reader-{re.sub(r'[^a-z0-9]+', '-', name.lower())}",
+            f"second-reader-{in_id(name)}",
             Severity.WARNING,
             f"{len(doubted)} of {called.sum()} films that {name} calls {normal[0]} have a finding: {listed}.",
             f"Ask which of the two is right; fit --called-normal {name}={normal[0]} doubts these findings.",
