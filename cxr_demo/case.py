@@ -113,7 +113,8 @@ class Case:
                     if not held:
                         yield last
         except Stopped as stop:
-            yield replace(last or record.empty(time.perf_counter() - started), stopped=sentence_of(stop))
+            seconds = time.perf_counter() - started
+            yield replace(last or record.empty(seconds), seconds=seconds, stopped=sentence_of(stop))
             return
         if last is None:
             raise CxrError(f"{method.title} returned no map.")

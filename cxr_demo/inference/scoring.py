@@ -29,7 +29,10 @@ if TYPE_CHECKING:
 
 
 class Budget:
-    """The limits of a computation: a number of seconds and an event that cancels it, both optional."""
+    """The limits of a computation: a number of seconds and an event that cancels it, both optional.
+
+    Waits for turns of the scheduler do not count: several computations side by side may each take all their seconds.
+    """
 
     def __init__(self, seconds: float | None = None, cancelled: threading.Event | None = None) -> None:
         self._seconds = seconds
@@ -42,6 +45,15 @@ class Budget:
             raise Cancelled
         if self._seconds is not None and time.monotonic() - self._started >= self._seconds:
             raise DeadlinePassed(message("error.stopped.deadline", seconds=decimal(f"{self._seconds:g}")))
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Wait for a turn of the scheduler and hold it while the block runs. Raises as `check` when the turn comes."""
+        asked = time.monotonic()
+        with SCHEDULER.take(Priority.EXPLANATION):
+            self._started += time.monotonic() - asked
+            self.check()
+            yield
 
 
 class Masks(Protocol):
@@ -113,7 +125,7 @@ class Scorer:
         for start in range(0, len(masks), engine.batch):
             where = slice(start, min(start + engine.batch, len(masks)))
             covers = masks[where]
-            with self._turn():
+            with self._budget.turn():
                 logits = engine.logits(covers, self.x, fill)
             self.forwards += len(covers)
             self._done += len(covers)
@@ -127,7 +139,7 @@ class Scorer:
         self.precision = "float32"
         self._asked += len(points)
         for number in range(len(points)):
-            gradients = gradients_at(self.classifier, points[number], self._turn)
+            gradients = gradients_at(self.classifier, points[number], self._budget.turn)
             self.forwards += 1
             self._done += 1
             yield gradients
@@ -135,17 +147,11 @@ class Scorer:
     def logits(self, x: Tensor) -> np.ndarray:
         """Logits (L,) float32 of another model input (1, 1, S, S). Raises as `scores`."""
         self._asked += 1
-        with self._turn():
+        with self._budget.turn():
             features = self.classifier.features(x)
         self.forwards += 1
         self._done += 1
         return logits_of(self.classifier, features)
-
-    @contextmanager
-    def _turn(self) -> Iterator[None]:
-        with SCHEDULER.take(Priority.EXPLANATION):
-            self._budget.check()
-            yield
 
     def _shift(self, engine: Engine) -> np.ndarray:
         """Error (L,) of the engine's logits for the unmasked image, which masked copies share; 0 for exact engines."""
@@ -153,7 +159,7 @@ class Scorer:
             return np.zeros_like(self.base)
         lacks = self._first.lacks
         if engine.precision not in lacks:
-            with SCHEDULER.take(Priority.EXPLANATION):
+            with self._budget.turn():
                 own = engine.logits(np.zeros((1, *self.x.shape[2:]), np.float32), self.x, self.x)
             lacks[engine.precision] = self.base - own[0]
         self.forwards += 1  # like the first pass, it counts for every scorer that uses it

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from cxr_demo.messages import message
-from cxr_demo.methods.base import Step, setting
+from cxr_demo.methods.base import SHOWN, Step, setting
 from cxr_demo.methods.fill import fill_of, fill_setting
 from cxr_demo.types import REFERENCE_AREA, Cost, Unit
 
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
 
     from cxr_demo.inference.scoring import Scorer
 
-#: The numbers of steps of the maps, one finer than the other, are those of the setting divided by these.
-PARTS = (8, 4, 1)
 #: Standard deviation of the noise of `smooth`, as a share of the model's pixel range (Smilkov et al. 2017: 0.1 to 0.2).
 NOISE = 0.1
 #: Standard deviation of the displays' blur, as a share of the side: that of the page's smooth display.
@@ -48,8 +47,8 @@ class IntegratedGradients:
     fill: str = fill_setting()
 
     def copies(self, side: int) -> int:
-        """One copy per step and noisy film, for the first map too, and the film wholly covered."""
-        return sum(self.steps // part for part in PARTS) * self.smooth + 1
+        """One copy per step and noisy film, and the film wholly covered."""
+        return self.steps * self.smooth + 1
 
     def expected_sums(self, scorer: Scorer) -> np.ndarray:
         """Logits (L,) that covering the whole film takes away."""
@@ -57,20 +56,22 @@ class IntegratedGradients:
         return lost
 
     def attribute(self, scorer: Scorer, x: Tensor) -> Iterator[Step]:
-        """Yield maps (L, S, S) in logits per reference area: from few steps, then from all.
+        """Yield maps (L, S, S) in logits per reference area: from few steps of the line, spread over it, then from all.
 
         Cancelled or DeadlinePassed when the scorer's budget ends the run.
         """
         total = self.expected_sums(scorer)
         line = Line(x, fill_of(self.fill, scorer), self.steps, self._noise(scorer, x))
-        found = np.zeros((len(scorer.base), *x.shape[2:]))
+        shown = {math.ceil(share * len(line)) for share in SHOWN}
+        found, covered = np.zeros((len(scorer.base), *x.shape[2:])), 0.0
         for number, gradients in enumerate(scorer.gradients(line)):
             found += line.part(number, gradients)
-            if number + 1 in line.ends:
+            covered += line.weight(number)
+            if number + 1 in shown:
+                values = found / covered
                 # noisy films have other scores, so that the map's sum stands for another difference
-                missing = total - found.sum((1, 2)) if self.smooth == 1 else None
-                yield Step(found * (x[0, 0].numel() * REFERENCE_AREA), missing=missing, grain=GRAIN)
-                found = np.zeros_like(found)
+                missing = total - values.sum((1, 2)) if self.smooth == 1 else None
+                yield Step(values * (x[0, 0].numel() * REFERENCE_AREA), missing=missing, grain=GRAIN)
 
     def _noise(self, scorer: Scorer, x: Tensor) -> list[Tensor]:
         """The noise (1, 1, S, S) of each copy; zeros for one without `smooth`."""
@@ -82,29 +83,40 @@ class IntegratedGradients:
 
 
 class Line:
-    """Points on the lines from the fill to noisy copies of a film: those of each map, one after the other."""
+    """Points on the lines from the fill to noisy copies of a film, each beginning of them spread evenly."""
 
     def __init__(self, x: Tensor, fill: Tensor, steps: int, noise: list[Tensor]) -> None:
         self._fill, self._ways = fill, [x + one - fill for one in noise]
-        self._places: list[float] = []
-        self._weights: list[float] = []
-        #: the number of points up to the end of each map
-        self.ends: list[int] = []
-        for part in PARTS:
-            nodes, weights = np.polynomial.legendre.leggauss(steps // part)
-            self._places += [(one + 1) / 2 for one in nodes for _ in noise]
-            self._weights += [one / 2 / len(noise) for one in weights for _ in noise]
-            self.ends.append(len(self._places))
+        nodes, weights = np.polynomial.legendre.leggauss(steps)
+        self._places, self._weights = (nodes + 1) / 2, weights / 2
+        self._order = spread(steps)
 
     def __len__(self) -> int:
-        return len(self._places)
+        return len(self._order) * len(self._ways)
 
     def __getitem__(self, number: int) -> Tensor:
         """A point as a model input (1, 1, S, S)."""
-        return self._fill + self._places[number] * self._ways[number % len(self._ways)]
+        return self._fill + float(self._places[self._node(number)]) * self._way(number)
+
+    def weight(self, number: int) -> float:
+        """A point's share of the lines; all shares sum to 1."""
+        return float(self._weights[self._node(number)]) / len(self._ways)
 
     def part(self, number: int, gradients: np.ndarray) -> np.ndarray:
         """A point's part (L, S, S) of the integral, from the gradients (L, S, S) of the logits there."""
-        way = self._ways[number % len(self._ways)][0, 0].cpu().numpy()
-        part: np.ndarray = self._weights[number] * way * gradients
+        part: np.ndarray = self.weight(number) * self._way(number)[0, 0].cpu().numpy() * gradients
         return part
+
+    def _node(self, number: int) -> int:
+        return self._order[number // len(self._ways)]
+
+    def _way(self, number: int) -> Tensor:
+        return self._ways[number % len(self._ways)]
+
+
+def spread(n: int) -> list[int]:
+    """The numbers below n in an order whose every beginning is spread evenly (van der Corput 1935, base 2)."""
+    bits = n.bit_length()
+    # bit reversal of k / 2^bits; times n, two of them may fall on one number, which counts once
+    order = (int(f"{k:0{bits}b}"[::-1], 2) * n >> bits for k in range(1, 2**bits + 1))
+    return list(dict.fromkeys(number % n for number in order))

@@ -17,6 +17,7 @@ from cxr_demo.errors import UnknownLabel
 from cxr_demo.films import image
 from cxr_demo.messages import message, message_or
 from cxr_demo.output import render
+from cxr_demo.types import REFERENCE_AREA
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -150,6 +151,13 @@ def displayed(explanation: Explanation) -> Explanation:
     return replace(explanation, values=np.stack(blurred))
 
 
+def expected_sum(explanation: Explanation) -> np.ndarray:
+    """Logits (L,) that the maps of a method with `missing` stand for: their sums over the view, and what these miss."""
+    assert explanation.missing is not None
+    found: np.ndarray = explanation.values.mean((1, 2)) / REFERENCE_AREA + explanation.missing
+    return found
+
+
 def error_share(explanation: Explanation) -> np.ndarray:
     """Root mean square of a map's known standard errors, as a share of that of its values: (L,), nan for zeros."""
     assert explanation.error is not None
@@ -183,9 +191,14 @@ def legend(film: Radiograph, prediction: Prediction, explanation: Explanation, i
         finding += f" · rather than {other}"
     model = re.sub(r"(@[0-9a-f]{12})[0-9a-f]+$", r"\1", prediction.model)  # 12 digits suffice to identify a commit
     unsure = unsure_at(explanation, i)
+    settings = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in explanation.settings.items())
+    done, total = explanation.steps
     notes = (
         f"Colours: {explanation.unit.value}",
         *(["Dark dots: the sign is uncertain"] if unsure is not None and unsure.any() else []),
+        *([f"Shown blurred by 1/{round(1 / explanation.grain)} of the view's side"] if explanation.grain else []),
+        *([f"Settings: {settings}"] if settings else []),
+        *([f"{explanation.stopped} An estimate from {done} of {total} copies"] if explanation.stopped else []),
         *(f"⚠ {warning}" for warning in prediction.warnings),
         f"Model {_short(model)}",
         f"File {_short(film.name)}",

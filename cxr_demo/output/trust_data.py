@@ -84,8 +84,8 @@ def curve_fields(curves: Mapping[str, trust.Curve], held: trust.Controls, i: int
 
 
 def agreement_fields(explanations: Mapping[str, Explanation]) -> list[dict[str, Any]]:
-    """Agreement of each pair of methods, by finding: on the same finding and, as a control, on other findings."""
-    grids = {key: trust.on_grid(e.values) for key, e in explanations.items()}
+    """Agreement of each pair of maps as displayed, by finding; `...Others` are of other findings, a control."""
+    grids = {key: trust.on_grid(report.displayed(e).values) for key, e in explanations.items()}
     found = []
     for a, b in itertools.combinations(grids, 2):
         rank, rank_others = metrics.related(metrics.rank_correlation(grids[a], grids[b]))

@@ -296,6 +296,7 @@ def progress_fields(explanation: Explanation) -> dict[str, Any]:
         "fidelity": None if fidelity is None else report.numbers(fidelity),
         "error_share": None if explanation.error is None else report.numbers(report.error_share(explanation)),
         "missing": None if missing is None else report.numbers(missing),
+        "expected_sum": None if missing is None else report.numbers(report.expected_sum(explanation)),
     }
 
 
@@ -303,8 +304,9 @@ def map_fields(explanation: Explanation) -> dict[str, Any]:
     """The maps of all findings as int8 planes, zlib-compressed in base64: value = byte * scale.
 
     `limit` is each map's value with full colour. `unsure` has one bit per cell, set for cells to dot, and is None
-    for a method without sign stability.
+    for a method without sign stability. `blurred` is true of maps that displays blur.
     """
+    blurred = explanation.grain > 0
     explanation = report.displayed(explanation)
     unsure = render.unsteady(explanation.values, explanation.sure)
     planes, scales = render.quantise(reduced(explanation.values))
@@ -314,6 +316,7 @@ def map_fields(explanation: Explanation) -> dict[str, Any]:
         "scale": scales.tolist(),
         "limit": [render.limit_of([values]) for values in explanation.values],
         "data": _packed(planes),
+        "blurred": blurred,
         "unsure": None if unsure is None else _packed(np.packbits(reduced(unsure.astype(float)) >= 0.5)),
     }
 

@@ -602,12 +602,26 @@ def slow(visitor, key):
 
 
 def test_stop_ends_one_method_and_says_so(fresh, film_file):
-    fresh.drop(film_file).wait("lime")
-    slow(fresh, "lime")
+    fresh.open("more-lime").page.fill("#cxr-lime-samples", "5000")
+    fresh.close().drop(film_file).wait("lime", state="running")
+    fresh.page.wait_for_selector(".card[data-method=lime] .status >> text=/of 500\\d copies/")
     fresh.page.click(".card[data-method=lime] .stop")
     fresh.wait("lime", state="stopped")
-    assert "Stopped on request" in fresh.page.inner_text(".card[data-method=lime] .status")
+    expected = r"Stopped on request\. An estimate from \d+ of \d+ copies; how sure it is was not measured\."
+    assert re.fullmatch(expected, fresh.page.inner_text(".card[data-method=lime] .status"))
     assert fresh.page.get_attribute(".card[data-method=occlusion]", "data-state") != "stopped"
+
+
+def test_a_finished_map_outlives_a_later_run_that_was_stopped(fresh, film_file):
+    fresh.drop(film_file).wait("lime").measured()
+    before, verdict = fresh.pixels("lime"), fresh.page.inner_text(".card[data-method=lime] .trust")
+    slow(fresh, "lime")
+    fresh.page.click(".card[data-method=lime] .stop")
+    fresh.wait("lime", state="done")
+    said = "Stopped on request. The map is that of the run before."
+    assert fresh.page.inner_text(".card[data-method=lime] .status") == said
+    np.testing.assert_array_equal(fresh.pixels("lime"), before)
+    assert fresh.page.inner_text(".card[data-method=lime] .trust") == verdict
 
 
 def test_maps_come_although_the_stream_ended_late(browser, address, film_file):
@@ -623,7 +637,6 @@ def test_what_it_will_take_is_said_before_and_what_is_left_while(fresh, film_fil
     fresh.open("more-lime")
     fresh.page.wait_for_selector(f"{card} .estimate >> text=/^400 copies of the film, about/")
     fresh.page.fill("#cxr-lime-samples", "5000")
-    fresh.page.press("#cxr-lime-samples", "Tab")
     fresh.page.wait_for_selector(f"{card} .estimate >> text=/^5000 copies of the film, about/")
     said = int(re.search(r"about (\d+) s", fresh.page.inner_text(f"{card} .estimate"))[1])
     before = float(re.search(r"([\d.]+) s", fresh.page.text_content(f"{card} .figures"))[1])
@@ -631,9 +644,8 @@ def test_what_it_will_take_is_said_before_and_what_is_left_while(fresh, film_fil
     fresh.page.click(f"{card} >> text=Run again")
     fresh.page.wait_for_selector(f"{card} .status >> text=/about .* left$/")
     fresh.page.click(f"{card} .stop")
-    fresh.wait("lime", state="stopped")
+    fresh.wait("lime", state="done")
     fresh.open("more-lime").page.fill("#cxr-lime-samples", "7")
-    fresh.page.press("#cxr-lime-samples", "Tab")
     fresh.page.wait_for_selector(f"{card} .estimate >> text=samples=7")
 
 

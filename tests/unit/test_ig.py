@@ -8,6 +8,7 @@ from captum.attr import IntegratedGradients as Package
 from cxr_demo.case import Case
 from cxr_demo.methods import method
 from cxr_demo.methods.fill import fill_of
+from cxr_demo.methods.ig import spread
 from cxr_demo.types import REFERENCE_AREA
 from tests.support import planted
 
@@ -58,6 +59,28 @@ def test_equal_to_captum():
         )
         expected = theirs[0, 0].detach().numpy() * REFERENCE_AREA * film.pixels.size
         np.testing.assert_allclose(ours[i], expected, atol=1e-4 * max(1e-3, np.abs(expected).max()))
+
+
+def test_maps_before_the_last_are_estimates_of_it_that_state_their_own_sums():
+    model, film = curved(), planted.film()
+    *early, last = Case(model, film).explain(method("ig", {"steps": 24, "fill": "black"}))
+    assert [found.steps for found in (*early, last)] == [
+        (done + 1, 25) for done in (3, 5, 8, 10, 12, 15, 17, 20, 22, 24)
+    ]
+    expected = method("ig", {"fill": "black"}).expected_sums(Case(model, film).scorer())
+    for found in early:
+        np.testing.assert_allclose(found.missing, expected - found.values.mean((1, 2)) / REFERENCE_AREA, atol=1e-4)
+    off = [np.abs(found.values - last.values).mean() / np.abs(last.values).mean() for found in early]
+    assert off[-1] < off[0] < 0.6
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 8, 24, 100, 256])
+def test_every_beginning_of_the_order_is_spread_over_the_line(n):
+    order = spread(n)
+    assert sorted(order) == list(range(n))
+    for k in range(1, n + 1):
+        gaps = np.diff([-1, *sorted(order[:k]), n])
+        assert gaps.max() <= 2 * n / k + 1
 
 
 def test_noise_is_averaged_and_keeps_the_sum_nearly():

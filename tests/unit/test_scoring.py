@@ -90,6 +90,27 @@ def test_a_deadline_passes():
         budget.check()
 
 
+def test_waits_for_other_computations_do_not_count():
+    budget = Budget(seconds=1)
+    entered, leave = threading.Event(), threading.Event()
+
+    def other():
+        with scoring.SCHEDULER.take(Priority.EXPLANATION):
+            entered.set()
+            leave.wait(20)
+
+    thread = threading.Thread(target=other)
+    thread.start()
+    assert entered.wait(20)
+    threading.Timer(1.5, leave.set).start()
+    with budget.turn():
+        budget.check()
+    thread.join(20)
+    time.sleep(1.1)
+    with pytest.raises(DeadlinePassed), budget.turn():
+        pass
+
+
 def test_a_prediction_goes_before_explanations_that_wait_longer():
     turns, order, threads = Scheduler(), [], []
 

@@ -7,6 +7,8 @@ import {csvOf, decoded, parseCsv, quoted} from '../../cxr_demo/web/viewer/csv.js
 import {Translator, readable, say, sentence, speak, spokenOut, tr, understood} from '../../cxr_demo/web/viewer/i18n.js';
 import {figure, fixed, lasting, percent, sentenceCase, share, signed, signedWhole} from '../../cxr_demo/web/viewer/numbers.js';
 import {combined, mayBeMisread} from '../../cxr_demo/web/viewer/predictions.js';
+import {words} from '../../cxr_demo/web/viewer/progress.js';
+import {measuresOf} from '../../cxr_demo/web/viewer/quality.js';
 
 const catalogue = code => JSON.parse(readFileSync(new URL(`../../cxr_demo/languages/${code}.json`, import.meta.url), 'utf8'));
 const speaking = (code, run) => {
@@ -54,6 +56,34 @@ test('a name with braces or dollars stays as it is', () => {
 
 test('all sentences in what the server tells are said', () => {
   assert.deepEqual(spokenOut({list: [plain('A')], name: 'n', number: 3, none: null}), {list: ['A'], name: 'n', number: 3, none: null});
+});
+
+test('the time left is counted down between two maps, and stated by the pace between the first and the latest', () => {
+  const at = performance.now();
+  const entry = {state: 'running', steps: [30, 100], since: {at: at - 30000, done: 10}};
+  speaking('en', () => {
+    assert.match(words({...entry, latest: {at, done: 30}}), /^30 of 100 copies, about 105 s|^30 of 100 copies, about 2 min/);
+    assert.match(words({...entry, since: {at: at - 40000, done: 10}, latest: {at: at - 20000, done: 30}}), /about 50 s left$/);
+    assert.equal(words({...entry, latest: {at, done: 10}}), '30 of 100 copies');
+  });
+});
+
+test('a run that ended early is an estimate, or leaves the map of the run before', () => {
+  const stopped = sentence('error.stopped.on_request');
+  speaking('en', () => {
+    assert.match(words({state: 'stopped', stopped, steps: [3, 25], forwards: 4}), /^Stopped on request\. An estimate from 3 of 25 copies/);
+    assert.equal(words({state: 'stopped', stopped, steps: [0, 0], forwards: 0}), 'Stopped on request. There is no map.');
+    assert.equal(words({state: 'done', stopped, steps: [25, 25], forwards: 26}), 'Stopped on request. The map is that of the run before.');
+  });
+});
+
+test('the known measures of a map are said and explained', () => {
+  speaking('en', () => {
+    const found = measuresOf({fidelity: null, error_share: [0.25], missing: [-0.084], expected_sum: [2.694]}, 0);
+    assert.deepEqual(found.map(({said}) => said), ['standard error 25 %', 'sum off by 0.08 of 2.69 logits']);
+    assert.ok(found.every(({meaning}) => meaning.endsWith('.')));
+    assert.deepEqual(measuresOf(null, 0), []);
+  });
 });
 
 test('the first language that is here is understood', () => {

@@ -1,6 +1,6 @@
 // Handling of the server's answers. Answers to obsolete requests are ignored.
 
-/** @import {Answer, Entry, Film, Prediction} from './types.d.ts' */
+/** @import {Answer, Entry, Film, Method, Prediction, Result} from './types.d.ts' */
 import {dropFilm, giveBoxes, openArchive, returnToModel, settle} from './actions.js';
 import {thumbnail} from './canvas.js';
 import {endPacking, heardExport, heardPacked} from './export.js';
@@ -74,11 +74,7 @@ async function heardMethod(answer) {
   if (!result || !entry || entry.run !== answer.run || entry.state === 'done') return;
   const maps = answer.maps ? await unpacked(answer.maps) : null;
   if (result !== current() || entryOf(method) !== entry || (entry.at ?? 0) > (answer.at ?? Infinity)) return;
-  if (answer.error && entry.before) {  // the earlier map stays
-    setEntry(result, method, {...entry.before, error: answer.error});
-    publish('card', method);
-    return publish('draw');
-  }
+  if ((answer.error || answer.stopped) && entry.before) return keepBefore(result, method, entry.before, answer);
   const progress = progressOf(entry, answer);
   changeEntry(entry, {...progress, maps: maps ?? entry.maps});
   publish('card', method);
@@ -90,14 +86,28 @@ async function heardMethod(answer) {
   publish('quiz');
 }
 
+/**
+ * Returns to the finished map of a method's earlier run when a later run ends without one.
+ * @param {Result} result @param {Method} method @param {Entry} before @param {Pick<Answer, 'error' | 'stopped'>} why
+ */
+function keepBefore(result, method, before, {error, stopped}) {
+  setEntry(result, method, {...before, error: error ?? null, stopped: stopped ?? null});
+  publish('card', method);
+  publish('cards');
+  askTrust();
+  publish('grid');
+}
+
 /** @param {Entry} entry @param {Answer} answer @returns {Partial<Entry>} */
 function progressOf(entry, {maps: _packed, ...answer}) {
   const next = answer.error || answer.stopped ? 'stopped' : answer.complete ? 'done' : entry.state;
-  const since = entry.since ?? (answer.steps?.[0] ? {at: performance.now(), done: answer.steps[0]} : undefined);
+  const done = answer.steps?.[0] ?? 0;
+  const latest = done > (entry.latest?.done ?? 0) ? {at: performance.now(), done} : entry.latest;
+  const since = entry.since ?? latest;
   // unpacking a map takes time, so that a later answer without one may overtake it
   const why = next === 'stopped' ? {stopped: answer.stopped ?? entry.stopped, error: answer.error ?? entry.error} : {};
   const before = next === 'done' ? null : entry.before;  // drop the earlier entry, or each run would keep all before it
-  return {ahead: null, ...answer, ...why, since, before, state: next};
+  return {ahead: null, ...answer, ...why, since, latest, before, state: next};
 }
 
 /** Reports an event that Gradio refused, e.g. because its queue is full; no answer follows. @param {string} failed @param {import('./models.js').Form} form */
@@ -109,6 +119,8 @@ function heardFailure(failed, form) {
   const part = failed === 'export' ? current()?.exporting : failed === 'trust' || failed === 'scramble' ? current()?.[failed] : null;
   if (job && job.method === method && !isBusy(entry)) heardJob({run: job.run, error});
   else if (entry) {
+    const result = current();
+    if (result && entry.before) return keepBefore(result, method, entry.before, {error});
     changeEntry(entry, {state: 'stopped', error});
     publish('card', method);
   } else if (failed === 'film') {

@@ -10,13 +10,17 @@ import {placeIn} from './geometry.js';
 import {followPointers} from './gestures.js';
 import {say, tr} from './i18n.js';
 import {extremes, valueIn} from './maps.js';
-import {figure, fixed, lasting, percent, share, signed} from './numbers.js';
+import {figure, fixed, lasting, share, signed} from './numbers.js';
 import {savePicture} from './picturefile.js';
 import {createPopover} from './popovers.js';
 import {pace, words} from './progress.js';
 import {askEstimate, askRun, stop} from './requests.js';
-import {current, entryOf, isBusy, on, publish, setSetting, setSettings, shown, state, switchMethod, takesFilms, waitsForRequest} from './store.js';
+import {current, entryOf, isBusy, isExample, on, publish, setSetting, setSettings, shown, state, switchMethod, takesFilms, waitsForRequest} from './store.js';
+import {measuresOf} from './quality.js';
 import {createMeter, reliabilityOf} from './reliability.js';
+
+/** Milliseconds without a keystroke after which the cost of new settings is requested. */
+const TYPING = 300;
 
 /** @typedef {Map<string, HTMLInputElement | HTMLSelectElement>} Fields by the setting's name */
 /** @typedef {ReturnType<typeof createParts> & {method: Method, fields: Fields}} Card */
@@ -75,7 +79,7 @@ function createParts(method, fields) {
     make('header', {}, make('h3', {title: method.unit.title}, method.title), end, more.opener, more.pane),
     place,
     make('div', {class: 'scale', title: method.unit.title}, scale, make('div', {class: 'ticks'}, low, middle, high)),
-    make('p', {class: 'said'}, status, trust),
+    make('p', {class: 'said'}, status, ' ', trust),
     make('div', {class: 'told'}, make('div', {class: 'line'}, meter.node), make('div', {class: 'line'}, readout, boxed, fidelity)));
   return {node, canvas, stage: place, low, middle, high, readout, fidelity, boxed, status, figures, estimate, trust, meter, scale, bar, end, again, save, opener: more.opener};
 }
@@ -96,11 +100,17 @@ function createField(method, s) {
     ? make('select', {id}, ...s.choices.map(({key, title}) => make('option', {value: key, selected: key === s.default}, title)))
     : make('input', {id, type: 'number', min: s.low, max: s.high, step: s.step ?? 'any', value: s.default});
   const take = () => setSetting(method, s.name, s.choices.length ? field.value : Number(field.value));
-  field.addEventListener('input', take);
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let typing;
+  const changed = () => {
+    take();
+    clearTimeout(typing);
+    if (takesFilms()) typing = setTimeout(() => askEstimate(method), TYPING);
+  };
+  field.addEventListener('input', changed);
   field.addEventListener('change', () => {
     if (field.value === '') field.value = String(s.default);
-    take();
-    if (takesFilms()) askEstimate(method);
+    changed();
   });
   return field;
 }
@@ -180,24 +190,16 @@ function describe(card, entry, map) {
       : tr('ui.cards.range', {...about, least: signed(least), most: signed(most), unit: method.unit.title});
   }
   card.canvas.setAttribute('aria-label', said);
-  card.fidelity.title = [...(isDifference() ? [] : quality(entry)), map ? faintness(method, map.maps) : ''].filter(Boolean).join(' \u00b7 ');
-  setText(card.fidelity, card.fidelity.title);
-}
-
-/** The method's own measures of the map of the chosen finding, in words. @param {Entry | null} entry */
-function quality(entry) {
-  const [fidelity, error, missing] = [entry?.fidelity, entry?.error_share, entry?.missing].map(all => all?.[state.chosen] ?? null);
-  return [
-    fidelity === null ? '' : tr('ui.cards.fits_model', {value: fixed(fidelity, 2)}),
-    error === null ? '' : tr('ui.cards.standard_error', {share: percent(error)}),
-    missing === null ? '' : tr('ui.cards.missing', {value: fixed(Math.abs(missing), 2)}),
-  ];
+  const measures = isDifference() ? [] : measuresOf(entry, state.chosen);
+  setText(card.fidelity, [...measures.map(one => one.said), map ? faintness(method, map.maps) : ''].filter(Boolean).join(' \u00b7 '));
+  card.fidelity.title = measures.map(one => one.meaning).join('\n');
 }
 
 /** States a map's strength in words where each card has its own scale. @param {Method} method @param {Maps} maps */
 function faintness(method, maps) {
-  if (!method.comparable) return '';
-  const [strongest] = comparable().sort((a, b) => limitIn(b) - limitIn(a));
+  if (!method.comparable || entryOf(method)?.state !== 'done') return '';
+  // an unfinished map may be far stronger or fainter than it will be
+  const [strongest] = comparable().filter(one => entryOf(one)?.state === 'done').sort((a, b) => limitIn(b) - limitIn(a));
   const ratio = limitIn(strongest) / maps.limit[state.chosen];
   return ratio >= 2 ? tr('ui.cards.fainter', {times: ratio.toFixed(0), method: strongest.title}) : '';
 }
@@ -221,15 +223,17 @@ function showFacts({method, trust, meter, boxed}) {
     trust.hidden = !entryOf(method)?.maps;
     delete trust.dataset.verdict;
     trust.title = method.comparable ? tr('ui.difference.hint') : '';
-    return setText(trust, method.comparable ? findingShown() : tr('ui.difference.only_ranks'));
+    return setText(trust, method.comparable ? tr('ui.difference.untested', {pair: findingShown()}) : tr('ui.difference.only_ranks'));
   }
   const verdict = result && reliabilityOf(method, result, state.chosen);
-  const waits = !verdict && result?.trust?.state === 'running' && entryOf(method)?.state === 'done';
+  const measured = result?.trust?.state === 'running';
+  const others = shown().some(one => isBusy(entryOf(one)));
+  const waits = !verdict && (measured || others) && entryOf(method)?.state === 'done' && !isExample();
   trust.hidden = !verdict && !waits;
   meter.show(method, verdict?.key === 'untestable' ? null : verdict);
-  const measured = verdict ? measuredBoxes()?.[method.key] : null;
-  setText(boxed, measured ? tr('ui.cards.in_box', {energy: figure(measured.energy), peak: share(measured.peak)}) : '');
-  if (waits) setText(trust, tr('ui.cards.testing'));
+  const placed = verdict ? measuredBoxes()?.[method.key] : null;
+  setText(boxed, placed ? tr('ui.cards.in_box', {energy: figure(placed.energy), peak: share(placed.peak)}) : '');
+  if (waits) setText(trust, measured ? tr('ui.cards.testing') : tr('ui.cards.tested_later'));
   if (!verdict) return;
   trust.dataset.verdict = verdict.key;
   trust.classList.toggle('stays', verdict.stays);

@@ -8,17 +8,21 @@ import {NONE, current, entryOf, on, publish, setOther, shown, state} from './sto
 
 /** @returns the list from which a visitor chooses the second finding */
 export function createOther() {
-  const list = make('select', {id: 'cxr-other', 'aria-label': tr('ui.difference.title'), title: tr('ui.difference.hint'), onchange: () => {
+  const list = make('select', {id: 'cxr-other', 'aria-label': tr('ui.difference.title'), onchange: () => {
     setOther(list.value || null);
+    name();
     for (const topic of /** @type {const} */ (['draw', 'trust'])) publish(topic);
     for (const method of shown()) publish('card', method);
   }});
+  // the list is too narrow for its choice
+  const name = () => { list.title = isDifference() ? findingShown() : tr('ui.difference.hint'); };
   const offer = () => {
     const {labels} = current()?.seen ?? state.spec;
     const others = labels.filter(label => label !== state.label);
     list.replaceChildren(make('option', {value: ''}, tr('ui.difference.opener')),
       ...others.map(label => make('option', {value: label}, tr('ui.difference.than', {other: readable(label)}))));
     list.value = otherIndex() === NONE ? '' : state.other ?? '';
+    name();
     list.disabled = state.chosen === NONE || !others.length;
   };
   for (const topic of /** @type {const} */ (['findings', 'mark', 'spec'])) on(topic, offer);

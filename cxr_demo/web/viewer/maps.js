@@ -16,9 +16,9 @@ export async function inflate(text) {
 }
 
 /** @param {PackedMaps} maps @returns {Promise<Maps>} */
-export async function unpacked({labels, side, scale, limit, data, unsure}) {
+export async function unpacked({labels, side, scale, limit, data, unsure, blurred: isBlurred}) {
   const [planes, bits] = await Promise.all([inflate(data), unsure === null ? null : inflate(unsure)]);
-  return {labels, side, scale, limit, planes: new Int8Array(planes), unsure: bits && new Uint8Array(bits)};
+  return {labels, side, scale, limit, planes: new Int8Array(planes), unsure: bits && new Uint8Array(bits), blurred: isBlurred};
 }
 
 // ------------------------------------------------------------------ values
@@ -61,7 +61,7 @@ export function lessOf(a, i, b, j) {
   });
   const limit = values.reduce((most, value) => Math.max(most, Math.abs(value)), 1e-9);
   const planes = Int8Array.from(values, value => Math.round(value / limit * 127));
-  return {labels: [a.labels[i]], side: a.side, scale: [limit / 127], limit: [limit], planes, unsure: null};
+  return {labels: [a.labels[i]], side: a.side, scale: [limit / 127], limit: [limit], planes, unsure: null, blurred: a.blurred};
 }
 
 /**

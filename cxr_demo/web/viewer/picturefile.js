@@ -1,6 +1,6 @@
 // Saves one map as a PNG: the film at full resolution with the card's colours, and a caption below.
 
-/** @import {Maps, Method, Result, Stops} from './types.d.ts' */
+/** @import {Entry, Maps, Method, Result, Settings, Stops} from './types.d.ts' */
 import {stem} from './boxtables.js';
 import {WHOLE, forgetPictures, picture, stopsOf} from './canvas.js';
 import {cover, shade} from './colours.js';
@@ -8,10 +8,12 @@ import {isDifference} from './difference.js';
 import {download, make, penOf} from './dom.js';
 import {readable, say, tr} from './i18n.js';
 import {anyUnsure} from './maps.js';
-import {percent, signed} from './numbers.js';
+import {percent, sentenceCase, signed} from './numbers.js';
 import {levelsOf, wholeFilm} from './pixels.js';
 import {current, state} from './store.js';
 import {boxesOf, plantedEdges} from './truth.js';
+import {words} from './progress.js';
+import {measuresOf} from './quality.js';
 import {reliabilityOf} from './reliability.js';
 import {wrapped} from './wrapping.js';
 
@@ -41,7 +43,8 @@ export async function savePicture(method, maps, limit) {
  */
 function captionOf(method, result, maps, {i, label, other}, limit, stops) {
   const {film, seen} = result;
-  const {levels, page, spec} = state;
+  const {levels, page, smooth, spec} = state;
+  const entry = result.entries.get(method.key) ?? null;
   const about = {method: method.title, finding: readable(label), p: percent(seen.probabilities[i])};
   const percents = levels.map(share => Math.round(100 * share)).join(', ');
   return {
@@ -53,10 +56,21 @@ function captionOf(method, result, maps, {i, label, other}, limit, stops) {
       boxesOf(label).length ? tr('ui.picture.boxes') : '',
       plantedEdges(film, label).length ? tr('ui.picture.planted') : '',
       levels.length ? tr('ui.picture.contours', {levels: percents}) : '',
+      maps.blurred || smooth ? tr('ui.picture.blurred') : '',
+      entry?.settings && method.settings.length ? tr('ui.picture.settings', {settings: settingsSaid(method, entry.settings)}) : '',
+      ...(other === null ? measuresOf(entry, i).map(({said}) => sentenceCase(said)) : []),
+      entry && isUnfinished(entry) ? words(entry) : '',
       (other === null ? reliabilityOf(method, result, i)?.short : '') ?? '',
       ...seen.warnings.map(warning => `\u26a0 ${say(warning)}`), tr('ui.picture.model', {name: spec.revision}), tr('ui.picture.file', {name: seen.film.name}),
       page.notice].filter(Boolean)};
 }
+
+/** @param {Entry} entry */
+const isUnfinished = ({state: now}) => now !== 'done';
+
+/** @param {Method} method @param {Settings} settings */
+const settingsSaid = ({settings: declared}, settings) => declared.map(({name, title, choices}) =>
+  `${title} ${choices.find(({key}) => key === settings[name])?.title ?? settings[name]}`).join(', ');
 
 /** A picture with a caption strip below it, as in `render.captioned`. @param {HTMLCanvasElement} drawn @param {Stops} stops @param {Caption} caption */
 function captioned(drawn, stops, {title, ticks, notes}) {

@@ -3,7 +3,7 @@
 /** @import {Entry, Method, Progress} from './types.d.ts' */
 import {say, tr} from './i18n.js';
 import {lasting} from './numbers.js';
-import {entryOf, state} from './store.js';
+import {entryOf, isBusy, state} from './store.js';
 
 /** @param {Progress} progress @returns the number of runs ahead and the estimated wait in words; null if it runs */
 export function waiting({ahead, wait}) {
@@ -12,28 +12,31 @@ export function waiting({ahead, wait}) {
   return wait ? tr('ui.progress.turn_and_time', {turn, time: lasting(wait)}) : turn;
 }
 
-/** @param {Pick<Entry, 'state' | 'since'> & Progress} entry */
-export function words({state: now, error, stopped, steps: [done, total] = [0, 0], forwards, ahead, wait, since}) {
+/** @param {Pick<Entry, 'state' | 'since' | 'latest'> & Progress} entry */
+export function words({state: now, error, stopped, steps: [done, total] = [0, 0], forwards, ahead, wait, since, latest}) {
   if (error) return say(error);
+  if (stopped && now === 'done') return `${say(stopped)} ${tr('ui.progress.earlier_map')}`;
   if (stopped) return `${say(stopped)} ${forwards ? tr('ui.progress.map_of_copies', {done, n: total}) : tr('ui.progress.no_map')}`;
   if (now === 'stopping') return tr('ui.progress.stopping');
   if (now === 'done' || now === 'stopped') return '';
-  return waiting({ahead, wait}) ?? (total ? altered(since, done, total) : tr('ui.progress.starting'));
+  return waiting({ahead, wait}) ?? (total ? altered(since, latest, done, total) : tr('ui.progress.starting'));
 }
 
 /**
- * Remaining time at the pace since the first scored copies, since the time to the first map includes preparations.
- * @param {Entry['since']} since @param {number} done @param {number} total
+ * Remaining time at the pace between the first scored copies and the latest, since the time to the first map includes
+ * preparations.
+ * @param {Entry['since']} since @param {Entry['latest']} latest @param {number} done @param {number} total
  */
-function altered(since, done, total) {
-  if (!since || done <= since.done) return tr('ui.progress.copies', {done, n: total});
-  const each = (performance.now() - since.at) / 1000 / (done - since.done);
-  return tr('ui.progress.copies_and_time', {done, n: total, time: lasting(each * (total - done))});
+function altered(since, latest, done, total) {
+  if (!since || !latest || latest.done <= since.done) return tr('ui.progress.copies', {done, n: total});
+  const each = (latest.at - since.at) / (latest.done - since.done);
+  const left = Math.max(0, each * (total - latest.done) - (performance.now() - latest.at));
+  return tr('ui.progress.copies_and_time', {done, n: total, time: lasting(left / 1000)});
 }
 
 /** @param {Method} method @returns recent seconds per copy, of this method or else of another that costs about as much */
 export function pace(method) {
   const alike = state.page.methods.filter(({cost}) => cost === method.cost);
-  const ran = [method, ...alike].map(entryOf).find(entry => entry?.state === 'done' && (entry.steps?.[1] ?? 0) > 20);
-  return ran?.steps && ran.seconds !== undefined ? ran.seconds / ran.steps[1] : null;
+  const ran = [method, ...alike].map(entryOf).find(entry => !isBusy(entry) && (entry?.steps?.[0] ?? 0) > 5);
+  return ran?.steps && ran.seconds !== undefined ? ran.seconds / ran.steps[0] : null;
 }

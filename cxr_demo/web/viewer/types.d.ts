@@ -82,12 +82,12 @@ export interface Prediction {
 /** Maps in transport: deflated int8 planes in base64. */
 export interface PackedMaps {
   readonly labels: readonly string[]; readonly side: number; readonly scale: readonly number[];
-  readonly limit: readonly number[]; readonly data: string; readonly unsure: string | null;
+  readonly limit: readonly number[]; readonly data: string; readonly unsure: string | null; readonly blurred: boolean;
 }
 export interface Progress {
   readonly steps?: readonly [number, number]; readonly seconds?: number; readonly forwards?: number; readonly complete?: boolean;
   readonly stopped?: Sentence | null; readonly error?: Sentence | null; readonly fidelity?: readonly (number | null)[] | null;
-  readonly error_share?: readonly (number | null)[] | null; readonly missing?: readonly (number | null)[] | null;
+  readonly error_share?: readonly (number | null)[] | null; readonly missing?: readonly (number | null)[] | null; readonly expected_sum?: readonly (number | null)[] | null;
   readonly ahead?: number | null; readonly wait?: number | null;
 }
 export interface Line {
@@ -149,11 +149,13 @@ export interface Film {
 }
 export interface Maps {
   readonly labels: readonly string[]; readonly side: number; readonly scale: readonly number[]; readonly limit: readonly number[];
-  readonly planes: Int8Array; readonly unsure: Uint8Array | null;
+  readonly planes: Int8Array; readonly unsure: Uint8Array | null; readonly blurred: boolean;
 }
+/** When so many copies of a run were scored, in the page's milliseconds. */
+export interface Mark { readonly at: number; readonly done: number }
 export interface Entry extends Progress {
   readonly run: number; readonly state: 'running' | 'stopping' | 'stopped' | 'done'; readonly began: number; readonly settings: Settings;
-  readonly at?: number; readonly since?: { readonly at: number; readonly done: number }; readonly maps?: Maps; readonly before?: Entry | null;
+  readonly at?: number; readonly since?: Mark; readonly latest?: Mark; readonly maps?: Maps; readonly before?: Entry | null;
 }
 export interface Overlay { readonly side: number; readonly planes: Int8Array }
 /** Where a map's highest cell gets its value: places above `level` hold half of it. */

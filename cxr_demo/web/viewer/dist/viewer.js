@@ -1,4 +1,4 @@
-// Made by `make viewer`; sources sha256:905023e36551c8d9c5f15ba2fe1faeeccb6b022b8eced8c5bfdcc5ceac4bd0d1
+// Made by `make viewer`; sources sha256:cfa98398d589a1f20f47e666d345b2ed524ec4629de45f18564b41d256091072
 "use strict";
 var viewer = (() => {
   var __defProp = Object.defineProperty;
@@ -362,9 +362,9 @@ var viewer = (() => {
   async function inflate(text) {
     return inflated(Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0)));
   }
-  async function unpacked({ labels, side, scale, limit, data, unsure }) {
+  async function unpacked({ labels, side, scale, limit, data, unsure, blurred: isBlurred }) {
     const [planes, bits] = await Promise.all([inflate(data), unsure === null ? null : inflate(unsure)]);
-    return { labels, side, scale, limit, planes: new Int8Array(planes), unsure: bits && new Uint8Array(bits) };
+    return { labels, side, scale, limit, planes: new Int8Array(planes), unsure: bits && new Uint8Array(bits), blurred: isBlurred };
   }
   var plane = (maps, i) => maps.planes.subarray(i * maps.side ** 2, (i + 1) * maps.side ** 2);
   var valueAt = (maps, i, x, y) => plane(maps, i)[y * maps.side + x] * maps.scale[i];
@@ -391,7 +391,7 @@ var viewer = (() => {
     });
     const limit = values.reduce((most, value) => Math.max(most, Math.abs(value)), 1e-9);
     const planes = Int8Array.from(values, (value) => Math.round(value / limit * 127));
-    return { labels: [a.labels[i]], side: a.side, scale: [limit / 127], limit: [limit], planes, unsure: null };
+    return { labels: [a.labels[i]], side: a.side, scale: [limit / 127], limit: [limit], planes, unsure: null, blurred: a.blurred };
   }
   function evidenceIn(maps, i, edges, crop) {
     const { side } = maps;
@@ -1757,22 +1757,24 @@ var viewer = (() => {
     const turn = ahead ? tr("ui.progress.waiting", { n: ahead }) : tr("ui.progress.waiting_next");
     return wait ? tr("ui.progress.turn_and_time", { turn, time: lasting(wait) }) : turn;
   }
-  function words({ state: now, error, stopped, steps: [done, total] = [0, 0], forwards, ahead, wait, since }) {
+  function words({ state: now, error, stopped, steps: [done, total] = [0, 0], forwards, ahead, wait, since, latest }) {
     if (error) return say(error);
+    if (stopped && now === "done") return `${say(stopped)} ${tr("ui.progress.earlier_map")}`;
     if (stopped) return `${say(stopped)} ${forwards ? tr("ui.progress.map_of_copies", { done, n: total }) : tr("ui.progress.no_map")}`;
     if (now === "stopping") return tr("ui.progress.stopping");
     if (now === "done" || now === "stopped") return "";
-    return waiting({ ahead, wait }) ?? (total ? altered(since, done, total) : tr("ui.progress.starting"));
+    return waiting({ ahead, wait }) ?? (total ? altered(since, latest, done, total) : tr("ui.progress.starting"));
   }
-  function altered(since, done, total) {
-    if (!since || done <= since.done) return tr("ui.progress.copies", { done, n: total });
-    const each = (performance.now() - since.at) / 1e3 / (done - since.done);
-    return tr("ui.progress.copies_and_time", { done, n: total, time: lasting(each * (total - done)) });
+  function altered(since, latest, done, total) {
+    if (!since || !latest || latest.done <= since.done) return tr("ui.progress.copies", { done, n: total });
+    const each = (latest.at - since.at) / (latest.done - since.done);
+    const left = Math.max(0, each * (total - latest.done) - (performance.now() - latest.at));
+    return tr("ui.progress.copies_and_time", { done, n: total, time: lasting(left / 1e3) });
   }
   function pace(method) {
     const alike = state.page.methods.filter(({ cost }) => cost === method.cost);
-    const ran = [method, ...alike].map(entryOf2).find((entry) => entry?.state === "done" && (entry.steps?.[1] ?? 0) > 20);
-    return ran?.steps && ran.seconds !== void 0 ? ran.seconds / ran.steps[1] : null;
+    const ran = [method, ...alike].map(entryOf2).find((entry) => !isBusy(entry) && (entry?.steps?.[0] ?? 0) > 5);
+    return ran?.steps && ran.seconds !== void 0 ? ran.seconds / ran.steps[0] : null;
   }
 
   // cxr_demo/web/viewer/export.js
@@ -2563,11 +2565,7 @@ var viewer = (() => {
     if (!result || !entry || entry.run !== answer.run || entry.state === "done") return;
     const maps = answer.maps ? await unpacked(answer.maps) : null;
     if (result !== current() || entryOf2(method) !== entry || (entry.at ?? 0) > (answer.at ?? Infinity)) return;
-    if (answer.error && entry.before) {
-      setEntry(result, method, { ...entry.before, error: answer.error });
-      publish("card", method);
-      return publish("draw");
-    }
+    if ((answer.error || answer.stopped) && entry.before) return keepBefore(result, method, entry.before, answer);
     const progress = progressOf(entry, answer);
     changeEntry(entry, { ...progress, maps: maps ?? entry.maps });
     publish("card", method);
@@ -2577,12 +2575,21 @@ var viewer = (() => {
     publish("grid");
     publish("quiz");
   }
+  function keepBefore(result, method, before, { error, stopped }) {
+    setEntry(result, method, { ...before, error: error ?? null, stopped: stopped ?? null });
+    publish("card", method);
+    publish("cards");
+    askTrust();
+    publish("grid");
+  }
   function progressOf(entry, { maps: _packed, ...answer }) {
     const next = answer.error || answer.stopped ? "stopped" : answer.complete ? "done" : entry.state;
-    const since = entry.since ?? (answer.steps?.[0] ? { at: performance.now(), done: answer.steps[0] } : void 0);
+    const done = answer.steps?.[0] ?? 0;
+    const latest = done > (entry.latest?.done ?? 0) ? { at: performance.now(), done } : entry.latest;
+    const since = entry.since ?? latest;
     const why = next === "stopped" ? { stopped: answer.stopped ?? entry.stopped, error: answer.error ?? entry.error } : {};
     const before = next === "done" ? null : entry.before;
-    return { ahead: null, ...answer, ...why, since, before, state: next };
+    return { ahead: null, ...answer, ...why, since, latest, before, state: next };
   }
   function heardFailure(failed, form) {
     const error = state.page.refused;
@@ -2592,6 +2599,8 @@ var viewer = (() => {
     const part = failed === "export" ? current()?.exporting : failed === "trust" || failed === "scramble" ? current()?.[failed] : null;
     if (job && job.method === method && !isBusy(entry)) heardJob({ run: job.run, error });
     else if (entry) {
+      const result = current();
+      if (result && entry.before) return keepBefore(result, method, entry.before, { error });
       changeEntry(entry, { state: "stopped", error });
       publish("card", method);
     } else if (failed === "film") {
@@ -2847,8 +2856,9 @@ var viewer = (() => {
 
   // cxr_demo/web/viewer/difference.js
   function createOther() {
-    const list = make("select", { id: "cxr-other", "aria-label": tr("ui.difference.title"), title: tr("ui.difference.hint"), onchange: () => {
+    const list = make("select", { id: "cxr-other", "aria-label": tr("ui.difference.title"), onchange: () => {
       setOther(list.value || null);
+      name();
       for (
         const topic of
         /** @type {const} */
@@ -2856,6 +2866,9 @@ var viewer = (() => {
       ) publish(topic);
       for (const method of shown()) publish("card", method);
     } });
+    const name = () => {
+      list.title = isDifference() ? findingShown() : tr("ui.difference.hint");
+    };
     const offer2 = () => {
       const { labels } = current()?.seen ?? state.spec;
       const others = labels.filter((label) => label !== state.label);
@@ -2864,6 +2877,7 @@ var viewer = (() => {
         ...others.map((label) => make("option", { value: label }, tr("ui.difference.than", { other: readable(label) })))
       );
       list.value = otherIndex() === NONE ? "" : state.other ?? "";
+      name();
       list.disabled = state.chosen === NONE || !others.length;
     };
     for (
@@ -2902,6 +2916,16 @@ var viewer = (() => {
     const planes = maps.planes.slice();
     planes.set(less.planes, i * maps.side ** 2);
     return { ...maps, planes, scale: maps.scale.with(i, less.scale[0]), limit: maps.limit.with(i, less.limit[0]), unsure: null };
+  }
+
+  // cxr_demo/web/viewer/quality.js
+  function measuresOf(entry, i) {
+    const [fidelity, error, missing, expected] = [entry?.fidelity, entry?.error_share, entry?.missing, entry?.expected_sum].map((all) => all?.[i] ?? null);
+    return [
+      fidelity === null ? null : { said: tr("ui.quality.fidelity", { value: fixed(fidelity, 2) }), meaning: tr("ui.quality.fidelity_means") },
+      error === null ? null : { said: tr("ui.quality.error", { share: percent(error) }), meaning: tr("ui.quality.error_means") },
+      missing === null || expected === null ? null : { said: tr("ui.quality.missing", { value: fixed(Math.abs(missing), 2), whole: fixed(Math.abs(expected), 2) }), meaning: tr("ui.quality.missing_means") }
+    ].filter((one) => one !== null);
   }
 
   // cxr_demo/web/viewer/wrapping.js
@@ -2948,7 +2972,8 @@ var viewer = (() => {
   }
   function captionOf(method, result, maps, { i, label, other }, limit, stops2) {
     const { film, seen } = result;
-    const { levels: levels2, page, spec } = state;
+    const { levels: levels2, page, smooth, spec } = state;
+    const entry = result.entries.get(method.key) ?? null;
     const about2 = { method: method.title, finding: readable(label), p: percent(seen.probabilities[i]) };
     const percents = levels2.map((share2) => Math.round(100 * share2)).join(", ");
     return {
@@ -2960,6 +2985,10 @@ var viewer = (() => {
         boxesOf(label).length ? tr("ui.picture.boxes") : "",
         plantedEdges(film, label).length ? tr("ui.picture.planted") : "",
         levels2.length ? tr("ui.picture.contours", { levels: percents }) : "",
+        maps.blurred || smooth ? tr("ui.picture.blurred") : "",
+        entry?.settings && method.settings.length ? tr("ui.picture.settings", { settings: settingsSaid(method, entry.settings) }) : "",
+        ...other === null ? measuresOf(entry, i).map(({ said }) => sentenceCase(said)) : [],
+        entry && isUnfinished(entry) ? words(entry) : "",
         (other === null ? reliabilityOf(method, result, i)?.short : "") ?? "",
         ...seen.warnings.map((warning) => `\u26A0 ${say(warning)}`),
         tr("ui.picture.model", { name: spec.revision }),
@@ -2968,6 +2997,8 @@ var viewer = (() => {
       ].filter(Boolean)
     };
   }
+  var isUnfinished = ({ state: now }) => now !== "done";
+  var settingsSaid = ({ settings: declared }, settings) => declared.map(({ name, title, choices }) => `${title} ${choices.find(({ key }) => key === settings[name])?.title ?? settings[name]}`).join(", ");
   function captioned(drawn2, stops2, { title, ticks: ticks2, notes }) {
     const { width, height } = drawn2;
     const size = Math.max(11, Math.round(width / 56));
@@ -3033,6 +3064,7 @@ var viewer = (() => {
   }
 
   // cxr_demo/web/viewer/cards.js
+  var TYPING = 300;
   function createCards(readAloud) {
     const cards = state.page.methods.map((method) => createCard(method, readAloud));
     const of = (method) => cards.filter((card) => card.method === method);
@@ -3097,7 +3129,7 @@ var viewer = (() => {
       make("header", {}, make("h3", { title: method.unit.title }, method.title), end, more.opener, more.pane),
       place,
       make("div", { class: "scale", title: method.unit.title }, scale, make("div", { class: "ticks" }, low, middle2, high)),
-      make("p", { class: "said" }, status, trust),
+      make("p", { class: "said" }, status, " ", trust),
       make("div", { class: "told" }, make("div", { class: "line" }, meter.node), make("div", { class: "line" }, readout, boxed, fidelity))
     );
     return { node, canvas, stage: place, low, middle: middle2, high, readout, fidelity, boxed, status, figures, estimate, trust, meter, scale, bar, end, again, save, opener: more.opener };
@@ -3116,11 +3148,16 @@ var viewer = (() => {
     const id = idOf(method, s);
     const field = s.choices.length ? make("select", { id }, ...s.choices.map(({ key, title }) => make("option", { value: key, selected: key === s.default }, title))) : make("input", { id, type: "number", min: s.low, max: s.high, step: s.step ?? "any", value: s.default });
     const take = () => setSetting(method, s.name, s.choices.length ? field.value : Number(field.value));
-    field.addEventListener("input", take);
+    let typing;
+    const changed = () => {
+      take();
+      clearTimeout(typing);
+      if (takesFilms()) typing = setTimeout(() => askEstimate(method), TYPING);
+    };
+    field.addEventListener("input", changed);
     field.addEventListener("change", () => {
       if (field.value === "") field.value = String(s.default);
-      take();
-      if (takesFilms()) askEstimate(method);
+      changed();
     });
     return field;
   }
@@ -3182,20 +3219,13 @@ var viewer = (() => {
       said = empty ? tr("ui.cards.nothing_to_see", about2) : tr("ui.cards.range", { ...about2, least: signed(least), most: signed(most), unit: method.unit.title });
     }
     card.canvas.setAttribute("aria-label", said);
-    card.fidelity.title = [...isDifference() ? [] : quality(entry), map ? faintness(method, map.maps) : ""].filter(Boolean).join(" \xB7 ");
-    setText(card.fidelity, card.fidelity.title);
-  }
-  function quality(entry) {
-    const [fidelity, error, missing] = [entry?.fidelity, entry?.error_share, entry?.missing].map((all) => all?.[state.chosen] ?? null);
-    return [
-      fidelity === null ? "" : tr("ui.cards.fits_model", { value: fixed(fidelity, 2) }),
-      error === null ? "" : tr("ui.cards.standard_error", { share: percent(error) }),
-      missing === null ? "" : tr("ui.cards.missing", { value: fixed(Math.abs(missing), 2) })
-    ];
+    const measures = isDifference() ? [] : measuresOf(entry, state.chosen);
+    setText(card.fidelity, [...measures.map((one) => one.said), map ? faintness(method, map.maps) : ""].filter(Boolean).join(" \xB7 "));
+    card.fidelity.title = measures.map((one) => one.meaning).join("\n");
   }
   function faintness(method, maps) {
-    if (!method.comparable) return "";
-    const [strongest] = comparable().sort((a, b) => limitIn(b) - limitIn(a));
+    if (!method.comparable || entryOf2(method)?.state !== "done") return "";
+    const [strongest] = comparable().filter((one) => entryOf2(one)?.state === "done").sort((a, b) => limitIn(b) - limitIn(a));
     const ratio = limitIn(strongest) / maps.limit[state.chosen];
     return ratio >= 2 ? tr("ui.cards.fainter", { times: ratio.toFixed(0), method: strongest.title }) : "";
   }
@@ -3214,15 +3244,17 @@ var viewer = (() => {
       trust.hidden = !entryOf2(method)?.maps;
       delete trust.dataset.verdict;
       trust.title = method.comparable ? tr("ui.difference.hint") : "";
-      return setText(trust, method.comparable ? findingShown() : tr("ui.difference.only_ranks"));
+      return setText(trust, method.comparable ? tr("ui.difference.untested", { pair: findingShown() }) : tr("ui.difference.only_ranks"));
     }
     const verdict = result && reliabilityOf(method, result, state.chosen);
-    const waits = !verdict && result?.trust?.state === "running" && entryOf2(method)?.state === "done";
+    const measured = result?.trust?.state === "running";
+    const others = shown().some((one) => isBusy(entryOf2(one)));
+    const waits = !verdict && (measured || others) && entryOf2(method)?.state === "done" && !isExample();
     trust.hidden = !verdict && !waits;
     meter.show(method, verdict?.key === "untestable" ? null : verdict);
-    const measured = verdict ? measuredBoxes()?.[method.key] : null;
-    setText(boxed, measured ? tr("ui.cards.in_box", { energy: figure(measured.energy), peak: share(measured.peak) }) : "");
-    if (waits) setText(trust, tr("ui.cards.testing"));
+    const placed2 = verdict ? measuredBoxes()?.[method.key] : null;
+    setText(boxed, placed2 ? tr("ui.cards.in_box", { energy: figure(placed2.energy), peak: share(placed2.peak) }) : "");
+    if (waits) setText(trust, measured ? tr("ui.cards.testing") : tr("ui.cards.tested_later"));
     if (!verdict) return;
     trust.dataset.verdict = verdict.key;
     trust.classList.toggle("stays", verdict.stays);
