@@ -192,7 +192,7 @@ function describe(card, entry, map) {
   card.canvas.setAttribute('aria-label', said);
   const measures = isDifference() ? [] : measuresOf(entry, state.chosen);
   setText(card.fidelity, [...measures.map(one => one.said), map ? faintness(method, map.maps) : ''].filter(Boolean).join(' \u00b7 '));
-  card.fidelity.title = measures.map(one => one.meaning).join('\n');
+  card.fidelity.title = [card.fidelity.textContent, ...measures.map(one => one.meaning)].join('\n');
 }
 
 /** States a map's strength in words where each card has its own scale. @param {Method} method @param {Maps} maps */

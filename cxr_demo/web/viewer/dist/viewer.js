@@ -1,4 +1,4 @@
-// Made by `make viewer`; sources sha256:cfa98398d589a1f20f47e666d345b2ed524ec4629de45f18564b41d256091072
+// Made by `make viewer`; sources sha256:72fea605cc797bdcef5f598f529c9e333b774a3bdd72901f5b0ebab2aa7a617c
 "use strict";
 var viewer = (() => {
   var __defProp = Object.defineProperty;
@@ -3221,7 +3221,7 @@ var viewer = (() => {
     card.canvas.setAttribute("aria-label", said);
     const measures = isDifference() ? [] : measuresOf(entry, state.chosen);
     setText(card.fidelity, [...measures.map((one) => one.said), map ? faintness(method, map.maps) : ""].filter(Boolean).join(" \xB7 "));
-    card.fidelity.title = measures.map((one) => one.meaning).join("\n");
+    card.fidelity.title = [card.fidelity.textContent, ...measures.map((one) => one.meaning)].join("\n");
   }
   function faintness(method, maps) {
     if (!method.comparable || entryOf2(method)?.state !== "done") return "";
