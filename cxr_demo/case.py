@@ -114,7 +114,10 @@ class Case:
                         yield last
         except Stopped as stop:
             seconds = time.perf_counter() - started
-            yield replace(last or record.empty(seconds), seconds=seconds, stopped=sentence_of(stop))
+            found = record.empty(seconds)
+            if last is not None:  # its cost is that of the whole run
+                found = replace(last, seconds=seconds, forwards=scorer.forwards)
+            yield replace(found, stopped=sentence_of(stop))
             return
         if last is None:
             raise CxrError(f"{method.title} returned no map.")

@@ -14,7 +14,6 @@ import torch
 
 from cxr_demo.evaluation.covering import GRID
 from cxr_demo.films import image
-from cxr_demo.inference.scheduler import SCHEDULER, Priority
 from cxr_demo.inference.scoring import Budget
 from cxr_demo.methods.fill import fill_of
 
@@ -53,8 +52,7 @@ def origin(case: Case, i: int, budget: Budget | None = None) -> Origin | None:
     masks = np.stack(list(_windows((int(row), int(column)), tuple(cells.shape), size)))
     drops = np.zeros((size, size))
     for covers in np.array_split(masks, range(BATCH, len(masks), BATCH)):
-        budget.check()
-        with SCHEDULER.take(Priority.EXPLANATION):
+        with budget.turn():
             copies = torch.lerp(scorer.x, fill, torch.from_numpy(covers)[:, None].to(scorer.x))
             values = case.model.features(copies)[:, :, row, column].float() @ weight / cells.numel()
         drops += np.tensordot((cells[row, column] - values).cpu().numpy(), covers, 1)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 class Budget:
     """The limits of a computation: a number of seconds and an event that cancels it, both optional.
 
-    Waits for turns of the scheduler do not count: several computations side by side may each take all their seconds.
+    Waits for a `turn` do not count: several computations side by side may each take all their seconds.
     """
 
     def __init__(self, seconds: float | None = None, cancelled: threading.Event | None = None) -> None:

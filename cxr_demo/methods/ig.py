@@ -83,7 +83,7 @@ class IntegratedGradients:
 
 
 class Line:
-    """Points on the lines from the fill to noisy copies of a film, each beginning of them spread evenly."""
+    """Points on the lines from the fill to noisy copies of a film, line by line; each beginning is spread evenly."""
 
     def __init__(self, x: Tensor, fill: Tensor, steps: int, noise: list[Tensor]) -> None:
         self._fill, self._ways = fill, [x + one - fill for one in noise]
@@ -108,15 +108,15 @@ class Line:
         return part
 
     def _node(self, number: int) -> int:
-        return self._order[number // len(self._ways)]
+        return self._order[number % len(self._order)]
 
     def _way(self, number: int) -> Tensor:
-        return self._ways[number % len(self._ways)]
+        return self._ways[number // len(self._order)]
 
 
 def spread(n: int) -> list[int]:
     """The numbers below n in an order whose every beginning is spread evenly (van der Corput 1935, base 2)."""
     bits = n.bit_length()
     # bit reversal of k / 2^bits; times n, two of them may fall on one number, which counts once
-    order = (int(f"{k:0{bits}b}"[::-1], 2) * n >> bits for k in range(1, 2**bits + 1))
-    return list(dict.fromkeys(number % n for number in order))
+    order = (int(f"{k:0{bits}b}"[::-1], 2) * n >> bits for k in range(1, 2**bits))
+    return list(dict.fromkeys(order))

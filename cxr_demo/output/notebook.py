@@ -171,7 +171,7 @@ def _said(film: Radiograph, prediction: Prediction, i: int) -> str:
 def _map(film: Radiograph, explanation: Explanation, i: int, limit: float) -> str:
     """A finding's map over the film, with a caption: range, surrogate R2, unsure signs, completeness."""
     if not explanation.forwards:  # a map of zeros would look like an absence of evidence
-        return f"<strong>There is no map.</strong> {escape(explanation.stopped or '')}"
+        return f"<strong>Incomplete.</strong> {escape(report.unfinished(explanation))}"
     values, words = explanation.values[i], []
     if explanation.unit.signed:
         words.append(f"from {render.signed(values.min(), limit)} to {render.signed(values.max(), limit)}")
@@ -182,7 +182,8 @@ def _map(film: Radiograph, explanation: Explanation, i: int, limit: float) -> st
     if explanation.error is not None and not math.isnan(share := float(report.error_share(explanation)[i])):
         words.append(f"standard error {report.percent(share)}")
     if explanation.missing is not None:
-        words.append(f"sum off by {abs(explanation.missing[i]):.2f} logits")
+        whole = abs(report.expected_sum(explanation)[i])
+        words.append(f"sum off by {abs(explanation.missing[i]):.2f} of {whole:.2f} logits")
     unsure = report.unsure_at(explanation, i)
     if unsure is not None and unsure.any():
         words.append("dotted: the sign is uncertain")
@@ -197,9 +198,7 @@ def _unfinished(explanation: Explanation) -> str:
     """A note on a stopped run, with its reason and progress; empty for a complete one."""
     if explanation.complete:
         return ""
-    done, total = explanation.steps
-    copies = f" Map of {done} of {total} copies." if total else ""
-    return f"<br><strong>Incomplete.</strong> {escape(explanation.stopped or '')}{copies}"
+    return f"<br><strong>Incomplete.</strong> {escape(report.unfinished(explanation))}"
 
 
 def _done(explanation: Explanation) -> str:

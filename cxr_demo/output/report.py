@@ -143,7 +143,10 @@ def write_maps(path: Path, explanations: Sequence[Explanation]) -> None:
 
 
 def displayed(explanation: Explanation) -> Explanation:
-    """A method's maps as displays show them: blurred where single pixels mean nothing. Measures use the maps as is."""
+    """A method's maps as displays show them: blurred where single pixels mean nothing.
+
+    Agreement and measures in boxes use these too, tests by covering the maps as they are.
+    """
     if not explanation.grain:
         return explanation
     deviation = explanation.grain * explanation.values.shape[-1]
@@ -171,6 +174,14 @@ def error_share(explanation: Explanation) -> np.ndarray:
     return found
 
 
+def unfinished(explanation: Explanation) -> str:
+    """A sentence on a stopped run: its reason, and the share of the copies in its map."""
+    done, total = explanation.steps
+    if not explanation.forwards:
+        return f"{explanation.stopped} There is no map."
+    return f"{explanation.stopped} Estimate from {done} of {total} copies; uncertainty not measured."
+
+
 def picture(film: Radiograph, explanation: Explanation, i: int, limit: float) -> np.ndarray:
     """The map of finding `i` over the film, dotted where its sign is unsure: (H, W, 3) uint8.
 
@@ -192,13 +203,12 @@ def legend(film: Radiograph, prediction: Prediction, explanation: Explanation, i
     model = re.sub(r"(@[0-9a-f]{12})[0-9a-f]+$", r"\1", prediction.model)  # 12 digits suffice to identify a commit
     unsure = unsure_at(explanation, i)
     settings = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in explanation.settings.items())
-    done, total = explanation.steps
     notes = (
         f"Colours: {explanation.unit.value}",
         *(["Dark dots: the sign is uncertain"] if unsure is not None and unsure.any() else []),
         *([f"Shown blurred by 1/{round(1 / explanation.grain)} of the view's side"] if explanation.grain else []),
         *([f"Settings: {settings}"] if settings else []),
-        *([f"{explanation.stopped} An estimate from {done} of {total} copies"] if explanation.stopped else []),
+        *([unfinished(explanation)] if explanation.stopped else []),
         *(f"⚠ {warning}" for warning in prediction.warnings),
         f"Model {_short(model)}",
         f"File {_short(film.name)}",

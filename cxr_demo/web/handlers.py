@@ -122,8 +122,11 @@ def run_handler(kind: type[Method]) -> Callable[..., Iterator[dict[str, Any]]]:
                     if found is not None:
                         answer, explanation = found
                         latest = {**head, "at": at, **answer}
-                        if explanation is not None and not request.aside:
-                            sessions.keep(visitor, maps_key(request), explanation)
+                        if explanation is not None:  # complete, so that a stop comes too late
+                            if not request.aside:
+                                sessions.keep(visitor, maps_key(request), explanation)
+                            yield latest
+                            return
                     # a forked process does not see the flag, so it is checked here
                     over = {"stopped": record(sentence_of(Cancelled()))} if FORKS and flag.is_set() else {}
                     yield latest | over

@@ -607,7 +607,7 @@ def test_stop_ends_one_method_and_says_so(fresh, film_file):
     fresh.page.wait_for_selector(".card[data-method=lime] .status >> text=/of 500\\d copies/")
     fresh.page.click(".card[data-method=lime] .stop")
     fresh.wait("lime", state="stopped")
-    expected = r"Stopped on request\. An estimate from \d+ of \d+ copies; how sure it is was not measured\."
+    expected = r"Stopped on request\. Estimate from \d+ of \d+ copies; uncertainty not measured\."
     assert re.fullmatch(expected, fresh.page.inner_text(".card[data-method=lime] .status"))
     assert fresh.page.get_attribute(".card[data-method=occlusion]", "data-state") != "stopped"
 
@@ -618,7 +618,7 @@ def test_a_finished_map_outlives_a_later_run_that_was_stopped(fresh, film_file):
     slow(fresh, "lime")
     fresh.page.click(".card[data-method=lime] .stop")
     fresh.wait("lime", state="done")
-    said = "Stopped on request. The map is that of the run before."
+    said = "Stopped on request. The map is from the previous run."
     assert fresh.page.inner_text(".card[data-method=lime] .status") == said
     np.testing.assert_array_equal(fresh.pixels("lime"), before)
     assert fresh.page.inner_text(".card[data-method=lime] .trust") == verdict

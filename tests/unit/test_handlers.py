@@ -1,6 +1,7 @@
 """The handlers of the page, without a server."""
 
 import threading
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -59,6 +60,26 @@ def test_a_computation_ends_when_its_card_is_closed(monkeypatch):
     answers.close()
     assert seen == ["closed"]
     assert flag.is_set()
+
+
+def test_a_stop_that_comes_after_the_last_map_is_too_late(monkeypatch):
+    """The maps are kept, so that the browser must show them too."""
+    flags = Sessions()
+
+    def explaining(case, method, *, budget):
+        _, flag = flags._of("me").flags["gradcam"]
+        flag.set()
+        yield replace(planted.explanation(np.zeros((3, 4, 4), np.float32)), complete=True)
+
+    monkeypatch.setattr(handlers, "sessions", flags)
+    monkeypatch.setattr(Case, "explain", explaining)
+    monkeypatch.setattr(handlers, "offered", lambda name: planted.classifier())
+    monkeypatch.setattr(handlers, "film_of", lambda source: planted.film())
+    event = SimpleNamespace(_data={"run": 3, "model": "m", "source": {}, "settings": {}})
+    *_, last = handlers.run_handler(methods.METHODS[0])(event, SimpleNamespace(session_hash="me"))
+    assert last["complete"]
+    assert last["maps"]
+    assert not last["stopped"]
 
 
 def test_an_error_is_the_answer_to_its_event():

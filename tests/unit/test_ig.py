@@ -8,7 +8,7 @@ from captum.attr import IntegratedGradients as Package
 from cxr_demo.case import Case
 from cxr_demo.methods import method
 from cxr_demo.methods.fill import fill_of
-from cxr_demo.methods.ig import spread
+from cxr_demo.methods.ig import Line, spread
 from cxr_demo.types import REFERENCE_AREA
 from tests.support import planted
 
@@ -81,6 +81,16 @@ def test_every_beginning_of_the_order_is_spread_over_the_line(n):
     for k in range(1, n + 1):
         gaps = np.diff([-1, *sorted(order[:k]), n])
         assert gaps.max() <= 2 * n / k + 1
+
+
+def test_of_noisy_copies_each_is_integrated_along_its_whole_line_before_the_next():
+    x = torch.zeros(1, 1, 4, 4)
+    line = Line(x + 1, x, 8, [x, x + 2])
+    places = np.array([float(line[number].mean()) for number in range(16)])
+    nodes = (np.polynomial.legendre.leggauss(8)[0] + 1) / 2
+    np.testing.assert_allclose(np.sort(places[:8]), nodes, atol=1e-6)
+    np.testing.assert_allclose(np.sort(places[8:]), 3 * nodes, atol=1e-6)
+    assert sum(line.weight(number) for number in range(16)) == pytest.approx(1)
 
 
 def test_noise_is_averaged_and_keeps_the_sum_nearly():

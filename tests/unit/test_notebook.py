@@ -100,14 +100,17 @@ def test_a_map_that_is_not_complete_says_so():
     shown = notebook.Explained(case, case.predict(), (early, last), ["Left"])
     done, asked = first.steps
     text = Seen(shown._repr_html_()).text
-    assert f"Incomplete. Stopped at the limit of 2 seconds. Map of {done} of {asked} copies." in text
+    assert (
+        f"Incomplete. Stopped at the limit of 2 seconds. Estimate from {done} of {asked} copies; uncertainty not measured."
+        in text
+    )
     assert text.count("Incomplete") == 1
 
 
 def test_where_there_is_no_map_no_empty_one_is_shown():
     shown = notebook.explain(planted.classifier(), planted.film(), methods.Occlusion(), seconds=0)
     seen = Seen(shown._repr_html_())
-    assert "There is no map. Stopped at the limit of 0 seconds." in seen.text
+    assert "Incomplete. Stopped at the limit of 0 seconds. There is no map." in seen.text
     assert len(seen.images) == 1, "the film alone, and no scale"
 
 

@@ -97,6 +97,27 @@ def test_a_legend_explains_hatching_where_there_is_some(made):
         assert (says in report.legend(FILM, prediction, lime, 0, 0.5).notes) == said
 
 
+def test_a_legend_gives_settings_and_says_that_a_map_is_blurred_or_unfinished(made):
+    prediction, explanations = made
+    lime = explanations["lime"]
+    settings = next(note for note in legend(made, "lime").notes if note.startswith("Settings: "))
+    assert f"samples {lime.settings['samples']}" in settings
+    assert not any("blurred" in note or "copies" in note for note in legend(made, "gradcam").notes)
+    stopped = dataclasses.replace(lime, stopped="Stopped.", complete=False, steps=(40, 400), grain=1 / 21)
+    notes = report.legend(FILM, prediction, stopped, 0, 0.5).notes
+    assert "Shown blurred by 1/21 of the view's side" in notes
+    assert "Stopped. Estimate from 40 of 400 copies; uncertainty not measured." in notes
+    nothing = dataclasses.replace(stopped, forwards=0)
+    assert "Stopped. There is no map." in report.legend(FILM, prediction, nothing, 0, 0.5).notes
+
+
+def test_the_expected_sum_is_that_of_the_method():
+    model, film = planted.classifier(), planted.film()
+    case, method = Case(model, film), methods.method("ig", {"steps": 8, "fill": "black"})
+    found = case.last_explanation(method)
+    np.testing.assert_allclose(report.expected_sum(found), method.expected_sums(case.scorer()), atol=1e-4)
+
+
 def test_long_names_keep_both_ends_and_a_commit_its_beginning(made):
     commit = "0123456789abcdef0123456789abcdef01234567"
     film = dataclasses.replace(FILM, name=f"first{'x' * 5000}last.dcm")

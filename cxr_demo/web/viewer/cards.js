@@ -14,9 +14,9 @@ import {figure, fixed, lasting, share, signed} from './numbers.js';
 import {savePicture} from './picturefile.js';
 import {createPopover} from './popovers.js';
 import {pace, words} from './progress.js';
+import {measuresOf} from './quality.js';
 import {askEstimate, askRun, stop} from './requests.js';
 import {current, entryOf, isBusy, isExample, on, publish, setSetting, setSettings, shown, state, switchMethod, takesFilms, waitsForRequest} from './store.js';
-import {measuresOf} from './quality.js';
 import {createMeter, reliabilityOf} from './reliability.js';
 
 /** Milliseconds without a keystroke after which the cost of new settings is requested. */
@@ -105,7 +105,7 @@ function createField(method, s) {
   const changed = () => {
     take();
     clearTimeout(typing);
-    if (takesFilms()) typing = setTimeout(() => askEstimate(method), TYPING);
+    if (takesFilms() && field.value !== '') typing = setTimeout(() => askEstimate(method), TYPING);
   };
   field.addEventListener('input', changed);
   field.addEventListener('change', () => {
@@ -217,23 +217,25 @@ function readOut(card) {
 /** Shows how far the map can be trusted, and what lies in the finding's boxes. @param {Card} card */
 function showFacts({method, trust, meter, boxed}) {
   const result = current();
+  delete trust.dataset.verdict;
+  trust.classList.remove('stays');
+  trust.title = '';
   if (isDifference()) {
     meter.show(method, null);
     setText(boxed, '');
     trust.hidden = !entryOf(method)?.maps;
-    delete trust.dataset.verdict;
     trust.title = method.comparable ? tr('ui.difference.hint') : '';
     return setText(trust, method.comparable ? tr('ui.difference.untested', {pair: findingShown()}) : tr('ui.difference.only_ranks'));
   }
   const verdict = result && reliabilityOf(method, result, state.chosen);
-  const measured = result?.trust?.state === 'running';
+  const isMeasuring = result?.trust?.state === 'running';
   const others = shown().some(one => isBusy(entryOf(one)));
-  const waits = !verdict && (measured || others) && entryOf(method)?.state === 'done' && !isExample();
+  const waits = !verdict && (isMeasuring || others) && entryOf(method)?.state === 'done' && !isExample();
   trust.hidden = !verdict && !waits;
   meter.show(method, verdict?.key === 'untestable' ? null : verdict);
   const placed = verdict ? measuredBoxes()?.[method.key] : null;
   setText(boxed, placed ? tr('ui.cards.in_box', {energy: figure(placed.energy), peak: share(placed.peak)}) : '');
-  if (waits) setText(trust, measured ? tr('ui.cards.testing') : tr('ui.cards.tested_later'));
+  if (waits) setText(trust, isMeasuring ? tr('ui.cards.testing') : tr('ui.cards.tested_later'));
   if (!verdict) return;
   trust.dataset.verdict = verdict.key;
   trust.classList.toggle('stays', verdict.stays);
@@ -262,10 +264,11 @@ function refresh(card) {
   setDisabled(card.again, busy || !current());
   card.save.disabled = !mapsOf(card.method);
   if (total) card.bar.value = done / total; else card.bar.removeAttribute('value');
-  setText(card.status, entry ? words(entry) : '');
+  card.status.title = entry ? words(entry) : '';
+  setText(card.status, card.status.title);
   card.status.classList.toggle('early', Boolean(entry?.error || entry?.stopped));
   setText(card.figures, entry ? figuresOf(entry) : '');
-  if (!entry?.maps) { setText(card.readout, ''); setText(card.fidelity, ''); }
+  if (!entry?.maps) { setText(card.readout, ''); setText(card.fidelity, ''); card.fidelity.title = ''; }
   publish('export');
 }
 

@@ -88,6 +88,7 @@ const kept = new WeakMap();
 
 /** One finding's values, blurred by a third of a cell of the 7 x 7 grid as in `render.overlay`. @param {Maps} maps @param {number} i */
 export function smoothed(maps, i) {
+  if (maps.blurred) return plane(maps, i);
   const known = kept.get(maps) ?? new Map();
   kept.set(maps, known);
   if (!known.has(i)) known.set(i, Int8Array.from(blurred(Float32Array.from(plane(maps, i)), maps.side), Math.round));

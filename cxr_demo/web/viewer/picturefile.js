@@ -10,7 +10,7 @@ import {readable, say, tr} from './i18n.js';
 import {anyUnsure} from './maps.js';
 import {percent, sentenceCase, signed} from './numbers.js';
 import {levelsOf, wholeFilm} from './pixels.js';
-import {current, state} from './store.js';
+import {current, entryOf, isBusy, state} from './store.js';
 import {boxesOf, plantedEdges} from './truth.js';
 import {words} from './progress.js';
 import {measuresOf} from './quality.js';
@@ -44,7 +44,7 @@ export async function savePicture(method, maps, limit) {
 function captionOf(method, result, maps, {i, label, other}, limit, stops) {
   const {film, seen} = result;
   const {levels, page, smooth, spec} = state;
-  const entry = result.entries.get(method.key) ?? null;
+  const entry = entryOf(method);
   const about = {method: method.title, finding: readable(label), p: percent(seen.probabilities[i])};
   const percents = levels.map(share => Math.round(100 * share)).join(', ');
   return {
@@ -59,14 +59,17 @@ function captionOf(method, result, maps, {i, label, other}, limit, stops) {
       maps.blurred || smooth ? tr('ui.picture.blurred') : '',
       entry?.settings && method.settings.length ? tr('ui.picture.settings', {settings: settingsSaid(method, entry.settings)}) : '',
       ...(other === null ? measuresOf(entry, i).map(({said}) => sentenceCase(said)) : []),
-      entry && isUnfinished(entry) ? words(entry) : '',
+      entry && entry.state !== 'done' ? unfinished(entry) : '',
       (other === null ? reliabilityOf(method, result, i)?.short : '') ?? '',
       ...seen.warnings.map(warning => `\u26a0 ${say(warning)}`), tr('ui.picture.model', {name: spec.revision}), tr('ui.picture.file', {name: seen.film.name}),
       page.notice].filter(Boolean)};
 }
 
 /** @param {Entry} entry */
-const isUnfinished = ({state: now}) => now !== 'done';
+function unfinished(entry) {
+  const [done, n] = entry.steps ?? [0, 0];
+  return isBusy(entry) ? tr('ui.progress.map_of_copies', {done, n}) : words(entry);
+}
 
 /** @param {Method} method @param {Settings} settings */
 const settingsSaid = ({settings: declared}, settings) => declared.map(({name, title, choices}) =>

@@ -5,6 +5,9 @@ import {say, tr} from './i18n.js';
 import {lasting} from './numbers.js';
 import {entryOf, isBusy, state} from './store.js';
 
+/** A run of no more forward passes spent much of its time on other things. */
+const FEW = 8;
+
 /** @param {Progress} progress @returns the number of runs ahead and the estimated wait in words; null if it runs */
 export function waiting({ahead, wait}) {
   if (ahead === null || ahead === undefined) return null;
@@ -14,8 +17,9 @@ export function waiting({ahead, wait}) {
 
 /** @param {Pick<Entry, 'state' | 'since' | 'latest'> & Progress} entry */
 export function words({state: now, error, stopped, steps: [done, total] = [0, 0], forwards, ahead, wait, since, latest}) {
+  const why = error ?? stopped;
+  if (why && now === 'done') return `${say(why)} ${tr('ui.progress.earlier_map')}`;
   if (error) return say(error);
-  if (stopped && now === 'done') return `${say(stopped)} ${tr('ui.progress.earlier_map')}`;
   if (stopped) return `${say(stopped)} ${forwards ? tr('ui.progress.map_of_copies', {done, n: total}) : tr('ui.progress.no_map')}`;
   if (now === 'stopping') return tr('ui.progress.stopping');
   if (now === 'done' || now === 'stopped') return '';
@@ -30,13 +34,13 @@ export function words({state: now, error, stopped, steps: [done, total] = [0, 0]
 function altered(since, latest, done, total) {
   if (!since || !latest || latest.done <= since.done) return tr('ui.progress.copies', {done, n: total});
   const each = (latest.at - since.at) / (latest.done - since.done);
-  const left = Math.max(0, each * (total - latest.done) - (performance.now() - latest.at));
-  return tr('ui.progress.copies_and_time', {done, n: total, time: lasting(left / 1000)});
+  const left = each * (total - latest.done) - (performance.now() - latest.at);
+  return left <= 0 ? tr('ui.progress.copies', {done, n: total}) : tr('ui.progress.copies_and_time', {done, n: total, time: lasting(left / 1000)});
 }
 
 /** @param {Method} method @returns recent seconds per copy, of this method or else of another that costs about as much */
 export function pace(method) {
   const alike = state.page.methods.filter(({cost}) => cost === method.cost);
-  const ran = [method, ...alike].map(entryOf).find(entry => !isBusy(entry) && (entry?.steps?.[0] ?? 0) > 5);
-  return ran?.steps && ran.seconds !== undefined ? ran.seconds / ran.steps[0] : null;
+  const ran = [method, ...alike].map(entryOf).find(entry => !isBusy(entry) && (entry?.forwards ?? 0) > FEW);
+  return ran?.forwards && ran.seconds !== undefined ? ran.seconds / ran.forwards : null;
 }

@@ -99,7 +99,7 @@ function start(method) {
   const run = nextRun();
   const settings = settingsOf(method);
   const known = entryOf(method);
-  const before = known?.state === 'done' ? {...known, error: null} : known?.before;
+  const before = known?.state === 'done' ? known : null;
   setEntry(result, method, {run, state: 'running', began: performance.now(), settings, before});
   publish('card', method);
   ask(method.key, {...about(run), settings});

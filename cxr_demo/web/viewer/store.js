@@ -272,9 +272,11 @@ export function setEntry(result, method, entry) {
 /** @param {Entry} entry @param {Partial<Entry>} changes */
 export function changeEntry(entry, changes) { Object.assign(entry, changes); }
 
-/** @param {Result} result whose unfinished runs are dropped, to be requested again on return */
+/** @param {Result} result whose unfinished runs are dropped: earlier finished maps return, others are requested again on return */
 export function dropUnfinished(result) {
-  const off = [...result.entries].filter(([key, entry]) => entry.state === 'done' || !own.on.has(key));
+  /** @type {[string, Entry][]} */
+  let off = [...result.entries].map(([key, entry]) => [key, isBusy(entry) && entry.before ? entry.before : entry]);
+  off = off.filter(([key, entry]) => entry.state === 'done' || !own.on.has(key));
   Object.assign(result, {entries: new Map(off), ...Object.fromEntries(PARTS.filter(part => result[part]?.state === 'running').map(part => [part, null]))});
 }
 

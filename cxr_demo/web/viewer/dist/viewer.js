@@ -1,4 +1,4 @@
-// Made by `make viewer`; sources sha256:72fea605cc797bdcef5f598f529c9e333b774a3bdd72901f5b0ebab2aa7a617c
+// Made by `make viewer`; sources sha256:0b8657880a8d34204d47c8a4aa2be3ccdb1bf6eae5bf057ccf62d19567c144cf
 "use strict";
 var viewer = (() => {
   var __defProp = Object.defineProperty;
@@ -407,6 +407,7 @@ var viewer = (() => {
   }
   var kept = /* @__PURE__ */ new WeakMap();
   function smoothed(maps, i) {
+    if (maps.blurred) return plane(maps, i);
     const known = kept.get(maps) ?? /* @__PURE__ */ new Map();
     kept.set(maps, known);
     if (!known.has(i)) known.set(i, Int8Array.from(blurred(Float32Array.from(plane(maps, i)), maps.side), Math.round));
@@ -848,7 +849,8 @@ var viewer = (() => {
     Object.assign(entry, changes);
   }
   function dropUnfinished(result) {
-    const off = [...result.entries].filter(([key, entry]) => entry.state === "done" || !own.on.has(key));
+    let off = [...result.entries].map(([key, entry]) => [key, isBusy(entry) && entry.before ? entry.before : entry]);
+    off = off.filter(([key, entry]) => entry.state === "done" || !own.on.has(key));
     Object.assign(result, { entries: new Map(off), ...Object.fromEntries(PARTS.filter((part) => result[part]?.state === "running").map((part) => [part, null])) });
   }
   function setTrust(result, trust) {
@@ -984,7 +986,7 @@ var viewer = (() => {
     const run = nextRun();
     const settings = settingsOf(method);
     const known = entryOf2(method);
-    const before = known?.state === "done" ? { ...known, error: null } : known?.before;
+    const before = known?.state === "done" ? known : null;
     setEntry(result, method, { run, state: "running", began: performance.now(), settings, before });
     publish("card", method);
     ask(method.key, { ...about(run), settings });
@@ -1064,13 +1066,13 @@ var viewer = (() => {
       const run = nextRun();
       let end = () => {
       };
-      const ended = new Promise(
+      const ended2 = new Promise(
         /** @param {(value: void) => void} resolve */
         (resolve) => {
           end = resolve;
         }
       );
-      setPixels(film, { run, done: false, ended, end });
+      setPixels(film, { run, done: false, ended: ended2, end });
       ask("pixels", about(run));
     }
     await film.pixels?.ended;
@@ -1752,14 +1754,16 @@ var viewer = (() => {
   }
 
   // cxr_demo/web/viewer/progress.js
+  var FEW = 8;
   function waiting({ ahead, wait }) {
     if (ahead === null || ahead === void 0) return null;
     const turn = ahead ? tr("ui.progress.waiting", { n: ahead }) : tr("ui.progress.waiting_next");
     return wait ? tr("ui.progress.turn_and_time", { turn, time: lasting(wait) }) : turn;
   }
   function words({ state: now, error, stopped, steps: [done, total] = [0, 0], forwards, ahead, wait, since, latest }) {
+    const why = error ?? stopped;
+    if (why && now === "done") return `${say(why)} ${tr("ui.progress.earlier_map")}`;
     if (error) return say(error);
-    if (stopped && now === "done") return `${say(stopped)} ${tr("ui.progress.earlier_map")}`;
     if (stopped) return `${say(stopped)} ${forwards ? tr("ui.progress.map_of_copies", { done, n: total }) : tr("ui.progress.no_map")}`;
     if (now === "stopping") return tr("ui.progress.stopping");
     if (now === "done" || now === "stopped") return "";
@@ -1768,13 +1772,13 @@ var viewer = (() => {
   function altered(since, latest, done, total) {
     if (!since || !latest || latest.done <= since.done) return tr("ui.progress.copies", { done, n: total });
     const each = (latest.at - since.at) / (latest.done - since.done);
-    const left = Math.max(0, each * (total - latest.done) - (performance.now() - latest.at));
-    return tr("ui.progress.copies_and_time", { done, n: total, time: lasting(left / 1e3) });
+    const left = each * (total - latest.done) - (performance.now() - latest.at);
+    return left <= 0 ? tr("ui.progress.copies", { done, n: total }) : tr("ui.progress.copies_and_time", { done, n: total, time: lasting(left / 1e3) });
   }
   function pace(method) {
     const alike = state.page.methods.filter(({ cost }) => cost === method.cost);
-    const ran = [method, ...alike].map(entryOf2).find((entry) => !isBusy(entry) && (entry?.steps?.[0] ?? 0) > 5);
-    return ran?.steps && ran.seconds !== void 0 ? ran.seconds / ran.steps[0] : null;
+    const ran = [method, ...alike].map(entryOf2).find((entry) => !isBusy(entry) && (entry?.forwards ?? 0) > FEW);
+    return ran?.forwards && ran.seconds !== void 0 ? ran.seconds / ran.forwards : null;
   }
 
   // cxr_demo/web/viewer/export.js
@@ -2568,19 +2572,20 @@ var viewer = (() => {
     if ((answer.error || answer.stopped) && entry.before) return keepBefore(result, method, entry.before, answer);
     const progress = progressOf(entry, answer);
     changeEntry(entry, { ...progress, maps: maps ?? entry.maps });
+    if (progress.state !== "running") return ended(method);
     publish("card", method);
     if (maps) publish("cards");
-    if (progress.state === "running") return;
+  }
+  function ended(method) {
+    publish("card", method);
+    publish("cards");
     askTrust();
     publish("grid");
     publish("quiz");
   }
   function keepBefore(result, method, before, { error, stopped }) {
     setEntry(result, method, { ...before, error: error ?? null, stopped: stopped ?? null });
-    publish("card", method);
-    publish("cards");
-    askTrust();
-    publish("grid");
+    ended(method);
   }
   function progressOf(entry, { maps: _packed, ...answer }) {
     const next = answer.error || answer.stopped ? "stopped" : answer.complete ? "done" : entry.state;
@@ -2602,7 +2607,7 @@ var viewer = (() => {
       const result = current();
       if (result && entry.before) return keepBefore(result, method, entry.before, { error });
       changeEntry(entry, { state: "stopped", error });
-      publish("card", method);
+      ended(method);
     } else if (failed === "film") {
       refuseAsked(say(error));
       publish("film");
@@ -2973,7 +2978,7 @@ var viewer = (() => {
   function captionOf(method, result, maps, { i, label, other }, limit, stops2) {
     const { film, seen } = result;
     const { levels: levels2, page, smooth, spec } = state;
-    const entry = result.entries.get(method.key) ?? null;
+    const entry = entryOf2(method);
     const about2 = { method: method.title, finding: readable(label), p: percent(seen.probabilities[i]) };
     const percents = levels2.map((share2) => Math.round(100 * share2)).join(", ");
     return {
@@ -2988,7 +2993,7 @@ var viewer = (() => {
         maps.blurred || smooth ? tr("ui.picture.blurred") : "",
         entry?.settings && method.settings.length ? tr("ui.picture.settings", { settings: settingsSaid(method, entry.settings) }) : "",
         ...other === null ? measuresOf(entry, i).map(({ said }) => sentenceCase(said)) : [],
-        entry && isUnfinished(entry) ? words(entry) : "",
+        entry && entry.state !== "done" ? unfinished(entry) : "",
         (other === null ? reliabilityOf(method, result, i)?.short : "") ?? "",
         ...seen.warnings.map((warning) => `\u26A0 ${say(warning)}`),
         tr("ui.picture.model", { name: spec.revision }),
@@ -2997,7 +3002,10 @@ var viewer = (() => {
       ].filter(Boolean)
     };
   }
-  var isUnfinished = ({ state: now }) => now !== "done";
+  function unfinished(entry) {
+    const [done, n] = entry.steps ?? [0, 0];
+    return isBusy(entry) ? tr("ui.progress.map_of_copies", { done, n }) : words(entry);
+  }
   var settingsSaid = ({ settings: declared }, settings) => declared.map(({ name, title, choices }) => `${title} ${choices.find(({ key }) => key === settings[name])?.title ?? settings[name]}`).join(", ");
   function captioned(drawn2, stops2, { title, ticks: ticks2, notes }) {
     const { width, height } = drawn2;
@@ -3152,7 +3160,7 @@ var viewer = (() => {
     const changed = () => {
       take();
       clearTimeout(typing);
-      if (takesFilms()) typing = setTimeout(() => askEstimate(method), TYPING);
+      if (takesFilms() && field.value !== "") typing = setTimeout(() => askEstimate(method), TYPING);
     };
     field.addEventListener("input", changed);
     field.addEventListener("change", () => {
@@ -3238,23 +3246,25 @@ var viewer = (() => {
   }
   function showFacts({ method, trust, meter, boxed }) {
     const result = current();
+    delete trust.dataset.verdict;
+    trust.classList.remove("stays");
+    trust.title = "";
     if (isDifference()) {
       meter.show(method, null);
       setText(boxed, "");
       trust.hidden = !entryOf2(method)?.maps;
-      delete trust.dataset.verdict;
       trust.title = method.comparable ? tr("ui.difference.hint") : "";
       return setText(trust, method.comparable ? tr("ui.difference.untested", { pair: findingShown() }) : tr("ui.difference.only_ranks"));
     }
     const verdict = result && reliabilityOf(method, result, state.chosen);
-    const measured = result?.trust?.state === "running";
+    const isMeasuring = result?.trust?.state === "running";
     const others = shown().some((one) => isBusy(entryOf2(one)));
-    const waits = !verdict && (measured || others) && entryOf2(method)?.state === "done" && !isExample();
+    const waits = !verdict && (isMeasuring || others) && entryOf2(method)?.state === "done" && !isExample();
     trust.hidden = !verdict && !waits;
     meter.show(method, verdict?.key === "untestable" ? null : verdict);
     const placed2 = verdict ? measuredBoxes()?.[method.key] : null;
     setText(boxed, placed2 ? tr("ui.cards.in_box", { energy: figure(placed2.energy), peak: share(placed2.peak) }) : "");
-    if (waits) setText(trust, measured ? tr("ui.cards.testing") : tr("ui.cards.tested_later"));
+    if (waits) setText(trust, isMeasuring ? tr("ui.cards.testing") : tr("ui.cards.tested_later"));
     if (!verdict) return;
     trust.dataset.verdict = verdict.key;
     trust.classList.toggle("stays", verdict.stays);
@@ -3278,12 +3288,14 @@ var viewer = (() => {
     card.save.disabled = !mapsOf(card.method);
     if (total) card.bar.value = done / total;
     else card.bar.removeAttribute("value");
-    setText(card.status, entry ? words(entry) : "");
+    card.status.title = entry ? words(entry) : "";
+    setText(card.status, card.status.title);
     card.status.classList.toggle("early", Boolean(entry?.error || entry?.stopped));
     setText(card.figures, entry ? figuresOf(entry) : "");
     if (!entry?.maps) {
       setText(card.readout, "");
       setText(card.fidelity, "");
+      card.fidelity.title = "";
     }
     publish("export");
   }
@@ -4030,8 +4042,8 @@ var viewer = (() => {
   function wordsOf(of, maps, i) {
     if (maps) return `${upTo(maps.limit[i], maps)}, ${fixed(of?.seconds ?? 0, 1)} s`;
     if (of?.maps) return tr("ui.grid.unknown_finding", { finding: readable(state.label) });
-    const ended = of?.error ?? of?.stopped;
-    if (ended) return say(ended);
+    const ended2 = of?.error ?? of?.stopped;
+    if (ended2) return say(ended2);
     return of ? tr("ui.grid.running") : state.grid.job ? tr("ui.grid.waits") : tr("ui.grid.not_run");
   }
 
