@@ -44,7 +44,8 @@ def clouds(tmp_path):
 def _copies_found(films, tmp_path, each):
     """Recall by defect, and the share of films wrongly said to be copies."""
     planted = plant_copies(films, tmp_path, each)
-    found = {(copy.film, copy.other) for copy in duplicates.find(decoded(planted.films))}
+    pairs = [sorted((copy.film, copy.other)) for copy in duplicates.find(decoded(planted.films))]
+    found = {(later, earlier) for earlier, later in pairs}
     recall = {
         name: np.mean([(row, planted.source[row]) in found for row in rows]) for name, rows in planted.rows.items()
     }
@@ -62,6 +63,29 @@ def test_copies_of_drawn_pictures_are_found(clouds, tmp_path):
     recall, wrong = _copies_found(clouds, tmp_path, 20)
     assert min(recall.values()) == 1
     assert wrong == 0
+
+
+def test_of_two_copies_the_smaller_is_the_one_to_leave_out(clouds):
+    for row, side in ((2, 100), (7, 100)):
+        pixels = cv2.imread(str(clouds.paths[7]), cv2.IMREAD_GRAYSCALE)
+        cv2.imwrite(str(clouds.paths[2]), pixels)
+        cv2.imwrite(str(clouds.paths[row]), cv2.resize(pixels, (side, side), interpolation=cv2.INTER_AREA))
+        (copy,) = duplicates.find(decoded(clouds))
+        assert (copy.film, copy.other) == (row, 9 - row)
+        cv2.imwrite(str(clouds.paths[7]), pixels)
+
+
+def test_copies_in_another_table_at_another_size_are_found(films):
+    tables = [films / name / "labels.csv" for name in ("nih", "nih64", "nih_rsna")]
+    three = read_tables(tables, ["Pneumothorax"])
+    three = three.take(np.isin(three.patients, three.patients[three.sources == "nih_kcr64"]))
+    (finding,) = duplicates.copies(Subject(three, decoded=decoded(three)))
+    assert finding.id == "copies-of-one-patient"
+    assert set(three.sources[[suspect.film for suspect in finding.suspects]]) == {"nih_kcr64"}
+    names = [path.stem for path in three.paths]
+    twice = {name for name in names if names.count(name) > 1}
+    assert {names[suspect.film] for suspect in finding.suspects} == twice
+    assert len(twice) == 9
 
 
 def _suspects(films):

@@ -8,7 +8,7 @@ of the hash.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import cv2
@@ -51,8 +51,8 @@ BLOCK = 1 << 20
 class Copy:
     """A film and the film that it duplicates."""
 
-    film: int  # index of the later film
-    other: int  # index of the earlier film
+    film: int  # index of the film to leave out: the smaller one, or else the later one
+    other: int  # index of the film to keep
     how: str  # a key of UNDO
     likeness: float  # see `likeness`
     exact: bool  # equal pixels
@@ -94,7 +94,7 @@ PLACES = {
     "copies-of-one-patient": (
         Severity.INFO,
         "{n} films are copies of another film of the same patient",
-        "Keep one of each: the others count the same evidence again.",
+        "Keep the larger of each, and leave out those listed: they count the same evidence again.",
     ),
 }
 CONFLICTS = {
@@ -137,7 +137,7 @@ def _conflicts(subject: Subject, copy: Copy) -> list[str]:
 
 
 def _suspect(subject: Subject, copy: Copy, label: str | None = None) -> Suspect:
-    """The later film of a copy as suspect, or one of its labels."""
+    """The film to leave out as suspect, or one of its labels."""
     films, other = subject.films, copy.other
     what = "Has the same pixels as" if copy.exact else f"Looks like a copy{copy.how and ', ' + copy.how + ','} of"
     of = (
@@ -163,7 +163,15 @@ def find(decoded: Decoded) -> list[Copy]:
         Copy(int(single[film]), int(single[other]), how, likeness, False)
         for (film, other), (likeness, how) in _altered(decoded.thumbs[single]).items()
     ]
-    return sorted([c for c in exact if c.film != c.other] + near, key=lambda copy: (copy.film, copy.other))
+    found = [c for c in exact if c.film != c.other] + [_larger_kept(copy, decoded.sizes) for copy in near]
+    return sorted(found, key=lambda copy: (copy.film, copy.other))
+
+
+def _larger_kept(copy: Copy, sizes: np.ndarray) -> Copy:
+    """The copy with the larger film as the one to keep, unless one is turned against the other."""
+    area = sizes.astype(np.int64).prod(1)
+    swap = not copy.how and area[copy.film] > area[copy.other]
+    return replace(copy, film=copy.other, other=copy.film) if swap else copy
 
 
 def _altered(thumbs: np.ndarray) -> dict[tuple[int, int], tuple[float, str]]:
