@@ -601,12 +601,17 @@ def slow(visitor, key):
     visitor.close().wait(key, state="running")
 
 
+def stopped(visitor, film_file):
+    """A film whose LIME was stopped in its first run."""
+    visitor.open("more-lime").page.fill("#cxr-lime-samples", "5000")
+    visitor.close().drop(film_file).wait("lime", state="running")
+    visitor.page.wait_for_selector(".card[data-method=lime] .status >> text=/of 500\\d copies/")
+    visitor.page.click(".card[data-method=lime] .stop")
+    return visitor.wait("lime", state="stopped")
+
+
 def test_stop_ends_one_method_and_says_so(fresh, film_file):
-    fresh.open("more-lime").page.fill("#cxr-lime-samples", "5000")
-    fresh.close().drop(film_file).wait("lime", state="running")
-    fresh.page.wait_for_selector(".card[data-method=lime] .status >> text=/of 500\\d copies/")
-    fresh.page.click(".card[data-method=lime] .stop")
-    fresh.wait("lime", state="stopped")
+    stopped(fresh, film_file)
     expected = r"Stopped on request\. Estimate from \d+ of \d+ copies; uncertainty not measured\."
     assert re.fullmatch(expected, fresh.page.inner_text(".card[data-method=lime] .status"))
     assert fresh.page.get_attribute(".card[data-method=occlusion]", "data-state") != "stopped"
@@ -759,10 +764,7 @@ def test_save_all_brings_a_zip_that_is_whole(fresh, film_file, tmp_path):
 
 
 def test_save_all_says_what_it_lacks(fresh, film_file):
-    fresh.drop(film_file).wait(*DEFAULTS)
-    slow(fresh, "lime")
-    fresh.page.click(".card[data-method=lime] .stop")
-    fresh.wait("lime", state="stopped")
+    stopped(fresh, film_file).wait("gradcam", "occlusion")
     with fresh.page.expect_download() as waiting:
         fresh.open("saving").page.click("#cxr-save-all")
     fresh.page.wait_for_selector("text=saved without LIME, which had not finished")
