@@ -228,8 +228,14 @@ def test_nonsense_gets_a_plain_answer(address, log, route, body):
     assert "Traceback" not in answer.text + log.read_text()[before:]
 
 
-def test_calls_that_wait_do_not_keep_the_page_from_others(address, sent):
+def test_calls_that_wait_do_not_keep_the_page_from_others(tmp_path):
     """They are more than the threads that give out its files, in which Gradio's own client would wait."""
+    with served(tmp_path) as own:  # since the calls go on when the caller has left
+        uploaded = patient.post(f"{own}gradio_api/upload", files={"files": ("film.png", FILM)}).json()[0]
+        _wait_beside_others(own, uploaded)
+
+
+def _wait_beside_others(address, sent):
     arguments = {"file": sent, "method_keys": ["lime"], "settings": {"lime.samples": 5000}}
 
     async def many(opened):
