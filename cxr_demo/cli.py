@@ -68,7 +68,11 @@ def _parser() -> argparse.ArgumentParser:
         return sub
 
     predict = command("predict", _predict, "What the model says of each film.")
+    predict.epilog = "With --out a run that was cut off goes on where it was; `torchrun` divides it among processes."
     predict.add_argument("--json", action="store_true", help="one JSON object per line")
+    predict.add_argument("--out", type=Path, metavar="DIR", help="many films: a table there, predictions.parquet")
+    predict.add_argument("--limit", type=int, metavar="N", help="with --out: only the first N films")
+    predict.add_argument("--shard", metavar="I/N", help="with --out: only part I of N, counted from 1")
     explain = command("explain", _explain, "Maps of why, written to a folder per film.")
     explain.epilog = "A method's settings are flags too, e.g. --occlusion.window 32; `methods` lists them."
     explain.add_argument("--out", type=Path, required=True, metavar="DIR", help="where the folders go")
@@ -142,6 +146,22 @@ def _films(given: Sequence[Path]) -> tuple[list[FilmFile], dict[Path, int]]:
     return films, others
 
 
+def _listed(paths: Sequence[Path]) -> list[FilmFile]:
+    """The films of the given paths; stderr counts other files, and says so if there is no film."""
+    films, others = _films(paths)
+    for folder, count in others.items():
+        if count:
+            _complain(f"{folder}: {count} other {'file was' if count == 1 else 'files were'} passed over.")
+    if not films:
+        _complain(f"There is no film in {', '.join(map(str, paths))}.")
+    return films
+
+
+def _processes() -> tuple[int, int]:
+    """The number of this process among those that torchrun started together, from 0, and their count."""
+    return int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
+
+
 def _each(
     paths: Sequence[Path], work: Callable[[Path, Radiograph, str], None], put_right: Callable[[Radiograph], Radiograph]
 ) -> int:
@@ -151,15 +171,11 @@ def _each(
     """
     from cxr_demo.films import image
 
-    films, others = _films(paths)
-    for folder, count in others.items():
-        if count:
-            _complain(f"{folder}: {count} other {'file was' if count == 1 else 'files were'} passed over.")
+    films = _listed(paths)
     if not films:
-        _complain(f"There is no film in {', '.join(map(str, paths))}.")
         return 2
     failed = 0
-    rank, processes = (int(os.environ.get(name, default)) for name, default in (("RANK", "0"), ("WORLD_SIZE", "1")))
+    rank, processes = _processes()
     named = list(zip(films, _names([file.shown for file in films]), strict=True))
     for file, name in named[rank::processes]:
         path = file.shown
@@ -187,7 +203,12 @@ def _put_right(film: Radiograph, *, look: bool, correction: str | None = None) -
 
 
 def _predict(arguments: argparse.Namespace) -> int:
-    """Print each film's prediction as a table, or with `--json` as one JSON object per line."""
+    """Print each film's prediction as a table, or with `--json` as one JSON object per line; or fill `--out`."""
+    if arguments.out is not None:
+        return _predict_many(arguments)
+    if arguments.limit is not None or arguments.shard is not None:
+        raise BadSetting("--limit and --shard belong to runs over many films; give --out too.")
+
     from cxr_demo.case import Case
     from cxr_demo.models import registry
     from cxr_demo.output import report
@@ -202,6 +223,39 @@ def _predict(arguments: argparse.Namespace) -> int:
             print(_table(path, prediction), flush=True)
 
     return _each(arguments.files, work, partial(_put_right, look=arguments.correct))
+
+
+def _predict_many(arguments: argparse.Namespace) -> int:
+    """Predict the films of one part of a run into the table of `--out`, and print its path."""
+    if arguments.json:
+        raise BadSetting("--json prints, and --out writes a table; leave out one of them.")
+    if arguments.limit is not None and arguments.limit < 1:
+        raise BadSetting("--limit must be at least 1.")
+    shard, shards = _shard(arguments.shard)
+
+    from cxr_demo.batch import predict
+    from cxr_demo.models import registry
+
+    model = registry.load(arguments.model)
+    films = list(dict.fromkeys(_listed(arguments.files)))[: arguments.limit]
+    if not films:
+        return 2
+    _make(arguments.out)
+    rank, processes = _processes()
+    part = predict.Part(shard * processes + rank, shards * processes)
+    put_right = partial(_put_right, look=arguments.correct)
+    plan = {"correct": arguments.correct}
+    complete = predict.predict_films(model, films, arguments.out, part, put_right, plan, _complain)
+    print(arguments.out / predict.TABLE, flush=True)
+    return 0 if complete else 1
+
+
+def _shard(text: str | None) -> tuple[int, int]:
+    """The number of a part of a run, from 0, and the number of parts, of "I/N"; BadSetting for anything else."""
+    number, _, of = (text or "1/1").partition("/")
+    if not (number.isdecimal() and of.isdecimal() and 1 <= int(number) <= int(of)):
+        raise BadSetting(f"--shard {text} should be I/N, part I of N, such as 1/8.")
+    return int(number) - 1, int(of)
 
 
 def _table(path: Path, prediction: Prediction) -> str:
@@ -347,7 +401,7 @@ def _benchmark(arguments: argparse.Namespace) -> int:
     """Measure all methods on the films of a label table; prints the path of `table.md`."""
     from cxr_demo import methods
 
-    if (arguments.limit or 1) < 1 or arguments.permuted < 0:
+    if (arguments.limit is not None and arguments.limit < 1) or arguments.permuted < 0:
         raise BadSetting("--limit must be at least 1 and --permuted at least 0.")
     kinds = [methods.method(key, {}) for key in arguments.method or ()] or [kind() for kind in methods.METHODS]
     chosen = methods.choose([kind.key for kind in kinds], arguments.settings)

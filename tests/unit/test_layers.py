@@ -43,6 +43,7 @@ ROOMS: dict[str, list[str]] = {
     "evaluation": ["metrics", "randomisation", "covering", "origin", "trust"],
     "evaluation/benchmark": ["statistics", "plots", "plan", "tables", "film", "run"],
     "output": ["render", "report", "viewer_data", "trust_data", "result", "html_report", "export", "notebook"],
+    "batch": ["journal", "tables", "predict"],
     "web": [],
     "deploy": [],
     "cli": [],

@@ -1,0 +1,67 @@
+"""Results of many films in files of SQLite, so that a run that ends at any moment goes on where it was."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING, Any
+
+from cxr_demo.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+Row = dict[str, Any]
+
+TABLES = """
+CREATE TABLE IF NOT EXISTS plan (text TEXT);
+CREATE TABLE IF NOT EXISTS films (file TEXT PRIMARY KEY, row TEXT) WITHOUT ROWID;
+"""
+
+
+class Journal:
+    """The rows of one run, or of one part of a divided run: a JSON object for each film.
+
+    `plan` has everything that the rows depend on besides the films. DataError if the file holds rows of another plan,
+    is damaged, or cannot be written.
+    """
+
+    def __init__(self, path: Path, plan: Mapping[str, Any]) -> None:
+        self.path = path
+        text = json.dumps(plan, sort_keys=True)
+        with self._transaction() as journal:
+            journal.executescript(TABLES)
+            known = journal.execute("SELECT text FROM plan").fetchone()
+            if known is None:
+                journal.execute("INSERT INTO plan VALUES (?)", (text,))
+            elif known[0] != text:
+                raise DataError(
+                    f"{path} holds the results of another run: {known[0]}; give another --out, or delete it."
+                )
+
+    def files(self) -> list[str]:
+        """The films that have a row."""
+        with self._transaction() as journal:
+            return [file for (file,) in journal.execute("SELECT file FROM films")]
+
+    def rows(self) -> Iterator[Row]:
+        """All rows."""
+        with self._transaction() as journal:
+            for (text,) in journal.execute("SELECT row FROM films"):
+                yield json.loads(text)
+
+    def add(self, rows: Sequence[Row]) -> None:
+        """Store rows with their films, named by the field `file`: all of them, or none if it fails."""
+        texts = [(row["file"], json.dumps(row, allow_nan=False)) for row in rows]
+        with self._transaction() as journal:
+            journal.executemany("INSERT OR REPLACE INTO films VALUES (?, ?)", texts)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        try:
+            with closing(sqlite3.connect(self.path, timeout=60)) as journal, journal:
+                yield journal
+        except sqlite3.Error as error:
+            raise DataError(f"{self.path} cannot be used ({error}). Is the disk full, or the file damaged?") from None
