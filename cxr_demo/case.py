@@ -29,6 +29,13 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
+@dataclass(frozen=True, eq=False)
+class Logits:
+    """A film's logits (L,) float32, which many films' are computed together."""
+
+    values: np.ndarray
+
+
 class Case:
     """One model and one film: predicts, explains, and computes their shared intermediate results once.
 
@@ -63,7 +70,7 @@ class Case:
     def predict(self) -> Prediction:
         """The model's prediction for the film; ModelError if a logit is not finite."""
         model, film = self.model, self.film
-        logits = logits_of(model, self.first.features)
+        logits = self.once(Logits, lambda: Logits(logits_of(model, self.first.features))).values
         if not np.isfinite(logits).all():
             raise ModelError(message("error.model.no_logits", model=model.name, film=film.name))
         look = gate.look(film)

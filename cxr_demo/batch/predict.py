@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import time
 from collections import deque
@@ -16,10 +17,10 @@ from torch import Tensor
 
 from cxr_demo.batch import tables
 from cxr_demo.batch.journal import Journal
-from cxr_demo.case import Case
+from cxr_demo.case import Case, Logits
 from cxr_demo.errors import CxrError
 from cxr_demo.films import image
-from cxr_demo.inference.scoring import FirstPass
+from cxr_demo.inference.engine import logits_of_films
 from cxr_demo.output import report
 
 if TYPE_CHECKING:
@@ -33,10 +34,8 @@ if TYPE_CHECKING:
 
 NAME = "predictions"
 TABLE = f"{NAME}.parquet"
-#: Films that are scored at a time. Smaller batches are filled up, so that a film's numbers depend on no other film.
-BATCH = 8
-#: Films that are read ahead.
-AHEAD = 4 * BATCH
+#: Films of a batch, and films that are read ahead.
+BATCH, AHEAD = 8, 32
 #: Seconds between two reports of the progress.
 REPORTS = 10.0
 
@@ -130,16 +129,21 @@ def _scored(
 
 
 def _cases(model: Classifier, films: Mapping[str, Read]) -> dict[str, Case]:
-    """The cases of films by name; all films of one model, such as a fold of a run, are scored in one pass."""
+    """The cases of films by name; films of one model, such as a fold of a run, are scored together."""
     found = {name: Case(model, read.film) for name, read in films.items()}
     for chosen in dict.fromkeys(case.model for case in found.values()):
-        group = {name: films[name] for name, case in found.items() if case.model is chosen}
-        x = torch.zeros(BATCH, 1, model.size, model.size)
-        x[: len(group)] = torch.cat([read.x for read in group.values()])
-        features = chosen.features(x)
-        for i, (name, read) in enumerate(group.items()):
-            found[name] = Case(model, read.film, {FirstPass: FirstPass(x[i : i + 1], features[i : i + 1])})
+        logits, most = _scorer(chosen)
+        group = [name for name, case in found.items() if case.model is chosen]
+        for names in (group[start : start + most] for start in range(0, len(group), most)):
+            # filled up, so that a film's numbers depend on no other film
+            x = torch.zeros(most, 1, model.size, model.size)
+            x[: len(names)] = torch.cat([films[name].x for name in names])
+            for name, values in zip(names, logits(x), strict=False):
+                found[name] = Case(model, films[name].film, {Logits: Logits(values)})
     return found
+
+
+_scorer = functools.cache(logits_of_films)
 
 
 def _row(name: str, case: Case | str) -> Row:

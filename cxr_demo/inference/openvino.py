@@ -14,6 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -24,7 +25,7 @@ from cxr_demo.models import hub, visitor_models
 from cxr_demo.models.classifier import TRACING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     import openvino
 
@@ -80,6 +81,24 @@ class Graphs:
             models[PATCH] = models[EARLY].clone()
             models[PATCH].reshape({i: [batch, 1, patches.side, patches.side] for i in range(3)})
         return cls(models, batch, patches)
+
+    def films(self) -> Callable[[Tensor], np.ndarray]:
+        """A function from `batch` model inputs (batch, 1, size, size) to their logits (batch, L), in float32."""
+        shape = list(self.models[EARLY].input(0).shape)
+        whole = self.models[EARLY].clone()
+        whole.reshape(dict.fromkeys(range(3), shape))  # as many films as covers
+        graphs = Graphs({EARLY: whole, LATE: self.models[LATE]}, self.batch, self.patches)
+        early, late = (graphs.request(name, "float32") for name in (EARLY, LATE))
+        late.set_input_tensor(early.get_output_tensor())
+        uncovered = np.zeros(shape, np.float32)
+
+        def logits(x: Tensor) -> np.ndarray:
+            early.infer([uncovered, x.numpy(), x.numpy()], share_inputs=True)
+            late.infer()
+            found: np.ndarray = late.get_output_tensor().data.copy()
+            return found
+
+        return logits
 
     def request(self, name: str, precision: str) -> openvino.InferRequest:
         """Compile a graph of `models` at a precision of HINTS, for as many threads as torch uses."""

@@ -6,6 +6,7 @@ import pathlib
 
 import numpy as np
 import pytest
+import torch
 from threadpoolctl import threadpool_info
 
 from benchmarks import quality
@@ -29,6 +30,17 @@ def test_float32_paths_say_what_the_network_says(kind):
         np.testing.assert_allclose(logits, truth, atol=1e-3)
         again = found.logits(covers[:1], x, fill)
         np.testing.assert_allclose(again, truth[:1], atol=1e-3)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_many_films_at_a_time_get_the_networks_logits(kind):
+    model = build(kind)
+    logits, most = engine.logits_of_films(model)
+    x = torch.cat([asked(1)[1] + 100 * i for i in range(most)])
+    truth = model.logits(x).numpy()
+    found = logits(x)
+    np.testing.assert_allclose(found, truth, atol=1e-3)
+    np.testing.assert_array_equal(logits(x.flip(0)), found[::-1], "wherever in the batch it is")
 
 
 def test_the_mean_of_folds_runs_as_one():
