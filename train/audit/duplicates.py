@@ -169,8 +169,8 @@ def find(decoded: Decoded) -> list[Copy]:
 
 def _larger_kept(copy: Copy, sizes: np.ndarray) -> Copy:
     """The copy with the larger film as the one to keep, unless one is turned against the other."""
-    area = sizes.astype(np.int64).prod(1)
-    swap = not copy.how and area[copy.film] > area[copy.other]
+    ours, theirs = sizes[[copy.film, copy.other]].astype(np.int64).prod(1)
+    swap = not copy.how and ours > theirs
     return replace(copy, film=copy.other, other=copy.film) if swap else copy
 
 
