@@ -652,6 +652,11 @@ def test_what_it_will_take_is_said_before_and_what_is_left_while(fresh, film_fil
     fresh.wait("lime", state="done")
     fresh.open("more-lime").page.fill("#cxr-lime-samples", "7")
     fresh.page.wait_for_selector(f"{card} .estimate >> text=samples=7")
+    fresh.measured()
+    before = len(fresh.requests)
+    fresh.page.fill("#cxr-lime-samples", "400")
+    fresh.close().page.wait_for_timeout(1000)
+    assert fresh.requests[before:] == [], "the cost is in view no longer"
 
 
 def test_a_setting_out_of_range_is_refused_on_its_card_and_the_map_stays(fresh, film_file):

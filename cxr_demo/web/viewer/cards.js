@@ -19,7 +19,7 @@ import {askEstimate, askRun, stop} from './requests.js';
 import {current, entryOf, isBusy, isExample, on, publish, setSetting, setSettings, shown, state, switchMethod, takesFilms, waitsForRequest} from './store.js';
 import {createMeter, reliabilityOf} from './reliability.js';
 
-/** Milliseconds without a keystroke after which the cost of new settings is requested. */
+/** Milliseconds without a keystroke after which the cost of new settings is requested if they are still in view. */
 const TYPING = 300;
 
 /** @typedef {Map<string, HTMLInputElement | HTMLSelectElement>} Fields by the setting's name */
@@ -105,7 +105,7 @@ function createField(method, s) {
   const changed = () => {
     take();
     clearTimeout(typing);
-    if (takesFilms() && field.value !== '') typing = setTimeout(() => askEstimate(method), TYPING);
+    if (takesFilms() && field.value !== '') typing = setTimeout(() => field.closest(':popover-open') && askEstimate(method), TYPING);
   };
   field.addEventListener('input', changed);
   field.addEventListener('change', () => {

@@ -1,4 +1,4 @@
-// Made by `make viewer`; sources sha256:0b8657880a8d34204d47c8a4aa2be3ccdb1bf6eae5bf057ccf62d19567c144cf
+// Made by `make viewer`; sources sha256:0a981afe58371cd312d9f4510fd6d97acda36ac453f3c87792a49f9f5156654e
 "use strict";
 var viewer = (() => {
   var __defProp = Object.defineProperty;
@@ -3160,7 +3160,7 @@ var viewer = (() => {
     const changed = () => {
       take();
       clearTimeout(typing);
-      if (takesFilms() && field.value !== "") typing = setTimeout(() => askEstimate(method), TYPING);
+      if (takesFilms() && field.value !== "") typing = setTimeout(() => field.closest(":popover-open") && askEstimate(method), TYPING);
     };
     field.addEventListener("input", changed);
     field.addEventListener("change", () => {
