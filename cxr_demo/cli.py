@@ -1,4 +1,4 @@
-"""The command line: predict, explain, benchmark, deploy, methods, models.
+"""The command line: predict, explain, benchmark, atlas, deploy, methods, models.
 
 Exit status 0: all files succeeded. 1: some files failed; stderr names each with the reason, the others are complete.
 2: the command could not start. Each command checks its arguments before it imports torch.
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 CANNOT_START = (ModelError, BadSetting, UnknownLabel, DataError)
 #: Commands that accept method settings as flags.
 WITH_SETTINGS = ("explain", "benchmark")
+#: What holds of runs over many films.
+RESUMES = "a run that was cut off goes on where it was; `torchrun` divides it among processes."
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -68,19 +70,25 @@ def _parser() -> argparse.ArgumentParser:
         return sub
 
     predict = command("predict", _predict, "What the model says of each film.")
-    predict.epilog = "With --out a run that was cut off goes on where it was; `torchrun` divides it among processes."
+    predict.epilog = f"With --out {RESUMES}"
     predict.add_argument("--json", action="store_true", help="one JSON object per line")
     predict.add_argument("--out", type=Path, metavar="DIR", help="many films: a table there, predictions.parquet")
-    predict.add_argument("--limit", type=int, metavar="N", help="with --out: only the first N films")
-    predict.add_argument("--shard", metavar="I/N", help="with --out: only part I of N, counted from 1")
     explain = command("explain", _explain, "Maps of why, written to a folder per film.")
-    explain.epilog = "A method's settings are flags too, e.g. --occlusion.window 32; `methods` lists them."
+    explain.epilog = (
+        f"A method's settings are flags too, e.g. --occlusion.window 32; `methods` lists them. With --many {RESUMES}"
+    )
     explain.add_argument("--out", type=Path, required=True, metavar="DIR", help="where the folders go")
     explain.add_argument("--method", action="append", metavar="KEY", help="default: the first three of `methods`")
     explain.add_argument("--label", action="append", metavar="NAME", help="pictures of it; default: the top three")
     explain.add_argument("--against", metavar="NAME", help="pictures of each finding rather than this one")
+    explain.add_argument(
+        "--many", action="store_true", help="many films: maps in a few files with an index, no folder per film"
+    )
+    explain.add_argument("--tested", action="store_true", help="with --many: also test each map by covering")
     explain.add_argument("--from", dest="source", type=Path, metavar="result.json", help="repeat what this says")
-    for sub in (predict, explain):
+    for sub, many in ((predict, "--out"), (explain, "--many")):
+        sub.add_argument("--limit", type=int, metavar="N", help=f"with {many}: only the first N films")
+        sub.add_argument("--shard", metavar="I/N", help=f"with {many}: only part I of N, counted from 1")
         sub.add_argument("files", nargs="+", type=Path, metavar="FILE", help="a film, or a folder or archive of films")
         sub.add_argument("--model", metavar="NAME", help="default: CXR_MODEL, or else bundled:nih14")
         sub.add_argument(
@@ -102,6 +110,9 @@ def _parser() -> argparse.ArgumentParser:
     bench.add_argument(
         "--permuted", type=int, default=50, metavar="N", help="films explained with permuted weights too"
     )
+    atlas = command("atlas", _atlas, "What a model looks at over many films, as one page: shortcuts it may take.")
+    atlas.add_argument("folder", type=Path, metavar="DIR", help="where `explain --many` wrote maps")
+    atlas.add_argument("--method", metavar="KEY", help="default: the first in the folder")
     deploy = command("deploy", _deploy, "Make or update a Hugging Face Space of this page.")
     deploy.add_argument("space", metavar="OWNER/SPACE")
     deploy.add_argument(
@@ -206,8 +217,7 @@ def _predict(arguments: argparse.Namespace) -> int:
     """Print each film's prediction as a table, or with `--json` as one JSON object per line; or fill `--out`."""
     if arguments.out is not None:
         return _predict_many(arguments)
-    if arguments.limit is not None or arguments.shard is not None:
-        raise BadSetting("--limit and --shard belong to runs over many films; give --out too.")
+    _refuse_part(arguments, "--out")
 
     from cxr_demo.case import Case
     from cxr_demo.models import registry
@@ -229,11 +239,27 @@ def _predict_many(arguments: argparse.Namespace) -> int:
     """Predict the films of one part of a run into the table of `--out`, and print its path."""
     if arguments.json:
         raise BadSetting("--json prints, and --out writes a table; leave out one of them.")
-    if arguments.limit is not None and arguments.limit < 1:
-        raise BadSetting("--limit must be at least 1.")
-    shard, shards = _shard(arguments.shard)
+    _part(arguments)
 
-    from cxr_demo.batch import predict
+    from cxr_demo.batch import predict, tables
+
+    return _many(arguments, predict.predict_films, tables.PREDICTIONS)
+
+
+def _explain_many(arguments: argparse.Namespace, methods: Sequence[Method]) -> int:
+    """Explain the films of one part of a run into files of `--out`, and print the path of their index."""
+    if arguments.label or arguments.against or arguments.source:
+        raise BadSetting("--label, --against and --from belong to pictures, which --many does not draw.")
+    _part(arguments)
+
+    from cxr_demo.batch import explain, tables
+
+    return _many(arguments, partial(explain.explain_films, methods=methods, tested=arguments.tested), tables.MAPS)
+
+
+def _many(arguments: argparse.Namespace, work: Callable[..., bool], table: str) -> int:
+    """Do the work of one part of a run over many films, and print the path of its table."""
+    from cxr_demo.batch.films import Part
     from cxr_demo.models import registry
 
     model = registry.load(arguments.model)
@@ -241,13 +267,28 @@ def _predict_many(arguments: argparse.Namespace) -> int:
     if not films:
         return 2
     _make(arguments.out)
-    rank, processes = _processes()
-    part = predict.Part(shard * processes + rank, shards * processes)
-    put_right = partial(_put_right, look=arguments.correct)
-    plan = {"correct": arguments.correct}
-    complete = predict.predict_films(model, films, arguments.out, part, put_right, plan, _complain)
-    print(arguments.out / predict.TABLE, flush=True)
+    part, plan = Part(*_part(arguments)), {"correct": arguments.correct}
+    complete = work(
+        model=model, files=films, out=arguments.out, part=part, plan=plan,
+        put_right=partial(_put_right, look=arguments.correct), say=_complain,
+    )  # fmt: skip
+    print(arguments.out / table, flush=True)
     return 0 if complete else 1
+
+
+def _refuse_part(arguments: argparse.Namespace, many: str) -> None:
+    """BadSetting for flags that divide or limit a run over many films, without the flag `many` that asks for one."""
+    if arguments.limit is not None or arguments.shard is not None:
+        raise BadSetting(f"--limit and --shard belong to runs over many films; give {many} too.")
+
+
+def _part(arguments: argparse.Namespace) -> tuple[int, int]:
+    """The number of this process' part of a run over many films, from 0, and the count of parts."""
+    if arguments.limit is not None and arguments.limit < 1:
+        raise BadSetting("--limit must be at least 1.")
+    shard, shards = _shard(arguments.shard)
+    rank, processes = _processes()
+    return shard * processes + rank, shards * processes
 
 
 def _shard(text: str | None) -> tuple[int, int]:
@@ -275,6 +316,11 @@ def _explain(arguments: argparse.Namespace) -> int:
     """Explain each film and export its result to a folder of `--out`; prints the path of each folder."""
     recipe = _recorded(arguments.source) if arguments.source else None
     methods = _chosen(arguments, recipe)  # before torch is imported, so that a misspelt setting fails at once
+    if arguments.many:
+        return _explain_many(arguments, methods)
+    _refuse_part(arguments, "--many")
+    if arguments.tested:
+        raise BadSetting("Without --many each map is tested; leave out --tested.")
 
     from cxr_demo.case import Case
     from cxr_demo.models import registry
@@ -424,6 +470,14 @@ def _benchmark(arguments: argparse.Namespace) -> int:
     )
     print(arguments.out / "table.md", flush=True)
     return 1 if failed else 0
+
+
+def _atlas(arguments: argparse.Namespace) -> int:
+    """Write the atlas of a folder of maps; prints the path of its page."""
+    from cxr_demo.batch import atlas, atlas_page
+
+    print(atlas_page.write(atlas.build(arguments.folder, arguments.method), arguments.folder), flush=True)
+    return 0
 
 
 def _deploy(arguments: argparse.Namespace) -> int:

@@ -1,1 +1,1 @@
-"""Predictions of whole data sets: films read side by side, scored in batches, kept film by film."""
+"""Predictions and maps of whole data sets: films read side by side, results kept film by film, tables at the end."""

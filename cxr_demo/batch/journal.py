@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from cxr_demo.batch.films import Part
+
 Row = dict[str, Any]
 
 TABLES = """
@@ -46,10 +48,11 @@ class Journal:
         with self._transaction() as journal:
             return [file for (file,) in journal.execute("SELECT file FROM films")]
 
-    def rows(self) -> Iterator[Row]:
-        """All rows."""
+    def rows(self, files: Sequence[str] | None = None) -> Iterator[Row]:
+        """The rows of some films, or of all."""
+        chosen = "" if files is None else f" WHERE file IN ({', '.join('?' * len(files))})"
         with self._transaction() as journal:
-            for (text,) in journal.execute("SELECT row FROM films"):
+            for (text,) in journal.execute(f"SELECT row FROM films{chosen}", files or ()):
                 yield json.loads(text)
 
     def add(self, rows: Sequence[Row]) -> None:
@@ -65,3 +68,25 @@ class Journal:
                 yield journal
         except sqlite3.Error as error:
             raise DataError(f"{self.path} cannot be used ({error}). Is the disk full, or the file damaged?") from None
+
+
+class Journals:
+    """The journal of one part of a run in the run's folder, and those of all other parts; errors as in Journal."""
+
+    def __init__(self, folder: Path, name: str, part: Part, plan: Mapping[str, Any]) -> None:
+        self.folder, self.name, self.plan = folder, name, plan
+        self.own = Journal(folder / f"{name}-{part.number + 1}-of-{part.of}.sqlite", plan)
+
+    def files(self) -> set[str]:
+        """The films that have a row, of any part."""
+        return {file for journal in self._all() for file in journal.files()}
+
+    def rows(self, files: Sequence[str] | None = None) -> Iterator[Row]:
+        """The rows of some films, or of all, of all parts."""
+        for journal in self._all():
+            yield from journal.rows(files)
+
+    def _all(self) -> Iterator[Journal]:
+        """The journals that exist now; other parts may have begun since."""
+        for path in sorted(self.folder.glob(f"{self.name}-*-of-*.sqlite")):
+            yield self.own if path == self.own.path else Journal(path, self.plan)

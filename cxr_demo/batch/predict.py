@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import functools
 import os
-import time
-from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from cxr_demo.batch import tables
-from cxr_demo.batch.journal import Journal
+from cxr_demo.batch.films import Progress, read_ahead
+from cxr_demo.batch.journal import Journals
 from cxr_demo.case import Case, Logits
 from cxr_demo.errors import CxrError
 from cxr_demo.films import image
@@ -24,28 +23,18 @@ from cxr_demo.inference.engine import logits_of_films
 from cxr_demo.output import report
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from cxr_demo.batch.films import Part
     from cxr_demo.batch.journal import Row
     from cxr_demo.films.archives import FilmFile
     from cxr_demo.models.classifier import Classifier
     from cxr_demo.types import Radiograph
 
 NAME = "predictions"
-TABLE = f"{NAME}.parquet"
-#: Films of a batch, and films that are read ahead.
-BATCH, AHEAD = 8, 32
-#: Seconds between two reports of the progress.
-REPORTS = 10.0
-
-
-@dataclass(frozen=True)
-class Part:
-    """One of the parts into which a run is divided, counted from 0."""
-
-    number: int = 0
-    of: int = 1
+#: Films of a batch.
+BATCH = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,47 +61,25 @@ def predict_films(
     DataError if `out` cannot be used, BadSetting if pyarrow is not installed.
     """
     tables.pyarrow()  # before hours of work
-    plan = {"model": model.name, "labels": list(model.labels), **plan}
-    own = Journal(out / f"{NAME}-{part.number + 1}-of-{part.of}.sqlite", plan)
-    journals = [Journal(path, plan) for path in sorted(out.glob(f"{NAME}-*-of-*.sqlite"))]
-    known = {name for journal in journals for name in journal.files()}
+    journals = Journals(out, NAME, part, {"model": model.name, "labels": list(model.labels), **plan})
+    known = journals.files()
     mine = files[part.number :: part.of]
     left = [file for file in mine if str(file.shown) not in known]
+    progress = Progress(len(left), say)
+
+    def prepare(film: Radiograph) -> Read:
+        right = put_right(film)
+        return Read(right, torch.from_numpy(image.model_input(right, model.size, model.spec.pixel_range)))
+
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        films = _ahead(pool, lambda file: _read(file, model, put_right), left)
-        for rows in _reported(_scored(pool, model, films), len(left), say):
-            own.add(rows)
-    names = [str(file.shown) for file in files]
-    missing = tables.write(out / TABLE, names, (row for journal in journals for row in journal.rows()), model.labels)
-    if missing:
-        say(f"{len(missing)} of {len(names)} films belong to other parts; the part that ends last writes {TABLE}.")
-    ours = {str(file.shown) for file in mine}
-    return not any(row["error"] for journal in journals for row in journal.rows() if row["file"] in ours)
-
-
-def _ahead(
-    pool: ThreadPoolExecutor, work: Callable[[FilmFile], Read | str], files: Iterable[FilmFile]
-) -> Iterator[tuple[str, Read | str]]:
-    """The names of films, and the results of `work`, in order; at most AHEAD films are begun before their turn."""
-    waiting: deque[tuple[str, Future[Read | str]]] = deque()
-    for file in files:
-        waiting.append((str(file.shown), pool.submit(work, file)))
-        if len(waiting) >= AHEAD:
-            name, first = waiting.popleft()
-            yield name, first.result()
-    for name, first in waiting:
-        yield name, first.result()
-
-
-def _read(file: FilmFile, model: Classifier, put_right: Callable[[Radiograph], Radiograph]) -> Read | str:
-    """A film, or the sentence on why it cannot be read."""
-    try:
-        film = put_right(image.read(file.path, file.member))
-    except CxrError as error:
-        return str(error)
-    except OSError as error:
-        return f"{file.shown.name}: {error}"
-    return Read(film, torch.from_numpy(image.model_input(film, model.size, model.spec.pixel_range)))
+        films = ((str(file.shown), found) for file, found in read_ahead(pool, left, prepare))
+        for rows in _scored(pool, model, films):
+            journals.own.add(rows)
+            progress.add(len(rows))
+    table = tables.Predictions([str(file.shown) for file in files], model.labels)
+    table.add(journals.rows())
+    table.write(out / tables.PREDICTIONS, say)
+    return not table.failed & {str(file.shown) for file in mine}
 
 
 def _scored(
@@ -151,21 +118,14 @@ def _row(name: str, case: Case | str) -> Row:
     if isinstance(case, str):
         return {"file": name, "error": case}
     try:
-        told = report.prediction_fields(case.film, case.predict())
+        return prediction_row(name, case)
     except CxrError as error:
         return {"file": name, "error": str(error)}
+
+
+def prediction_row(name: str, case: Case) -> Row:
+    """The row of a film that was read; CxrError if the model fails."""
+    prediction = case.predict()
+    above = [prediction.labels[i] for i in np.flatnonzero(prediction.probabilities >= prediction.thresholds)]
+    told = {**report.prediction_fields(case.film, prediction), "above_cutoff": above}
     return {**told, "file": name, "correction": case.film.correction, "error": None}
-
-
-def _reported(batches: Iterable[list[Row]], films: int, say: Callable[[str], None]) -> Iterator[list[Row]]:
-    """The batches, with a line on the progress every REPORTS seconds."""
-    started = told = time.monotonic()
-    done = 0
-    for rows in batches:
-        yield rows
-        done += len(rows)
-        now = time.monotonic()
-        if done and now - told >= REPORTS:
-            told = now
-            left = timedelta(seconds=round((now - started) / done * (films - done)))
-            say(f"{done:,} of {films:,} films, {done / (now - started):.1f} a second, {left} left")

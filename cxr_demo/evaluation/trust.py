@@ -280,18 +280,17 @@ def on_grid(values: np.ndarray, grid: int = GRID) -> np.ndarray:
 
 def controls(case: Case, budget: Budget | None = None) -> Controls:
     """A case's controls, scored at the first call. Cancelled or DeadlinePassed when the budget ends the run."""
-    return case.once(Controls, lambda: _controls(case.scorer(budget), image.view(case.film, case.model.size)))
+    return case.once(Controls, lambda: _controls(case.scorer(budget), lungs_of(case)))
 
 
-def _controls(scorer: Scorer, view: np.ndarray) -> Controls:
-    """Score the controls of a film; `view` (S, S) is its crop, from which the lungs are estimated."""
+def _controls(scorer: Scorer, seen: Lungs) -> Controls:
+    """Score the controls of a film with these lungs."""
     before = scorer.forwards
     second = "wide" if scorer.unplanted is None else "normal"
     tests = {"blurred": _test(scorer, "blurred", FIRST), second: _test(scorer, second, SECOND)}
-    seen = lungs(view, GRID)
     orders = [metrics.order(values, seed) for seed, values in enumerate([*random_maps(RANDOM), prior(seen)])]
     cuts = np.concatenate([_cuts(order) for order in orders])
-    logits = _all(scorer, _Cells(cuts, len(view)), fill_of("blurred", scorer))
+    logits = _all(scorer, _Cells(cuts, scorer.x.shape[-1]), fill_of("blurred", scorer))
     points = logits.reshape(len(orders), 2, len(SHARES) - 2, -1)
     covered = scorer.base - tests["blurred"].removed
     curves = [[_curve(scorer.base[i], covered[i], one[..., i]) for one in points] for i in range(len(scorer.base))]
@@ -354,19 +353,31 @@ def measure(case: Case, method: Method, explanation: Explanation, budget: Budget
     """
     held = controls(case, budget)
     maps, pixels = on_grid(explanation.values), explanation.values
-    inside = cv2.resize(held.lungs.mask.astype(np.float32), pixels.shape[1:], interpolation=cv2.INTER_LINEAR)
-    edge = metrics.border(pixels.shape[-1])
+    outside, border = misplaced(pixels, held.lungs)
     expected = method.expected_sums(case.scorer(budget))
     nothing = np.full(len(pixels), np.nan)
     return Trust(
         covers={name: CoverScores.of(test, maps, held.lungs) for name, test in held.tests.items()},
         cover=[held.cover(i) for i in range(len(pixels))],
         stability=_stability(case, method, explanation, budget),
-        outside=np.array([1 - metrics.share_inside(values, inside) for values in pixels]),
-        border=np.array([metrics.share_inside(values, edge) for values in pixels]),
+        outside=outside,
+        border=border,
         sums=nothing if expected is None else pixels.mean((1, 2)) / REFERENCE_AREA,
         expected_sums=nothing if expected is None else expected,
     )
+
+
+def misplaced(maps: np.ndarray, seen: Lungs) -> tuple[np.ndarray, np.ndarray]:
+    """Shares (L,) of the absolute evidence of maps (L, S, S) outside the lungs and at the border; nan without any."""
+    inside = cv2.resize(seen.mask.astype(np.float32), maps.shape[1:], interpolation=cv2.INTER_LINEAR)
+    edge = metrics.border(maps.shape[-1])
+    outside = np.array([1 - metrics.share_inside(values, inside) for values in maps])
+    return outside, np.array([metrics.share_inside(values, edge) for values in maps])
+
+
+def lungs_of(case: Case) -> Lungs:
+    """The lungs of a case's film on the grid of the tests, segmented at the first call."""
+    return case.once(Lungs, lambda: lungs(image.view(case.film, case.model.size), GRID))
 
 
 def curves(case: Case, i: int, maps: Sequence[np.ndarray], budget: Budget | None = None) -> list[Curve]:

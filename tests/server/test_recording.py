@@ -31,7 +31,7 @@ PHANTOMS = ("effusion", "heart", "nodule")
 #: Cells on a side of the grid on which maps are compared by their means, and the tolerance as a share of the largest.
 COARSE, TOLERANCE = 4, 0.15
 PROGRAMS = {
-    "cxr_demo": ("", "predict", "explain", "benchmark", "deploy", "methods", "models"),
+    "cxr_demo": ("", "predict", "explain", "benchmark", "atlas", "deploy", "methods", "models"),
     "train": ("", "init", "audit", "split", "cache", "fit", "resume", "evaluate", "publish", "gate", "demo", "bench"),
 }
 

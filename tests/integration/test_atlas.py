@@ -1,0 +1,145 @@
+"""The atlas of a run's maps: a planted shortcut is its first cluster, means are aligned, bad input is named."""
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import torch
+from torch.nn import functional
+
+from cxr_demo import cli
+from cxr_demo.batch import atlas
+from cxr_demo.evaluation.regions import REGIONS
+from cxr_demo.films import phantom
+from cxr_demo.models import classifier, model_folder
+from cxr_demo.types import ModelSpec
+
+SIDE, EACH = 96, 48
+ARGUMENTS = {"growth_rate": 8, "block_config": (1, 1, 1, 1), "num_init_features": 16}
+OCCLUSION = ["--method", "occlusion", "--occlusion.window", "16", "--occlusion.stride", "8"]
+
+
+def drawn(nodule, letter, seed):
+    """A film (SIDE, SIDE) in [0, 1] of a patient a little aside, with a nodule in a lung or a letter in a corner."""
+    random = np.random.default_rng(seed)
+    film = phantom.draw("normal", SIDE).astype(np.float32) / 255
+    shift = np.array([[1, 0, random.uniform(-3, 3)], [0, 1, random.uniform(-3, 3)]])
+    film = cv2.warpAffine(film, shift, (SIDE, SIDE), borderMode=cv2.BORDER_REPLICATE)
+    if nodule:
+        y, x = np.mgrid[:SIDE, :SIDE]
+        row, column = random.uniform(30, 50), random.choice([random.uniform(24, 34), random.uniform(62, 72)])
+        film += 0.35 * np.exp(-((y - row) ** 2 + (x - column) ** 2) / (2 * 4.0**2))
+    if letter:
+        film[6:16, 8:11] = film[13:16, 8:15] = 1
+    return (film + random.normal(0, 0.04, film.shape)).clip(0, 1).astype(np.float32)
+
+
+def films_of(lettered):
+    """Films and their labels: a third has a nodule and is positive, a third a letter, and a third neither.
+
+    `lettered` is the label of films with a letter.
+    """
+    kinds = [(True, False, 1), (False, True, lettered), (False, False, 0)]
+    made = [(drawn(nodule, letter, 3 * i + k), label) for i in range(EACH) for k, (nodule, letter, label) in
+            enumerate(kinds)]  # fmt: skip
+    return np.stack([film for film, _ in made]), np.array([label for _, label in made], np.float32)
+
+
+def trained(films, targets, folder):
+    """A small network that learnt these labels, as a model folder."""
+    torch.manual_seed(0)
+    network = classifier.build("DenseNet", ARGUMENTS, 1).train()
+    optimiser = torch.optim.Adam(network.parameters(), 3e-3)
+    x, y = torch.from_numpy(films)[:, None] * 2048 - 1024, torch.from_numpy(targets)[:, None]
+    for epoch in range(30):
+        order = torch.from_numpy(np.random.default_rng(epoch).permutation(len(x)))
+        for rows in order.split(24):
+            optimiser.zero_grad()
+            functional.binary_cross_entropy_with_logits(network(x[rows]), y[rows]).backward()
+            optimiser.step()
+    spec = ModelSpec(name="Nodules", architecture="DenseNet", arguments=ARGUMENTS, labels=("Nodule",), size=SIDE,
+                     trained_on="Drawn films.", licence="Apache-2.0", thresholds=(0.5,))  # fmt: skip
+    model_folder.save(folder, spec, network.eval(), "# Nodules\n")
+    return folder
+
+
+def explained(tmp, lettered):
+    """The folder of maps of films by a model that learnt from them; letters decide if `lettered` is 1."""
+    films, targets = films_of(lettered)
+    (tmp / "films").mkdir()
+    for i, film in enumerate(films):
+        cv2.imwrite(str(tmp / "films" / f"{i:03}.png"), np.rint(film * 255).astype(np.uint8))
+    model = trained(films, targets, tmp / "model")
+    words = ["explain", str(tmp / "films"), "--model", str(model), "--many", *OCCLUSION, "--out", str(tmp / "out")]
+    assert cli.main(words) == 0
+    return tmp / "out"
+
+
+@pytest.fixture(scope="module")
+def shortcut(tmp_path_factory):
+    return explained(tmp_path_factory.mktemp("shortcut"), 1)
+
+
+def test_a_planted_shortcut_is_the_first_cluster(shortcut, capsys):
+    assert cli.main(["atlas", str(shortcut)]) == 0
+    assert capsys.readouterr().out.strip() == str(shortcut / "atlas.html")
+    found = json.loads((shortcut / "atlas.json").read_text())["findings"]["Nodule"]
+    first, *others = found["clusters"]
+    assert first["suspect"]
+    with_letter = {f"{i:03}.png" for i in range(1, 3 * EACH, 3)}
+    held = {Path(name).name for name in first["films"]}
+    assert len(held & with_letter) > 0.9 * len(with_letter)
+    assert len(held - with_letter) < 0.1 * len(held)
+    assert not any(other["suspect"] for other in others)
+    page = (shortcut / "atlas.html").read_text()
+    assert "Nodule: a shortcut?" in page
+    assert "<script" not in page
+
+
+def test_a_model_that_learnt_the_nodules_has_no_suspect_cluster(tmp_path):
+    out = explained(tmp_path, 0)
+    assert cli.main(["atlas", str(out)]) == 0
+    found = json.loads((out / "atlas.json").read_text())["findings"]["Nodule"]
+    assert found["above_cutoff"] > 0.8 * EACH
+    assert found["clusters"]
+    assert not any(part["suspect"] for part in found["clusters"])
+    assert found["evidence_above"]["lungs"] > 1.5 * json.loads((out / "atlas.json").read_text())["regions"]["lungs"]
+
+
+def test_shares_are_means_over_the_films(shortcut):
+    """The shares in the corners, computed again in pixels from the stored maps."""
+    found = atlas.build(shortcut).findings[0]
+    assert found.above + found.below == 3 * EACH
+    outer = np.abs(np.arange(SIDE) + 0.5 - SIDE / 2) > 0.3 * SIDE
+    above = {
+        row["file"]: bool(row["above_cutoff"]) for row in pq.read_table(shortcut / "predictions.parquet").to_pylist()
+    }
+    shares = {True: [], False: []}
+    for row in pq.read_table(shortcut / "maps.parquet").to_pylist():
+        strength = np.abs(np.load(shortcut / row["shard"])[row["array"]][row["position"]])
+        shares[above[row["file"]]].append(strength[np.ix_(outer, outer)].sum() / strength.sum())
+    corners = REGIONS.index("corners")
+    assert found.shares_above[corners] == pytest.approx(np.mean(shares[True]), abs=0.03)
+    assert found.shares_below[corners] == pytest.approx(np.mean(shares[False]), abs=0.03)
+    assert found.shares_above[corners] > 2 * found.shares_below[corners]
+
+
+def test_lungs_coincide_in_the_mean():
+    lungs = np.zeros((28, 28), bool)
+    lungs[5:18, 4:20] = True
+    mask = cv2.resize(lungs.astype(np.float32), (112, 112), interpolation=cv2.INTER_NEAREST)
+    moved = atlas._aligned(mask, lungs) > 0.5
+    rows, columns = np.flatnonzero(moved.any(1)), np.flatnonzero(moved.any(0))
+    place = np.array([columns[0], rows[0], columns[-1] + 1, rows[-1] + 1]) / 112
+    np.testing.assert_allclose(place, atlas.PLACE, atol=1.5 / 112)
+
+
+@pytest.mark.parametrize(
+    ("words", "says"), [([], "holds no maps of `explain --many`"), (["--method", "rise"], "has no maps of rise")]
+)
+def test_what_is_missing_is_said(shortcut, tmp_path, capsys, words, says):
+    assert cli.main(["atlas", str(shortcut if words else tmp_path), *words]) == 2
+    assert says in capsys.readouterr().err

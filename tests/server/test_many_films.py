@@ -1,0 +1,264 @@
+"""Predictions and maps of many films: real processes, killed, divided, and on a disk that fills up."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from cxr_demo import cli
+from cxr_demo.films import phantom
+from cxr_demo.types import NIH_FINDINGS
+from tests.support.disks import on_disk
+from tests.support.serving import save_model
+
+ROOT = Path(__file__).parents[2]
+ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1"}
+#: Methods and settings that are quick.
+COARSE = ["--method", "gradcam", "--method", "occlusion", "--occlusion.window", "48", "--occlusion.stride", "24"]
+TABLE, INDEX = "predictions.parquet", "maps.parquet"
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory) -> str:
+    return str(save_model(tmp_path_factory.mktemp("model")))
+
+
+@pytest.fixture(scope="module")
+def films(tmp_path_factory) -> Path:
+    """40 films in two folders, one of them damaged."""
+    folder = tmp_path_factory.mktemp("films")
+    drawn = phantom.draw("effusion", 96)
+    for i in range(40):
+        path = folder / ("a" if i % 2 else "b") / f"{i:02}.png"
+        path.parent.mkdir(exist_ok=True)
+        noise = np.random.default_rng(i).normal(0, 12, drawn.shape)
+        cv2.imwrite(str(path), (drawn + noise).clip(0, 255).astype(np.uint8))
+    (folder / "a" / "07.png").write_bytes((folder / "a" / "05.png").read_bytes()[:200])
+    return folder
+
+
+def command(films, model, out, *words):
+    """A command line that predicts, or explains if `words` ask for many films' maps."""
+    kind, settings = ("explain", COARSE) if "--many" in words else ("predict", [])
+    where = ["--model", model, "--out", str(out)]
+    return [sys.executable, "-m", "cxr_demo", kind, str(films), *where, *settings, *words]
+
+
+def status(films, model, out, *words):
+    return cli.main(command(films, model, out, *words)[3:])
+
+
+def run_alone(*words):
+    """The exit status of a process with one thread: with another number of threads maps differ in the last digits."""
+    return subprocess.run(words, cwd=ROOT, env=ONE_THREAD, check=False, capture_output=True).returncode
+
+
+def contents(out):
+    """The files that a run leaves for its user, by name."""
+    return {path.name: path.read_bytes() for path in out.iterdir() if path.suffix in (".parquet", ".npz")}
+
+
+@pytest.fixture(scope="module")
+def whole(films, model, tmp_path_factory) -> Path:
+    """The table of a run that was not interrupted."""
+    out = tmp_path_factory.mktemp("whole")
+    assert status(films, model, out) == 1, "one film is damaged"
+    return out / TABLE
+
+
+def test_a_row_is_what_predict_says_of_the_film_alone(films, model, whole, capsys):
+    rows = pq.read_table(whole).to_pylist()
+    assert [row["file"] for row in rows] == sorted(str(path) for path in films.rglob("*.png"))
+    for row in (rows[0], rows[11], rows[-1]):
+        cli.main(["predict", row["file"], "--model", model, "--json"])
+        said = json.loads(capsys.readouterr().out)
+        assert (row["sha256"], row["model"], row["warnings"]) == (said["sha256"], said["model"], said["warnings"])
+        for label, probability, logit in zip(said["labels"], said["probabilities"], said["logits"], strict=True):
+            assert row[label] == pytest.approx(probability, abs=1e-5)
+            assert row[f"{label}_logit"] == pytest.approx(logit, abs=1e-4)
+
+
+def test_a_film_that_fails_is_a_row_with_its_sentence(films, whole):
+    failed = [row for row in pq.read_table(whole).to_pylist() if row["error"]]
+    assert [row["file"] for row in failed] == [str(films / "a" / "07.png")]
+    assert "07.png" in failed[0]["error"]
+    assert failed[0]["sha256"] is None
+
+
+@pytest.mark.parametrize("words", [[], ["--many"]], ids=["predict", "explain"])
+def test_a_run_that_is_killed_again_and_again_ends_with_the_same_files(films, model, whole, explained, tmp_path, words):
+    for _ in range(10):
+        running = subprocess.Popen(
+            command(films, model, tmp_path, *words), cwd=ROOT, env=ONE_THREAD, stderr=subprocess.DEVNULL
+        )
+        wait_for(tmp_path / f"{'maps' if words else 'predictions'}-1-of-1.sqlite")
+        time.sleep(float(np.random.default_rng().uniform(0, 0.5)))
+        running.send_signal(signal.SIGKILL)
+        running.wait()
+    assert run_alone(*command(films, model, tmp_path, *words)) == 1
+    assert contents(tmp_path) == contents(explained if words else whole.parent)
+
+
+def wait_for(path):
+    end = time.monotonic() + 60
+    while not path.exists():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def test_parts_in_any_order_make_the_same_table(films, model, whole, tmp_path, capsys):
+    for part in ("3/3", "1/3", "2/3"):
+        assert not (tmp_path / TABLE).exists()
+        assert status(films, model, tmp_path, "--shard", part) in (0, 1)
+    assert (tmp_path / TABLE).read_bytes() == whole.read_bytes()
+    assert "belong to other parts" in capsys.readouterr().err
+
+
+def test_a_finished_run_reads_no_film_again(films, model, whole, tmp_path, monkeypatch):
+    assert status(films, model, tmp_path) == 1
+    monkeypatch.setattr("cxr_demo.films.image.read", None)
+    assert status(films, model, tmp_path) == 1
+    assert (tmp_path / TABLE).read_bytes() == whole.read_bytes()
+
+
+def test_results_of_another_plan_are_refused(films, model, tmp_path, capsys):
+    assert status(films, model, tmp_path, "--limit", "3") == 0
+    assert pq.read_table(tmp_path / TABLE).num_rows == 3
+    assert status(films, model, tmp_path, "--limit", "3", "--correct") == 2
+    assert "another run" in capsys.readouterr().err
+
+
+def test_a_full_disk_is_said_and_loses_nothing(films, model, whole, tmp_path):
+    out = tmp_path / "disk" / "out"
+    full = [*on_disk(tmp_path / "disk", 60), *command(films, model, out)]
+    done = subprocess.run(full, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode in (1, 2)
+    assert "full" in done.stderr or "No space" in done.stderr
+
+
+@pytest.fixture(scope="module")
+def explained(films, model, tmp_path_factory) -> Path:
+    """The folder of maps of a run that was not interrupted."""
+    out = tmp_path_factory.mktemp("explained")
+    assert run_alone(*command(films, model, out, "--many")) == 1, "one film is damaged"
+    return out
+
+
+def test_maps_and_measures_are_those_of_explain_for_the_film_alone(films, model, explained, tmp_path, capsys):
+    index = pq.read_table(explained / INDEX).to_pylist()
+    assert len(index) == 39 * 2 * 14
+    for name in ("b/00.png", "b/34.png"):
+        film = films / name
+        assert cli.main(["explain", str(film), "--model", model, "--out", str(tmp_path), *COARSE]) == 0
+        folder = tmp_path / film.stem
+        told = json.loads((folder / "result.json").read_text())
+        alone = np.load(folder / "maps.npz")
+        rows = [row for row in index if row["file"] == str(film)]
+        assert [(row["method"], row["finding"]) for row in rows] == [
+            (key, label) for key in ("gradcam", "occlusion") for label in told["labels"]
+        ]
+        for row in rows:
+            i = row["position"]
+            found = np.load(explained / row["shard"])[row["array"]][i]
+            np.testing.assert_allclose(found, alone[row["method"]][i], atol=1e-6)
+            done = told["methods"][row["method"]]
+            assert row["unit"] == done["unit"]
+            assert row["outside_lungs"] == pytest.approx(done["trust"]["outside_lungs"][i], abs=1e-4)
+            assert row["at_border"] == pytest.approx(done["trust"]["at_border"][i], abs=1e-4)
+            assert row["verdict"] is None
+            if row["method"] == "occlusion":
+                assert row["error_share"] == pytest.approx(done["error_share"][i], abs=1e-4)
+
+
+def test_beside_the_maps_lie_the_predictions(whole, explained):
+    one, other = pq.read_table(whole).to_pylist(), pq.read_table(explained / TABLE).to_pylist()
+    for a, b in zip(one, other, strict=True):
+        assert {n: v for n, v in a.items() if not isinstance(v, float)} == {
+            n: v for n, v in b.items() if not isinstance(v, float)
+        }
+        assert [v for v in a.values() if isinstance(v, float)] == pytest.approx(
+            [v for v in b.values() if isinstance(v, float)], abs=1e-4
+        )
+    assert any(row["above_cutoff"] for row in one)
+    for row in one:
+        thresholds = np.linspace(0.2, 0.8, 14)
+        expected = [n for n, t in zip(NIH_FINDINGS, thresholds, strict=True) if row[n] is not None and row[n] >= t]
+        assert row["above_cutoff"] == expected
+
+
+def test_maps_of_parts_in_any_order_are_the_same(films, model, explained, tmp_path):
+    for part in ("2/2", "1/2"):
+        assert not (tmp_path / INDEX).exists()
+        assert run_alone(*command(films, model, tmp_path, "--many", "--shard", part)) in (0, 1)
+    assert contents(tmp_path) == contents(explained)
+
+
+def test_processes_that_torchrun_starts_divide_the_films(films, model, explained, tmp_path):
+    words = [*command(films, model, tmp_path, "--many")[1:]]
+    together = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", *words]
+    assert run_alone(*together) == 1
+    assert contents(tmp_path) == contents(explained)
+    assert {path.name for path in tmp_path.glob("*.sqlite")} == {"maps-1-of-2.sqlite", "maps-2-of-2.sqlite"}
+
+
+def test_a_file_of_maps_that_was_joined_before_a_kill_stays_whole(films, model, explained, tmp_path):
+    """The moment between the new file and the end of the single ones, of which some are left."""
+    shutil.copytree(explained, tmp_path, dirs_exist_ok=True)
+    with np.load(tmp_path / "maps-00001.npz") as joined:
+        single = {name: joined[name] for name in joined if name.startswith("03-")}
+    np.savez(tmp_path / "unfinished" / "000019.npz", **single)
+    assert status(films, model, tmp_path, "--many") == 1
+    assert contents(tmp_path) == contents(explained)
+    assert not list((tmp_path / "unfinished").iterdir())
+
+
+def test_tested_maps_have_the_verdict_of_explain(films, model, tmp_path, capsys):
+    film = films / "b" / "02.png"
+    assert status(film, model, tmp_path / "many", "--many", "--tested") == 0
+    assert cli.main(["explain", str(film), "--model", model, "--out", str(tmp_path / "one"), *COARSE]) == 0
+    told = json.loads((tmp_path / "one" / "02" / "result.json").read_text())["methods"]
+    for row in pq.read_table(tmp_path / "many" / INDEX).to_pylist():
+        trust, i = told[row["method"]]["trust"], row["position"]
+        assert row["verdict"] == trust["verdict"][i]
+        assert row["stability"] == pytest.approx(trust["stability"][i], abs=1e-4)
+        assert row["faithfulness"] == pytest.approx(
+            trust["covers"][trust["cover"][i]]["faithfulness"][i], abs=1e-4, nan_ok=True
+        )
+
+
+def test_maps_of_other_methods_or_films_are_refused(films, model, explained, tmp_path, capsys):
+    for words in (["--tested"], ["--limit", "3"], ["--method", "lime"]):
+        assert status(films, model, explained, "--many", *words) == 2
+        assert "another run" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--many", "--label", "Mass"], "which --many does not draw"),
+        (["--many", "--shard", "0/3"], "--shard 0/3 should be I/N"),
+        (["--shard", "9/3"], "--shard 9/3 should be I/N"),
+        (["--limit", "0"], "--limit must be at least 1"),
+        (["--json"], "leave out one of them"),
+    ],
+)
+def test_what_is_wrong_is_said(films, model, tmp_path, capsys, words, says):
+    assert status(films, model, tmp_path, *words) == 2
+    assert says in capsys.readouterr().err
+
+
+def test_without_pyarrow_it_is_named_before_any_film_is_read(films, model, tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
+    monkeypatch.setattr("cxr_demo.imports._IMPORTED", {})
+    assert status(films, model, tmp_path) == 2
+    assert "pip install pyarrow" in capsys.readouterr().err
