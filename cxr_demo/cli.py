@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 CANNOT_START = (ModelError, BadSetting, UnknownLabel, DataError)
 #: Commands that accept method settings as flags.
 WITH_SETTINGS = ("explain", "benchmark")
-#: What holds of runs over many films.
+#: The end of a sentence on runs over many films.
 RESUMES = "a run that was cut off goes on where it was; `torchrun` divides it among processes."
 
 
@@ -89,7 +89,10 @@ def _parser() -> argparse.ArgumentParser:
     for sub, many in ((predict, "--out"), (explain, "--many")):
         sub.add_argument("--limit", type=int, metavar="N", help=f"with {many}: only the first N films")
         sub.add_argument("--shard", metavar="I/N", help=f"with {many}: only part I of N, counted from 1")
-        sub.add_argument("files", nargs="+", type=Path, metavar="FILE", help="a film, or a folder or archive of films")
+        sub.add_argument(
+            "files", nargs="+", type=Path, metavar="FILE", help="a film, or a folder, archive or table of films"
+        )
+        table_columns.add_columns(sub)
         sub.add_argument("--model", metavar="NAME", help="default: CXR_MODEL, or else bundled:nih14")
         sub.add_argument(
             "--correct", action="store_true", help="first crop, turn or invert films that look as if they need it"
@@ -110,7 +113,7 @@ def _parser() -> argparse.ArgumentParser:
     bench.add_argument(
         "--permuted", type=int, default=50, metavar="N", help="films explained with permuted weights too"
     )
-    atlas = command("atlas", _atlas, "What a model looks at over many films, as one page: shortcuts it may take.")
+    atlas = command("atlas", _atlas, "A page on many films' maps: means, places of the evidence, possible shortcuts.")
     atlas.add_argument("folder", type=Path, metavar="DIR", help="where `explain --many` wrote maps")
     atlas.add_argument("--method", metavar="KEY", help="default: the first in the folder")
     deploy = command("deploy", _deploy, "Make or update a Hugging Face Space of this page.")
@@ -138,16 +141,20 @@ def _settings(rest: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def _films(given: Sequence[Path]) -> tuple[list[FilmFile], dict[Path, int]]:
-    """The films in the given files, folders and archives, and how many other files each folder or archive holds.
+def _films(given: Sequence[Path], columns: Mapping[str, str]) -> tuple[list[FilmFile], dict[Path, int]]:
+    """The films in the given files, folders, archives and tables, and the number of other files of each but a table.
 
     An archive that cannot be opened stands among the films, so that reading it names the reason.
     """
-    from cxr_demo.films import archives
+    from cxr_demo import tables
+    from cxr_demo.films import archives, label_tables
 
     films: list[FilmFile] = []
     others: dict[Path, int] = {}
     for path in given:
+        if path.suffix.lower() in tables.SUFFIXES:
+            films += map(archives.FilmFile, label_tables.files_of(path, columns))
+            continue
         try:
             found = archives.search(path)
         except UnreadableImage:
@@ -157,14 +164,14 @@ def _films(given: Sequence[Path]) -> tuple[list[FilmFile], dict[Path, int]]:
     return films, others
 
 
-def _listed(paths: Sequence[Path]) -> list[FilmFile]:
+def _listed(arguments: argparse.Namespace) -> list[FilmFile]:
     """The films of the given paths; stderr counts other files, and says so if there is no film."""
-    films, others = _films(paths)
+    films, others = _films(arguments.files, table_columns.pairs(arguments.columns))
     for folder, count in others.items():
         if count:
             _complain(f"{folder}: {count} other {'file was' if count == 1 else 'files were'} passed over.")
     if not films:
-        _complain(f"There is no film in {', '.join(map(str, paths))}.")
+        _complain(f"There is no film in {', '.join(map(str, arguments.files))}.")
     return films
 
 
@@ -174,7 +181,9 @@ def _processes() -> tuple[int, int]:
 
 
 def _each(
-    paths: Sequence[Path], work: Callable[[Path, Radiograph, str], None], put_right: Callable[[Radiograph], Radiograph]
+    arguments: argparse.Namespace,
+    work: Callable[[Path, Radiograph, str], None],
+    put_right: Callable[[Radiograph], Radiograph],
 ) -> int:
     """Read and correct each film and pass it to `work` with a name for its results; stderr names each file that failed.
 
@@ -182,7 +191,7 @@ def _each(
     """
     from cxr_demo.films import image
 
-    films = _listed(paths)
+    films = _listed(arguments)
     if not films:
         return 2
     failed = 0
@@ -232,14 +241,14 @@ def _predict(arguments: argparse.Namespace) -> int:
         else:
             print(_table(path, prediction), flush=True)
 
-    return _each(arguments.files, work, partial(_put_right, look=arguments.correct))
+    return _each(arguments, work, partial(_put_right, look=arguments.correct))
 
 
 def _predict_many(arguments: argparse.Namespace) -> int:
     """Predict the films of one part of a run into the table of `--out`, and print its path."""
     if arguments.json:
         raise BadSetting("--json prints, and --out writes a table; leave out one of them.")
-    _part(arguments)
+    _part(arguments)  # before torch is imported, so that a wrong --shard fails at once
 
     from cxr_demo.batch import predict, tables
 
@@ -249,8 +258,10 @@ def _predict_many(arguments: argparse.Namespace) -> int:
 def _explain_many(arguments: argparse.Namespace, methods: Sequence[Method]) -> int:
     """Explain the films of one part of a run into files of `--out`, and print the path of their index."""
     if arguments.label or arguments.against or arguments.source:
-        raise BadSetting("--label, --against and --from belong to pictures, which --many does not draw.")
-    _part(arguments)
+        raise BadSetting(
+            "With --many there are no pictures and nothing is repeated; leave out --label, --against, --from."
+        )
+    _part(arguments)  # before torch is imported, so that a wrong --shard fails at once
 
     from cxr_demo.batch import explain, tables
 
@@ -258,12 +269,12 @@ def _explain_many(arguments: argparse.Namespace, methods: Sequence[Method]) -> i
 
 
 def _many(arguments: argparse.Namespace, work: Callable[..., bool], table: str) -> int:
-    """Do the work of one part of a run over many films, and print the path of its table."""
+    """Do the work of one part of a run over many films, and print the path of its table if all parts are done."""
     from cxr_demo.batch.films import Part
     from cxr_demo.models import registry
 
     model = registry.load(arguments.model)
-    films = list(dict.fromkeys(_listed(arguments.files)))[: arguments.limit]
+    films = list(dict.fromkeys(_listed(arguments)))[: arguments.limit]
     if not films:
         return 2
     _make(arguments.out)
@@ -272,7 +283,8 @@ def _many(arguments: argparse.Namespace, work: Callable[..., bool], table: str) 
         model=model, files=films, out=arguments.out, part=part, plan=plan,
         put_right=partial(_put_right, look=arguments.correct), say=_complain,
     )  # fmt: skip
-    print(arguments.out / table, flush=True)
+    if (arguments.out / table).exists():  # the part that ends last writes it
+        print(arguments.out / table, flush=True)
     return 0 if complete else 1
 
 
@@ -354,7 +366,7 @@ def _explain(arguments: argparse.Namespace) -> int:
         print(folder, flush=True)
 
     correction, boxes = (recipe["correction"], recipe["boxes"]) if recipe else (None, ())
-    return _each(arguments.files, work, partial(_put_right, look=arguments.correct, correction=correction))
+    return _each(arguments, work, partial(_put_right, look=arguments.correct, correction=correction))
 
 
 def _check_difference(chosen: Sequence[Method], labels: Sequence[str], against: str) -> None:
@@ -476,7 +488,7 @@ def _atlas(arguments: argparse.Namespace) -> int:
     """Write the atlas of a folder of maps; prints the path of its page."""
     from cxr_demo.batch import atlas, atlas_page
 
-    print(atlas_page.write(atlas.build(arguments.folder, arguments.method), arguments.folder), flush=True)
+    print(atlas_page.write(atlas.build(arguments.folder, arguments.method, _complain), arguments.folder), flush=True)
     return 0
 
 

@@ -1,4 +1,4 @@
-"""Read CSV tables as spreadsheets and databases write them: any encoding, any separator, one line per row or more."""
+"""Read tables: CSV as spreadsheets and databases write it, in any encoding and with any separator, and parquet."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import codecs
 import csv
 import io
 import itertools
-from typing import TYPE_CHECKING
+import json
+from typing import TYPE_CHECKING, Any
 
-from cxr_demo.errors import DataError
+from cxr_demo.errors import BadSetting, DataError
+from cxr_demo.imports import import_library
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,6 +21,10 @@ SEPARATORS = ",;\t|"
 #: Encodings by the byte order mark of a file's beginning; without one a table is UTF-8, or else Windows-1252.
 MARKED = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 
+#: How names of tables end.
+PARQUET = ".parquet"
+SUFFIXES = (".csv", ".tsv", PARQUET)
+
 Row = dict[str, str]
 
 
@@ -27,8 +33,11 @@ def read(path: Path) -> tuple[list[str], Iterator[tuple[int, Row]]]:
 
     Rows without any text are passed over. DataError, which names the line, for a file that cannot be read, a column
     named twice, a row longer than the header, and a quote that is never closed. Cells that are missing at the end of a
-    row, where spreadsheets leave out separators, are empty.
+    row, where spreadsheets leave out separators, are empty. The rows of parquet are counted from 1; BadSetting if
+    pyarrow is not installed.
     """
+    if path.suffix.lower() == PARQUET:
+        return _parquet(path)
     try:
         text = _decoded(path.read_bytes())
     except OSError as error:
@@ -45,6 +54,37 @@ def read(path: Path) -> tuple[list[str], Iterator[tuple[int, Row]]]:
         if name and names.count(name) > 1:
             raise DataError(f"{path} has {names.count(name)} columns named {name}; rename or remove all but one.")
     return names, _rows(path, names, lines)
+
+
+def pyarrow() -> Any:
+    """The library of parquet; BadSetting if it is not installed."""
+    try:
+        import_library("pyarrow.parquet")
+        return import_library("pyarrow")
+    except ImportError:
+        raise BadSetting("Parquet needs pyarrow: pip install pyarrow.") from None
+
+
+def _parquet(path: Path) -> tuple[list[str], Iterator[tuple[int, Row]]]:
+    """As `read`, of a parquet file."""
+    pa = pyarrow()
+    try:
+        table = pa.parquet.read_table(path)
+    except (OSError, pa.ArrowException) as error:
+        raise DataError(f"{path} cannot be read as a table: {error}.") from None
+    rows = (row for batch in table.to_batches() for row in batch.to_pylist())
+    return table.column_names, (
+        (line, {name: _text(value) for name, value in row.items()}) for line, row in enumerate(rows, 1)
+    )
+
+
+def _text(value: Any) -> str:
+    """The cell of a CSV table with a value of parquet."""
+    if value is None or value != value:  # nan
+        return ""
+    if isinstance(value, bool):
+        return str(int(value))
+    return json.dumps(value, default=str) if isinstance(value, list | dict) else str(value)
 
 
 def _rows(path: Path, names: list[str], lines: Iterator[tuple[int, list[str]]]) -> Iterator[tuple[int, Row]]:

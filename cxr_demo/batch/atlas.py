@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
+import zlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
 from cxr_demo.batch import tables
 from cxr_demo.batch.explain import LUNGS, VIEW
+from cxr_demo.batch.films import Progress
 from cxr_demo.errors import BadSetting, DataError
 from cxr_demo.evaluation.clusters import clusters
+from cxr_demo.evaluation.covering import GRID
 from cxr_demo.evaluation.regions import REGIONS, regions, shares
 from cxr_demo.films import image
 from cxr_demo.films.phantom import RIGHT_LUNG
+from cxr_demo.tables import pyarrow
 from cxr_demo.types import Unit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
-#: Cells along a side to which maps are reduced, and side in pixels of the pictures.
-GRID, SIDE = 28, 168
+#: Side in pixels of the pictures.
+SIDE = 168
 #: Most maps of a finding that are divided into clusters, spread evenly over its films.
 CLUSTERED = 1000
 #: Films shown of each finding and cluster.
@@ -39,8 +45,8 @@ class Film:
     """A film of a run: its name, where its maps lie, and its findings at or above their cut-off."""
 
     name: str
-    shard: str
-    number: str  # the part of its arrays' names before the method
+    archive: str  # the file that holds its maps
+    number: str  # the beginning of its arrays' names there
     above: frozenset[str]
 
 
@@ -78,8 +84,11 @@ class FindingAtlas:
     mean_below: Picture | None
     shares_above: np.ndarray  # (R,) mean share of the evidence in each of REGIONS; nan without films
     shares_below: np.ndarray
+    areas_above: np.ndarray  # (R,) mean share of the film that each of REGIONS covers, on the same films
+    areas_below: np.ndarray
     outside: tuple[tuple[str, float, Picture], ...]  # films above with the largest share of evidence outside the chest
-    clusters: tuple[Cluster, ...]  # of films above, the most suspect first
+    examined: int  # films above whose maps were divided into clusters
+    clusters: tuple[Cluster, ...]  # the most suspect first
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,29 +99,40 @@ class Atlas:
     unit: Unit
     model: str
     films: int
-    areas: np.ndarray  # (R,) mean share of the film that each of REGIONS covers
     findings: tuple[FindingAtlas, ...]
 
 
-def build(folder: Path, method: str | None = None) -> Atlas:
+def build(folder: Path, method: str | None = None, say: Callable[[str], None] = print) -> Atlas:
     """The atlas of the maps that `explain --many` wrote to a folder; by default of the first method there.
 
-    DataError if the folder holds no such maps, BadSetting if none are of this method.
+    Passes progress to `say`. DataError if the folder holds no such maps or lacks some, BadSetting if none are of this
+    method.
     """
-    found = _films(folder, method)
-    return _Reading(folder, *found).atlas()
+    return _Reading(_run_in(folder, method), say).atlas()
 
 
-def _films(folder: Path, method: str | None) -> tuple[str, Mapping[str, Any], Sequence[str], list[Film]]:
-    """The method, the facts of a run, its findings, and its films that have maps."""
-    pq = tables.pyarrow().parquet
+@dataclass(frozen=True, eq=False)
+class _Run:
+    """What `explain --many` left in a folder, of one method."""
+
+    folder: Path
+    method: str
+    unit: Unit
+    model: str
+    labels: Sequence[str]
+    films: Sequence[Film]  # those that have maps
+
+
+def _run_in(folder: Path, method: str | None) -> _Run:
+    """The run in a folder; errors as in `build`."""
+    pq = pyarrow().parquet
     try:
-        index = pq.read_table(
-            folder / tables.MAPS, columns=["file", "method", "shard", "array", "unit"], filters=[("position", "=", 0)]
-        ).to_pylist()
-        predictions = pq.read_table(folder / tables.PREDICTIONS, columns=["file", "model", "above_cutoff"]).to_pylist()
-        columns = pq.read_schema(folder / tables.PREDICTIONS).names
-    except (OSError, tables.pyarrow().ArrowException) as error:
+        schema = pq.read_schema(folder / tables.MAPS)
+        index = pq.read_table(folder / tables.MAPS, columns=["file", "method", "finding", "archive", "array", "unit"],
+                              filters=[("position", "=", 0)]).to_pylist()  # fmt: skip
+        rows = pq.read_table(folder / tables.FILMS, columns=["file", "above_cutoff"]).to_pylist()
+        columns = pq.read_schema(folder / tables.FILMS).names
+    except (OSError, pyarrow().ArrowException) as error:
         raise DataError(f"{folder} holds no maps of `explain --many` that can be read ({error}).") from None
     known = list(dict.fromkeys(row["method"] for row in index))
     if not known:
@@ -120,53 +140,53 @@ def _films(folder: Path, method: str | None) -> tuple[str, Mapping[str, Any], Se
     if method is not None and method not in known:
         raise BadSetting(f"{folder} has no maps of {method}, but of {', '.join(known)}.")
     key = method or known[0]
-    rows = [row for row in index if row["method"] == key]
-    told = {row["file"]: row for row in predictions}
+    above = {row["file"]: frozenset(row["above_cutoff"]) for row in rows}
     films = [
-        Film(row["file"], row["shard"], row["array"].removesuffix(key), frozenset(told[row["file"]]["above_cutoff"]))
-        for row in rows
+        Film(row["file"], row["archive"], row["array"].removesuffix(key), above[row["file"]])
+        for row in index
+        if row["method"] == key
     ]
     labels = [name.removesuffix("_logit") for name in columns if name.endswith("_logit")]
-    return key, {"unit": Unit(rows[0]["unit"]), "model": told[rows[0]["file"]]["model"]}, labels, films
+    model = (schema.metadata or {}).get(tables.MODEL, b"").decode()
+    return _Run(folder, key, Unit(index[0]["unit"]), model, labels, films)
 
 
 class _Reading:
-    """One reading of all maps of a method, and a second one of the films that are shown."""
+    """One reading of all maps of a run, and a second one of the films that are shown."""
 
-    def __init__(
-        self, folder: Path, method: str, told: Mapping[str, Any], labels: Sequence[str], films: Sequence[Film]
-    ) -> None:
-        self.folder, self.method, self.told, self.labels, self.films = folder, method, told, labels, films
-        self.above = np.array([[label in film.above for label in labels] for film in films])
-        self.shares = np.full((len(films), len(labels), len(REGIONS)), np.nan, np.float32)
-        self.areas = np.zeros(len(REGIONS))
+    def __init__(self, run: _Run, say: Callable[[str], None]) -> None:
+        self.run, self.films, self.say = run, run.films, say
+        labels = run.labels
+        self.above = np.array([[label in film.above for label in labels] for film in self.films])
+        self.shares = np.full((len(self.films), len(labels), len(REGIONS)), np.nan, np.float32)
+        self.areas = np.zeros((len(self.films), len(REGIONS)), np.float32)
         self.maps = np.zeros((2, len(labels), GRID, GRID))  # sums of aligned maps of films below, above
         self.views: np.ndarray | None = None  # sums of aligned films (2, L, S, S)
-        self.chosen = [_spread(np.flatnonzero(column), CLUSTERED) for column in self.above.T]
-        self.kept = [np.zeros((len(rows), GRID, GRID), np.float32) for rows in self.chosen]
-        self.outside_chest = np.zeros((len(films), GRID, GRID), bool)
+        self.examined = [_spread(np.flatnonzero(column), CLUSTERED) for column in self.above.T]
+        self.kept = [np.zeros((len(rows), GRID, GRID), np.float32) for rows in self.examined]
+        self.outside = np.zeros((len(self.films), GRID, GRID), bool)  # the chest
 
     def atlas(self) -> Atlas:
-        place: list[dict[int, int]] = [{int(row): k for k, row in enumerate(rows)} for rows in self.chosen]
+        place: list[dict[int, int]] = [{int(row): k for k, row in enumerate(rows)} for rows in self.examined]
+        progress = Progress(len(self.films), self.say)
         for n, (view, lungs, values) in enumerate(self._read(range(len(self.films)))):
             maps = image.by_area(values, GRID)
             where = regions(view, lungs)
             self.shares[n] = [shares(one, where) for one in maps]
-            self.areas += [where[name].mean() for name in REGIONS]
-            self.outside_chest[n] = where["chest"] == 0
+            self.areas[n] = [where[name].mean() for name in REGIONS]
+            self.outside[n] = where["chest"] == 0
             for k, rows in enumerate(place):
                 if n in rows:
                     self.kept[k][rows[n]] = maps[k]
-            moved = np.stack([_aligned(one, lungs) for one in maps])
             film = _aligned(view, lungs)
             if self.views is None:
-                self.views = np.zeros((2, len(self.labels), *film.shape), np.float32)
+                self.views = np.zeros((2, len(maps), *film.shape), np.float32)
             for k, above in enumerate(self.above[n].astype(int)):
-                self.maps[above, k] += moved[k]
+                self.maps[above, k] += _aligned(maps[k], lungs)
                 self.views[above, k] += film
-        findings = tuple(self._finding(k) for k in range(len(self.labels)))
-        return Atlas(self.method, self.told["unit"], self.told["model"], len(self.films),
-                     self.areas / len(self.films), findings)  # fmt: skip
+            progress.add(1)
+        findings = tuple(self._finding(k) for k in range(len(self.run.labels)))
+        return Atlas(self.run.method, self.run.unit, self.run.model, len(self.films), findings)
 
     def _finding(self, k: int) -> FindingAtlas:
         above = self.above[:, k]
@@ -175,16 +195,19 @@ class _Reading:
         worst = worst[np.argsort(-outside[worst], kind="stable")][:SHOWN].tolist()
         pictures = self._pictures(worst, k)
         return FindingAtlas(
-            finding=self.labels[k],
+            finding=self.run.labels[k],
             above=int(above.sum()),
             below=int((~above).sum()),
             mean_above=self._mean(1, k, int(above.sum())),
             mean_below=self._mean(0, k, int((~above).sum())),
             shares_above=_mean(self.shares[above, k]),
             shares_below=_mean(self.shares[~above, k]),
+            areas_above=_mean(self.areas[above]),
+            areas_below=_mean(self.areas[~above]),
             outside=tuple(
                 (self.films[n].name, float(outside[n]), picture) for n, picture in zip(worst, pictures, strict=True)
             ),
+            examined=len(self.examined[k]),
             clusters=tuple(sorted(self._clusters(k), key=lambda cluster: (-cluster.suspect, -cluster.spot))),
         )
 
@@ -196,7 +219,7 @@ class _Reading:
     def _clusters(self, k: int) -> Iterator[Cluster]:
         """The clusters of a finding's maps, with the maps that are most like the cluster's mean."""
         for members in clusters(self.kept[k]).members:
-            rows = self.chosen[k][members]
+            rows = self.examined[k][members]
             maps = self.kept[k][members]
             evidence = np.maximum(maps, 0) / np.abs(maps).sum((1, 2), keepdims=True)
             mean = evidence.mean(0)
@@ -205,7 +228,7 @@ class _Reading:
             films = np.mean([picture.film for picture in pictures], 0)
             yield Cluster(
                 films=tuple(self.films[n].name for n in rows),
-                spot=_spot(mean, self.outside_chest[rows].mean(0)),
+                spot=_spot((evidence * self.outside[rows]).mean(0)),
                 mean=Picture(films, maps.mean(0)),
                 shown=tuple((self.films[n].name, picture) for n, picture in zip(typical, pictures, strict=True)),
             )
@@ -214,28 +237,26 @@ class _Reading:
         return [Picture(view, image.by_area(values[k][None], GRID)[0]) for view, _, values in self._read(rows)]
 
     def _read(self, rows: Iterable[int]) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-        """The views (S, S) in [0, 1], lungs (G, G) and maps (L, S, S) of films, in the order of `rows`."""
-        name, arrays = "", None
+        """The views (S, S) in [0, 1], lungs (G, G) and maps (L, S, S) of films, in the order of `rows`.
+
+        DataError if a file of maps is missing or damaged.
+        """
+        name, arrays = "", {}
         for n in rows:
             film = self.films[n]
-            if film.shard != name:
-                name, arrays = film.shard, _opened(self.folder / film.shard)
-            assert arrays is not None
-            view, lungs = arrays[film.number + VIEW], arrays[film.number + LUNGS]
-            yield view.astype(np.float32) / 255, lungs, arrays[film.number + self.method]
-
-
-def _opened(path: Path) -> Mapping[str, np.ndarray]:
-    """The arrays of a file of maps, each read when it is asked for; DataError if it cannot be opened."""
-    try:
-        found: Mapping[str, np.ndarray] = np.load(path)
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path} cannot be read ({error}): explain its films again.") from None
-    return found
+            path = self.run.folder / film.archive
+            try:
+                if film.archive != name:
+                    # numpy leaves a damaged file open
+                    name, arrays = film.archive, np.load(io.BytesIO(path.read_bytes()))
+                view, lungs, values = (arrays[film.number + part] for part in (VIEW, LUNGS, self.run.method))
+            except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+                raise DataError(f"{path} cannot be read ({error}). Delete it and explain the films again.") from None
+            yield view.astype(np.float32) / 255, lungs, values
 
 
 def _aligned(values: np.ndarray, lungs: np.ndarray) -> np.ndarray:
-    """An image (n, n) stretched and shifted so that the lungs (G, G) lie at PLACE; what is outside repeats the edge."""
+    """An image (n, n) stretched and shifted so that the lungs (G, G) lie at PLACE; its edge is repeated beyond it."""
     rows, columns = np.flatnonzero(lungs.any(1)), np.flatnonzero(lungs.any(0))
     if not len(rows):
         return values.astype(np.float32)
@@ -251,14 +272,14 @@ def _aligned(values: np.ndarray, lungs: np.ndarray) -> np.ndarray:
     return found
 
 
-def _spot(evidence: np.ndarray, outside: np.ndarray) -> float:
-    """The largest sum of evidence (G, G) outside the chest in a square of SPOT of the side.
-
-    `outside` (G, G) is the share of the films in which a cell lies outside the chest.
-    """
-    width = 2 * round(SPOT * len(evidence) / 2) + 1
-    beside = (evidence * outside).astype(np.float64)
-    return float(cv2.boxFilter(beside, -1, (width, width), normalize=False, borderType=cv2.BORDER_CONSTANT).max())
+def _spot(evidence: np.ndarray) -> float:
+    """The largest sum of evidence (G, G) in a square of SPOT of the side."""
+    width = round(SPOT * len(evidence))
+    return float(
+        cv2.boxFilter(
+            evidence.astype(np.float64), -1, (width, width), normalize=False, borderType=cv2.BORDER_CONSTANT
+        ).max()
+    )
 
 
 def _mean(values: np.ndarray) -> np.ndarray:

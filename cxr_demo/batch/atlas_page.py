@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
-from cxr_demo.batch.atlas import CLUSTERED, FEWEST, SHARED, SIDE
-from cxr_demo.evaluation.regions import REGIONS
+from cxr_demo.batch.atlas import FEWEST, SHARED, SIDE, SPOT
+from cxr_demo.evaluation import metrics
+from cxr_demo.evaluation.regions import CORNER, REGIONS
 from cxr_demo.files import write_whole
 from cxr_demo.output import render, report
 
@@ -39,12 +40,14 @@ def fields(atlas: Atlas) -> dict[str, Any]:
         "method": atlas.method,
         "model": atlas.model,
         "films": atlas.films,
-        "regions": {name: _rounded(area) for name, area in zip(REGIONS, atlas.areas, strict=True)},
         "findings": {
             one.finding: {
                 "above_cutoff": one.above,
                 "evidence_above": _by_region(one.shares_above),
+                "area_above": _by_region(one.areas_above),
                 "evidence_below": _by_region(one.shares_below),
+                "area_below": _by_region(one.areas_below),
+                "examined": one.examined,
                 "clusters": [
                     {"films": list(part.films), "spot": _rounded(part.spot), "suspect": part.suspect}
                     for part in one.clusters
@@ -68,11 +71,14 @@ def page(atlas: Atlas) -> str:
     ordered = sorted(atlas.findings, key=lambda one: (-sum(part.suspect for part in one.clusters), -one.above))
     suspects = [(one, part) for one in ordered for part in one.clusters if part.suspect]
     return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
-        title=_escape(f"What {_short(atlas.model)} looks at"),
+        title=_escape(f"Atlas of {_short(atlas.model) if Path(atlas.model).is_absolute() else atlas.model}"),
         about=_escape(f"{atlas.films:,} films, maps by {atlas.method}: {atlas.unit.value}"),
-        verdict="".join(f"<li>{_accusation(one, part)}</li>" for one, part in suspects)
-        or "<li>No cluster of maps shares a spot outside the chest.</li>",
-        rule=f"{_percent(SHARED)} of the absolute evidence, all for the finding, on at least {FEWEST} films",
+        verdict="".join(f"<li>{_accusation(one, part)}</li>" for one, part in suspects) or _acquittal(atlas),
+        shared=_percent(SHARED),
+        spot=_percent(SPOT),
+        fewest=FEWEST,
+        border=_percent(metrics.BORDER),
+        corner=_percent(CORNER),
         table=_table(atlas),
         findings="".join(_section(atlas, one) for one in ordered if one.above),
     )
@@ -84,26 +90,39 @@ def _escape(value: Any) -> str:
 
 def _accusation(one: FindingAtlas, part: Cluster) -> str:
     return (
-        f"<b>{_escape(report.readable(one.finding))}: a shortcut?</b> On {len(part.films)} of {one.above} films with "
-        f"this finding, {_percent(part.spot)} of all evidence speaks for it from one spot outside the chest."
+        f"<b>{_escape(report.readable(one.finding))}: a shortcut?</b> On {len(part.films):,} of {_examined(one)}, "
+        f"{_percent(part.spot)} of all evidence speaks for the finding from one spot outside the chest."
     )
+
+
+def _acquittal(atlas: Atlas) -> str:
+    """The line of an atlas without a suspect cluster, which may be one of too few films."""
+    tested = sum(any(len(part.films) >= FEWEST for part in one.clusters) for one in atlas.findings)
+    if not tested:
+        return "<li>No finding has enough films with evidence for it to be tested.</li>"
+    return f"<li>No cluster has such a spot; {tested} of {len(atlas.findings)} findings had enough films.</li>"
+
+
+def _examined(one: FindingAtlas) -> str:
+    """The films of a finding that were divided into clusters, in words."""
+    if one.examined == one.above:
+        return f"{one.above:,} films at or above the cut-off"
+    return f"{one.examined:,} films that were examined of {one.above:,} at or above the cut-off"
 
 
 def _table(atlas: Atlas) -> str:
-    """Shares of the evidence in each region, by finding."""
+    """Shares of the evidence in each region, and of the film that it covers, by finding."""
     head = "".join(f"<th>{name}</th>" for name in REGIONS)
-    areas = "".join(f"<td>{_percent(area)}</td>" for area in atlas.areas)
     rows = "".join(
         f'<tr><th scope="row">{_escape(report.readable(one.finding))}</th><td>{one.above:,}</td>'
-        + "".join(f"<td>{_percent(share)}</td>" for share in one.shares_above)
+        + "".join(
+            f'<td>{_percent(share)} <span class="soft">on {_percent(area)}</span></td>'
+            for share, area in zip(one.shares_above, one.areas_above, strict=True)
+        )
         + "</tr>"
         for one in atlas.findings
     )
-    return (
-        f"<table><thead><tr><th></th><th>films</th>{head}</tr></thead><tbody>"
-        f'<tr class="area"><th scope="row">share of the film itself</th><td>{atlas.films:,}</td>{areas}</tr>'
-        f"{rows}</tbody></table>"
-    )
+    return f"<table><thead><tr><th></th><th>films</th>{head}</tr></thead><tbody>{rows}</tbody></table>"
 
 
 def _percent(value: float) -> str:
@@ -143,10 +162,10 @@ def _section(atlas: Atlas, one: FindingAtlas) -> str:
 
 def _undivided(one: FindingAtlas) -> str:
     """A sentence on the films at or above the cut-off that are in no cluster."""
-    rest = min(one.above, CLUSTERED) - sum(len(part.films) for part in one.clusters)
+    rest = one.examined - sum(len(part.films) for part in one.clusters)
     if not rest:
         return ""
-    return f'<p class="soft">{rest:,} films at or above the cut-off have a map without evidence for the finding.</p>'
+    return f'<p class="soft">{rest:,} of {_examined(one)} have a map without evidence for the finding.</p>'
 
 
 def _row(figures: Iterable[str]) -> str:

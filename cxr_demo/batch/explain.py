@@ -21,6 +21,7 @@ from cxr_demo.files import write_whole
 from cxr_demo.films import image
 from cxr_demo.methods.base import values_of
 from cxr_demo.output import report
+from cxr_demo.tables import pyarrow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -34,8 +35,8 @@ if TYPE_CHECKING:
     from cxr_demo.types import Explanation, Radiograph
 
 NAME = "maps"
-#: Films whose maps share a file, and the folder of maps whose file is not complete.
-SHARD, UNFINISHED = 16, "unfinished"
+#: Films whose maps share an archive, and the folder of films whose archive is not complete.
+TOGETHER, UNFINISHED = 16, "unfinished"
 #: Names of a film's arrays besides those of its maps: the film as the model sees it, and its lungs.
 VIEW, LUNGS = "view", "lungs"
 
@@ -54,40 +55,39 @@ def explain_films(
 ) -> bool:
     """Explain the films of a part that have no maps yet; once all films have, write the index and the predictions.
 
-    `maps-00000.npz` holds the maps of the first SHARD films, an array (L, S, S) float32 for each film and method, and
-    for each film its VIEW (S, S) uint8 and LUNGS (G, G) bool; `maps.parquet` says where each map lies. `tested` adds
-    the test by covering, see `trust.measure`. `put_right`, `plan`, errors and the value returned are those of
-    `predict_films`.
+    `maps-00000.npz` is an archive of the first TOGETHER films: for each an array (L, S, S) float32 per method, its VIEW
+    (S, S) uint8 and its LUNGS (G, G) bool; `maps.parquet` says where each map lies. `tested` adds the test by covering,
+    see `trust.measure`. `put_right`, `plan`, errors and the value returned are those of `predict_films`.
     """
-    tables.pyarrow()  # before hours of work
+    pyarrow()  # before hours of work
     names = [str(file.shown) for file in files]
     plan = {
         "model": model.name,
         "labels": list(model.labels),
         "methods": {method.key: values_of(method) for method in methods},
         "tested": tested,
-        "films": hashlib.sha256("\n".join(names).encode()).hexdigest(),  # they decide which films share a file
+        # they decide which films share an archive
+        "films": f"{len(names):,} films ({hashlib.sha256(chr(10).join(names).encode()).hexdigest()[:12]})",
         **plan,
     }
     journals = Journals(out, NAME, part, plan)
-    known = journals.files()
     work = _Work(model, methods, out, names, tested)
-    mine = [i for i in range(len(files)) if i // SHARD % part.of == part.number]
-    left = [i for i in mine if names[i] not in known]
-    progress = Progress(len(left), say)
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        films = read_ahead(pool, (files[i] for i in left), put_right)
-        for i, (_, film) in zip(left, films, strict=True):
+    mine = [i for i in range(len(files)) if i // TOGETHER % part.of == part.number]
+    with journals.alone(), ThreadPoolExecutor(os.cpu_count()) as pool:
+        known = work.known(journals)
+        left = [i for i in mine if i not in known]
+        progress = Progress(len(left), say)
+        for i, (_, film) in zip(left, read_ahead(pool, (files[i] for i in left), put_right), strict=True):
             journals.own.add([work.row(i, film)])
-            known.add(names[i])
+            known.add(i)
             progress.add(1)
-            work.join(i // SHARD, known)
-    for shard in dict.fromkeys(i // SHARD for i in mine):
-        work.join(shard, known)
+            work.join(i // TOGETHER, known)
+        for archive in dict.fromkeys(i // TOGETHER for i in mine):
+            work.join(archive, known)
     table = tables.Predictions(names, model.labels)
     table.add(journals.rows())
-    if table.write(out / tables.PREDICTIONS, say):
-        tables.write_index(out / tables.MAPS, work.entries(journals))
+    if table.write(out / tables.FILMS, say):
+        tables.write_index(out / tables.MAPS, model.name, work.entries(journals))
     return not table.failed & {names[i] for i in mine}
 
 
@@ -138,26 +138,33 @@ class _Work:
             found["stability"] = report.measures(told.stability)
         return found
 
-    def join(self, shard: int, known: set[str]) -> None:
-        """Write a file of maps once all its films have a row, and delete the single ones."""
-        films = range(shard * SHARD, min((shard + 1) * SHARD, len(self.names)))
-        if not all(self.names[i] in known for i in films) or not any(self._unfinished(i).exists() for i in films):
+    def known(self, journals: Journals) -> set[int]:
+        """The films that have a row and, unless they failed, maps on the disk."""
+        place = {name: i for i, name in enumerate(self.names)}
+        there = {path.name for folder in (self.out, self.out / UNFINISHED) for path in folder.glob("*.npz")}
+        found = ((place[row["file"]], row["error"]) for row in journals.rows())
+        return {i for i, error in found if error or there & {_archive(i // TOGETHER), self._unfinished(i).name}}
+
+    def join(self, archive: int, known: set[int]) -> None:
+        """Write an archive once all its films have a row, and delete the files of single films."""
+        films = range(archive * TOGETHER, min((archive + 1) * TOGETHER, len(self.names)))
+        single = [path for i in films if (path := self._unfinished(i)).exists()]
+        if not known.issuperset(films) or not single:
             return
-        target, arrays = self.out / _file(shard), {}
-        if target.exists():  # it was killed while it deleted
+        target, arrays = self.out / _archive(archive), {}
+        if target.exists():  # an earlier process was killed while it deleted
             with np.load(target) as joined:
                 arrays = dict(joined)
-        for i in films:
-            if self._unfinished(i).exists():
-                with np.load(self._unfinished(i)) as single:
-                    arrays |= dict(single)
+        for path in single:
+            with np.load(path) as alone:
+                arrays |= dict(alone)
         write_whole(target, _npz(np.savez_compressed, dict(sorted(arrays.items()))), synced=True)
-        for i in films:
-            self._unfinished(i).unlink(missing_ok=True)
+        for path in single:
+            path.unlink(missing_ok=True)
 
     def entries(self, journals: Journals) -> Iterator[list[dict[str, Any]]]:
-        """The rows of `maps.parquet` in the order of the films, in lists for a few files of maps each."""
-        each = 16 * SHARD
+        """The rows of `maps.parquet` in the order of the films, in lists for a few archives each."""
+        each = 64 * TOGETHER
         for start in range(0, len(self.names), each):
             names = self.names[start : start + each]
             found = {row["file"]: row for row in journals.rows(names)}
@@ -167,7 +174,7 @@ class _Work:
                     "file": name,
                     "method": key,
                     "finding": finding,
-                    "shard": _file(i // SHARD),
+                    "archive": _archive(i // TOGETHER),
                     "array": _array(i, key),
                     "position": at,
                 }
@@ -180,12 +187,12 @@ class _Work:
         return self.out / UNFINISHED / f"{i:06}.npz"
 
 
-def _file(shard: int) -> str:
-    return f"{NAME}-{shard:05}.npz"
+def _archive(number: int) -> str:
+    return f"{NAME}-{number:05}.npz"
 
 
-def _array(i: int, method: str) -> str:
-    return f"{i % SHARD:02}-{method}"
+def _array(i: int, name: str) -> str:
+    return f"{i % TOGETHER:02}-{name}"
 
 
 def _npz(save: Callable[..., None], arrays: Mapping[str, np.ndarray]) -> bytes:

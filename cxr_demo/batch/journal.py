@@ -7,6 +7,8 @@ import sqlite3
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
+from filelock import FileLock, Timeout
+
 from cxr_demo.errors import DataError
 
 if TYPE_CHECKING:
@@ -32,16 +34,14 @@ class Journal:
 
     def __init__(self, path: Path, plan: Mapping[str, Any]) -> None:
         self.path = path
-        text = json.dumps(plan, sort_keys=True)
+        text = json.dumps(plan)
         with self._transaction() as journal:
             journal.executescript(TABLES)
             known = journal.execute("SELECT text FROM plan").fetchone()
             if known is None:
                 journal.execute("INSERT INTO plan VALUES (?)", (text,))
-            elif known[0] != text:
-                raise DataError(
-                    f"{path} holds the results of another run: {known[0]}; give another --out, or delete it."
-                )
+            elif changed := _changed(json.loads(known[0]), json.loads(text)):
+                raise DataError(f"{path} holds the results of another run. {changed} Give another --out, or delete it.")
 
     def files(self) -> list[str]:
         """The films that have a row."""
@@ -70,12 +70,18 @@ class Journal:
             raise DataError(f"{self.path} cannot be used ({error}). Is the disk full, or the file damaged?") from None
 
 
+def _changed(there: Mapping[str, Any], here: Mapping[str, Any]) -> str:
+    """Sentences on the entries of a plan that have changed."""
+    return " ".join(f"{key} was {there.get(key)}, now {here[key]}." for key in here if there.get(key) != here[key])
+
+
 class Journals:
     """The journal of one part of a run in the run's folder, and those of all other parts; errors as in Journal."""
 
     def __init__(self, folder: Path, name: str, part: Part, plan: Mapping[str, Any]) -> None:
-        self.folder, self.name, self.plan = folder, name, plan
+        self._folder, self._name, self._plan = folder, name, plan
         self.own = Journal(folder / f"{name}-{part.number + 1}-of-{part.of}.sqlite", plan)
+        self._known = {self.own.path: self.own}
 
     def files(self) -> set[str]:
         """The films that have a row, of any part."""
@@ -86,7 +92,22 @@ class Journals:
         for journal in self._all():
             yield from journal.rows(files)
 
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep other processes off this part; DataError if one works on it."""
+        lock = FileLock(self.own.path.with_suffix(".lock"))
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise DataError(f"Another process works on this part of the run: {self.own.path} is in use.") from None
+        try:
+            yield
+        finally:
+            lock.release()
+
     def _all(self) -> Iterator[Journal]:
         """The journals that exist now; other parts may have begun since."""
-        for path in sorted(self.folder.glob(f"{self.name}-*-of-*.sqlite")):
-            yield self.own if path == self.own.path else Journal(path, self.plan)
+        for path in sorted(self._folder.glob(f"{self._name}-*-of-*.sqlite")):
+            if path not in self._known:
+                self._known[path] = Journal(path, self._plan)
+            yield self._known[path]

@@ -21,6 +21,7 @@ from cxr_demo.errors import CxrError
 from cxr_demo.films import image
 from cxr_demo.inference.engine import logits_of_films
 from cxr_demo.output import report
+from cxr_demo.tables import pyarrow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -60,18 +61,18 @@ def predict_films(
     film that fails has its sentence in the column `error`. Returns whether all films of the part have a prediction.
     DataError if `out` cannot be used, BadSetting if pyarrow is not installed.
     """
-    tables.pyarrow()  # before hours of work
+    pyarrow()  # before hours of work
     journals = Journals(out, NAME, part, {"model": model.name, "labels": list(model.labels), **plan})
-    known = journals.files()
     mine = files[part.number :: part.of]
-    left = [file for file in mine if str(file.shown) not in known]
-    progress = Progress(len(left), say)
 
     def prepare(film: Radiograph) -> Read:
         right = put_right(film)
         return Read(right, torch.from_numpy(image.model_input(right, model.size, model.spec.pixel_range)))
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with journals.alone(), ThreadPoolExecutor(os.cpu_count()) as pool:
+        known = journals.files()
+        left = [file for file in mine if str(file.shown) not in known]
+        progress = Progress(len(left), say)
         films = ((str(file.shown), found) for file, found in read_ahead(pool, left, prepare))
         for rows in _scored(pool, model, films):
             journals.own.add(rows)

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cxr_demo.errors import BadSetting
 from cxr_demo.files import write_whole
-from cxr_demo.imports import import_library
+from cxr_demo.tables import pyarrow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -17,21 +16,15 @@ if TYPE_CHECKING:
 
     from cxr_demo.batch.journal import Row
 
-PREDICTIONS, MAPS = "predictions.parquet", "maps.parquet"
+#: Files of a run of predictions, and of a run of maps: its predictions and its index.
+PREDICTIONS, FILMS, MAPS = "predictions.parquet", "films.parquet", "maps.parquet"
+#: Key of the index' metadata with the name of the model.
+MODEL = b"model"
 #: Columns of text of the predictions, and columns of lists of texts.
 TEXTS, LISTS = ("file", "sha256", "model", "correction", "error"), ("warnings", "above_cutoff")
 #: Columns of text and of numbers of the maps' index; the others are whole numbers.
-MAP_TEXTS = ("file", "method", "finding", "shard", "array", "unit", "stopped", "verdict")
+MAP_TEXTS = ("file", "method", "finding", "archive", "array", "unit", "stopped", "verdict")
 MAP_NUMBERS = ("fidelity", "error_share", "outside_lungs", "at_border", "faithfulness", "stability")
-
-
-def pyarrow() -> Any:
-    """The library of parquet; BadSetting if it is not installed."""
-    try:
-        import_library("pyarrow.parquet")
-        return import_library("pyarrow")
-    except ImportError:
-        raise BadSetting("A table of many films needs pyarrow: pip install pyarrow.") from None
 
 
 class Predictions:
@@ -85,11 +78,11 @@ class Predictions:
         return True
 
 
-def write_index(path: Path, groups: Iterable[Sequence[Mapping[str, Any]]]) -> None:
-    """Write the index of maps, a row for each film, method and finding, from groups of such rows."""
+def write_index(path: Path, model: str, groups: Iterable[Sequence[Mapping[str, Any]]]) -> None:
+    """Write the index of a model's maps, a row for each film, method and finding, from groups of such rows."""
     pa = pyarrow()
     kinds = dict.fromkeys(MAP_TEXTS, pa.string()) | {"position": pa.int32()} | dict.fromkeys(MAP_NUMBERS, pa.float32())
-    schema, written = pa.schema(kinds), io.BytesIO()
+    schema, written = pa.schema(kinds, metadata={MODEL: model}), io.BytesIO()
     with pa.parquet.ParquetWriter(written, schema) as writer:
         for rows in groups:
             columns = {name: [row.get(name) for row in rows] for name in kinds}

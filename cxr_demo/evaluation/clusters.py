@@ -1,4 +1,4 @@
-"""Clusters of maps, one for each reason to predict a finding (SpRAy, Lapuschkin et al. 2019, arXiv:1902.10178)."""
+"""Clusters of similar maps, which reveal shortcuts of classifiers (SpRAy, Lapuschkin et al. 2019, arXiv:1902.10178)."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ LEAST, MOST = 20, 8
 #: Ratio of two eigenvalues at a gap. A single cloud of maps, whose spot moves a little, has eigenvalues like those of a
 #: membrane, 0, 1, 1, 2, ..., so that the largest difference would divide it.
 GAP = 0.25
+#: Eigenvalues below this are zero.
+ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +34,7 @@ def clusters(maps: np.ndarray) -> Clusters:
     normalised Laplacian (von Luxburg 2007, arXiv:0711.0189): the most clusters whose last eigenvalue is at most GAP of
     the next one. Fewer than LEAST maps with positive values are one cluster; maps without any are in none.
     """
-    values = np.maximum(maps, 0).reshape(len(maps), -1)
+    values = np.maximum(maps, 0).reshape(len(maps), math.prod(maps.shape[1:]))
     kept = np.flatnonzero(values.sum(1) > 0)
     if len(kept) < LEAST:
         return Clusters((kept,) if len(kept) else (), np.zeros(0))
@@ -40,7 +42,7 @@ def clusters(maps: np.ndarray) -> Clusters:
     eigenvalues = _eigenvalues(graph)
     count = 1 + int(np.flatnonzero(eigenvalues[:-1] <= GAP * eigenvalues[1:])[-1])
     found = _divided(graph, count) if count > 1 else np.zeros(len(kept), int)
-    parts = [kept[found == k] for k in range(count)]
+    parts = [kept[found == k] for k in np.unique(found)]
     return Clusters(tuple(sorted(parts, key=len, reverse=True)), eigenvalues)
 
 
@@ -61,7 +63,8 @@ def _eigenvalues(graph: np.ndarray) -> np.ndarray:
     """The smallest MOST + 1 eigenvalues of the normalised Laplacian of a graph (n, n)."""
     root = 1 / np.sqrt(graph.sum(1))
     laplacian = np.eye(len(graph)) - root[:, None] * graph * root
-    found: np.ndarray = import_library("scipy.linalg").eigvalsh(laplacian, subset_by_index=(0, MOST)).clip(min=0)
+    found: np.ndarray = import_library("scipy.linalg").eigvalsh(laplacian, subset_by_index=(0, MOST))
+    found[found < ROUNDING] = 0  # the ratio of two rounding errors is no gap
     return found
 
 

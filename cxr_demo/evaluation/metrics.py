@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 TOP = 0.1
 #: A map's box bounds the cells that reach this share of its maximum and are connected to it.
 BOX_LEVEL = 0.5
+#: Width of a film's border, as a share of its side.
+BORDER = 0.08
 
 
 # ------------------------------------------------------------------ order
@@ -262,7 +264,7 @@ def share_inside(values: np.ndarray, mask: np.ndarray) -> float:
     return float((strength * mask).sum()) / total if total > 0 else np.nan
 
 
-def border(size: int, share: float = 0.08) -> np.ndarray:
+def border(size: int, share: float = BORDER) -> np.ndarray:
     """The cells (size, size) bool within a share of the side from the edge, where markers, cables and arms appear."""
     middle = (np.arange(size) + 0.5) / size
     inner = (middle >= share) & (middle <= 1 - share)

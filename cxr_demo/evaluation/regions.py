@@ -32,7 +32,7 @@ def regions(view: np.ndarray, lungs: np.ndarray) -> dict[str, np.ndarray]:
     """
     side, grid = len(view), len(lungs)
     bright = cv2.GaussianBlur(view.astype(np.float32), (0, 0), NOISE * side)
-    width = max(3, round(MARK * side))
+    width = 2 * round(MARK * side / 2) + 1  # an even width would shift the opening, and so raise every edge
     raised = cv2.morphologyEx(bright, cv2.MORPH_TOPHAT, np.ones((width, width), np.uint8))
     marks = raised > STANDS_OUT * max(float(np.ptp(np.quantile(bright, (0.01, 0.99)))), 1e-6)
     middle = (np.arange(grid) + 0.5) / grid

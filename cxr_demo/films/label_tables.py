@@ -174,6 +174,19 @@ def read_tables(
     )
 
 
+def files_of(table: Path, columns: Mapping[str, str] | None = None) -> list[Path]:
+    """The image files that a table names, each once and in its order; of labels and patients it needs none.
+
+    `columns` are headers by the project's name, as in `read_tables`. A file that is not there is named as if it lay in
+    the first folder where ImageFiles looks. DataError if the table cannot be read or has no column of files.
+    """
+    header, lines = tables.read(table)
+    column = recognise(header, (), columns or {}, table, needed=("file",)).films["file"]
+    files = ImageFiles(table.absolute(), None)
+    named = (name for _, row in lines if (name := (row.get(column) or "").strip()))
+    return list(dict.fromkeys(files.find(name) or files.first / name for name in named))
+
+
 def join(parts: Sequence[Films]) -> Films:
     """Concatenate the films of several collections; DataError if their labels differ."""
     if len({part.labels for part in parts}) > 1:

@@ -52,13 +52,19 @@ def bare(name: str) -> str:
 
 
 def recognise(
-    header: Sequence[str], labels: Sequence[str], given: Mapping[str, str], table: object, *, in_list: bool = True
+    header: Sequence[str],
+    labels: Sequence[str],
+    given: Mapping[str, str],
+    table: object,
+    *,
+    in_list: bool = True,
+    needed: Sequence[str] = NEEDED,
 ) -> Columns:
     """Find the columns of films and of `labels` in a table's header.
 
     `given` are headers by keys of NAMES or by finding, and are used before all others. With `in_list` a column of lists
-    of findings serves for findings without a column. DataError, which names the table and proposes columns of similar
-    names, if a needed column is missing or several columns could be meant.
+    of findings serves for findings without a column. `needed` are the keys that must have a column. DataError, which
+    names the table and proposes columns of similar names, if a needed column is missing or several could be meant.
     """
     strange = [name for name in given if name not in (*NAMES, *labels)]
     if strange:
@@ -70,7 +76,7 @@ def recognise(
     films = {key: _one(key, names, free, given, table) for key, names in NAMES.items()}
     found = {label: _one(label, meant(label), free, given, table) for label in labels}
     columns = Columns(_there(films), _there(found))
-    missing = [key for key in NEEDED if key not in columns.films]
+    missing = [key for key in needed if key not in columns.films]
     if "patient_id" in missing and _names_patients(columns.films.get("file")):
         missing.remove("patient_id")
     if not (in_list and "findings" in columns.films):

@@ -1,10 +1,12 @@
 """The atlas of a run's maps: a planted shortcut is its first cluster, means are aligned, bad input is named."""
 
 import json
+import shutil
 from pathlib import Path
 
 import cv2
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
@@ -106,7 +108,8 @@ def test_a_model_that_learnt_the_nodules_has_no_suspect_cluster(tmp_path):
     assert found["above_cutoff"] > 0.8 * EACH
     assert found["clusters"]
     assert not any(part["suspect"] for part in found["clusters"])
-    assert found["evidence_above"]["lungs"] > 1.5 * json.loads((out / "atlas.json").read_text())["regions"]["lungs"]
+    assert found["evidence_above"]["lungs"] > 1.5 * found["area_above"]["lungs"]
+    assert "No cluster has such a spot; 1 of 1 findings" in (out / "atlas.html").read_text()
 
 
 def test_shares_are_means_over_the_films(shortcut):
@@ -114,17 +117,43 @@ def test_shares_are_means_over_the_films(shortcut):
     found = atlas.build(shortcut).findings[0]
     assert found.above + found.below == 3 * EACH
     outer = np.abs(np.arange(SIDE) + 0.5 - SIDE / 2) > 0.3 * SIDE
-    above = {
-        row["file"]: bool(row["above_cutoff"]) for row in pq.read_table(shortcut / "predictions.parquet").to_pylist()
-    }
+    above = {row["file"]: bool(row["above_cutoff"]) for row in pq.read_table(shortcut / "films.parquet").to_pylist()}
     shares = {True: [], False: []}
     for row in pq.read_table(shortcut / "maps.parquet").to_pylist():
-        strength = np.abs(np.load(shortcut / row["shard"])[row["array"]][row["position"]])
+        strength = np.abs(np.load(shortcut / row["archive"])[row["array"]][row["position"]])
         shares[above[row["file"]]].append(strength[np.ix_(outer, outer)].sum() / strength.sum())
     corners = REGIONS.index("corners")
     assert found.shares_above[corners] == pytest.approx(np.mean(shares[True]), abs=0.03)
     assert found.shares_below[corners] == pytest.approx(np.mean(shares[False]), abs=0.03)
     assert found.shares_above[corners] > 2 * found.shares_below[corners]
+
+
+def test_the_spot_is_the_best_square_of_a_fifth_of_the_side():
+    evidence = np.zeros((28, 28))
+    evidence[0, 0], evidence[5, 5], evidence[20, 20], evidence[20, 26] = 0.3, 0.2, 0.25, 0.2
+    assert atlas._spot(evidence) == pytest.approx(0.5), "six cells hold the first two, but not the others"
+
+
+def test_a_finding_that_no_film_has_is_an_empty_section(shortcut, tmp_path):
+    shutil.copytree(shortcut, tmp_path, dirs_exist_ok=True)
+    films = pq.read_table(tmp_path / "films.parquet")
+    none = pa.array([[] for _ in range(len(films))], pa.list_(pa.string()))
+    at = films.column_names.index("above_cutoff")
+    pq.write_table(films.set_column(at, "above_cutoff", none), tmp_path / "films.parquet")
+    assert cli.main(["atlas", str(tmp_path)]) == 0
+    found = json.loads((tmp_path / "atlas.json").read_text())["findings"]["Nodule"]
+    assert (found["above_cutoff"], found["clusters"]) == (0, [])
+    assert found["evidence_above"]["lungs"] is None
+    assert "No finding has enough films" in (tmp_path / "atlas.html").read_text()
+
+
+@pytest.mark.parametrize("damage", [lambda data: data[:500], lambda data: b"", lambda data: data[:-3000] + bytes(3000)])
+def test_a_damaged_archive_is_named(shortcut, tmp_path, capsys, damage):
+    shutil.copytree(shortcut, tmp_path, dirs_exist_ok=True)
+    archive = tmp_path / "maps-00002.npz"
+    archive.write_bytes(damage(archive.read_bytes()))
+    assert cli.main(["atlas", str(tmp_path)]) == 2
+    assert "maps-00002.npz cannot be read" in capsys.readouterr().err
 
 
 def test_lungs_coincide_in_the_mean():

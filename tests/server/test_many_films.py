@@ -1,9 +1,11 @@
 """Predictions and maps of many films: real processes, killed, divided, and on a disk that fills up."""
 
+import contextlib
 import json
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -11,8 +13,10 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from filelock import FileLock
 
 from cxr_demo import cli
 from cxr_demo.films import phantom
@@ -96,23 +100,33 @@ def test_a_film_that_fails_is_a_row_with_its_sentence(films, whole):
 
 @pytest.mark.parametrize("words", [[], ["--many"]], ids=["predict", "explain"])
 def test_a_run_that_is_killed_again_and_again_ends_with_the_same_files(films, model, whole, explained, tmp_path, words):
-    for _ in range(10):
+    journal = tmp_path / f"{'maps' if words else 'predictions'}-1-of-1.sqlite"
+    killed = 0
+    while killed < 10:
+        before = rows_in(journal)
         running = subprocess.Popen(
             command(films, model, tmp_path, *words), cwd=ROOT, env=ONE_THREAD, stderr=subprocess.DEVNULL
         )
-        wait_for(tmp_path / f"{'maps' if words else 'predictions'}-1-of-1.sqlite")
-        time.sleep(float(np.random.default_rng().uniform(0, 0.5)))
+        while running.poll() is None and rows_in(journal) == before:
+            time.sleep(0.005)
+        time.sleep(float(np.random.default_rng().uniform(0, 0.05)))
         running.send_signal(signal.SIGKILL)
         running.wait()
+        if rows_in(journal) == 40:
+            break
+        killed += 1
+    assert killed > 2, "it was killed at work"
     assert run_alone(*command(films, model, tmp_path, *words)) == 1
     assert contents(tmp_path) == contents(explained if words else whole.parent)
 
 
-def wait_for(path):
-    end = time.monotonic() + 60
-    while not path.exists():
-        assert time.monotonic() < end
-        time.sleep(0.02)
+def rows_in(journal):
+    """The number of films with a row."""
+    if not journal.exists():
+        return 0
+    with contextlib.closing(sqlite3.connect(journal, timeout=60)) as opened:
+        has = opened.execute("SELECT count(*) FROM sqlite_master WHERE name = 'films'").fetchone()[0]
+        return opened.execute("SELECT count(*) FROM films").fetchone()[0] if has else 0
 
 
 def test_parts_in_any_order_make_the_same_table(films, model, whole, tmp_path, capsys):
@@ -121,6 +135,36 @@ def test_parts_in_any_order_make_the_same_table(films, model, whole, tmp_path, c
         assert status(films, model, tmp_path, "--shard", part) in (0, 1)
     assert (tmp_path / TABLE).read_bytes() == whole.read_bytes()
     assert "belong to other parts" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_a_table_of_films_is_an_input_like_a_folder(films, model, whole, tmp_path, kind):
+    """In the table's order, each film once; a film that is not there is a row too."""
+    named = ["a/05.png", "b/02.png", "a/05.png", "b/none.png", "a/01.png"]
+    table = films / f"films.{kind}"
+    if kind == "csv":
+        table.write_text("\n".join(["file", *named]))
+    else:
+        pq.write_table(pa.table({"file": named}), table)
+    assert status(table, model, tmp_path) == 1
+    table.unlink()
+    rows = pq.read_table(tmp_path / TABLE).to_pylist()
+    known = {row["file"]: row for row in pq.read_table(whole).to_pylist()}
+    assert [row["file"] for row in rows] == [
+        *(str(films / name) for name in ("a/05.png", "b/02.png")),
+        str(films / "images" / "b/none.png"),
+        str(films / "a/01.png"),
+    ]
+    assert "none.png" in rows[2]["error"]
+    for row in (rows[0], rows[1], rows[3]):
+        assert row == known[row["file"]]
+
+
+def test_a_table_without_a_column_of_files_is_named(films, model, tmp_path, capsys):
+    table = tmp_path / "films.csv"
+    table.write_text("picture of the chest,age\nb/02.png,61\n")
+    assert status(table, model, tmp_path / "out") == 2
+    assert "lacks the column file" in capsys.readouterr().err
 
 
 def test_a_finished_run_reads_no_film_again(films, model, whole, tmp_path, monkeypatch):
@@ -168,7 +212,7 @@ def test_maps_and_measures_are_those_of_explain_for_the_film_alone(films, model,
         ]
         for row in rows:
             i = row["position"]
-            found = np.load(explained / row["shard"])[row["array"]][i]
+            found = np.load(explained / row["archive"])[row["array"]][i]
             np.testing.assert_allclose(found, alone[row["method"]][i], atol=1e-6)
             done = told["methods"][row["method"]]
             assert row["unit"] == done["unit"]
@@ -180,7 +224,7 @@ def test_maps_and_measures_are_those_of_explain_for_the_film_alone(films, model,
 
 
 def test_beside_the_maps_lie_the_predictions(whole, explained):
-    one, other = pq.read_table(whole).to_pylist(), pq.read_table(explained / TABLE).to_pylist()
+    one, other = pq.read_table(whole).to_pylist(), pq.read_table(explained / "films.parquet").to_pylist()
     for a, b in zip(one, other, strict=True):
         assert {n: v for n, v in a.items() if not isinstance(v, float)} == {
             n: v for n, v in b.items() if not isinstance(v, float)
@@ -221,6 +265,20 @@ def test_a_file_of_maps_that_was_joined_before_a_kill_stays_whole(films, model, 
     assert not list((tmp_path / "unfinished").iterdir())
 
 
+def test_maps_that_were_lost_are_made_again(films, model, explained, tmp_path):
+    shutil.copytree(explained, tmp_path, dirs_exist_ok=True)
+    (tmp_path / "maps-00001.npz").unlink()
+    assert run_alone(*command(films, model, tmp_path, "--many")) == 1
+    assert contents(tmp_path) == contents(explained)
+
+
+def test_two_processes_do_not_work_on_the_same_part(films, model, explained, tmp_path, capsys):
+    shutil.copytree(explained, tmp_path, dirs_exist_ok=True)
+    with FileLock(tmp_path / "maps-1-of-1.lock"):
+        assert status(films, model, tmp_path, "--many") == 2
+    assert "Another process works on this part" in capsys.readouterr().err
+
+
 def test_tested_maps_have_the_verdict_of_explain(films, model, tmp_path, capsys):
     film = films / "b" / "02.png"
     assert status(film, model, tmp_path / "many", "--many", "--tested") == 0
@@ -236,15 +294,21 @@ def test_tested_maps_have_the_verdict_of_explain(films, model, tmp_path, capsys)
 
 
 def test_maps_of_other_methods_or_films_are_refused(films, model, explained, tmp_path, capsys):
-    for words in (["--tested"], ["--limit", "3"], ["--method", "lime"]):
+    for words, said in (
+        (["--tested"], "tested was False, now True."),
+        (["--limit", "3"], "films was 40 films ("),
+        (["--method", "lime"], "methods was {"),
+    ):
         assert status(films, model, explained, "--many", *words) == 2
-        assert "another run" in capsys.readouterr().err
+        told = capsys.readouterr().err
+        assert "another run" in told
+        assert said in told
 
 
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["--many", "--label", "Mass"], "which --many does not draw"),
+        (["--many", "--label", "Mass"], "leave out --label"),
         (["--many", "--shard", "0/3"], "--shard 0/3 should be I/N"),
         (["--shard", "9/3"], "--shard 9/3 should be I/N"),
         (["--limit", "0"], "--limit must be at least 1"),

@@ -51,5 +51,13 @@ def test_few_maps_and_maps_without_evidence_are_not_divided():
     few = spots([(3, 3)], LEAST - 1)
     assert sets(clusters(few)) == {frozenset(range(LEAST - 1))}
     assert clusters(-np.abs(few)).members == ()
+    assert clusters(few[:0]).members == ()
     maps = np.concatenate([spots([(3, 3), (14, 8)], 30), -np.ones((4, 28, 28))])
     assert set(np.concatenate(clusters(maps).members).tolist()) == set(range(60))
+
+
+def test_more_reasons_than_clusters_are_joined():
+    places = [(row, column) for row in (3, 10, 17, 24) for column in (4, 14, 24)]
+    found = clusters(spots(places, 20))
+    assert 1 < len(found.members) <= MOST
+    assert (found.eigenvalues[:MOST] == 0).all()

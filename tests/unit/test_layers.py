@@ -15,9 +15,9 @@ ROOMS: dict[str, list[str]] = {
     "messages": [],
     "errors": [],
     "files": [],
+    "imports": [],
     "tables": [],
     "single_flight": [],
-    "imports": [],
     "films/dicom": ["tags", "frames", "colour", "display"],
     "films": [
         "formats",

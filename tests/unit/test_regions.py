@@ -65,3 +65,11 @@ def test_the_chest_holds_the_lungs_and_all_between_them(seen):
 
 def test_a_map_of_zeros_has_no_shares(view, seen):
     assert np.isnan(shares(np.zeros((GRID, GRID)), regions(view, seen))).all()
+
+
+@pytest.mark.parametrize("side", [96, 224, 299])
+def test_a_sharp_margin_is_no_mark(side):
+    """An even width of the opening would raise each edge."""
+    view = np.zeros((side, side), np.float32)
+    view[side // 8 : -side // 8, side // 10 : -side // 10] = 0.9
+    assert regions(view, np.zeros((GRID, GRID), bool))["marks"].sum() == 0

@@ -99,3 +99,21 @@ def test_an_empty_file_has_no_columns(path):
 def test_a_missing_file_is_named(path):
     with pytest.raises(DataError, match=r"table\.csv cannot be read as a table: .*No such file"):
         tables.read(path)
+
+
+def test_parquet_is_read_as_the_same_table_in_csv(tmp_path):
+    pa = pytest.importorskip("pyarrow")
+    columns = {"file": ["f.png", None], "Mass": [1, 0], "age": [61.5, None], "seen": [True, False], "boxes": [[1], []]}
+    pytest.importorskip("pyarrow.parquet").write_table(pa.table(columns), tmp_path / "table.parquet")
+    names, rows = tables.read(tmp_path / "table.parquet")
+    assert names == list(columns)
+    assert list(rows) == [
+        (1, {"file": "f.png", "Mass": "1", "age": "61.5", "seen": "1", "boxes": "[1]"}),
+        (2, {"file": "", "Mass": "0", "age": "", "seen": "0", "boxes": "[]"}),
+    ]
+
+
+def test_a_file_that_is_no_parquet_is_named(tmp_path):
+    pytest.importorskip("pyarrow")
+    with pytest.raises(DataError, match=r"table\.parquet cannot be read as a table"):
+        read(tmp_path / "table.parquet", lines())
