@@ -113,7 +113,7 @@ def build(folder: Path, method: str | None = None, say: Callable[[str], None] = 
 
 @dataclass(frozen=True, eq=False)
 class _Run:
-    """What `explain --many` left in a folder, of one method."""
+    """The results of `explain --many` in a folder, of one method."""
 
     folder: Path
     method: str
@@ -128,7 +128,7 @@ def _run_in(folder: Path, method: str | None) -> _Run:
     pq = pyarrow().parquet
     try:
         schema = pq.read_schema(folder / tables.MAPS)
-        index = pq.read_table(folder / tables.MAPS, columns=["file", "method", "finding", "archive", "array", "unit"],
+        index = pq.read_table(folder / tables.MAPS, columns=["file", "method", "archive", "array", "unit"],
                               filters=[("position", "=", 0)]).to_pylist()  # fmt: skip
         rows = pq.read_table(folder / tables.FILMS, columns=["file", "above_cutoff"]).to_pylist()
         columns = pq.read_schema(folder / tables.FILMS).names
@@ -164,7 +164,7 @@ class _Reading:
         self.views: np.ndarray | None = None  # sums of aligned films (2, L, S, S)
         self.examined = [_spread(np.flatnonzero(column), CLUSTERED) for column in self.above.T]
         self.kept = [np.zeros((len(rows), GRID, GRID), np.float32) for rows in self.examined]
-        self.outside = np.zeros((len(self.films), GRID, GRID), bool)  # the chest
+        self.outside = np.zeros((len(self.films), GRID, GRID), bool)  # of the chest
 
     def atlas(self) -> Atlas:
         place: list[dict[int, int]] = [{int(row): k for k, row in enumerate(rows)} for rows in self.examined]
@@ -190,16 +190,17 @@ class _Reading:
 
     def _finding(self, k: int) -> FindingAtlas:
         above = self.above[:, k]
+        many = int(above.sum()), int((~above).sum())
         outside = 1 - self.shares[:, k, REGIONS.index("chest")]
         worst = np.flatnonzero(above & ~np.isnan(outside))
         worst = worst[np.argsort(-outside[worst], kind="stable")][:SHOWN].tolist()
         pictures = self._pictures(worst, k)
         return FindingAtlas(
             finding=self.run.labels[k],
-            above=int(above.sum()),
-            below=int((~above).sum()),
-            mean_above=self._mean(1, k, int(above.sum())),
-            mean_below=self._mean(0, k, int((~above).sum())),
+            above=many[0],
+            below=many[1],
+            mean_above=self._mean_picture(1, k, many[0]),
+            mean_below=self._mean_picture(0, k, many[1]),
             shares_above=_mean(self.shares[above, k]),
             shares_below=_mean(self.shares[~above, k]),
             areas_above=_mean(self.areas[above]),
@@ -211,7 +212,7 @@ class _Reading:
             clusters=tuple(sorted(self._clusters(k), key=lambda cluster: (-cluster.suspect, -cluster.spot))),
         )
 
-    def _mean(self, above: int, k: int, count: int) -> Picture | None:
+    def _mean_picture(self, above: int, k: int, count: int) -> Picture | None:
         if not count or self.views is None:
             return None
         return Picture(self.views[above, k] / count, self.maps[above, k] / count)
