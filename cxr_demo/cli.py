@@ -20,9 +20,12 @@ from cxr_demo.films import table_columns
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from cxr_demo.case import Case
     from cxr_demo.films.archives import FilmFile
+    from cxr_demo.films.label_tables import Box
     from cxr_demo.methods.base import Method
-    from cxr_demo.types import Prediction, Radiograph
+    from cxr_demo.models.classifier import Classifier
+    from cxr_demo.types import Explanation, Prediction, Radiograph
 
 #: Errors of the request itself, which would repeat for every file.
 CANNOT_START = (ModelError, BadSetting, UnknownLabel, DataError)
@@ -85,6 +88,7 @@ def _parser() -> argparse.ArgumentParser:
         "--many", action="store_true", help="many films: maps in a few files with an index, no folder per film"
     )
     explain.add_argument("--tested", action="store_true", help="with --many: also test each map by covering")
+    explain.add_argument("--pages", action="store_true", help="with --many: also a folder per film, DIR/pages/FILM")
     explain.add_argument("--from", dest="source", type=Path, metavar="result.json", help="repeat what this says")
     for sub, many in ((predict, "--out"), (explain, "--many")):
         sub.add_argument("--limit", type=int, metavar="N", help=f"with {many}: only the first N films")
@@ -257,15 +261,29 @@ def _predict_many(arguments: argparse.Namespace) -> int:
 
 def _explain_many(arguments: argparse.Namespace, methods: Sequence[Method]) -> int:
     """Explain the films of one part of a run into files of `--out`, and print the path of their index."""
-    if arguments.label or arguments.against or arguments.source:
+    if arguments.source:
+        raise BadSetting("With --many nothing is repeated; leave out --from.")
+    if (arguments.label or arguments.against) and not arguments.pages:
         raise BadSetting(
-            "With --many there are no pictures and nothing is repeated; leave out --label, --against, --from."
+            "With --many there are pictures only with --pages; add it, or leave out --label and --against."
         )
     _part(arguments)  # before torch is imported, so that a wrong --shard fails at once
 
     from cxr_demo.batch import explain, tables
 
-    return _many(arguments, partial(explain.explain_films, methods=methods, tested=arguments.tested), tables.MAPS)
+    def work(*, model: Classifier, files: Sequence[FilmFile], out: Path, plan: Mapping[str, Any], **rest: Any) -> bool:
+        page = None
+        if arguments.pages:
+            wanted, against = _pictured(model, methods, arguments.label or (), arguments.against)
+            plan = {**plan, "pages": [wanted, against]}
+            names = _names([file.shown for file in files])
+
+            def page(i: int, case: Case, explanations: Sequence[Explanation]) -> None:
+                _save(out / "pages" / names[i], case, explanations, wanted, against)
+
+        return explain.explain_films(model, files, methods, out, plan=plan, tested=arguments.tested, page=page, **rest)
+
+    return _many(arguments, work, tables.MAPS)
 
 
 def _many(arguments: argparse.Namespace, work: Callable[..., bool], table: str) -> int:
@@ -331,21 +349,21 @@ def _explain(arguments: argparse.Namespace) -> int:
     if arguments.many:
         return _explain_many(arguments, methods)
     _refuse_part(arguments, "--many")
-    if arguments.tested:
-        raise BadSetting("Without --many each map is tested; leave out --tested.")
+    if arguments.tested or arguments.pages:
+        raise BadSetting(
+            "Without --many each map is tested and each film has its page; leave out --tested and --pages."
+        )
 
     from cxr_demo.case import Case
     from cxr_demo.models import registry
-    from cxr_demo.output import export, report
-    from cxr_demo.output.result import complete
 
     model = registry.load(arguments.model or (recipe["model"] if recipe else None))
-    asked = arguments.label or (recipe["labels"] if recipe else [])
-    wanted = [model.labels[report.index_of(model.labels, label)] for label in asked]
-    against = arguments.against or (recipe["against"] if recipe else None)
-    if against is not None:
-        against = model.labels[report.index_of(model.labels, against)]
-        _check_difference(methods, wanted or [label for label in model.labels if label != against], against)
+    wanted, against = _pictured(
+        model,
+        methods,
+        arguments.label or (recipe["labels"] if recipe else ()),
+        arguments.against or (recipe["against"] if recipe else None),
+    )
     _make(arguments.out)
 
     def work(path: Path, film: Radiograph, name: str) -> None:
@@ -358,15 +376,46 @@ def _explain(arguments: argparse.Namespace) -> int:
         for warning in prediction.warnings:
             _complain(f"{path.name}: {warning}")
         explanations = [case.last_explanation(method) for method in methods]
-        others = [prediction.labels[i] for i in prediction.ranked() if prediction.labels[i] != against]
-        labels = wanted or others[:3]
-        first = report.index_of(prediction.labels, labels[0]) if wanted else None
-        result = complete(case, explanations, finding=first, boxes=boxes)
-        export.save(folder, result, labels, against)
+        _save(folder, case, explanations, wanted, against, boxes)
         print(folder, flush=True)
 
     correction, boxes = (recipe["correction"], recipe["boxes"]) if recipe else (None, ())
     return _each(arguments, work, partial(_put_right, look=arguments.correct, correction=correction))
+
+
+def _pictured(
+    model: Classifier, methods: Sequence[Method], labels: Sequence[str], against: str | None
+) -> tuple[list[str], str | None]:
+    """The findings of the pictures and the finding that they are compared with, as the model writes them.
+
+    UnknownLabel for a finding that the model does not predict, BadSetting as in `_check_difference`.
+    """
+    from cxr_demo.output import report
+
+    wanted = [model.labels[report.index_of(model.labels, label)] for label in labels]
+    if against is not None:
+        against = model.labels[report.index_of(model.labels, against)]
+        _check_difference(methods, wanted or [label for label in model.labels if label != against], against)
+    return wanted, against
+
+
+def _save(
+    folder: Path,
+    case: Case,
+    explanations: Sequence[Explanation],
+    wanted: Sequence[str],
+    against: str | None,
+    boxes: Sequence[Box] = (),
+) -> None:
+    """Write a film's folder, with pictures of the `wanted` findings, or else of the three most probable ones."""
+    from cxr_demo.output import export, report
+    from cxr_demo.output.result import complete
+
+    prediction = case.predict()
+    others = [prediction.labels[i] for i in prediction.ranked() if prediction.labels[i] != against]
+    labels = wanted or others[:3]
+    first = report.index_of(prediction.labels, labels[0]) if wanted else None
+    export.save(folder, complete(case, explanations, finding=first, boxes=boxes), labels, against)
 
 
 def _check_difference(chosen: Sequence[Method], labels: Sequence[str], against: str) -> None:

@@ -52,12 +52,14 @@ def explain_films(
     say: Callable[[str], None],
     *,
     tested: bool = False,
+    page: Callable[[int, Case, Sequence[Explanation]], None] | None = None,
 ) -> bool:
     """Explain the films of a part that have no maps yet; once all films have, write the index and the predictions.
 
     `maps-00000.npz` is an archive of the first TOGETHER films: for each an array (L, S, S) float32 per method, its VIEW
     (S, S) uint8 and its LUNGS (G, G) bool; `maps.parquet` says where each map lies. `tested` adds the test by covering,
-    see `trust.measure`. `put_right`, `plan`, errors and the value returned are those of `predict_films`.
+    see `trust.measure`. `page` gets the index of each film among `files`, its case and its maps before the row is kept.
+    `put_right`, `plan`, errors and the value returned are those of `predict_films`.
     """
     pyarrow()  # before hours of work
     names = [str(file.shown) for file in files]
@@ -71,7 +73,7 @@ def explain_films(
         **plan,
     }
     journals = Journals(out, NAME, part, plan)
-    work = _Work(model, methods, out, names, tested)
+    work = _Work(model, methods, out, names, tested, page)
     mine = [i for i in range(len(files)) if i // TOGETHER % part.of == part.number]
     with journals.alone(), ThreadPoolExecutor(os.cpu_count()) as pool:
         known = work.known(journals)
@@ -95,9 +97,16 @@ class _Work:
     """Explains films, by their index in `names`, and joins their maps to files."""
 
     def __init__(
-        self, model: Classifier, methods: Sequence[Method], out: Path, names: Sequence[str], tested: bool
+        self,
+        model: Classifier,
+        methods: Sequence[Method],
+        out: Path,
+        names: Sequence[str],
+        tested: bool,
+        page: Callable[[int, Case, Sequence[Explanation]], None] | None,
     ) -> None:
-        self.model, self.methods, self.out, self.names, self.tested = model, methods, out, names, tested
+        self.model, self.methods, self.out, self.names = model, methods, out, names
+        self.tested, self.page = tested, page
         (out / UNFINISHED).mkdir(exist_ok=True)
 
     def row(self, i: int, film: Radiograph | str) -> Row:
@@ -110,6 +119,8 @@ class _Work:
             told = prediction_row(name, case)
             explanations = [case.last_explanation(method) for method in self.methods]
             measured = [self._measured(case, *pair) for pair in zip(self.methods, explanations, strict=True)]
+            if self.page:
+                self.page(i, case, explanations)
         except CxrError as error:
             return {"file": name, "error": str(error)}
         # before the row, which says that they are here

@@ -223,6 +223,27 @@ def test_maps_and_measures_are_those_of_explain_for_the_film_alone(films, model,
                 assert row["error_share"] == pytest.approx(done["error_share"][i], abs=1e-4)
 
 
+def test_pages_are_the_folders_of_explain_for_the_film_alone(films, model, tmp_path, capsys):
+    pictured = ["--label", "Mass", "--against", "Nodule"]
+    assert status(films / "b", model, tmp_path, "--many", "--limit", "3", "--pages", *pictured) == 0
+    out = tmp_path / "alone"
+    assert (
+        cli.main(["explain", str(films / "b" / "02.png"), "--model", model, "--out", str(out), *COARSE, *pictured]) == 0
+    )
+    capsys.readouterr()
+    assert sorted(path.name for path in (tmp_path / "pages").iterdir()) == ["00", "02", "04"]
+    page, alone = tmp_path / "pages" / "02", out / "02"
+    assert sorted(path.name for path in page.iterdir()) == sorted(path.name for path in alone.iterdir())
+    told, other = (json.loads((folder / "result.json").read_text()) for folder in (page, alone))
+    assert told["pictures"] == other["pictures"]
+    assert told["methods"]["occlusion"]["trust"]["verdict"] == other["methods"]["occlusion"]["trust"]["verdict"]
+    assert all(cv2.imread(str(path)) is not None for path in page.glob("*.png"))
+    assert len(list(page.glob("*.png"))) == 2, "of two methods"
+    again = ["--many", "--from", str(page / "result.json")]
+    assert cli.main(["explain", str(films / "b" / "02.png"), "--out", str(out), *again]) == 2
+    assert "leave out --from" in capsys.readouterr().err
+
+
 def test_beside_the_maps_lie_the_predictions(whole, explained):
     one, other = pq.read_table(whole).to_pylist(), pq.read_table(explained / "films.parquet").to_pylist()
     for a, b in zip(one, other, strict=True):
@@ -296,6 +317,7 @@ def test_tested_maps_have_the_verdict_of_explain(films, model, tmp_path, capsys)
 def test_maps_of_other_methods_or_films_are_refused(films, model, explained, tmp_path, capsys):
     for words, said in (
         (["--tested"], "tested was False, now True."),
+        (["--pages"], "pages was None, now "),
         (["--limit", "3"], "films was 40 films ("),
         (["--method", "lime"], "methods was {"),
     ):
@@ -308,7 +330,9 @@ def test_maps_of_other_methods_or_films_are_refused(films, model, explained, tmp
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["--many", "--label", "Mass"], "leave out --label"),
+        (["--many", "--label", "Mass"], "only with --pages"),
+        (["--many", "--pages", "--label", "Nodules"], "Nodules"),
+        (["--many", "--pages", "--label", "Mass", "--against", "Mass"], "no difference from itself"),
         (["--many", "--shard", "0/3"], "--shard 0/3 should be I/N"),
         (["--shard", "9/3"], "--shard 9/3 should be I/N"),
         (["--limit", "0"], "--limit must be at least 1"),
