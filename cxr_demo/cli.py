@@ -10,6 +10,7 @@ import argparse
 import json
 import os
 import sys
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from cxr_demo.case import Case
-    from cxr_demo.films.archives import FilmFile
+    from cxr_demo.films.archives import FilmFile, Found
     from cxr_demo.films.label_tables import Box
     from cxr_demo.methods.base import Method
     from cxr_demo.models.classifier import Classifier
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 CANNOT_START = (ModelError, BadSetting, UnknownLabel, DataError)
 #: Commands that accept method settings as flags.
 WITH_SETTINGS = ("explain", "benchmark")
+#: Beginning of the address of a data set on the Hub.
+HUB = "hf:/"
 #: The end of a sentence on runs over many films.
 RESUMES = "a run that was cut off goes on where it was; `torchrun` divides it among processes."
 
@@ -94,7 +97,11 @@ def _parser() -> argparse.ArgumentParser:
         sub.add_argument("--limit", type=int, metavar="N", help=f"with {many}: only the first N films")
         sub.add_argument("--shard", metavar="I/N", help=f"with {many}: only part I of N, counted from 1")
         sub.add_argument(
-            "files", nargs="+", type=Path, metavar="FILE", help="a film, or a folder, archive or table of films"
+            "files",
+            nargs="+",
+            type=Path,
+            metavar="FILE",
+            help="a film, or a folder, archive or table of films, or hf://datasets/OWNER/NAME",
         )
         table_columns.add_columns(sub)
         sub.add_argument("--model", metavar="NAME", help="default: CXR_MODEL, or else bundled:nih14")
@@ -146,26 +153,42 @@ def _settings(rest: Sequence[str]) -> dict[str, str]:
 
 
 def _films(given: Sequence[Path], columns: Mapping[str, str]) -> tuple[list[FilmFile], dict[Path, int]]:
-    """The films in the given files, folders, archives and tables, and the number of other files of each but a table.
+    """The films in the given files, folders, archives, tables and data sets of the Hub.
 
-    An archive that cannot be opened stands among the films, so that reading it names the reason.
+    Also the number of other files of each but a table. An archive that cannot be opened stands among the films, so that
+    reading it names the reason.
     """
     from cxr_demo import tables
-    from cxr_demo.films import archives, label_tables
+    from cxr_demo.films import archives, image_tables, label_tables
 
     films: list[FilmFile] = []
     others: dict[Path, int] = {}
     for path in given:
-        if path.suffix.lower() in tables.SUFFIXES:
-            films += map(archives.FilmFile, label_tables.files_of(path, columns))
-            continue
         try:
-            found = archives.search(path)
+            if str(path).startswith(HUB):
+                found = _of_hub(path)
+            elif path.suffix.lower() in tables.SUFFIXES and not image_tables.has_images(path):
+                films += map(archives.FilmFile, label_tables.files_of(path, columns))
+                continue
+            else:
+                found = archives.search(path)
         except UnreadableImage:
             found = archives.Found((archives.FilmFile(path),))
         films += found.films
         others[path] = found.others
     return films, others
+
+
+def _of_hub(address: Path) -> Found:
+    """The films in a data set of the Hub, named by its commit; errors as in `hub.pull_data_set`."""
+    from cxr_demo.films import archives
+    from cxr_demo.models import hub
+
+    pulled = hub.pull_data_set(str(address))
+    found = archives.search(pulled.folder / pulled.within)
+    root = Path("datasets") / f"{pulled.repo}@{pulled.commit}"
+    films = (replace(film, origin=root / film.path.relative_to(pulled.folder)) for film in found.films)
+    return replace(found, films=tuple(films))
 
 
 def _listed(arguments: argparse.Namespace) -> list[FilmFile]:

@@ -18,7 +18,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING, Any
 
 from cxr_demo.errors import SeveralFilms, UnreadableImage
-from cxr_demo.films import formats
+from cxr_demo.films import formats, image_tables
 from cxr_demo.messages import message
 
 if TYPE_CHECKING:
@@ -43,15 +43,20 @@ END, TAIL, LARGE = b"PK\5\6", 22 + 0xFFFF, b"PK\6\7"
 
 @dataclass(frozen=True)
 class FilmFile:
-    """A file that may hold a film: `path` on disk, or its `member` if it is an archive."""
+    """A file that may hold a film: `path` on disk, or its `member` if it is an archive or a table of images.
+
+    `origin` is shown instead of the path of a file that was downloaded.
+    """
 
     path: Path
     member: str | None = None
+    origin: Path | None = None
 
     @property
     def shown(self) -> Path:
         """The path as messages and results show it: the member's follows the archive's."""
-        return self.path / self.member if self.member else self.path
+        shown = self.origin or self.path
+        return shown / self.member if self.member else shown
 
 
 @dataclass(frozen=True)
@@ -74,14 +79,16 @@ def is_archive(path: Path) -> bool:
 
 
 def search(path: Path) -> Found:
-    """The films in a folder with its subfolders, or in an archive; any other file is a film itself.
+    """The films in a folder with its subfolders, in an archive or a table of images; any other file is a film itself.
 
     Hidden files are skipped without being counted, and so are results of `explain`. Raises UnreadableImage for an
     archive that is damaged, locked or beyond the limits; inside a folder it stands among the films. OSError if a folder
-    cannot be read.
+    cannot be read, BadSetting if pyarrow is needed and not installed.
     """
     if not path.is_dir():
         with suppress(OSError):  # raised again, with the file's name, when it is read
+            if image_tables.is_parquet(path) and path.is_file():
+                return _rows(path)
             if path.is_file() and is_archive(path):
                 return _inside(path)
         return Found((FilmFile(path),))
@@ -146,11 +153,21 @@ def _files(folder: Path) -> Iterator[Path]:
 
 def _kept(file: Path) -> Found:
     """A file of a folder: a film, an archive's films, or another file."""
+    if image_tables.is_parquet(file):
+        return _rows(file)
     with file.open("rb") as stream:
         head = stream.read(formats.HEAD)
     if opens(head):
         return _inside(file)
     return Found((FilmFile(file),)) if formats.may_be_film(head, file.name) else Found((), 1)
+
+
+def _rows(path: Path) -> Found:
+    """The films in a parquet file on disk, which without a column of images is no film."""
+    members = image_tables.members(path)
+    if members is None:
+        return Found((), 1)
+    return Found(tuple(FilmFile(path, member) for member in members))
 
 
 def _inside(path: Path) -> Found:

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from cxr_demo.errors import BadSetting, UnreadableImage
-from cxr_demo.films import archives, framing
+from cxr_demo.films import archives, framing, image_tables
 from cxr_demo.films import formats as decoders
 from cxr_demo.messages import Message, message, slug
 from cxr_demo.types import Crop, Radiograph
@@ -34,7 +34,7 @@ DETAILED_SIDE = 224
 
 
 def read(path: str | Path, member: str | None = None) -> Radiograph:
-    """Read the film in a file, in an archive's `member`, or the only film in an archive.
+    """Read the film in a file, in the `member` of an archive or table of images, or the only film in an archive.
 
     UnreadableImage names the file, the problem and the accepted formats; SeveralFilms lists the members of an archive.
     """
@@ -44,6 +44,8 @@ def read(path: str | Path, member: str | None = None) -> Radiograph:
         # reading a device or a pipe may never end
         if path.exists() and not path.is_file():
             raise UnreadableImage(message("error.film.no_file", name=name, accepted=decoders.ACCEPTED))
+        if member is not None and image_tables.is_parquet(path):
+            return decode(*image_tables.extract(path, member))
         if path.is_file() and archives.is_archive(path):
             with path.open("rb") as file:
                 return _of_archive(file, path.name, member)

@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 from cxr_demo.errors import BadModel, ModelError, ModelUnavailable, UnknownModel, UnreadableImage, remedy, sentence_of
 from cxr_demo.files import sha256_of, write_whole
@@ -32,6 +33,9 @@ PATIENCE = 10.0
 
 COMMIT = re.compile("[0-9a-f]{40}")
 
+#: Address of a data set, or of a folder or file in it, as in huggingface_hub's file system; pathlib makes "//" one "/".
+DATA_SET = re.compile(r"hf:/{1,2}datasets/(?P<repo>[^/@]+/[^/@]+)(@(?P<revision>[^/]+))?(/(?P<within>.*))?")
+
 #: Downloads of example films in progress.
 _fetching: SingleFlight[Path] = SingleFlight()
 
@@ -45,6 +49,14 @@ class Pulled:
 
     folder: Path
     commit: str  # 40 hex digits
+
+
+@dataclass(frozen=True)
+class DataSet(Pulled):
+    """A data set, or the part of it that was asked for."""
+
+    repo: str  # OWNER/NAME
+    within: str  # path of the folder or file that was asked for; "" for all of it
 
 
 @dataclass(frozen=True)
@@ -105,6 +117,29 @@ def pull(
         log.warning("%s Commit %s, which was fetched before, serves instead.", error, pulled.commit)
     _keep_record(LAST, branch, pulled.commit)
     return pulled
+
+
+def pull_data_set(address: str) -> DataSet:
+    """Download a data set, or a folder or file in it, whose address is hf://datasets/OWNER/NAME[@REVISION][/PATH].
+
+    With HF_HUB_OFFLINE, the cache serves. UnknownModel if the repository, the revision or the path does not exist, or
+    if the address has another form; ModelUnavailable if the Hub is unreachable.
+    """
+    from huggingface_hub import constants, snapshot_download
+
+    found = DATA_SET.fullmatch(address)
+    if found is None:
+        raise UnknownModel(f"{address} should be hf://datasets/OWNER/NAME, with @REVISION or /FOLDER if you want.")
+    repo, revision, within = found["repo"], unquote(found["revision"] or "main"), (found["within"] or "").strip("/")
+    files = [within, f"{within}/*"] if within else ["*"]
+    with _sentences(f"datasets/{repo}", revision):
+        if constants.HF_HUB_OFFLINE:
+            folder = Path(snapshot_download(repo, revision=revision, repo_type="dataset", allow_patterns=files))
+        else:
+            folder = _fetched(repo, files, revision, "dataset")
+    if not (folder / within).exists():
+        raise UnknownModel(f"The data set {repo} has no {within} at {revision}; check the path.")
+    return DataSet(folder, folder.name, repo, within)
 
 
 def look_up(repo: str, revision: str = "main") -> tuple[str, dict[str, int]]:

@@ -22,6 +22,7 @@ ROOMS: dict[str, list[str]] = {
     "films": [
         "formats",
         "film_names",
+        "image_tables",
         "archives",
         "framing",
         "image",

@@ -39,9 +39,10 @@ COMMANDS = {
     *("label_tables.py", "table_columns.py", "film_names.py", "image_files.py", "journal.py", "atlas.py"),
 }
 INSIDES = {"model_folder.py", "xrv_weights.py", "classifier.py", "case.py", "mcp.py"}
-#: Refusals that ask a deployer to do something.
+#: Refusals that ask a deployer to do something, and those of data sets, which the command line reads.
 FOR_DEPLOYERS = re.compile(
     "HF_|bundled:|sha256|its authors|There is no model|Leave out @|cannot be read \\(|refused|not finite for"
+    "|hf://|The data set"
 )
 REFUSALS = {name for name, kind in vars(errors).items() if inspect.isclass(kind)} | {"Damaged"}
 
