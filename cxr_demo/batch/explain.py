@@ -76,8 +76,8 @@ def explain_films(
     work = _Work(model, methods, out, names, tested, page)
     mine = [i for i in range(len(files)) if i // TOGETHER % part.of == part.number]
     with journals.alone(), ThreadPoolExecutor(os.cpu_count()) as pool:
-        known = work.known(journals)
-        left = [i for i in mine if i not in known]
+        known, failed = work.known(journals)
+        left = [i for i in mine if i not in known or i in failed]
         progress = Progress(len(left), say)
         for i, (_, film) in zip(left, read_ahead(pool, (files[i] for i in left), put_right), strict=True):
             journals.own.add([work.row(i, film)])
@@ -149,12 +149,19 @@ class _Work:
             found["stability"] = report.measures(told.stability)
         return found
 
-    def known(self, journals: Journals) -> set[int]:
-        """The films that have a row and, unless they failed, maps on the disk."""
+    def known(self, journals: Journals) -> tuple[set[int], set[int]]:
+        """The films that have a row and, unless they failed, maps on the disk; and those that failed."""
         place = {name: i for i, name in enumerate(self.names)}
         there = {path.name for folder in (self.out, self.out / UNFINISHED) for path in folder.glob("*.npz")}
-        found = ((place[row["file"]], row["error"]) for row in journals.rows())
-        return {i for i, error in found if error or there & {_archive(i // TOGETHER), self._unfinished(i).name}}
+        failed: set[int] = set()
+        mapped: set[int] = set()
+        for row in journals.rows():
+            i = place[row["file"]]
+            if row["error"]:
+                failed.add(i)
+            elif there & {_archive(i // TOGETHER), self._unfinished(i).name}:
+                mapped.add(i)
+        return mapped | failed, failed
 
     def join(self, archive: int, known: set[int]) -> None:
         """Write an archive once all its films have a row, and delete the files of single films."""

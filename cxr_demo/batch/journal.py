@@ -43,10 +43,11 @@ class Journal:
             elif changed := _changed(json.loads(known[0]), json.loads(text)):
                 raise DataError(f"{path} holds the results of another run. {changed} Give another --out, or delete it.")
 
-    def files(self) -> list[str]:
-        """The films that have a row."""
+    def succeeded(self) -> list[str]:
+        """The films that have a row without an error."""
         with self._transaction() as journal:
-            return [file for (file,) in journal.execute("SELECT file FROM films")]
+            found = journal.execute("SELECT file FROM films WHERE json_extract(row, '$.error') IS NULL")
+            return [file for (file,) in found]
 
     def rows(self, files: Sequence[str] | None = None) -> Iterator[Row]:
         """The rows of some films, or of all."""
@@ -83,9 +84,9 @@ class Journals:
         self.own = Journal(folder / f"{name}-{part.number + 1}-of-{part.of}.sqlite", plan)
         self._known = {self.own.path: self.own}
 
-    def files(self) -> set[str]:
-        """The films that have a row, of any part."""
-        return {file for journal in self._all() for file in journal.files()}
+    def succeeded(self) -> set[str]:
+        """The films that have a row without an error, of any part."""
+        return {file for journal in self._all() for file in journal.succeeded()}
 
     def rows(self, files: Sequence[str] | None = None) -> Iterator[Row]:
         """The rows of some films, or of all, of all parts."""

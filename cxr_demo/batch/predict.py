@@ -55,10 +55,11 @@ def predict_films(
     plan: Mapping[str, Any],
     say: Callable[[str], None],
 ) -> bool:
-    """Predict the films of a part that have no row yet, and write `predictions.parquet` once all films have one.
+    """Predict the films of a part that are not predicted yet, and write `predictions.parquet` once all have a row.
 
     `put_right` corrects a film before it is scored; `plan` says how, so that results of another plan are refused. A
-    film that fails has its sentence in the column `error`. Returns whether all films of the part have a prediction.
+    film that fails has its sentence in the column `error`, and is tried again by the next run. Returns whether all
+    films of the part have a prediction.
     DataError if `out` cannot be used, BadSetting if pyarrow is not installed.
     """
     pyarrow()  # before hours of work
@@ -70,8 +71,8 @@ def predict_films(
         return Read(right, torch.from_numpy(image.model_input(right, model.size, model.spec.pixel_range)))
 
     with journals.alone(), ThreadPoolExecutor(os.cpu_count()) as pool:
-        known = journals.files()
-        left = [file for file in mine if str(file.shown) not in known]
+        succeeded = journals.succeeded()
+        left = [file for file in mine if str(file.shown) not in succeeded]
         progress = Progress(len(left), say)
         films = ((str(file.shown), found) for file, found in read_ahead(pool, left, prepare))
         for rows in _scored(pool, model, films):

@@ -19,7 +19,7 @@ import pytest
 from filelock import FileLock
 
 from cxr_demo import cli
-from cxr_demo.films import phantom
+from cxr_demo.films import image, phantom
 from cxr_demo.types import NIH_FINDINGS
 from tests.support.disks import on_disk
 from tests.support.serving import save_model
@@ -167,11 +167,26 @@ def test_a_table_without_a_column_of_files_is_named(films, model, tmp_path, caps
     assert "lacks the column file" in capsys.readouterr().err
 
 
-def test_a_finished_run_reads_no_film_again(films, model, whole, tmp_path, monkeypatch):
-    assert status(films, model, tmp_path) == 1
-    monkeypatch.setattr("cxr_demo.films.image.read", None)
-    assert status(films, model, tmp_path) == 1
-    assert (tmp_path / TABLE).read_bytes() == whole.read_bytes()
+@pytest.mark.parametrize("words", [[], ["--many"]], ids=["predict", "explain"])
+def test_a_finished_run_tries_only_films_again_that_failed(films, model, tmp_path, monkeypatch, words):
+    here, out = tmp_path / "films", tmp_path / "out"
+    shutil.copytree(films, here)
+    assert status(here, model, out, *words) == 1
+    tried = []
+    read = image.read
+    monkeypatch.setattr(image, "read", lambda path, member: tried.append(path.name) or read(path, member))
+    assert status(here, model, out, *words) == 1
+    assert tried == ["07.png"]
+    (here / "a" / "07.png").write_bytes((here / "a" / "05.png").read_bytes())
+    assert status(here, model, out, *words) == 0, "the disk is back"
+    table = pq.read_table(out / ("films.parquet" if words else TABLE)).to_pylist()
+    mended, other = (next(row for row in table if row["file"].endswith(name)) for name in ("07.png", "05.png"))
+    assert {**mended, "file": ""} == {**other, "file": ""}
+    if words:
+        index = pq.read_table(out / INDEX).to_pylist()
+        assert len(index) == 40 * 2 * 14
+        maps = [row for row in index if row["file"].endswith("07.png")]
+        assert np.load(out / maps[0]["archive"])[maps[0]["array"]].shape[0] == 14
 
 
 def test_results_of_another_plan_are_refused(films, model, tmp_path, capsys):
