@@ -6,12 +6,13 @@ import hashlib
 import io
 import os
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from cxr_demo.batch import tables
-from cxr_demo.batch.films import Progress, read_ahead
+from cxr_demo.batch.films import Progress, in_order, read
 from cxr_demo.batch.journal import Journals
 from cxr_demo.batch.predict import prediction_row
 from cxr_demo.case import Case
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from cxr_demo.types import Explanation, Radiograph
 
 NAME = "maps"
+#: Films that are read before their turn.
+AHEAD = 8
 #: Films whose maps share an archive, and the folder of films whose archive is not complete.
 TOGETHER, UNFINISHED = 16, "unfinished"
 #: Names of a film's arrays besides those of its maps: the film as the model sees it, and its lungs.
@@ -79,7 +82,8 @@ def explain_films(
         known, failed = work.known(journals)
         left = [i for i in mine if i not in known or i in failed]
         progress = Progress(len(left), say)
-        for i, (_, film) in zip(left, read_ahead(pool, (files[i] for i in left), put_right), strict=True):
+        films = in_order(pool, (files[i] for i in left), partial(read, work=put_right), AHEAD)
+        for i, film in zip(left, films, strict=True):
             journals.own.add([work.row(i, film)])
             known.add(i)
             progress.add(1)

@@ -19,9 +19,8 @@ if TYPE_CHECKING:
     from cxr_demo.types import Radiograph
 
 T = TypeVar("T")
+Item = TypeVar("Item")
 
-#: Films that are read ahead.
-AHEAD = 32
 #: Seconds between two reports of the progress.
 REPORTS = 10.0
 
@@ -34,24 +33,19 @@ class Part:
     of: int = 1
 
 
-def read_ahead(
-    pool: ThreadPoolExecutor, files: Iterable[FilmFile], work: Callable[[Radiograph], T]
-) -> Iterator[tuple[FilmFile, T | str]]:
-    """Films in order with the results of `work`, or with the sentence on why one cannot be read.
-
-    Threads of the pool read and work; AHEAD films are begun before their turn.
-    """
-    waiting: deque[tuple[FilmFile, Future[T | str]]] = deque()
-    for file in files:
-        waiting.append((file, pool.submit(_read, file, work)))
-        if len(waiting) >= AHEAD:
-            first, reading = waiting.popleft()
-            yield first, reading.result()
-    for first, reading in waiting:
-        yield first, reading.result()
+def in_order(pool: ThreadPoolExecutor, items: Iterable[Item], work: Callable[[Item], T], ahead: int) -> Iterator[T]:
+    """The results of `work` in the order of the items; threads of the pool begin `ahead` items before their turn."""
+    waiting: deque[Future[T]] = deque()
+    for item in items:
+        waiting.append(pool.submit(work, item))
+        if len(waiting) > ahead:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
 
 
-def _read(file: FilmFile, work: Callable[[Radiograph], T]) -> T | str:
+def read(file: FilmFile, work: Callable[[Radiograph], T]) -> T | str:
+    """The result of `work` on a film, or the sentence on why it cannot be read."""
     try:
         return work(image.read(file.path, file.member))
     except CxrError as error:

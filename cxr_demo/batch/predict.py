@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import functools
 import os
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import islice
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,17 +14,17 @@ import torch
 from torch import Tensor
 
 from cxr_demo.batch import tables
-from cxr_demo.batch.films import Progress, read_ahead
+from cxr_demo.batch.films import Progress, in_order, read
 from cxr_demo.batch.journal import Journals
 from cxr_demo.case import Case, Logits
 from cxr_demo.errors import CxrError
 from cxr_demo.films import image
-from cxr_demo.inference.engine import logits_of_films
+from cxr_demo.inference.engine import films_at_once, logits_of_films
 from cxr_demo.output import report
 from cxr_demo.tables import pyarrow
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from cxr_demo.batch.films import Part
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from cxr_demo.types import Radiograph
 
 NAME = "predictions"
-#: Films of a batch.
-BATCH = 8
+#: Batches per thread that are begun before their turn.
+AHEAD = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,16 +66,16 @@ def predict_films(
     journals = Journals(out, NAME, part, {"model": model.name, "labels": list(model.labels), **plan})
     mine = files[part.number :: part.of]
 
-    def prepare(film: Radiograph) -> Read:
-        right = put_right(film)
-        return Read(right, torch.from_numpy(image.model_input(right, model.size, model.spec.pixel_range)))
-
-    with journals.alone(), ThreadPoolExecutor(os.cpu_count()) as pool:
+    threads = os.cpu_count() or 1
+    with journals.alone(), ThreadPoolExecutor(threads) as pool:
         succeeded = journals.succeeded()
         left = [file for file in mine if str(file.shown) not in succeeded]
         progress = Progress(len(left), say)
-        films = ((str(file.shown), found) for file, found in read_ahead(pool, left, prepare))
-        for rows in _scored(pool, model, films):
+        work = partial(_rows, model, put_right)
+        # each thread takes a batch from its files to its rows, so that all cores work all the time
+        size = films_at_once(model.size)
+        batches = (left[start : start + size] for start in range(0, len(left), size))
+        for rows in in_order(pool, batches, work, AHEAD * threads):
             journals.own.add(rows)
             progress.add(len(rows))
     table = tables.Predictions([str(file.shown) for file in files], model.labels)
@@ -84,31 +84,29 @@ def predict_films(
     return not table.failed & {str(file.shown) for file in mine}
 
 
-def _scored(
-    pool: ThreadPoolExecutor, model: Classifier, films: Iterator[tuple[str, Read | str]]
-) -> Iterator[list[Row]]:
-    """Rows of films, batch by batch; while one is scored, the gate looks at the films of the one before."""
-    waiting: list[Future[Row]] = []
-    while batch := list(islice(films, BATCH)):
-        cases = _cases(model, {name: found for name, found in batch if isinstance(found, Read)})
-        begun = [pool.submit(_row, name, cases.get(name, str(found))) for name, found in batch]
-        yield [row.result() for row in waiting]
-        waiting = begun
-    yield [row.result() for row in waiting]
+def _rows(model: Classifier, put_right: Callable[[Radiograph], Radiograph], files: Sequence[FilmFile]) -> list[Row]:
+    """The rows of a batch of films: a prediction, or the sentence on why there is none."""
+
+    def prepare(film: Radiograph) -> Read:
+        right = put_right(film)
+        return Read(right, torch.from_numpy(image.model_input(right, model.size, model.spec.pixel_range)))
+
+    found = {str(file.shown): read(file, prepare) for file in files}
+    cases = _cases(model, {name: one for name, one in found.items() if isinstance(one, Read)})
+    return [_row(name, cases.get(name, str(one))) for name, one in found.items()]
 
 
 def _cases(model: Classifier, films: Mapping[str, Read]) -> dict[str, Case]:
     """The cases of films by name; films of one model, such as a fold of a run, are scored together."""
-    found = {name: Case(model, read.film) for name, read in films.items()}
+    found = {name: Case(model, one.film) for name, one in films.items()}
     for chosen in dict.fromkeys(case.model for case in found.values()):
-        logits, most = _scorer(chosen)
-        group = [name for name, case in found.items() if case.model is chosen]
-        for names in (group[start : start + most] for start in range(0, len(group), most)):
-            # filled up, so that a film's numbers depend on no other film
-            x = torch.zeros(most, 1, model.size, model.size)
-            x[: len(names)] = torch.cat([films[name].x for name in names])
-            for name, values in zip(names, logits(x), strict=False):
-                found[name] = Case(model, films[name].film, {Logits: Logits(values)})
+        names = [name for name, case in found.items() if case.model is chosen]
+        logits = _scorer(chosen)
+        # filled up, so that a film's numbers depend on no other film
+        x = torch.zeros(films_at_once(model.size), 1, model.size, model.size)
+        x[: len(names)] = torch.cat([films[name].x for name in names])
+        for name, values in zip(names, logits(x), strict=False):
+            found[name] = Case(model, films[name].film, {Logits: Logits(values)})
     return found
 
 

@@ -71,8 +71,13 @@ class Torch:
     def logits(self, covers: np.ndarray, x: Tensor, fill: Tensor) -> np.ndarray:
         """See Engine; the masked copies are computed on the device."""
         x, fill, cover = (t.to(self._device) for t in (x, fill, torch.from_numpy(covers)[:, None]))
-        copies = torch.lerp(x, fill, cover).to(self._dtype).contiguous(memory_format=torch.channels_last)
-        found: np.ndarray = self._network(copies).float().cpu().numpy()
+        return self.films(torch.lerp(x, fill, cover))
+
+    @torch.no_grad()
+    def films(self, x: Tensor) -> np.ndarray:
+        """Return logits (n, L) float32 of model inputs (n, 1, S, S)."""
+        inputs = x.to(self._device, self._dtype).contiguous(memory_format=torch.channels_last)
+        found: np.ndarray = self._network(inputs).float().cpu().numpy()
         return found
 
 
@@ -166,19 +171,21 @@ def engine_of(classifier: Classifier) -> Engine:
     return _ENGINES[classifier] or plain(classifier)
 
 
-def logits_of_films(classifier: Classifier) -> tuple[Callable[[Tensor], np.ndarray], int]:
-    """Return a function from model inputs (n, 1, S, S) to logits (n, L) in float32, and the n that it takes.
+def films_at_once(size: int) -> int:
+    """Return the number of films of this input size that `logits_of_films` takes together."""
+    return _batch(GPU_BATCH if torch.cuda.is_available() else BATCH, size)
 
-    OpenVINO computes them where it is the model's engine, since it is several times as fast as torch; its logits differ
-    from the Classifier's by some 1e-5.
+
+def logits_of_films(classifier: Classifier) -> Callable[[Tensor], np.ndarray]:
+    """Return a function from `films_at_once` model inputs (n, 1, S, S) to logits (n, L) in float32.
+
+    Threads may call it side by side. A GPU computes the logits if there is one, else OpenVINO where it is the model's
+    engine, since it is several times as fast as torch; they differ from the Classifier's by some 1e-5.
     """
-    engine = engine_of(classifier)
-    batch = _batch(BATCH, classifier.size)
-    known = kept(classifier, batch) if isinstance(engine, OpenVINO) else None
-    if known is None:
-        return lambda x: classifier.logits(x).numpy(), batch
-    graphs, _ = known
-    return graphs.films(), batch
+    if torch.cuda.is_available():
+        return _copied(classifier, torch.float32).films
+    known = kept(classifier, films_at_once(classifier.size)) if isinstance(engine_of(classifier), OpenVINO) else None
+    return plain(classifier).films if known is None else known[0].films()
 
 
 def plain(classifier: Classifier) -> Torch:
@@ -199,11 +206,16 @@ def choose(classifier: Classifier) -> Engine | None:
 def _on_gpu(classifier: Classifier) -> Engine | None:
     """Choose bfloat16 or else float32 on a CUDA GPU; None if neither agrees with float32 on the CPU."""
     for dtype in (torch.bfloat16, torch.float32):
-        network = copy.deepcopy(classifier.network).to("cuda", dtype).to(memory_format=torch.channels_last)
-        engine = Torch(network, _batch(GPU_BATCH, classifier.size), "cuda", dtype)
+        engine = _copied(classifier, dtype)
         if _agrees(engine, classifier):
             return engine
     return None
+
+
+def _copied(classifier: Classifier, dtype: torch.dtype) -> Torch:
+    """An engine with a copy of the network on the GPU."""
+    network = copy.deepcopy(classifier.network).to("cuda", dtype).to(memory_format=torch.channels_last)
+    return Torch(network, _batch(GPU_BATCH, classifier.size), "cuda", dtype)
 
 
 def _on_processor(classifier: Classifier) -> Engine | None:

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import pathlib
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -35,12 +36,15 @@ def test_float32_paths_say_what_the_network_says(kind):
 @pytest.mark.parametrize("kind", KINDS)
 def test_many_films_at_a_time_get_the_networks_logits(kind):
     model = build(kind)
-    logits, most = engine.logits_of_films(model)
-    x = torch.cat([asked(1)[1] + 100 * i for i in range(most)])
+    logits = engine.logits_of_films(model)
+    x = torch.cat([asked(1)[1] + 100 * i for i in range(engine.films_at_once(SIZE))])
     truth = model.logits(x).numpy()
     found = logits(x)
     np.testing.assert_allclose(found, truth, atol=1e-3)
     np.testing.assert_array_equal(logits(x.flip(0)), found[::-1], "wherever in the batch it is")
+    with ThreadPoolExecutor(4) as threads:
+        for other in threads.map(logits, [x.clone() for _ in range(12)]):
+            np.testing.assert_array_equal(other, found, "whichever thread asks")
 
 
 def test_the_mean_of_folds_runs_as_one():
