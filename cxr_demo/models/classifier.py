@@ -126,8 +126,8 @@ def _resnet(kind: str) -> Callable[..., Network]:
     return build
 
 
-def _efficientnet(classes: int) -> Network:
-    model = EfficientNetLite0(classes)
+def _efficientnet(classes: int, **arguments: Any) -> Network:
+    model = EfficientNetLite0(classes, **arguments)
     return _split(model, nn.Sequential(model.scale, *model.features), 4, model.classifier)
 
 

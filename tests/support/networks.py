@@ -14,6 +14,7 @@ KINDS = {
     "ResNet50": ("ResNet50", {}),
     "EfficientNetLite0": ("EfficientNetLite0", {}),
     "mirrored EfficientNetLite0": ("EfficientNetLite0", {"mirrored": True}),
+    "mirrored pyramid": ("EfficientNetLite0", {"pyramid": 16, "mirrored": True}),
 }
 
 SIZE = 64

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from cxr_demo.errors import DataError, UnknownModel
+from cxr_demo.errors import BadModel, DataError, UnknownModel
 from cxr_demo.films import label_tables
 from cxr_demo.models import classifier, model_folder
 from tests.support.training import LABELS, TINY, flags, plant
@@ -193,7 +193,7 @@ def test_boxes_pull_the_map_into_them():
 
 
 def test_imagenet_weights_know_pictures():
-    backbone = backbones.imagenet()
+    backbone = backbones.imagenet({})
     assert "ImageNet" in backbone.name
     net = backbone.network(("Mass",), 0)
     assert net.head.out_features == 1
@@ -204,6 +204,20 @@ def test_imagenet_weights_know_pictures():
     # the weights' own head would be needed for a class; features that are neither dead nor exploded are not by chance
     assert 0.05 < features.mean() < 3
     assert (features > 0).float().mean() > 0.5
+
+
+def test_a_pyramid_starts_with_the_imagenet_weights():
+    plain, recipe = backbones.imagenet({}), dataclasses.replace(TINY, backbone="imagenet", arguments='{"pyramid": 16}')
+    finer = backbones.find(recipe)
+    published = [*plain.tensors.values()]
+    assert all(torch.equal(*pair) for pair in zip(published, finer.tensors.values(), strict=False))
+    assert len(finer.tensors) > len(published)
+    net = finer.network(("Mass",), 0)
+    assert (finer.arguments, net.head.in_features) == ({"pyramid": 16}, 32)
+    again = backbones.find(recipe)
+    assert all(torch.equal(again.tensors[name], tensor) for name, tensor in finer.tensors.items())
+    with pytest.raises(BadModel, match="does not take these arguments"):
+        backbones.find(dataclasses.replace(recipe, arguments='{"pyramids": 16}'))
 
 
 def test_a_start_keeps_the_rows_of_findings_it_knows(tmp_path):

@@ -12,10 +12,9 @@ from cxr_demo.types import ModelSpec
 SIZE = 64
 
 
-def model(architecture, mirrored=False):
+def model(architecture, **arguments):
     """A network whose batch norms differ from the identity, in double precision's reach of its own copy."""
     torch.manual_seed(0)
-    arguments = {"mirrored": True} if mirrored else {}
     if architecture == "DenseNet":
         arguments |= {"growth_rate": 8, "block_config": (2, 2, 2, 2), "num_init_features": 16}
     network = build(architecture, arguments, 3)
@@ -33,14 +32,15 @@ def model(architecture, mirrored=False):
 
 
 def made(name):
-    """A model of an architecture, or "mirrored", or "mean": that of two networks."""
+    """A model of an architecture, or "mirrored", or a "pyramid", or "mean": that of two networks."""
     if name == "mean":
         pair = [model("DenseNet"), model("DenseNet")]
         return Classifier(pair[0].spec, mean_network(pair), "mean")
-    return model("EfficientNetLite0", True) if name == "mirrored" else model(name)
+    other = {"mirrored": {"mirrored": True}, "pyramid": {"pyramid": 16}}
+    return model("EfficientNetLite0", **other[name]) if name in other else model(name)
 
 
-every = pytest.mark.parametrize("name", [*ARCHITECTURES, "mirrored", "mean"])
+every = pytest.mark.parametrize("name", [*ARCHITECTURES, "mirrored", "pyramid", "mean"])
 
 
 def norms_run(network, x):
