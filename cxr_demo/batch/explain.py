@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cxr_demo.batch import tables
-from cxr_demo.batch.films import Progress, in_order, read
+from cxr_demo.batch.films import Progress, in_order, read, threads
 from cxr_demo.batch.journal import Journals
 from cxr_demo.batch.predict import prediction_row
 from cxr_demo.case import Case
@@ -78,7 +77,7 @@ def explain_films(
     journals = Journals(out, NAME, part, plan)
     work = _Work(model, methods, out, names, tested, page)
     mine = [i for i in range(len(files)) if i // TOGETHER % part.of == part.number]
-    with journals.alone(), ThreadPoolExecutor(os.cpu_count()) as pool:
+    with journals.alone(), ThreadPoolExecutor(threads()) as pool:
         known, failed = work.known(journals)
         left = [i for i in mine if i not in known or i in failed]
         progress = Progress(len(left), say)

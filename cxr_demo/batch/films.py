@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections import deque
 from dataclasses import dataclass
@@ -31,6 +32,12 @@ class Part:
 
     number: int = 0
     of: int = 1
+
+
+def threads() -> int:
+    """The number of threads that fill this process' share of the cores, beside others that torchrun started here."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, cores // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
 
 
 def in_order(pool: ThreadPoolExecutor, items: Iterable[Item], work: Callable[[Item], T], ahead: int) -> Iterator[T]:

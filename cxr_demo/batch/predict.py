@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-import os
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from cxr_demo.batch import tables
-from cxr_demo.batch.films import Progress, in_order, read
+from cxr_demo.batch.films import Progress, in_order, read, threads
 from cxr_demo.batch.journal import Journals
 from cxr_demo.case import Case, Logits
 from cxr_demo.errors import CxrError
@@ -59,15 +59,12 @@ def predict_films(
 
     `put_right` corrects a film before it is scored; `plan` says how, so that results of another plan are refused. A
     film that fails has its sentence in the column `error`, and is tried again by the next run. Returns whether all
-    films of the part have a prediction.
-    DataError if `out` cannot be used, BadSetting if pyarrow is not installed.
+    films of the part have a prediction. DataError if `out` cannot be used, BadSetting if pyarrow is not installed.
     """
     pyarrow()  # before hours of work
     journals = Journals(out, NAME, part, {"model": model.name, "labels": list(model.labels), **plan})
     mine = files[part.number :: part.of]
-
-    threads = os.cpu_count() or 1
-    with journals.alone(), ThreadPoolExecutor(threads) as pool:
+    with journals.alone(), ThreadPoolExecutor(threads()) as pool:
         succeeded = journals.succeeded()
         left = [file for file in mine if str(file.shown) not in succeeded]
         progress = Progress(len(left), say)
@@ -75,7 +72,7 @@ def predict_films(
         # each thread takes a batch from its files to its rows, so that all cores work all the time
         size = films_at_once(model.size)
         batches = (left[start : start + size] for start in range(0, len(left), size))
-        for rows in in_order(pool, batches, work, AHEAD * threads):
+        for rows in in_order(pool, batches, work, AHEAD * threads()):
             journals.own.add(rows)
             progress.add(len(rows))
     table = tables.Predictions([str(file.shown) for file in files], model.labels)
@@ -101,7 +98,8 @@ def _cases(model: Classifier, films: Mapping[str, Read]) -> dict[str, Case]:
     found = {name: Case(model, one.film) for name, one in films.items()}
     for chosen in dict.fromkeys(case.model for case in found.values()):
         names = [name for name, case in found.items() if case.model is chosen]
-        logits = _scorer(chosen)
+        with _compiling:
+            logits = _scorer(chosen)
         # filled up, so that a film's numbers depend on no other film
         x = torch.zeros(films_at_once(model.size), 1, model.size, model.size)
         x[: len(names)] = torch.cat([films[name].x for name in names])
@@ -110,7 +108,13 @@ def _cases(model: Classifier, films: Mapping[str, Read]) -> dict[str, Case]:
     return found
 
 
-_scorer = functools.cache(logits_of_films)
+#: The threads share one compiled model.
+_compiling = threading.Lock()
+
+
+@functools.cache
+def _scorer(model: Classifier) -> Callable[[Tensor], np.ndarray]:
+    return logits_of_films(model, threads())
 
 
 def _row(name: str, case: Case | str) -> Row:

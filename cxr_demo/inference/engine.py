@@ -176,16 +176,16 @@ def films_at_once(size: int) -> int:
     return _batch(GPU_BATCH if torch.cuda.is_available() else BATCH, size)
 
 
-def logits_of_films(classifier: Classifier) -> Callable[[Tensor], np.ndarray]:
+def logits_of_films(classifier: Classifier, threads: int) -> Callable[[Tensor], np.ndarray]:
     """Return a function from `films_at_once` model inputs (n, 1, S, S) to logits (n, L) in float32.
 
-    Threads may call it side by side. A GPU computes the logits if there is one, else OpenVINO where it is the model's
-    engine, since it is several times as fast as torch; they differ from the Classifier's by some 1e-5.
+    So many threads may call it side by side. A GPU computes the logits if there is one, else OpenVINO where it is the
+    model's engine, since it is several times as fast as torch; they differ from the Classifier's by some 1e-5.
     """
     if torch.cuda.is_available():
         return _copied(classifier, torch.float32).films
     known = kept(classifier, films_at_once(classifier.size)) if isinstance(engine_of(classifier), OpenVINO) else None
-    return plain(classifier).films if known is None else known[0].films()
+    return plain(classifier).films if known is None else known[0].films(threads)
 
 
 def plain(classifier: Classifier) -> Torch:

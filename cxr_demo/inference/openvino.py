@@ -83,16 +83,17 @@ class Graphs:
             models[PATCH].reshape({i: [batch, 1, patches.side, patches.side] for i in range(3)})
         return cls(models, batch, patches)
 
-    def films(self) -> Callable[[Tensor], np.ndarray]:
+    def films(self, threads: int) -> Callable[[Tensor], np.ndarray]:
         """A function from `batch` model inputs (batch, 1, size, size) to their logits (batch, L), in float32.
 
-        Threads may call it side by side: each call runs on one core.
+        So many threads may call it side by side, each of which computes on one core: requests that share the cores
+        would wait for one another in every layer.
         """
         shape = list(self.models[EARLY].input(0).shape)
         whole = self.models[EARLY].clone()
         whole.reshape(dict.fromkeys(range(3), shape))  # as many films as covers
         uncovered = np.zeros(shape, np.float32)
-        compiled = [_compiled(graph, "float32", side_by_side=True) for graph in (whole, self.models[LATE])]
+        compiled = [_compiled(graph, "float32", threads, requests=threads) for graph in (whole, self.models[LATE])]
         of_thread = threading.local()
 
         def logits(x: Tensor) -> np.ndarray:
@@ -108,24 +109,20 @@ class Graphs:
         return logits
 
     def request(self, name: str, precision: str) -> openvino.InferRequest:
-        """Compile a graph of `models` at a precision of HINTS; it uses all threads that torch uses."""
-        return _compiled(self.models[name], precision).create_infer_request()
+        """Compile a graph of `models` at a precision of HINTS, for as many threads as torch uses."""
+        return _compiled(self.models[name], precision, torch.get_num_threads(), requests=1).create_infer_request()
 
 
-def _compiled(graph: openvino.Model, precision: str, *, side_by_side: bool = False) -> openvino.CompiledModel:
-    """Compile a graph for as many threads as torch uses: all of them for one request, or `side_by_side` one for each.
-
-    Requests side by side never wait for one another's layers, but each takes as long as one core does.
-    """
+def _compiled(graph: openvino.Model, precision: str, threads: int, *, requests: int) -> openvino.CompiledModel:
+    """Compile a graph for so many requests at a time, which divide the threads among them."""
     import openvino
 
-    threads = torch.get_num_threads()
     hints = {
         "INFERENCE_PRECISION_HINT": HINTS[precision],
         "INFERENCE_NUM_THREADS": threads,
         # with pinning, all processes run on the same cores: two processes took twice as long
         "ENABLE_CPU_PINNING": False,
-        **({"NUM_STREAMS": threads} if side_by_side else {"PERFORMANCE_HINT": "LATENCY"}),
+        **({"NUM_STREAMS": requests} if requests > 1 else {"PERFORMANCE_HINT": "LATENCY"}),
     }
     return openvino.Core().compile_model(graph, "CPU", hints)
 

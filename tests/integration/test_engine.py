@@ -36,7 +36,7 @@ def test_float32_paths_say_what_the_network_says(kind):
 @pytest.mark.parametrize("kind", KINDS)
 def test_many_films_at_a_time_get_the_networks_logits(kind):
     model = build(kind)
-    logits = engine.logits_of_films(model)
+    logits = engine.logits_of_films(model, 2)
     x = torch.cat([asked(1)[1] + 100 * i for i in range(engine.films_at_once(SIZE))])
     truth = model.logits(x).numpy()
     found = logits(x)
