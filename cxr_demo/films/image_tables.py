@@ -42,11 +42,11 @@ def members(path: Path) -> list[str] | None:
 
     UnreadableImage if the file is damaged, BadSetting if pyarrow is not installed.
     """
-    column = _opened(path)[1]
+    file, column = _opened(path)
     if column is None:
         return None
     with _reading:
-        cells = _opened(path)[0].read(columns=[f"{column}.{PATH}"])[column].to_pylist()
+        cells = file.read(columns=[f"{column}.{PATH}"])[column].to_pylist()
     names = [PurePosixPath((cell or {}).get(PATH) or "").name for cell in cells]
     return [f"{row}-{name}" if name else str(row) for row, name in enumerate(names)]
 

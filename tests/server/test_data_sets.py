@@ -3,26 +3,19 @@
 import json
 from pathlib import Path
 
-import cv2
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from huggingface_hub import constants
 
 from cxr_demo import cli
-from cxr_demo.films import phantom
 from tests.support import hub_server
+from tests.support.noisy import CELL, png
 from tests.support.serving import save_model
 
 NAME = "owner/films"
 
 hub = hub_server.hub
-
-
-def png(i):
-    drawn = phantom.draw("effusion", 96) + np.random.default_rng(i).normal(0, 12, (96, 96))
-    return cv2.imencode(".png", drawn.clip(0, 255).astype(np.uint8))[1].tobytes()
 
 
 @pytest.fixture(scope="module")
@@ -34,8 +27,7 @@ def model(tmp_path_factory) -> str:
 def data_set(hub, tmp_path):
     """The files of a data set: films, a table of images and a text."""
     cells = [{"bytes": png(i), "path": f"{i}.png"} for i in range(3)]
-    kind = pa.struct({"bytes": pa.binary(), "path": pa.string()})
-    pq.write_table(pa.table({"image": pa.array(cells, kind)}), tmp_path / "table.parquet")
+    pq.write_table(pa.table({"image": pa.array(cells, CELL)}), tmp_path / "table.parquet")
     files = {
         "README.md": b"# Films",
         "test/a.png": png(7),

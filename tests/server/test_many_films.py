@@ -19,9 +19,10 @@ import pytest
 from filelock import FileLock
 
 from cxr_demo import cli
-from cxr_demo.films import image, phantom
+from cxr_demo.films import image
 from cxr_demo.types import NIH_FINDINGS
 from tests.support.disks import on_disk
+from tests.support.noisy import png
 from tests.support.serving import save_model
 
 ROOT = Path(__file__).parents[2]
@@ -40,12 +41,10 @@ def model(tmp_path_factory) -> str:
 def films(tmp_path_factory) -> Path:
     """40 films in two folders, one of them damaged."""
     folder = tmp_path_factory.mktemp("films")
-    drawn = phantom.draw("effusion", 96)
     for i in range(40):
         path = folder / ("a" if i % 2 else "b") / f"{i:02}.png"
         path.parent.mkdir(exist_ok=True)
-        noise = np.random.default_rng(i).normal(0, 12, drawn.shape)
-        cv2.imwrite(str(path), (drawn + noise).clip(0, 255).astype(np.uint8))
+        path.write_bytes(png(i))
     (folder / "a" / "07.png").write_bytes((folder / "a" / "05.png").read_bytes()[:200])
     return folder
 

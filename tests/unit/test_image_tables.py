@@ -1,20 +1,13 @@
 """Films in rows of parquet files, as data sets of the Hub store them."""
 
-import cv2
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from cxr_demo.errors import UnreadableImage
-from cxr_demo.films import archives, formats, image, image_tables, phantom
-
-KIND = pa.struct({"bytes": pa.binary(), "path": pa.string()})
-
-
-def png(i):
-    drawn = phantom.draw("effusion", 96) + np.random.default_rng(i).normal(0, 12, (96, 96))
-    return cv2.imencode(".png", drawn.clip(0, 255).astype(np.uint8))[1].tobytes()
+from cxr_demo.films import archives, formats, image, image_tables
+from tests.support.noisy import CELL, png
 
 
 @pytest.fixture
@@ -23,7 +16,7 @@ def table(tmp_path):
     cells = [{"bytes": png(i), "path": f"train/{i}.png"} for i in range(7)]
     cells[4] = {"bytes": png(4), "path": None}
     cells[5] = {"bytes": None, "path": "lost.png"}
-    columns = {"label": pa.array(range(7)), "image": pa.array(cells, KIND), "second": pa.array(cells, KIND)}
+    columns = {"label": pa.array(range(7)), "image": pa.array(cells, CELL), "second": pa.array(cells, CELL)}
     path = tmp_path / "train-00000-of-00001.parquet"
     pq.write_table(pa.table(columns), path, row_group_size=3)
     return path
