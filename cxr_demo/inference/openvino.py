@@ -113,6 +113,11 @@ class Graphs:
         return _compiled(self.models[name], precision, torch.get_num_threads(), requests=1).create_infer_request()
 
 
+#: OpenVINO builds its table of numpy's types at the first use, which every inference is, and releases Python's lock
+#: meanwhile: two threads that come first together wait for each other for ever. So one thread builds it beforehand.
+_naming_types = threading.Lock()
+
+
 def _compiled(graph: openvino.Model, precision: str, threads: int, *, requests: int) -> openvino.CompiledModel:
     """Compile a graph for so many requests at a time, which divide the threads among them."""
     import openvino
@@ -124,6 +129,8 @@ def _compiled(graph: openvino.Model, precision: str, threads: int, *, requests: 
         "ENABLE_CPU_PINNING": False,
         **({"NUM_STREAMS": requests} if requests > 1 else {"PERFORMANCE_HINT": "LATENCY"}),
     }
+    with _naming_types:
+        openvino.Type.f32.to_dtype()
     return openvino.Core().compile_model(graph, "CPU", hints)
 
 

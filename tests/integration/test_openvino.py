@@ -1,10 +1,12 @@
 """Converted models are read again from disk, unless anything about them is another."""
 
 import os
+import signal
 import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -198,3 +200,45 @@ def test_a_model_is_read_while_another_is_converted(place):
             done.set()
         loading.result()
     assert seen
+
+
+#: Processes that begin with two threads at once, in each of which one thread waited for the other in a third of runs.
+TOGETHER = """
+import os, sys, threading
+import numpy as np, openvino
+from cxr_demo.inference.openvino import _compiled
+
+def infer():
+    request = _compiled(graph, "float32", 1, requests=1).create_infer_request()
+    both.wait()
+    request.infer([np.ones((1, 2), np.float32)])
+    done.append(request)
+
+children = []
+for _ in range(20):
+    if not (child := os.fork()):
+        graph, both, done = openvino.Core().read_model(sys.argv[1]), threading.Barrier(2), []
+        threads = [threading.Thread(target=infer) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        os._exit(0 if len(done) == 2 else 1)
+    children.append(child)
+sys.exit(any(os.waitpid(child, 0)[1] for child in children))
+"""
+
+
+def test_two_threads_that_compute_first_together_do_not_wait_for_each_other(tmp_path):
+    from openvino import Model, Type, opset13, save_model
+
+    x = opset13.parameter([1, 2], Type.f32)
+    save_model(Model([opset13.relu(x)], [x]), tmp_path / "graph.xml")
+    command = [sys.executable, "-c", TOGETHER, str(tmp_path / "graph.xml")]
+    running = subprocess.Popen(command, start_new_session=True)
+    try:
+        assert running.wait(120) == 0
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(running.pid, signal.SIGKILL)
+        running.wait()
