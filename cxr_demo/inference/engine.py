@@ -31,8 +31,8 @@ log = logging.getLogger(__name__)
 
 #: Copies per batch at 224 pixels on a CPU: larger batches run no faster, need more memory and hold the model longer.
 BATCH = 4
-#: Copies per batch at 224 pixels on a GPU.
-GPU_BATCH = 64
+#: Copies of a film per batch at 224 pixels on a GPU, and different films, whose pixels wait in memory meanwhile.
+GPU_BATCH, GPU_FILMS = 64, 16
 #: Largest accepted error of the effects of masking relative to float32, as a fraction of their standard deviation, for
 #: the median finding. The correlation is then about 1 - TOLERANCE^2 / 2.
 TOLERANCE = 0.1
@@ -160,32 +160,38 @@ _CHOOSING = threading.Lock()
 def engine_of(classifier: Classifier) -> Engine:
     """Return the model's engine; the first call per model chooses it, which takes seconds.
 
-    Calls for models with an engine never wait. The first choice limits numpy's BLAS to one thread: its other threads
-    spin for 0.1 s after each product on cores that the engine needs.
+    Calls for models with an engine never wait.
     """
     if classifier not in _ENGINES:
         with _CHOOSING:
             if classifier not in _ENGINES:
-                threadpool_limits(1, "blas")
+                _one_thread_for_blas()
                 _ENGINES[classifier] = choose(classifier)
     return _ENGINES[classifier] or plain(classifier)
 
 
+def _one_thread_for_blas() -> None:
+    """Limit numpy's BLAS: its other threads spin for 0.1 s after each product on cores that the engine needs."""
+    threadpool_limits(1, "blas")
+
+
 def films_at_once(size: int) -> int:
     """Return the number of films of this input size that `logits_of_films` takes together."""
-    return _batch(GPU_BATCH if torch.cuda.is_available() else BATCH, size)
+    return _batch(GPU_FILMS if torch.cuda.is_available() else BATCH, size)
 
 
 def logits_of_films(classifier: Classifier, threads: int) -> Callable[[Tensor], np.ndarray]:
     """Return a function from `films_at_once` model inputs (n, 1, S, S) to logits (n, L) in float32.
 
-    So many threads may call it side by side. A GPU computes the logits if there is one, else OpenVINO where it is the
-    model's engine, since it is several times as fast as torch; they differ from the Classifier's by some 1e-5.
+    Up to `threads` threads may call it concurrently. A GPU computes the logits if there is one, else OpenVINO where it
+    can run the model, since it is several times as fast as torch: they differ from the Classifier's by some 1e-5.
     """
     if torch.cuda.is_available():
         return _copied(classifier, torch.float32).films
-    known = kept(classifier, films_at_once(classifier.size)) if isinstance(engine_of(classifier), OpenVINO) else None
-    return plain(classifier).films if known is None else known[0].films(threads)
+    with _CHOOSING:
+        _one_thread_for_blas()
+        found = _graphs(classifier)
+    return plain(classifier).films if found is None else found[0].films(threads)
 
 
 def plain(classifier: Classifier) -> Torch:
@@ -198,9 +204,10 @@ def choose(classifier: Classifier) -> Engine | None:
 
     Returns None if no engine agrees, or if the architecture is not in ARCHITECTURES.
     """
-    if classifier.spec.architecture not in ARCHITECTURES:
-        return None
-    return _on_gpu(classifier) if torch.cuda.is_available() else _on_processor(classifier)
+    if torch.cuda.is_available():
+        return _on_gpu(classifier) if classifier.spec.architecture in ARCHITECTURES else None
+    found = _graphs(classifier)
+    return None if found is None else OpenVINO(found[0], *found[1])
 
 
 def _on_gpu(classifier: Classifier) -> Engine | None:
@@ -218,13 +225,17 @@ def _copied(classifier: Classifier, dtype: torch.dtype) -> Torch:
     return Torch(network, _batch(GPU_BATCH, classifier.size), "cuda", dtype)
 
 
-def _on_processor(classifier: Classifier) -> Engine | None:
-    """Choose an OpenVINO engine; the choice is stored on disk, since conversion and trial take seconds."""
+def _graphs(classifier: Classifier) -> tuple[Graphs, tuple[str, str]] | None:
+    """A model's graphs, and the fastest precisions of early and late layers that agree with float32; None if none do.
+
+    Both are stored on disk, since conversion and trial take seconds.
+    """
+    if classifier.spec.architecture not in ARCHITECTURES:
+        return None
     batch = _batch(BATCH, classifier.size)
     known = kept(classifier, batch)
     if known is not None:
-        graphs, precisions = known
-        return OpenVINO(graphs, *precisions)
+        return known
     try:
         graphs = Graphs.of(classifier.network, classifier.size, batch)
     except (ImportError, RuntimeError) as error:
@@ -235,7 +246,7 @@ def _on_processor(classifier: Classifier) -> Engine | None:
         engine = OpenVINO(graphs, *precisions)
         if _agrees(engine, classifier):
             keep(classifier, graphs, precisions)
-            return engine
+            return graphs, precisions
         del engine  # before the next one is compiled: each needs tens of megabytes
     return None
 

@@ -86,8 +86,8 @@ class Graphs:
     def films(self, threads: int) -> Callable[[Tensor], np.ndarray]:
         """A function from `batch` model inputs (batch, 1, size, size) to their logits (batch, L), in float32.
 
-        So many threads may call it side by side, each of which computes on one core: requests that share the cores
-        would wait for one another in every layer.
+        Up to `threads` threads may call it concurrently. Each computes on one core: requests that share the cores would
+        wait for one another in every layer.
         """
         shape = list(self.models[EARLY].input(0).shape)
         whole = self.models[EARLY].clone()
@@ -119,7 +119,7 @@ _naming_types = threading.Lock()
 
 
 def _compiled(graph: openvino.Model, precision: str, threads: int, *, requests: int) -> openvino.CompiledModel:
-    """Compile a graph for so many requests at a time, which divide the threads among them."""
+    """Compile a graph for a number of concurrent requests, which share the threads."""
     import openvino
 
     hints = {
@@ -194,7 +194,7 @@ def keep(classifier: Classifier, graphs: Graphs, precisions: tuple[str, str]) ->
             about = {"precisions": precisions, "sha256": {path.name: sha256_of(path) for path in made.iterdir()}}
             (made / "about.json").write_text(json.dumps(about))
             shutil.rmtree(folder, ignore_errors=True)  # an older entry's graphs must not stay beside these
-        used = sorted(folder.parent.iterdir(), key=lambda path: path.stat().st_mtime)
+        used = sorted(folder.parent.glob("[!.]*"), key=lambda path: path.stat().st_mtime)
         for old in used[:-KEPT]:
             shutil.rmtree(old)
     except (OSError, RuntimeError) as error:
