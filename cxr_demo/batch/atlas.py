@@ -140,12 +140,9 @@ def _run_in(folder: Path, method: str | None) -> _Run:
     if method is not None and method not in known:
         raise BadSetting(f"{folder} has no maps of {method}, but of {', '.join(known)}.")
     key = method or known[0]
+    index = [row for row in index if row["method"] == key]
     above = {row["file"]: frozenset(row["above_cutoff"]) for row in rows}
-    films = [
-        Film(row["file"], row["archive"], row["array"].removesuffix(key), above[row["file"]])
-        for row in index
-        if row["method"] == key
-    ]
+    films = [Film(row["file"], row["archive"], row["array"].removesuffix(key), above[row["file"]]) for row in index]
     labels = [name.removesuffix("_logit") for name in columns if name.endswith("_logit")]
     model = (schema.metadata or {}).get(tables.MODEL, b"").decode()
     return _Run(folder, key, Unit(index[0]["unit"]), model, labels, films)
@@ -192,7 +189,8 @@ class _Reading:
         above = self.above[:, k]
         many = int(above.sum()), int((~above).sum())
         outside = 1 - self.shares[:, k, REGIONS.index("chest")]
-        worst = np.flatnonzero(above & ~np.isnan(outside))
+        known = ~np.isnan(outside)  # a map of zeros has no shares
+        worst = np.flatnonzero(above & known)
         worst = worst[np.argsort(-outside[worst], kind="stable")][:SHOWN].tolist()
         pictures = self._pictures(worst, k)
         return FindingAtlas(
@@ -203,8 +201,8 @@ class _Reading:
             mean_below=self._mean_picture(0, k, many[1]),
             shares_above=_mean(self.shares[above, k]),
             shares_below=_mean(self.shares[~above, k]),
-            areas_above=_mean(self.areas[above]),
-            areas_below=_mean(self.areas[~above]),
+            areas_above=_mean(self.areas[above & known]),
+            areas_below=_mean(self.areas[~above & known]),
             outside=tuple(
                 (self.films[n].name, float(outside[n]), picture) for n, picture in zip(worst, pictures, strict=True)
             ),

@@ -73,7 +73,7 @@ def page(atlas: Atlas) -> str:
     return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
         title=_escape(f"Atlas of {_short(atlas.model) if Path(atlas.model).is_absolute() else atlas.model}"),
         about=_escape(f"{atlas.films:,} films, maps by {atlas.method}: {atlas.unit.value}"),
-        verdict="".join(f"<li>{_accusation(one, part)}</li>" for one, part in suspects) or _acquittal(atlas),
+        shortcuts="".join(f"<li>{_suspect(one, part)}</li>" for one, part in suspects) or _no_suspects(atlas),
         shared=_percent(SHARED),
         spot=_percent(SPOT),
         fewest=FEWEST,
@@ -88,19 +88,19 @@ def _escape(value: Any) -> str:
     return html.escape(str(value), quote=True)
 
 
-def _accusation(one: FindingAtlas, part: Cluster) -> str:
+def _suspect(one: FindingAtlas, part: Cluster) -> str:
     return (
         f"<b>{_escape(report.readable(one.finding))}: a shortcut?</b> On {len(part.films):,} of {_examined(one)}, "
-        f"{_percent(part.spot)} of all evidence speaks for the finding from one spot outside the chest."
+        f"{_percent(part.spot)} of all evidence is evidence for the finding in one spot outside the chest."
     )
 
 
-def _acquittal(atlas: Atlas) -> str:
+def _no_suspects(atlas: Atlas) -> str:
     """The line of an atlas without a suspect cluster, which may be one of too few films."""
     tested = sum(any(len(part.films) >= FEWEST for part in one.clusters) for one in atlas.findings)
     if not tested:
         return "<li>No finding has enough films with evidence for it to be tested.</li>"
-    return f"<li>No cluster has such a spot; {tested} of {len(atlas.findings)} findings had enough films.</li>"
+    return f"<li>No cluster looks like a shortcut; {tested} of {len(atlas.findings)} findings had enough films.</li>"
 
 
 def _examined(one: FindingAtlas) -> str:

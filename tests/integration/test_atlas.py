@@ -13,11 +13,11 @@ import torch
 from torch.nn import functional
 
 from cxr_demo import cli
-from cxr_demo.batch import atlas
+from cxr_demo.batch import atlas, tables
 from cxr_demo.evaluation.regions import REGIONS
 from cxr_demo.films import phantom
 from cxr_demo.models import classifier, model_folder
-from cxr_demo.types import ModelSpec
+from cxr_demo.types import ModelSpec, Unit
 
 SIDE, EACH = 96, 48
 ARGUMENTS = {"growth_rate": 8, "block_config": (1, 1, 1, 1), "num_init_features": 16}
@@ -109,7 +109,7 @@ def test_a_model_that_learnt_the_nodules_has_no_suspect_cluster(tmp_path):
     assert found["clusters"]
     assert not any(part["suspect"] for part in found["clusters"])
     assert found["evidence_above"]["lungs"] > 1.25 * found["area_above"]["lungs"], "1.5 to 1.7 times in five trainings"
-    assert "No cluster has such a spot; 1 of 1 findings" in (out / "atlas.html").read_text()
+    assert "No cluster looks like a shortcut; 1 of 1 findings" in (out / "atlas.html").read_text()
 
 
 def test_shares_are_means_over_the_films(shortcut):
@@ -126,6 +126,59 @@ def test_shares_are_means_over_the_films(shortcut):
     assert found.shares_above[corners] == pytest.approx(np.mean(shares[True]), abs=0.03)
     assert found.shares_below[corners] == pytest.approx(np.mean(shares[False]), abs=0.03)
     assert found.shares_above[corners] > 2 * found.shares_below[corners]
+
+
+@pytest.fixture
+def by_hand(tmp_path):
+    """A run of two methods over films a, b and c: a and b are above both cut-offs, and c below them.
+
+    The maps of Mass by Grad-CAM are 1, 3 and -2 everywhere. Those of Nodule lie in a corner on a, everywhere on b.
+    """
+    lungs = np.zeros((28, 28), bool)
+    lungs[6:20, 4:24] = True
+    corner = np.zeros((SIDE, SIDE), np.float32)
+    corner[:8, :8] = 1
+    flat = np.ones_like(corner)
+    maps = {"a": [flat, corner], "b": [3 * flat, flat], "c": [-2 * flat, 0 * flat]}
+    predictions, arrays, index = tables.Predictions(list(maps), ["Mass", "Nodule"]), {}, []
+    for i, (name, values) in enumerate(maps.items()):
+        arrays[f"{i:02}-view"] = np.full((SIDE, SIDE), 51 * (i + 1), np.uint8)
+        arrays[f"{i:02}-lungs"] = lungs
+        above = ["Mass", "Nodule"] if name in "ab" else []
+        predictions.add([{"file": name, "error": None, "probabilities": [0.5, 0.5], "above_cutoff": above}])
+        for method, unit, given in (
+            ("layercam", Unit.RANKING, np.zeros((2, SIDE, SIDE))),
+            ("gradcam", Unit.LOGIT, values),
+        ):
+            arrays[f"{i:02}-{method}"] = np.stack(given).astype(np.float32)
+            index += [{"file": name, "method": method, "finding": finding, "archive": "maps-00000.npz",
+                       "array": f"{i:02}-{method}", "position": at, "unit": unit.value}
+                      for at, finding in enumerate(("Mass", "Nodule"))]  # fmt: skip
+    np.savez(tmp_path / "maps-00000.npz", **arrays)
+    predictions.write(tmp_path / tables.FILMS, print)
+    tables.write_index(tmp_path / tables.MAPS, "By hand", [index])
+    return tmp_path
+
+
+def test_means_and_films_with_most_evidence_outside_are_those_by_hand(by_hand):
+    mass, nodule = atlas.build(by_hand, "gradcam").findings
+    np.testing.assert_allclose(mass.mean_above.values, 2, rtol=1e-5)
+    np.testing.assert_allclose(mass.mean_below.values, -2, rtol=1e-5)
+    np.testing.assert_allclose(mass.mean_above.film, 0.3, rtol=1e-5)
+    np.testing.assert_allclose(mass.mean_below.film, 0.6, rtol=1e-5)
+    np.testing.assert_allclose(mass.shares_above, mass.areas_above, atol=1e-6, err_msg="evidence lies everywhere")
+    (first, outside, picture), (second, less, _) = nodule.outside
+    assert (first, second) == ("a", "b")
+    assert outside == pytest.approx(1)
+    assert less == pytest.approx(1 - nodule.areas_above[REGIONS.index("chest")])
+    assert picture.values[0, 0] > picture.values[20, 20] == 0
+    assert np.isnan(nodule.shares_below).all(), "c has no evidence"
+    assert np.isnan(nodule.areas_below).all()
+
+
+def test_the_unit_is_that_of_the_chosen_method(by_hand):
+    assert atlas.build(by_hand).unit is Unit.RANKING, "of the first method"
+    assert atlas.build(by_hand, "gradcam").unit is Unit.LOGIT
 
 
 def test_the_spot_is_the_best_square_of_a_fifth_of_the_side():
