@@ -54,9 +54,10 @@ class FilmFile:
 
     @property
     def shown(self) -> Path:
-        """The path as messages and results show it: the member's follows the archive's."""
+        """The path as messages and results show it: the member's after the archive's, bytes beyond UTF-8 escaped."""
         shown = self.origin or self.path
-        return shown / self.member if self.member else shown
+        whole = shown / self.member if self.member else shown
+        return Path(os.fsencode(whole).decode("utf-8", "backslashreplace"))
 
 
 @dataclass(frozen=True)
@@ -114,7 +115,7 @@ def extract(file: IO[bytes], name: str, member: str | None = None) -> tuple[byte
     """
     member, others = (member, 0) if member else _only(file, name)
     file.seek(0)
-    archive = _Archive(name)
+    archive = _Archive(name, member)
     with archive.readable():
         for inside, stream in archive.members(file):
             if inside == member:
@@ -191,10 +192,14 @@ def _listed(file: IO[bytes], name: str) -> tuple[list[str], int]:
 
 
 class _Archive:
-    """One reading of an archive and of the archives in it, within the limits; `name` is the outermost one's."""
+    """One reading of an archive and of the archives in it, within the limits; `name` is the outermost one's.
 
-    def __init__(self, name: str) -> None:
+    With `wanted`, the path of a member, others are not opened.
+    """
+
+    def __init__(self, name: str, wanted: str | None = None) -> None:
         self.name = formats.shown(name)
+        self._wanted = wanted
         self._members, self._bytes = 0, 0
         self._named: Counter[str] = Counter()
 
@@ -223,14 +228,16 @@ class _Archive:
         else:
             with tarfile.open(fileobj=file, mode="r:") as archive:
                 for entry in archive:
-                    if self._counts(entry.name) and entry.isfile() and (member := archive.extractfile(entry)):
+                    if not self._counts(entry.name) or not entry.isfile() or not self._leads(within + entry.name):
+                        continue
+                    if member := archive.extractfile(entry):
                         yield within + entry.name, _peekable(member)
 
     def _unzipped(self, file: IO[bytes], within: str) -> Iterator[tuple[str, io.BufferedReader]]:
         self._check_directory(file)
         with zipfile.ZipFile(file) as archive:
             for entry in archive.infolist():
-                if not self._counts(entry.filename) or entry.is_dir():
+                if not self._counts(entry.filename) or entry.is_dir() or not self._leads(within + entry.filename):
                     continue
                 if entry.flag_bits & ENCRYPTED:
                     raise UnreadableImage(message("error.film.archive_locked", name=self.name))
@@ -247,10 +254,14 @@ class _Archive:
 
     def _distinct(self, member: str) -> str:
         """A member's path inside the archive, printable since terminals obey control characters, and unique."""
-        parts = [part for part in PurePosixPath(member).parts if part not in ("/", "..")]
-        name = "".join(c for c in "/".join(parts) if c.isprintable())
+        name = _printable(member)
         self._named[name] += 1
         return name if self._named[name] == 1 else f"{name} ({self._named[name]})"
+
+    def _leads(self, member: str) -> bool:
+        """Whether a member is the wanted one, has its name or may hold it."""
+        name = _printable(member)
+        return self._wanted is None or self._wanted == name or self._wanted.startswith((f"{name} (", f"{name}/"))
 
     def _counts(self, member: str) -> bool:
         """Count a member, and whether it is visible; UnreadableImage beyond the limit."""
@@ -304,6 +315,11 @@ class _Inflated(io.RawIOBase):
                 return len(found)
             if ended and not self._unpacker.eof:
                 raise EOFError("cut off")
+
+
+def _printable(member: str) -> str:
+    parts = [part for part in PurePosixPath(member).parts if part not in ("/", "..")]
+    return "".join(c for c in "/".join(parts) if c.isprintable())
 
 
 def _peekable(stream: Any) -> io.BufferedReader:

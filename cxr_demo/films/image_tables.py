@@ -45,8 +45,11 @@ def members(path: Path) -> list[str] | None:
     file, column = _opened(path)
     if column is None:
         return None
-    with _reading:
-        cells = file.read(columns=[f"{column}.{PATH}"])[column].to_pylist()
+    try:
+        with _reading:
+            cells = file.read(columns=[f"{column}.{PATH}"])[column].to_pylist()
+    except (OSError, ValueError, pyarrow().ArrowException):
+        raise _damaged(path) from None
     names = [PurePosixPath((cell or {}).get(PATH) or "").name for cell in cells]
     return [f"{row}-{name}" if name else str(row) for row, name in enumerate(names)]
 
@@ -78,22 +81,28 @@ def _opened(path: Path) -> tuple[Any, str | None]:
     pa = pyarrow()
     try:
         file = pa.parquet.ParquetFile(path)
-    except pa.ArrowException:
-        raise UnreadableImage(message("error.film.archive_damaged", name=formats.shown(path.name))) from None
-    for field in file.schema_arrow:
-        if pa.types.is_struct(field.type) and {BYTES, PATH} <= {inner.name for inner in field.type}:
-            return file, str(field.name)
+        for field in file.schema_arrow:
+            kinds = {inner.name: inner.type for inner in field.type} if pa.types.is_struct(field.type) else {}
+            binary, text = kinds.get(BYTES), kinds.get(PATH)
+            if binary in (pa.binary(), pa.large_binary()) and text in (pa.string(), pa.large_string()):
+                return file, str(field.name)
+    except (ValueError, pa.ArrowException):  # damaged names are no UTF-8
+        raise _damaged(path) from None
     return file, None
 
 
-@lru_cache(maxsize=2)  # of a run that reads row after row, some of them ahead
+def _damaged(path: Path) -> UnreadableImage:
+    return UnreadableImage(message("error.film.archive_damaged", name=formats.shown(path.name)))
+
+
+@lru_cache(maxsize=4)  # of a run whose threads read row after row, some of them ahead
 def _images(path: Path, column: str | None, group: int) -> Any:
     """The bytes of a group of rows."""
     pa = pyarrow()
     try:
         cells = _opened(path)[0].read_row_group(group, columns=[f"{column}.{BYTES}"])[column]
-    except (OSError, pa.ArrowException):
-        raise UnreadableImage(message("error.film.archive_damaged", name=formats.shown(path.name))) from None
+    except (OSError, ValueError, pa.ArrowException):
+        raise _damaged(path) from None
     return pa.compute.struct_field(cells, BYTES)
 
 

@@ -106,6 +106,25 @@ class TestSearch:
         assert found.others == 1
         assert image.read(found.films[1].path, found.films[1].member).name == "b.dcm"
 
+    @pytest.mark.parametrize("pack", [zipped, tarred])
+    def test_a_member_is_found_without_opening_the_others(self, pack, kept, monkeypatch):
+        """Among a thousand films, each of which would be opened for each."""
+        opened = []
+        for kind, name in ((zipfile.ZipFile, "open"), (tarfile.TarFile, "extractfile")):
+            real = getattr(kind, name)
+            monkeypatch.setattr(kind, name, lambda *given, real=real, **how: opened.append(1) or real(*given, **how))
+        inner = zipped({"a.png": PNG, "b.png": DICOM})
+        path = kept(pack({"a.png": PNG, "a.png (1).png": DICOM, "in.zip": inner, "z/a.png": PNG}))
+        films = archives.search(path).films
+        assert [film.member for film in films] == [
+            "a.png", "a.png (1).png", "in.zip/a.png", "in.zip/b.png", "z/a.png",
+        ]  # fmt: skip
+        for film, data, opens in zip(films, (PNG, DICOM, PNG, DICOM, PNG), (1, 2, 2, 2, 1), strict=True):
+            opened.clear()
+            with path.open("rb") as file:
+                assert archives.extract(file, path.name, film.member)[0] == data
+            assert len(opened) <= opens
+
     def test_hidden_files_and_results_of_explain_are_skipped(self, tmp_path):
         files = {"a.png": PNG, ".b.png": PNG, ".git/c.png": PNG, "out/a/maps.npz": b"-", "out/a/lime.png": PNG}
         found = archives.search(laid(tmp_path, files))

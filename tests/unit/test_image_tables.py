@@ -70,6 +70,32 @@ def test_damage_is_said(table):
         image.read(holes, "0-0.png")
 
 
+def test_damage_to_any_byte_is_said_or_harmless(tmp_path):
+    path = tmp_path / "train.parquet"
+    names = [{"bytes": b"x", "path": f"{i:04}.png"} for i in range(60)]
+    pq.write_table(pa.table({"image": pa.array(names, CELL)}), path, compression="none", use_dictionary=False)
+    data = path.read_bytes()
+    said = 0
+    for at in range(0, len(data), 7):
+        path.write_bytes(data[:at] + bytes([data[at] ^ 0x85]) + data[at + 1 :])
+        image_tables._opened.cache_clear()
+        try:
+            archives.search(path)
+        except UnreadableImage:
+            said += 1
+    assert said > 20
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [pa.struct({"bytes": pa.string(), "path": pa.string()}), pa.struct({"bytes": pa.binary(), "path": pa.int64()})],
+)
+def test_a_column_of_other_types_holds_no_images(tmp_path, kind):
+    path = tmp_path / "train.parquet"
+    pq.write_table(pa.table({"image": pa.array([None], kind)}), path)
+    assert image_tables.members(path) is None
+
+
 def test_an_image_beyond_the_limit_is_refused(table, monkeypatch):
     monkeypatch.setattr(formats, "MOST_BYTES", 1000)
     with pytest.raises(UnreadableImage, match=r"0-0.png is larger than"):
