@@ -21,6 +21,7 @@ from cxr_demo.films import table_columns
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from cxr_demo.batch.films import Done
     from cxr_demo.case import Case
     from cxr_demo.films.archives import FilmFile, Found
     from cxr_demo.films.label_tables import Box
@@ -35,7 +36,7 @@ WITH_SETTINGS = ("explain", "benchmark")
 #: Beginning of the address of a data set on the Hub.
 HUB = "hf:/"
 #: The end of a sentence on runs over many films.
-RESUMES = "a run that was cut off goes on where it was; `torchrun` divides it among processes."
+RESUMES = "an interrupted run resumes; `torchrun` divides it among processes."
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -75,11 +76,11 @@ def _parser() -> argparse.ArgumentParser:
         sub.set_defaults(run=run)
         return sub
 
-    predict = command("predict", _predict, "What the model says of each film.")
+    predict = command("predict", _predict, "Predict the findings of each film.")
     predict.epilog = f"With --out {RESUMES}"
     predict.add_argument("--json", action="store_true", help="one JSON object per line")
     predict.add_argument("--out", type=Path, metavar="DIR", help="many films: a table there, predictions.parquet")
-    explain = command("explain", _explain, "Maps of why, written to a folder per film.")
+    explain = command("explain", _explain, "Explain predictions: maps in a folder per film.")
     explain.epilog = (
         f"A method's settings are flags too, e.g. --occlusion.window 32; `methods` lists them. With --many {RESUMES}"
     )
@@ -124,7 +125,9 @@ def _parser() -> argparse.ArgumentParser:
     bench.add_argument(
         "--permuted", type=int, default=50, metavar="N", help="films explained with permuted weights too"
     )
-    atlas = command("atlas", _atlas, "A page on many films' maps: means, places of the evidence, possible shortcuts.")
+    atlas = command(
+        "atlas", _atlas, "Summarise many films' maps on a page: means, places of the evidence, possible shortcuts."
+    )
     atlas.add_argument("folder", type=Path, metavar="DIR", help="where `explain --many` wrote maps")
     atlas.add_argument("--method", metavar="KEY", help="default: the first in the folder")
     deploy = command("deploy", _deploy, "Make or update a Hugging Face Space of this page.")
@@ -277,25 +280,26 @@ def _predict_many(arguments: argparse.Namespace) -> int:
         raise BadSetting("--json prints, and --out writes a table; leave out one of them.")
     _part(arguments)  # before torch is imported, so that a wrong --shard fails at once
 
-    from cxr_demo.batch import predict, tables
+    from cxr_demo.batch import predict
 
-    return _many(arguments, predict.predict_films, tables.PREDICTIONS)
+    return _many(arguments, predict.predict_films)
 
 
 def _explain_many(arguments: argparse.Namespace, methods: Sequence[Method]) -> int:
     """Explain the films of one part of a run into files of `--out`, and print the path of their index."""
     if arguments.source:
-        raise BadSetting("With --many nothing is repeated; leave out --from.")
+        raise BadSetting("--from cannot be combined with --many.")
     if (arguments.label or arguments.against) and not arguments.pages:
         raise BadSetting(
             "With --many there are pictures only with --pages; add it, or leave out --label and --against."
         )
     _part(arguments)  # before torch is imported, so that a wrong --shard fails at once
 
-    from cxr_demo.batch import explain, tables
+    from cxr_demo.batch import explain
 
-    def work(*, model: Classifier, files: Sequence[FilmFile], out: Path, plan: Mapping[str, Any], **rest: Any) -> bool:
+    def work(*, model: Classifier, files: Sequence[FilmFile], out: Path, plan: Mapping[str, Any], **rest: Any) -> Done:
         page = None
+        plan = {**plan, "pages": None}
         if arguments.pages:
             wanted, against = _pictured(model, methods, arguments.label or (), arguments.against)
             plan = {**plan, "pages": [wanted, against]}
@@ -306,10 +310,10 @@ def _explain_many(arguments: argparse.Namespace, methods: Sequence[Method]) -> i
 
         return explain.explain_films(model, files, methods, out, plan=plan, tested=arguments.tested, page=page, **rest)
 
-    return _many(arguments, work, tables.MAPS)
+    return _many(arguments, work)
 
 
-def _many(arguments: argparse.Namespace, work: Callable[..., bool], table: str) -> int:
+def _many(arguments: argparse.Namespace, work: Callable[..., Done]) -> int:
     """Do the work of one part of a run over many films, and print the path of its table if all parts are done."""
     from cxr_demo.batch.films import Part
     from cxr_demo.models import registry
@@ -320,13 +324,13 @@ def _many(arguments: argparse.Namespace, work: Callable[..., bool], table: str) 
         return 2
     _make(arguments.out)
     part, plan = Part(*_part(arguments)), {"correct": arguments.correct}
-    complete = work(
+    done: Done = work(
         model=model, files=films, out=arguments.out, part=part, plan=plan,
         put_right=partial(_put_right, look=arguments.correct), say=_complain,
     )  # fmt: skip
-    if (arguments.out / table).exists():  # the part that ends last writes it
-        print(arguments.out / table, flush=True)
-    return 0 if complete else 1
+    if done.table:
+        print(done.table, flush=True)
+    return 0 if done.complete else 1
 
 
 def _refuse_part(arguments: argparse.Namespace, many: str) -> None:

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import io
-from concurrent.futures import ThreadPoolExecutor
+import zipfile
+import zlib
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from cxr_demo.batch import tables
-from cxr_demo.batch.films import Progress, in_order, read, threads
+from cxr_demo.batch.films import Done, Progress, in_order, read, readers
 from cxr_demo.batch.journal import Journals
-from cxr_demo.batch.predict import prediction_row
+from cxr_demo.batch.predict import left_of, prediction_row
 from cxr_demo.case import Case
-from cxr_demo.errors import CxrError
+from cxr_demo.errors import CxrError, DataError
 from cxr_demo.evaluation import trust
 from cxr_demo.files import write_whole
 from cxr_demo.films import image
@@ -55,13 +56,13 @@ def explain_films(
     *,
     tested: bool = False,
     page: Callable[[int, Case, Sequence[Explanation]], None] | None = None,
-) -> bool:
+) -> Done:
     """Explain the films of a part that have no maps yet; once all films have, write the index and the predictions.
 
     `maps-00000.npz` is an archive of the first TOGETHER films: for each an array (L, S, S) float32 per method, its VIEW
     (S, S) uint8 and its LUNGS (G, G) bool; `maps.parquet` says where each map lies. `tested` adds the test by covering,
     see `trust.measure`. `page` gets the index of each film among `files`, its case and its maps before the row is kept.
-    `put_right`, `plan`, errors and the value returned are those of `predict_films`.
+    `put_right`, `plan`, the films that are tried again, and errors are those of `predict_films`.
     """
     pyarrow()  # before hours of work
     names = [str(file.shown) for file in files]
@@ -71,29 +72,33 @@ def explain_films(
         "methods": {method.key: values_of(method) for method in methods},
         "tested": tested,
         # they decide which films share an archive
-        "films": f"{len(names):,} films ({hashlib.sha256(chr(10).join(names).encode()).hexdigest()[:12]})",
+        "films": f"{len(names):,} films ({hashlib.sha256(str(names).encode()).hexdigest()[:12]})",
         **plan,
     }
     journals = Journals(out, NAME, part, plan)
     work = _Work(model, methods, out, names, tested, page)
-    mine = [i for i in range(len(files)) if i // TOGETHER % part.of == part.number]
-    with journals.alone(), ThreadPoolExecutor(threads()) as pool:
-        known, failed = work.known(journals)
-        left = [i for i in mine if i not in known or i in failed]
+    archives = part.range(-(-len(files) // TOGETHER))
+    mine = range(archives.start * TOGETHER, min(archives.stop * TOGETHER, len(files)))
+    with journals.alone(), readers() as pool:
+        place = {file: i for i, file in enumerate(files)}
+        left = left_of([files[i] for i in mine], journals, lambda file: work.has_maps(place[file]))
+        done = {i for i in mine if files[i] not in left}
         progress = Progress(len(left), say)
-        films = in_order(pool, (files[i] for i in left), partial(read, work=put_right), AHEAD)
-        for i, film in zip(left, films, strict=True):
-            journals.own.add([work.row(i, film)])
-            known.add(i)
+        films = in_order(pool, left, partial(read, work=put_right), AHEAD)
+        for (file, known), film in zip(left.items(), films, strict=True):
+            i = place[file]
+            journals.own.add([{**work.row(i, film), "state": known}])
+            done.add(i)
             progress.add(1)
-            work.join(i // TOGETHER, known)
-        for archive in dict.fromkeys(i // TOGETHER for i in mine):
-            work.join(archive, known)
+            work.join(i // TOGETHER, done)
+        for archive in archives:
+            work.join(archive, done)
     table = tables.Predictions(names, model.labels)
     table.add(journals.rows())
-    if table.write(out / tables.FILMS, say):
+    written = table.write(out / tables.FILMS, say)
+    if written:
         tables.write_index(out / tables.MAPS, model.name, work.entries(journals))
-    return not table.failed & {names[i] for i in mine}
+    return Done(complete=table.failed.isdisjoint(names[i] for i in mine), table=out / tables.MAPS if written else None)
 
 
 class _Work:
@@ -152,30 +157,28 @@ class _Work:
             found["stability"] = report.measures(told.stability)
         return found
 
-    def known(self, journals: Journals) -> tuple[set[int], set[int]]:
-        """The films that have a row and, unless they failed, maps on the disk; and those that failed."""
-        place = {name: i for i, name in enumerate(self.names)}
-        there = {path.name for folder in (self.out, self.out / UNFINISHED) for path in folder.glob("*.npz")}
-        failed: set[int] = set()
-        mapped: set[int] = set()
-        for row in journals.rows():
-            i = place[row["file"]]
-            if row["error"]:
-                failed.add(i)
-            elif there & {_archive(i // TOGETHER), self._unfinished(i).name}:
-                mapped.add(i)
-        return mapped | failed, failed
+    def has_maps(self, i: int) -> bool:
+        """Whether the file with the maps of film `i`, or its archive, is on the disk."""
+        return (self.out / _archive(i // TOGETHER)).exists() or self._unfinished(i).exists()
 
-    def join(self, archive: int, known: set[int]) -> None:
-        """Write an archive once all its films have a row, and delete the files of single films."""
+    def join(self, archive: int, done: set[int]) -> None:
+        """Write an archive once all its films are done, and delete the files of single films.
+
+        DataError if an archive that is there already is damaged.
+        """
         films = range(archive * TOGETHER, min((archive + 1) * TOGETHER, len(self.names)))
         single = [path for i in films if (path := self._unfinished(i)).exists()]
-        if not known.issuperset(films) or not single:
+        if not done.issuperset(films) or not single:
             return
         target, arrays = self.out / _archive(archive), {}
-        if target.exists():  # an earlier process was killed while it deleted
-            with np.load(target) as joined:
-                arrays = dict(joined)
+        if target.exists():  # an earlier process was killed while it deleted, or films have changed
+            try:
+                # numpy leaves a damaged file open
+                arrays = dict(np.load(io.BytesIO(target.read_bytes())))
+            except (ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+                raise DataError(
+                    f"{target} is damaged ({error}). Delete it and run again: its films are then explained anew."
+                ) from None
         for path in single:
             with np.load(path) as alone:
                 arrays |= dict(alone)

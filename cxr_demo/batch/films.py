@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, TypeVar
@@ -14,13 +17,16 @@ from cxr_demo.films import image
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-    from concurrent.futures import Future, ThreadPoolExecutor
+    from concurrent.futures import Future
+    from pathlib import Path
 
     from cxr_demo.films.archives import FilmFile
     from cxr_demo.types import Radiograph
 
 T = TypeVar("T")
 Item = TypeVar("Item")
+
+log = logging.getLogger(__name__)
 
 #: Seconds between two reports of the progress.
 REPORTS = 10.0
@@ -33,11 +39,33 @@ class Part:
     number: int = 0
     of: int = 1
 
+    def range(self, count: int) -> range:
+        """The part's share of `count` things: neighbours, since rows of a table of images are read in groups."""
+        return range(self.number * count // self.of, (self.number + 1) * count // self.of)
+
+
+@dataclass(frozen=True)
+class Done:
+    """How a part of a run ended: whether none of its films failed, and the table if this part wrote it."""
+
+    complete: bool
+    table: Path | None
+
 
 def threads() -> int:
     """The number of threads that fill this process' share of the cores, beside others that torchrun started here."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, cores // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
+
+
+@contextmanager
+def readers() -> Iterator[ThreadPoolExecutor]:
+    """A pool of `threads` threads; work that has not begun when the block ends, such as by an error, is dropped."""
+    pool = ThreadPoolExecutor(threads())
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def in_order(pool: ThreadPoolExecutor, items: Iterable[Item], work: Callable[[Item], T], ahead: int) -> Iterator[T]:
@@ -52,13 +80,24 @@ def in_order(pool: ThreadPoolExecutor, items: Iterable[Item], work: Callable[[It
 
 
 def read(file: FilmFile, work: Callable[[Radiograph], T]) -> T | str:
-    """The result of `work` on a film, or the sentence on why it cannot be read."""
+    """The result of `work` on a film, or the reason why there is none."""
     try:
         return work(image.read(file.path, file.member))
     except CxrError as error:
         return str(error)
     except OSError as error:
         return f"{file.shown.name}: {error}"
+    except Exception as error:  # else one odd file would end the run over all others, each time it is resumed
+        log.exception("%s", file.shown)
+        return f"{file.shown.name} cannot be read: {type(error).__name__}: {error}"
+
+
+def state(file: FilmFile) -> str | None:
+    """The size of a film's file and the time of its last change, which tell another film of its name; None if gone."""
+    with suppress(OSError):
+        found = file.path.stat()
+        return f"{found.st_size} {found.st_mtime_ns}"
+    return None
 
 
 class Progress:

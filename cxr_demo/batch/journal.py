@@ -1,11 +1,12 @@
-"""Results of many films in files of SQLite, so that a run that ends at any moment goes on where it was."""
+"""Results of many films in files of SQLite, so that an interrupted run resumes."""
 
 from __future__ import annotations
 
 import json
 import sqlite3
+import time
 from contextlib import closing, contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from filelock import FileLock, Timeout
 
@@ -23,6 +24,13 @@ TABLES = """
 CREATE TABLE IF NOT EXISTS plan (text TEXT);
 CREATE TABLE IF NOT EXISTS films (file TEXT PRIMARY KEY, row TEXT) WITHOUT ROWID;
 """
+
+
+class Success(NamedTuple):
+    """When a film's row was stored, in seconds of `time.time`, and the state of its file then."""
+
+    stored: float
+    state: str | None
 
 
 class Journal:
@@ -43,22 +51,24 @@ class Journal:
             elif changed := _changed(json.loads(known[0]), json.loads(text)):
                 raise DataError(f"{path} holds the results of another run. {changed} Give another --out, or delete it.")
 
-    def succeeded(self) -> list[str]:
-        """The films that have a row without an error."""
+    def succeeded(self, files: Sequence[str] | None = None) -> dict[str, Success]:
+        """Those of some films, or of all, that have a row without an error."""
+        fields = "file, json_extract(row, '$.stored'), json_extract(row, '$.state')"
+        where = "json_extract(row, '$.error') IS NULL"
         with self._transaction() as journal:
-            found = journal.execute("SELECT file FROM films WHERE json_extract(row, '$.error') IS NULL")
-            return [file for (file,) in found]
+            found = journal.execute(f"SELECT {fields} FROM films WHERE {where} AND {_among(files)}", files or ())
+            return {file: Success(*success) for file, *success in found}
 
     def rows(self, files: Sequence[str] | None = None) -> Iterator[Row]:
         """The rows of some films, or of all."""
-        chosen = "" if files is None else f" WHERE file IN ({', '.join('?' * len(files))})"
         with self._transaction() as journal:
-            for (text,) in journal.execute(f"SELECT row FROM films{chosen}", files or ()):
+            for (text,) in journal.execute(f"SELECT row FROM films WHERE {_among(files)}", files or ()):
                 yield json.loads(text)
 
     def add(self, rows: Sequence[Row]) -> None:
         """Store rows with their films, named by the field `file`: all of them, or none if it fails."""
-        texts = [(row["file"], json.dumps(row, allow_nan=False)) for row in rows]
+        now = time.time()
+        texts = [(row["file"], json.dumps({**row, "stored": now}, allow_nan=False)) for row in rows]
         with self._transaction() as journal:
             journal.executemany("INSERT OR REPLACE INTO films VALUES (?, ?)", texts)
 
@@ -71,27 +81,45 @@ class Journal:
             raise DataError(f"{self.path} cannot be used ({error}). Is the disk full, or the file damaged?") from None
 
 
+def _among(files: Sequence[str] | None) -> str:
+    """The condition of SQL that a film is one of `files`, which are its parameters; without them any film."""
+    return "1" if files is None else f"file IN ({', '.join('?' * len(files))})"
+
+
 def _changed(there: Mapping[str, Any], here: Mapping[str, Any]) -> str:
     """Sentences on the entries of a plan that have changed."""
-    return " ".join(f"{key} was {there.get(key)}, now {here[key]}." for key in here if there.get(key) != here[key])
+    keys = [key for key in {**there, **here} if there.get(key) != here.get(key)]
+    return " ".join(f"{key} was {there.get(key)}, now {here.get(key)}." for key in keys)
 
 
 class Journals:
-    """The journal of one part of a run in the run's folder, and those of all other parts; errors as in Journal."""
+    """The journal of one part of a run in the run's folder, and those of all other parts; errors as in Journal.
+
+    A run may have been divided otherwise before, so that a film may have rows in several journals.
+    """
 
     def __init__(self, folder: Path, name: str, part: Part, plan: Mapping[str, Any]) -> None:
         self._folder, self._name, self._plan = folder, name, plan
+        self._known: dict[Path, Journal] = {}
+        list(self._all())  # before a new one, which would stay with a plan that the others refuse
         self.own = Journal(folder / f"{name}-{part.number + 1}-of-{part.of}.sqlite", plan)
-        self._known = {self.own.path: self.own}
 
-    def succeeded(self) -> set[str]:
-        """The films that have a row without an error, of any part."""
-        return {file for journal in self._all() for file in journal.succeeded()}
+    def succeeded(self, files: Sequence[str] | None = None) -> dict[str, Success]:
+        """Those of some films, or of all, that have a row without an error in any part: the newest one."""
+        found: dict[str, Success] = {}
+        for journal in self._all():
+            for file, success in journal.succeeded(files).items():
+                found[file] = max(success, found.get(file, success), key=lambda one: one.stored)
+        return found
 
     def rows(self, files: Sequence[str] | None = None) -> Iterator[Row]:
-        """The rows of some films, or of all, of all parts."""
+        """The newest row without an error of some films, or of all; for films without one, those with an error."""
+        succeeded = self.succeeded(files)
         for journal in self._all():
-            yield from journal.rows(files)
+            for row in journal.rows(files):
+                newest = succeeded.get(row["file"])
+                if newest is None or (not row["error"] and row["stored"] == newest.stored):
+                    yield row
 
     @contextmanager
     def alone(self) -> Iterator[None]:

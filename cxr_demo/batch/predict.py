@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -14,7 +13,7 @@ import torch
 from torch import Tensor
 
 from cxr_demo.batch import tables
-from cxr_demo.batch.films import Progress, in_order, read, threads
+from cxr_demo.batch.films import Done, Progress, in_order, read, readers, state, threads
 from cxr_demo.batch.journal import Journals
 from cxr_demo.case import Case, Logits
 from cxr_demo.errors import CxrError
@@ -40,9 +39,9 @@ AHEAD = 4
 
 @dataclass(frozen=True, eq=False)
 class Read:
-    """A film with its model input (1, 1, S, S)."""
+    """A film's case, with the model input (1, 1, S, S)."""
 
-    film: Radiograph
+    case: Case
     x: Tensor
 
 
@@ -54,58 +53,74 @@ def predict_films(
     put_right: Callable[[Radiograph], Radiograph],
     plan: Mapping[str, Any],
     say: Callable[[str], None],
-) -> bool:
+) -> Done:
     """Predict the films of a part that are not predicted yet, and write `predictions.parquet` once all have a row.
 
     `put_right` corrects a film before it is scored; `plan` says how, so that results of another plan are refused. A
-    film that fails has its sentence in the column `error`, and is tried again by the next run. Returns whether all
-    films of the part have a prediction. DataError if `out` cannot be used, BadSetting if pyarrow is not installed.
+    film that fails has the reason in the column `error`. The next run tries it again, and films whose files have
+    changed. DataError if `out` cannot be used, BadSetting if pyarrow is not installed.
     """
     pyarrow()  # before hours of work
     journals = Journals(out, NAME, part, {"model": model.name, "labels": list(model.labels), **plan})
-    mine = files[part.number :: part.of]
-    with journals.alone(), ThreadPoolExecutor(threads()) as pool:
-        succeeded = journals.succeeded()
-        left = [file for file in mine if str(file.shown) not in succeeded]
+    mine = [files[i] for i in part.range(len(files))]
+    with journals.alone(), readers() as pool:
+        left = left_of(mine, journals)
         progress = Progress(len(left), say)
         work = partial(_rows, model, put_right)
         # each thread takes a batch from its files to its rows, so that all cores work all the time
         size = films_at_once(model.size)
-        batches = (left[start : start + size] for start in range(0, len(left), size))
+        items = list(left.items())
+        batches = (items[start : start + size] for start in range(0, len(items), size))
         for rows in in_order(pool, batches, work, AHEAD * threads()):
             journals.own.add(rows)
             progress.add(len(rows))
     table = tables.Predictions([str(file.shown) for file in files], model.labels)
     table.add(journals.rows())
-    table.write(out / tables.PREDICTIONS, say)
-    return not table.failed & {str(file.shown) for file in mine}
+    written = table.write(out / tables.PREDICTIONS, say)
+    return Done(
+        complete=table.failed.isdisjoint(str(file.shown) for file in mine),
+        table=out / tables.PREDICTIONS if written else None,
+    )
 
 
-def _rows(model: Classifier, put_right: Callable[[Radiograph], Radiograph], files: Sequence[FilmFile]) -> list[Row]:
-    """The rows of a batch of films: a prediction, or the sentence on why there is none."""
+def left_of(
+    files: Sequence[FilmFile], journals: Journals, has_results: Callable[[FilmFile], bool] = lambda _: True
+) -> dict[FilmFile, str | None]:
+    """The films to work on, each with its file's `state`: without a row of success, changed, or without results."""
+    succeeded = journals.succeeded()
+
+    def done(file: FilmFile, now: str | None) -> bool:
+        known = succeeded.get(str(file.shown))
+        return known is not None and now in (None, known.state) and has_results(file)
+
+    return {file: now for file in files if not done(file, now := state(file))}
+
+
+def _rows(
+    model: Classifier, put_right: Callable[[Radiograph], Radiograph], files: Sequence[tuple[FilmFile, str | None]]
+) -> list[Row]:
+    """The rows of a batch of films, given with their states: a prediction, or the reason why there is none."""
 
     def prepare(film: Radiograph) -> Read:
-        right = put_right(film)
-        return Read(right, torch.from_numpy(image.model_input(right, model.size, model.spec.pixel_range)))
+        case = Case(model, put_right(film))
+        return Read(case, torch.from_numpy(image.model_input(case.film, model.size, model.spec.pixel_range)))
 
-    found = {str(file.shown): read(file, prepare) for file in files}
-    cases = _cases(model, {name: one for name, one in found.items() if isinstance(one, Read)})
-    return [_row(name, cases.get(name, str(one))) for name, one in found.items()]
+    found = {file: read(file, prepare) for file, _ in files}
+    _score([one for one in found.values() if isinstance(one, Read)])
+    return [{**_row(str(file.shown), found[file]), "state": known} for file, known in files]
 
 
-def _cases(model: Classifier, films: Mapping[str, Read]) -> dict[str, Case]:
-    """The cases of films by name; films of one model, such as a fold of a run, are scored together."""
-    found = {name: Case(model, one.film) for name, one in films.items()}
-    for chosen in dict.fromkeys(case.model for case in found.values()):
-        names = [name for name, case in found.items() if case.model is chosen]
+def _score(films: Sequence[Read]) -> None:
+    """Compute the logits of films for their cases; films of one model, such as a fold of a run, are scored together."""
+    for model in dict.fromkeys(one.case.model for one in films):
+        own = [one for one in films if one.case.model is model]
         with _compiling:
-            logits = _scorer(chosen)
+            logits = _scorer(model)
         # filled up, so that a film's numbers depend on no other film
         x = torch.zeros(films_at_once(model.size), 1, model.size, model.size)
-        x[: len(names)] = torch.cat([films[name].x for name in names])
-        for name, values in zip(names, logits(x), strict=False):
-            found[name] = Case(model, films[name].film, {Logits: Logits(values)})
-    return found
+        x[: len(own)] = torch.cat([one.x for one in own])
+        for one, values in zip(own, logits(x), strict=False):
+            one.case.once(Logits, partial(Logits, values))
 
 
 #: The threads share one compiled model.
@@ -117,12 +132,12 @@ def _scorer(model: Classifier) -> Callable[[Tensor], np.ndarray]:
     return logits_of_films(model, threads())
 
 
-def _row(name: str, case: Case | str) -> Row:
-    """A film's prediction, or the sentence on why it has none."""
-    if isinstance(case, str):
-        return {"file": name, "error": case}
+def _row(name: str, film: Read | str) -> Row:
+    """A film's prediction, or the reason why it has none."""
+    if isinstance(film, str):
+        return {"file": name, "error": film}
     try:
-        return prediction_row(name, case)
+        return prediction_row(name, film.case)
     except CxrError as error:
         return {"file": name, "error": str(error)}
 

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shlex
 import shutil
 import signal
 import sqlite3
@@ -188,6 +189,98 @@ def test_a_finished_run_tries_only_films_again_that_failed(films, model, tmp_pat
         assert np.load(out / maps[0]["archive"])[maps[0]["array"]].shape[0] == 14
 
 
+@pytest.mark.parametrize("words", [[], ["--many"]], ids=["predict", "explain"])
+def test_a_film_that_another_division_could_read_is_no_failure(films, model, tmp_path, words):
+    """Its row of failure stays in the journal of a part that does not run any more."""
+    here, out, kept = tmp_path / "films", tmp_path / "out", ["--limit", "20", *words]
+    shutil.copytree(films / "a", here)
+    gone = here / "39.png"
+    data = gone.read_bytes()
+    (here / "07.png").write_bytes(data)
+    orders = [(["--shard", "2/2"], []), ([], ["--shard", "2/2"])]
+    for divided, again in orders[: 1 if words else 2]:  # maps take time
+        gone.write_bytes(data[:200])
+        assert status(here, model, out, *kept, *divided) == 1
+        gone.write_bytes(data)
+        assert status(here, model, out, *kept, *again) == 0
+        assert status(here, model, out, *kept, *divided) == 0
+        assert status(here, model, out, *kept) == 0
+        table = pq.read_table(out / ("films.parquet" if words else TABLE)).to_pylist()
+        assert [row["error"] for row in table] == [None] * 20
+        assert table[-1] == {**table[3], "file": str(gone)}, "07.png is the same film"
+        if words:
+            assert pq.read_table(out / INDEX).num_rows == 20 * 2 * 14
+        shutil.rmtree(out)
+
+
+@pytest.mark.parametrize("words", [[], ["--many"]], ids=["predict", "explain"])
+def test_a_film_that_has_changed_is_done_again(films, model, tmp_path, monkeypatch, words):
+    here, out = tmp_path / "films", tmp_path / "out"
+    here.mkdir()
+    for name in ("04.png", "06.png", "10.png"):
+        shutil.copy(films / "b" / name, here)
+    assert status(here, model, out, *words) == 0
+    (here / "06.png").write_bytes((here / "10.png").read_bytes())
+    tried = []
+    read = image.read
+    monkeypatch.setattr(image, "read", lambda path, member: tried.append(path.name) or read(path, member))
+    assert status(here, model, out, *words) == 0
+    assert tried == ["06.png"]
+    table = {Path(row["file"]).name: row for row in
+             pq.read_table(out / ("films.parquet" if words else TABLE)).to_pylist()}  # fmt: skip
+    assert table["06.png"] == {**table["10.png"], "file": str(here / "06.png")}
+    if words:
+        index = pq.read_table(out / INDEX).to_pylist()
+        one, other = (
+            next(np.load(out / row["archive"])[row["array"]] for row in index if row["file"].endswith(name))
+            for name in ("06.png", "10.png")
+        )
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_film_that_fails_for_an_unknown_reason_ends_only_itself(films, model, tmp_path, monkeypatch):
+    read = image.read
+
+    def fails(path, member):
+        if path.name == "06.png":
+            raise ValueError("odd")
+        return read(path, member)
+
+    monkeypatch.setattr(image, "read", fails)
+    for words, table in (([], TABLE), (["--many"], "films.parquet")):
+        assert status(films / "b", model, tmp_path, "--limit", "4", *words) == 1
+        failed = [row for row in pq.read_table(tmp_path / table).to_pylist() if row["error"]]
+        assert [row["error"] for row in failed] == ["06.png cannot be read: ValueError: odd"]
+
+
+@pytest.mark.parametrize("words", [[], ["--many"]], ids=["predict", "explain"])
+def test_names_that_are_not_utf_8_are_escaped(films, model, tmp_path, words):
+    here, out = tmp_path / "films", tmp_path / "out"
+    here.mkdir()
+    shutil.copy(films / "b" / "06.png", os.fsencode(here / "r") + b"\xf8ntgen.png")
+    assert status(here, model, out, *words) == 0
+    (row,) = pq.read_table(out / ("films.parquet" if words else TABLE)).to_pylist()
+    assert row["file"] == str(here / "r\\xf8ntgen.png")
+    assert row["error"] is None
+
+
+def test_a_refused_run_leaves_nothing_that_another_refuses(films, model, whole, tmp_path, capsys):
+    assert status(films, model, tmp_path, "--shard", "1/2") == 1
+    assert status(films, model, tmp_path, "--shard", "2/2", "--correct") == 2
+    assert "another run" in capsys.readouterr().err
+    assert status(films, model, tmp_path, "--shard", "2/2") == 0
+    assert contents(tmp_path) == contents(whole.parent)
+
+
+def test_a_damaged_file_of_maps_is_named(films, model, explained, tmp_path, capsys):
+    shutil.copytree(explained, tmp_path, dirs_exist_ok=True)
+    with np.load(tmp_path / "maps-00000.npz") as joined:
+        np.savez(tmp_path / "unfinished" / "000003.npz", **{n: joined[n] for n in joined if n.startswith("03-")})
+    (tmp_path / "maps-00000.npz").write_bytes((tmp_path / "maps-00000.npz").read_bytes()[:-3000])
+    assert status(films, model, tmp_path, "--many") == 2
+    assert "maps-00000.npz is damaged" in capsys.readouterr().err
+
+
 def test_results_of_another_plan_are_refused(films, model, tmp_path, capsys):
     assert status(films, model, tmp_path, "--limit", "3") == 0
     assert pq.read_table(tmp_path / TABLE).num_rows == 3
@@ -196,11 +289,16 @@ def test_results_of_another_plan_are_refused(films, model, tmp_path, capsys):
 
 
 def test_a_full_disk_is_said_and_loses_nothing(films, model, whole, tmp_path):
-    out = tmp_path / "disk" / "out"
-    full = [*on_disk(tmp_path / "disk", 60), *command(films, model, out)]
-    done = subprocess.run(full, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode in (1, 2)
-    assert "full" in done.stderr or "No space" in done.stderr
+    """A disk for half of the rows; what it held is copied to a larger one before it disappears with its process."""
+    disk, saved = tmp_path / "disk", tmp_path / "saved"
+    run = shlex.join(command(films, model, disk / "out"))
+    full = [*on_disk(disk, 110), "sh", "-c", f"{run}; status=$?; cp -r {disk}/out {saved}; exit $status"]
+    done = subprocess.run(full, cwd=ROOT, env=ONE_THREAD, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "Is the disk full" in done.stderr
+    assert 0 < rows_in(saved / "predictions-1-of-1.sqlite") < 40
+    assert status(films, model, saved) == 1
+    assert contents(saved) == contents(whole.parent)
 
 
 @pytest.fixture(scope="module")
@@ -255,7 +353,7 @@ def test_pages_are_the_folders_of_explain_for_the_film_alone(films, model, tmp_p
     assert len(list(page.glob("*.png"))) == 2, "of two methods"
     again = ["--many", "--from", str(page / "result.json")]
     assert cli.main(["explain", str(films / "b" / "02.png"), "--out", str(out), *again]) == 2
-    assert "leave out --from" in capsys.readouterr().err
+    assert "--from cannot be combined" in capsys.readouterr().err
 
 
 def test_beside_the_maps_lie_the_predictions(whole, explained):
@@ -329,6 +427,10 @@ def test_tested_maps_have_the_verdict_of_explain(films, model, tmp_path, capsys)
 
 
 def test_maps_of_other_methods_or_films_are_refused(films, model, explained, tmp_path, capsys):
+    paged = tmp_path / "paged"
+    assert status(films, model, paged, "--many", "--limit", "1", "--pages") == 0
+    assert status(films, model, paged, "--many", "--limit", "1") == 2
+    assert "pages was [[], None], now None." in capsys.readouterr().err
     for words, said in (
         (["--tested"], "tested was False, now True."),
         (["--pages"], "pages was None, now "),
