@@ -35,6 +35,8 @@ CANNOT_START = (ModelError, BadSetting, UnknownLabel, DataError)
 WITH_SETTINGS = ("explain", "benchmark")
 #: Beginning of the address of a data set on the Hub.
 HUB = "hf:/"
+#: Most films that failed in a run over many whose names are printed.
+NAMED = 5
 #: The end of a sentence on runs over many films.
 RESUMES = "an interrupted run resumes; `torchrun` divides it among processes."
 
@@ -318,6 +320,9 @@ def _many(arguments: argparse.Namespace, work: Callable[..., Done]) -> int:
     from cxr_demo.batch.films import Part
     from cxr_demo.models import registry
 
+    for path in arguments.files:
+        if not str(path).startswith(HUB) and not path.exists():
+            raise BadSetting(f"There is no file or folder {path}.")
     model = registry.load(arguments.model)
     films = list(dict.fromkeys(_listed(arguments)))[: arguments.limit]
     if not films:
@@ -330,7 +335,11 @@ def _many(arguments: argparse.Namespace, work: Callable[..., Done]) -> int:
     )  # fmt: skip
     if done.table:
         print(done.table, flush=True)
-    return 0 if done.complete else 1
+    if not done.failed:
+        return 0
+    named = ", ".join(done.failed[:NAMED]) + (", ..." if len(done.failed) > NAMED else "")
+    _complain(f"{len(done.failed)} of {len(films)} films failed, for the reasons in the column error: {named}.")
+    return 1
 
 
 def _refuse_part(arguments: argparse.Namespace, many: str) -> None:

@@ -98,7 +98,9 @@ def explain_films(
     written = table.write(out / tables.FILMS, say)
     if written:
         tables.write_index(out / tables.MAPS, model.name, work.entries(journals))
-    return Done(complete=table.failed.isdisjoint(names[i] for i in mine), table=out / tables.MAPS if written else None)
+    return Done(
+        failed=[names[i] for i in mine if names[i] in table.failed], table=out / tables.MAPS if written else None
+    )
 
 
 class _Work:

@@ -16,7 +16,7 @@ from cxr_demo.errors import CxrError
 from cxr_demo.films import image
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from concurrent.futures import Future
     from pathlib import Path
 
@@ -46,9 +46,9 @@ class Part:
 
 @dataclass(frozen=True)
 class Done:
-    """How a part of a run ended: whether none of its films failed, and the table if this part wrote it."""
+    """How a part of a run ended: its films that failed, and the table if this part wrote it."""
 
-    complete: bool
+    failed: Sequence[str]
     table: Path | None
 
 

@@ -78,7 +78,7 @@ def predict_films(
     table.add(journals.rows())
     written = table.write(out / tables.PREDICTIONS, say)
     return Done(
-        complete=table.failed.isdisjoint(str(file.shown) for file in mine),
+        failed=[name for file in mine if (name := str(file.shown)) in table.failed],
         table=out / tables.PREDICTIONS if written else None,
     )
 

@@ -91,6 +91,19 @@ def test_a_row_is_what_predict_says_of_the_film_alone(films, model, whole, capsy
             assert row[f"{label}_logit"] == pytest.approx(logit, abs=1e-4)
 
 
+def test_films_that_failed_are_named(films, model, tmp_path, capsys):
+    for words in ([], ["--many"]):
+        assert status(films / "a" / "07.png", model, tmp_path, *words) == 1
+        said = f"1 of 1 films failed, for the reasons in the column error: {films / 'a' / '07.png'}."
+        assert said in capsys.readouterr().err
+
+
+def test_a_mistyped_folder_is_named(films, model, tmp_path, capsys):
+    assert status(films / "none", model, tmp_path / "out") == 2
+    assert f"There is no file or folder {films / 'none'}." in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_film_that_fails_is_a_row_with_its_sentence(films, whole):
     failed = [row for row in pq.read_table(whole).to_pylist() if row["error"]]
     assert [row["file"] for row in failed] == [str(films / "a" / "07.png")]
