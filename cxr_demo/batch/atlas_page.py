@@ -17,6 +17,7 @@ from cxr_demo.evaluation import metrics
 from cxr_demo.evaluation.regions import CORNER, REGIONS
 from cxr_demo.files import write_whole
 from cxr_demo.output import render, report
+from cxr_demo.types import Unit
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,6 +25,11 @@ if TYPE_CHECKING:
     from cxr_demo.batch.atlas import Atlas, Cluster, FindingAtlas, Picture
 
 TEMPLATE = Path(__file__).with_name("atlas.html")
+#: Legends of the maps.
+COLOURS = {
+    Unit.LOGIT: "Orange is evidence for the finding, blue evidence against it, each picture on a scale of its own.",
+    Unit.RANKING: "Bright places rank highest, each picture on a scale of its own.",
+}
 PAGE, FIGURES = "atlas.html", "atlas.json"
 
 
@@ -74,6 +80,7 @@ def page(atlas: Atlas) -> str:
         title=_escape(f"Atlas of {_short(atlas.model) if Path(atlas.model).is_absolute() else atlas.model}"),
         about=_escape(f"{atlas.films:,} films, maps by {atlas.method}: {atlas.unit.value}"),
         shortcuts="".join(f"<li>{_suspect(one, part)}</li>" for one, part in suspects) or _no_suspects(atlas),
+        colours=COLOURS[atlas.unit],
         shared=_percent(SHARED),
         spot=_percent(SPOT),
         fewest=FEWEST,
@@ -99,8 +106,11 @@ def _no_suspects(atlas: Atlas) -> str:
     """The line of an atlas without a suspect cluster, which may be one of too few films."""
     tested = sum(any(len(part.films) >= FEWEST for part in one.clusters) for one in atlas.findings)
     if not tested:
-        return "<li>No finding has enough films with evidence for it to be tested.</li>"
-    return f"<li>No cluster looks like a shortcut; {tested} of {len(atlas.findings)} findings had enough films.</li>"
+        return f"<li>No finding has a cluster of at least {FEWEST} films, so none was tested.</li>"
+    return (
+        f"<li>No cluster looks like a shortcut; {tested} of {len(atlas.findings)} findings had a cluster of at least "
+        f"{FEWEST} films.</li>"
+    )
 
 
 def _examined(one: FindingAtlas) -> str:
@@ -144,7 +154,7 @@ def _section(atlas: Atlas, one: FindingAtlas) -> str:
     parts = [
         f"<h3>Cluster of {len(part.films)} films{', a shortcut?' if part.suspect else ''}</h3>"
         '<p class="soft">'
-        f"{_percent(part.spot)} of all evidence speaks for the finding from one spot outside the chest.</p>"
+        f"{_percent(part.spot)} of all evidence is evidence for the finding in one spot outside the chest.</p>"
         + _row(
             [
                 _figure(atlas, part.mean, "mean of the cluster"),
@@ -156,7 +166,8 @@ def _section(atlas: Atlas, one: FindingAtlas) -> str:
     return (
         f"<section><h2>{_escape(report.readable(one.finding))}</h2>"
         f"<h3>Mean maps, lungs moved to one place</h3>{_row(means)}"
-        f"<h3>Most evidence outside the chest</h3>{_row(outside)}{''.join(parts)}{_undivided(one)}</section>"
+        f"<h3>Most evidence, for or against, outside the chest</h3>{_row(outside)}"
+        f"{''.join(parts)}{_undivided(one)}</section>"
     )
 
 
@@ -165,7 +176,10 @@ def _undivided(one: FindingAtlas) -> str:
     rest = one.examined - sum(len(part.films) for part in one.clusters)
     if not rest:
         return ""
-    return f'<p class="soft">{rest:,} of {_examined(one)} have a map without evidence for the finding.</p>'
+    return (
+        f'<p class="soft">{rest:,} of {_examined(one)} are in no cluster: their maps have no evidence for the '
+        "finding.</p>"
+    )
 
 
 def _row(figures: Iterable[str]) -> str:

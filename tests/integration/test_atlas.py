@@ -98,6 +98,7 @@ def test_a_planted_shortcut_is_the_first_cluster(shortcut, capsys):
     assert not any(other["suspect"] for other in others)
     page = (shortcut / "atlas.html").read_text()
     assert "Nodule: a shortcut?" in page
+    assert "Orange is evidence for the finding" in page
     assert "<script" not in page
 
 
@@ -109,7 +110,10 @@ def test_a_model_that_learnt_the_nodules_has_no_suspect_cluster(tmp_path):
     assert found["clusters"]
     assert not any(part["suspect"] for part in found["clusters"])
     assert found["evidence_above"]["lungs"] > 1.25 * found["area_above"]["lungs"], "1.5 to 1.7 times in five trainings"
-    assert "No cluster looks like a shortcut; 1 of 1 findings" in (out / "atlas.html").read_text()
+    assert (
+        "No cluster looks like a shortcut; 1 of 1 findings had a cluster of at least 5 films"
+        in (out / "atlas.html").read_text()
+    )
 
 
 def test_shares_are_means_over_the_films(shortcut):
@@ -197,7 +201,7 @@ def test_a_finding_that_no_film_has_is_an_empty_section(shortcut, tmp_path):
     found = json.loads((tmp_path / "atlas.json").read_text())["findings"]["Nodule"]
     assert (found["above_cutoff"], found["clusters"]) == (0, [])
     assert found["evidence_above"]["lungs"] is None
-    assert "No finding has enough films" in (tmp_path / "atlas.html").read_text()
+    assert "No finding has a cluster of at least 5 films" in (tmp_path / "atlas.html").read_text()
 
 
 @pytest.mark.parametrize("damage", [lambda data: data[:500], lambda data: b"", lambda data: data[:-3000] + bytes(3000)])
