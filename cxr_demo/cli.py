@@ -319,7 +319,9 @@ def _many(arguments: argparse.Namespace, work: Callable[..., Done]) -> int:
     """Do the work of one part of a run over many films, and print the path of its table if all parts are done."""
     from cxr_demo.batch.films import Part
     from cxr_demo.models import registry
+    from cxr_demo.tables import pyarrow
 
+    pyarrow()  # else its absence would be noticed after the model is loaded
     for path in arguments.files:
         if not str(path).startswith(HUB) and not path.exists():
             raise BadSetting(f"There is no file or folder {path}.")
@@ -384,11 +386,11 @@ def _explain(arguments: argparse.Namespace) -> int:
     methods = _chosen(arguments, recipe)  # before torch is imported, so that a misspelt setting fails at once
     if arguments.many:
         return _explain_many(arguments, methods)
-    _refuse_part(arguments, "--many")
     if arguments.tested or arguments.pages:
         raise BadSetting(
             "Without --many each map is tested and each film has its page; leave out --tested and --pages."
         )
+    _refuse_part(arguments, "--many")
 
     from cxr_demo.case import Case
     from cxr_demo.models import registry

@@ -126,6 +126,8 @@ class _Run:
 def _run_in(folder: Path, method: str | None) -> _Run:
     """The run in a folder; errors as in `build`."""
     pq = pyarrow().parquet
+    if not (folder / tables.MAPS).exists():
+        raise DataError(f"{folder} holds no maps of `explain --many`: {tables.MAPS} is missing.")
     try:
         schema = pq.read_schema(folder / tables.MAPS)
         index = pq.read_table(folder / tables.MAPS, columns=["file", "method", "archive", "array", "unit"],
@@ -165,7 +167,7 @@ class _Reading:
 
     def atlas(self) -> Atlas:
         place: list[dict[int, int]] = [{int(row): k for k, row in enumerate(rows)} for rows in self.examined]
-        progress = Progress(len(self.films), self.say)
+        progress = Progress(len(self.films), len(self.films), self.say)
         for n, (view, lungs, values) in enumerate(self._read(range(len(self.films)))):
             maps = image.by_area(values, GRID)
             where = regions(view, lungs)

@@ -22,7 +22,6 @@ from cxr_demo.files import write_whole
 from cxr_demo.films import image
 from cxr_demo.methods.base import values_of
 from cxr_demo.output import report
-from cxr_demo.tables import pyarrow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -64,7 +63,6 @@ def explain_films(
     see `trust.measure`. `page` gets the index of each film among `files`, its case and its maps before the row is kept.
     `put_right`, `plan`, the films that are tried again, and errors are those of `predict_films`.
     """
-    pyarrow()  # before hours of work
     names = [str(file.shown) for file in files]
     plan = {
         "model": model.name,
@@ -83,7 +81,7 @@ def explain_films(
         place = {file: i for i, file in enumerate(files)}
         left = left_of([files[i] for i in mine], journals, lambda file: work.has_maps(place[file]))
         done = {i for i in mine if files[i] not in left}
-        progress = Progress(len(left), say)
+        progress = Progress(len(left), len(mine), say)
         films = in_order(pool, left, partial(read, work=put_right), AHEAD)
         for (file, known), film in zip(left.items(), films, strict=True):
             i = place[file]

@@ -44,7 +44,11 @@ class Journal:
         self.path = path
         text = json.dumps(plan)
         with self._transaction() as journal:
-            journal.executescript(TABLES)
+            # others may begin it too: SQLite refuses at once, without waiting, to turn a lock for reading into one for
+            # writing that another holds
+            journal.execute("BEGIN IMMEDIATE")
+            for statement in TABLES.split(";"):
+                journal.execute(statement)
             known = journal.execute("SELECT text FROM plan").fetchone()
             if known is None:
                 journal.execute("INSERT INTO plan VALUES (?)", (text,))

@@ -20,7 +20,6 @@ from cxr_demo.errors import CxrError
 from cxr_demo.films import image
 from cxr_demo.inference.engine import films_at_once, logits_of_films
 from cxr_demo.output import report
-from cxr_demo.tables import pyarrow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -58,14 +57,13 @@ def predict_films(
 
     `put_right` corrects a film before it is scored; `plan` says how, so that results of another plan are refused. A
     film that fails has the reason in the column `error`. The next run tries it again, and films whose files have
-    changed. DataError if `out` cannot be used, BadSetting if pyarrow is not installed.
+    changed. DataError if `out` cannot be used.
     """
-    pyarrow()  # before hours of work
     journals = Journals(out, NAME, part, {"model": model.name, "labels": list(model.labels), **plan})
     mine = [files[i] for i in part.range(len(files))]
     with journals.alone(), readers() as pool:
         left = left_of(mine, journals)
-        progress = Progress(len(left), say)
+        progress = Progress(len(left), len(mine), say)
         work = partial(_rows, model, put_right)
         # each thread takes a batch from its files to its rows, so that all cores work all the time
         size = films_at_once(model.size)

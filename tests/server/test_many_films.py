@@ -10,6 +10,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
@@ -20,6 +21,7 @@ import pytest
 from filelock import FileLock
 
 from cxr_demo import cli
+from cxr_demo.batch.journal import Journal
 from cxr_demo.films import image
 from cxr_demo.types import NIH_FINDINGS
 from tests.support.disks import on_disk
@@ -181,15 +183,17 @@ def test_a_table_without_a_column_of_files_is_named(films, model, tmp_path, caps
 
 
 @pytest.mark.parametrize("words", [[], ["--many"]], ids=["predict", "explain"])
-def test_a_finished_run_tries_only_films_again_that_failed(films, model, tmp_path, monkeypatch, words):
+def test_a_finished_run_tries_only_films_again_that_failed(films, model, tmp_path, monkeypatch, capsys, words):
     here, out = tmp_path / "films", tmp_path / "out"
     shutil.copytree(films, here)
     assert status(here, model, out, *words) == 1
     tried = []
     read = image.read
     monkeypatch.setattr(image, "read", lambda path, member: tried.append(path.name) or read(path, member))
+    capsys.readouterr()
     assert status(here, model, out, *words) == 1
     assert tried == ["07.png"]
+    assert "39 of 40 films are done already." in capsys.readouterr().err
     (here / "a" / "07.png").write_bytes((here / "a" / "05.png").read_bytes())
     assert status(here, model, out, *words) == 0, "the disk is back"
     table = pq.read_table(out / ("films.parquet" if words else TABLE)).to_pylist()
@@ -275,6 +279,16 @@ def test_names_that_are_not_utf_8_are_escaped(films, model, tmp_path, words):
     (row,) = pq.read_table(out / ("films.parquet" if words else TABLE)).to_pylist()
     assert row["file"] == str(here / "r\\xf8ntgen.png")
     assert row["error"] is None
+
+
+def test_processes_may_begin_a_journal_together(tmp_path):
+    """Each looks for the plan and writes it if there is none."""
+    for i in range(30):
+        path = tmp_path / f"{i}.sqlite"
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(lambda _, path=path: Journal(path, {"model": "a"}), range(8)))
+        with contextlib.closing(sqlite3.connect(path)) as opened:
+            assert opened.execute("SELECT count(*) FROM plan").fetchone() == (1,)
 
 
 def test_a_refused_run_leaves_nothing_that_another_refuses(films, model, whole, tmp_path, capsys):
@@ -477,5 +491,6 @@ def test_without_pyarrow_it_is_named_before_any_film_is_read(films, model, tmp_p
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
     monkeypatch.setattr("cxr_demo.imports._IMPORTED", {})
-    assert status(films, model, tmp_path) == 2
+    assert status(films, model, tmp_path / "out") == 2
+    assert not (tmp_path / "out").exists()
     assert "pip install pyarrow" in capsys.readouterr().err

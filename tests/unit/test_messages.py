@@ -36,7 +36,8 @@ PLACE = re.compile(r"\{([^{}]*)\}")
 #: Modules whose refusals no visitor of the page reads: the command line, and the insides of a model's files.
 COMMANDS = {
     *("cli.py", "deploy.py", "run.py", "folds.py", "notebook.py", "tables.py"),
-    *("label_tables.py", "table_columns.py", "film_names.py", "image_files.py", "journal.py", "atlas.py"),
+    *("label_tables.py", "table_columns.py", "film_names.py", "image_files.py"),
+    *("journal.py", "explain.py", "atlas.py"),
 }
 INSIDES = {"model_folder.py", "xrv_weights.py", "classifier.py", "case.py", "mcp.py"}
 #: Refusals that ask a deployer to do something, and those of data sets, which the command line reads.
