@@ -304,7 +304,7 @@ def _explain_many(arguments: argparse.Namespace, methods: Sequence[Method]) -> i
         plan = {**plan, "pages": None}
         if arguments.pages:
             wanted, against = _pictured(model, methods, arguments.label or (), arguments.against)
-            plan = {**plan, "pages": [wanted, against]}
+            plan = {**plan, "pages": ", ".join(wanted) or "the most probable findings", "against": against}
             names = _names([file.shown for file in files])
 
             def page(i: int, case: Case, explanations: Sequence[Explanation]) -> None:

@@ -90,10 +90,24 @@ def _among(files: Sequence[str] | None) -> str:
     return "1" if files is None else f"file IN ({', '.join('?' * len(files))})"
 
 
-def _changed(there: Mapping[str, Any], here: Mapping[str, Any]) -> str:
-    """Sentences on the entries of a plan that have changed."""
-    keys = [key for key in {**there, **here} if there.get(key) != here.get(key)]
-    return " ".join(f"{key} was {there.get(key)}, now {here.get(key)}." for key in keys)
+def _changed(there: Mapping[str, Any], here: Mapping[str, Any], of: str = "") -> str:
+    """Sentences on the entries of a plan that have changed; `of` precedes their names."""
+    sentences = []
+    for key in {**there, **here}:
+        was, now = there.get(key), here.get(key)
+        if isinstance(was, dict) and isinstance(now, dict) and was.keys() == now.keys():
+            sentences.append(_changed(was, now, f"{of}{key} "))
+        elif was != now:
+            sentences.append(f"{of}{key} was {_said(was)}, now {_said(now)}.")
+    return " ".join(filter(None, sentences))
+
+
+def _said(value: Any) -> str:
+    if isinstance(value, (list, dict)):
+        return ", ".join(map(str, value))
+    if isinstance(value, bool) or value is None:
+        return "on" if value else "off"
+    return str(value)
 
 
 class Journals:

@@ -457,12 +457,13 @@ def test_maps_of_other_methods_or_films_are_refused(films, model, explained, tmp
     paged = tmp_path / "paged"
     assert status(films, model, paged, "--many", "--limit", "1", "--pages") == 0
     assert status(films, model, paged, "--many", "--limit", "1") == 2
-    assert "pages was [[], None], now None." in capsys.readouterr().err
+    assert "pages was the most probable findings, now off." in capsys.readouterr().err
     for words, said in (
-        (["--tested"], "tested was False, now True."),
-        (["--pages"], "pages was None, now "),
+        (["--tested"], "tested was off, now on."),
+        (["--pages"], "pages was off, now the most probable findings."),
         (["--limit", "3"], "films was 40 films ("),
-        (["--method", "lime"], "methods was {"),
+        (["--method", "lime"], "methods was gradcam, occlusion, now gradcam, occlusion, lime."),
+        (["--occlusion.window", "32"], "methods occlusion window was 48, now 32."),
     ):
         assert status(films, model, explained, "--many", *words) == 2
         told = capsys.readouterr().err
