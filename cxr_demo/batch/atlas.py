@@ -167,7 +167,7 @@ class _Reading:
 
     def atlas(self) -> Atlas:
         place: list[dict[int, int]] = [{int(row): k for k, row in enumerate(rows)} for rows in self.examined]
-        progress = Progress(len(self.films), len(self.films), self.say)
+        progress = Progress(len(self.films), self.say)
         for n, (view, lungs, values) in enumerate(self._read(range(len(self.films)))):
             maps = image.by_area(values, GRID)
             where = regions(view, lungs)

@@ -79,9 +79,9 @@ def explain_films(
     mine = range(archives.start * TOGETHER, min(archives.stop * TOGETHER, len(files)))
     with journals.alone(), readers() as pool:
         place = {file: i for i, file in enumerate(files)}
-        left = left_of([files[i] for i in mine], journals, lambda file: work.has_maps(place[file]))
+        left = left_of([files[i] for i in mine], journals, say, lambda file: work.has_maps(place[file]))
         done = {i for i in mine if files[i] not in left}
-        progress = Progress(len(left), len(mine), say)
+        progress = Progress(len(left), say)
         films = in_order(pool, left, partial(read, work=put_right), AHEAD)
         for (file, known), film in zip(left.items(), films, strict=True):
             i = place[file]

@@ -101,15 +101,10 @@ def state(file: FilmFile) -> str | None:
 
 
 class Progress:
-    """Counts films that are done, and says every REPORTS seconds how many, how fast and how long it will take.
+    """Counts films that are done, and says every REPORTS seconds how many, how fast and how long it will take."""
 
-    `films` are left of `of`; if an earlier run has done the others, it says so.
-    """
-
-    def __init__(self, films: int, of: int, say: Callable[[str], None]) -> None:
+    def __init__(self, films: int, say: Callable[[str], None]) -> None:
         self.films, self.say = films, say
-        if films < of:
-            say(f"{of - films:,} of {of:,} films are done already.")
         self.done = 0
         self.started = self.told = time.monotonic()
 

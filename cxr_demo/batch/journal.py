@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 
-TABLES = """
-CREATE TABLE IF NOT EXISTS plan (text TEXT);
-CREATE TABLE IF NOT EXISTS films (file TEXT PRIMARY KEY, row TEXT) WITHOUT ROWID;
-"""
+TABLES = (
+    "CREATE TABLE IF NOT EXISTS plan (text TEXT)",
+    "CREATE TABLE IF NOT EXISTS films (file TEXT PRIMARY KEY, row TEXT) WITHOUT ROWID",
+)
 
 
 class Success(NamedTuple):
@@ -47,7 +47,7 @@ class Journal:
             # others may begin it too: SQLite refuses at once, without waiting, to turn a lock for reading into one for
             # writing that another holds
             journal.execute("BEGIN IMMEDIATE")
-            for statement in TABLES.split(";"):
+            for statement in TABLES:
                 journal.execute(statement)
             known = journal.execute("SELECT text FROM plan").fetchone()
             if known is None:

@@ -62,8 +62,8 @@ def predict_films(
     journals = Journals(out, NAME, part, {"model": model.name, "labels": list(model.labels), **plan})
     mine = [files[i] for i in part.range(len(files))]
     with journals.alone(), readers() as pool:
-        left = left_of(mine, journals)
-        progress = Progress(len(left), len(mine), say)
+        left = left_of(mine, journals, say)
+        progress = Progress(len(left), say)
         work = partial(_rows, model, put_right)
         # each thread takes a batch from its files to its rows, so that all cores work all the time
         size = films_at_once(model.size)
@@ -82,16 +82,25 @@ def predict_films(
 
 
 def left_of(
-    files: Sequence[FilmFile], journals: Journals, has_results: Callable[[FilmFile], bool] = lambda _: True
+    files: Sequence[FilmFile],
+    journals: Journals,
+    say: Callable[[str], None],
+    has_results: Callable[[FilmFile], bool] = lambda _: True,
 ) -> dict[FilmFile, str | None]:
-    """The films to work on, each with its file's `state`: without a row of success, changed, or without results."""
+    """The films to work on, each with its file's `state`: without a row of success, changed, or without results.
+
+    `say` gets the number of the others, if there are any.
+    """
     succeeded = journals.succeeded()
 
     def done(file: FilmFile, now: str | None) -> bool:
         known = succeeded.get(str(file.shown))
         return known is not None and now in (None, known.state) and has_results(file)
 
-    return {file: now for file in files if not done(file, now := state(file))}
+    left = {file: now for file in files if not done(file, now := state(file))}
+    if len(left) < len(files):
+        say(f"{len(files) - len(left):,} of {len(files):,} films are done already.")
+    return left
 
 
 def _rows(
