@@ -212,7 +212,9 @@ def kept(classifier: Classifier, batch: int) -> tuple[Graphs, tuple[str, str]] |
             log.info("%s is damaged, and made anew", folder)
             return None
         core = openvino.Core()
-        models = {path.stem: core.read_model(path) for path in folder.glob("*.xml")}
+        # by the names that were checked, since another process may delete or replace the folder meanwhile
+        names = [name for name in about["sha256"] if name.endswith(".xml")]
+        models = {Path(name).stem: core.read_model(folder / name) for name in names}
         os.utime(folder)
     except (ImportError, OSError, ValueError, KeyError, RuntimeError):
         return None

@@ -72,6 +72,22 @@ def test_what_is_damaged_is_made_anew(file, damage, place, conversions):
     assert len(conversions) == 2
 
 
+def test_graphs_that_another_process_deletes_while_they_are_read_are_made_anew(place, conversions, monkeypatch):
+    first = engine.choose(build("DenseNet"))
+    (late,) = place.glob("*/late.xml")
+    check, checked = openvino.sha256_of, []
+
+    def deletes(path):
+        checked.append(check(path))
+        if len(checked) == 4:
+            late.unlink()
+        return checked[-1]
+
+    monkeypatch.setattr(openvino, "sha256_of", deletes)
+    same(first, engine.choose(build("DenseNet")))
+    assert len(conversions) == 2
+
+
 def test_other_weights_are_another_model(place, conversions):
     plain = build("DenseNet")
     engine.choose(plain)

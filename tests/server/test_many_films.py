@@ -65,7 +65,9 @@ def status(films, model, out, *words):
 
 def run_alone(*words):
     """The exit status of a process with one thread: with another number of threads maps differ in the last digits."""
-    return subprocess.run(words, cwd=ROOT, env=ONE_THREAD, check=False, capture_output=True).returncode
+    done = subprocess.run(words, cwd=ROOT, env=ONE_THREAD, check=False, capture_output=True, text=True)
+    assert "Traceback" not in done.stderr, done.stderr
+    return done.returncode
 
 
 def contents(out):
