@@ -12,7 +12,7 @@ import torch
 
 from cxr_demo.errors import CxrError, ModelError, Stopped, sentence_of
 from cxr_demo.films import gate, image, phantom
-from cxr_demo.inference.scoring import Budget, FirstPass, Scorer, first_pass, logits_of
+from cxr_demo.inference.scoring import Budget, FirstPass, Scorer, first_passes
 from cxr_demo.messages import message
 from cxr_demo.methods.base import values_of
 from cxr_demo.types import Explanation, Prediction
@@ -70,7 +70,7 @@ class Case:
     def predict(self) -> Prediction:
         """The model's prediction for the film; ModelError if a logit is not finite."""
         model, film = self.model, self.film
-        logits = self.once(Logits, lambda: Logits(logits_of(model, self.first.features))).values
+        logits = self.once(Logits, lambda: Logits(self.first.logits)).values
         if not np.isfinite(logits).all():
             raise ModelError(message("error.model.no_logits", model=model.name, film=film.name))
         look = gate.look(film)
@@ -132,11 +132,12 @@ class Case:
 
     def _first_pass(self) -> FirstPass:
         x, unplanted = self._input(self.film), phantom.unplanted(self.film)
-        return FirstPass(x, first_pass(self.model, x), unplanted=None if unplanted is None else self._input(unplanted))
+        [first] = first_passes(self.model, x)
+        return replace(first, unplanted=None if unplanted is None else self._input(unplanted))
 
     def _input(self, film: Radiograph) -> Tensor:
-        weight, _ = self.model.head
-        return torch.from_numpy(image.model_input(film, self.model.size, self.model.spec.pixel_range)).to(weight)
+        x = torch.from_numpy(image.model_input(film, self.model.size, self.model.spec.pixel_range))
+        return x.to(next(self.model.network.parameters()))
 
 
 def maps_of_inputs(model: Classifier, inputs: Tensor, method: Method, budget: Budget | None = None) -> np.ndarray:
@@ -145,8 +146,8 @@ def maps_of_inputs(model: Classifier, inputs: Tensor, method: Method, budget: Bu
     Raises Cancelled or DeadlinePassed when the budget ends the run.
     """
     found = []
-    for x, features in zip(inputs[:, None], first_pass(model, inputs)[:, None], strict=True):
-        *_, last = _steps(method, Scorer(model, x, budget or Budget(), FirstPass(x, features)))
+    for first in first_passes(model, inputs):
+        *_, last = _steps(method, Scorer(model, first.x, budget or Budget(), first))
         found.append(last.values)
     return np.stack(found)
 

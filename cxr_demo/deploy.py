@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import cxr_demo
 from cxr_demo.errors import BadSetting, DataError
-from cxr_demo.models import hub, model_folder, registry, xrv_weights
+from cxr_demo.models import hub, library_folders, model_folder, registry, xrv_weights
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,21 +61,30 @@ def prepare(folder: Path, model: str, say: Callable[[str], None] = print) -> dic
         raise DataError(
             f"{root} is no copy of the repository: {', '.join(missing)} missing. Clone it, and deploy there."
         )
-    lines, variables = _model(model, say)
+    lines, variables, library = _model(model, say)
     for name in PARTS:
         if (root / name).is_dir():
             shutil.copytree(root / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", ".*"))
         else:
             shutil.copyfile(root / name, folder / name)
+    if library:
+        with (folder / "requirements.txt").open("a") as requirements:
+            requirements.write(f"{library}\n")
     opening, front, rest = (folder / README).read_text(encoding="utf-8").split("---\n", 2)
     front += "".join(f"{line}\n" for line in lines)
     (folder / README).write_text("---\n".join((opening, front, rest)), encoding="utf-8")
     return variables
 
 
-def _model(name: str, say: Callable[[str], None]) -> tuple[list[str], dict[str, str]]:
-    """Front matter lines and Space variables for a model; loads the model first to check that it works."""
+def _model(name: str, say: Callable[[str], None]) -> tuple[list[str], dict[str, str], str | None]:
+    """Front matter lines and Space variables for a model, and the library that it needs.
+
+    Loads the model first to check that it works.
+    """
     kind, place, _ = registry.parse(name)
+    library = kind if kind in library_folders.LIBRARIES else None
+    if library and library_folders.is_folder(place):
+        raise BadSetting(f"A Space cannot reach {name} on this machine; send it to the Hub with {library} first.")
     if kind == "folder":
         raise BadSetting(
             f"A Space cannot reach {name} on this machine; send it first: `python -m train publish {name} OWNER/NAME`."
@@ -85,13 +94,16 @@ def _model(name: str, say: Callable[[str], None]) -> tuple[list[str], dict[str, 
     if kind == "hub":
         files = ",".join((model_folder.CONFIG, model_folder.WEIGHTS, model_folder.CARD))
         repo, commit = place, full.rpartition("@")[2]
+    elif library:
+        files = ",".join((model_folder.CONFIG, model_folder.WEIGHTS, model_folder.CARD, library_folders.PROCESSOR))
+        repo, commit = place, full.rpartition("@")[2]
     elif kind == "xrv":
         repo, files, commit = f"{xrv_weights.OWNER}/{place}", xrv_weights.WEIGHTS, xrv_weights.ZOO[place].revision
     lines = [] if repo is None else [f"models: [{repo}]"]
-    if kind == "hub" and not hub.is_open(place):
+    if repo == place and not hub.is_open(place):
         # the Hub preloads files without a token, so it cannot preload gated or private ones
         say(f"{place} is not for everybody: give the Space a secret HF_TOKEN that may read it.")
     elif hub.COMMIT.fullmatch(commit):
         # preloaded files are part of the Space's image and survive a restart
         lines.append(f'preload_from_hub: ["{repo} {files} {commit}"]')
-    return lines, {"CXR_MODEL": full if kind == "hub" else name}
+    return lines, {"CXR_MODEL": full if repo == place else name}, library

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from cxr_demo.case import Case
+    from cxr_demo.models.classifier import Classifier
 
 #: Windows as wide as a cell of a 7 x 7 map, side by side, up to so many from the highest cell.
 WINDOW, STEPS = 1 / 7, 2
@@ -41,15 +42,18 @@ class Origin:
 def origin(case: Case, i: int, budget: Budget | None = None) -> Origin | None:
     """Cover the surroundings of the highest cell of finding `i`; None if covering lowers its value nowhere.
 
+    None also for a network that does not end in a linear layer, where a cell's value is of the first order.
     Scores the cell's value in float32. Cancelled or DeadlinePassed when the budget ends the run.
     """
     budget = budget or Budget()
     scorer = case.scorer(budget)
+    if not case.model.network.exact:
+        return None
     weight = case.model.head[0][i].float()
     size, fill = case.model.size, fill_of("blurred", scorer)
     cells = torch.einsum("c,chw->hw", weight, scorer.features[0]) / scorer.features[0, 0].numel()
     row, column = np.unravel_index(int(cells.argmax()), cells.shape)
-    masks = np.stack(list(_windows((int(row), int(column)), tuple(cells.shape), size)))
+    masks = np.stack(list(_windows((int(row), int(column)), tuple(cells.shape), case.model)))
     drops = np.zeros((size, size))
     for covers in np.array_split(masks, range(BATCH, len(masks), BATCH)):
         with budget.turn():
@@ -64,10 +68,11 @@ def origin(case: Case, i: int, budget: Budget | None = None) -> Origin | None:
     return Origin(found, float(ranked[enough]))
 
 
-def _windows(cell: tuple[int, int], shape: tuple[int, ...], size: int) -> Iterator[np.ndarray]:
-    """Masks (size, size) float32 of the windows around a cell of a feature map, except those outside the input."""
-    side = WINDOW * size
-    middle = [(at + 0.5) * size / cells for at, cells in zip(cell, shape, strict=True)]
+def _windows(cell: tuple[int, int], shape: tuple[int, ...], model: Classifier) -> Iterator[np.ndarray]:
+    """Masks (S, S) float32 of the windows around a cell of a feature map, except those outside the model input."""
+    size, side = model.size, WINDOW * model.size
+    before = model.network.margins[0]
+    middle = [before + (at + 0.5) * model.seen / cells for at, cells in zip(cell, shape, strict=True)]
     steps = np.arange(-STEPS, STEPS + 1) * side
     pixel = np.arange(size) + 0.5
     rows, columns = ((np.abs(pixel - (at + steps)[:, None]) < side / 2).astype(np.float32) for at in middle)

@@ -60,7 +60,11 @@ def _permuted(classifier: Classifier, depth: str, seed: int) -> Classifier:
     """A copy of the model with permuted weights; the original remains unchanged."""
     random = torch.Generator().manual_seed(seed)
     network = copy.deepcopy(classifier.network)
-    layers = [m for m in network.model.modules() if m is not network.head and list(m.parameters(recurse=False))]
+    layers = [
+        m
+        for m in network.model.modules()
+        if not (network.exact and m is network.head) and list(m.parameters(recurse=False))
+    ]
     norms = []
     for layer in layers[len(layers) - round(DEPTHS[depth] * len(layers)) :]:
         if isinstance(layer, nn.BatchNorm2d):
@@ -69,7 +73,8 @@ def _permuted(classifier: Classifier, depth: str, seed: int) -> Classifier:
         else:
             for parameter in layer.parameters(recurse=False):
                 _permute([parameter], random)
-    _permute([network.head.weight], random)
+    if network.exact:
+        _permute([network.head.weight], random)
     if norms:
         _measure_anew(network, norms, _phantoms(classifier))
     return Classifier(classifier.spec, network, f"{classifier.name}, {depth} permuted")

@@ -21,6 +21,7 @@ from torch import Tensor
 from cxr_demo.films import phantom
 from cxr_demo.inference.openvino import EARLY, LATE, PATCH, Graphs, keep, kept, rounds
 from cxr_demo.models.classifier import ARCHITECTURES
+from cxr_demo.models.foreign import Foreign
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -202,12 +203,17 @@ def plain(classifier: Classifier) -> Torch:
 def choose(classifier: Classifier) -> Engine | None:
     """Return the first engine that agrees with float32.
 
-    Returns None if no engine agrees, or if the architecture is not in ARCHITECTURES.
+    Returns None if no engine agrees, or for a model that is made by hand.
     """
     if torch.cuda.is_available():
-        return _on_gpu(classifier) if classifier.spec.architecture in ARCHITECTURES else None
+        return _on_gpu(classifier) if _is_network(classifier) else None
     found = _graphs(classifier)
     return None if found is None else OpenVINO(found[0], *found[1])
+
+
+def _is_network(classifier: Classifier) -> bool:
+    """Whether a model is a trained network, not one made by hand such as a failure case."""
+    return classifier.spec.architecture in ARCHITECTURES or isinstance(classifier.network, Foreign)
 
 
 def _on_gpu(classifier: Classifier) -> Engine | None:
@@ -230,7 +236,7 @@ def _graphs(classifier: Classifier) -> tuple[Graphs, tuple[str, str]] | None:
 
     Both are stored on disk, since conversion and trial take seconds.
     """
-    if classifier.spec.architecture not in ARCHITECTURES:
+    if not _is_network(classifier):
         return None
     batch = _batch(BATCH, classifier.size)
     known = kept(classifier, batch)

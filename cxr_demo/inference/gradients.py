@@ -43,15 +43,31 @@ def gradients_at(
         network = folded(classifier)
         device = next(network.parameters()).device
         x = x.detach().to(device, copy=True, memory_format=torch.channels_last).requires_grad_()
-        features = network.features(x)
-    weight = classifier.head[0].to(device)
+        summed = network.summed(x)
     found: list[Tensor] = []
-    for ways in weight / features[0, 0].numel():  # each logit is a mean of the features, weighted by the head
-        way = ways[None, :, None, None].expand_as(features).contiguous(memory_format=torch.channels_last)
+    for weights in network.weights(summed):
         with turn():
-            found += torch.autograd.grad(features, x, way, retain_graph=True)
+            found += torch.autograd.grad(summed, x, weights, retain_graph=True)
     gradients: np.ndarray = torch.cat(found)[:, 0].float().cpu().numpy()
     return gradients
+
+
+def cells_of(classifier: Classifier, x: Tensor, features: Tensor) -> np.ndarray:
+    """Return each cell's part (L, h, w) of the logits of a model input (1, 1, S, S) with these features (1, C, h, w).
+
+    The product of the features and the means of their gradients, as in Grad-CAM (Selvaraju et al. 2017), with its sign.
+    For a network that ends in a mean and a linear layer, the mean of the cells is exactly the logit without the bias.
+    """
+    with torch.enable_grad():
+        features = features.detach().requires_grad_()
+        logits = classifier.network.rest(features, x)
+        found = []
+        for logit in logits[0]:
+            (gradient,) = torch.autograd.grad(logit, features, retain_graph=True)
+            weights = gradient[0].mean((1, 2)) * features[0, 0].numel()
+            found.append(torch.einsum("c,chw->hw", weights, features[0].detach()))
+    cells: np.ndarray = torch.stack(found).float().cpu().numpy()
+    return cells
 
 
 def folded(classifier: Classifier) -> Network:
@@ -70,7 +86,7 @@ def _folded(classifier: Classifier) -> Network:
     plain, trial = classifier.network, copy.deepcopy(classifier.network)
     _fold(trial)
     x = torch.linspace(*classifier.spec.pixel_range, classifier.size**2).reshape(1, 1, classifier.size, -1)
-    expected, found = plain.features(x), trial.features(x)
+    expected, found = plain.summed(x), trial.summed(x)
     same = found.shape == expected.shape and (found - expected).abs().max() <= ROUNDING * expected.abs().max()
     # moved before it is folded: a folded layer belongs to a part of the network alone, which does not move with it
     network: Network = copy.deepcopy(plain).to(_device()).to(memory_format=torch.channels_last)
@@ -89,6 +105,6 @@ def _fold(network: Network) -> None:
         if isinstance(module, Network):  # of a mean of several
             _fold(module)
         for (name, first), (after, second) in itertools.pairwise(list(module.named_children())):
-            if isinstance(first, nn.Conv2d) and isinstance(second, nn.BatchNorm2d):
+            if isinstance(first, nn.Conv2d) and type(second) is nn.BatchNorm2d:
                 module._modules[name] = fuse_conv_bn_eval(first, second)
                 module._modules[after] = nn.Identity()

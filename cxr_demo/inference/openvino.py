@@ -46,7 +46,7 @@ EARLY, LATE, PATCH = "early", "late", "patch"
 #: Modules that determine a graph and the precisions that agree with float32: the networks, their conversion, and the
 #: phantom of the trial. An edit of any of these files invalidates the cached graphs.
 DECIDING = (
-    *("models/classifier.py", "models/efficientnet.py", "films/phantom.py"),
+    *("models/classifier.py", "models/efficientnet.py", "models/foreign.py", "films/phantom.py"),
     *("inference/patches.py", "inference/openvino.py", "inference/engine.py"),
 )
 PACKAGE = Path(__file__).parents[1]
@@ -160,7 +160,7 @@ class _Late(nn.Module):
         self.network = network
 
     def forward(self, y: Tensor) -> Tensor:
-        return self.network.answer(self.network.late(y))
+        return self.network.after_early(y)
 
 
 def _converted(module: nn.Module, *like: Tensor) -> openvino.Model:
@@ -240,7 +240,7 @@ def _folder(classifier: Classifier) -> Path:
     digest.update(json.dumps(what, default=str).encode())
     for name in DECIDING:
         digest.update((PACKAGE / name).read_bytes())
-    head = dict(zip(("weight", "bias"), classifier.head, strict=True))
+    head = dict(zip(("weight", "bias"), classifier.head, strict=True)) if classifier.network.exact else {}
     for name, tensor in sorted({**classifier.tensors, **head}.items()):
         digest.update(name.encode())
         digest.update(tensor.numpy().tobytes())

@@ -48,8 +48,8 @@ class Patches:
 
     @property
     def pay(self) -> bool:
-        """Whether patches are small enough to save time."""
-        return self.side <= 0.8 * self.size
+        """Whether patches are small enough to save time, and there are early layers to save it in."""
+        return self.stride > 1 and self.side <= 0.8 * self.size
 
     def corners(self, covers: np.ndarray) -> np.ndarray | None:
         """Return top and left (n, 2), in pixels, of the patch of each cover (n, S, S); None if a cover is too large."""

@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
+import torch
 
 from cxr_demo.errors import Cancelled, DeadlinePassed
 from cxr_demo.inference.engine import engine_of
-from cxr_demo.inference.gradients import gradients_at
+from cxr_demo.inference.gradients import cells_of, gradients_at
 from cxr_demo.inference.scheduler import SCHEDULER, Priority
 from cxr_demo.messages import decimal, message
 
@@ -82,6 +83,7 @@ class FirstPass:
 
     x: Tensor  # (1, 1, S, S), the image
     features: Tensor  # (1, C, h, w), in float32
+    logits: np.ndarray  # (L,) float32
     lacks: dict[str, np.ndarray] = field(default_factory=dict)  # (L,) float32 logits minus the engine's, by precision
     unplanted: Tensor | None = None  # (1, 1, S, S), a phantom without its planted finding
 
@@ -97,10 +99,10 @@ class Scorer:
     def __init__(self, classifier: Classifier, x: Tensor, budget: Budget, first: FirstPass | None = None) -> None:
         self.classifier = classifier
         self.x = x
-        self._first = first or FirstPass(x, first_pass(classifier, x))
+        self._first = first or first_passes(classifier, x)[0]
         self.features = self._first.features
         self.unplanted = self._first.unplanted
-        self.base = logits_of(classifier, self.features)
+        self.base = self._first.logits
         self.forwards = 1
         self.precision = "float32"
         self._budget = budget
@@ -144,14 +146,26 @@ class Scorer:
             self._done += 1
             yield gradients
 
+    def cells(self) -> np.ndarray:
+        """Each cell's part (L, h, w) of the image's logits by Grad-CAM, see `cells_of`. Raises as `scores`."""
+        with self._budget.turn():
+            return cells_of(self.classifier, self.x, self.features)
+
+    def constant(self) -> np.ndarray:
+        """Logits (L,) of the image with an empty feature map: the bias, if the network ends in a linear layer."""
+        with self._budget.turn(), torch.no_grad():
+            empty = self.classifier.network.rest(torch.zeros_like(self.features), self.x)
+        constant: np.ndarray = empty[0].float().cpu().numpy()
+        return constant
+
     def logits(self, x: Tensor) -> np.ndarray:
         """Logits (L,) float32 of another model input (1, 1, S, S). Raises as `scores`."""
         self._asked += 1
         with self._budget.turn():
-            features = self.classifier.features(x)
+            logits: np.ndarray = self.classifier.logits(x)[0].float().cpu().numpy()
         self.forwards += 1
         self._done += 1
-        return logits_of(self.classifier, features)
+        return logits
 
     def _shift(self, engine: Engine) -> np.ndarray:
         """Error (L,) of the engine's logits for the unmasked image, which masked copies share; 0 for exact engines."""
@@ -166,14 +180,9 @@ class Scorer:
         return lacks[engine.precision]
 
 
-def first_pass(classifier: Classifier, x: Tensor) -> Tensor:
-    """Return feature maps (N, C, h, w) of unmasked images (N, 1, S, S), at the priority of a prediction."""
+def first_passes(classifier: Classifier, x: Tensor) -> list[FirstPass]:
+    """Return the model's results for unmasked images (N, 1, S, S), at the priority of a prediction."""
     with SCHEDULER.take(Priority.PREDICTION):
-        return classifier.features(x)
-
-
-def logits_of(classifier: Classifier, features: Tensor) -> np.ndarray:
-    """Return logits (L,) float32 of a feature map (1, C, h, w)."""
-    weight, bias = classifier.head
-    logits: np.ndarray = (features.mean((2, 3)) @ weight.T + bias)[0].float().cpu().numpy()
-    return logits
+        features, logits = classifier.first(x)
+    found = zip(x[:, None], features[:, None], logits.float().cpu().numpy(), strict=True)
+    return [FirstPass(*one) for one in found]

@@ -5,9 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import numpy as np
-
-from cxr_demo.films.image import by_area
 from cxr_demo.imports import import_library
 from cxr_demo.inference.scheduler import SCHEDULER, Priority
 from cxr_demo.messages import message
@@ -17,6 +14,7 @@ from cxr_demo.types import REFERENCE_AREA, Cost, Unit
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import numpy as np
     from torch import Tensor
 
     from cxr_demo.inference.scoring import Scorer
@@ -37,7 +35,8 @@ class GradCAM:
     """Grad-CAM: each cell's exact contribution to the logit, `mean(map) / REFERENCE_AREA + bias == logit`.
 
     For a network that ends in global average pooling and a linear layer, Grad-CAM (Selvaraju et al. 2017) equals the
-    class activation map (Zhou et al. 2016). Departs from the paper: signed (no ReLU), in logits, and not smoothed.
+    class activation map (Zhou et al. 2016). For other networks the sum is of the first order, and `missing` its error.
+    Departs from the paper: signed (no ReLU), in logits, and not smoothed.
     """
 
     key: ClassVar[str] = "gradcam"
@@ -50,16 +49,16 @@ class GradCAM:
     copies = no_copies
 
     def expected_sums(self, scorer: Scorer) -> np.ndarray:
-        """The logits (L,) without the bias, to which the maps sum exactly."""
-        _, bias = scorer.classifier.head
-        logits: np.ndarray = scorer.base - bias.float().cpu().numpy()
+        """The logits (L,) without their constant: for a network that ends in a linear layer the bias."""
+        logits: np.ndarray = scorer.base - scorer.constant()
         return logits
 
     def attribute(self, scorer: Scorer, x: Tensor) -> Iterator[Step]:
         """Yield one step: maps (L, S, S) in logits per reference area."""
-        weight, _ = scorer.classifier.head
-        cells = np.einsum("lc,chw->lhw", weight.cpu().numpy(), scorer.features[0].cpu().numpy())
-        yield Step(by_area(cells * REFERENCE_AREA, x.shape[-1]))
+        model = scorer.classifier
+        cells = scorer.cells()
+        missing = None if model.network.exact else self.expected_sums(scorer) - cells.mean((1, 2))
+        yield Step(model.spread(cells * (REFERENCE_AREA * (model.size / model.seen) ** 2)), missing=missing)
 
 
 @dataclass(frozen=True)
@@ -82,7 +81,7 @@ class GradCAMPlusPlus:
 
     def attribute(self, scorer: Scorer, x: Tensor) -> Iterator[Step]:
         """Yield one step: maps (L, S, S) in [0, 1]."""
-        yield Step(by_area(packaged(import_library("pytorch_grad_cam").GradCAMPlusPlus, scorer), x.shape[-1]))
+        yield Step(scorer.classifier.spread(packaged(import_library("pytorch_grad_cam").GradCAMPlusPlus, scorer)))
 
 
 @dataclass(frozen=True)
@@ -101,18 +100,18 @@ class LayerCAM:
 
     def attribute(self, scorer: Scorer, x: Tensor) -> Iterator[Step]:
         """Yield one step: maps (L, S, S) in [0, 1]."""
-        yield Step(by_area(packaged(import_library("pytorch_grad_cam").LayerCAM, scorer), x.shape[-1]))
+        yield Step(scorer.classifier.spread(packaged(import_library("pytorch_grad_cam").LayerCAM, scorer)))
 
 
 def packaged(kind: type[Any], scorer: Scorer) -> np.ndarray:
     """Maps (L, h, w) in [0, 1] by a class of the grad-cam package, applied to a private copy of the head.
 
     The package registers hooks on the network, and hooks on a shared network would mix up the maps of concurrent
-    callers. It therefore runs on a small network of its own: the frozen head, with the feature map as input.
+    callers. It therefore runs on a small network of its own: the frozen rest, with the feature map as input.
     """
     import torch
 
-    head = _private_head(scorer)
+    head = _rest(scorer)
     labels = len(scorer.base)
     target = import_library("pytorch_grad_cam.utils.model_targets").ClassifierOutputTarget
     with SCHEDULER.take(Priority.EXPLANATION), torch.enable_grad():
@@ -123,12 +122,16 @@ def packaged(kind: type[Any], scorer: Scorer) -> np.ndarray:
     return maps
 
 
-def _private_head(scorer: Scorer) -> Any:
-    """Identity (the target layer), global average pooling and a linear layer that shares the frozen weights."""
+def _rest(scorer: Scorer) -> Any:
+    """Identity, the target layer, and the layers of the model after its feature map."""
     from torch import nn
 
-    weight, bias = scorer.classifier.head
-    linear = nn.Linear(weight.shape[1], weight.shape[0], device="meta")  # draws no weights
-    linear.weight = nn.Parameter(weight.float(), requires_grad=False)
-    linear.bias = nn.Parameter(bias.float(), requires_grad=False)
-    return nn.Sequential(nn.Identity(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), linear)
+    class Rest(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.network = scorer.classifier.network  # the package asks for its device
+
+        def forward(self, features: Tensor) -> Tensor:
+            return self.network.rest(features, scorer.x)
+
+    return nn.Sequential(nn.Identity(), Rest())

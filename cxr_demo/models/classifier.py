@@ -15,11 +15,12 @@ import torch
 from torch import Tensor, nn
 
 from cxr_demo.errors import BadModel
+from cxr_demo.films.image import by_area
 from cxr_demo.imports import import_library
 from cxr_demo.models.efficientnet import EfficientNetLite0
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from torchvision.models import ResNet
 
@@ -36,6 +37,12 @@ class Network(nn.Module):
     """
 
     mirrored = False
+    #: Pixels of the model input before and after the square that the network sees, on each axis.
+    margins = (0, 0)
+    #: Whether the logits are `head` of the mean of the feature map; otherwise there is no head.
+    exact = True
+    #: Whether the outputs are of classes of which each image has one, so that probabilities come from a softmax.
+    exclusive = False
 
     def __init__(self, model: nn.Module, early: nn.Module, late: nn.Module, head: nn.Linear) -> None:
         super().__init__()
@@ -64,6 +71,28 @@ class Network(nn.Module):
     def features(self, x: Tensor) -> Tensor:
         """Return the feature map before pooling: (N, 1, S, S) -> (N, C, h, w) >= 0."""
         return self.late(self.early(x))
+
+    def first(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the feature maps (N, C, h, w) and the logits (N, L) of images (N, 1, S, S)."""
+        features = self.features(x)
+        return features, self.answer(features)
+
+    def rest(self, features: Tensor, x: Tensor) -> Tensor:
+        """Return logits (N, L) with feature maps (N, C, h, w) in place of those of an image (1, 1, S, S)."""
+        return self.answer(features)
+
+    def after_early(self, y: Tensor) -> Tensor:
+        """Return logits (N, L) of the output of `early`."""
+        return self.answer(self.late(y))
+
+    def summed(self, x: Tensor) -> Tensor:
+        """Return a tensor (1, ...) of which each logit of an image (1, 1, S, S) is a weighted sum, plus a constant."""
+        return self.features(x)
+
+    def weights(self, summed: Tensor) -> Iterator[Tensor]:
+        """Yield the weights of each logit's sum, in the shape of `summed`."""
+        for weight in self.head.weight.to(summed.device) / summed[0, 0].numel():
+            yield weight[None, :, None, None].expand_as(summed).contiguous(memory_format=torch.channels_last)
 
     def answer(self, features: Tensor) -> Tensor:
         """Pool feature maps (N, C, h, w) and apply the head: logits (N, L)."""
@@ -188,7 +217,7 @@ class Classifier:
         self.name = name
         self.labels = spec.labels
         self.size = spec.size
-        if network.head.out_features != len(spec.labels):
+        if network.exact and network.head.out_features != len(spec.labels):
             raise BadModel(f"{name} has {network.head.out_features} outputs for {len(spec.labels)} labels.")
         # faster memory layout of convolutions on a CPU (x86: 1.3 to 1.8 times)
         self.network = network.eval().requires_grad_(False).to(memory_format=torch.channels_last)
@@ -199,7 +228,7 @@ class Classifier:
 
     @property
     def head(self) -> tuple[Tensor, Tensor]:
-        """Weights (L, C) and bias (L) of the linear head."""
+        """Weights (L, C) and bias (L) of the linear head, where the network is `exact`."""
         return self.network.head.weight, self.network.head.bias
 
     @property
@@ -210,11 +239,16 @@ class Classifier:
 
     @torch.no_grad()
     def features(self, x: Tensor) -> Tensor:
-        """Return the last feature map after its ReLU: (N, 1, S, S) in the model's pixel range -> (N, C, h, w).
+        """Return the last feature map: (N, 1, S, S) in the model's pixel range -> (N, C, h, w).
 
         Raises ValueError for another input shape.
         """
         return self.network.features(self._checked(x))
+
+    @torch.no_grad()
+    def first(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return `features` and `logits` of the same images, from one pass; ValueError for another shape."""
+        return self.network.first(self._checked(x))
 
     @torch.no_grad()
     def logits(self, x: Tensor) -> Tensor:
@@ -222,9 +256,28 @@ class Classifier:
         out: Tensor = self.network(self._checked(x))
         return out
 
+    def spread(self, cells: np.ndarray) -> np.ndarray:
+        """Draw maps (L, h, w) of the cells of `features` on the model input: (L, S, S) float64, 0 where no cell is.
+
+        A pixel's value is that of its cell, averaged by area where cells and pixels do not coincide.
+        """
+        return np.pad(by_area(cells, self.seen), ((0, 0), self.network.margins, self.network.margins))
+
+    @property
+    def seen(self) -> int:
+        """The side in pixels of the square of the model input that the network sees."""
+        return self.size - sum(self.network.margins)
+
     def probabilities(self, logits: np.ndarray) -> np.ndarray:
-        """Return calibrated probabilities (..., L) float32 of logits (..., L); the sigmoid without a calibration."""
+        """Return calibrated probabilities (..., L) float32 of logits (..., L); the sigmoid without a calibration.
+
+        For classes that exclude one another, the softmax.
+        """
         logits = np.asarray(logits, np.float64)
+        if self.network.exclusive:
+            shares = np.exp(logits - logits.max(-1, keepdims=True))
+            exclusive: np.ndarray = (shares / shares.sum(-1, keepdims=True)).astype(np.float32)
+            return exclusive
         if self.spec.calibration is not None:
             slope, intercept = np.array(self.spec.calibration, np.float64).T
             logits = logits * slope + intercept

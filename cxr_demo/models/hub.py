@@ -328,6 +328,16 @@ def send_space(folder: Path, repo: str, variables: Mapping[str, str], *, replace
     return commit
 
 
+def licence(card: Path) -> str:
+    """Return the licence that a card's front matter states, "" if it states none or there is no card."""
+    from huggingface_hub import ModelCard
+
+    try:
+        return str(ModelCard.load(card).data.license or "")
+    except (OSError, ValueError):
+        return ""
+
+
 def example_films() -> tuple[ExampleFilm, ...]:
     """Return the public example films offered to visitors."""
     return EXAMPLES

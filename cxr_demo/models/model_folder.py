@@ -189,7 +189,8 @@ def loads(text: str) -> ModelSpec:
     except (ValueError, RecursionError) as error:
         raise BadModel(f"this is not JSON: {error}.") from None
     if not isinstance(data, dict) or "format" not in data:
-        raise BadModel("this is not the description of a model: it has no `format`.")
+        advice = _library(data)
+        raise BadModel(f"this is not the description of a model: it has no `format`.{advice}")
     version = data.pop("format")
     if version not in FORMATS or isinstance(version, bool):
         known = ", ".join(map(str, FORMATS))
@@ -197,6 +198,13 @@ def loads(text: str) -> ModelSpec:
     spec: ModelSpec = _record(ModelSpec, data, "")
     _check(spec)
     return spec
+
+
+def _library(config: Any) -> str:
+    """A sentence on the library whose description of a model this is; "" for anything else."""
+    keys = config.keys() if isinstance(config, dict) else ()
+    library = "transformers" if "model_type" in keys else "timm" if "architecture" in keys else None
+    return f" It is a model of {library}: put {library}: before its name." if library else ""
 
 
 def _no_constant(constant: str) -> float:

@@ -3,6 +3,8 @@
 bundled:nih14               in this repository (the default), or bundled:pneumothorax
 ./folder                    a model folder, e.g. written by `python -m train`
 owner/name@revision         a model folder on the Hugging Face Hub, by default of its main branch
+timm:owner/name             a model of timm or transformers, on the Hub or in a folder, see library_folders
+transformers:./folder
 xrv:densenet121-res224-all  torchxrayvision's weights, see xrv_weights.ZOO
 lesson:occlusion            a hand-made failure case of a method, see failure_cases.LESSONS; not in `choices`
 
@@ -16,13 +18,14 @@ import difflib
 import os
 import re
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cxr_demo.errors import BadModel, ModelUnavailable, UnknownModel
+from cxr_demo.errors import BadModel, BadSetting, ModelUnavailable, UnknownModel
 from cxr_demo.films import image, phantom
 from cxr_demo.messages import message
-from cxr_demo.models import hub, model_folder, xrv_weights
+from cxr_demo.models import hub, library_folders, model_folder, xrv_weights
 from cxr_demo.single_flight import SingleFlight, TooSlow
 
 if TYPE_CHECKING:
@@ -101,6 +104,9 @@ def card(name: str) -> str:
     text = ""
     if kind in ("bundled", "folder"):
         text = model_folder.read_card(_folder(kind, place))
+    elif kind in library_folders.LIBRARIES:
+        found = library_folders.find(place, load(name).name.rpartition("@")[2])
+        text = model_folder.read_card(found.folder)
     elif kind == "hub":
         # use the loaded revision: the branch may have a newer commit, and a request to the Hub takes time
         commit = load(name).name.rpartition("@")[2]
@@ -151,7 +157,8 @@ def _title(name: str) -> str:
 def parse(name: str) -> tuple[str, str, str]:
     """Split a name into kind, place and revision ("" for none); UnknownModel lists the valid names.
 
-    The kind is bundled, xrv, lesson, folder or hub; the place is a name within that kind, a path or a repository.
+    The kind is bundled, xrv, lesson, timm, transformers, folder or hub; the place is a name within that kind, a path or
+    a repository.
     """
     bare, at, revision = name.rpartition("@")
     if not at or _path(name).is_dir():
@@ -165,6 +172,10 @@ def parse(name: str) -> tuple[str, str, str]:
         from cxr_demo.models import failure_cases
 
         return "lesson", failure_cases.named(place).key, revision
+    if prefix in library_folders.LIBRARIES:
+        if library_folders.is_folder(name[len(prefix) + 1 :]):
+            place, revision = name[len(prefix) + 1 :], ""
+        return library_folders.LIBRARIES[prefix], place, revision
     if bare.startswith(("./", "../", "/", "~")) or _path(bare).is_dir():
         return "folder", bare, revision
     if re.fullmatch(r"[\w.-]+/[\w.-]+", bare):
@@ -173,8 +184,8 @@ def parse(name: str) -> tuple[str, str, str]:
     near = difflib.get_close_matches(bare.rpartition(":")[2], known, n=1)
     raise UnknownModel(
         f"There is no model {name!r}.{f' Did you mean {known[near[0]]}?' if near else ''} "
-        f"There are {', '.join(known.values())}, ./folder for a model folder, and owner/name@revision for one on the "
-        "Hugging Face Hub."
+        f"There are {', '.join(known.values())}, ./folder for a model folder, owner/name@revision for one on the "
+        "Hugging Face Hub, and timm: or transformers: before a folder or owner/name of these libraries."
     )
 
 
@@ -185,7 +196,9 @@ def _load(name: str) -> Classifier:
         pulled = _pulled(place, revision)
         # the full commit, since a name with a shortened one could not be downloaded again
         return model_folder.load(pulled.folder, place, revision=pulled.commit)
-    if kind == "xrv":
+    if kind in library_folders.LIBRARIES:
+        model = _of_library(kind, place, revision)
+    elif kind == "xrv":
         model = xrv_weights.load(place)
     elif kind == "lesson":
         from cxr_demo.models import failure_cases
@@ -203,6 +216,20 @@ def _load(name: str) -> Classifier:
             f"{name} is not here: what goes by this name now is revision {found}. Leave out @{revision} to use that."
         )
     return model
+
+
+def _of_library(library: str, place: str, revision: str) -> Classifier:
+    """Load a model of timm or transformers; BadSetting if the library is not installed."""
+    if find_spec(library) is None:
+        raise BadSetting(f"{library}:{place} needs the library {library}: pip install {library}.")
+    if library == "timm":
+        from cxr_demo.models.of_timm import load
+    else:
+        from cxr_demo.models.of_transformers import load
+
+    found = library_folders.find(place, revision)
+    licence = hub.licence(found.folder / model_folder.CARD)
+    return load(found.folder, f"{library}:{place}@{found.revision}", licence)
 
 
 def _folder(kind: str, place: str) -> Path:

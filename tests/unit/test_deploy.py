@@ -11,6 +11,7 @@ from cxr_demo.models import hub as client
 from cxr_demo.models import registry
 from cxr_demo.single_flight import SingleFlight
 from tests.support import hub_server
+from tests.support.library_models import save
 from tests.support.serving import save_model
 
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
@@ -94,9 +95,30 @@ def test_a_dry_run_sends_nothing(hub, published, capsys):
 def test_torchxrayvisions_weights_are_fetched_before_it_starts(monkeypatch):
     name = "densenet121-res224-all"
     monkeypatch.setattr(registry, "load", lambda _: type("Loaded", (), {"name": f"xrv:{name}@588eadcc6a74"}))
-    lines, variables = deploy._model(f"xrv:{name}", print)
+    lines, variables, library = deploy._model(f"xrv:{name}", print)
     assert yaml.safe_load(lines[1])["preload_from_hub"][0].startswith(f"torchxrayvision/{name} model.pt 588eadcc6a74")
-    assert variables == {"CXR_MODEL": f"xrv:{name}"}
+    assert (variables, library) == ({"CXR_MODEL": f"xrv:{name}"}, None)
+
+
+def test_a_model_of_transformers_brings_its_library(hub, tmp_path):
+    save("transformers:ViT", tmp_path / "vit")
+    files = {path.name: path.read_bytes() for path in (tmp_path / "vit").iterdir()}
+    commit = hub.repo("someone/vit").commit(files)
+    (tmp_path / "space").mkdir()
+    variables = deploy.prepare(tmp_path / "space", "transformers:someone/vit", print)
+    assert variables == {"CXR_MODEL": f"transformers:someone/vit@{commit}"}
+    assert "transformers" in (tmp_path / "space" / "requirements.txt").read_text().split()
+    front = yaml.safe_load((tmp_path / "space" / "README.md").read_text().split("---\n")[1])
+    assert front["models"] == ["someone/vit"]
+    assert front["preload_from_hub"] == [
+        f"someone/vit config.json,model.safetensors,README.md,preprocessor_config.json {commit}"
+    ]
+
+
+def test_a_folder_of_transformers_is_not_deployed(tmp_path):
+    (tmp_path / "space").mkdir()
+    with pytest.raises(BadSetting, match="send it to the Hub with transformers first"):
+        deploy.prepare(tmp_path / "space", f"transformers:{tmp_path}", print)
 
 
 def test_what_a_space_cannot_have_is_said(hub, tmp_path, monkeypatch):

@@ -36,6 +36,7 @@ ROOMS: dict[str, list[str]] = {
     ],
     "models": [
         *("efficientnet", "classifier", "model_folder", "hub", "folds", "xrv_weights"),
+        *("library_folders", "foreign", "of_timm", "of_transformers"),
         *("failure_cases", "registry", "visitor_models"),
     ],
     "inference": ["memory", "scheduler", "patches", "openvino", "engine", "gradients", "scoring"],
@@ -57,6 +58,8 @@ OWNERS = {
         "huggingface_hub": "models/hub",
         "torchxrayvision": "models/classifier",
         "openvino": "inference/openvino",
+        "timm": "models/of_timm",
+        "transformers": "models/of_transformers",
         "lime": "methods/lime",
         "pytorch_grad_cam": "methods/cam",
         "safetensors": ("films/gate", "models/model_folder"),

@@ -39,11 +39,14 @@ COMMANDS = {
     *("label_tables.py", "table_columns.py", "film_names.py", "image_files.py"),
     *("journal.py", "explain.py", "atlas.py"),
 }
-INSIDES = {"model_folder.py", "xrv_weights.py", "classifier.py", "case.py", "mcp.py"}
+INSIDES = {
+    *("model_folder.py", "xrv_weights.py", "classifier.py", "case.py", "mcp.py"),
+    *("library_folders.py", "foreign.py", "of_timm.py", "of_transformers.py"),
+}
 #: Refusals that ask a deployer to do something, and those of data sets, which the command line reads.
 FOR_DEPLOYERS = re.compile(
     "HF_|bundled:|sha256|its authors|There is no model|Leave out @|cannot be read \\(|refused|not finite for"
-    "|hf://|The data set"
+    "|hf://|The data set|pip install"
 )
 REFUSALS = {name for name, kind in vars(errors).items() if inspect.isclass(kind)} | {"Damaged"}
 
