@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from cxr_demo.errors import DataError, UnknownModel
-from cxr_demo.models import classifier, registry
+from cxr_demo.models import classifier, hub, library_folders, model_folder, registry
 from train import identifiers
 
 if TYPE_CHECKING:
@@ -79,7 +79,10 @@ def find(recipe: Recipe) -> Backbone:
         return Backbone(recipe.architecture, _arguments(recipe.arguments), None)
     if recipe.backbone == "imagenet":
         return imagenet(_arguments(recipe.arguments), recipe.seed)
-    found = of_model(registry.load(recipe.backbone))
+    if recipe.backbone.startswith(identifiers.TIMM):
+        found = of_timm(recipe.backbone, recipe.size)
+    else:
+        found = of_model(registry.load(recipe.backbone))
     # a folder of this machine is named by its last component
     known = identifiers.backbone_without_folders(recipe.backbone)
     return replace(found, name=str(found.name).replace(recipe.backbone, known))
@@ -91,6 +94,35 @@ def of_model(model: Classifier) -> Backbone:
     name = f"{model.name}, itself from {spec.base_weights}" if spec.base_weights else model.name
     own = {key: value for key, value in spec.arguments.items() if key != classifier.MIRRORED}
     return Backbone(spec.architecture, own, name, model.tensors, spec.labels, spec.licence)
+
+
+def of_timm(name: str, size: int) -> Backbone:
+    """A network of timm as backbone: "timm:NAME" with timm's own weights, "timm:OWNER/NAME" or "timm:./folder".
+
+    DataError if it does not end in a mean and a linear layer, on which its maps are learnt; and the errors of
+    `library_folders.find`.
+    """
+    place, _, revision = name.removeprefix(identifiers.TIMM).partition("@")
+    if "/" not in place:
+        place = f"timm/{place}"
+    found = library_folders.find(place, revision)
+    config = json.loads((found.folder / model_folder.CONFIG).read_text(encoding="utf-8"))
+    data = config["pretrained_cfg"]
+    arguments = {"name": config["architecture"], "mean": tuple(data["mean"]), "std": tuple(data["std"])}
+    own = {key: value for key, value in config.get("model_args", {}).items() if key != "num_classes"}
+    arguments |= {key: tuple(value) if isinstance(value, list) else value for key, value in own.items()}
+    licence = hub.licence(found.folder / model_folder.CARD)
+    tensors = model_folder.tensors(found.folder / model_folder.WEIGHTS)
+    named = f"{identifiers.TIMM}{place}@{found.revision}"
+    backbone = Backbone("timm", arguments, named, tensors, licence=licence)
+    network = backbone.network(("any", "other"), 0).eval()
+    x = torch.linspace(-1024, 1024, size**2).reshape(1, 1, size, size)
+    with torch.no_grad():
+        if not torch.allclose(network(x), network.model(network.early(x)), rtol=1e-3, atol=1e-4):
+            raise DataError(
+                f"{name} does not end in a mean and a linear layer, as ResNet, DenseNet and EfficientNet do."
+            )
+    return backbone
 
 
 def imagenet(arguments: Mapping[str, Any], seed: int = 0) -> Backbone:

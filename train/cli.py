@@ -532,8 +532,11 @@ def _with_absolute_backbone(recipe: Recipe) -> Recipe:
     """A recipe whose backbone, if it is a folder, is named from the root, for use in other folders."""
     from dataclasses import replace
 
-    folder = Path(recipe.backbone).expanduser()
-    return replace(recipe, backbone=str(folder.absolute())) if folder.is_dir() else recipe
+    from train import identifiers
+
+    library = identifiers.TIMM if recipe.backbone.startswith(identifiers.TIMM) else ""
+    folder = Path(recipe.backbone.removeprefix(library)).expanduser()
+    return replace(recipe, backbone=f"{library}{folder.absolute()}") if folder.is_dir() else recipe
 
 
 def read_films(

@@ -34,6 +34,7 @@ SHORTEST, DIGITS = 4, 7
 #: Number of identifiers quoted in a message.
 QUOTED = 5
 #: Flags of a command whose value, and those all of whose values, are no paths.
+TIMM = "timm:"
 NO_PATHS = ("--name", "--trained-on", "--accept", "--arguments", "--backbone", "--note", "--licence", "--dataset")
 NO_PATHS_EACH = ("--labels", "--columns")
 #: Flag of a folder that matters to this machine alone.
@@ -116,6 +117,8 @@ def command_without_folders(command: str) -> str:
 
 def backbone_without_folders(name: str) -> str:
     """A backbone's name, of which a folder keeps its last component; OWNER/NAME stays."""
+    if name.startswith(TIMM):
+        return TIMM + backbone_without_folders(name.removeprefix(TIMM))
     return last(name) if name.startswith((".", "/", "~", "\\")) or name[1:2] == ":" else name
 
 

@@ -24,7 +24,7 @@ class Recipe:
     """
 
     backbone: str = option(
-        "imagenet", "what to start from: imagenet, xrv:NAME, a model folder, OWNER/NAME@REVISION, or random"
+        "imagenet", "what to start from: imagenet, timm:NAME, xrv:NAME, a model folder, OWNER/NAME@REVISION, or random"
     )
     architecture: str = option("DenseNet", "of a random start")
     arguments: str = option("{}", "of that architecture or of imagenet's, as JSON")

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class Network(nn.Module):
-    """A backbone that ends in a ReLU, global average pooling and a linear head, split into `early` and `late` layers.
+    """A backbone that ends in global average pooling and a linear head, split into `early` and `late` layers.
 
     `model` is the library's own module, so weight files use the library's tensor names; the parts share its layers.
     The early layers are the first few, where rounding causes most error. If `mirrored`, features are the mean of the
@@ -37,6 +37,8 @@ class Network(nn.Module):
     """
 
     mirrored = False
+    #: Whether a ReLU follows the late layers.
+    rectified = True
     #: Pixels of the model input before and after the square that the network sees, on each axis.
     margins = (0, 0)
     #: Whether the logits are `head` of the mean of the feature map; otherwise there is no head.
@@ -61,15 +63,15 @@ class Network(nn.Module):
         return found
 
     def late(self, y: Tensor) -> Tensor:
-        """Run the late layers on the output of `early`: (M, C, h, w) -> feature map (N, C', h', w') >= 0."""
-        found = torch.relu(self._late(y))
+        """Run the late layers on the output of `early`: (M, C, h, w) -> feature map (N, C', h', w')."""
+        found: Tensor = torch.relu(self._late(y)) if self.rectified else self._late(y)
         if not self.mirrored:
             return found
         as_is, mirror = found.chunk(2)
         return (as_is + mirror.flip(3)) / 2
 
     def features(self, x: Tensor) -> Tensor:
-        """Return the feature map before pooling: (N, 1, S, S) -> (N, C, h, w) >= 0."""
+        """Return the feature map before pooling: (N, 1, S, S) -> (N, C, h, w)."""
         return self.late(self.early(x))
 
     def first(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -160,6 +162,49 @@ def _efficientnet(classes: int, **arguments: Any) -> Network:
     return _split(model, nn.Sequential(model.scale, *model.features), 4, model.classifier)
 
 
+class _Channels(nn.Module):
+    """The channels that a network for photographs takes, of grey images in the pixel range of model folders."""
+
+    def __init__(self, mean: Sequence[float], std: Sequence[float]) -> None:
+        super().__init__()
+        self.mean, self.std = mean, std
+
+    def forward(self, x: Tensor) -> Tensor:
+        mean, std = (x.new_tensor(values)[:, None, None] for values in (self.mean, self.std))
+        return (x / 2048 + 0.5 - mean) / std
+
+
+class _Trunk(nn.Module):
+    """A network of timm without its pooling and head, channels first."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model: Any = model
+
+    def forward(self, x: Tensor) -> Tensor:
+        found: Tensor = self.model.forward_features(x)
+        last = found.shape[-1] == self.model.num_features and found.shape[1] != self.model.num_features
+        return found.permute(0, 3, 1, 2) if last else found
+
+
+def _timm(classes: int, *, name: str, mean: Sequence[float], std: Sequence[float], **arguments: Any) -> Network:
+    """Build a network of timm that ends in a mean and a linear layer; `arguments` are those of `timm.create_model`.
+
+    The description may be a stranger's: arguments and names by which timm would read files or the Hub are refused.
+    """
+    try:
+        timm = import_library("timm")
+    except ImportError:
+        raise BadModel("Networks of timm need the library: pip install timm.") from None
+    fetching = [key for key in arguments if key.startswith("pretrained") or key in ("checkpoint_path", "cache_dir")]
+    if not timm.is_model(name) or fetching:
+        raise ValueError(f"{', '.join(fetching) or name} is not an architecture of timm or one of its arguments")
+    model = timm.create_model(name, pretrained=False, num_classes=classes, **arguments)
+    network = Network(model, _Channels(mean, std), _Trunk(model), model.get_classifier())
+    network.rectified = False
+    return network
+
+
 def _split(model: nn.Module, trunk: nn.Sequential, early: int, head: nn.Linear) -> Network:
     """Make a Network whose early part is the first `early` layers of the trunk."""
     return Network(model, trunk[:early], trunk[early:], head)
@@ -174,6 +219,7 @@ ARCHITECTURES: dict[str, Callable[..., Network]] = {
     "ResNet50": _resnet("resnet50"),
     "ResNet101": _resnet("resnet101"),
     "EfficientNetLite0": _efficientnet,
+    "timm": _timm,
 }
 
 #: The argument that turns on mirrored features, for every architecture.

@@ -16,9 +16,13 @@ import torch
 from cxr_demo.errors import BadModel, DataError, UnknownModel
 from cxr_demo.films import label_tables
 from cxr_demo.models import classifier, model_folder
+from tests.support import hub_server
+from tests.support.library_models import loaded, save
 from tests.support.training import LABELS, TINY, flags, plant
 from train import backbones, checkpoint, finetune, runs
 from train.recipe import Recipe
+
+hub = hub_server.hub
 
 ROOT = Path(__file__).parents[2]
 #: The trainer's command line, with a checkpoint after every step.
@@ -218,6 +222,44 @@ def test_a_pyramid_starts_with_the_imagenet_weights():
     assert all(torch.equal(again.tensors[name], tensor) for name, tensor in finer.tensors.items())
     with pytest.raises(BadModel, match="does not take these arguments"):
         backbones.find(dataclasses.replace(recipe, arguments='{"pyramids": 16}'))
+
+
+def test_networks_of_timm_start_with_their_weights(hub, tmp_path):
+    save("timm:resnet", tmp_path / "resnet")
+    files = {path.name: path.read_bytes() for path in (tmp_path / "resnet").iterdir()}
+    commit = hub.repo("timm/resnet10t").commit({**files, "README.md": b"---\nlicense: mit\n---\n"})
+    backbone = backbones.find(dataclasses.replace(TINY, backbone="timm:resnet10t", size=64))
+    assert (backbone.name, backbone.licence) == (f"timm:timm/resnet10t@{commit}", "mit")
+    network, own = backbone.network(LABELS, 0).eval(), loaded("timm:resnet", tmp_path / "resnet")
+    x = torch.rand(2, 1, 64, 64)
+    mean, std = (torch.tensor(own.pretrained_cfg[key])[:, None, None] for key in ("mean", "std"))
+    with torch.no_grad():
+        expected = own.forward_features((x - mean) / std)
+        assert torch.allclose(network.features(finetune.to_range(x)), expected, atol=1e-4)
+        assert network(finetune.to_range(x)).shape == (2, len(LABELS))
+
+
+def test_a_folder_of_timm_is_fitted_and_its_model_is_read(tmp_path):
+    save("timm:resnet", tmp_path / "resnet")
+    recipe = dataclasses.replace(TINY, backbone=f"timm:{tmp_path / 'resnet'}", size=64, coarse_size=64, epochs=1)
+    out = tmp_path / "run"
+    assert start(["-m", "train"], command(plant(tmp_path / "films", 64), out, recipe)).wait() == 0
+    spec = model_folder.load(out, "m").spec
+    assert (spec.architecture, spec.arguments["name"]) == ("timm", "resnet10t")
+    assert spec.base_weights.startswith("timm:resnet@")
+
+
+def test_a_network_of_timm_that_does_not_end_in_a_mean_and_a_linear_layer_is_refused(tmp_path):
+    save("timm:convnext", tmp_path / "convnext")
+    with pytest.raises(DataError, match="does not end in a mean and a linear layer"):
+        backbones.find(dataclasses.replace(TINY, backbone=f"timm:{tmp_path / 'convnext'}", size=64))
+
+
+@pytest.mark.parametrize("arguments", [{"checkpoint_path": "x.pth"}, {"pretrained_cfg": {}}, {"name": "hf-hub:a/b"}])
+def test_a_description_cannot_make_timm_fetch_weights(arguments):
+    given = {"name": "resnet10t", "mean": (0.5,) * 3, "std": (0.5,) * 3, **arguments}
+    with pytest.raises(BadModel, match="is not an architecture of timm or one of its arguments"):
+        classifier.build("timm", given, 2)
 
 
 def test_a_start_keeps_the_rows_of_findings_it_knows(tmp_path):

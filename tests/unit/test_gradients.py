@@ -17,6 +17,8 @@ def model(architecture, **arguments):
     torch.manual_seed(0)
     if architecture == "DenseNet":
         arguments |= {"growth_rate": 8, "block_config": (2, 2, 2, 2), "num_init_features": 16}
+    if architecture == "timm":
+        arguments |= {"name": "resnet10t", "mean": (0.5, 0.4, 0.6), "std": (0.2, 0.3, 0.4)}
     network = build(architecture, arguments, 3)
     for module in network.model.modules():
         if isinstance(module, nn.BatchNorm2d):
