@@ -95,15 +95,17 @@ def _model(name: str, say: Callable[[str], None]) -> tuple[list[str], dict[str, 
         files = ",".join((model_folder.CONFIG, model_folder.WEIGHTS, model_folder.CARD))
         repo, commit = place, full.rpartition("@")[2]
     elif library:
-        files = ",".join((model_folder.CONFIG, model_folder.WEIGHTS, model_folder.CARD, library_folders.PROCESSOR))
+        own = (library_folders.PROCESSOR,) if library == "transformers" else ()
+        files = ",".join((model_folder.CONFIG, model_folder.WEIGHTS, model_folder.CARD, *own))
         repo, commit = place, full.rpartition("@")[2]
     elif kind == "xrv":
         repo, files, commit = f"{xrv_weights.OWNER}/{place}", xrv_weights.WEIGHTS, xrv_weights.ZOO[place].revision
     lines = [] if repo is None else [f"models: [{repo}]"]
-    if repo == place and not hub.is_open(place):
+    by_its_authors = kind == "hub" or library is not None
+    if by_its_authors and not hub.is_open(place):
         # the Hub preloads files without a token, so it cannot preload gated or private ones
         say(f"{place} is not for everybody: give the Space a secret HF_TOKEN that may read it.")
     elif hub.COMMIT.fullmatch(commit):
         # preloaded files are part of the Space's image and survive a restart
         lines.append(f'preload_from_hub: ["{repo} {files} {commit}"]')
-    return lines, {"CXR_MODEL": full if repo == place else name}, library
+    return lines, {"CXR_MODEL": full if by_its_authors else name}, library

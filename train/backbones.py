@@ -105,7 +105,7 @@ def of_timm(name: str, size: int) -> Backbone:
     place, _, revision = name.removeprefix(identifiers.TIMM).partition("@")
     if "/" not in place:
         place = f"timm/{place}"
-    found = library_folders.find(place, revision)
+    found = library_folders.find("timm", place, revision)
     config = json.loads((found.folder / model_folder.CONFIG).read_text(encoding="utf-8"))
     data = config["pretrained_cfg"]
     arguments = {"name": config["architecture"], "mean": tuple(data["mean"]), "std": tuple(data["std"])}

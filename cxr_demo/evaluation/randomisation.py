@@ -66,7 +66,10 @@ def _permuted(classifier: Classifier, depth: str, seed: int) -> Classifier:
         if not (network.exact and m is network.head) and list(m.parameters(recurse=False))
     ]
     norms = []
-    for layer in layers[len(layers) - round(DEPTHS[depth] * len(layers)) :]:
+    deep = round(DEPTHS[depth] * len(layers))
+    if not network.exact:
+        deep = max(deep, 1)  # the last layer with parameters takes the place of the head
+    for layer in layers[len(layers) - deep :]:
         if isinstance(layer, nn.BatchNorm2d):
             norms.append(layer)
             _permute([layer.weight, layer.bias], random)

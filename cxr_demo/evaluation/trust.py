@@ -265,7 +265,8 @@ class Assessment:
     finding: int  # index of the finding of the curves and of the origin
     trust: Mapping[str, Trust]
     curves: Mapping[str, Curve]
-    origin: Origin | None  # of the highest cell of Grad-CAM's map; None without the map, or if no cover lowers the cell
+    #: of the highest cell of Grad-CAM's map; None without the map, if no cover lowers it, or if cells are not exact
+    origin: Origin | None
     controls: Controls
     seconds: float
 

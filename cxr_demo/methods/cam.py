@@ -32,11 +32,11 @@ def no_sums(method: object, scorer: Scorer) -> None:
 
 @dataclass(frozen=True)
 class GradCAM:
-    """Grad-CAM: each cell's exact contribution to the logit, `mean(map) / REFERENCE_AREA + bias == logit`.
+    """Grad-CAM (Selvaraju et al. 2017): each cell's contribution to the logit.
 
-    For a network that ends in global average pooling and a linear layer, Grad-CAM (Selvaraju et al. 2017) equals the
-    class activation map (Zhou et al. 2016). For other networks the sum is of the first order, and `missing` its error.
-    Departs from the paper: signed (no ReLU), in logits, and not smoothed.
+    For a network that ends in global average pooling and a linear layer, it is exact, `mean(map) / REFERENCE_AREA +
+    bias == logit`, and equals the class activation map (Zhou et al. 2016). For other networks it is of the first order,
+    and `missing` is the error of its sum. Departs from the paper: signed (no ReLU), in logits, and not smoothed.
     """
 
     key: ClassVar[str] = "gradcam"

@@ -11,16 +11,21 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
+from PIL.Image import fromarray
 from torch import Tensor, nn
 
 from cxr_demo.errors import BadModel
 from cxr_demo.films.table_columns import bare, meant
+from cxr_demo.models import model_folder
 from cxr_demo.models.classifier import Classifier, Network
 from cxr_demo.types import NIH_FINDINGS, ModelSpec
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+
+    from PIL.Image import Image
 
 #: Findings of other data sets that torchxrayvision names, besides those of NIH.
 OTHER_FINDINGS = ("Enlarged_Cardiomediastinum", "Fracture", "Lung_Lesion", "Lung_Opacity")
@@ -28,6 +33,8 @@ OTHER_FINDINGS = ("Enlarged_Cardiomediastinum", "Fracture", "Lung_Lesion", "Lung
 PREFIX = 8
 #: Largest difference of logits, as a share of the largest, of a network that ends in a mean and a linear layer.
 ROUNDING = 1e-4
+#: Largest difference of a prepared picture from the library's.
+SAME = 1e-3
 
 
 @dataclass(frozen=True)
@@ -113,8 +120,9 @@ class Foreign(Network):
     """A network of another library.
 
     Its feature map is the output of the last layer that holds a map of the input and on which alone the logits depend:
-    the last convolutions', or, in a transformer with a class token, that of the last block but one. If its mean and a
-    linear layer give the logits, the network is `exact`, and `head` is that layer. BadModel if there is no such layer.
+    the last convolutions', or, in a transformer whose outputs read the class token alone, that of the last block but
+    one. If its mean and a linear layer give the logits, the network is `exact`, and `head` is that layer. BadModel if
+    there is no such layer.
     """
 
     def __init__(self, model: nn.Module, takes: Input, *, exclusive: bool) -> None:
@@ -165,6 +173,8 @@ class Foreign(Network):
         return found[0], logits
 
     def rest(self, features: Tensor, x: Tensor) -> Tensor:  # noqa: D102
+        if self.exact:
+            return self.answer(features)
         with _changing(lambda output: self.layout.put(features, output)):
             return self.forward(x.expand(len(features), -1, -1, -1))
 
@@ -213,7 +223,9 @@ class Foreign(Network):
             return leaves[0]
 
         with torch.enable_grad(), _hooked(layer, leaf):
-            (gradient,) = torch.autograd.grad(self(x).abs().sum(), leaves)
+            logits = self(x)
+            weights = torch.randn(logits.shape, generator=torch.Generator().manual_seed(0))
+            (gradient,) = torch.autograd.grad((logits * weights).sum(), leaves)
         return bool(layout.cells(gradient).any())
 
     @torch.no_grad()
@@ -241,27 +253,52 @@ def _hooked(layer: nn.Module, change: Callable[[Tensor], Tensor]) -> Iterator[No
 
 
 def classifier(
-    model: nn.Module, takes: Input, labels: Sequence[str], name: str, *, exclusive: bool, library: str, licence: str
+    model: nn.Module,
+    takes: Input,
+    labels: Sequence[str],
+    name: str,
+    *,
+    exclusive: bool,
+    library: str,
+    described: str,
+    licence: str,
 ) -> Classifier:
-    """Wrap a network with its weights; BadModel if it does not take such input, or its outputs are not the labels."""
-    try:
-        network = Foreign(model, takes, exclusive=exclusive)
-        outputs = network(torch.zeros(1, 1, takes.view, takes.view)).shape[1]
-    except (AttributeError, RuntimeError, TypeError, ValueError) as error:
-        raise BadModel(f"{name}: {type(model).__name__} does not take films of {takes.size} pixels: {error}") from None
+    """Wrap a network with its weights; BadModel if its outputs are not the labels, or a label is blank or occurs twice.
+
+    `library` has the version; `described` is a checksum of the model's description.
+    """
+    network = Foreign(model, takes, exclusive=exclusive)
+    outputs = network(torch.zeros(1, 1, takes.view, takes.view)).shape[1]
     if outputs != len(labels):
         raise BadModel(f"{name} has {outputs} outputs for {len(labels)} labels.")
     spec = ModelSpec(
         name=name.partition("@")[0],
         architecture=type(model).__name__,
-        arguments={"library": library},
-        labels=tuple(map(usual_name, labels)),
+        arguments={"library": library, "described": described},  # they decide the outputs, and so name cached graphs
+        labels=_usual_names(labels),
         size=takes.view,
-        trained_on=f"A model for {library.partition(' ')[0]}; its authors' card, if any, describes how it was trained.",
+        trained_on=f"A {library.partition(' ')[0]} model; its authors' card, if any, describes how it was trained.",
         licence=licence,
         pixel_range=(0.0, 1.0),
     )
+    model_folder.check(spec)
     return Classifier(spec, network, name)
+
+
+def agrees(takes: Input, prepare: Callable[[Image], Tensor]) -> bool:
+    """Whether a library prepares a picture (view, view) as `takes` says: it may do more than crop and normalise."""
+    levels = np.random.RandomState(0).randint(0, 256, (takes.view, takes.view), np.uint8)
+    seen = slice(takes.margins[0], takes.margins[0] + takes.size)
+    mean, std = (torch.tensor(values, dtype=torch.float32)[:, None, None] for values in (takes.mean, takes.std))
+    ours = (torch.from_numpy(levels[seen, seen]) / 255 * takes.scale - mean) / std
+    theirs = prepare(fromarray(levels).convert("RGB" if takes.channels == 3 else "L"))
+    return theirs.shape == ours.shape and bool((theirs - ours).abs().max() <= SAME)
+
+
+def _usual_names(labels: Sequence[str]) -> tuple[str, ...]:
+    """`usual_name` of each label, unless two would then have the same."""
+    usual = tuple(map(usual_name, labels))
+    return usual if len(set(usual)) == len(usual) else tuple(labels)
 
 
 def usual_name(label: str) -> str:

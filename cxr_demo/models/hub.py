@@ -334,7 +334,7 @@ def licence(card: Path) -> str:
 
     try:
         return str(ModelCard.load(card).data.license or "")
-    except (OSError, ValueError):
+    except Exception:  # a card may be missing, or hold any text
         return ""
 
 

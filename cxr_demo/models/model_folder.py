@@ -189,22 +189,14 @@ def loads(text: str) -> ModelSpec:
     except (ValueError, RecursionError) as error:
         raise BadModel(f"this is not JSON: {error}.") from None
     if not isinstance(data, dict) or "format" not in data:
-        advice = _library(data)
-        raise BadModel(f"this is not the description of a model: it has no `format`.{advice}")
+        raise BadModel("this is not the description of a model: it has no `format`.")
     version = data.pop("format")
     if version not in FORMATS or isinstance(version, bool):
         known = ", ".join(map(str, FORMATS))
         raise BadModel(f"format {version!r} is not known here, only {known}: a newer version of cxr_demo may read it.")
     spec: ModelSpec = _record(ModelSpec, data, "")
-    _check(spec)
+    check(spec)
     return spec
-
-
-def _library(config: Any) -> str:
-    """A sentence on the library whose description of a model this is; "" for anything else."""
-    keys = config.keys() if isinstance(config, dict) else ()
-    library = "transformers" if "model_type" in keys else "timm" if "architecture" in keys else None
-    return f" It is a model of {library}: put {library}: before its name." if library else ""
 
 
 def _no_constant(constant: str) -> float:
@@ -276,7 +268,7 @@ def _frozen(value: Any) -> Any:
     return tuple(map(_frozen, value)) if isinstance(value, list) else value
 
 
-def _check(spec: ModelSpec) -> None:
+def check(spec: ModelSpec) -> None:
     """Check the values of the fields beyond their types; BadModel names the invalid field."""
     if not spec.labels or any(not label.strip() for label in spec.labels):
         raise BadModel("labels are missing or blank: every output needs a name.")

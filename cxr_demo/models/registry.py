@@ -15,14 +15,16 @@ this module and listing choices does not import torch.
 from __future__ import annotations
 
 import difflib
+import json
 import os
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cxr_demo.errors import BadModel, BadSetting, ModelUnavailable, UnknownModel
+from cxr_demo.errors import BadModel, BadSetting, CxrError, ModelUnavailable, UnknownModel
 from cxr_demo.films import image, phantom
 from cxr_demo.messages import message
 from cxr_demo.models import hub, library_folders, model_folder, xrv_weights
@@ -105,8 +107,8 @@ def card(name: str) -> str:
     if kind in ("bundled", "folder"):
         text = model_folder.read_card(_folder(kind, place))
     elif kind in library_folders.LIBRARIES:
-        found = library_folders.find(place, load(name).name.rpartition("@")[2])
-        text = model_folder.read_card(found.folder)
+        commit = "" if library_folders.is_folder(place) else load(name).name.rpartition("@")[2]
+        text = model_folder.read_card(library_folders.find(kind, place, commit).folder)
     elif kind == "hub":
         # use the loaded revision: the branch may have a newer commit, and a request to the Hub takes time
         commit = load(name).name.rpartition("@")[2]
@@ -173,8 +175,9 @@ def parse(name: str) -> tuple[str, str, str]:
 
         return "lesson", failure_cases.named(place).key, revision
     if prefix in library_folders.LIBRARIES:
-        if library_folders.is_folder(name[len(prefix) + 1 :]):
-            place, revision = name[len(prefix) + 1 :], ""
+        whole = name[len(prefix) + 1 :]
+        if _path(whole).is_dir():  # its name may have an @
+            place, revision = whole, ""
         return library_folders.LIBRARIES[prefix], place, revision
     if bare.startswith(("./", "../", "/", "~")) or _path(bare).is_dir():
         return "folder", bare, revision
@@ -195,9 +198,14 @@ def _load(name: str) -> Classifier:
     if kind == "hub":
         pulled = _pulled(place, revision)
         # the full commit, since a name with a shortened one could not be downloaded again
-        return model_folder.load(pulled.folder, place, revision=pulled.commit)
+        try:
+            return model_folder.load(pulled.folder, place, revision=pulled.commit)
+        except BadModel as error:
+            raise _advised(error, pulled.folder) from None
     if kind in library_folders.LIBRARIES:
         model = _of_library(kind, place, revision)
+        if not library_folders.is_folder(place):
+            return model
     elif kind == "xrv":
         model = xrv_weights.load(place)
     elif kind == "lesson":
@@ -209,7 +217,10 @@ def _load(name: str) -> Classifier:
 
         folder = _folder(kind, place)
         load = folds.load if folds.is_run(folder) else model_folder.load
-        model = load(folder, f"bundled:{place}" if kind == "bundled" else place)
+        try:
+            model = load(folder, f"bundled:{place}" if kind == "bundled" else place)
+        except BadModel as error:
+            raise _advised(error, folder) from None
     found = model.name.rpartition("@")[2]
     if not found.startswith(revision):
         raise ModelUnavailable(
@@ -222,14 +233,32 @@ def _of_library(library: str, place: str, revision: str) -> Classifier:
     """Load a model of timm or transformers; BadSetting if the library is not installed."""
     if find_spec(library) is None:
         raise BadSetting(f"{library}:{place} needs the library {library}: pip install {library}.")
+    from cxr_demo.models.classifier import TRACING
+
     if library == "timm":
         from cxr_demo.models.of_timm import load
     else:
         from cxr_demo.models.of_transformers import load
 
-    found = library_folders.find(place, revision)
-    licence = hub.licence(found.folder / model_folder.CARD)
-    return load(found.folder, f"{library}:{place}@{found.revision}", licence)
+    found = library_folders.find(library, place, revision)
+    try:
+        with TRACING:  # the libraries change torch's defaults for the whole process while they build a model
+            return load(found, f"{library}:{place}@{found.revision}", hub.licence(found.folder / model_folder.CARD))
+    except CxrError:
+        raise
+    except Exception as error:  # of a stranger's description, which a library may fail on in any way
+        raise BadModel(f"{library} cannot load {place}: {type(error).__name__}: {error}") from None
+
+
+def _advised(error: BadModel, folder: Path) -> BadModel:
+    """The error of a folder that is not one of this project, with advice if it is a model of a library."""
+    with suppress(OSError, ValueError):
+        described = json.loads((folder / model_folder.CONFIG).read_text(encoding="utf-8"))
+        if isinstance(described, dict) and "format" not in described:
+            for key, library in (("model_type", "transformers"), ("architecture", "timm")):
+                if key in described:
+                    return BadModel(f"{error} It is a model of {library}: put {library}: before its name.")
+    return error
 
 
 def _folder(kind: str, place: str) -> Path:

@@ -3,6 +3,7 @@
 import functools
 import json
 import shutil
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -15,11 +16,13 @@ from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 
 from cxr_demo import methods
 from cxr_demo.case import Case
-from cxr_demo.errors import BadModel, BadSetting, UnknownModel
+from cxr_demo.errors import BadModel, BadSetting, ModelUnavailable, UnknownModel
+from cxr_demo.evaluation.randomisation import DEPTHS, permuted
 from cxr_demo.films import image
-from cxr_demo.inference import engine
+from cxr_demo.inference import engine, openvino
 from cxr_demo.models import registry
 from cxr_demo.models.foreign import usual_name
+from cxr_demo.single_flight import SingleFlight
 from cxr_demo.types import REFERENCE_AREA
 from tests.support import hub_server
 from tests.support.library_models import KINDS, LABELS, SIDE, SQUARE, by_the_library, films, loaded, save
@@ -205,15 +208,29 @@ def test_openvino_agrees(saved, kind):
     np.testing.assert_allclose(chosen.logits(covers, x, fill), close, atol=0.1 * np.abs(close).max())
 
 
-def test_threads_do_not_mix_up_their_films(saved, tmp_path):
+def test_threads_do_not_mix_up_their_films(saved):
     """All of them share one network, whose layer is watched."""
     model = registry.load(named("timm:vit", saved("timm:vit")))
-    cases = [Case(model, image.read(film_of(model, tmp_path, seed)[0])) for seed in range(8)]
-    alone = [case.scorer().cells() for case in cases]
-    with ThreadPoolExecutor(8) as pool:
-        together = list(pool.map(lambda case: Case(model, case.film).scorer().cells(), cases * 4))
-    for one, other in zip(alone * 4, together, strict=True):
-        np.testing.assert_allclose(one, other, atol=1e-4 * np.abs(one).max())
+    films = torch.rand(4, 1, 1, model.size, model.size)
+    empty = torch.zeros_like(model.first(films[0])[0])
+    together = threading.Barrier(len(films))
+
+    def work(x):
+        found = []
+        for _ in range(10):
+            together.wait()
+            with torch.no_grad():
+                found.append((*model.first(x), model.network.rest(empty, x)))
+        return found
+
+    with ThreadPoolExecutor(len(films)) as pool:
+        results = list(pool.map(work, films))
+    for x, found in zip(films, results, strict=True):
+        with torch.no_grad():
+            expected = (*model.first(x), model.network.rest(empty, x))
+        for one in found:
+            for ours, theirs in zip(one, expected, strict=True):
+                torch.testing.assert_close(ours, theirs, atol=1e-4, rtol=1e-3)
 
 
 @pytest.mark.parametrize("problem", [None, "single_label_classification"])
@@ -242,6 +259,44 @@ def test_a_model_of_the_hub_is_downloaded_once(hub, saved, kind):
     assert registry.parse(model.name) == (library, "someone/vit", commit)
     hub.stop()
     assert registry.load(model.name) is model
+
+
+@pytest.mark.parametrize("revision", ["main", "v1"])
+def test_a_branch_of_the_hub_is_followed(hub, saved, revision):
+    files = {path.name: path.read_bytes() for path in saved("timm:resnet").iterdir()}
+    repo = hub.repo("someone/branches")
+    commit = repo.commit(files)
+    repo.refs["v1"] = commit
+    assert registry.load(f"timm:someone/branches@{revision}").name == f"timm:someone/branches@{commit}"
+
+
+def test_a_folders_full_name_is_its_model_and_follows_its_description(folder):
+    here = folder("transformers:ViT")
+    first = registry.load(named("transformers:ViT", here))
+    place, revision = registry.parse(first.name)[1:]
+    assert (place, first.name) == (str(here), f"transformers:{here}@{revision}")
+    processor = json.loads((here / "preprocessor_config.json").read_text())
+    (here / "preprocessor_config.json").write_text(json.dumps(processor | {"image_mean": [0.4, 0.4, 0.4]}))
+    registry._loaded = SingleFlight()
+    with pytest.raises(ModelUnavailable, match="what goes by this name now"):
+        registry.load(first.name)
+    second = registry.load(named("transformers:ViT", here))
+    assert openvino.folder_of(first) != openvino.folder_of(second), "graphs of another normalisation"
+
+
+@pytest.mark.parametrize("depth", DEPTHS)
+@pytest.mark.parametrize("kind", ["timm:vit", "timm:resnet"])
+def test_permuted_weights_change_the_scores(saved, kind, depth):
+    model = registry.load(named(kind, saved(kind)))
+    x = torch.rand(1, 1, model.size, model.size)
+    assert not torch.allclose(permuted(model, depth).logits(x), model.logits(x), atol=1e-3)
+
+
+def test_weights_in_half_precision_are_read_in_float32(folder):
+    here = folder("transformers:ViT")
+    loaded("transformers:ViT", here).half().save_pretrained(here)
+    model = registry.load(named("transformers:ViT", here))
+    assert {tensor.dtype for tensor in model.tensors.values() if tensor.is_floating_point()} == {torch.float32}
 
 
 def test_timms_own_name_of_the_hub_is_known():
@@ -276,14 +331,14 @@ def test_pickled_weights_are_refused(folder, kind):
     here = folder(kind)
     torch.save({}, here / "pytorch_model.bin")
     (here / "model.safetensors").unlink()
-    with pytest.raises(BadModel, match=r"has no model\.safetensors.* pickled, can run any code"):
+    with pytest.raises(BadModel, match=r"has no model\.safetensors\. Pickled weights .* can run any code"):
         registry.load(named(kind, here))
 
 
 def test_pickled_weights_on_the_hub_are_refused(hub, saved):
     config = (saved("timm:resnet") / "config.json").read_bytes()
     hub.repo("someone/pickled").commit({"config.json": config, "pytorch_model.bin": b"cos\nsystem\n."})
-    with pytest.raises(BadModel, match=r"someone/pickled has no model\.safetensors"):
+    with pytest.raises(BadModel, match=r"someone/pickled at main has no model\.safetensors.* Pickled weights"):
         registry.load("timm:someone/pickled")
 
 
@@ -300,11 +355,18 @@ def test_code_of_its_own_is_refused_before_it_runs(folder, kind):
     ("kind", "changes", "said"),
     [
         ("timm:resnet", {"label_names": None}, "does not name the outputs"),
-        ("timm:resnet", {"label_names": ["one", "two"]}, "timm cannot build this model"),
-        ("timm:resnet", {"architecture": "resnet1"}, "timm cannot build this model"),
-        ("timm:resnet", {"architecture": "resnet50"}, "timm cannot build this model"),
+        ("timm:resnet", {"label_names": "abc"}, "does not name the outputs"),
+        ("timm:resnet", {"label_names": {"n01": "a", "n02": "b", "n03": "c"}}, "does not name the outputs"),
+        ("timm:resnet", {"label_names": ["one", "two"]}, "has 3 outputs for 2 labels"),
+        ("timm:resnet", {"label_names": ["one", "two", "two"]}, "the same name twice"),
+        ("timm:resnet", {"label_names": ["one", "two", " "]}, "missing or blank"),
+        ("timm:resnet", {"architecture": "resnet1"}, "timm cannot load"),
+        ("timm:resnet", {"architecture": "resnet50"}, "timm cannot load"),
+        ("timm:resnet", {"pretrained_cfg": None}, "timm cannot load"),
         ("transformers:ResNet", {"depths": [1, 1, 1, 2]}, "lacks .* tensors"),
-        ("transformers:ResNet", {"model_type": "resnot"}, "transformers cannot load this model"),
+        ("transformers:ResNet", {"hidden_sizes": [32, 64, 128, 128]}, "lacks .* tensors"),
+        ("transformers:ResNet", {"model_type": "resnot"}, "transformers cannot load"),
+        ("transformers:ResNet", {"id2label": {"0": "a", "2": "b", "5": "c"}}, "transformers cannot load"),
         ("transformers:ResNet", {"problem_type": "regression"}, "is a regression"),
     ],
 )
@@ -325,6 +387,24 @@ def test_a_model_without_a_processor_is_refused(folder):
     (here / "preprocessor_config.json").unlink()
     with pytest.raises(BadModel, match=r"has no preprocessor_config\.json"):
         registry.load(named("transformers:ViT", here))
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes"),
+    [
+        ("EfficientNetImageProcessor", {"include_top": True}),
+        ("ViTImageProcessor", {"size": None}),
+        ("ViTImageProcessor", {"size": {"height": 64, "width": 32}}),
+        ("ViTImageProcessor", {"auto_map": {"AutoImageProcessor": "evil.Processor"}}),
+        ("LevitImageProcessor", {"size": {"shortest_edge": 64}, "crop_size": {"height": 64, "width": 64}}),
+    ],
+)
+def test_a_processor_that_does_more_than_crop_and_normalise_is_refused(folder, kind, changes):
+    here = folder("transformers:ResNet")
+    processor = json.loads((here / "preprocessor_config.json").read_text())
+    (here / "preprocessor_config.json").write_text(json.dumps(processor | {"image_processor_type": kind} | changes))
+    with pytest.raises(BadModel):
+        registry.load(named("transformers:ResNet", here))
 
 
 def test_a_missing_library_is_named(monkeypatch):
