@@ -46,7 +46,7 @@ INSIDES = {
 #: Refusals that ask a deployer to do something, and those of data sets, which the command line reads.
 FOR_DEPLOYERS = re.compile(
     "HF_|bundled:|sha256|its authors|There is no model|Leave out @|cannot be read \\(|refused|not finite for"
-    "|hf://|The data set|pip install"
+    "|hf://|The data set|pip install|cannot load|before its name"
 )
 REFUSALS = {name for name, kind in vars(errors).items() if inspect.isclass(kind)} | {"Damaged"}
 
