@@ -244,7 +244,7 @@ def test_a_folder_of_timm_is_fitted_and_its_model_is_read(tmp_path):
     recipe = dataclasses.replace(TINY, backbone=f"timm:{tmp_path / 'resnet'}", size=64, coarse_size=64, epochs=1)
     out = tmp_path / "run"
     assert start(["-m", "train"], command(plant(tmp_path / "films", 64), out, recipe)).wait() == 0
-    spec = model_folder.load(out, "m").spec
+    spec = model_folder.load(out / "all", "m").spec
     assert (spec.architecture, spec.arguments["name"]) == ("timm", "resnet10t")
     assert spec.base_weights.startswith("timm:resnet@")
 
