@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -69,7 +70,7 @@ def prepare(folder: Path, model: str, say: Callable[[str], None] = print) -> dic
             shutil.copyfile(root / name, folder / name)
     if library:
         with (folder / "requirements.txt").open("a") as requirements:
-            requirements.write(f"{library}\n")
+            requirements.write(f"{library}=={version(library)}\n")  # with which the model was loaded here
     opening, front, rest = (folder / README).read_text(encoding="utf-8").split("---\n", 2)
     front += "".join(f"{line}\n" for line in lines)
     (folder / README).write_text("---\n".join((opening, front, rest)), encoding="utf-8")

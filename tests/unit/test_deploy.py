@@ -1,6 +1,7 @@
 """A Space from this repository: what is sent to a Hub, and that it is all that a page needs."""
 
 import re
+from importlib.metadata import version
 
 import pytest
 import yaml
@@ -107,7 +108,8 @@ def test_a_model_of_transformers_brings_its_library(hub, tmp_path):
     (tmp_path / "space").mkdir()
     variables = deploy.prepare(tmp_path / "space", "transformers:someone/vit", print)
     assert variables == {"CXR_MODEL": f"transformers:someone/vit@{commit}"}
-    assert "transformers" in (tmp_path / "space" / "requirements.txt").read_text().split()
+    needed = (tmp_path / "space" / "requirements.txt").read_text().split()
+    assert f"transformers=={version('transformers')}" in needed
     front = yaml.safe_load((tmp_path / "space" / "README.md").read_text().split("---\n")[1])
     assert front["models"] == ["someone/vit"]
     assert front["preload_from_hub"] == [
