@@ -137,6 +137,7 @@ def _parser() -> argparse.ArgumentParser:
     deploy.add_argument(
         "--model", metavar="NAME", help="the page's model, best with a revision; default: bundled:nih14"
     )
+    deploy.add_argument("--public", action="store_true", help="for everybody to see; default: a new one is private")
     deploy.add_argument("--dry-run", action="store_true", help="show what would be sent; sends nothing")
     command("methods", _methods, "The methods and their settings.")
     models = command("models", _models, "The models a visitor may choose.")
@@ -582,7 +583,7 @@ def _atlas(arguments: argparse.Namespace) -> int:
 def _deploy(arguments: argparse.Namespace) -> int:
     from cxr_demo import deploy
 
-    deploy.deploy(arguments.space, arguments.model, dry_run=arguments.dry_run)
+    deploy.deploy(arguments.space, arguments.model, public=arguments.public, dry_run=arguments.dry_run)
     return 0
 
 

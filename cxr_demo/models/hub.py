@@ -278,13 +278,16 @@ def is_private(repo: str) -> bool:
         return bool(HfApi(endpoint=endpoint()).repo_info(repo, timeout=PATIENCE).private)
 
 
-def is_open(repo: str) -> bool:
-    """Whether a repository can be downloaded without a token, being neither private nor gated; errors as for `pull`."""
+def is_open(repo: str, kind: str = "model") -> bool:
+    """Whether a repository can be downloaded without a token, being neither private nor gated; errors as for `pull`.
+
+    The kind is "model", "dataset" or "space".
+    """
     from huggingface_hub import HfApi
 
     with _sentences(repo, "main"):
-        info = HfApi(endpoint=endpoint()).repo_info(repo, timeout=PATIENCE)
-        return not (info.private or info.gated)
+        info = HfApi(endpoint=endpoint()).repo_info(repo, repo_type=kind, timeout=PATIENCE)
+        return not (info.private or getattr(info, "gated", False))  # a Space cannot be gated
 
 
 def push(
@@ -308,22 +311,25 @@ def push(
     return commit
 
 
-def send_space(folder: Path, repo: str, variables: Mapping[str, str], *, replaced: str) -> str:
+def send_space(folder: Path, repo: str, variables: Mapping[str, str], *, replaced: str, public: bool) -> str:
     """Upload a folder to a Space as one commit and set the Space's variables; return the commit.
 
-    Creates the Space, as a private one, if it is missing. Deletes files of the Space that match the pattern `replaced`
-    and are not in the folder. Raises ModelUnavailable if the Hub refuses or is unreachable.
+    Creates the Space, as a private one unless `public`, if it is missing; `public` also makes one public that is there.
+    Deletes files of the Space that match the pattern `replaced` and are not in the folder. Raises ModelUnavailable if
+    the Hub refuses or is unreachable.
     """
     from huggingface_hub import HfApi
 
     api = HfApi(endpoint=endpoint())
     with _sentences(repo, "main"):
-        api.create_repo(repo, repo_type="space", space_sdk="gradio", private=True, exist_ok=True)
+        api.create_repo(repo, repo_type="space", space_sdk="gradio", private=not public, exist_ok=True)
         for name, value in variables.items():
             api.add_space_variable(repo, name, value)
         sent = api.upload_folder(
             repo_id=repo, repo_type="space", folder_path=folder, commit_message="Deploy", delete_patterns=replaced
         )
+        if public:  # last, so that nothing is shown that could not be sent whole
+            api.update_repo_settings(repo, repo_type="space", private=False)
         commit: str = sent.oid
     return commit
 

@@ -102,18 +102,22 @@ def _shared(name: str) -> Classifier:
 
 def card(name: str) -> str:
     """Return a model's card as Markdown, or one built from its description; raises the errors of `load`."""
+    return for_people(card_file(name)) or own_card(load(name))
+
+
+def card_file(name: str) -> str:
+    """Return the file of a model's card with its front matter, "" if it has none; raises the errors of `load`."""
     kind, place, _ = parse(name)
-    text = ""
     if kind in ("bundled", "folder"):
-        text = model_folder.read_card(_folder(kind, place))
-    elif kind in library_folders.LIBRARIES:
+        return model_folder.read_card(_folder(kind, place))
+    if kind in library_folders.LIBRARIES:
         commit = "" if library_folders.is_folder(place) else load(name).name.rpartition("@")[2]
-        text = model_folder.read_card(library_folders.find(kind, place, commit).folder)
-    elif kind == "hub":
+        return model_folder.read_card(library_folders.find(kind, place, commit).folder)
+    if kind == "hub":
         # use the loaded revision: the branch may have a newer commit, and a request to the Hub takes time
         commit = load(name).name.rpartition("@")[2]
-        text = model_folder.read_card(_pulled(place, commit).folder)
-    return for_people(text) or own_card(load(name))
+        return model_folder.read_card(_pulled(place, commit).folder)
+    return ""
 
 
 def for_people(text: str) -> str:
@@ -190,6 +194,20 @@ def parse(name: str) -> tuple[str, str, str]:
         f"There are {', '.join(known.values())}, ./folder for a model folder, owner/name@revision for one on the "
         "Hugging Face Hub, and timm: or transformers: before a folder or owner/name of these libraries."
     )
+
+
+def repository(name: str) -> str | None:
+    """The repository on the Hub of a model, by its name with the revision; None if it is not from the Hub.
+
+    Other words that a card has in place of a name, such as "ImageNet", give None too.
+    """
+    try:
+        kind, place, revision = parse(name)
+    except UnknownModel:
+        return None
+    if kind == "xrv":
+        return f"{xrv_weights.OWNER}/{place}"
+    return place if hub.COMMIT.fullmatch(revision) and kind in ("hub", *library_folders.LIBRARIES) else None
 
 
 def _load(name: str) -> Classifier:

@@ -83,6 +83,12 @@ class Explained:
         result = complete(self.case, self.explanations, finding=self._findings()[0])
         export.save(Path(folder), result, self.labels)
 
+    def save_picture(self, path: str | Path, side: int = 448) -> None:
+        """Write one PNG: the film, at most `side` pixels long, and the maps of the first of `labels` side by side."""
+        film, (i, *_) = image.shrunk(self.film, side), self._findings()
+        picture = report.side_by_side(film, self.prediction, self.explanations, i)
+        Path(path).write_bytes(render.png(picture))
+
     def _findings(self) -> list[int]:
         return [report.index_of(self.prediction.labels, label) for label in self.labels]
 

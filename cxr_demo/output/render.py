@@ -191,6 +191,19 @@ def captioned(picture: np.ndarray, legend: Legend) -> np.ndarray:
     )
 
 
+def side_by_side(
+    film: np.ndarray, title: str, notes: Sequence[str], maps: Sequence[tuple[np.ndarray, Legend]]
+) -> np.ndarray:
+    """A film (H, W, 3) uint8 above its title and notes, and beside it pictures of its maps, captioned: (h, w, 3)."""
+    strip = _Strip(film.shape[1])
+    below = [strip.edge(), strip.paragraphs([title], strip.bold), strip.paragraphs(notes, strip.plain), strip.edge()]
+    columns = [np.concatenate([film, *below]), *(captioned(*pair) for pair in maps)]
+    height = max(map(len, columns))
+    return np.concatenate(
+        [np.pad(c, ((0, height - len(c)), (0, 0), (0, 0)), constant_values=PAPER) for c in columns], axis=1
+    )
+
+
 def png(picture: np.ndarray, texts: Mapping[str, str] | None = None) -> bytes:
     """Encode a picture uint8, grey (H, W) or RGB (H, W, 3), as a PNG file with text chunks by keyword."""
     chunks, file = PngInfo(), io.BytesIO()

@@ -195,26 +195,49 @@ def picture(film: Radiograph, explanation: Explanation, i: int, limit: float) ->
 
 def legend(film: Radiograph, prediction: Prediction, explanation: Explanation, i: int, limit: float) -> render.Legend:
     """The legend of the picture of finding `i`, which makes the picture understandable without its folder."""
-    finding = f"{_short(readable(prediction.labels[i]))} · probability {percent(float(prediction.probabilities[i]))}"
+    finding = _finding(prediction, i)
     if explanation.against:
         j = index_of(prediction.labels, explanation.against)
         other = f"{_short(readable(explanation.against))} · {percent(float(prediction.probabilities[j]))}"
         finding += f" · rather than {other}"
-    model = re.sub(r"(@[0-9a-f]{12})[0-9a-f]+$", r"\1", prediction.model)  # 12 digits suffice to identify a commit
+    notes = (*_of_map(explanation, i), *_of_film(film, prediction))
+    return render.Legend(f"{title_of(explanation)} · {finding}", explanation.unit, limit, notes)
+
+
+def side_by_side(film: Radiograph, prediction: Prediction, explanations: Sequence[Explanation], i: int) -> np.ndarray:
+    """A film and its maps of finding `i` in a row, with legends: (H, W, 3) uint8. Each map has a scale of its own."""
+    grey = np.rint(255 * film.pixels).astype(np.uint8)
+    maps = []
+    for explanation in map(displayed, explanations):
+        limit = render.limit_of([explanation.values[i]])
+        told = render.Legend(title_of(explanation), explanation.unit, limit, _of_map(explanation, i))
+        maps.append((picture(film, explanation, i, limit), told))
+    shown = np.repeat(grey[..., None], 3, axis=2)
+    return render.side_by_side(shown, _finding(prediction, i), _of_film(film, prediction), maps)
+
+
+def _finding(prediction: Prediction, i: int) -> str:
+    return f"{_short(readable(prediction.labels[i]))} · probability {percent(float(prediction.probabilities[i]))}"
+
+
+def _of_map(explanation: Explanation, i: int) -> tuple[str, ...]:
+    """Notes on the map of finding `i` for its legend."""
     unsure = unsure_at(explanation, i)
     settings = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in explanation.settings.items())
-    notes = (
+    return (
         f"Colours: {explanation.unit.value}",
         *(["Dark dots: the sign is uncertain"] if unsure is not None and unsure.any() else []),
         *([f"Shown blurred by 1/{round(1 / explanation.grain)} of the view's side"] if explanation.grain else []),
         *([f"Settings: {settings}"] if settings else []),
         *([unfinished(explanation)] if explanation.stopped else []),
-        *(f"⚠ {warning}" for warning in prediction.warnings),
-        f"Model {_short(model)}",
-        f"File {_short(film.name)}",
-        NOTICE,
     )
-    return render.Legend(f"{title_of(explanation)} · {finding}", explanation.unit, limit, notes)
+
+
+def _of_film(film: Radiograph, prediction: Prediction) -> tuple[str, ...]:
+    """Notes on a film and its model, which hold for all maps."""
+    model = re.sub(r"(@[0-9a-f]{12})[0-9a-f]+$", r"\1", prediction.model)  # 12 digits suffice to identify a commit
+    warned = (f"⚠ {warning}" for warning in prediction.warnings)
+    return (*warned, f"Model {_short(model)}", f"File {_short(film.name)}", NOTICE)
 
 
 def picture_fields(

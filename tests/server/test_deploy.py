@@ -35,7 +35,7 @@ def test_the_prepared_folder_serves_by_itself(hub, published, tmp_path):
     """Away from the repository, with what is fetched before a Space starts and no Hub after that."""
     folder = tmp_path / "space"
     folder.mkdir()
-    variables = deploy.prepare(folder, "someone/tiny")
+    variables = deploy.prepare(folder, "someone/films", "someone/tiny")
     repo, files, commit = front_matter((folder / "README.md").read_text())["preload_from_hub"][0].split()
     client.pull(repo, files.split(",")[:2], revision=commit, optional=files.split(",")[2:])
     settings = {"HF_HOME": str(tmp_path / "hf"), "HF_HUB_OFFLINE": "1", "PYTHONPATH": ""}

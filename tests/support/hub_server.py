@@ -143,6 +143,9 @@ class _Handler(BaseHTTPRequestHandler):
                         asked = json.loads(body)
                         self._repo(kind, name).variables[asked["key"]] = asked["value"]
                         return {key: {"key": key, "value": v} for key, v in self._repo(kind, name).variables.items()}
+                    case ["settings"]:
+                        self._repo(kind, name).private = json.loads(body)["visibility"] == "private"
+                        return {"private": self._repo(kind, name).private}
                     case ["tree", revision]:
                         return self._tree(*self._at(kind, name, revision))
                     case ["revision", revision]:

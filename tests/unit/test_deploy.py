@@ -5,6 +5,7 @@ from importlib.metadata import version
 
 import pytest
 import yaml
+from huggingface_hub import SpaceHardware
 
 from cxr_demo import cli, deploy
 from cxr_demo.errors import BadSetting, DataError, UnknownModel
@@ -56,6 +57,29 @@ def test_a_space_is_made_with_its_model(hub, published, capsys):
     assert front["app_file"] == "app.py"
     assert front["models"] == ["someone/tiny"]
     assert front["preload_from_hub"] == [f"someone/tiny config.json,model.safetensors,README.md {published}"]
+    assert front["thumbnail"] == f"{hub.url}/spaces/{SPACE}/resolve/main/docs/page.png"
+    assert "docs/page.png" in files
+    assert SpaceHardware(front["suggested_hardware"])
+
+
+def test_a_space_is_private_until_it_is_made_public(hub, published, capsys):
+    cli.main(["deploy", SPACE, "--model", "someone/tiny"])
+    space = hub.repos["spaces", SPACE]
+    assert space.private
+    assert ", private, and starts" in capsys.readouterr().out
+    assert cli.main(["deploy", SPACE, "--model", "someone/tiny", "--public"]) == 0
+    assert not space.private
+    assert ", for everybody to see, and starts" in capsys.readouterr().out
+    cli.main(["deploy", SPACE, "--model", "someone/tiny"])
+    assert not space.private, "only its settings hide it again"
+
+
+def test_a_space_names_the_data_sets_of_its_model(hub, tmp_path):
+    folder = save_model(tmp_path / "tiny")
+    (folder / "README.md").write_text("---\ndatasets: [clinic/films]\n---\n# Tiny\n")
+    client.push(folder, "someone/tiny", private=False)
+    fields, _, _ = deploy._model("someone/tiny", print)
+    assert fields["datasets"] == ["clinic/films"]
 
 
 def test_a_private_model_is_fetched_with_the_spaces_own_token_alone(hub, tmp_path, capsys):
@@ -96,8 +120,9 @@ def test_a_dry_run_sends_nothing(hub, published, capsys):
 def test_torchxrayvisions_weights_are_fetched_before_it_starts(monkeypatch):
     name = "densenet121-res224-all"
     monkeypatch.setattr(registry, "load", lambda _: type("Loaded", (), {"name": f"xrv:{name}@588eadcc6a74"}))
-    lines, variables, library = deploy._model(f"xrv:{name}", print)
-    assert yaml.safe_load(lines[1])["preload_from_hub"][0].startswith(f"torchxrayvision/{name} model.pt 588eadcc6a74")
+    fields, variables, library = deploy._model(f"xrv:{name}", print)
+    assert fields["preload_from_hub"][0].startswith(f"torchxrayvision/{name} model.pt 588eadcc6a74")
+    assert fields["models"] == [f"torchxrayvision/{name}"]
     assert (variables, library) == ({"CXR_MODEL": f"xrv:{name}"}, None)
 
 
@@ -106,7 +131,7 @@ def test_a_model_of_transformers_brings_its_library(hub, tmp_path):
     files = {path.name: path.read_bytes() for path in (tmp_path / "vit").iterdir()}
     commit = hub.repo("someone/vit").commit(files)
     (tmp_path / "space").mkdir()
-    variables = deploy.prepare(tmp_path / "space", "transformers:someone/vit", print)
+    variables = deploy.prepare(tmp_path / "space", SPACE, "transformers:someone/vit", print)
     assert variables == {"CXR_MODEL": f"transformers:someone/vit@{commit}"}
     needed = (tmp_path / "space" / "requirements.txt").read_text().split()
     assert f"transformers=={version('transformers')}" in needed
@@ -120,7 +145,7 @@ def test_a_model_of_transformers_brings_its_library(hub, tmp_path):
 def test_a_folder_of_transformers_is_not_deployed(tmp_path):
     (tmp_path / "space").mkdir()
     with pytest.raises(BadSetting, match="send it to the Hub with transformers first"):
-        deploy.prepare(tmp_path / "space", f"transformers:{tmp_path}", print)
+        deploy.prepare(tmp_path / "space", SPACE, f"transformers:{tmp_path}", print)
 
 
 def test_what_a_space_cannot_have_is_said(hub, tmp_path, monkeypatch):
@@ -142,7 +167,7 @@ def test_what_a_space_cannot_have_is_said(hub, tmp_path, monkeypatch):
 
 
 def test_no_link_in_the_prepared_folder_leads_nowhere(tmp_path):
-    deploy.prepare(tmp_path, "bundled:nih14")
+    deploy.prepare(tmp_path, SPACE, "bundled:nih14")
     pages = list(tmp_path.rglob("*.md"))
     links = [(page, to) for page in pages for to in re.findall(r"\]\(([^)#\s]+)", page.read_text()) if "://" not in to]
     assert len(links) > 10

@@ -35,7 +35,7 @@ ROOMS: dict[str, list[str]] = {
         "label_tables",
     ],
     "models": [
-        *("efficientnet", "classifier", "model_folder", "hub", "folds", "xrv_weights"),
+        *("efficientnet", "classifier", "model_folder", "hub", "hub_cards", "folds", "xrv_weights"),
         *("library_folders", "foreign", "of_timm", "of_transformers"),
         *("failure_cases", "registry", "visitor_models"),
     ],
@@ -83,6 +83,7 @@ FOR_TRAIN = {
     "models/model_folder",
     "models/registry",
     "models/hub",
+    "models/hub_cards",
     "models/library_folders",
     "inference/scoring",
     "evaluation/metrics",

@@ -11,7 +11,7 @@ DOCUMENTS = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]
 
 
 def front_matter() -> dict[str, str]:
-    block = (ROOT / "README.md").read_text().split("---")[1]
+    block = (ROOT / "cxr_demo/space.md").read_text().split("---")[1]
     return dict(line.split(":", 1) for line in block.strip().splitlines() if re.match(r"\w+:", line))
 
 
