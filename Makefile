@@ -41,7 +41,7 @@ train-demo: $(VENV)/train.stamp  ## audit, train and measure in a few minutes
 # ImageNet weights, folds by patient, boxes on the maps, a published model's out-of-sample scores as a teacher.
 FIT = $(BIN)/python -m train fit $(CXR_FILMS)/nih/labels.csv $(CXR_FILMS)/nih64/labels.csv \
 	--teacher $(CXR_FILMS)/reference/densenet121_nih_predictions.csv.gz --validation 0 --frozen-layers 4 --mirrored \
-	--half --trained-on "$$(sed -n 's/^- Trained on: //p' cxr_demo/bundled/nih14/README.md)" \
+	--half --dataset alkzar90/NIH-Chest-X-ray-dataset --trained-on "$$(sed -n 's/^- Trained on: //p' cxr_demo/bundled/nih14/README.md)" \
 	--note "The labels were mined from reports by text; radiologists who looked again agreed with fewer than half of some." \
 	--note "The films are frontal ones of adults; lateral films, children and photographs of films were not tested."
 NIH14 = --task nih14 --head-epochs 0 --coarse-epochs 0 --epochs 10 --fine-rate 1e-3

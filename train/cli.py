@@ -174,6 +174,10 @@ def _add_results(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     publish.add_argument(
         "--dataset", action="append", default=[], metavar="NAME", help="the films' data set on the Hub"
     )
+    publish.add_argument(
+        "--benchmark", nargs=2, metavar=("OWNER/NAME", "TASK"),
+        help="a benchmark on the Hub with the films that the model was measured on, to which its AUROC counts",
+    )  # fmt: skip
     publish.add_argument("--yes", action="store_true", help="do not ask before a new version of what exists")
     publish.add_argument("--message", default="Publish a model", help="of the commit")
     publish.set_defaults(run=_publish)
@@ -483,9 +487,14 @@ def _publish(arguments: argparse.Namespace) -> int:
     from train import publish
 
     with tempfile.TemporaryDirectory() as folder:
-        said = (arguments.repo, arguments.message)
         staged = publish.stage(
-            arguments.run_folder, Path(folder) / "model", said, licence=arguments.licence, datasets=arguments.dataset
+            arguments.run_folder,
+            Path(folder) / "model",
+            arguments.repo,
+            (arguments.message,),
+            licence=arguments.licence,
+            datasets=arguments.dataset,
+            benchmark=arguments.benchmark and tuple(arguments.benchmark),
         )
         if arguments.dry_run:
             print(publish.listing(staged))

@@ -23,6 +23,7 @@ from tqdm import tqdm
 from cxr_demo.errors import DataError, UnreadableImage
 from cxr_demo.evaluation import metrics
 from cxr_demo.films import gate, image
+from cxr_demo.models import hub_cards
 from train import greys
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 FOLDS = 5
 #: Kinds of other pictures that are frontal chest films too, and should pass.
 PASSING = ("chest_other",)
+#: The films that it is taught on, as a data set on the Hub.
+NIH = "alkzar90/NIH-Chest-X-ray-dataset"
 #: Defects by which the error rates on altered films are grouped.
 TURNED, INVERTED = "turned left, right and over", "inverted, and perhaps turned as well"
 #: Augmented copies of each film, and of each other picture; there are fewer of these.
@@ -329,7 +332,7 @@ def _share(hits: np.ndarray, groups: np.ndarray) -> dict[str, float]:
 
 
 def card(rates: dict[str, Any]) -> str:
-    """README of the gate in Markdown: its training data and tables of its error rates.
+    """README of the gate with front matter for the Hub: its training data and tables of its error rates.
 
     `rates` are those of `fit`.
     """
@@ -373,7 +376,7 @@ def card(rates: dict[str, Any]) -> str:
         "What it cannot: tell a film from its mirror image, or a film of a chest from a drawing of one. It looks at a",
         "thumbnail of 64 pixels: small things do not count.",
     ]
-    return "\n".join(lines) + "\n"
+    return hub_cards.joined(hub_cards.of_weights("apache-2.0", [NIH]), "\n".join(lines) + "\n")
 
 
 def _grey_lines(rates: dict[str, Any], line: Callable[[str, dict[str, float]], str]) -> list[str]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from cxr_demo.errors import DataError
 from cxr_demo.files import sha256_of
 from cxr_demo.models import hub, model_folder
-from train import card, identifiers
+from train import card, hub_files, identifiers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -20,20 +20,27 @@ if TYPE_CHECKING:
 THRESHOLDS, EVALUATION, AUDIT = "thresholds.json", "evaluation.json", "audit.json"
 #: The run's plan with the checksum of its split; the list of patients is not published.
 TRAINING = "training.json"
-ALONG = (THRESHOLDS, EVALUATION, AUDIT, TRAINING)
 #: Fields of a run's plan that are paths, besides its tables.
 PATHS = ("split", "start_run", "teacher", "corrections")
 
 
 def stage(
-    run: Path, folder: Path, said: Sequence[str] = (), *, licence: str = "", datasets: Sequence[str] = ()
+    run: Path,
+    folder: Path,
+    repo: str,
+    said: Sequence[str] = (),
+    *,
+    licence: str = "",
+    datasets: Sequence[str] = (),
+    benchmark: tuple[str, str] | None = None,
 ) -> Path:
     """Copy the model of all films with its figures, audit and plan into `folder`, and return it.
 
-    `licence` and `datasets` replace those of the model where given. `run` may also be a model folder, in a run or on
-    its own. Paths become names, and what the audit says of single films is left out. DataError if the run has no
-    finished model, if its licence is unknown, or if a file, or one of the words `said` beside them, would still name a
-    patient, a film or a folder of this machine; BadModel if the model cannot be read.
+    Adds what `hub_files.add` does for a model that will be `repo`. `licence` and `datasets` replace those of the model
+    where given. `run` may also be a model folder, in a run or on its own. Paths become names, and what the audit says
+    of single films is left out. DataError if the run has no finished model, if its licence is unknown, or if a file, or
+    one of the words `said` beside them, would still name a patient, a film or a folder of this machine; BadModel if the
+    model cannot be read.
     """
     whole = (run / "run.json").exists()
     model = run / "all" if whole else run
@@ -52,6 +59,7 @@ def stage(
         shutil.copyfile(run / EVALUATION, folder / EVALUATION)
     if (run / AUDIT).exists():
         _write(folder / AUDIT, _without_examples(json.loads((run / AUDIT).read_text())))
+    hub_files.add(folder, repo, benchmark)
     known = identifiers.Identifiers()
     home = _home(run)
     if home:
@@ -64,7 +72,7 @@ def stage(
         known = identifiers.read(table)
     origins = {name: model / name for name in (model_folder.CONFIG, model_folder.CARD, THRESHOLDS)}
     origins |= {EVALUATION: run / EVALUATION, AUDIT: run / AUDIT, TRAINING: run / "run.json"}
-    identifiers.refuse(folder, known, said, origins)
+    identifiers.refuse(folder, known, (repo, *said), origins)
     return folder
 
 
@@ -153,15 +161,20 @@ def publish(
             say(f"{repo} stays as it is.")
             return None
         private = hidden
-    commit = hub.push(folder, repo, along=ALONG, private=private, message=message)
+    commit = hub.push(folder, repo, along=_files(folder), private=private, message=message)
     seen = "private" if private else "public"
     say(f"Published as {repo}@{commit}, {seen}. To serve it: CXR_MODEL={repo}@{commit} make run")
     return commit
 
 
+def _files(folder: Path) -> list[str]:
+    """The names of all files in a folder, with those of the folders within it."""
+    return [path.relative_to(folder).as_posix() for path in sorted(folder.rglob("*")) if path.is_file()]
+
+
 def listing(folder: Path) -> str:
     """Output of a dry run: size in bytes and name of each file, then the card, the plan and the audit."""
-    files = [f"{path.stat().st_size:>12,}  {path.name}" for path in sorted(folder.iterdir())]
+    files = [f"{(folder / name).stat().st_size:>12,}  {name}" for name in _files(folder)]
     shown = [folder / name for name in (model_folder.CARD, TRAINING, AUDIT)]
     texts = [f"--- {path.name}\n{path.read_text(encoding='utf-8')}" for path in shown if path.exists()]
     return "\n".join([*files, "", *texts])

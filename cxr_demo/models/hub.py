@@ -305,7 +305,7 @@ def push(
     api = HfApi(endpoint=endpoint())
     with _sentences(repo, "main"):
         api.create_repo(repo, private=private, exist_ok=True)
-        names = (model_folder.CONFIG, model_folder.WEIGHTS, model_folder.CARD, *along)
+        names = dict.fromkeys((model_folder.CONFIG, model_folder.WEIGHTS, model_folder.CARD, *along))
         files = [CommitOperationAdd(name, folder / name) for name in names if (folder / name).is_file()]
         commit: str = api.create_commit(repo, files, commit_message=message).oid
     return commit

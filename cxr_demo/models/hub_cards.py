@@ -27,7 +27,7 @@ def of_model(spec: ModelSpec, datasets: Sequence[str] = (), base: str | None = N
     `datasets` are those of its films and `base` the repository of the weights that training started from, both on the
     Hub. Has the figures of `headline` as `model-index`.
     """
-    from huggingface_hub import EvalResult, ModelCardData
+    from huggingface_hub import EvalResult
 
     results = [
         EvalResult(
@@ -41,18 +41,28 @@ def of_model(spec: ModelSpec, datasets: Sequence[str] = (), base: str | None = N
         )
         for score in headline(spec)
     ]
-    named = {"model_name": spec.name, "eval_results": results} if results else {}
+    return of_weights(
+        spec.licence,
+        datasets,
+        base_model=base,
+        metrics=sorted({result.metric_type for result in results}) or None,
+        **({"model_name": spec.name, "eval_results": results} if results else {}),
+    )
+
+
+def of_weights(licence: str, datasets: Sequence[str], **more: Any) -> dict[str, Any]:
+    """Front matter of the card of any weights; `more` are fields of huggingface_hub's ModelCardData."""
+    from huggingface_hub import ModelCardData
+
     return _front(
         ModelCardData(
             language=LANGUAGE,
-            license=spec.licence.lower() or None,
+            license=licence.lower() or None,
             library_name=LIBRARY,
             pipeline_tag=TASK,
             tags=list(TAGS),
             datasets=list(datasets) or None,
-            base_model=base,
-            metrics=sorted({result.metric_type for result in results}) or None,
-            **named,
+            **more,
         ).to_dict()
     )
 

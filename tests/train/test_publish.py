@@ -64,7 +64,7 @@ def answers(*words: str):
 
 
 def staged(run: Path, folder: Path) -> Path:
-    return publish.stage(run / "run", folder / "staged")
+    return publish.stage(run / "run", folder / "staged", REPO)
 
 
 def front(folder: Path) -> dict:
@@ -109,9 +109,9 @@ def test_what_goes_up_tells_how_good_and_how_made_but_names_no_film(hub, run, tm
     files = hub.repos["models", REPO].commits[commit]
     assert set(files) == {
         "config.json", "model.safetensors", "README.md", "thresholds.json", "evaluation.json", "audit.json",
-        "training.json",
+        "training.json", "maps.png", "timm/config.json", "timm/model.safetensors",
     }  # fmt: skip
-    assert b"model-index" in files["README.md"]
+    assert files["timm/model.safetensors"] == files["model.safetensors"], "stored once"
     assert set(json.loads(files["thresholds.json"])) == {"specificity", "youden", "max_f1", "sensitivity"}
     assert len(json.loads(files["training.json"])["split_sha256"]) == 64
     assert json.loads(files["audit.json"])["findings"] == [
@@ -129,15 +129,15 @@ def test_nothing_is_sent_that_names_a_patient_or_a_folder(run, tmp_path, told):
     shutil.copytree(run / "run", copy)
     rows = (copy / "folds.csv").read_text().splitlines()
     (copy / "folds.csv").write_text("\n".join([*rows, "a.png,MRN-0007,0"]))
-    publish.stage(copy, tmp_path / "sound")
+    publish.stage(copy, tmp_path / "sound", REPO)
     path = copy / "all" / "config.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "trained_on": told}))
     with pytest.raises(DataError) as refused:
-        publish.stage(copy, tmp_path / "staged")
+        publish.stage(copy, tmp_path / "staged", REPO)
     named = "MRN-0007" if "MRN" in told else "/data/clinic/films"
     assert f"- {named}, in {path}" in str(refused.value), "where the user can change it"
     with pytest.raises(DataError, match=named):
-        publish.stage(copy / "all", tmp_path / "model")
+        publish.stage(copy / "all", tmp_path / "model", REPO)
 
 
 def test_an_existing_repository_is_asked_about(hub, run, tmp_path):
@@ -176,7 +176,7 @@ def test_the_licence_is_that_of_the_base_or_given_and_never_invented(run, tmp_pa
     folder = staged(run, tmp_path)
     assert front(folder)["license"] == "cc-by-nc-4.0"
     assert front(folder)["datasets"] == ["clinic/films"]
-    given = publish.stage(run / "run", tmp_path / "given", licence="MIT", datasets=["a/b"])
+    given = publish.stage(run / "run", tmp_path / "given", REPO, licence="MIT", datasets=["a/b"])
     assert (front(given)["license"], front(given)["datasets"]) == ("mit", ["a/b"])
     assert model_folder.read_spec(given).licence == "MIT"
     assert "## How good it is" in (given / "README.md").read_text()
@@ -186,8 +186,8 @@ def test_the_licence_is_that_of_the_base_or_given_and_never_invented(run, tmp_pa
     model_folder.describe(model, spec, card.write(spec, "train"))
     assert "license" not in front(model)
     with pytest.raises(DataError, match=r"The licence of .* is unknown.* give --licence"):
-        publish.stage(model, tmp_path / "refused")
-    publish.stage(model, tmp_path / "stated", licence="apache-2.0")
+        publish.stage(model, tmp_path / "refused", REPO)
+    publish.stage(model, tmp_path / "stated", REPO, licence="apache-2.0")
     base = backbones.of_model(registry.load(str(run / "run" / "all")))
     assert base.licence == "cc-by-nc-4.0"
 
@@ -225,4 +225,4 @@ def test_a_hub_that_breaks_off_leaves_what_was_there(hub, run, tmp_path):
 def test_an_unfinished_run_is_not_published(run, tmp_path):
     (tmp_path / "run.json").write_text("{}")
     with pytest.raises(DataError, match="no finished model"):
-        publish.stage(tmp_path, tmp_path / "staged")
+        publish.stage(tmp_path, tmp_path / "staged", REPO)

@@ -93,6 +93,7 @@ FOR_TRAIN = {
     "films/gate",
     "films/greys",
     "inference/memory",
+    "output/notebook",
 }
 
 

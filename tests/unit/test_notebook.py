@@ -8,12 +8,13 @@ from html import escape
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from cxr_demo import methods
 from cxr_demo.case import Case
 from cxr_demo.errors import BadSetting, UnknownLabel
 from cxr_demo.films import image
-from cxr_demo.output import notebook, render
+from cxr_demo.output import notebook, render, report
 from cxr_demo.types import Unit
 from tests.support import planted
 from tests.support.notebook import HOSTILE, Seen, hostile, pixels_of
@@ -147,6 +148,21 @@ def test_it_is_saved_as_the_command_line_saves_it(tmp_path):
     assert fields["methods"]["gradcam"]["trust"]["verdict"][0] == "supported"
     with np.load(tmp_path / "new" / "maps.npz") as maps:
         np.testing.assert_array_equal(maps["gradcam"], shown.explanations[0].values)
+
+
+def test_one_picture_has_the_film_and_its_maps_in_a_row(tmp_path):
+    shown = notebook.explain(planted.classifier(), planted.film(), methods.GradCAM(), methods.Occlusion()).of("Against")
+    shown.save_picture(tmp_path / "row.png", side=64)
+    picture = np.asarray(Image.open(tmp_path / "row.png")).astype(int)
+    film = image.shrunk(shown.film, 64)
+    height, width = film.pixels.shape
+    assert picture.shape[1] == 3 * width
+    np.testing.assert_array_equal(picture[:height, :width, 1], np.rint(255 * film.pixels))
+    i = shown.prediction.labels.index("Against")
+    for k, explanation in enumerate(map(report.displayed, shown.explanations), 1):
+        alone = report.picture(film, explanation, i, render.limit_of([explanation.values[i]]))
+        np.testing.assert_array_equal(picture[:height, k * width : (k + 1) * width], alone)
+    assert (picture[height:] < 128).any(), "legends"
 
 
 def test_maps_that_would_overwrite_each_other_are_not_saved(tmp_path):
