@@ -84,6 +84,7 @@ class Case:
             doubted=not look.passes,
             correction=look.correction,
             part=look.part.shares(film.pixels.shape) if look.part else None,
+            exclusive=model.network.exclusive,
         )
 
     def explain(self, method: Method, *, budget: Budget | None = None) -> Generator[Explanation, None, None]:

@@ -89,7 +89,9 @@ def _parser() -> argparse.ArgumentParser:
     explain.add_argument("--out", type=Path, required=True, metavar="DIR", help="where the folders go")
     explain.add_argument("--method", action="append", metavar="KEY", help="default: the first three of `methods`")
     explain.add_argument("--label", action="append", metavar="NAME", help="pictures of it; default: the top three")
-    explain.add_argument("--against", metavar="NAME", help="pictures of each finding rather than this one")
+    explain.add_argument(
+        "--against", metavar="NAME", help="pictures of each finding rather than this one, or `the others`"
+    )
     explain.add_argument(
         "--many", action="store_true", help="many films: maps in a few files with an index, no folder per film"
     )
@@ -427,13 +429,20 @@ def _pictured(
 ) -> tuple[list[str], str | None]:
     """The findings of the pictures and the finding that they are compared with, as the model writes them.
 
-    UnknownLabel for a finding that the model does not predict, BadSetting as in `_check_difference`.
+    UnknownLabel for a finding that the model does not predict, BadSetting as in `_check_difference`, and for OTHERS of
+    findings that do not exclude one another.
     """
     from cxr_demo.output import report
+    from cxr_demo.types import OTHERS
 
     wanted = [model.labels[report.index_of(model.labels, label)] for label in labels]
+    if against == OTHERS and not model.network.exclusive:
+        raise BadSetting(
+            f"{model.name} gives each finding a probability of its own, so that none stands for all others; give one "
+            "finding as --against."
+        )
     if against is not None:
-        against = model.labels[report.index_of(model.labels, against)]
+        against = OTHERS if against == OTHERS else model.labels[report.index_of(model.labels, against)]
         _check_difference(methods, wanted or [label for label in model.labels if label != against], against)
     return wanted, against
 

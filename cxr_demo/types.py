@@ -121,6 +121,10 @@ class ModelSpec:
     base_weights: str | None = None  # the initial weights of training; None if random
 
 
+#: In place of a second finding: all other classes of a softmax.
+OTHERS = "the others"
+
+
 @dataclass(frozen=True, eq=False)
 class Prediction:
     """A model's output for one film; every array has shape (L,) in the order of `labels`."""
@@ -135,6 +139,7 @@ class Prediction:
     correction: str | None = None  # the suggested correction, as `image.corrected` takes it
     # left, top, right and bottom of the part that it keeps of the picture, in shares of its sides; None for all of it
     part: tuple[float, float, float, float] | None = None
+    exclusive: bool = False  # the labels are classes of which each film has one: the probabilities come from a softmax
 
     def ranked(self) -> list[int]:
         """Indices of all findings, the most probable first."""
@@ -162,13 +167,29 @@ class Explanation:
     grain: float = 0.0  # share of the side by which displays blur the map, since smaller parts of it mean nothing
     stopped: str | None = None  # the reason for an early end; None for a full run
     complete: bool = False  # True for the last map of a run that was not stopped
-    against: str | None = None  # label whose maps are taken off, see `rather_than`
+    against: str | None = None  # label whose maps are taken off, see `rather_than`, or OTHERS
 
     def rather_than(self, i: int) -> Explanation:
         """Differences of the maps from those of finding `i`: evidence for each finding rather than that one.
 
         For a signed unit, whose maps are linear in the logits. They have no errors, and no signs that are unsure.
         """
-        values = self.values - self.values[i]
-        values.flags.writeable = False
-        return replace(self, values=values, fidelity=None, sure=None, error=None, missing=None, against=self.labels[i])
+        return self._less(self.values[i], self.labels[i])
+
+    def rather_than_others(self, logits: np.ndarray) -> Explanation:
+        """Evidence for each class of a softmax rather than all others: for log(p / (1 - p)), of the first order.
+
+        A class' map less those of the others, weighted by their probabilities without this class; `logits` is (L,). Of
+        maps as in `rather_than`.
+        """
+        import numpy as np
+
+        others = np.where(np.eye(len(logits), dtype=bool), -np.inf, np.asarray(logits, np.float64))
+        weights = np.exp(others - others.max(1, keepdims=True))
+        weights /= weights.sum(1, keepdims=True)
+        return self._less(np.einsum("ij,jhw->ihw", weights, self.values).astype(np.float32), OTHERS)
+
+    def _less(self, values: np.ndarray, against: str) -> Explanation:
+        less = self.values - values
+        less.flags.writeable = False
+        return replace(self, values=less, fidelity=None, sure=None, error=None, missing=None, against=against)

@@ -25,7 +25,8 @@ def save(folder: Path, result: Result, labels: Sequence[str], against: str | Non
 
     Writes `result.json` last and atomically, so that its presence marks a complete export. The pictures of a method
     share one colour scale; `pictures.full_colour` in result.json gives the value with full colour, by method. With
-    `against`, pictures show differences from the maps of this label (`Explanation.rather_than`), of signed methods.
+    `against`, pictures show differences from the maps of this label, or of OTHERS (`report.rather_than`), of signed
+    methods.
     UnknownLabel for a label that the model does not predict; OSError if writing fails.
     """
     film, prediction, explanations = result.film, result.prediction, result.explanations
@@ -34,9 +35,8 @@ def save(folder: Path, result: Result, labels: Sequence[str], against: str | Non
     (folder / "result.json").unlink(missing_ok=True)
     report.write_maps(folder / "maps.npz", explanations)
     full_colour = {}
-    other = None if against is None else report.index_of(prediction.labels, against)
     for whole in explanations:
-        explanation = report.displayed(whole if other is None else whole.rather_than(other))
+        explanation = report.displayed(report.rather_than(whole, prediction, against))
         limit = full_colour[explanation.method] = render.limit_of(explanation.values[indices])
         for i in indices:
             name = re.sub(r"[^\w.-]", "_", f"{explanation.method}-{report.slug_of(explanation, i)}")

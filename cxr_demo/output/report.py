@@ -17,7 +17,7 @@ from cxr_demo.errors import UnknownLabel
 from cxr_demo.films import image
 from cxr_demo.messages import message, message_or
 from cxr_demo.output import render
-from cxr_demo.types import REFERENCE_AREA
+from cxr_demo.types import OTHERS, REFERENCE_AREA
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -196,12 +196,26 @@ def picture(film: Radiograph, explanation: Explanation, i: int, limit: float) ->
 def legend(film: Radiograph, prediction: Prediction, explanation: Explanation, i: int, limit: float) -> render.Legend:
     """The legend of the picture of finding `i`, which makes the picture understandable without its folder."""
     finding = _finding(prediction, i)
-    if explanation.against:
+    if explanation.against == OTHERS:
+        finding += f" · rather than {OTHERS}"
+    elif explanation.against:
         j = index_of(prediction.labels, explanation.against)
         other = f"{_short(readable(explanation.against))} · {percent(float(prediction.probabilities[j]))}"
         finding += f" · rather than {other}"
     notes = (*_of_map(explanation, i), *_of_film(film, prediction))
     return render.Legend(f"{title_of(explanation)} · {finding}", explanation.unit, limit, notes)
+
+
+def rather_than(explanation: Explanation, prediction: Prediction, against: str | None) -> Explanation:
+    """Differences from the maps of a finding or of OTHERS, see Explanation; the same maps if `against` is None.
+
+    UnknownLabel for a finding that the model does not predict.
+    """
+    if against is None:
+        return explanation
+    if against == OTHERS:
+        return explanation.rather_than_others(prediction.logits)
+    return explanation.rather_than(index_of(prediction.labels, against))
 
 
 def side_by_side(film: Radiograph, prediction: Prediction, explanations: Sequence[Explanation], i: int) -> np.ndarray:
@@ -264,7 +278,7 @@ def picture_fields(
 
 def slug_of(explanation: Explanation, i: int) -> str:
     """The part of a picture's file name that says which finding's map it shows, and rather than which."""
-    than = f"-rather-than-{explanation.against}" if explanation.against else ""
+    than = f"-rather-than-{explanation.against}".replace(" ", "-") if explanation.against else ""
     return f"{explanation.labels[i]}{than}"
 
 

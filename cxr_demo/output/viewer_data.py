@@ -218,6 +218,7 @@ def case_fields(film: Radiograph, prediction: Prediction, film_side: int = FILM_
         "ranked": prediction.ranked(),
         "warnings": [record(warning) for warning in prediction.warnings],
         "doubted": prediction.doubted,
+        **({"exclusive": True} if prediction.exclusive else {}),
         "correction": correction and _offer(correction, prediction.part),
         "film": film_fields(film, film_side),
     }

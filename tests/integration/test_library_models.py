@@ -14,7 +14,7 @@ from PIL import Image
 from pytorch_grad_cam import GradCAM as Packaged
 from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 
-from cxr_demo import methods
+from cxr_demo import cli, methods
 from cxr_demo.case import Case
 from cxr_demo.errors import BadModel, BadSetting, ModelUnavailable, UnknownModel
 from cxr_demo.evaluation.randomisation import DEPTHS, permuted
@@ -22,6 +22,7 @@ from cxr_demo.films import image
 from cxr_demo.inference import engine, openvino
 from cxr_demo.models import registry
 from cxr_demo.models.foreign import usual_name
+from cxr_demo.output import viewer_data
 from cxr_demo.single_flight import SingleFlight
 from cxr_demo.types import REFERENCE_AREA
 from tests.support import hub_server
@@ -422,3 +423,20 @@ def test_a_missing_folder_is_named():
 def test_a_folder_without_the_library_in_its_name_gets_the_advice(saved, kind, prefix):
     with pytest.raises(BadModel, match=f"put {prefix} before its name"):
         registry.load(str(saved(kind)))
+
+
+def test_a_softmax_is_explained_against_all_its_other_classes(tmp_path):
+    save("transformers:ResNet", tmp_path / "model", problem="single_label_classification")
+    name = f"transformers:{tmp_path / 'model'}"
+    film_file, _ = film_of(registry.load(name), tmp_path)
+    words = ["--model", name, "--method", "gradcam", "--label", "Square", "--against", "the others"]
+    assert cli.main(["explain", str(film_file), "--out", str(tmp_path / "out"), *words]) == 0
+    folder = tmp_path / "out" / film_file.stem
+    assert [path.name for path in folder.glob("*.png")] == ["gradcam-Square-rather-than-the-others.png"]
+    told, maps = json.loads((folder / "result.json").read_text()), np.load(folder / "maps.npz")["gradcam"]
+    p = np.array(told["probabilities"], np.float64)
+    assert p.sum() == pytest.approx(1, abs=1e-5)
+    wanted = maps[2] - (p[0] * maps[0] + p[1] * maps[1]) / (p[0] + p[1])
+    assert told["pictures"]["full_colour"]["gradcam"] == pytest.approx(np.abs(wanted).max(), rel=1e-4)
+    case = Case(registry.load(name), image.read(film_file))
+    assert viewer_data.case_fields(case.film, case.predict())["exclusive"]

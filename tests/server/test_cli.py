@@ -196,6 +196,7 @@ def test_pictures_of_one_finding_rather_than_another(film, model, tmp_path, caps
         (["--label", "Mass", "--against", "mass"], "Mass has no difference from itself"),
         (["--against", "Mass", "--method", "layercam"], "no difference by LayerCAM"),
         (["--against", "Cold"], "Cold"),
+        (["--against", "the others"], "none stands for all others"),
     ],
 )
 def test_a_difference_that_does_not_exist_is_refused(film, model, tmp_path, capsys, words, named):

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import {deflateSync} from 'node:zlib';
 import {coloured, cover, ramp, shade} from '../../cxr_demo/web/viewer/colours.js';
-import {difference} from '../../cxr_demo/web/viewer/difference.js';
+import {difference, weightsOf} from '../../cxr_demo/web/viewer/difference.js';
 import {asSent, areaOf, cellsOf, clamp, corrected, edgesOf, frame, overlapOf, placeIn, turned, within} from '../../cxr_demo/web/viewer/geometry.js';
 import {greys, halves, hundredths, undone} from '../../cxr_demo/web/viewer/greylevels.js';
 import {anyUnsure, blurred, evidenceIn, extremes, isoline, lessOf, plane, smoothed, unpacked, valueIn} from '../../cxr_demo/web/viewer/maps.js';
@@ -92,11 +92,24 @@ test('a difference of maps of two sizes', () => {
 
 test('of a difference only the map of the first finding changes, and it has no dots', () => {
   const both = maps(1, [10, -20, 4], {labels: ['a', 'b', 'c'], scale: [0.1, 0.2, 1], limit: [1, 4, 4], unsure: Uint8Array.of(255)});
-  const found = difference(both, 0, 1);
+  const found = difference(both, 0, [0, 1, 0]);
   close([valueIn(found, 0, {x: 0, y: 0}), found.limit[0]], [5, 5], 1e-6);
   assert.deepEqual([...found.planes].slice(1), [-20, 4]);
   assert.deepEqual([found.scale.slice(1), found.limit.slice(1), found.unsure], [[0.2, 1], [4, 4], null]);
   assert.equal(both.planes[0], 10);
+});
+
+test('rather than all others of a softmax: they weigh by their probabilities without the finding', () => {
+  const [labels, p] = [['a', 'b', 'c'], [0.6, 0.3, 0.1]];
+  assert.deepEqual(weightsOf(labels, p, 0, 'c'), [0, 0, 1]);
+  const weights = weightsOf(labels, p, 0, '*');
+  close(weights, [0, 0.75, 0.25]);
+  // the slope of log(p / (1 - p)) by finite differences of the logits
+  const odds = logits => { const e = logits.map(Math.exp); return Math.log(e[0] / (e[1] + e[2])); };
+  const at = p.map(Math.log);
+  close([1, 2].map(j => -(odds(at.map((z, k) => z + (k === j) * 1e-6)) - odds(at)) / 1e-6), weights.slice(1), 1e-5);
+  const three = maps(1, [10, -20, 4], {labels, scale: [0.1, 0.2, 1], limit: [1, 4, 4]});
+  close([valueIn(difference(three, 0, weights), 0, {x: 0, y: 0})], [1 + 3 - 1], 0.02);
 });
 
 test('evidence in a box is a share of what speaks for', () => {

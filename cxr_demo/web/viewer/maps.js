@@ -59,9 +59,24 @@ export function lessOf(a, i, b, j) {
     const [x, y] = [k % a.side, Math.floor(k / a.side)].map(at => Math.floor((at + 0.5) / a.side * b.side));
     return q * a.scale[i] - valueAt(b, j, x, y);
   });
+  return quantised(a, i, values, a.side);
+}
+
+/**
+ * The map of finding i less the weighted sum of all.
+ * @param {Maps} maps @param {number} i @param {readonly number[]} weights by finding @returns {Maps} of one finding
+ */
+export function lessWeighted(maps, i, weights) {
+  const values = Float32Array.from(plane(maps, i), q => q * maps.scale[i]);
+  weights.forEach((weight, j) => { if (weight) plane(maps, j).forEach((q, k) => { values[k] -= weight * q * maps.scale[j]; }); });
+  return quantised(maps, i, values, maps.side);
+}
+
+/** @param {Maps} like @param {number} i @param {Float32Array} values @param {number} side @returns {Maps} of one finding */
+function quantised(like, i, values, side) {
   const limit = values.reduce((most, value) => Math.max(most, Math.abs(value)), 1e-9);
   const planes = Int8Array.from(values, value => Math.round(value / limit * 127));
-  return {labels: [a.labels[i]], side: a.side, scale: [limit / 127], limit: [limit], planes, unsure: null, blurred: a.blurred};
+  return {labels: [like.labels[i]], side, scale: [limit / 127], limit: [limit], planes, unsure: null, blurred: like.blurred};
 }
 
 /**

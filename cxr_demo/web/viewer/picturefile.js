@@ -4,7 +4,7 @@
 import {stem} from './boxtables.js';
 import {WHOLE, forgetPictures, picture, stopsOf} from './canvas.js';
 import {cover, shade} from './colours.js';
-import {isDifference} from './difference.js';
+import {nameOf, otherShown, slugOf} from './difference.js';
 import {download, make, penOf} from './dom.js';
 import {readable, say, tr} from './i18n.js';
 import {anyUnsure} from './maps.js';
@@ -23,7 +23,7 @@ import {wrapped} from './wrapping.js';
 export async function savePicture(method, maps, limit) {
   const result = current();
   const {label, chosen: i} = state;
-  const other = isDifference() ? state.other : null;
+  const other = otherShown();
   const stops = stopsOf(method);
   await wholeFilm();
   if (!result || result !== current()) return;  // another film was opened meanwhile
@@ -32,7 +32,7 @@ export async function savePicture(method, maps, limit) {
   picture(drawn, result, {maps, limit, stops}, {view: WHOLE, i});
   forgetPictures(result.film);
   const whole = captioned(drawn, stops, captionOf(method, result, maps, {i, label, other}, limit, stops));
-  const name = `${stem(result.seen.film.name)}-${method.key}-${other === null ? label : `${label}-rather-than-${other}`}.png`;
+  const name = `${stem(result.seen.film.name)}-${method.key}-${other === null ? label : `${label}-rather-than-${slugOf(other)}`}.png`;
   whole.toBlob(blob => { if (blob) download(blob, name); });
 }
 
@@ -49,7 +49,8 @@ function captionOf(method, result, maps, {i, label, other}, limit, stops) {
   const percents = levels.map(share => Math.round(100 * share)).join(', ');
   return {
     title: other === null ? tr('ui.picture.title', about)
-      : tr('ui.picture.title_of_difference', {...about, other: readable(other), q: percent(seen.probabilities[seen.labels.indexOf(other)])}),
+      : seen.labels.includes(other) ? tr('ui.picture.title_of_difference', {...about, other: nameOf(other), q: percent(seen.probabilities[seen.labels.indexOf(other)])})
+        : tr('ui.picture.title_of_odds', {...about, other: nameOf(other)}),
     ticks: stops[0][0] < 0 ? [tr('ui.picture.against', {value: signed(-limit)}), '0', tr('ui.picture.for', {value: signed(limit)})]
       : ['0', signed(limit / 2, limit), signed(limit)],
     notes: [tr('ui.picture.colours', {unit: method.unit.title}), anyUnsure(maps, i) ? tr('ui.picture.unsure') : '',

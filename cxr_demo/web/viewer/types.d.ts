@@ -73,7 +73,7 @@ export interface SeenFilm extends Size {
   readonly name: string; readonly deeper: boolean; readonly png: string; readonly crop: Frame;
 }
 export interface Prediction {
-  readonly labels: readonly string[]; readonly probabilities: readonly number[];
+  readonly labels: readonly string[]; readonly probabilities: readonly number[]; readonly exclusive?: boolean;
   readonly thresholds: readonly (number | null)[]; readonly ranked: readonly number[];
   readonly warnings: readonly Sentence[]; readonly doubted: boolean;
   readonly correction: { readonly key: string; readonly title: Sentence; readonly part: Edges | null } | null;

@@ -1,4 +1,4 @@
-// Made by `make viewer`; sources sha256:0a981afe58371cd312d9f4510fd6d97acda36ac453f3c87792a49f9f5156654e
+// Made by `make viewer`; sources sha256:4bf24d9d708030f2ccceab98049000892240ba8fc05485ad995274b84edee0ed
 "use strict";
 var viewer = (() => {
   var __defProp = Object.defineProperty;
@@ -389,9 +389,21 @@ var viewer = (() => {
       const [x, y] = [k % a.side, Math.floor(k / a.side)].map((at) => Math.floor((at + 0.5) / a.side * b.side));
       return q * a.scale[i] - valueAt(b, j, x, y);
     });
+    return quantised(a, i, values, a.side);
+  }
+  function lessWeighted(maps, i, weights) {
+    const values = Float32Array.from(plane(maps, i), (q) => q * maps.scale[i]);
+    weights.forEach((weight, j) => {
+      if (weight) plane(maps, j).forEach((q, k) => {
+        values[k] -= weight * q * maps.scale[j];
+      });
+    });
+    return quantised(maps, i, values, maps.side);
+  }
+  function quantised(like, i, values, side) {
     const limit = values.reduce((most, value) => Math.max(most, Math.abs(value)), 1e-9);
     const planes = Int8Array.from(values, (value) => Math.round(value / limit * 127));
-    return { labels: [a.labels[i]], side: a.side, scale: [limit / 127], limit: [limit], planes, unsure: null, blurred: a.blurred };
+    return { labels: [like.labels[i]], side, scale: [limit / 127], limit: [limit], planes, unsure: null, blurred: like.blurred };
   }
   function evidenceIn(maps, i, edges, crop) {
     const { side } = maps;
@@ -2860,6 +2872,7 @@ var viewer = (() => {
   }
 
   // cxr_demo/web/viewer/difference.js
+  var OTHERS = "*";
   function createOther() {
     const list = make("select", { id: "cxr-other", "aria-label": tr("ui.difference.title"), onchange: () => {
       setOther(list.value || null);
@@ -2879,9 +2892,10 @@ var viewer = (() => {
       const others = labels.filter((label) => label !== state.label);
       list.replaceChildren(
         make("option", { value: "" }, tr("ui.difference.opener")),
+        ...hasOthers() ? [make("option", { value: OTHERS }, tr("ui.difference.than", { other: nameOf3(OTHERS) }))] : [],
         ...others.map((label) => make("option", { value: label }, tr("ui.difference.than", { other: readable(label) })))
       );
-      list.value = otherIndex() === NONE ? "" : state.other ?? "";
+      list.value = isDifference() ? state.other ?? "" : "";
       name();
       list.disabled = state.chosen === NONE || !others.length;
     };
@@ -2893,31 +2907,41 @@ var viewer = (() => {
     offer2();
     return list;
   }
-  function otherIndex() {
-    if (state.other === null || state.chosen === NONE || state.other === state.label) return NONE;
-    return (current()?.seen ?? state.spec).labels.indexOf(state.other);
+  var hasOthers = () => Boolean(current()?.seen.exclusive) && (current()?.seen.labels.length ?? 0) > 2;
+  function otherShown() {
+    const { chosen, label, other } = state;
+    if (other === null || chosen === NONE || other === label) return null;
+    return (other === OTHERS ? hasOthers() : (current()?.seen ?? state.spec).labels.includes(other)) ? other : null;
   }
-  var isDifference = () => otherIndex() !== NONE;
-  var findingShown = () => isDifference() ? tr("ui.difference.pair", { finding: readable(state.label), other: readable(state.other ?? "") }) : readable(state.label);
+  var isDifference = () => otherShown() !== null;
+  var nameOf3 = (other) => other === OTHERS ? tr("ui.difference.others") : readable(other);
+  var slugOf = (other) => other === OTHERS ? "the-others" : other;
+  function weightsOf(labels, probabilities, i, other) {
+    if (other !== OTHERS) return labels.map((label) => Number(label === other));
+    const theirs = probabilities.map((p, j) => j === i ? 0 : p);
+    const sum = theirs.reduce((a, b) => a + b);
+    return theirs.map((p) => sum ? p / sum : 0);
+  }
+  var findingShown = () => isDifference() ? tr("ui.difference.pair", { finding: readable(state.label), other: nameOf3(state.other ?? "") }) : readable(state.label);
   function mapsOf(method) {
     const maps = entryOf2(method)?.maps ?? null;
-    const j = otherIndex();
-    if (!maps || j === NONE) return maps;
-    return method.comparable ? lessOther(maps, state.chosen, j) : null;
+    const [result, other] = [current(), otherShown()];
+    if (!maps || other === null || !result) return maps;
+    return method.comparable ? lessOther(maps, state.chosen, weightsOf(maps.labels, result.seen.probabilities, state.chosen, other)) : null;
   }
   var kept3 = /* @__PURE__ */ new WeakMap();
-  function lessOther(maps, i, j) {
+  function lessOther(maps, i, weights) {
     const known = kept3.get(maps) ?? /* @__PURE__ */ new Map();
     kept3.set(maps, known);
-    const key = `${i} ${j}`;
-    if (!known.has(key)) known.set(key, difference(maps, i, j));
+    const key = `${i} ${weights}`;
+    if (!known.has(key)) known.set(key, difference(maps, i, weights));
     return (
       /** @type {Maps} */
       known.get(key)
     );
   }
-  function difference(maps, i, j) {
-    const less = lessOf(maps, i, maps, j);
+  function difference(maps, i, weights) {
+    const less = lessWeighted(maps, i, weights);
     const planes = maps.planes.slice();
     planes.set(less.planes, i * maps.side ** 2);
     return { ...maps, planes, scale: maps.scale.with(i, less.scale[0]), limit: maps.limit.with(i, less.limit[0]), unsure: null };
@@ -2961,7 +2985,7 @@ var viewer = (() => {
   async function savePicture(method, maps, limit) {
     const result = current();
     const { label, chosen: i } = state;
-    const other = isDifference() ? state.other : null;
+    const other = otherShown();
     const stops2 = stopsOf(method);
     await wholeFilm();
     if (!result || result !== current()) return;
@@ -2970,7 +2994,7 @@ var viewer = (() => {
     picture(drawn2, result, { maps, limit, stops: stops2 }, { view: WHOLE, i });
     forgetPictures(result.film);
     const whole = captioned(drawn2, stops2, captionOf(method, result, maps, { i, label, other }, limit, stops2));
-    const name = `${stem(result.seen.film.name)}-${method.key}-${other === null ? label : `${label}-rather-than-${other}`}.png`;
+    const name = `${stem(result.seen.film.name)}-${method.key}-${other === null ? label : `${label}-rather-than-${slugOf(other)}`}.png`;
     whole.toBlob((blob) => {
       if (blob) download(blob, name);
     });
@@ -2982,7 +3006,7 @@ var viewer = (() => {
     const about2 = { method: method.title, finding: readable(label), p: percent(seen.probabilities[i]) };
     const percents = levels2.map((share2) => Math.round(100 * share2)).join(", ");
     return {
-      title: other === null ? tr("ui.picture.title", about2) : tr("ui.picture.title_of_difference", { ...about2, other: readable(other), q: percent(seen.probabilities[seen.labels.indexOf(other)]) }),
+      title: other === null ? tr("ui.picture.title", about2) : seen.labels.includes(other) ? tr("ui.picture.title_of_difference", { ...about2, other: nameOf3(other), q: percent(seen.probabilities[seen.labels.indexOf(other)]) }) : tr("ui.picture.title_of_odds", { ...about2, other: nameOf3(other) }),
       ticks: stops2[0][0] < 0 ? [tr("ui.picture.against", { value: signed(-limit) }), "0", tr("ui.picture.for", { value: signed(limit) })] : ["0", signed(limit / 2, limit), signed(limit)],
       notes: [
         tr("ui.picture.colours", { unit: method.unit.title }),
@@ -4784,7 +4808,7 @@ var viewer = (() => {
     const parts = { card, canvas, stage: node, a, b };
     return parts;
   }
-  var nameOf3 = (key) => methodOf(key ?? "")?.title ?? tr("ui.wipe.film_alone");
+  var nameOf4 = (key) => methodOf(key ?? "")?.title ?? tr("ui.wipe.film_alone");
   function drawWipe({ canvas, stage, a, b }) {
     const result = current();
     stage.classList.toggle("blank", !result);
@@ -4819,7 +4843,7 @@ var viewer = (() => {
     }
     canvas.setAttribute("aria-label", tr(
       "ui.wipe.caption",
-      { left: nameOf3(state.wipe.a), right: nameOf3(state.wipe.b), finding: findingShown() }
+      { left: nameOf4(state.wipe.a), right: nameOf4(state.wipe.b), finding: findingShown() }
     ));
   }
   function offer(keys, a, b) {
@@ -4831,7 +4855,7 @@ var viewer = (() => {
       [[a, state.wipe.a], [b, state.wipe.b]]
     ) {
       if ([...list.options].map((option) => option.value).join() !== keys.join()) {
-        list.replaceChildren(...keys.map((one) => make("option", { value: one }, nameOf3(one))));
+        list.replaceChildren(...keys.map((one) => make("option", { value: one }, nameOf4(one))));
       }
       list.value = key ?? "";
     }
