@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cxr_demo import processes
 from cxr_demo.errors import BadSetting, CxrError, DataError, ModelError, UnknownLabel, UnreadableImage, remedy
 from cxr_demo.films import table_columns
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from cxr_demo.batch.films import Done
     from cxr_demo.case import Case
     from cxr_demo.films.archives import FilmFile, Found
-    from cxr_demo.films.label_tables import Box
+    from cxr_demo.films.label_tables import Box, Films
     from cxr_demo.methods.base import Method
     from cxr_demo.models.classifier import Classifier
     from cxr_demo.types import Explanation, Prediction, Radiograph
@@ -50,6 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if arguments.command in WITH_SETTINGS:
             arguments.settings = _settings(rest)
         status: int = arguments.run(arguments)
+        processes.end_together()
     except CANNOT_START as error:
         _complain(error)
         return 2
@@ -129,6 +131,12 @@ def _parser() -> argparse.ArgumentParser:
     bench.add_argument(
         "--permuted", type=int, default=50, metavar="N", help="films explained with permuted weights too"
     )
+    bench.add_argument(
+        "--publish", metavar="OWNER/NAME", help="then show the figures as a data set of the Hub would have them"
+    )
+    bench.add_argument("--send", action="store_true", help="with --publish: send them, too")
+    bench.add_argument("--public", action="store_true", help="with --send: for everybody to see; default: private")
+    bench.add_argument("--licence", default="", metavar="ID", help="with --publish: of the figures, such as cc-by-4.0")
     atlas = command(
         "atlas", _atlas, "Summarise many films' maps on a page: means, places of the evidence, possible shortcuts."
     )
@@ -210,11 +218,6 @@ def _listed(arguments: argparse.Namespace) -> list[FilmFile]:
     return films
 
 
-def _processes() -> tuple[int, int]:
-    """The number of this process among those that torchrun started together, from 0, and their count."""
-    return int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
-
-
 def _each(
     arguments: argparse.Namespace,
     work: Callable[[Path, Radiograph, str], None],
@@ -230,9 +233,9 @@ def _each(
     if not films:
         return 2
     failed = 0
-    rank, processes = _processes()
+    rank, count = processes.place()
     named = list(zip(films, _names([file.shown for file in films]), strict=True))
-    for file, name in named[rank::processes]:
+    for file, name in named[rank::count]:
         path = file.shown
         try:
             work(path, put_right(image.read(file.path, file.member)), name)
@@ -358,8 +361,8 @@ def _part(arguments: argparse.Namespace) -> tuple[int, int]:
     if arguments.limit is not None and arguments.limit < 1:
         raise BadSetting("--limit must be at least 1.")
     shard, shards = _shard(arguments.shard)
-    rank, processes = _processes()
-    return shard * processes + rank, shards * processes
+    rank, count = processes.place()
+    return shard * count + rank, shards * count
 
 
 def _shard(text: str | None) -> tuple[int, int]:
@@ -555,9 +558,14 @@ def _names(paths: Sequence[Path]) -> list[str]:
 def _benchmark(arguments: argparse.Namespace) -> int:
     """Measure all methods on the films of a label table; prints the path of `table.md`."""
     from cxr_demo import methods
+    from cxr_demo.tables import pyarrow
 
     if (arguments.limit is not None and arguments.limit < 1) or arguments.permuted < 0:
         raise BadSetting("--limit must be at least 1 and --permuted at least 0.")
+    if arguments.publish and (arguments.publish.count("/") != 1 or not all(arguments.publish.split("/"))):
+        raise BadSetting(f"{arguments.publish!r} is no name of a data set; give OWNER/NAME.")
+    if arguments.publish:
+        pyarrow()  # else its absence would be noticed after hours
     kinds = [methods.method(key, {}) for key in arguments.method or ()] or [kind() for kind in methods.METHODS]
     chosen = methods.choose([kind.key for kind in kinds], arguments.settings)
 
@@ -578,7 +586,33 @@ def _benchmark(arguments: argparse.Namespace) -> int:
         model, films, chosen, arguments.out, limit=arguments.limit, permuted=arguments.permuted, say=_complain
     )
     print(arguments.out / "table.md", flush=True)
+    if processes.place()[0] > 0:
+        return 1 if failed else 0
+    if arguments.publish and failed:
+        _complain(f"{len(failed)} films failed, so {arguments.publish} is not made.")
+    elif arguments.publish:
+        _share(arguments, films)
     return 1 if failed else 0
+
+
+def _share(arguments: argparse.Namespace, films: Films) -> None:
+    """List the data set of a benchmark's figures and its card, and send it with --send."""
+    import tempfile
+
+    from cxr_demo.evaluation.benchmark import share
+    from cxr_demo.models import hub
+
+    with tempfile.TemporaryDirectory() as folder:
+        share.stage(arguments.out, films, Path(folder), arguments.publish, arguments.licence)
+        for path in sorted(Path(folder).iterdir()):
+            print(f"{path.stat().st_size:>12,}  {path.name}")
+        if not arguments.send:
+            print((Path(folder) / share.README).read_text(encoding="utf-8"))
+            print(f"Nothing was sent; with --send this becomes {hub.endpoint()}/datasets/{arguments.publish}")
+            return
+        commit = hub.send_data(Path(folder), arguments.publish, public=arguments.public)
+        seen = "for everybody to see" if hub.is_open(arguments.publish, "dataset") else "private"
+        print(f"{hub.endpoint()}/datasets/{arguments.publish} is at {commit}, {seen}.")
 
 
 def _atlas(arguments: argparse.Namespace) -> int:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, TypeVar
 
+from cxr_demo import processes
 from cxr_demo.errors import CxrError
 from cxr_demo.films import image
 
@@ -55,7 +56,7 @@ class Done:
 def threads() -> int:
     """The number of threads that fill this process' share of the cores, beside others that torchrun started here."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, cores // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
+    return max(1, cores // processes.on_this_machine())
 
 
 @contextmanager

@@ -311,6 +311,23 @@ def push(
     return commit
 
 
+def send_data(folder: Path, repo: str, *, public: bool) -> str:
+    """Upload a folder as one commit of a data set, created if missing, private unless `public`; return the commit.
+
+    A data set that exists stays public or private as it is. Raises ModelUnavailable if the Hub refuses or is
+    unreachable.
+    """
+    from huggingface_hub import HfApi
+
+    api = HfApi(endpoint=endpoint())
+    with _sentences(repo, "main"):
+        api.create_repo(repo, repo_type="dataset", private=not public, exist_ok=True)
+        commit: str = api.upload_folder(
+            repo_id=repo, repo_type="dataset", folder_path=folder, commit_message="Publish figures"
+        ).oid
+    return commit
+
+
 def send_space(folder: Path, repo: str, variables: Mapping[str, str], *, replaced: str, public: bool) -> str:
     """Upload a folder to a Space as one commit and set the Space's variables; return the commit.
 

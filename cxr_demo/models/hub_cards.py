@@ -107,7 +107,7 @@ def of_data(title: str, licence: str, files: Mapping[str, str]) -> dict[str, Any
     return _front(
         DatasetCardData(
             language=LANGUAGE,
-            license=licence,
+            license=licence.lower() or None,
             pretty_name=title,
             task_categories=[TASK],
             tags=[*TAGS, "benchmark"],

@@ -2,6 +2,8 @@
 
 import csv
 import dataclasses
+import hashlib
+import io
 import json
 import os
 import signal
@@ -12,15 +14,21 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import torch
+from huggingface_hub import DatasetCard
 
 from cxr_demo import cli
 from cxr_demo.errors import DataError
 from cxr_demo.evaluation.benchmark import run
 from cxr_demo.films import label_tables, phantom
 from cxr_demo.models import model_folder
+from tests.support import hub_server
 from tests.support.serving import save_model
+
+pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
+hub = hub_server.hub
 
 ROOT = Path(__file__).parents[2]
 LABELS = ("Effusion", "Nodule", "Cardiomegaly")
@@ -211,3 +219,45 @@ def test_films_of_one_name_are_measured_one_by_one_however_many_are_asked_for(da
     lines = rows_of(tmp_path / "out" / "films.csv")
     assert {line["file"] for line in lines} == {row["file"] for row in rows}
     assert json.loads((tmp_path / "out" / "table.json").read_text())["films"] == 3
+
+
+class TestPublishing:
+    NAME = "someone/figures"
+
+    def test_what_would_be_sent_is_shown_and_nothing_is_sent(self, data, done, hub, capsys):
+        assert cli.main(command(data, done, "--publish", self.NAME)) == 0
+        said = capsys.readouterr().out
+        assert "films.parquet" in said
+        assert "Nothing was sent" in said
+        assert ("datasets", self.NAME) not in hub.repos
+
+    def test_the_figures_come_back_without_the_names_of_films_and_patients(self, data, done, hub, tmp_path):
+        words = ["--publish", self.NAME, "--send", "--licence", "cc-by-4.0"]
+        assert cli.main(command(data, done, *words)) == 0
+        repo = hub.repos["datasets", self.NAME]
+        assert repo.private
+        files = repo.commits[repo.refs["main"]]
+        assert {"README.md", "films.parquet", "table.parquet"} <= set(files)
+        films, figures = (
+            pq.read_table(io.BytesIO(files[f"{name}.parquet"])).to_pylist() for name in ("films", "table")
+        )
+        lines = rows_of(done / "films.csv")
+        assert [(row["finding"], row["method"]) for row in films] == [(row["finding"], row["method"]) for row in lines]
+        for row, line in zip(films, lines, strict=True):
+            path = data / "images" / line["file"]
+            assert row["film"] == hashlib.sha256(path.read_bytes()).hexdigest()
+            assert row["pointing"] == (float(line["pointing"]) if line["pointing"] else None)
+        assert len({(row["patient"], line["patient"]) for row, line in zip(films, lines, strict=True)}) == 4
+        assert figures == json.loads((done / "table.json").read_text())["figures"]
+        card = DatasetCard(files["README.md"].decode())
+        assert [one["config_name"] for one in card.data.configs] == ["table", "films"]
+        assert card.data.license == "cc-by-4.0"
+        assert "6 films of 4 patients" in card.text
+        for content in files.values():
+            assert b".png" not in content
+            assert str(data).encode() not in content
+
+    def test_a_name_that_is_none_is_refused_before_hours_of_work(self, data, tmp_path, capsys):
+        assert cli.main(command(data, tmp_path / "new", "--publish", "figures")) == 2
+        assert "is no name of a data set" in capsys.readouterr().err
+        assert not (tmp_path / "new").exists()

@@ -18,6 +18,7 @@ ROOMS: dict[str, list[str]] = {
     "imports": [],
     "tables": [],
     "single_flight": [],
+    "processes": [],
     "films/dicom": ["tags", "frames", "colour", "display"],
     "films": [
         "formats",
@@ -43,7 +44,7 @@ ROOMS: dict[str, list[str]] = {
     "methods": [],
     "case": [],
     "evaluation": ["metrics", "randomisation", "covering", "origin", "regions", "clusters", "trust"],
-    "evaluation/benchmark": ["statistics", "plots", "plan", "tables", "film", "run"],
+    "evaluation/benchmark": ["statistics", "plots", "plan", "tables", "film", "run", "share"],
     "output": ["render", "report", "viewer_data", "trust_data", "result", "html_report", "export", "notebook"],
     "batch": ["films", "journal", "tables", "predict", "explain", "atlas", "atlas_page"],
     "web": [],

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cxr_demo import processes
 from cxr_demo.errors import CxrError, DataError
 from cxr_demo.evaluation.benchmark.film import measure_film
 from cxr_demo.evaluation.benchmark.plan import Plan
@@ -53,8 +53,8 @@ def measure_films(
     if limit and limit < len(rows):
         rows = [rows[k * len(rows) // limit] for k in range(limit)]
     with_permuted = set(rows[:: max(1, len(rows) // permuted)][:permuted]) if permuted else set()
-    rank, processes, wait = _processes()
-    failed, mine = [], rows[rank::processes]
+    rank, count = processes.place()
+    failed, mine = [], rows[rank::count]
     started, done = time.monotonic(), 0
     for at, row in enumerate(mine):
         name = films.names[row]
@@ -76,7 +76,7 @@ def measure_films(
         done += 1
         left = (time.monotonic() - started) / done * (len(mine) - at - 1)
         say(f"{at + 1} of {len(mine)}: {name}, {timedelta(seconds=round(left))} left")
-    wait()
+    processes.wait()
     if rank == 0:
         write_tables(out, plan, set(films.names.tolist()))
     return failed
@@ -100,14 +100,3 @@ def _known(path: Path, plan: Plan, permuted: bool) -> bool:
         return bool(record["plan"] == plan.digest and record["permuted"] >= permuted)
     except (OSError, ValueError, KeyError, TypeError):
         return False
-
-
-def _processes() -> tuple[int, int, Callable[[], None]]:
-    """The rank of this process, the number of processes, and a function that waits for all of them."""
-    if int(os.environ.get("WORLD_SIZE", "1")) < 2:
-        return 0, 1, lambda: None
-    from accelerate import PartialState
-
-    # the slowest process may be hours behind
-    state = PartialState(cpu=True, timeout=timedelta(days=7))
-    return state.process_index, state.num_processes, state.wait_for_everyone
