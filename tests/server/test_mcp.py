@@ -56,6 +56,11 @@ def sent(address):
     return answer.json()[0]
 
 
+def test_the_page_says_that_it_serves_tools(address):
+    """By this the Hub gives a Space its badge."""
+    assert patient.get(f"{address}config").json()["mcp_server"] is True
+
+
 def cached(folder):
     return {path for path in (folder / "cache").rglob("*") if path.is_file()}
 
