@@ -139,6 +139,7 @@ LAYERS = {
     "transformers:ConvNext": ("convnext.encoder.stages.3", None),
     "transformers:ViT": ("vit.layers.1", 1),
     "transformers:DeiT": ("deit.layers.1", 2),
+    "transformers:Dinov2": ("dinov2.layernorm", 1),
     "transformers:Swin": ("swin.layernorm", 0),
 }
 

@@ -45,6 +45,7 @@ TRANSFORMERS: dict[str, tuple[str, dict[str, Any]]] = {
     "ConvNext": ("ConvNextImageProcessor", {"depths": [1, 1, 1, 1], "hidden_sizes": [8, 16, 32, 64]}),
     "ViT": ("ViTImageProcessor", TINY | {"image_size": SIDE}),
     "DeiT": ("DeiTImageProcessor", TINY | {"image_size": SIDE}),
+    "Dinov2": ("BitImageProcessor", TINY | {"image_size": SIDE}),
     "Swin": (
         "ViTImageProcessor",
         {
@@ -75,9 +76,10 @@ def save(kind: str, folder: Path, *, problem: str | None = "multi_label_classifi
     named = {"num_labels": len(LABELS), "id2label": dict(enumerate(LABELS)), "problem_type": problem}
     config = getattr(transformers, f"{name}Config")(**arguments, **named)
     model = getattr(transformers, f"{name}ForImageClassification")(config).eval()
-    # as large processors do, DeiT's cuts the middle out of a larger picture
-    size = {"ConvNext": {"shortest_edge": SIDE}, "DeiT": {"height": SIDE + 9, "width": SIDE + 9}}
-    cut = {"crop_size": {"height": SIDE, "width": SIDE}} if name == "DeiT" else {}
+    # as those of large models do, DeiT's and DINOv2's processors cut the middle out of a larger picture
+    square = {"height": SIDE + 9, "width": SIDE + 9}
+    size = {"ConvNext": {"shortest_edge": SIDE}, "DeiT": square, "Dinov2": {"shortest_edge": SIDE + 9}}
+    cut = {"crop_size": {"height": SIDE, "width": SIDE}} if name in ("DeiT", "Dinov2") else {}
     made = getattr(transformers, processor)(size=size.get(name, {"height": SIDE, "width": SIDE}), **cut)
     made.save_pretrained(folder)
     _recognise(model, made.image_mean, made.image_std)

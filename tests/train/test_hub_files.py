@@ -18,6 +18,7 @@ SMALL = {
     "ResNet50": {},
     "timm": {"name": "resnet10t", "mean": (0.4, 0.5, 0.6), "std": (0.2, 0.3, 0.4)},
     "timm, one channel": {"name": "resnet10t", "mean": (0.4,), "std": (0.2,), "in_chans": 1},
+    "timm, one finding": {"name": "resnet10t", "mean": (0.4, 0.5, 0.6), "std": (0.2, 0.3, 0.4)},
 }
 
 
@@ -40,7 +41,8 @@ def model_of(folder, architecture, arguments, labels=("Mass", "Effusion"), score
 
 @pytest.mark.parametrize("kind", SMALL)
 def test_timm_gives_the_same_logits(kind, tmp_path, no_picture):
-    folder = model_of(tmp_path / "model", kind.partition(",")[0], SMALL[kind])
+    labels = ("Mass",) if "finding" in kind else ("Mass", "Effusion")
+    folder = model_of(tmp_path / "model", kind.partition(",")[0], SMALL[kind], labels)
     hub_files.add(folder, "someone/small", None)
     there, here = registry.load(f"timm:{folder / 'timm'}"), model_folder.load(folder, "here")
     x = torch.linspace(-1024, 1024, 64 * 64).reshape(1, 1, 64, 64)
@@ -48,6 +50,7 @@ def test_timm_gives_the_same_logits(kind, tmp_path, no_picture):
     scaled = (x / 2048 + 0.5) * (high - low) + low
     np.testing.assert_allclose(there.logits(scaled).numpy(), here.logits(x).numpy(), rtol=1e-3, atol=1e-4)
     assert there.labels == here.labels
+    assert not there.network.exclusive
     assert "create_model" in (folder / "README.md").read_text()
 
 

@@ -5,7 +5,7 @@ from importlib.metadata import version
 
 import pytest
 import yaml
-from huggingface_hub import SpaceHardware
+from huggingface_hub import SpaceCard, SpaceHardware
 
 from cxr_demo import cli, deploy
 from cxr_demo.errors import BadSetting, DataError, UnknownModel
@@ -60,6 +60,9 @@ def test_a_space_is_made_with_its_model(hub, published, capsys):
     assert front["thumbnail"] == f"{hub.url}/spaces/{SPACE}/resolve/main/docs/page.png"
     assert "docs/page.png" in files
     assert SpaceHardware(front["suggested_hardware"])
+    data = SpaceCard(files["README.md"].decode()).data
+    assert (data.sdk, data.models, data.license) == ("gradio", ["someone/tiny"], "apache-2.0")
+    assert "mcp-server" in data.tags
 
 
 def test_a_space_is_private_until_it_is_made_public(hub, published, capsys):
