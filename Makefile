@@ -125,6 +125,6 @@ $(VENV)/fuzz.stamp: $(VENV)/dev.stamp
 	$(BIN)/pip install --quiet 'atheris>=3' 'coverage>=7'
 	touch $@
 
-$(VENV)/dev.stamp: requirements-dev.txt $(VENV)/train.stamp
+$(VENV)/dev.stamp: requirements-dev.txt requirements-models.txt $(VENV)/train.stamp
 	$(BIN)/pip install --quiet -r requirements-dev.txt
 	touch $@

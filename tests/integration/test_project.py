@@ -20,7 +20,7 @@ def test_a_wheel_is_the_whole_package_and_nothing_else(tmp_path):
     ignored = shutil.ignore_patterns("__pycache__")
     for name in ("cxr_demo", "train", "tests"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=ignored)
-    for name in ("pyproject.toml", "requirements.txt", "README.md", "LICENSE"):
+    for name in ("pyproject.toml", "requirements.txt", "requirements-models.txt", "README.md", "LICENSE"):
         shutil.copyfile(ROOT / name, tmp_path / name)
     # as pip does it, but with the setuptools that is here, since a fresh one would be fetched
     build = "import sys; from setuptools import build_meta; build_meta.build_wheel(sys.argv[1])"
@@ -34,8 +34,11 @@ def test_a_wheel_is_the_whole_package_and_nothing_else(tmp_path):
         facts = BytesParser().parsebytes(wheel.read(f"{info}/METADATA"))
     installed = {name for name in names if not name.startswith(info)}
     assert installed == {p.relative_to(tmp_path).as_posix() for p in (tmp_path / "cxr_demo").rglob("*") if p.is_file()}
-    lines = (ROOT / "requirements.txt").read_text().splitlines()
-    assert {str(Requirement(r)) for r in facts.get_all("Requires-Dist")} == {
-        str(Requirement(line)) for line in lines if line and not line.startswith("#")
+    wanted = {
+        str(Requirement(line + extra))
+        for name, extra in (("requirements.txt", ""), ("requirements-models.txt", '; extra == "models"'))
+        for line in (ROOT / name).read_text().splitlines()
+        if line and not line.startswith("#")
     }
+    assert {str(Requirement(r)) for r in facts.get_all("Requires-Dist")} == wanted
     assert facts["Version"] == cxr_demo.__version__
