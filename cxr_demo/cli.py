@@ -558,14 +558,10 @@ def _names(paths: Sequence[Path]) -> list[str]:
 def _benchmark(arguments: argparse.Namespace) -> int:
     """Measure all methods on the films of a label table; prints the path of `table.md`."""
     from cxr_demo import methods
-    from cxr_demo.tables import pyarrow
 
     if (arguments.limit is not None and arguments.limit < 1) or arguments.permuted < 0:
         raise BadSetting("--limit must be at least 1 and --permuted at least 0.")
-    if arguments.publish and (arguments.publish.count("/") != 1 or not all(arguments.publish.split("/"))):
-        raise BadSetting(f"{arguments.publish!r} is no name of a data set; give OWNER/NAME.")
-    if arguments.publish:
-        pyarrow()  # else its absence would be noticed after hours
+    _check_share(arguments)
     kinds = [methods.method(key, {}) for key in arguments.method or ()] or [kind() for kind in methods.METHODS]
     chosen = methods.choose([kind.key for kind in kinds], arguments.settings)
 
@@ -582,17 +578,42 @@ def _benchmark(arguments: argparse.Namespace) -> int:
         [arguments.data], labels, images=arguments.images, columns=columns, blank_patients=arguments.blank_patients
     )
     _make(arguments.out)
+    if arguments.send and processes.place()[0] == 0:
+        from cxr_demo.models import hub
+
+        hub.make_data_set(arguments.publish, public=arguments.public)
     failed = benchmark.measure_films(
         model, films, chosen, arguments.out, limit=arguments.limit, permuted=arguments.permuted, say=_complain
     )
     print(arguments.out / "table.md", flush=True)
-    if processes.place()[0] > 0:
+    if not arguments.publish or processes.place()[0] > 0:
         return 1 if failed else 0
-    if arguments.publish and failed:
-        _complain(f"{len(failed)} films failed, so {arguments.publish} is not made.")
-    elif arguments.publish:
+    if failed:
+        _complain(f"{len(failed)} films failed, so {arguments.publish} gets no figures.")
+        return 1
+    try:
         _share(arguments, films)
-    return 1 if failed else 0
+    except ModelError as error:  # the figures are here
+        _complain(error)
+        return 1
+    return 0
+
+
+def _check_share(arguments: argparse.Namespace) -> None:
+    """BadSetting if the words about publishing do not fit together, or if pyarrow is missing."""
+    from cxr_demo.tables import pyarrow
+
+    if arguments.publish is None:
+        if arguments.send or arguments.public or arguments.licence:
+            raise BadSetting("--send, --public and --licence go with --publish OWNER/NAME; add it.")
+        return
+    if arguments.publish.count("/") != 1 or not all(arguments.publish.split("/")):
+        raise BadSetting(f"{arguments.publish!r} is no name of a data set; give OWNER/NAME.")
+    if arguments.public and not arguments.send:
+        raise BadSetting("--public goes with --send; add it.")
+    if arguments.send and not arguments.licence:
+        raise BadSetting("--send needs the --licence of the figures, such as cc-by-4.0.")
+    pyarrow()  # else its absence would be noticed after hours
 
 
 def _share(arguments: argparse.Namespace, films: Films) -> None:

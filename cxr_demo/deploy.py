@@ -58,7 +58,9 @@ def prepare(folder: Path, repo: str, model: str, say: Callable[[str], None] = pr
     Passes remaining steps, such as a secret to set by hand, to `say`. BadSetting, DataError as for `deploy`.
     """
     root = Path(cxr_demo.__file__).parents[1]
+    template = Path(__file__).with_name(TEMPLATE)
     missing = [name for name in PARTS if not (root / name).exists()]
+    missing += [] if template.exists() else [template.relative_to(root).as_posix()]  # in a copy of a Space
     if missing:
         raise DataError(
             f"{root} is no copy of the repository: {', '.join(missing)} missing. Clone it, and deploy there."
@@ -72,7 +74,7 @@ def prepare(folder: Path, repo: str, model: str, say: Callable[[str], None] = pr
     if library:
         with (folder / "requirements.txt").open("a") as requirements:
             requirements.write(f"{library}=={version(library)}\n")  # with which the model was loaded here
-    front, text = hub_cards.split(Path(__file__).with_name(TEMPLATE).read_text(encoding="utf-8"))
+    front, text = hub_cards.split(template.read_text(encoding="utf-8"))
     fields["thumbnail"] = f"{hub.endpoint()}/spaces/{repo}/resolve/main/{PICTURE}"
     (folder / README).write_text(hub_cards.joined({**front, **fields}, text), encoding="utf-8")
     return variables

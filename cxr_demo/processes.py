@@ -1,4 +1,4 @@
-"""Processes that torchrun starts together: which of how many this one is, and how they wait for one another."""
+"""Processes that torchrun starts together: rank and number of this one, and waiting for the others."""
 
 from __future__ import annotations
 

@@ -177,10 +177,10 @@ class Explanation:
         return self._less(self.values[i], self.labels[i])
 
     def rather_than_others(self, logits: np.ndarray) -> Explanation:
-        """Evidence for each class of a softmax rather than all others: for log(p / (1 - p)), of the first order.
+        """Evidence for each class of a softmax rather than all others: for log(p / (1 - p)), to first order.
 
-        A class' map less those of the others, weighted by their probabilities without this class; `logits` is (L,). Of
-        maps as in `rather_than`.
+        A class' map less those of the others, weighted by their probabilities without this class; `logits` is (L,). The
+        unit is signed, as for `rather_than`.
         """
         import numpy as np
 

@@ -1,4 +1,4 @@
-"""What a model's repository on the Hub has beside the model: a picture of its maps, timm's description, results."""
+"""Files of a model's repository on the Hub beside the model: a picture of its maps, timm's description, results."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import json
 import shutil
 from typing import TYPE_CHECKING, Any
 
+from cxr_demo.errors import DataError
 from cxr_demo.films import phantom
 from cxr_demo.models import hub_cards, model_folder
-from cxr_demo.models.classifier import MIRRORED
+from cxr_demo.models.classifier import MIRRORED, Classifier
 from cxr_demo.output import notebook
 
 if TYPE_CHECKING:
@@ -27,41 +28,57 @@ FINDING = "Effusion"
 PATIENCE = 60.0
 
 
+#: Beginnings of the names of these files.
+OWNED = (PICTURE, f"{TIMM}/", f"{hub_cards.RESULTS}/")
+
+
 def add(folder: Path, repo: str, benchmark: tuple[str, str] | None) -> None:
-    """Add all that there is to a staged model folder, and to its card what a reader does with it.
+    """Add all of these files to a staged model folder, and sections on them and on the model's use to its card.
 
     `repo` is the name that the model will have. `benchmark` is a data set on the Hub with the films that the model was
-    measured on, and a task of it.
+    measured on, and a task of it; DataError if its name is malformed, or if the model has no AUROC over all sources.
     """
     spec = model_folder.read_spec(folder)
+    if benchmark:
+        _results(folder, spec, *benchmark)
     finding = _picture(folder, repo)
     sections = [_maps(finding), USE.format(repo=repo)]
     if _describe_for_timm(folder, spec):
         apart = ", without the mirrored copy that this package averages with" if spec.arguments.get(MIRRORED) else ""
         sections.append(IN_TIMM_TOO.format(repo=repo, folder=TIMM, apart=apart))
-    card = model_folder.read_card(folder)
-    opening, first, rest = card.partition("\n## ")
-    (folder / model_folder.CARD).write_text("".join([opening, *sections, first, rest]), encoding="utf-8")
-    results = hub_cards.results(spec, *benchmark) if benchmark else ""
-    if benchmark and results:
-        (folder / hub_cards.RESULTS).mkdir()
-        (folder / hub_cards.RESULTS / f"{benchmark[0].rpartition('/')[2]}.yaml").write_text(results, encoding="utf-8")
+    opening, *rest = model_folder.read_card(folder).split("\n## ")
+    rest = [section for section in rest if section.splitlines()[:1] not in ([MAPS_HEAD], [USE_HEAD])]  # of before
+    text = "\n## ".join(["".join([opening.rstrip("\n") + "\n", *sections]), *rest])
+    (folder / model_folder.CARD).write_text(text, encoding="utf-8")
 
 
-MAPS = """
-## Its maps
+def _results(folder: Path, spec: ModelSpec, benchmark: str, task: str) -> None:
+    """Write the model's result on a benchmark; errors as in `add`."""
+    _, slash, name = benchmark.partition("/")
+    if not (slash and name and task) or "/" in name:
+        raise DataError(f"--benchmark {benchmark} {task} should be OWNER/NAME of a data set, and a task of it.")
+    results = hub_cards.results(spec, benchmark, task)
+    if not results:
+        raise DataError(f"{spec.name} has no AUROC over all sources that could count on {benchmark}.")
+    (folder / hub_cards.RESULTS).mkdir()
+    (folder / hub_cards.RESULTS / f"{name}.yaml").write_text(results, encoding="utf-8")
 
-![A drawn film, and the maps of {finding} by Grad-CAM, LIME and occlusion]({picture})
+
+MAPS_HEAD, USE_HEAD = "Its maps", "Use it"
+MAPS = f"""
+## {MAPS_HEAD}
+
+![A drawn film, and the maps of {{finding}} by Grad-CAM, LIME and occlusion]({PICTURE})
 
 The film is drawn, and its maps are there to show how they look. Orange speaks for the finding, blue against it.
 """
-USE = """
-## Use it
+USE = f"""
+## {USE_HEAD}
 
 ```python
 import cxr_demo as cxr
 
-model = cxr.load("{repo}")
+model = cxr.load("{{repo}}")
 film = cxr.read("film.png")
 print(dict(zip(model.labels, cxr.predict(model, film).probabilities)))
 cxr.explain(model, film).save("maps")
@@ -80,12 +97,13 @@ model = timm.create_model("local-dir:" + snapshot_download("{repo}") + "/{folder
 
 
 def _maps(finding: str) -> str:
-    return MAPS.format(finding=finding.replace("_", " "), picture=PICTURE)
+    return MAPS.format(finding=finding.replace("_", " "))
 
 
 def _picture(folder: Path, repo: str) -> str:
     """Draw a phantom and its maps by the default methods into PICTURE, and return the finding that they explain."""
-    model = model_folder.load(folder, repo)
+    loaded = model_folder.load(folder, repo)
+    model = Classifier(loaded.spec, loaded.network, repo)  # its revision there is not known yet
     planted = [one for one in phantom.PHANTOMS.values() if one.finding in model.labels]
     shown = next((one for one in planted if one.finding == FINDING), planted[0] if planted else None)
     finding = shown.finding if shown and shown.finding else model.labels[0]

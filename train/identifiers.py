@@ -37,8 +37,6 @@ QUOTED = 5
 TIMM = "timm:"
 NO_PATHS = ("--name", "--trained-on", "--accept", "--arguments", "--backbone", "--note", "--licence", "--dataset")
 NO_PATHS_EACH = ("--labels", "--columns")
-#: Endings of files without words.
-PICTURES = (".png",)
 #: Flag of a folder that matters to this machine alone.
 CACHE = "--cache"
 
@@ -142,8 +140,7 @@ def refuse(
 
     `origins` are the files, by name, that those in `folder` were made from.
     """
-    files = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.suffix not in PICTURES]
-    texts = {path.relative_to(folder).as_posix(): text_of(path) for path in files} | {"the command": "\n".join(said)}
+    texts = {path.name: text_of(path) for path in sorted(folder.iterdir())} | {"the command": "\n".join(said)}
     found = [(file, name) for file, text in texts.items() for name in known.search(text)]
     if found:
         origins = origins or {}

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 THRESHOLDS, EVALUATION, AUDIT = "thresholds.json", "evaluation.json", "audit.json"
 #: The run's plan with the checksum of its split; the list of patients is not published.
 TRAINING = "training.json"
+ALONG = (THRESHOLDS, EVALUATION, AUDIT, TRAINING)
 #: Fields of a run's plan that are paths, besides its tables.
 PATHS = ("split", "start_run", "teacher", "corrections")
 
@@ -59,7 +60,6 @@ def stage(
         shutil.copyfile(run / EVALUATION, folder / EVALUATION)
     if (run / AUDIT).exists():
         _write(folder / AUDIT, _without_examples(json.loads((run / AUDIT).read_text())))
-    hub_files.add(folder, repo, benchmark)
     known = identifiers.Identifiers()
     home = _home(run)
     if home:
@@ -73,6 +73,7 @@ def stage(
     origins = {name: model / name for name in (model_folder.CONFIG, model_folder.CARD, THRESHOLDS)}
     origins |= {EVALUATION: run / EVALUATION, AUDIT: run / AUDIT, TRAINING: run / "run.json"}
     identifiers.refuse(folder, known, (repo, *said), origins)
+    hub_files.add(folder, repo, benchmark)  # last: its own words, such as film.png, may be names of films too
     return folder
 
 
@@ -116,10 +117,15 @@ def _state(folder: Path, run: Path, licence: str, datasets: Sequence[str]) -> No
 def _without_examples(audit: dict[str, Any]) -> dict[str, Any]:
     """The audit with the number of each finding's suspects; its sentences and figures may name patients and films."""
     findings = [
-        {key: finding[key] for key in ("id", "severity", "accepted")} | {"suspects": len(finding["suspects"])}
+        {key: finding[key] for key in ("id", "severity", "accepted")} | {"suspects": _count(finding["suspects"])}
         for finding in audit["findings"]
     ]
     return {**audit, "findings": findings}
+
+
+def _count(suspects: list[Any] | int) -> int:
+    """The number of suspects, also in the short form of a model that was published before."""
+    return suspects if isinstance(suspects, int) else len(suspects)
 
 
 def _without_folders(plan: dict[str, Any]) -> dict[str, Any]:
@@ -161,7 +167,9 @@ def publish(
             say(f"{repo} stays as it is.")
             return None
         private = hidden
-    commit = hub.push(folder, repo, along=_files(folder), private=private, message=message)
+    commit = hub.push(
+        folder, repo, along=_files(folder), replaced=(*hub_files.OWNED, *ALONG), private=private, message=message
+    )
     seen = "private" if private else "public"
     say(f"Published as {repo}@{commit}, {seen}. To serve it: CXR_MODEL={repo}@{commit} make run")
     return commit

@@ -1,4 +1,4 @@
-"""Download and publish model folders and example films on the Hugging Face Hub; the only importer of huggingface_hub.
+"""Download and publish model folders and example films on the Hugging Face Hub.
 
 HF_ENDPOINT, HF_TOKEN, HF_HOME and HF_HUB_OFFLINE work as in the library, whose errors become ModelError classes.
 """
@@ -17,7 +17,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from cxr_demo.errors import BadModel, ModelError, ModelUnavailable, UnknownModel, UnreadableImage, remedy, sentence_of
+from cxr_demo.errors import (
+    BadModel,
+    BadSetting,
+    ModelError,
+    ModelUnavailable,
+    UnknownModel,
+    UnreadableImage,
+    remedy,
+    sentence_of,
+)
 from cxr_demo.files import sha256_of, write_whole
 from cxr_demo.messages import message
 from cxr_demo.models import model_folder
@@ -291,14 +300,21 @@ def is_open(repo: str, kind: str = "model") -> bool:
 
 
 def push(
-    folder: Path, repo: str, *, along: Sequence[str] = (), private: bool = True, message: str = "Publish a model"
+    folder: Path,
+    repo: str,
+    *,
+    along: Sequence[str] = (),
+    replaced: tuple[str, ...] = (),
+    private: bool = True,
+    message: str = "Publish a model",
 ) -> str:
     """Publish a model folder as one commit of a repository, created if missing; return the commit.
 
-    Uploads the model's own files and those in `along`; other files of the folder are not uploaded.
+    Uploads the model's own files and those in `along`; other files of the folder are not uploaded. Files of the
+    repository whose names start with one of `replaced` are deleted unless they are uploaded.
     Raises BadModel if the folder does not load, and ModelUnavailable if the Hub refuses or is unreachable.
     """
-    from huggingface_hub import CommitOperationAdd, HfApi
+    from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
 
     folder = Path(folder)
     model_folder.load(folder, repo)
@@ -307,31 +323,49 @@ def push(
         api.create_repo(repo, private=private, exist_ok=True)
         names = dict.fromkeys((model_folder.CONFIG, model_folder.WEIGHTS, model_folder.CARD, *along))
         files = [CommitOperationAdd(name, folder / name) for name in names if (folder / name).is_file()]
-        commit: str = api.create_commit(repo, files, commit_message=message).oid
+        old = [name for name in api.list_repo_files(repo) if name.startswith(replaced) and name not in names]
+        gone = [CommitOperationDelete(name) for name in old]
+        commit: str = api.create_commit(repo, [*files, *gone], commit_message=message).oid
     return commit
 
 
-def send_data(folder: Path, repo: str, *, public: bool) -> str:
-    """Upload a folder as one commit of a data set, created if missing, private unless `public`; return the commit.
+def make_data_set(repo: str, *, public: bool) -> None:
+    """Make a private data set if there is none, so that it can be filled later.
 
-    A data set that exists stays public or private as it is. Raises ModelUnavailable if the Hub refuses or is
+    Raises BadSetting if there is one that is public, unless `public`, and ModelUnavailable if the Hub refuses or is
     unreachable.
     """
     from huggingface_hub import HfApi
 
     api = HfApi(endpoint=endpoint())
     with _sentences(repo, "main"):
-        api.create_repo(repo, repo_type="dataset", private=not public, exist_ok=True)
+        api.create_repo(repo, repo_type="dataset", private=True, exist_ok=True)
+        seen = not api.repo_info(repo, repo_type="dataset", timeout=PATIENCE).private
+    if seen and not public:
+        raise BadSetting(f"{repo} exists and is public; allow it with --public, or choose another name.")
+
+
+def send_data(folder: Path, repo: str, *, public: bool) -> str:
+    """Upload a folder as one commit of a data set that `make_data_set` made; return the commit.
+
+    `public` makes it public. Raises ModelUnavailable if the Hub refuses or is unreachable.
+    """
+    from huggingface_hub import HfApi
+
+    api = HfApi(endpoint=endpoint())
+    with _sentences(repo, "main"):
         commit: str = api.upload_folder(
             repo_id=repo, repo_type="dataset", folder_path=folder, commit_message="Publish figures"
         ).oid
+        if public:
+            api.update_repo_settings(repo, repo_type="dataset", private=False)
     return commit
 
 
 def send_space(folder: Path, repo: str, variables: Mapping[str, str], *, replaced: str, public: bool) -> str:
     """Upload a folder to a Space as one commit and set the Space's variables; return the commit.
 
-    Creates the Space, as a private one unless `public`, if it is missing; `public` also makes one public that is there.
+    Creates the Space, as a private one, if it is missing; `public` makes it public.
     Deletes files of the Space that match the pattern `replaced` and are not in the folder. Raises ModelUnavailable if
     the Hub refuses or is unreachable.
     """
@@ -339,7 +373,7 @@ def send_space(folder: Path, repo: str, variables: Mapping[str, str], *, replace
 
     api = HfApi(endpoint=endpoint())
     with _sentences(repo, "main"):
-        api.create_repo(repo, repo_type="space", space_sdk="gradio", private=not public, exist_ok=True)
+        api.create_repo(repo, repo_type="space", space_sdk="gradio", private=True, exist_ok=True)
         for name, value in variables.items():
             api.add_space_variable(repo, name, value)
         sent = api.upload_folder(

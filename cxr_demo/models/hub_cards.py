@@ -88,7 +88,7 @@ def results(spec: ModelSpec, benchmark: str, task: str) -> str:
             dataset_id=benchmark,
             task_id=task,
             value=round(score.value, 4),
-            notes=f"{score.metric} [{score.low:.3f}, {score.high:.3f}], 95 % interval, {score.films} films",
+            notes=f"{score.metric} [{score.low:.3f}, {score.high:.3f}], {score.films} films. {spec.scored_on}".strip(),
         )
         for score in headline(spec)
         if score.subset == ALL
@@ -118,11 +118,11 @@ def of_data(title: str, licence: str, files: Mapping[str, str]) -> dict[str, Any
 
 def split(card: str) -> tuple[dict[str, Any], str]:
     """The front matter of a card, {} if it has none or one that is no YAML object, and the Markdown after it."""
-    found = re.match(r"---\n(.*?)---\n", card, re.DOTALL)
+    found = re.match(r"---\n(.*?\n)?---\n", card, re.DOTALL)
     if not found:
         return {}, card
     try:
-        front = yaml.safe_load(found[1])
+        front = yaml.safe_load(found[1] or "")
     except yaml.YAMLError:
         front = None
     return front if isinstance(front, dict) else {}, card[found.end() :]

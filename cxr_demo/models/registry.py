@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING
 from cxr_demo.errors import BadModel, BadSetting, CxrError, ModelUnavailable, UnknownModel
 from cxr_demo.films import image, phantom
 from cxr_demo.messages import message
-from cxr_demo.models import hub, library_folders, model_folder, xrv_weights
+from cxr_demo.models import hub, hub_cards, library_folders, model_folder, xrv_weights
 from cxr_demo.single_flight import SingleFlight, TooSlow
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ def card_file(name: str) -> str:
 
 def for_people(text: str) -> str:
     """Strip the Hub's front matter from a card's Markdown."""
-    return re.sub(r"\A---\n.*?\n---\n", "", text, flags=re.DOTALL).strip()
+    return hub_cards.split(text)[1].strip()
 
 
 def verify(name: str) -> str:

@@ -278,7 +278,8 @@ def picture_fields(
 
 def slug_of(explanation: Explanation, i: int) -> str:
     """The part of a picture's file name that says which finding's map it shows, and rather than which."""
-    than = f"-rather-than-{explanation.against}".replace(" ", "-") if explanation.against else ""
+    other = OTHERS.replace(" ", "-") if explanation.against == OTHERS else explanation.against
+    than = f"-rather-than-{other}" if other else ""
     return f"{explanation.labels[i]}{than}"
 
 

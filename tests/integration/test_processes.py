@@ -24,7 +24,7 @@ sys.exit(1 if rank == 0 else 0)
 
 
 @pytest.mark.parametrize(("how", "finished"), [("together", True), ("alone", False)])
-def test_who_fails_waits_for_the_others(tmp_path, how, finished):
+def test_a_process_that_fails_waits_for_the_others(tmp_path, how, finished):
     """Without it torchrun kills the slower one: the second case shows that the first can fail."""
     script = tmp_path / "program.py"
     script.write_text(PROGRAM)

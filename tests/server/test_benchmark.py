@@ -6,6 +6,8 @@ import hashlib
 import io
 import json
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,12 +16,13 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 import torch
 from huggingface_hub import DatasetCard
 
-from cxr_demo import cli
+from cxr_demo import cli, processes
 from cxr_demo.errors import DataError
 from cxr_demo.evaluation.benchmark import run
 from cxr_demo.films import label_tables, phantom
@@ -224,7 +227,7 @@ def test_films_of_one_name_are_measured_one_by_one_however_many_are_asked_for(da
 class TestPublishing:
     NAME = "someone/figures"
 
-    def test_what_would_be_sent_is_shown_and_nothing_is_sent(self, data, done, hub, capsys):
+    def test_a_dry_run_shows_the_data_set_and_sends_nothing(self, data, done, hub, capsys):
         assert cli.main(command(data, done, "--publish", self.NAME)) == 0
         said = capsys.readouterr().out
         assert "films.parquet" in said
@@ -248,16 +251,51 @@ class TestPublishing:
             assert row["film"] == hashlib.sha256(path.read_bytes()).hexdigest()
             assert row["pointing"] == (float(line["pointing"]) if line["pointing"] else None)
         assert len({(row["patient"], line["patient"]) for row, line in zip(films, lines, strict=True)}) == 4
+        assert {row["patient"] for row in films} == {1, 2, 3, 4}
         assert figures == json.loads((done / "table.json").read_text())["figures"]
         card = DatasetCard(files["README.md"].decode())
         assert [one["config_name"] for one in card.data.configs] == ["table", "films"]
         assert card.data.license == "cc-by-4.0"
         assert "6 films of 4 patients" in card.text
-        for content in files.values():
-            assert b".png" not in content
-            assert str(data).encode() not in content
+        for told in (card.content, *(str(row) for row in (*films, *figures))):
+            assert not re.search(rf"\bp[0-3]\b|\.png|{data}", told)
+        example = card.text.partition("```python\n")[2].partition("```")[0].splitlines()[-2:]
+        frame = {"films": pd.DataFrame(films)}
+        exec("\n".join(example), frame)
+        assert set(frame["cases"].columns) >= {"gradcam", "occlusion"}
 
-    def test_a_name_that_is_none_is_refused_before_hours_of_work(self, data, tmp_path, capsys):
-        assert cli.main(command(data, tmp_path / "new", "--publish", "figures")) == 2
-        assert "is no name of a data set" in capsys.readouterr().err
+    def test_it_is_private_until_it_is_made_public_and_one_that_is_public_is_asked_for(self, data, done, hub, capsys):
+        words = ["--publish", self.NAME, "--send", "--licence", "cc-by-4.0"]
+        assert cli.main(command(data, done, *words)) == 0
+        assert cli.main(command(data, done, *words, "--public")) == 0
+        repo = hub.repos["datasets", self.NAME]
+        assert not repo.private
+        before = repo.refs["main"]
+        assert cli.main(command(data, done, *words)) == 2
+        assert "allow it with --public" in capsys.readouterr().err
+        assert repo.refs["main"] == before
+
+    def test_no_film_that_another_process_failed_on_is_left_out_silently(self, data, done, hub, tmp_path, monkeypatch):
+        """The first of two processes; the record of a film of the second is gone."""
+        shutil.copytree(done, tmp_path / "out")
+        (tmp_path / "out" / "films" / "1.png.json").unlink()
+        monkeypatch.setattr(processes, "place", lambda: (0, 2))
+        monkeypatch.setattr(processes, "wait", lambda: None)
+        words = ["--publish", self.NAME, "--send", "--licence", "cc-by-4.0"]
+        assert cli.main(command(data, tmp_path / "out", *words)) == 1
+        repo = hub.repos["datasets", self.NAME]
+        assert set(repo.commits[repo.refs["main"]]) == {".gitattributes"}
+
+    @pytest.mark.parametrize(
+        ("words", "named"),
+        [
+            (["--publish", "figures"], "is no name of a data set"),
+            (["--send"], "go with --publish"),
+            (["--publish", "a/b", "--public"], "goes with --send"),
+            (["--publish", "a/b", "--send"], "needs the --licence"),
+        ],
+    )
+    def test_wrong_words_are_refused_before_hours_of_work(self, data, tmp_path, capsys, words, named):
+        assert cli.main(command(data, tmp_path / "new", *words)) == 2
+        assert named in capsys.readouterr().err
         assert not (tmp_path / "new").exists()

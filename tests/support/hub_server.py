@@ -168,7 +168,7 @@ class _Handler(BaseHTTPRequestHandler):
         repo.private = asked.get("visibility") == "private"
         if kind == "spaces":
             repo.sdk = asked["sdk"]
-            repo.commit({".gitattributes": b""})
+        repo.commit({".gitattributes": b""})
         return made
 
     def _preupload(self, asked: dict[str, list[dict[str, str]]]) -> object:

@@ -108,8 +108,8 @@ def test_what_goes_up_tells_how_good_and_how_made_but_names_no_film(hub, run, tm
     commit = push(staged(run, tmp_path))
     files = hub.repos["models", REPO].commits[commit]
     assert set(files) == {
-        "config.json", "model.safetensors", "README.md", "thresholds.json", "evaluation.json", "audit.json",
-        "training.json", "maps.png", "timm/config.json", "timm/model.safetensors",
+        ".gitattributes", "config.json", "model.safetensors", "README.md", "thresholds.json", "evaluation.json",
+        "audit.json", "training.json", "maps.png", "timm/config.json", "timm/model.safetensors",
     }  # fmt: skip
     assert files["timm/model.safetensors"] == files["model.safetensors"], "stored once"
     assert set(json.loads(files["thresholds.json"])) == {"specificity", "youden", "max_f1", "sensitivity"}
@@ -138,6 +138,45 @@ def test_nothing_is_sent_that_names_a_patient_or_a_folder(run, tmp_path, told):
     assert f"- {named}, in {path}" in str(refused.value), "where the user can change it"
     with pytest.raises(DataError, match=named):
         publish.stage(copy / "all", tmp_path / "model", REPO)
+
+
+def test_a_new_version_leaves_no_results_or_weights_of_the_one_before(hub, run, tmp_path):
+    folder = staged(run, tmp_path)
+    (folder / ".eval_results").mkdir()
+    (folder / ".eval_results" / "films.yaml").write_text("[]")
+    push(folder)
+    repo = hub.repos["models", REPO]
+    repo.commit({**repo.commits[repo.refs["main"]], "notes.txt": b"their own"})
+    shutil.rmtree(folder / ".eval_results")
+    shutil.rmtree(folder / "timm")
+    (folder / "audit.json").unlink()
+    files = repo.commits[push(folder, "y")]
+    assert "notes.txt" in files
+    assert not [name for name in files if name.startswith((".eval", "timm", "audit"))]
+    assert "maps.png" in files
+
+
+def test_a_card_that_was_published_before_has_each_section_once(run, tmp_path):
+    folder = staged(run, tmp_path)
+    again = publish.stage(folder, tmp_path / "again", "someone/else")
+    text = (again / "README.md").read_text()
+    assert [text.count(f"## {head}\n") for head in ("Its maps", "Use it", "How good it is", "Limits")] == [1] * 4
+    assert text.count("someone/else") == 2
+    assert REPO not in text
+
+
+def test_words_of_the_card_may_be_names_of_films(run, tmp_path):
+    copy = tmp_path / "run"
+    shutil.copytree(run / "run", copy)
+    rows = (copy / "folds.csv").read_text().splitlines()
+    (copy / "folds.csv").write_text("\n".join([*rows, "film.png,P-1,0", "maps.png,P-1,0"]))
+    publish.stage(copy, tmp_path / "staged", REPO)
+
+
+@pytest.mark.parametrize("benchmark", [("films", "auroc"), ("clinic/", "auroc"), ("clinic/films", "")])
+def test_a_benchmark_that_is_none_is_refused(run, tmp_path, benchmark):
+    with pytest.raises(DataError, match="--benchmark"):
+        publish.stage(run / "run", tmp_path / "staged", REPO, benchmark=benchmark)
 
 
 def test_an_existing_repository_is_asked_about(hub, run, tmp_path):

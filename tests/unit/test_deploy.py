@@ -182,3 +182,10 @@ def test_a_refusal_says_what_to_do(hub, status, sentence, capsys):
     hub.refuses = status
     assert cli.main(["deploy", SPACE]) == 2
     assert sentence in capsys.readouterr().err
+
+
+def test_a_copy_of_a_space_says_that_it_is_no_copy_of_the_repository(tmp_path, monkeypatch):
+    """It lacks the README of Spaces, whose place the Space's own has taken."""
+    monkeypatch.setattr(deploy, "TEMPLATE", "gone.md")
+    with pytest.raises(DataError, match=r"no copy of the repository: cxr_demo/gone\.md missing"):
+        deploy.prepare(tmp_path, SPACE, "bundled:nih14")

@@ -35,8 +35,8 @@ def test_what_is_pushed_comes_back(hub, folder, published):
 
 def test_a_push_is_one_commit_of_the_three_files(hub, folder, published):
     repo = hub.repos["models", REPO]
-    assert list(repo.commits) == [published]
-    assert set(repo.commits[published]) == {"config.json", "model.safetensors", "README.md"}
+    assert list(repo.commits)[1:] == [published], "after that of its making"
+    assert set(repo.commits[published]) == {".gitattributes", "config.json", "model.safetensors", "README.md"}
     assert hub.stored  # the weights went to large file storage
 
 
@@ -231,7 +231,7 @@ def test_records_that_cannot_be_read_trust_nothing_anew(hub, tmp_path):
 def test_a_public_repository_is_looked_up_and_fetched_without_a_token(hub, folder, public, tmp_path):
     commit, sizes = client.look_up(REPO)
     assert commit == public
-    assert sizes == {name: (folder / name).stat().st_size for name in (*FILES, "README.md")}
+    assert sizes == {".gitattributes": 0} | {n: (folder / n).stat().st_size for n in (*FILES, "README.md")}
     pulled = client.pull_public(REPO, commit, FILES, tmp_path / "apart")
     assert pulled.folder.is_relative_to(tmp_path / "apart")
     assert hub.tokens == {None}

@@ -65,8 +65,22 @@ def test_a_data_sets_card_names_its_tables():
     assert data.license == "mit"
 
 
-@pytest.mark.parametrize("card", ["# No front", "---\n[a: b\n---\n# Broken", "---\n- a\n---\n# A list"])
+@pytest.mark.parametrize(
+    "card",
+    [
+        "# No front",
+        "# No\n---\nfront\n---\n",
+        "---\n---\n# Empty",
+        "---\n[a: b\n---\n# Broken",
+        "---\n- a\n---\n# A list",
+    ],
+)
 def test_a_card_without_metadata_is_text_alone(card):
     front, text = hub_cards.split(card)
     assert front == {}
     assert text.startswith("# ")
+
+
+def test_front_matter_ends_at_a_line_of_dashes_alone():
+    front, text = hub_cards.split("---\n# -----\nlicense: mit\n---\n# T\n")
+    assert (front, text) == ({"license": "mit"}, "# T\n")

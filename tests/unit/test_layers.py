@@ -56,7 +56,7 @@ OWNERS = {
     "cxr_demo": {
         "gradio": "web",
         "spaces": "web",
-        "huggingface_hub": "models/hub",
+        "huggingface_hub": ("models/hub", "models/hub_cards"),
         "torchxrayvision": "models/classifier",
         "openvino": "inference/openvino",
         "timm": "models/",

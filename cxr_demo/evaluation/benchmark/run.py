@@ -38,6 +38,8 @@ def measure_films(
 ) -> list[str]:
     """Measure all films without a record of the same plan, then write tables and plots; returns errors of failed films.
 
+    Those are the films of this process; of the first process, all.
+
     `limit` is the number of films to measure, evenly spaced among those with a finding to measure, and `permuted` that
     of films, evenly spaced among these, that also get weight randomisation. Processes started together (`torchrun`)
     divide the films, and the first one writes the tables. Passes progress to `say`. DataError if no film has a finding
@@ -79,6 +81,11 @@ def measure_films(
     processes.wait()
     if rank == 0:
         write_tables(out, plan, set(films.names.tolist()))
+        failed += [
+            f"{films.names[row]} could not be measured; the process that tried says why."
+            for row in set(rows).difference(mine)
+            if not _known(folder / f"{films.names[row]}.json", plan, row in with_permuted)
+        ]
     return failed
 
 

@@ -41,8 +41,8 @@ Measure it on the same films, and compare it case by case:
 from datasets import load_dataset
 
 films = load_dataset("{repo}", "films", split="test").to_pandas()
-cases = films.set_index(["film", "finding", "method"])["pointing"].unstack()
-print((cases["gradcam"] - cases["lime"]).mean())
+cases = films.pivot_table("{metric}", ["film", "finding"], "method")
+print(cases.sub(cases["{method}"], axis=0).mean())  # less {method}
 ```
 
 ## Settings
@@ -78,16 +78,21 @@ def stage(out: Path, films: Films, folder: Path, repo: str, licence: str) -> Non
         }
         for line in lines
     ]
-    for name, rows in (("table", about["figures"]), ("films", each)):
-        pa.parquet.write_table(pa.Table.from_pylist(rows), folder / TABLES[name])
-    model = registry.repository(about["model"]) or PurePath(about["model"]).name
-    title = f"How maps explain {model}"
+    texts, whole = ("film", "finding", "method"), ("patient",)  # else a column without any value has no type
+    types = {name: pa.string() if name in texts else pa.int64() if name in whole else pa.float64() for name in each[0]}
+    for name, rows, schema in (("table", about["figures"], None), ("films", each, pa.schema(types.items()))):
+        pa.parquet.write_table(pa.Table.from_pylist(rows, schema), folder / TABLES[name])
+    public = registry.repository(about["model"])
+    model = about["model"] if public else PurePath(about["model"]).name
+    title = f"How maps explain {model.rpartition('@')[0]}"
     text = CARD.format(
         title=title,
         model=model,
         films=about["films"],
         patients=about["patients"],
         methods=_listed(list(about["methods"])),
+        method=next(iter(about["methods"])),
+        metric=next(metric for metric in METRICS if any(row[metric] is not None for row in each)),
         repo=repo,
         settings=json.dumps(about["methods"], indent=1),
         figures=markdown({**about, "model": model, "warned": {}}),  # whose films are named
