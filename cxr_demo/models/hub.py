@@ -342,7 +342,7 @@ def make_data_set(repo: str, *, public: bool) -> None:
         api.create_repo(repo, repo_type="dataset", private=True, exist_ok=True)
         seen = not api.repo_info(repo, repo_type="dataset", timeout=PATIENCE).private
     if seen and not public:
-        raise BadSetting(f"{repo} exists and is public; allow it with --public, or choose another name.")
+        raise BadSetting(f"The data set {repo} exists and is public; allow it with --public, or choose another name.")
 
 
 def send_data(folder: Path, repo: str, *, public: bool) -> str:
