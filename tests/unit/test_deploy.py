@@ -13,9 +13,9 @@ from cxr_demo.models import hub as client
 from cxr_demo.models import registry
 from cxr_demo.single_flight import SingleFlight
 from tests.support import hub_server
+from tests.support.documents import anchors
 from tests.support.library_models import save
 from tests.support.serving import save_model
-from tests.unit.test_project import anchors
 
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
 hub = hub_server.hub

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
+from tests.support.documents import anchors
+
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]
 
@@ -36,12 +38,6 @@ def test_every_test_that_a_document_names_is_there():
     named = {path for page in DOCUMENTS for path in re.findall(r"\btests/[\w/]+\.py", page.read_text())}
     assert len(named) > 10
     assert [path for path in sorted(named) if not (ROOT / path).is_file()] == []
-
-
-def anchors(page: Path) -> set[str]:
-    """The anchors that GitHub and the Hub give a page's headings."""
-    headings = re.findall(r"^#+ (.+)", page.read_text(), re.M)
-    return {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}
 
 
 @pytest.mark.parametrize("page", DOCUMENTS, ids=lambda page: page.name)
