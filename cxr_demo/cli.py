@@ -601,13 +601,14 @@ def _benchmark(arguments: argparse.Namespace) -> int:
 
 def _check_share(arguments: argparse.Namespace) -> None:
     """BadSetting if the words about publishing do not fit together, or if pyarrow is missing."""
+    from cxr_demo.models import hub
     from cxr_demo.tables import pyarrow
 
     if arguments.publish is None:
         if arguments.send or arguments.public or arguments.licence:
             raise BadSetting("--send, --public and --licence go with --publish OWNER/NAME; add it.")
         return
-    if arguments.publish.count("/") != 1 or not all(arguments.publish.split("/")):
+    if not hub.is_name(arguments.publish):
         raise BadSetting(f"{arguments.publish!r} is no name of a data set; give OWNER/NAME.")
     if arguments.public and not arguments.send:
         raise BadSetting("--public goes with --send; add it.")

@@ -34,7 +34,7 @@ def deploy(
     `say`. BadSetting for a malformed Space name or a model that the Space could not reach; DataError if the package is
     not in a copy of the repository. Also raises the errors of `registry.load` and `hub.send_space`.
     """
-    if repo.count("/") != 1 or not all(repo.split("/")):
+    if not hub.is_name(repo):
         raise BadSetting(f"{repo!r} is no name of a Space; give OWNER/SPACE.")
     with tempfile.TemporaryDirectory() as folder:
         # set even for the default: an updated Space would otherwise keep its previous model

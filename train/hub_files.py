@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from cxr_demo.errors import DataError
 from cxr_demo.films import phantom
-from cxr_demo.models import hub_cards, model_folder
+from cxr_demo.models import hub, hub_cards, model_folder
 from cxr_demo.models.classifier import MIRRORED, Classifier
 from cxr_demo.output import notebook
 
@@ -22,47 +22,12 @@ PICTURE = "maps.png"
 TIMM = "timm"
 #: timm's names of the architectures that it has under the same names of layers, and their input channels.
 IN_TIMM = {"DenseNet": "densenet121", "ResNet50": "resnet50", "ResNet101": "resnet101"}
-#: Finding that the picture explains, if the model has it: the phantom with the largest sign.
+#: Finding that the picture explains, if the model has it: its phantom has the largest sign.
 FINDING = "Effusion"
 #: Seconds for each method's map in the picture.
 PATIENCE = 60.0
-
-
 #: Beginnings of the names of these files.
 OWNED = (PICTURE, f"{TIMM}/", f"{hub_cards.RESULTS}/")
-
-
-def add(folder: Path, repo: str, benchmark: tuple[str, str] | None) -> None:
-    """Add all of these files to a staged model folder, and sections on them and on the model's use to its card.
-
-    `repo` is the name that the model will have. `benchmark` is a data set on the Hub with the films that the model was
-    measured on, and a task of it; DataError if its name is malformed, or if the model has no AUROC over all sources.
-    """
-    spec = model_folder.read_spec(folder)
-    if benchmark:
-        _results(folder, spec, *benchmark)
-    finding = _picture(folder, repo)
-    sections = [_maps(finding), USE.format(repo=repo)]
-    if _describe_for_timm(folder, spec):
-        apart = ", without the mirrored copy that this package averages with" if spec.arguments.get(MIRRORED) else ""
-        sections.append(IN_TIMM_TOO.format(repo=repo, folder=TIMM, apart=apart))
-    opening, *rest = model_folder.read_card(folder).split("\n## ")
-    rest = [section for section in rest if section.splitlines()[:1] not in ([MAPS_HEAD], [USE_HEAD])]  # of before
-    text = "\n## ".join(["".join([opening.rstrip("\n") + "\n", *sections]), *rest])
-    (folder / model_folder.CARD).write_text(text, encoding="utf-8")
-
-
-def _results(folder: Path, spec: ModelSpec, benchmark: str, task: str) -> None:
-    """Write the model's result on a benchmark; errors as in `add`."""
-    _, slash, name = benchmark.partition("/")
-    if not (slash and name and task) or "/" in name:
-        raise DataError(f"--benchmark {benchmark} {task} should be OWNER/NAME of a data set, and a task of it.")
-    results = hub_cards.results(spec, benchmark, task)
-    if not results:
-        raise DataError(f"{spec.name} has no AUROC over all sources that could count on {benchmark}.")
-    (folder / hub_cards.RESULTS).mkdir()
-    (folder / hub_cards.RESULTS / f"{name}.yaml").write_text(results, encoding="utf-8")
-
 
 MAPS_HEAD, USE_HEAD = "Its maps", "Use it"
 MAPS = f"""
@@ -94,6 +59,37 @@ from huggingface_hub import snapshot_download
 model = timm.create_model("local-dir:" + snapshot_download("{repo}") + "/{folder}", pretrained=True).eval()
 ```
 """
+
+
+def add(folder: Path, repo: str, benchmark: tuple[str, str] | None) -> None:
+    """Add all of these files to a staged model folder, and sections on them and on the model's use to its card.
+
+    `repo` is the name that the model will have. `benchmark` is a data set on the Hub with the films that the model was
+    measured on, and a task of it; DataError if its name is malformed, or if the model has no AUROC over all sources.
+    """
+    spec = model_folder.read_spec(folder)
+    if benchmark:
+        _results(folder, spec, *benchmark)
+    finding = _picture(folder, repo)
+    sections = [_maps(finding), USE.format(repo=repo)]
+    if _describe_for_timm(folder, spec):
+        apart = ", without the mirrored copy that this package averages with" if spec.arguments.get(MIRRORED) else ""
+        sections.append(IN_TIMM_TOO.format(repo=repo, folder=TIMM, apart=apart))
+    opening, *rest = model_folder.read_card(folder).split("\n## ")
+    rest = [section for section in rest if section.splitlines()[:1] not in ([MAPS_HEAD], [USE_HEAD])]  # of before
+    text = "\n## ".join(["".join([opening.rstrip("\n") + "\n", *sections]), *rest])
+    (folder / model_folder.CARD).write_text(text, encoding="utf-8")
+
+
+def _results(folder: Path, spec: ModelSpec, benchmark: str, task: str) -> None:
+    """Write the model's result on a benchmark; errors as in `add`."""
+    if not (hub.is_name(benchmark) and task):
+        raise DataError(f"--benchmark {benchmark} {task} should be OWNER/NAME of a data set, and a task of it.")
+    results = hub_cards.results(spec, benchmark, task)
+    if not results:
+        raise DataError(f"{spec.name} has no AUROC over all sources that could count on {benchmark}.")
+    (folder / hub_cards.RESULTS).mkdir()
+    (folder / hub_cards.RESULTS / f"{benchmark.partition('/')[2]}.yaml").write_text(results, encoding="utf-8")
 
 
 def _maps(finding: str) -> str:

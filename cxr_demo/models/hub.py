@@ -279,18 +279,23 @@ def head(repo: str) -> str | None:
         return None
 
 
-def is_private(repo: str) -> bool:
-    """Whether a repository is private; errors as for `pull`."""
+def is_name(text: str) -> bool:
+    """Whether a text has the form OWNER/NAME of a repository."""
+    return text.count("/") == 1 and all(text.split("/"))
+
+
+def is_private(repo: str, kind: str = "model") -> bool:
+    """Whether a repository, a "model", "dataset" or "space", is private; errors as for `pull`."""
     from huggingface_hub import HfApi
 
     with _sentences(repo, "main"):
-        return bool(HfApi(endpoint=endpoint()).repo_info(repo, timeout=PATIENCE).private)
+        return bool(HfApi(endpoint=endpoint()).repo_info(repo, repo_type=kind, timeout=PATIENCE).private)
 
 
 def is_open(repo: str, kind: str = "model") -> bool:
     """Whether a repository can be downloaded without a token, being neither private nor gated; errors as for `pull`.
 
-    The kind is "model", "dataset" or "space".
+    The kinds are those of `is_private`.
     """
     from huggingface_hub import HfApi
 
@@ -340,8 +345,7 @@ def make_data_set(repo: str, *, public: bool) -> None:
     api = HfApi(endpoint=endpoint())
     with _sentences(repo, "main"):
         api.create_repo(repo, repo_type="dataset", private=True, exist_ok=True)
-        seen = not api.repo_info(repo, repo_type="dataset", timeout=PATIENCE).private
-    if seen and not public:
+    if not public and not is_private(repo, "dataset"):
         raise BadSetting(f"The data set {repo} exists and is public; allow it with --public, or choose another name.")
 
 
