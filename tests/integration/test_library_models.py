@@ -69,6 +69,13 @@ def film_of(model, folder, seed=0):
     return path, at[i]
 
 
+def case_of(kind, folder, tmp_path):
+    """A film with the square, and the model of a folder."""
+    model = registry.load(named(kind, folder))
+    film, _ = film_of(model, tmp_path)
+    return Case(model, image.read(film))
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_prediction_is_the_librarys_own(saved, tmp_path, kind):
     folder = saved(kind)
@@ -84,10 +91,8 @@ def test_the_prediction_is_the_librarys_own(saved, tmp_path, kind):
 
 @pytest.mark.parametrize("kind", EACH)
 def test_every_method_explains_it(saved, tmp_path, kind):
-    folder = saved(kind)
-    model = registry.load(named(kind, folder))
-    film, _ = film_of(model, tmp_path)
-    case = Case(model, image.read(film))
+    case = case_of(kind, saved(kind), tmp_path)
+    model = case.model
     for method in methods.METHODS:
         made = case.last_explanation(methods.method(method.key, QUICK.get(method.key, {})))
         assert made.complete, method.key
@@ -104,12 +109,10 @@ def test_every_method_explains_it(saved, tmp_path, kind):
 @pytest.mark.parametrize("kind", KINDS)
 def test_grad_cam_is_that_of_the_package(saved, tmp_path, kind):
     """Which knows the layer and how its output holds the map; ours found them."""
-    folder = saved(kind)
-    model = registry.load(named(kind, folder))
-    film, _ = film_of(model, tmp_path)
-    case = Case(model, image.read(film))
+    case = case_of(kind, saved(kind), tmp_path)
+    model = case.model
     layer, tokens = LAYERS[kind]
-    own = loaded(kind, folder)
+    own = loaded(kind, saved(kind))
     network = own if kind.startswith("timm") else _Logits(own)
     takes = model.network.takes
     seen = slice(takes.margins[0], takes.margins[0] + takes.size)
